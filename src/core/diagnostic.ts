@@ -1,0 +1,63 @@
+/** A user's mistake as data: where, what was found, what was expected, what to do. */
+export interface Diagnostic {
+  /** Stable machine-readable name, kebab-case, for example `unknown-key`. */
+  readonly code: string;
+  /** File (or `command line`) with an optional 1-based position and the source line for the caret. */
+  readonly place: Place;
+  /** One sentence: what was found and what was expected. */
+  readonly message: string;
+  /** What to do about it. */
+  readonly hint?: string;
+}
+
+export interface Place {
+  readonly file: string;
+  readonly line?: number;
+  readonly column?: number;
+  /** The text of the line and how many columns the caret run covers. */
+  readonly source?: { readonly text: string; readonly length: number };
+}
+
+/**
+ * The process exit code that a user's mistake leads to: 64 for a bad pipeline or bad arguments,
+ * 1 for everything that fails later (a corrupt file, a full disk).
+ */
+export type FailureExitCode = 1 | 64;
+
+/** Carries diagnostics to the command line, which prints them without a stack trace. */
+export class UserError extends Error {
+  readonly diagnostics: readonly Diagnostic[];
+  readonly exitCode: FailureExitCode;
+
+  constructor(diagnostics: readonly Diagnostic[], exitCode: FailureExitCode = 1) {
+    super(diagnostics.map(formatDiagnostic).join('\n'));
+    this.name = 'UserError';
+    this.diagnostics = diagnostics;
+    this.exitCode = exitCode;
+  }
+}
+
+/** One mistake in one file, the common case. */
+export function userError(
+  file: string,
+  code: string,
+  message: string,
+  hint?: string,
+  exitCode: FailureExitCode = 1,
+): UserError {
+  return new UserError([{ code, place: { file }, message, ...(hint === undefined ? {} : { hint }) }], exitCode);
+}
+
+/** `file:line:column error code: message`, then the line with a caret, then the hint. */
+export function formatDiagnostic(diagnostic: Diagnostic): string {
+  const { code, place, message, hint } = diagnostic;
+  const position = place.line === undefined ? '' : `:${place.line}:${place.column ?? 1}`;
+  const lines = [`${place.file}${position} error ${code}: ${message}`];
+  if (place.source !== undefined && place.line !== undefined) {
+    const gutter = String(place.line).padStart(4);
+    const caret = ' '.repeat(Math.max(0, (place.column ?? 1) - 1)) + '^'.repeat(Math.max(1, place.source.length));
+    lines.push(`${gutter} | ${place.source.text}`, `${' '.repeat(4)} | ${caret}`);
+  }
+  if (hint !== undefined) lines.push(`  hint: ${hint}`);
+  return lines.join('\n');
+}

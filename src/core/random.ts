@@ -1,0 +1,77 @@
+import { createHash } from 'node:crypto';
+import { internal } from './assert.ts';
+
+/** A stream of random numbers. The same seed and labels give the same numbers on every machine. */
+export interface Random {
+  /** Uniform in 0 .. 2^32 - 1. */
+  uint32(): number;
+  /** Uniform in [0, 1), a multiple of 2^-24, so exact in float32. */
+  float(): number;
+  /** Uniform in 0 .. bound - 1 without bias; bound 1 .. 2^32. */
+  below(bound: number): number;
+  /** The numbers 0 .. count - 1 in random order. */
+  permutation(count: number): Uint32Array;
+  /** The stream with further labels. It depends on seed and labels alone, not on what was drawn before. */
+  split(...labels: string[]): Random;
+}
+
+/**
+ * The stream that belongs to a seed and to labels saying what it is for, for example `('order', 'epoch 3')`.
+ * Different labels give independent streams: the generator's state is the SHA-256 of all of them.
+ *
+ * @param seed a non-negative safe integer
+ */
+export function createRandom(seed: number, ...labels: string[]): Random {
+  if (!Number.isSafeInteger(seed) || seed < 0) internal(`seed ${seed} is not a non-negative safe integer`);
+  const hash = createHash('sha256').update(JSON.stringify([seed, ...labels])).digest();
+  const uint32 = xoshiro128(Uint32Array.from({ length: 4 }, (_, word) => hash.readUInt32LE(4 * word)));
+
+  function below(bound: number): number {
+    if (!Number.isInteger(bound) || bound < 1 || bound > 2 ** 32) internal(`random numbers below ${bound}`);
+    const fair = 2 ** 32 - (2 ** 32 % bound);
+    let drawn = uint32();
+    while (drawn >= fair) drawn = uint32();
+    return drawn % bound;
+  }
+
+  return {
+    uint32,
+    float: () => (uint32() >>> 8) * 2 ** -24,
+    below,
+    permutation(count) {
+      const order = Uint32Array.from({ length: count }, (_, index) => index);
+      for (let last = count - 1; last > 0; last--) {
+        const other = below(last + 1);
+        const moved = order[last]!;
+        order[last] = order[other]!;
+        order[other] = moved;
+      }
+      return order;
+    },
+    split: (...more) => createRandom(seed, ...labels, ...more),
+  };
+}
+
+/**
+ * The generator itself, from a state of four words that are not all zero; the state is copied.
+ *
+ * @see https://prng.di.unimi.it/xoshiro128starstar.c, version 1.1
+ */
+export function xoshiro128(state: Uint32Array): () => number {
+  let [a, b, c, d] = [state[0]!, state[1]!, state[2]!, state[3]!];
+  return () => {
+    const result = Math.imul(rotateLeft(Math.imul(b, 5), 7), 9) >>> 0;
+    const shifted = b << 9;
+    c ^= a;
+    d ^= b;
+    b ^= c;
+    a ^= d;
+    c ^= shifted;
+    d = rotateLeft(d, 11);
+    return result;
+  };
+}
+
+function rotateLeft(word: number, bits: number): number {
+  return (word << bits) | (word >>> (32 - bits));
+}

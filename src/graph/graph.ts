@@ -1,0 +1,84 @@
+import { present } from '../core/assert.ts';
+import type { QuantParams } from '../core/affine.ts';
+import type { Tensor, TensorType } from '../core/tensor.ts';
+import type { Attrs, OpName } from '../ops/index.ts';
+
+/** float: as trained at first; qat: with fake quant, observers and delay; eval: fake quant only; int8: integers. */
+export type Level = 'float' | 'qat' | 'eval' | 'int8';
+
+export const levels: readonly Level[] = ['float', 'qat', 'eval', 'int8'];
+
+export type ValueSource =
+  | { readonly kind: 'input' }
+  | { readonly kind: 'constant'; readonly data: Tensor }
+  /** Lives across steps. Trainable ones get a gradient and an optimizer. */
+  | { readonly kind: 'variable'; readonly initial: Tensor; readonly trainable: boolean }
+  | { readonly kind: 'node' };
+
+export interface Value {
+  readonly name: string;
+  readonly type: TensorType;
+  readonly source: ValueSource;
+  /** How stored integers stand for real numbers; null on float levels and for shapes. */
+  readonly quant: QuantParams | null;
+}
+
+interface NodeShape<K extends OpName> {
+  readonly op: K;
+  readonly name: string;
+  /** Names of values; trailing optional operands may be missing. */
+  readonly inputs: readonly string[];
+  /** Output 0 has the node's name; output k is `name:k`. */
+  readonly outputs: readonly string[];
+  readonly attrs: Attrs[K];
+}
+
+/** A union discriminated by `op`. */
+export type Node<K extends OpName = OpName> = { readonly [P in K]: NodeShape<P> }[K];
+
+/** After each step the variable takes the value. */
+export interface Update {
+  readonly variable: string;
+  readonly value: string;
+}
+
+/** A static single-assignment graph: values by name, nodes in an order in which they can run. */
+export interface Graph {
+  readonly name: string;
+  readonly level: Level;
+  readonly values: ReadonlyMap<string, Value>;
+  readonly nodes: readonly Node[];
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly updates: readonly Update[];
+}
+
+export function valueOf(graph: Graph, name: string): Value {
+  return present(graph.values.get(name), `value "${name}" in graph "${graph.name}"`);
+}
+
+export function variablesOf(graph: Graph): readonly (Value & { source: { kind: 'variable' } })[] {
+  return [...graph.values.values()].filter(isVariable);
+}
+
+export function isVariable(value: Value): value is Value & { source: { kind: 'variable' } } {
+  return value.source.kind === 'variable';
+}
+
+/** The node that makes a value; undefined for inputs, constants and variables. */
+export function producers(graph: Graph): ReadonlyMap<string, Node> {
+  return new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
+}
+
+/** The nodes that read a value, in graph order; a node that reads it twice appears once. */
+export function consumers(graph: Graph): ReadonlyMap<string, readonly Node[]> {
+  const result = new Map<string, Node[]>();
+  for (const node of graph.nodes) {
+    for (const input of new Set(node.inputs)) {
+      const readers = result.get(input);
+      if (readers === undefined) result.set(input, [node]);
+      else readers.push(node);
+    }
+  }
+  return result;
+}

@@ -1,0 +1,178 @@
+/** Attribute values and option fields that many rows share. */
+import { internal, unreachable } from '../core/assert.ts';
+import { perTensor, roundHalfAway } from '../core/affine.ts';
+import type { IntegerRange } from '../core/affine.ts';
+import { integerRanges } from '../core/affine.ts';
+import type { TensorType } from '../core/tensor.ts';
+import type { FieldSpec, OptionValues } from '../flatbuffer/options.ts';
+import type { AttributeValue, NodeDef } from '../protobuf/graphdef.ts';
+import type { FusedActivation, IntegerOperand } from './define.ts';
+import { ShapeError } from './define.ts';
+import type { Padding } from './geometry.ts';
+
+export const T_FLOAT: Record<string, AttributeValue> = { T: { kind: 'type', value: 'float32' } };
+
+export const intList = (values: readonly number[]): AttributeValue => ({ kind: 'list', values: { kind: 'int', values } });
+
+/** The list of integers of an attribute, or a default when the attribute is left out. */
+export function readIntList(node: NodeDef, attribute: string, fallback: readonly number[]): readonly number[] {
+  const value = node.attributes.get(attribute);
+  if (value === undefined) return fallback;
+  if (value.kind === 'list' && value.values.kind === 'int') return value.values.values;
+  throw new ShapeError(`attribute ${attribute} is a ${value.kind}; expected a list of integers`);
+}
+
+export function readText(node: NodeDef, attribute: string, fallback: string): string {
+  const value = node.attributes.get(attribute);
+  if (value === undefined) return fallback;
+  if (value.kind === 'bytes') return new TextDecoder().decode(value.value);
+  throw new ShapeError(`attribute ${attribute} is a ${value.kind}; expected a string`);
+}
+
+export function readNumber(node: NodeDef, attribute: string, fallback: number): number {
+  const value = node.attributes.get(attribute);
+  if (value === undefined) return fallback;
+  if (value.kind === 'int' || value.kind === 'float') return value.value;
+  throw new ShapeError(`attribute ${attribute} is a ${value.kind}; expected a number`);
+}
+
+export function readBool(node: NodeDef, attribute: string, fallback: boolean): boolean {
+  const value = node.attributes.get(attribute);
+  if (value === undefined) return fallback;
+  if (value.kind === 'bool') return value.value;
+  throw new ShapeError(`attribute ${attribute} is a ${value.kind}; expected true or false`);
+}
+
+export const text = (value: string): AttributeValue => ({ kind: 'bytes', value: new TextEncoder().encode(value) });
+
+/** strides, dilations and ksize are [1, vertical, horizontal, 1] in NHWC. */
+export function readSpatialPair(
+  node: NodeDef,
+  attribute: string,
+  fallback: readonly number[] = [1, 1, 1, 1],
+): readonly [number, number] {
+  if (readText(node, 'data_format', 'NHWC') !== 'NHWC') throw new ShapeError('data_format must be NHWC');
+  const values = readIntList(node, attribute, fallback);
+  if (values.length !== 4 || values[0] !== 1 || values[3] !== 1) {
+    throw new ShapeError(`${attribute} is [${values.join(',')}]; expected [1, vertical, horizontal, 1]`);
+  }
+  return [values[1]!, values[2]!];
+}
+
+export function readPadding(node: NodeDef): Padding {
+  const padding = readText(node, 'padding', 'VALID');
+  switch (padding) {
+    case 'SAME':
+      return { kind: 'same' };
+    case 'VALID':
+      return { kind: 'valid' };
+    case 'EXPLICIT': {
+      const [, , top = 0, bottom = 0, left = 0, right = 0] = readIntList(node, 'explicit_paddings', []);
+      return { kind: 'explicit', top, bottom, left, right };
+    }
+    default:
+      throw new ShapeError(`padding is ${padding}; expected SAME, VALID or EXPLICIT`);
+  }
+}
+
+export function writePadding(padding: Padding): Record<string, AttributeValue> {
+  switch (padding.kind) {
+    case 'same':
+      return { padding: text('SAME') };
+    case 'valid':
+      return { padding: text('VALID') };
+    case 'explicit':
+      return {
+        padding: text('EXPLICIT'),
+        explicit_paddings: intList([0, 0, padding.top, padding.bottom, padding.left, padding.right, 0, 0]),
+      };
+    default:
+      return unreachable(padding);
+  }
+}
+
+const ACTIVATIONS: readonly FusedActivation[] = ['none', 'relu', 'relu_n1_to_1', 'relu6'];
+
+export const activationField = (id: number): FieldSpec => ({
+  id,
+  name: 'fused_activation_function',
+  type: 'byte',
+  default: 0,
+});
+
+export const activationCode = (activation: FusedActivation): number => ACTIVATIONS.indexOf(activation);
+
+export function decodeActivation(options: OptionValues): FusedActivation {
+  const code = numberOption(options, 'fused_activation_function');
+  const activation = ACTIVATIONS[code];
+  if (activation === undefined) throw new ShapeError(`fused activation ${code} is not supported in int8 kernels`);
+  return activation;
+}
+
+export function encodePadding(padding: Padding): number {
+  switch (padding.kind) {
+    case 'same':
+      return 0;
+    case 'valid':
+      return 1;
+    case 'explicit':
+      return internal('explicit padding must be lowered to a pad before it is written to a .tflite file');
+    default:
+      return unreachable(padding);
+  }
+}
+
+export function decodePadding(options: OptionValues): Padding {
+  const code = numberOption(options, 'padding');
+  if (code === 0) return { kind: 'same' };
+  if (code === 1) return { kind: 'valid' };
+  throw new ShapeError(`padding ${code} is neither SAME (0) nor VALID (1)`);
+}
+
+export function numberOption(options: OptionValues, name: string): number {
+  const value = options[name];
+  return typeof value === 'number' ? value : internal(`option ${name} is not a number`);
+}
+
+export function booleanOption(options: OptionValues, name: string): boolean {
+  const value = options[name];
+  return typeof value === 'boolean' ? value : internal(`option ${name} is not a boolean`);
+}
+
+/** The range that a type stores. */
+export function storedRange(type: TensorType): IntegerRange {
+  switch (type.dtype) {
+    case 'int8':
+    case 'uint8':
+    case 'int32':
+      return integerRanges[type.dtype];
+    case 'float32':
+    case 'int64':
+      throw new ShapeError(`${type.dtype} is not a type of the integer kernels`);
+    default:
+      return unreachable(type.dtype);
+  }
+}
+
+/**
+ * The clamp that a fused activation means on the output's codes.
+ *
+ * @see LiteRT tflite/kernels/kernel_util.cc, CalculateActivationRangeQuantized
+ */
+export function activationRange(activation: FusedActivation, output: IntegerOperand): IntegerRange {
+  const range = storedRange(output.type);
+  const { scale, zeroPoint } = perTensor(output.quant, 'the output');
+  const code = (real: number): number => zeroPoint + roundHalfAway(Math.fround(real / scale));
+  switch (activation) {
+    case 'none':
+      return range;
+    case 'relu':
+      return { min: Math.max(range.min, code(0)), max: range.max };
+    case 'relu6':
+      return { min: Math.max(range.min, code(0)), max: Math.min(range.max, code(6)) };
+    case 'relu_n1_to_1':
+      return { min: Math.max(range.min, code(-1)), max: Math.min(range.max, code(1)) };
+    default:
+      return unreachable(activation);
+  }
+}

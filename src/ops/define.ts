@@ -1,0 +1,192 @@
+import type { QuantParams } from '../core/affine.ts';
+import type { DataOf, FloatTensor, Shape, Tensor, TensorType } from '../core/tensor.ts';
+import type { FieldSpec, OptionValues } from '../flatbuffer/options.ts';
+import type { AttributeValue, NodeDef } from '../protobuf/graphdef.ts';
+
+/**
+ * One op = one record of meaning: signature, shapes, float loops, gradient, quantization rule, integer loops and the
+ * two file bindings. Fast kernels are not here: their only specification is to equal `float`.
+ */
+export interface OpDef<Name extends string, Attrs> {
+  /** BuiltinOperator in lower case where TensorFlow Lite has the op. */
+  readonly name: Name;
+  /** Optional operands come last and may be missing. `variadic` means that the last operand repeats. */
+  readonly operands: readonly Operand[];
+  readonly variadic?: true;
+  readonly quant: QuantRule;
+  /**
+   * Types of the outputs.
+   *
+   * @throws ShapeError when the operands do not fit, with both sides in the message
+   */
+  infer(inputs: readonly TensorType[], attrs: Attrs): readonly TensorType[];
+  /** Plain float32 loops: the oracle of every engine. `null` for ops that exist on integers only. */
+  readonly float: FloatKernel<Attrs> | null;
+  /** The vector-Jacobian product as graph nodes; `null` where no gradient is defined. */
+  readonly vjp: Vjp<Attrs> | null;
+  /** Plain integer loops: the oracle of every integer runtime. `null` for training-only ops. */
+  readonly int8: IntegerKernelFactory<Attrs> | null;
+  readonly tflite: TfliteBinding<Attrs> | null;
+  readonly graphdef: GraphDefBinding<Attrs> | null;
+}
+
+export interface Operand {
+  readonly name: string;
+  /** `range` operands are fake-quant bounds; `statistic` ones are batch-norm parameters, folded before conversion. */
+  readonly role: 'activation' | 'weight' | 'bias' | 'range' | 'statistic';
+  readonly optional?: true;
+}
+
+/** How an op takes part in int8 quantization; the rules are data that one pass reads (from tfl_ops.td's interfaces). */
+export type QuantRule =
+  /** Weights per output channel on `channelAxis` of the filter; int32 bias with scale input * filter. */
+  | { readonly kind: 'affine'; readonly weight: number; readonly bias: number; readonly channelAxis: number }
+  /** Every tensor has a scale of its own. */
+  | { readonly kind: 'independent' }
+  /** The output has the scale of the input. `exact` ops only move values, so no rounding happens. */
+  | { readonly kind: 'same_scale'; readonly exact: boolean }
+  /** The output's parameters are fixed by the int8 specification (given for int8). */
+  | { readonly kind: 'fixed_output'; readonly scale: number; readonly zeroPoint: number }
+  /** max(min(x, limit), 0): fused into the producer where it can be, `independent` where it stands alone. */
+  | { readonly kind: 'activation'; readonly fused: FusedActivation }
+  /** The quantizer itself: fake_quant, quantize, dequantize. */
+  | { readonly kind: 'quantizer' }
+  /** Folded into the affine op before it: batch_norm. */
+  | { readonly kind: 'folded' }
+  /** Losses, gradients, observers, optimizers. */
+  | { readonly kind: 'float_only' };
+
+/** ActivationFunctionType of the .tflite schema, as far as int8 kernels clamp by it. */
+export type FusedActivation = 'none' | 'relu' | 'relu_n1_to_1' | 'relu6';
+
+/** Writes the outputs, whose buffers it is given; allocates nothing that outlives the call. */
+export type FloatKernel<Attrs> = (
+  inputs: readonly FloatTensor[],
+  attrs: Attrs,
+  outputs: readonly FloatTensor[],
+) => void;
+
+/** A value while gradients are being built. */
+export interface ValueRef {
+  readonly name: string;
+  readonly type: TensorType;
+}
+
+export interface Emitter {
+  /** Adds a node with one output. Takes the definition, not the name, so op files never import the table. */
+  emit<Name extends string, Attrs>(definition: OpDef<Name, Attrs>, inputs: readonly ValueRef[], attrs: Attrs): ValueRef;
+  /** Adds a node with any number of outputs. */
+  emitAll<Name extends string, Attrs>(
+    definition: OpDef<Name, Attrs>,
+    inputs: readonly ValueRef[],
+    attrs: Attrs,
+  ): readonly ValueRef[];
+}
+
+/**
+ * @param gradient of the loss with respect to output 0; other outputs carry no gradient
+ * @returns one gradient per input, null where there is none (ranges, labels)
+ */
+export type Vjp<Attrs> = (
+  emitter: Emitter,
+  node: { readonly inputs: readonly ValueRef[]; readonly outputs: readonly ValueRef[]; readonly attrs: Attrs },
+  gradient: ValueRef,
+) => readonly (ValueRef | null)[];
+
+/** The stored values of one tensor at run time; float32 only next to quantize and dequantize. */
+export type IntegerData = DataOf['int8'] | DataOf['uint8'] | DataOf['int32'] | DataOf['float32'];
+
+export interface IntegerOperand {
+  readonly type: TensorType;
+  readonly quant: QuantParams | null;
+}
+
+/** Fixed while the model is prepared: types, parameters and attributes. The data comes with each call. */
+export interface IntegerNode<Attrs> {
+  readonly inputs: readonly IntegerOperand[];
+  readonly outputs: readonly IntegerOperand[];
+  readonly attrs: Attrs;
+}
+
+export type IntegerKernel = (inputs: readonly IntegerData[], outputs: readonly IntegerData[]) => void;
+
+/** Computes multipliers once, then returns the loops. Throws ShapeError for parameters that the format forbids. */
+export type IntegerKernelFactory<Attrs> = (node: IntegerNode<Attrs>) => IntegerKernel;
+
+/** An operand that only the file has: shapes, axes and paddings are attributes in our graph. */
+export interface FileParameter {
+  readonly position: number;
+  readonly name: string;
+  readonly tensor: Tensor<'int32'>;
+}
+
+export interface TfliteBinding<Attrs> {
+  readonly builtinCode: number;
+  /** Tag of the BuiltinOptions union; 0 for none. */
+  readonly optionsType: number;
+  readonly fields: readonly FieldSpec[];
+  /** The smallest operator version that the node needs, and the first runtime that has it. */
+  version(node: IntegerNode<Attrs>): { readonly version: number; readonly minimumRuntime: string };
+  /** Positions among the file's inputs that hold parameters rather than operands. */
+  readonly parameterPositions: readonly number[];
+  encode(node: IntegerNode<Attrs>): { readonly options: OptionValues; readonly parameters: readonly FileParameter[] };
+  /** @param parameters the constants at `parameterPositions`; null where the file leaves one out */
+  decode(file: {
+    readonly options: OptionValues;
+    readonly inputs: readonly TensorType[];
+    readonly outputs: readonly TensorType[];
+    readonly parameters: readonly (Tensor | null)[];
+  }): Attrs;
+}
+
+/** Collects TensorFlow nodes. Names are unique by construction: the node's own name, or a child of it. */
+export interface GraphDefWriter {
+  node(op: string, name: string, inputs: readonly string[], attributes: Record<string, AttributeValue>): string;
+  constant(name: string, value: Tensor): string;
+}
+
+export interface GraphDefBinding<Attrs> {
+  /** Axis permutation from our layout to TensorFlow's, by operand: OHWI to HWIO is [1, 2, 3, 0]. */
+  readonly layouts?: { readonly [operand: number]: readonly number[] };
+  /** Emits TensorFlow nodes; the last one is named `name`. Returns the names of the outputs. */
+  write(
+    writer: GraphDefWriter,
+    node: {
+      readonly name: string;
+      readonly inputs: readonly string[];
+      readonly inputTypes: readonly TensorType[];
+      readonly outputTypes: readonly TensorType[];
+      readonly attrs: Attrs;
+    },
+  ): readonly string[];
+  /** TensorFlow ops that mean this op, and how each is read. */
+  readonly reads: { readonly [tensorflowOp: string]: GraphDefRead<Attrs> };
+}
+
+export type GraphDefRead<Attrs> = (
+  node: NodeDef,
+  context: {
+    /** The data inputs, without control inputs. */
+    readonly inputs: readonly string[];
+    shapeOf(input: string): Shape;
+    /** The value of a constant input such as a shape or the axes. */
+    constant(input: string): Tensor;
+  },
+) => { readonly inputs: readonly string[]; readonly attrs: Attrs };
+
+/** Operands that do not fit together. The graph builder adds the node's name. */
+export class ShapeError extends Error {
+  override readonly name = 'ShapeError';
+}
+
+/** Gives a literal object its type without widening the op's name. */
+export function defineOp<const Name extends string, Attrs>(definition: OpDef<Name, Attrs>): OpDef<Name, Attrs> {
+  return definition;
+}
+
+export type AttrsOf<Definition> = Definition extends OpDef<string, infer Attrs> ? Attrs : never;
+
+/** Attributes of an op that has none. */
+export type NoAttrs = Record<never, never>;
+
+export const float32 = (shape: Shape): TensorType => ({ dtype: 'float32', shape });

@@ -1,0 +1,50 @@
+import type { Shape } from '../core/tensor.ts';
+import { defineOp, float32 } from './define.ts';
+import type { ReduceAttrs } from './reduce.ts';
+import { forEachReduced, inferReduce, reduceGraphDef, reduceInt8, reduceTflite, reducedCount } from './reduce.ts';
+
+/** The mean over the given axes; over height and width it is global average pooling. */
+export const mean = defineOp({
+  name: 'mean',
+  operands: [{ name: 'input', role: 'activation' }],
+  quant: { kind: 'independent' },
+  infer: inferReduce,
+  float([input], { axes }: ReduceAttrs, [output]) {
+    const totals = new Float64Array(output!.data.length);
+    forEachReduced(input!.shape, axes, (inputAt, outputAt) => {
+      totals[outputAt]! += input!.data[inputAt]!;
+    });
+    const count = reducedCount(input!.shape, axes);
+    for (let index = 0; index < totals.length; index++) output!.data[index] = totals[index]! / count;
+  },
+  vjp: ({ emit }, { inputs: [input], attrs }, gradient) => [
+    emit(broadcastGrad, [gradient], {
+      axes: attrs.axes,
+      inputShape: input!.type.shape,
+      factor: 1 / reducedCount(input!.type.shape, attrs.axes),
+    }),
+  ],
+  int8: reduceInt8('mean'),
+  tflite: reduceTflite(40, '1.14.0'),
+  graphdef: reduceGraphDef('Mean'),
+});
+
+/** Input: gradient of a reduction. Every reduced element takes `factor` times its output's gradient. */
+export const broadcastGrad = defineOp({
+  name: 'broadcast_grad',
+  operands: [{ name: 'gradient', role: 'activation' }],
+  quant: { kind: 'float_only' },
+  infer: (
+    _inputs,
+    attrs: { readonly axes: readonly number[]; readonly inputShape: Shape; readonly factor: number },
+  ) => [float32(attrs.inputShape)],
+  float([gradient], { axes, inputShape, factor }, [result]) {
+    forEachReduced(inputShape, axes, (inputAt, outputAt) => {
+      result!.data[inputAt] = gradient!.data[outputAt]! * Math.fround(factor);
+    });
+  },
+  vjp: null,
+  int8: null,
+  tflite: null,
+  graphdef: null,
+});

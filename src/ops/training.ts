@@ -1,0 +1,259 @@
+/** Ops that only a training graph has: losses, counters, moving averages, collectives, optimizers. All float32. */
+import { integerPower, log } from '../core/math.ts';
+import type { TensorType } from '../core/tensor.ts';
+import { ShapeError, defineOp, float32 } from './define.ts';
+import type { NoAttrs } from './define.ts';
+import { softmaxRow } from './softmax.ts';
+
+const trainingOnly = { quant: { kind: 'float_only' }, vjp: null, int8: null, tflite: null, graphdef: null } as const;
+
+const f32 = Math.fround;
+
+/** Inputs: logits [batch, classes], labels [batch] (class indices as float32). Output: mean loss, a scalar. */
+export const softmaxCrossEntropy = defineOp({
+  ...trainingOnly,
+  name: 'softmax_cross_entropy',
+  operands: [
+    { name: 'logits', role: 'activation' },
+    { name: 'labels', role: 'activation' },
+  ],
+  infer([logits, labels], _attrs: NoAttrs) {
+    expectLabels(logits!, labels!);
+    return [float32([])];
+  },
+  float([logits, labels], _attrs, [loss]) {
+    const [batch, classes] = logits!.shape as [number, number];
+    const probabilities = new Float32Array(classes);
+    let total = 0;
+    for (let row = 0; row < batch; row++) {
+      softmaxRow(logits!.data.subarray(row * classes, (row + 1) * classes), 0, classes, 1, probabilities);
+      // The smallest normal float32 keeps a hopeless example from making the loss infinite.
+      total -= log(Math.max(probabilities[labels!.data[row]!]!, 1.17549435e-38));
+    }
+    loss!.data[0] = total / batch;
+  },
+  vjp: ({ emit }, { inputs: [logits, labels] }, gradient) => [
+    emit(softmaxCrossEntropyGrad, [gradient, logits!, labels!], {}),
+    null,
+  ],
+});
+
+/** Inputs: loss gradient (scalar), logits, labels. Output: gradient * (softmax(logits) - one_hot(labels)) / batch. */
+export const softmaxCrossEntropyGrad = defineOp({
+  ...trainingOnly,
+  name: 'softmax_cross_entropy_grad',
+  operands: [
+    { name: 'gradient', role: 'activation' },
+    { name: 'logits', role: 'activation' },
+    { name: 'labels', role: 'activation' },
+  ],
+  infer: ([, logits], _attrs: NoAttrs) => [logits!],
+  float([gradient, logits, labels], _attrs, [result]) {
+    const [batch, classes] = logits!.shape as [number, number];
+    const factor = f32(gradient!.data[0]! / batch);
+    for (let row = 0; row < batch; row++) {
+      const base = row * classes;
+      softmaxRow(logits!.data, base, classes, 1, result!.data);
+      result!.data[base + labels!.data[row]!]! -= 1;
+      for (let index = 0; index < classes; index++) result!.data[base + index]! *= factor;
+    }
+  },
+});
+
+/** Inputs: logits [batch, classes], labels [batch]. Output: how many rows have their largest logit at the label. */
+export const top1Count = defineOp({
+  ...trainingOnly,
+  name: 'top_1_count',
+  operands: [
+    { name: 'logits', role: 'activation' },
+    { name: 'labels', role: 'activation' },
+  ],
+  infer([logits, labels], _attrs: NoAttrs) {
+    expectLabels(logits!, labels!);
+    return [float32([])];
+  },
+  float([logits, labels], _attrs, [count]) {
+    const [batch, classes] = logits!.shape as [number, number];
+    let correct = 0;
+    for (let row = 0; row < batch; row++) {
+      let best = 0;
+      for (let index = 1; index < classes; index++) {
+        if (logits!.data[row * classes + index]! > logits!.data[row * classes + best]!) best = index;
+      }
+      if (best === labels!.data[row]!) correct++;
+    }
+    count!.data[0] = correct;
+  },
+});
+
+function expectLabels(logits: TensorType, labels: TensorType): void {
+  if (logits.shape.length !== 2 || labels.shape.length !== 1 || labels.shape[0] !== logits.shape[0]) {
+    throw new ShapeError(
+      `logits are [${logits.shape.join(',')}] and labels [${labels.shape.join(',')}]; ` +
+        'expected [batch, classes] and [batch]',
+    );
+  }
+}
+
+/** counter + 1. Exact up to 2^24 steps. */
+export const increment = defineOp({
+  ...trainingOnly,
+  name: 'increment',
+  operands: [{ name: 'counter', role: 'activation' }],
+  infer: ([counter], _attrs: NoAttrs) => [counter!],
+  float: ([counter], _attrs, [output]) => {
+    output!.data[0] = counter!.data[0]! + 1;
+  },
+});
+
+/** 1 where counter >= threshold, else 0: the switch of the quantization delay. */
+export const reached = defineOp({
+  ...trainingOnly,
+  name: 'reached',
+  operands: [{ name: 'counter', role: 'activation' }],
+  infer: ([counter], _attrs: { readonly threshold: number }) => [counter!],
+  float: ([counter], { threshold }, [output]) => {
+    output!.data[0] = counter!.data[0]! >= threshold ? 1 : 0;
+  },
+});
+
+export interface DecayAttrs {
+  /** Share of the old value that stays, in (0, 1). */
+  readonly decay: number;
+}
+
+/**
+ * average - (average - value) * (1 - decay), in float32 in this order.
+ *
+ * @see tensorflow/python/training/moving_averages.py, assign_moving_average
+ */
+export const movingAverage = defineOp({
+  ...trainingOnly,
+  name: 'moving_average',
+  operands: [
+    { name: 'average', role: 'activation' },
+    { name: 'value', role: 'activation' },
+  ],
+  infer: ([average], _attrs: DecayAttrs) => [average!],
+  float([average, value], { decay }, [output]) {
+    const rate = f32(1 - decay);
+    for (let index = 0; index < output!.data.length; index++) {
+      const old = average!.data[index]!;
+      output!.data[index] = old - f32(f32(old - value!.data[index]!) * rate);
+    }
+  },
+});
+
+/**
+ * Removes the pull toward the initial zero from a moving average: biased / (1 - decay^count).
+ *
+ * Inputs: biased average, count of updates so far (at least 1).
+ */
+export const zeroDebias = defineOp({
+  ...trainingOnly,
+  name: 'zero_debias',
+  operands: [
+    { name: 'biased', role: 'activation' },
+    { name: 'count', role: 'activation' },
+  ],
+  infer: ([biased], _attrs: DecayAttrs) => [biased!],
+  float([biased, count], { decay }, [output]) {
+    const divisor = f32(1 - f32(integerPower(f32(1 - f32(1 - decay)), count!.data[0]!)));
+    for (let index = 0; index < output!.data.length; index++) output!.data[index] = biased!.data[index]! / divisor;
+  },
+});
+
+export interface CrossReplicaAttrs {
+  readonly reduce: 'mean' | 'min' | 'max';
+}
+
+/** The one value that all replicas agree on. With one replica it is the value itself; engines implement the rest. */
+export const crossReplica = defineOp({
+  ...trainingOnly,
+  name: 'cross_replica',
+  operands: [{ name: 'value', role: 'activation' }],
+  infer: ([value], _attrs: CrossReplicaAttrs) => [value!],
+  float: ([value], _attrs, [output]) => output!.data.set(value!.data),
+});
+
+export interface MomentumAttrs {
+  readonly momentum: number;
+  readonly nesterov: boolean;
+  /** L2 penalty added to the gradient: gradient + weightDecay * parameter. */
+  readonly weightDecay: number;
+}
+
+/**
+ * Stochastic gradient descent with momentum. Inputs: parameter, gradient, velocity, learning rate (scalar).
+ * Outputs: parameter, velocity. velocity' = momentum * velocity + gradient; parameter' = parameter - rate * velocity',
+ * or with Nesterov parameter - rate * (gradient + momentum * velocity').
+ *
+ * @see tensorflow/core/kernels/training_ops.cc, ApplyMomentum
+ */
+export const momentumUpdate = defineOp({
+  ...trainingOnly,
+  name: 'momentum_update',
+  operands: [
+    { name: 'parameter', role: 'activation' },
+    { name: 'gradient', role: 'activation' },
+    { name: 'velocity', role: 'activation' },
+    { name: 'learning_rate', role: 'activation' },
+  ],
+  infer: ([parameter], _attrs: MomentumAttrs) => [parameter!, parameter!],
+  float([parameter, gradient, velocity, learningRate], attrs, [newParameter, newVelocity]) {
+    const momentum = f32(attrs.momentum);
+    const weightDecay = f32(attrs.weightDecay);
+    const rate = learningRate!.data[0]!;
+    for (let index = 0; index < newParameter!.data.length; index++) {
+      const value = parameter!.data[index]!;
+      const slope = f32(gradient!.data[index]! + f32(weightDecay * value));
+      const speed = f32(f32(momentum * velocity!.data[index]!) + slope);
+      const step = attrs.nesterov ? f32(slope + f32(momentum * speed)) : speed;
+      newVelocity!.data[index] = speed;
+      newParameter!.data[index] = value - f32(rate * step);
+    }
+  },
+});
+
+export interface AdamAttrs {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly weightDecay: number;
+}
+
+/**
+ * Adam. Inputs: parameter, gradient, first moment, second moment, learning rate, step count (1 at the first step).
+ * Outputs: parameter, first moment, second moment.
+ *
+ * @see Kingma and Ba 2015, section 2, the form with the bias corrections folded into the rate
+ */
+export const adamUpdate = defineOp({
+  ...trainingOnly,
+  name: 'adam_update',
+  operands: [
+    { name: 'parameter', role: 'activation' },
+    { name: 'gradient', role: 'activation' },
+    { name: 'first_moment', role: 'activation' },
+    { name: 'second_moment', role: 'activation' },
+    { name: 'learning_rate', role: 'activation' },
+    { name: 'count', role: 'activation' },
+  ],
+  infer: ([parameter], _attrs: AdamAttrs) => [parameter!, parameter!, parameter!],
+  float([parameter, gradient, first, second, learningRate, count], attrs, [newParameter, newFirst, newSecond]) {
+    const [beta1, beta2, epsilon] = [f32(attrs.beta1), f32(attrs.beta2), f32(attrs.epsilon)];
+    const weightDecay = f32(attrs.weightDecay);
+    const steps = count!.data[0]!;
+    const correction = Math.sqrt(1 - integerPower(beta2, steps)) / (1 - integerPower(beta1, steps));
+    const rate = f32(learningRate!.data[0]! * correction);
+    for (let index = 0; index < newParameter!.data.length; index++) {
+      const value = parameter!.data[index]!;
+      const slope = f32(gradient!.data[index]! + f32(weightDecay * value));
+      const mean = f32(f32(beta1 * first!.data[index]!) + f32(f32(1 - beta1) * slope));
+      const square = f32(f32(beta2 * second!.data[index]!) + f32(f32(1 - beta2) * f32(slope * slope)));
+      newFirst!.data[index] = mean;
+      newSecond!.data[index] = square;
+      newParameter!.data[index] = value - f32(f32(rate * mean) / f32(f32(Math.sqrt(square)) + epsilon));
+    }
+  },
+});
