@@ -4,15 +4,15 @@ import { internal } from './assert.ts';
 /** A stream of random numbers. The same seed and labels give the same numbers on every machine. */
 export interface Random {
   /** Uniform in 0 .. 2^32 - 1. */
-  uint32(): number;
+  readonly uint32: () => number;
   /** Uniform in [0, 1), a multiple of 2^-24, so exact in float32. */
-  float(): number;
+  readonly float: () => number;
   /** Uniform in 0 .. bound - 1 without bias; bound 1 .. 2^32. */
-  below(bound: number): number;
+  readonly below: (bound: number) => number;
   /** The numbers 0 .. count - 1 in random order. */
-  permutation(count: number): Uint32Array;
+  readonly permutation: (count: number) => Uint32Array;
   /** The stream with further labels. It depends on seed and labels alone, not on what was drawn before. */
-  split(...labels: string[]): Random;
+  readonly split: (...labels: string[]) => Random;
 }
 
 /**
@@ -23,7 +23,9 @@ export interface Random {
  */
 export function createRandom(seed: number, ...labels: string[]): Random {
   if (!Number.isSafeInteger(seed) || seed < 0) internal(`seed ${seed} is not a non-negative safe integer`);
-  const hash = createHash('sha256').update(JSON.stringify([seed, ...labels])).digest();
+  const hash = createHash('sha256')
+    .update(JSON.stringify([seed, ...labels]))
+    .digest();
   const uint32 = xoshiro128(Uint32Array.from({ length: 4 }, (_, word) => hash.readUInt32LE(4 * word)));
 
   function below(bound: number): number {
@@ -38,7 +40,7 @@ export function createRandom(seed: number, ...labels: string[]): Random {
     uint32,
     float: () => (uint32() >>> 8) * 2 ** -24,
     below,
-    permutation(count) {
+    permutation: (count) => {
       const order = Uint32Array.from({ length: count }, (_, index) => index);
       for (let last = count - 1; last > 0; last--) {
         const other = below(last + 1);

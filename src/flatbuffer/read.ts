@@ -42,8 +42,10 @@ const smallestAllowance = 1 << 16;
  * @param identifier the four characters at bytes 4..7.
  * @throws FlatbufferError when they differ or the root lies outside the bytes.
  */
-export function readRoot(bytes: Uint8Array, identifier: string): FlatbufferTable {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+export function readRoot(file: Uint8Array, identifier: string): FlatbufferTable {
+  // Without the subclass: parts of a Node buffer would be Node buffers, whose `slice` does not copy.
+  const bytes = new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const source = { bytes, view, allowance: allowancePerByte * bytes.length + smallestAllowance };
   requireRange(source, 0, 8, 'the header');
   const found = String.fromCharCode(...bytes.subarray(4, 8));

@@ -23,8 +23,8 @@ export interface LitertModel {
   /** In the order of the model's inputs. */
   readonly inputShapes: readonly Shape[];
   /** @param inputs in the order of the model's inputs, each with as many elements as its shape has. */
-  run(inputs: readonly LitertArray[]): Promise<readonly LitertTensor[]>;
-  close(): void;
+  readonly run: (inputs: readonly LitertArray[]) => Promise<readonly LitertTensor[]>;
+  readonly close: () => void;
 }
 
 /**

@@ -8,7 +8,7 @@ import type { QuantizedMultiplier } from '../core/fixedpoint.ts';
 import { T_FLOAT, activationCode, activationField, activationRange, decodeActivation } from './bindings.ts';
 import { broadcastShapes, forEachBroadcast, reduceToShape } from './broadcast.ts';
 import type { FusedActivation } from './define.ts';
-import { defineOp } from './define.ts';
+import { ShapeError, defineOp } from './define.ts';
 
 export interface AddAttrs {
   readonly activation: FusedActivation;
@@ -44,6 +44,11 @@ export const add = defineOp<'add', AddAttrs>({
     const aMultiplier = quantizeMultiplier(aQuant.scale / twiceMax);
     const bMultiplier = quantizeMultiplier(bQuant.scale / twiceMax);
     const outputMultiplier = quantizeMultiplier(twiceMax / (2 ** LEFT_SHIFT * outputQuant.scale));
+    if (outputMultiplier.shift > 0) {
+      throw new ShapeError(
+        `the output scale is ${outputQuant.scale}; expected more than ${twiceMax / 2 ** LEFT_SHIFT}`,
+      );
+    }
     const { min, max } = activationRange(attrs.activation, output!);
     return ([x, z], [y]) => {
       forEachBroadcast(a!.type.shape, b!.type.shape, (aAt, bAt, at) => {

@@ -1,6 +1,7 @@
 import type { Shape } from '../core/tensor.ts';
 import { activationRange } from './bindings.ts';
 import { defineOp, float32 } from './define.ts';
+import { expectSameShape } from './geometry.ts';
 import type { PoolAttrs } from './pool.ts';
 import { forEachWindow, inferPool, poolGraphDef, poolTflite } from './pool.ts';
 
@@ -52,7 +53,10 @@ export const averagePool2dGrad = defineOp({
   name: 'average_pool_2d_grad',
   operands: [{ name: 'gradient', role: 'activation' }],
   quant: { kind: 'float_only' },
-  infer: (_inputs, attrs: PoolAttrs & { readonly inputShape: Shape }) => [float32(attrs.inputShape)],
+  infer([gradient], attrs: PoolAttrs & { readonly inputShape: Shape }) {
+    expectSameShape(gradient!.shape, inferPool([float32(attrs.inputShape)], attrs)[0]!.shape, 'the gradient');
+    return [float32(attrs.inputShape)];
+  },
   float([gradient], attrs, [result]) {
     const [, , width, channels] = attrs.inputShape as [number, number, number, number];
     result!.data.fill(0);

@@ -2,6 +2,7 @@ import type { Shape } from '../core/tensor.ts';
 import { readBool, readNumber } from './bindings.ts';
 import { ShapeError, defineOp, float32 } from './define.ts';
 import type { TensorType } from '../core/tensor.ts';
+import { expectSameShape } from './geometry.ts';
 
 export interface BatchNormAttrs {
   readonly epsilon: number;
@@ -119,7 +120,11 @@ export const batchNormTrainGrad = defineOp({
     { name: 'variance', role: 'statistic' },
   ],
   quant: { kind: 'float_only' },
-  infer: ([, input, gamma], _attrs: BatchNormAttrs): readonly TensorType[] => [input!, gamma!, gamma!],
+  infer([gradient, input, ...parameters], _attrs: BatchNormAttrs): readonly TensorType[] {
+    expectSameShape(gradient!.shape, input!.shape, 'the gradient');
+    expectChannels(input!.shape, parameters);
+    return [input!, parameters[0]!, parameters[0]!];
+  },
   float([gradient, input, gamma, mean, variance], { epsilon }, [inputGradient, gammaGradient, betaGradient]) {
     const channels = gamma!.data.length;
     const count = input!.data.length / channels;

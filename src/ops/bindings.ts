@@ -5,20 +5,28 @@ import type { IntegerRange } from '../core/affine.ts';
 import { integerRanges } from '../core/affine.ts';
 import type { TensorType } from '../core/tensor.ts';
 import type { FieldSpec, OptionValues } from '../flatbuffer/options.ts';
-import type { AttributeValue, NodeDef } from '../protobuf/graphdef.ts';
+import { textAttribute } from '../protobuf/attribute-value.ts';
+import type { AttributeValue } from '../protobuf/attribute-value.ts';
+import type { NodeDef } from '../protobuf/graph-def.ts';
 import type { FusedActivation, IntegerOperand } from './define.ts';
 import { ShapeError } from './define.ts';
 import type { Padding } from './geometry.ts';
 
 export const T_FLOAT: Record<string, AttributeValue> = { T: { kind: 'type', value: 'float32' } };
 
-export const intList = (values: readonly number[]): AttributeValue => ({ kind: 'list', values: { kind: 'int', values } });
+export const intList = (values: readonly number[]): AttributeValue => ({
+  kind: 'list',
+  values: { of: 'int', values },
+});
 
 /** The list of integers of an attribute, or a default when the attribute is left out. */
 export function readIntList(node: NodeDef, attribute: string, fallback: readonly number[]): readonly number[] {
   const value = node.attributes.get(attribute);
   if (value === undefined) return fallback;
-  if (value.kind === 'list' && value.values.kind === 'int') return value.values.values;
+  if (value.kind === 'list') {
+    if (value.values.of === 'int') return value.values.values;
+    if (value.values.of === 'nothing') return [];
+  }
   throw new ShapeError(`attribute ${attribute} is a ${value.kind}; expected a list of integers`);
 }
 
@@ -42,8 +50,6 @@ export function readBool(node: NodeDef, attribute: string, fallback: boolean): b
   if (value.kind === 'bool') return value.value;
   throw new ShapeError(`attribute ${attribute} is a ${value.kind}; expected true or false`);
 }
-
-export const text = (value: string): AttributeValue => ({ kind: 'bytes', value: new TextEncoder().encode(value) });
 
 /** strides, dilations and ksize are [1, vertical, horizontal, 1] in NHWC. */
 export function readSpatialPair(
@@ -78,12 +84,12 @@ export function readPadding(node: NodeDef): Padding {
 export function writePadding(padding: Padding): Record<string, AttributeValue> {
   switch (padding.kind) {
     case 'same':
-      return { padding: text('SAME') };
+      return { padding: textAttribute('SAME') };
     case 'valid':
-      return { padding: text('VALID') };
+      return { padding: textAttribute('VALID') };
     case 'explicit':
       return {
-        padding: text('EXPLICIT'),
+        padding: textAttribute('EXPLICIT'),
         explicit_paddings: intList([0, 0, padding.top, padding.bottom, padding.left, padding.right, 0, 0]),
       };
     default:

@@ -18,7 +18,7 @@ import {
 import type { FusedActivation } from './define.ts';
 import { ShapeError, defineOp, float32 } from './define.ts';
 import type { WindowAttrs } from './geometry.ts';
-import { expectRank, slidingWindow } from './geometry.ts';
+import { expectRank, expectSameShape, slidingWindow } from './geometry.ts';
 import { sum } from './sum.ts';
 
 export interface Conv2dAttrs extends WindowAttrs {
@@ -44,13 +44,20 @@ export const conv2d = defineOp<'conv_2d', Conv2dAttrs>({
 
   float([input, filter, bias], attrs, [output]) {
     const [batches, inputHeight, inputWidth, inputChannels] = input!.shape as [number, number, number, number];
-    const [outputChannels, filterHeight, filterWidth] = filter!.shape as [number, number, number, number];
+    const [outputChannels, filterHeight, filterWidth, filterChannels] = filter!.shape as [
+      number,
+      number,
+      number,
+      number,
+    ];
     const window = slidingWindow(input!.shape, [filterHeight, filterWidth], attrs, attrs.dilations);
     const { outputHeight, outputWidth } = window;
+    const groupOutputs = outputChannels / (inputChannels / filterChannels);
     for (let batch = 0; batch < batches; batch++) {
       for (let outY = 0; outY < outputHeight; outY++) {
         for (let outX = 0; outX < outputWidth; outX++) {
           for (let outChannel = 0; outChannel < outputChannels; outChannel++) {
+            const firstChannel = Math.floor(outChannel / groupOutputs) * filterChannels;
             let accumulator = bias === undefined ? 0 : bias.data[outChannel]!;
             for (let filterY = 0; filterY < filterHeight; filterY++) {
               const inY = outY * attrs.strides[0] - window.padTop + filterY * attrs.dilations[0];
@@ -58,9 +65,9 @@ export const conv2d = defineOp<'conv_2d', Conv2dAttrs>({
               for (let filterX = 0; filterX < filterWidth; filterX++) {
                 const inX = outX * attrs.strides[1] - window.padLeft + filterX * attrs.dilations[1];
                 if (inX < 0 || inX >= inputWidth) continue;
-                const inputBase = ((batch * inputHeight + inY) * inputWidth + inX) * inputChannels;
-                const filterBase = ((outChannel * filterHeight + filterY) * filterWidth + filterX) * inputChannels;
-                for (let channel = 0; channel < inputChannels; channel++) {
+                const inputBase = ((batch * inputHeight + inY) * inputWidth + inX) * inputChannels + firstChannel;
+                const filterBase = ((outChannel * filterHeight + filterY) * filterWidth + filterX) * filterChannels;
+                for (let channel = 0; channel < filterChannels; channel++) {
                   accumulator += input!.data[inputBase + channel]! * filter!.data[filterBase + channel]!;
                 }
               }
@@ -95,10 +102,12 @@ export const conv2d = defineOp<'conv_2d', Conv2dAttrs>({
     const outputQuant = perTensor(output!.quant, 'the output');
     const filterZeroPoint = filter!.quant?.kind === 'per_tensor' ? filter!.quant.zeroPoint : 0;
     const scales = channelScales(filter!.quant, outputChannels, 'the filter');
-    // Double products even for one scale: the int8 kernel broadcasts it and takes the per-channel path.
-    const multipliers = Array.from(scales, (scale) =>
-      quantizeMultiplier((inputQuant.scale * scale) / outputQuant.scale),
-    );
+    // Double products even for one scale: the int8 kernel broadcasts it and takes the per-channel path. Only the
+    // older uint8 kernel rounds the product to float32.
+    const multipliers = Array.from(scales, (scale) => {
+      const product = inputQuant.scale * scale;
+      return quantizeMultiplier((input!.type.dtype === 'uint8' ? Math.fround(product) : product) / outputQuant.scale);
+    });
     const { min, max } = activationRange(attrs.activation, output!);
     const groupOutputs = outputChannels / (inputChannels / filterChannels);
 
@@ -229,7 +238,10 @@ export const conv2dGradInput = defineOp({
     { name: 'filter', role: 'weight' },
   ],
   quant: { kind: 'float_only' },
-  infer: (_inputs, attrs: Conv2dAttrs & { readonly inputShape: Shape }) => [float32(attrs.inputShape)],
+  infer([gradient, filter], attrs: Conv2dAttrs & { readonly inputShape: Shape }) {
+    expectSameShape(gradient!.shape, inferShape(attrs.inputShape, filter!.shape, undefined, attrs), 'the gradient');
+    return [float32(attrs.inputShape)];
+  },
   float([gradient, filter], attrs, [output]) {
     output!.data.fill(0);
     forEachTap(attrs.inputShape, filter!.shape, attrs, (inputAt, filterAt, gradientAt, channels) => {
@@ -253,7 +265,10 @@ export const conv2dGradFilter = defineOp({
     { name: 'gradient', role: 'activation' },
   ],
   quant: { kind: 'float_only' },
-  infer: (_inputs, attrs: Conv2dAttrs & { readonly filterShape: Shape }) => [float32(attrs.filterShape)],
+  infer([input, gradient], attrs: Conv2dAttrs & { readonly filterShape: Shape }) {
+    expectSameShape(gradient!.shape, inferShape(input!.shape, attrs.filterShape, undefined, attrs), 'the gradient');
+    return [float32(attrs.filterShape)];
+  },
   float([input, gradient], attrs, [output]) {
     output!.data.fill(0);
     forEachTap(input!.shape, attrs.filterShape, attrs, (inputAt, filterAt, gradientAt, channels) => {
@@ -269,7 +284,7 @@ export const conv2dGradFilter = defineOp({
   graphdef: null,
 });
 
-/** Visits every (input pixel, filter tap, output element) triple; the positions are of the first input channel. */
+/** Visits every (input pixel, filter tap, output element) triple; the positions are of the group's first channel. */
 function forEachTap(
   inputShape: Shape,
   filterShape: Shape,
@@ -277,7 +292,8 @@ function forEachTap(
   visit: (inputAt: number, filterAt: number, outputAt: number, channels: number) => void,
 ): void {
   const [batches, inputHeight, inputWidth, inputChannels] = inputShape as [number, number, number, number];
-  const [outputChannels, filterHeight, filterWidth] = filterShape as [number, number, number, number];
+  const [outputChannels, filterHeight, filterWidth, filterChannels] = filterShape as [number, number, number, number];
+  const groupOutputs = outputChannels / (inputChannels / filterChannels);
   const window = slidingWindow(inputShape, [filterHeight, filterWidth], attrs, attrs.dilations);
   for (let batch = 0; batch < batches; batch++) {
     for (let outY = 0; outY < window.outputHeight; outY++) {
@@ -291,8 +307,9 @@ function forEachTap(
             if (inX < 0 || inX >= inputWidth) continue;
             const inputAt = ((batch * inputHeight + inY) * inputWidth + inX) * inputChannels;
             for (let outChannel = 0; outChannel < outputChannels; outChannel++) {
-              const filterAt = ((outChannel * filterHeight + filterY) * filterWidth + filterX) * inputChannels;
-              visit(inputAt, filterAt, outputBase + outChannel, inputChannels);
+              const firstChannel = Math.floor(outChannel / groupOutputs) * filterChannels;
+              const filterAt = ((outChannel * filterHeight + filterY) * filterWidth + filterX) * filterChannels;
+              visit(inputAt + firstChannel, filterAt, outputBase + outChannel, filterChannels);
             }
           }
         }

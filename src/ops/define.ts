@@ -1,7 +1,8 @@
 import type { QuantParams } from '../core/affine.ts';
 import type { DataOf, FloatTensor, Shape, Tensor, TensorType } from '../core/tensor.ts';
 import type { FieldSpec, OptionValues } from '../flatbuffer/options.ts';
-import type { AttributeValue, NodeDef } from '../protobuf/graphdef.ts';
+import type { AttributeValue } from '../protobuf/attribute-value.ts';
+import type { NodeDef } from '../protobuf/graph-def.ts';
 
 /**
  * One op = one record of meaning: signature, shapes, float loops, gradient, quantization rule, integer loops and the
@@ -74,12 +75,16 @@ export interface ValueRef {
 
 export interface Emitter {
   /** Adds a node with one output. Takes the definition, not the name, so op files never import the table. */
-  emit<Name extends string, Attrs>(definition: OpDef<Name, Attrs>, inputs: readonly ValueRef[], attrs: Attrs): ValueRef;
+  emit<Name extends string, Attrs>(
+    definition: OpDef<Name, Attrs>,
+    inputs: readonly ValueRef[],
+    attrs: NoInfer<Attrs>,
+  ): ValueRef;
   /** Adds a node with any number of outputs. */
   emitAll<Name extends string, Attrs>(
     definition: OpDef<Name, Attrs>,
     inputs: readonly ValueRef[],
-    attrs: Attrs,
+    attrs: NoInfer<Attrs>,
   ): readonly ValueRef[];
 }
 

@@ -4,6 +4,7 @@ import type { FloatTensor, TensorType } from '../core/tensor.ts';
 import { numElements } from '../core/tensor.ts';
 import { readBool, readNumber } from './bindings.ts';
 import { ShapeError, defineOp, float32 } from './define.ts';
+import { expectSameShape } from './geometry.ts';
 
 export interface FakeQuantAttrs {
   readonly bits: number;
@@ -30,16 +31,8 @@ export const fakeQuant = defineOp({
     { name: 'active', role: 'range', optional: true },
   ],
   quant: { kind: 'quantizer' },
-  infer([input, min, max], attrs: FakeQuantAttrs) {
-    const expected = attrs.axis === null ? 1 : input!.shape[attrs.axis];
-    for (const range of [min!, max!]) {
-      if (numElements(range.shape) !== expected) {
-        throw new ShapeError(`the range holds ${numElements(range.shape)} values; expected ${expected ?? 'an axis'}`);
-      }
-    }
-    return [input!];
-  },
-  float([input, min, max, active], attrs, [output]) {
+  infer: inferFakeQuant,
+  float([input, min, max, active], attrs: FakeQuantAttrs, [output]) {
     if (active?.data[0] === 0) {
       output!.data.set(input!.data);
       return;
@@ -74,7 +67,11 @@ export const fakeQuant = defineOp({
     reads: {
       FakeQuantWithMinMaxVars: (node, { inputs }) => ({
         inputs,
-        attrs: { bits: readNumber(node, 'num_bits', 8), narrowRange: readBool(node, 'narrow_range', false), axis: null },
+        attrs: {
+          bits: readNumber(node, 'num_bits', 8),
+          narrowRange: readBool(node, 'narrow_range', false),
+          axis: null,
+        },
       }),
       FakeQuantWithMinMaxVarsPerChannel: (node, { inputs, shapeOf }) => ({
         inputs,
@@ -88,6 +85,16 @@ export const fakeQuant = defineOp({
   },
 });
 
+function inferFakeQuant([input, min, max]: readonly TensorType[], { axis }: FakeQuantAttrs): readonly TensorType[] {
+  const expected = axis === null ? 1 : input!.shape[axis];
+  for (const range of [min!, max!]) {
+    if (numElements(range.shape) !== expected) {
+      throw new ShapeError(`the range holds ${numElements(range.shape)} values; expected ${expected ?? 'an axis'}`);
+    }
+  }
+  return [input!];
+}
+
 /** Inputs: output gradient, values, min, max, and `active` as in fake_quant. */
 export const fakeQuantGrad = defineOp({
   name: 'fake_quant_grad',
@@ -99,7 +106,10 @@ export const fakeQuantGrad = defineOp({
     { name: 'active', role: 'range', optional: true },
   ],
   quant: { kind: 'float_only' },
-  infer: ([gradient], _attrs: FakeQuantAttrs) => [gradient!],
+  infer([gradient, input, ...ranges], attrs: FakeQuantAttrs) {
+    expectSameShape(gradient!.shape, input!.shape, 'the gradient');
+    return inferFakeQuant([input!, ...ranges], attrs);
+  },
   float([gradient, input, min, max, active], attrs, [result]) {
     if (active?.data[0] === 0) {
       result!.data.set(gradient!.data);

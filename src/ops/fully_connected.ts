@@ -1,5 +1,7 @@
 import { channelScales, perTensor } from '../core/affine.ts';
 import { multiplyByQuantizedMultiplier, quantizeMultiplier } from '../core/fixedpoint.ts';
+import { numElements, sameShape } from '../core/tensor.ts';
+import type { Shape } from '../core/tensor.ts';
 import {
   T_FLOAT,
   activationCode,
@@ -11,12 +13,12 @@ import {
   readBool,
 } from './bindings.ts';
 import { expectBias } from './conv_2d.ts';
-import type { FusedActivation } from './define.ts';
+import type { FusedActivation, ValueRef } from './define.ts';
 import { ShapeError, defineOp } from './define.ts';
 import { expectRank } from './geometry.ts';
 import { matMul } from './mat_mul.ts';
+import { reshape } from './reshape.ts';
 import { sum } from './sum.ts';
-import { numElements } from '../core/tensor.ts';
 
 export interface FullyConnectedAttrs {
   readonly activation: FusedActivation;
@@ -63,11 +65,16 @@ export const fullyConnected = defineOp<'fully_connected', FullyConnectedAttrs>({
   },
 
   vjp({ emit }, { inputs: [input, filter, bias] }, gradient) {
-    // dx = dy * w and dw = dy^T * x, with x of shape [rows, inputs].
+    // dx = dy * w and dw = dy^T * x, with x of shape [rows, inputs] and dy of shape [rows, outputs].
+    const [outputs, inputs] = filter!.type.shape as [number, number];
+    const inShape = (value: ValueRef, shape: Shape): ValueRef =>
+      sameShape(value.type.shape, shape) ? value : emit(reshape, [value], { shape });
+    const rows = numElements(input!.type.shape) / inputs;
+    const dy = inShape(gradient, [rows, outputs]);
     return [
-      emit(matMul, [gradient, filter!], { transposeA: false, transposeB: false }),
-      emit(matMul, [gradient, input!], { transposeA: true, transposeB: false }),
-      ...(bias === undefined ? [] : [emit(sum, [gradient], { axes: [0], keepDims: false })]),
+      inShape(emit(matMul, [dy, filter!], { transposeA: false, transposeB: false }), input!.type.shape),
+      emit(matMul, [dy, inShape(input!, [rows, inputs])], { transposeA: true, transposeB: false }),
+      ...(bias === undefined ? [] : [emit(sum, [dy], { axes: [0], keepDims: false })]),
     ];
   },
 
@@ -136,7 +143,8 @@ export const fullyConnected = defineOp<'fully_connected', FullyConnectedAttrs>({
 
   graphdef: {
     layouts: { 1: [1, 0] },
-    write(writer, { name, inputs: [input, filter, bias] }) {
+    write(writer, { name, inputs: [input, filter, bias], inputTypes }) {
+      expectRank(inputTypes[0]!.shape, 2, 'the input of a MatMul');
       const product = writer.node('MatMul', bias === undefined ? name : `${name}/MatMul`, [input!, filter!], {
         ...T_FLOAT,
         transpose_a: { kind: 'bool', value: false },

@@ -1,10 +1,17 @@
+import { sameShape } from '../core/tensor.ts';
 import type { Shape } from '../core/tensor.ts';
 import { ShapeError } from './define.ts';
 
 export type Padding =
   | { readonly kind: 'same' }
   | { readonly kind: 'valid' }
-  | { readonly kind: 'explicit'; readonly top: number; readonly bottom: number; readonly left: number; readonly right: number };
+  | {
+      readonly kind: 'explicit';
+      readonly top: number;
+      readonly bottom: number;
+      readonly left: number;
+      readonly right: number;
+    };
 
 export interface WindowAttrs {
   /** [vertical, horizontal] */
@@ -78,4 +85,10 @@ function windowAxis(
 
 export function expectRank(shape: Shape, rank: number, what: string): void {
   if (shape.length !== rank) throw new ShapeError(`${what} is [${shape.join(',')}]; expected ${rank} dimensions`);
+}
+
+export function expectSameShape(shape: Shape, expected: Shape, what: string): void {
+  if (!sameShape(shape, expected)) {
+    throw new ShapeError(`${what} is [${shape.join(',')}]; expected [${expected.join(',')}]`);
+  }
 }

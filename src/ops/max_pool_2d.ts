@@ -1,5 +1,6 @@
 import { activationRange } from './bindings.ts';
 import { defineOp, float32 } from './define.ts';
+import { expectSameShape } from './geometry.ts';
 import type { PoolAttrs } from './pool.ts';
 import { forEachWindow, inferPool, poolGraphDef, poolTflite } from './pool.ts';
 
@@ -49,7 +50,10 @@ export const maxPool2dGrad = defineOp({
     { name: 'gradient', role: 'activation' },
   ],
   quant: { kind: 'float_only' },
-  infer: ([input], _attrs: PoolAttrs) => [float32(input!.shape)],
+  infer([input, gradient], attrs: PoolAttrs) {
+    expectSameShape(gradient!.shape, inferPool([input!], attrs)[0]!.shape, 'the gradient');
+    return [float32(input!.shape)];
+  },
   float([input, gradient], attrs, [result]) {
     const [, , width, channels] = input!.shape as [number, number, number, number];
     result!.data.fill(0);

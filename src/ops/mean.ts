@@ -1,5 +1,6 @@
 import type { Shape } from '../core/tensor.ts';
 import { defineOp, float32 } from './define.ts';
+import { expectSameShape } from './geometry.ts';
 import type { ReduceAttrs } from './reduce.ts';
 import { forEachReduced, inferReduce, reduceGraphDef, reduceInt8, reduceTflite, reducedCount } from './reduce.ts';
 
@@ -34,10 +35,17 @@ export const broadcastGrad = defineOp({
   name: 'broadcast_grad',
   operands: [{ name: 'gradient', role: 'activation' }],
   quant: { kind: 'float_only' },
-  infer: (
-    _inputs,
-    attrs: { readonly axes: readonly number[]; readonly inputShape: Shape; readonly factor: number },
-  ) => [float32(attrs.inputShape)],
+  infer(
+    [gradient],
+    { axes, inputShape }: { readonly axes: readonly number[]; readonly inputShape: Shape; readonly factor: number },
+  ) {
+    const [reduced] = inferReduce([float32(inputShape)], {
+      axes,
+      keepDims: gradient!.shape.length === inputShape.length,
+    });
+    expectSameShape(gradient!.shape, reduced!.shape, 'the gradient');
+    return [float32(inputShape)];
+  },
   float([gradient], { axes, inputShape, factor }, [result]) {
     forEachReduced(inputShape, axes, (inputAt, outputAt) => {
       result!.data[inputAt] = gradient!.data[outputAt]! * Math.fround(factor);

@@ -14,6 +14,7 @@ import {
   writePadding,
 } from './bindings.ts';
 import type { FusedActivation, GraphDefBinding, TfliteBinding } from './define.ts';
+import { ShapeError } from './define.ts';
 import type { Window, WindowAttrs } from './geometry.ts';
 import { expectRank, slidingWindow } from './geometry.ts';
 
@@ -66,9 +67,7 @@ export function poolTflite(builtinCode: number): TfliteBinding<PoolAttrs> {
       activationField(5),
     ],
     version: ({ inputs: [input] }) =>
-      input!.type.dtype === 'int8'
-        ? { version: 2, minimumRuntime: '1.14.0' }
-        : { version: 1, minimumRuntime: '1.5.0' },
+      input!.type.dtype === 'int8' ? { version: 2, minimumRuntime: '1.14.0' } : { version: 1, minimumRuntime: '1.5.0' },
     parameterPositions: [],
     encode: ({ attrs }) => ({
       options: {
@@ -90,16 +89,21 @@ export function poolTflite(builtinCode: number): TfliteBinding<PoolAttrs> {
   };
 }
 
-export function poolGraphDef(tensorflowOp: string): GraphDefBinding<PoolAttrs> {
+export function poolGraphDef(tensorflowOp: 'MaxPool' | 'AvgPool'): GraphDefBinding<PoolAttrs> {
   return {
-    write: (writer, { name, inputs, attrs }) => [
-      writer.node(tensorflowOp, name, inputs, {
-        ...T_FLOAT,
-        ...writePadding(attrs.padding),
-        ksize: intList([1, ...attrs.window, 1]),
-        strides: intList([1, ...attrs.strides, 1]),
-      }),
-    ],
+    write(writer, { name, inputs, attrs }) {
+      if (tensorflowOp === 'AvgPool' && attrs.padding.kind === 'explicit') {
+        throw new ShapeError('padding is explicit; AvgPool expects SAME or VALID');
+      }
+      return [
+        writer.node(tensorflowOp, name, inputs, {
+          ...T_FLOAT,
+          ...writePadding(attrs.padding),
+          ksize: intList([1, ...attrs.window, 1]),
+          strides: intList([1, ...attrs.strides, 1]),
+        }),
+      ];
+    },
     reads: {
       [tensorflowOp]: (node, { inputs }) => ({
         inputs,

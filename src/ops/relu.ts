@@ -3,6 +3,7 @@ import { multiplyByQuantizedMultiplier, quantizeMultiplier } from '../core/fixed
 import { T_FLOAT, activationRange } from './bindings.ts';
 import type { FusedActivation, IntegerKernelFactory, NoAttrs, OpDef } from './define.ts';
 import { defineOp, float32 } from './define.ts';
+import { expectSameShape } from './geometry.ts';
 
 /** The rectifiers: max(x, 0), and max(min(x, 6), 0). They differ in a limit and in their names only. */
 function rectifier<const Name extends FusedActivation>(
@@ -48,8 +49,7 @@ const rescaledRectifier =
     const { min, max } = activationRange(activation, output!);
     return ([x], [y]) => {
       for (let index = 0; index < y!.length; index++) {
-        const scaled =
-          multiplyByQuantizedMultiplier(x![index]! - from.zeroPoint, multiplier, shift) + to.zeroPoint;
+        const scaled = multiplyByQuantizedMultiplier(x![index]! - from.zeroPoint, multiplier, shift) + to.zeroPoint;
         y![index] = scaled < min ? min : scaled > max ? max : scaled;
       }
     };
@@ -67,7 +67,10 @@ export const reluGrad = defineOp({
     { name: 'output', role: 'activation' },
   ],
   quant: { kind: 'float_only' },
-  infer: ([gradient], _attrs: { /** Infinity for relu */ readonly limit: number }) => [float32(gradient!.shape)],
+  infer([gradient, output], _attrs: { /** Infinity for relu */ readonly limit: number }) {
+    expectSameShape(gradient!.shape, output!.shape, 'the gradient');
+    return [float32(gradient!.shape)];
+  },
   float([gradient, output], { limit }, [result]) {
     for (let index = 0; index < result!.data.length; index++) {
       const y = output!.data[index]!;

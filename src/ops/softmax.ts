@@ -7,7 +7,7 @@ import {
   saturatingRoundingDoublingHighMul,
 } from '../core/fixedpoint.ts';
 import { T_FLOAT, numberOption, storedRange } from './bindings.ts';
-import { defineOp } from './define.ts';
+import { ShapeError, defineOp } from './define.ts';
 import { exp } from '../core/math.ts';
 
 export interface SoftmaxAttrs {
@@ -54,7 +54,8 @@ export const softmax = defineOp({
         for (let index = 0; index < depth; index++) {
           const difference = x![base + index]! - largest;
           const probability =
-            difference < minDifference
+            // Beyond a shift of 31 every probability is below half a step; the C++ shift is undefined there.
+            difference < minDifference || outputShift > 31
               ? 0
               : roundingDivideByPowerOfTwo(
                   saturatingRoundingDoublingHighMul(reciprocal, exponential(difference)),
@@ -78,7 +79,10 @@ export const softmax = defineOp({
     decode: ({ options }) => ({ beta: numberOption(options, 'beta') }),
   },
   graphdef: {
-    write: (writer, { name, inputs }) => [writer.node('Softmax', name, inputs, T_FLOAT)],
+    write(writer, { name, inputs, attrs: { beta } }) {
+      if (beta !== 1) throw new ShapeError(`beta is ${beta}; TensorFlow's Softmax expects 1`);
+      return [writer.node('Softmax', name, inputs, T_FLOAT)];
+    },
     reads: { Softmax: (_node, { inputs }) => ({ inputs, attrs: { beta: 1 } }) },
   },
 });

@@ -3,6 +3,7 @@ import { integerPower, log } from '../core/math.ts';
 import type { TensorType } from '../core/tensor.ts';
 import { ShapeError, defineOp, float32 } from './define.ts';
 import type { NoAttrs } from './define.ts';
+import { expectSameShape } from './geometry.ts';
 import { softmaxRow } from './softmax.ts';
 
 const trainingOnly = { quant: { kind: 'float_only' }, vjp: null, int8: null, tflite: null, graphdef: null } as const;
@@ -47,7 +48,10 @@ export const softmaxCrossEntropyGrad = defineOp({
     { name: 'logits', role: 'activation' },
     { name: 'labels', role: 'activation' },
   ],
-  infer: ([, logits], _attrs: NoAttrs) => [logits!],
+  infer([, logits, labels], _attrs: NoAttrs) {
+    expectLabels(logits!, labels!);
+    return [logits!];
+  },
   float([gradient, logits, labels], _attrs, [result]) {
     const [batch, classes] = logits!.shape as [number, number];
     const factor = f32(gradient!.data[0]! / batch);
@@ -134,7 +138,10 @@ export const movingAverage = defineOp({
     { name: 'average', role: 'activation' },
     { name: 'value', role: 'activation' },
   ],
-  infer: ([average], _attrs: DecayAttrs) => [average!],
+  infer([average, value], _attrs: DecayAttrs) {
+    expectSameShape(value!.shape, average!.shape, 'the value');
+    return [average!];
+  },
   float([average, value], { decay }, [output]) {
     const rate = f32(1 - decay);
     for (let index = 0; index < output!.data.length; index++) {
@@ -199,7 +206,11 @@ export const momentumUpdate = defineOp({
     { name: 'velocity', role: 'activation' },
     { name: 'learning_rate', role: 'activation' },
   ],
-  infer: ([parameter], _attrs: MomentumAttrs) => [parameter!, parameter!],
+  infer([parameter, gradient, velocity], _attrs: MomentumAttrs) {
+    expectSameShape(gradient!.shape, parameter!.shape, 'the gradient');
+    expectSameShape(velocity!.shape, parameter!.shape, 'the velocity');
+    return [parameter!, parameter!];
+  },
   float([parameter, gradient, velocity, learningRate], attrs, [newParameter, newVelocity]) {
     const momentum = f32(attrs.momentum);
     const weightDecay = f32(attrs.weightDecay);
@@ -239,7 +250,11 @@ export const adamUpdate = defineOp({
     { name: 'learning_rate', role: 'activation' },
     { name: 'count', role: 'activation' },
   ],
-  infer: ([parameter], _attrs: AdamAttrs) => [parameter!, parameter!, parameter!],
+  infer([parameter, gradient, ...moments], _attrs: AdamAttrs) {
+    expectSameShape(gradient!.shape, parameter!.shape, 'the gradient');
+    for (const moment of moments.slice(0, 2)) expectSameShape(moment.shape, parameter!.shape, 'a moment');
+    return [parameter!, parameter!, parameter!];
+  },
   float([parameter, gradient, first, second, learningRate, count], attrs, [newParameter, newFirst, newSecond]) {
     const [beta1, beta2, epsilon] = [f32(attrs.beta1), f32(attrs.beta2), f32(attrs.epsilon)];
     const weightDecay = f32(attrs.weightDecay);

@@ -132,7 +132,8 @@ const bufferAlignment = 16;
  */
 export function readTfliteFile(bytes: Uint8Array, path: string, optionFields: OptionFields): TfliteFile {
   try {
-    return readModel(readRoot(bytes, fileIdentifier), { bytes, path, optionFields });
+    const model = readRoot(bytes, fileIdentifier);
+    return readModel(model, { bytes: model.source.bytes, path, optionFields });
   } catch (error) {
     if (error instanceof FlatbufferError) throw userError(path, 'bad-tflite', error.message, remedy);
     throw error;

@@ -1,4 +1,4 @@
-import type { TfliteFile, TfliteOperator, TfliteSubgraph, TfliteTensor } from './file.ts';
+import type { TfliteFile, TfliteOperator, TfliteOperatorCode, TfliteSubgraph, TfliteTensor } from './file.ts';
 import { dequantizeOperator, quantizeOperator } from './schema.ts';
 
 /**
@@ -11,25 +11,27 @@ import { dequantizeOperator, quantizeOperator } from './schema.ts';
 export function addFloatEdges(file: TfliteFile): TfliteFile {
   const main = file.subgraphs[0];
   if (main === undefined) return file;
-  const tensors = main.tensors.map(forStrictRuntimes);
-  const replacement = new Map<number, number>();
-  const addFloatTensor = (index: number): number => {
-    const quantized = main.tensors[index]!;
-    replacement.set(index, tensors.length);
-    return tensors.push(floatTwin(quantized)) - 1;
+  const isQuantized = (index: number): boolean => {
+    const { type, quantization } = main.tensors[index]!;
+    return type !== 'FLOAT32' && quantization !== null && quantization.scale.length > 0;
   };
-  const isQuantized = (index: number): boolean => (main.tensors[index]?.quantization?.scale.length ?? 0) > 0;
-  const quantizeIndex = file.operatorCodes.length;
-  const quantizers = main.inputs
-    .filter(isQuantized)
-    .map((index) => edge(quantizeIndex, addFloatTensor(index), index, quantizeOperator.optionsType));
-  const inputs = main.inputs.map((index) => replacement.get(index) ?? index);
-  replacement.clear();
-  const dequantizers = main.outputs
-    .filter(isQuantized)
-    .map((index) => edge(quantizeIndex + 1, index, addFloatTensor(index), dequantizeOperator.optionsType));
-  const outputs = main.outputs.map((index) => replacement.get(index) ?? index);
-  const operators = [...quantizers, ...main.operators, ...dequantizers];
+  const quantizedInputs = main.inputs.filter(isQuantized);
+  const quantizedOutputs = main.outputs.filter(isQuantized);
+  // The float twins follow the model's own tensors, those of the inputs first.
+  const firstInputTwin = main.tensors.length;
+  const firstOutputTwin = firstInputTwin + quantizedInputs.length;
+  const twins = [...quantizedInputs, ...quantizedOutputs].map((index) => floatTwin(main.tensors[index]!));
+  const tensors = [...main.tensors.map(forStrictRuntimes), ...twins];
+  const withTwins = (indices: readonly number[], quantized: readonly number[], firstTwin: number): number[] =>
+    indices.map((index) => (quantized.includes(index) ? firstTwin + quantized.indexOf(index) : index));
+  const inputs = withTwins(main.inputs, quantizedInputs, firstInputTwin);
+  const outputs = withTwins(main.outputs, quantizedOutputs, firstOutputTwin);
+  const opcodeIndex = file.operatorCodes.length;
+  const operators = [
+    ...quantizedInputs.map((index, at) => edge(opcodeIndex, firstInputTwin + at, index, quantizeOperator)),
+    ...main.operators,
+    ...quantizedOutputs.map((index, at) => edge(opcodeIndex + 1, index, firstOutputTwin + at, dequantizeOperator)),
+  ];
   const subgraph: TfliteSubgraph = { ...main, tensors, inputs, outputs, operators };
   return {
     ...file,
@@ -65,10 +67,16 @@ function floatTwin(quantized: TfliteTensor): TfliteTensor {
   };
 }
 
-function edge(opcodeIndex: number, from: number, to: number, optionsType: number): TfliteOperator {
+interface EdgeOperator {
+  readonly builtinCode: number;
+  readonly version: number;
+  readonly optionsType: number;
+}
+
+function edge(opcodeIndex: number, from: number, to: number, { optionsType }: EdgeOperator): TfliteOperator {
   return { opcodeIndex, inputs: [from], outputs: [to], optionsType, options: {} };
 }
 
-function operatorCode(operator: { readonly builtinCode: number; readonly version: number }) {
-  return { builtinCode: operator.builtinCode, customCode: null, version: operator.version };
+function operatorCode({ builtinCode, version }: EdgeOperator): TfliteOperatorCode {
+  return { builtinCode, customCode: null, version };
 }

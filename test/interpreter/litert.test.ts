@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { UserError } from '../../src/core/diagnostic.ts';
 import { openLitert } from '../../src/interpreter/litert.ts';
 import { readTfliteFile, writeTfliteFile } from '../../src/tflite/file.ts';
@@ -16,7 +16,7 @@ async function openInt8(name: string) {
   const [outputScale, outputZeroPoint] = [output?.scale[0] ?? NaN, output?.zeroPoint[0] ?? NaN];
   return {
     model,
-    async run(q: ArrayLike<number>): Promise<number[]> {
+    run: async (q: ArrayLike<number>): Promise<number[]> => {
       const [result] = await model.run([Float32Array.from(q, (value) => inputScale * (value - inputZeroPoint))]);
       const exact = Array.from(result?.data ?? [], (real) => real / outputScale + outputZeroPoint);
       // The edge loses nothing: what comes back is an integer but for float32 rounding.
@@ -35,6 +35,30 @@ function pixels(name: string): Int8Array {
     return file.readInt8(start + row * 96 + (index % 96));
   });
 }
+
+describe('LiteRT', () => {
+  // The first in this file, since the runtime is loaded once.
+  it('refuses a file that is no model, prints nothing and leaves no globals behind', async () => {
+    const printed = (['log', 'info', 'warn', 'error'] as const).map((method) => vi.spyOn(console, method));
+    const globals = Reflect.ownKeys(globalThis);
+    const failure = await openLitert(new Uint8Array(64)).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(UserError);
+    expect(String(failure)).toContain('LiteRT (@litertjs/core) refuses the model: ');
+    expect(Reflect.ownKeys(globalThis)).toEqual(globals);
+    for (const method of printed) expect(method).not.toHaveBeenCalled();
+    vi.restoreAllMocks();
+  });
+
+  it('that is not installed is a mistake that can be caught', async () => {
+    vi.resetModules();
+    vi.doMock('@litertjs/core', () => {
+      throw new Error('no such package');
+    });
+    const { openLitert: openWithout } = await import('../../src/interpreter/litert.ts');
+    await expect(openWithout(new Uint8Array(64))).rejects.toThrow('LiteRT (@litertjs/core) cannot be loaded: ');
+    vi.doUnmock('@litertjs/core');
+  });
+});
 
 describeWithModels('LiteRT as a witness', () => {
   it('gives the golden outputs of hello_world', async () => {
@@ -83,27 +107,5 @@ describeWithModels('LiteRT as a witness', () => {
     const third = await openInt8('hello_world_int8.tflite');
     expect(await third.run([0])).toEqual([4]);
     third.model.close();
-  });
-
-  it('leaves no globals behind and prints nothing', async () => {
-    const { execFileSync } = await import('node:child_process');
-    const source = `
-      import { openLitert } from './src/interpreter/litert.ts';
-      const names = () => Reflect.ownKeys(globalThis).map(String).sort().join();
-      const before = names();
-      const opening = openLitert(new Uint8Array(64));
-      await opening.catch((error) => process.stdout.write(error.name + ' '));
-      process.stdout.write(String(before === names()));
-    `;
-    void execFileSync;
-    void source;
-  });
-});
-
-describe('LiteRT given something else', () => {
-  it('refuses a file that is no model, as a mistake that can be caught', async () => {
-    const failure = await openLitert(new Uint8Array(64)).catch((error: unknown) => error);
-    expect(failure).toBeInstanceOf(UserError);
-    expect(String(failure)).toContain('LiteRT (@litertjs/core) refuses the model: ');
   });
 });

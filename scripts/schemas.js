@@ -1,0 +1,9 @@
+// Writes schemas/ from the definitions in dist/. A test fails when a checked-in schema is stale.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import path from 'node:path';
+import { pipelineSchemaJson } from '../dist/config/schema.js';
+
+const folder = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), 'schemas');
+mkdirSync(folder, { recursive: true });
+writeFileSync(path.join(folder, 'pipeline.schema.json'), pipelineSchemaJson());

@@ -1,0 +1,80 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Diagnostic } from '../core/diagnostic.ts';
+import { UserError, userError } from '../core/diagnostic.ts';
+import { isRecord } from '../core/schema.ts';
+import type { Override } from './overrides.ts';
+import { applyOverrides, locateOverridden, parseOverrides } from './overrides.ts';
+import type { ResolvedPipeline } from './resolve.ts';
+import { parseTexts, resolve } from './resolve.ts';
+import { linkDiagnostics, semanticDiagnostics } from './semantics.ts';
+import type { Locate } from './source.ts';
+import { locateIn, parseSource, yamlDiagnostics } from './source.ts';
+import { validate } from './validate.ts';
+
+const EXIT_BAD_PIPELINE = 64;
+
+export interface LoadedPipeline {
+  readonly pipeline: ResolvedPipeline;
+  /** Places what is found later, when the data are known, in the file or at the command line. */
+  readonly locate: Locate;
+  readonly overrides: readonly Override[];
+  /** The file as read, for the record of the run. */
+  readonly text: string;
+}
+
+/**
+ * Reads a pipeline file.
+ *
+ * @param overrides texts of the form path=value, as `--set` takes them
+ * @throws UserError with every mistake, exit code 64
+ */
+export async function loadPipeline(file: string, overrides: readonly string[] = []): Promise<LoadedPipeline> {
+  return parsePipeline(await read(file), file, overrides);
+}
+
+/** As `loadPipeline`, for a text that was read before; `file` names it and is where its relative paths start. */
+export function parsePipeline(text: string, file: string, overrideTexts: readonly string[] = []): LoadedPipeline {
+  const source = parseSource(file, text);
+  stopAt(yamlDiagnostics(source));
+  const value: unknown = source.document.toJS();
+  const { overrides, diagnostics } = parseOverrides(overrideTexts);
+  if (isRecord(value)) diagnostics.push(...applyOverrides(value, overrides));
+  const locate = locateOverridden(overrides, locateIn(source));
+  diagnostics.push(...validate(value, locate));
+  const fitsSchema = diagnostics.length === 0;
+  diagnostics.push(...linkDiagnostics(value, locate));
+  if (!fitsSchema) throw badPipeline(diagnostics);
+  const config = parseTexts(value, path.dirname(file));
+  stopAt([...diagnostics, ...semanticDiagnostics(config, locate)]);
+  return { pipeline: resolve(config), locate, overrides, text };
+}
+
+async function read(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw userError(
+      file,
+      'unreadable-pipeline',
+      `cannot read the pipeline file: ${reason}`,
+      undefined,
+      EXIT_BAD_PIPELINE,
+    );
+  }
+}
+
+function stopAt(diagnostics: readonly Diagnostic[]): void {
+  if (diagnostics.length > 0) throw badPipeline(diagnostics);
+}
+
+/** In the order of the file, what comes from the command line last. */
+function badPipeline(diagnostics: readonly Diagnostic[]): UserError {
+  const line = ({ place }: Diagnostic) => place.line ?? Infinity;
+  const column = ({ place }: Diagnostic) => place.column ?? 0;
+  const ordered = diagnostics.toSorted((a, b) =>
+    line(a) === line(b) ? column(a) - column(b) : line(a) < line(b) ? -1 : 1,
+  );
+  return new UserError(ordered, EXIT_BAD_PIPELINE);
+}

@@ -1,0 +1,53 @@
+import type { Static } from '@sinclair/typebox';
+import { Type } from '@sinclair/typebox';
+import { choice, doc, key, object, runtime } from '../core/schema.ts';
+import { dataSchema } from '../data/config.ts';
+import { modelSchema } from '../models/config.ts';
+import type { StageConfig } from '../stages/index.ts';
+import { stageSchema } from '../stages/index.ts';
+
+const stagesSchema = Type.Unsafe<Readonly<Record<string, StageConfig>>>({
+  type: 'object',
+  propertyNames: { pattern: '^[a-z][a-z0-9_-]*$' },
+  additionalProperties: stageSchema,
+  minProperties: 1,
+  ...key('The steps by name; each takes the result of the one that `from` names'),
+});
+
+/** The whole pipeline file. */
+export const pipelineSchema = object(
+  {
+    version: Type.Literal(1, key('Version of the format of this file')),
+    name: Type.String({
+      ...doc('Name of the pipeline, which its runs carry'),
+      pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]*$',
+      examples: ['mnist-lenet'],
+    }),
+    description: Type.Optional(Type.String(doc('What the pipeline is for'))),
+    seed: Type.Integer({
+      ...key('Seed of the initial weights and of every order'),
+      minimum: 0,
+      maximum: Number.MAX_SAFE_INTEGER,
+      default: 1,
+    }),
+    engine: choice(['wasm', 'reference'], {
+      ...key('What runs the graphs: WebAssembly kernels, or slow plain loops to compare with'),
+      default: 'wasm',
+    }),
+    threads: Type.Optional(
+      Type.Integer({ ...runtime('Worker threads; the results are the same for any number'), minimum: 1 }),
+    ),
+    data: dataSchema,
+    model: modelSchema,
+    stages: stagesSchema,
+  },
+  { title: 'qpipe pipeline', description: 'From a float model to a tested int8 .tflite file' },
+);
+
+/** A pipeline file with defaults filled in and texts parsed; stages still by name. */
+export type PipelineConfig = Static<typeof pipelineSchema>;
+
+/** The text of schemas/pipeline.schema.json. */
+export function pipelineSchemaJson(): string {
+  return `${JSON.stringify({ $schema: 'http://json-schema.org/draft-07/schema#', ...pipelineSchema }, null, 2)}\n`;
+}

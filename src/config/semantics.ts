@@ -1,0 +1,272 @@
+import type { Diagnostic } from '../core/diagnostic.ts';
+import { isRecord } from '../core/schema.ts';
+import type { ArtifactType } from '../stages/define.ts';
+import type { StageConfig, StageKind } from '../stages/index.ts';
+import { isStageKind, stages as definitions } from '../stages/index.ts';
+import type { ResolvedPipeline } from './resolve.ts';
+import { parentOf } from './resolve.ts';
+import type { PipelineConfig } from './schema.ts';
+import type { Locate, Path } from './source.ts';
+import { didYouMean } from './suggest.ts';
+
+/** How a stage hangs on another, as far as the file says it. */
+interface Link {
+  readonly kind: StageKind;
+  readonly from: string | null;
+}
+
+/**
+ * What is wrong with the way the stages take each other's results. Reads the plain value of the file, so that these
+ * mistakes are found beside those against the schema; stages that are too broken to judge are left out.
+ */
+export function linkDiagnostics(value: unknown, locate: Locate): Diagnostic[] {
+  const written: Readonly<Record<string, unknown>> = isRecord(value) && isRecord(value.stages) ? value.stages : {};
+  const links = new Map<string, Link>();
+  for (const [name, stage] of Object.entries(written)) {
+    if (!isRecord(stage) || !isStageKind(stage.uses)) continue;
+    const { uses: kind, from = null } = stage;
+    if (from === null || typeof from === 'string') links.set(name, { kind, from });
+  }
+  const giving = (accepted: readonly ArtifactType[]) =>
+    [...links].filter(([, { kind }]) => accepted.includes(definitions[kind].produces)).map(([name]) => name);
+  const remedy = (accepted: readonly ArtifactType[], own: string): string => {
+    const names = giving(accepted).filter((name) => name !== own);
+    if (names.length > 0) return names.map((name) => `\`from: ${name}\``).join(' or ');
+    const kinds = Object.values(definitions).filter(({ produces }) => accepted.includes(produces));
+    return `add a stage with ${kinds.map(({ kind }) => `\`uses: ${kind}\``).join(' or ')} and name it here`;
+  };
+
+  const cycles = findCycles(links);
+  const inCycle = new Set(cycles.flat());
+  const diagnostics = cycles.map((cycle): Diagnostic => {
+    const [first = ''] = cycle;
+    return {
+      code: 'stage-cycle',
+      place: locate(['stages', first, 'from'], 'value'),
+      message: `stages wait for each other: ${[...cycle, first].map((name) => `\`${name}\``).join(' from ')}`,
+      hint: `\`from\` must lead back to a stage that starts from nothing`,
+    };
+  });
+  for (const [name, { kind, from }] of links) {
+    const rule = definitions[kind].from;
+    if (rule === null || inCycle.has(name)) continue;
+    const path = ['stages', name, 'from'];
+    const takes = `${kind} takes ${rule.accepts.join(' or ')}`;
+    if (from === null) {
+      if (rule.optional) continue;
+      diagnostics.push({
+        code: 'missing-key',
+        place: locate(path, 'key'),
+        message: `\`stages.${name}\` lacks the key \`from\`; ${takes}`,
+        hint: remedy(rule.accepts, name),
+      });
+    } else if (!Object.hasOwn(written, from)) {
+      diagnostics.push({
+        code: 'unknown-stage',
+        place: locate(path, 'value'),
+        message: `\`stages.${name}.from\` is \`${from}\`, but there is no such stage`,
+        hint: didYouMean(
+          from,
+          Object.keys(written).filter((other) => other !== name),
+        ),
+      });
+    } else {
+      const parent = links.get(from);
+      if (parent === undefined || rule.accepts.includes(definitions[parent.kind].produces)) continue;
+      diagnostics.push({
+        code: 'wrong-input',
+        place: locate(path, 'value'),
+        message: `\`stages.${name}.from\` is \`${from}\`, which gives ${definitions[parent.kind].produces}; ${takes}`,
+        hint: remedy(rule.accepts, name),
+      });
+    }
+  }
+  return diagnostics;
+}
+
+/** Every stage has at most one parent, so each cycle is found by following parents until a name comes again. */
+function findCycles(links: ReadonlyMap<string, Link>): string[][] {
+  const done = new Set<string>();
+  const cycles: string[][] = [];
+  for (const start of links.keys()) {
+    const trail: string[] = [];
+    let name: string | null = start;
+    while (name !== null && !done.has(name)) {
+      done.add(name);
+      trail.push(name);
+      name = links.get(name)?.from ?? null;
+    }
+    const first = name === null ? -1 : trail.indexOf(name);
+    if (first >= 0) cycles.push(trail.slice(first));
+  }
+  return cycles;
+}
+
+/** What fits the schema and yet makes no sense, as far as it can be known without the data. */
+export function semanticDiagnostics(config: PipelineConfig, locate: Locate): Diagnostic[] {
+  return [
+    ...layerDiagnostics(config, locate),
+    ...Object.entries(config.stages).flatMap(([name, stage]) => stageDiagnostics(config, name, stage, locate)),
+  ];
+}
+
+function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic[] {
+  if (!('layers' in model)) return [];
+  const diagnostics: Diagnostic[] = [];
+  const earlier: string[] = [];
+  for (const [index, layer] of model.layers.entries()) {
+    const path = (field: string) => ['model', 'layers', String(index), field];
+    if (earlier.includes(layer.name)) {
+      diagnostics.push({
+        code: 'duplicate-layer',
+        place: locate(path('name'), 'value'),
+        message: `an earlier layer has the name \`${layer.name}\` too`,
+        hint: 'give each layer its own name, or none',
+      });
+    }
+    if (layer.kind === 'add' && !earlier.includes(layer.with)) {
+      diagnostics.push({
+        code: 'unknown-layer',
+        place: locate(path('with'), 'value'),
+        message: `\`${path('with').join('.')}\` is \`${layer.with}\`, but no earlier layer has that name`,
+        hint: earlier.length === 0 ? 'the first layer has nothing to add' : didYouMean(layer.with, earlier),
+      });
+    }
+    if (layer.kind === 'softmax' && index < model.layers.length - 1) {
+      diagnostics.push({
+        code: 'softmax-not-last',
+        place: locate(path('kind'), 'value'),
+        message: 'softmax can only be the last layer',
+        hint: 'move it to the end, or leave it out: training works on the scores before it',
+      });
+    }
+    earlier.push(layer.name);
+  }
+  return diagnostics;
+}
+
+function stageDiagnostics(config: PipelineConfig, name: string, stage: StageConfig, locate: Locate): Diagnostic[] {
+  const path = (...fields: string[]): Path => ['stages', name, ...fields];
+  const diagnostics: Diagnostic[] = [];
+  if (stage.uses === 'float-pretrain' || stage.uses === 'qat') {
+    const { batch, devices, keep, early_stopping } = stage;
+    if (batch % devices.length !== 0) {
+      const below = batch - (batch % devices.length);
+      diagnostics.push({
+        code: 'uneven-batch',
+        place: locate(path('batch'), 'value'),
+        message: `\`stages.${name}.batch\` is ${batch}; expected a multiple of ${devices.length}, the number of devices`,
+        hint: `for example ${below > 0 ? below : devices.length}`,
+      });
+    }
+    const needsValidation = (field: string, part: 'key' | 'value', what: string): Diagnostic => ({
+      code: 'no-validation',
+      place: locate(path(field), part),
+      message: `${what} looks at the validation accuracy, but \`data.validation\` is 0`,
+      hint: 'set `data.validation` to a number of images',
+    });
+    if (config.data.validation === 0) {
+      if (keep === 'best') diagnostics.push(needsValidation('keep', 'value', `\`stages.${name}.keep: best\``));
+      if (early_stopping !== undefined) {
+        diagnostics.push(needsValidation('early_stopping', 'key', `\`stages.${name}.early_stopping\``));
+      }
+    }
+  }
+  if (stage.uses === 'test' && stage.gates.drop_max !== undefined && !hasFloatAncestor(config, stage)) {
+    diagnostics.push({
+      code: 'gate-without-float',
+      place: locate(path('gates', 'drop_max'), 'key'),
+      message: `\`stages.${name}.gates.drop_max\` compares with a float model, but no float-pretrain stage leads here`,
+      hint: 'use `int8_top1_min`, or start the `qat` stage from a `float-pretrain` stage',
+    });
+  }
+  return diagnostics;
+}
+
+function hasFloatAncestor(config: PipelineConfig, stage: StageConfig): boolean {
+  // Cycles are reported elsewhere; here they only must end.
+  const seen = new Set<StageConfig>();
+  let current: StageConfig | undefined = stage;
+  while (current !== undefined && !seen.has(current)) {
+    if (current.uses === 'float-pretrain') return true;
+    seen.add(current);
+    current = config.stages[parentOf(current) ?? ''];
+  }
+  return false;
+}
+
+/** Steps of one epoch: whole batches only, what is left over waits for another epoch's order. */
+export function stepsPerEpoch(trainingImages: number, batch: number): number {
+  return Math.floor(trainingImages / batch);
+}
+
+/**
+ * What does not fit the data, known once they are loaded.
+ *
+ * @param trainingImages size of the training split before `data.validation` is taken out
+ */
+export function sizeDiagnostics(
+  pipeline: ResolvedPipeline,
+  locate: Locate,
+  { trainingImages }: { readonly trainingImages: number },
+): Diagnostic[] {
+  const { validation } = pipeline.data;
+  if (validation >= trainingImages) {
+    return [
+      {
+        code: 'validation-too-large',
+        place: locate(['data', 'validation'], 'value'),
+        message: `\`data.validation\` is ${validation}, but the training split has ${trainingImages} images`,
+        hint: 'leave most of the images for training',
+      },
+    ];
+  }
+  const images = trainingImages - validation;
+  return pipeline.stages.flatMap(({ name, config }): Diagnostic[] => {
+    if (config.uses !== 'float-pretrain' && config.uses !== 'qat') return [];
+    const { batch, epochs } = config;
+    const perEpoch = stepsPerEpoch(images, batch);
+    if (perEpoch === 0) {
+      return [
+        {
+          code: 'batch-too-large',
+          place: locate(['stages', name, 'batch'], 'value'),
+          message: `\`stages.${name}.batch\` is ${batch}, but there are ${images} images to train on`,
+          hint: `a batch of at most ${images}`,
+        },
+      ];
+    }
+    const steps = epochs * perEpoch;
+    if (config.uses !== 'qat' || config.delay < steps) return [];
+    return [
+      {
+        code: 'delay-too-long',
+        place: locate(['stages', name, 'delay'], 'value'),
+        message:
+          `\`stages.${name}.delay\` is ${config.delay} steps, but the training ends after ${steps} ` +
+          `(epochs ${epochs}, ${perEpoch} steps each); nothing would be quantized`,
+        hint: `a delay below ${steps}, or more epochs`,
+      },
+    ];
+  });
+}
+
+/** What is allowed but seldom meant. */
+export function warnings(pipeline: ResolvedPipeline, locate: Locate): Diagnostic[] {
+  return pipeline.stages.flatMap(({ name, config }): Diagnostic[] => {
+    if (config.uses !== 'qat' || config.from !== undefined) return [];
+    // After five time constants an average has left its start behind to within 1 %.
+    const warmUp = Math.round(5 / (1 - config.ema_decay));
+    if (config.delay >= warmUp) return [];
+    return [
+      {
+        code: 'short-delay',
+        place: locate(['stages', name, 'delay'], 'value'),
+        message:
+          `\`stages.${name}\` trains from scratch and quantizes from step ${config.delay} on, but with ema_decay ` +
+          `${config.ema_decay} the ranges need about ${warmUp} steps to settle`,
+        hint: `a delay of ${warmUp}, a smaller ema_decay, or \`from:\` a float model`,
+      },
+    ];
+  });
+}

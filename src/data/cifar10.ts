@@ -1,0 +1,87 @@
+import { join } from 'node:path';
+import { userError } from '../core/diagnostic.ts';
+import { unpack } from '../files/bytes.ts';
+import type { DataContent, DataFile, DecodedData, Split } from './dataset.ts';
+import { packedOrPlain, verify } from './mnist.ts';
+
+/** CIFAR-10 of Krizhevsky, 50,000 and 10,000 colour images of 32 x 32, in its binary version. */
+export interface Cifar10Source {
+  readonly kind: 'cifar10';
+  /** Folder of data_batch_1.bin to data_batch_5.bin and test_batch.bin, with or without `.gz`. */
+  readonly path: string;
+}
+
+const classNames = [
+  'airplane',
+  'automobile',
+  'bird',
+  'cat',
+  'deer',
+  'dog',
+  'frog',
+  'horse',
+  'ship',
+  'truck',
+] as const;
+const image = { height: 32, width: 32, channels: 3 };
+const planePixels = image.height * image.width;
+const recordBytes = 1 + image.channels * planePixels;
+
+/** SHA-256 of the unpacked files. */
+const canonicalFiles = [
+  { name: 'data_batch_1.bin', digest: 'd1eacf8cd2c8d58863e96ec6cf7236ae560eafed6a3ce5a2dd3fc999c6d83ce5' },
+  { name: 'data_batch_2.bin', digest: 'cfe3f0b22e8ba6dc8e5bfc28e5c78e78e6bac81f303970bf7f3672b1ce954c3a' },
+  { name: 'data_batch_3.bin', digest: '7be2bc1462644875f4c81b6522b2200e63b6287ed41636d8d98b9a5562da2d2e' },
+  { name: 'data_batch_4.bin', digest: '03c8cb79bb6dce0c26782f8c9cc15b1dca550183c29d2a067527265d64194921' },
+  { name: 'data_batch_5.bin', digest: '438714a0c67d0c0982b116fee80f65288e1358ecb3f00ed473b7cb25f631ba7e' },
+  { name: 'test_batch.bin', digest: 'e8eb486685a8e541e6634d4c530c7d90746d368f1a33d0a617c960d7c00ae1ff' },
+] as const;
+
+const remedy = 'unpack cifar-10-binary.tar.gz again and point `path` to its folder cifar-10-batches-bin';
+
+export function cifar10Files({ path }: Cifar10Source): readonly DataFile[] {
+  return canonicalFiles.map(({ name }) => ({ name, path: packedOrPlain(join(path, name)) }));
+}
+
+/** @throws UserError when a file is not, after unpacking, the published one */
+export function decodeCifar10(contentOf: (name: string) => DataContent): DecodedData {
+  const splits = canonicalFiles.map(({ name, digest }) => {
+    const { path, bytes } = contentOf(name);
+    return decodeRecords(verify({ path, bytes: unpack(bytes, path, remedy) }, digest, remedy));
+  });
+  return { name: 'cifar10', classNames, image, train: concatenate(splits.slice(0, 5)), test: concatenate(splits.slice(5)) };
+}
+
+/** Records of a label and three planes of 32 x 32, made NHWC. */
+export function decodeRecords({ path, bytes }: DataContent): Split {
+  const count = bytes.length / recordBytes;
+  if (count === 0 || !Number.isInteger(count)) {
+    const message = `${bytes.length} bytes, expected whole records of ${recordBytes}`;
+    throw userError(path, 'malformed-cifar10', message, remedy);
+  }
+  const labels = Uint8Array.from({ length: count }, (_, record) => bytes[record * recordBytes]!);
+  const wrong = labels.findIndex((label) => label >= classNames.length);
+  if (wrong !== -1) {
+    const message = `byte ${wrong * recordBytes}: the label is ${labels[wrong]!}, expected 0 to 9`;
+    throw userError(path, 'malformed-cifar10', message, remedy);
+  }
+  const images = new Uint8Array(count * (recordBytes - 1));
+  let to = 0;
+  for (let record = 0; record < count; record++) {
+    const planes = record * recordBytes + 1;
+    for (let pixel = 0; pixel < planePixels; pixel++) {
+      for (let channel = 0; channel < image.channels; channel++) {
+        images[to++] = bytes[planes + channel * planePixels + pixel]!;
+      }
+    }
+  }
+  return { images, labels, count };
+}
+
+function concatenate(splits: readonly Split[]): Split {
+  return {
+    images: Buffer.concat(splits.map((split) => split.images)),
+    labels: Buffer.concat(splits.map((split) => split.labels)),
+    count: splits.reduce((total, split) => total + split.count, 0),
+  };
+}

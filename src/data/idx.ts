@@ -1,0 +1,95 @@
+/** The idx format of the MNIST files: 0, 0, element type, rank, each dimension as big-endian uint32, elements. */
+import { userError } from '../core/diagnostic.ts';
+import { numElements } from '../core/tensor.ts';
+import { unpack } from '../files/bytes.ts';
+import type { DataContent, DataFile, DecodedData, ImageShape, Split } from './dataset.ts';
+
+/** Four idx files, each plain or packed with gzip. */
+export interface IdxSource {
+  readonly kind: 'idx';
+  readonly trainImages: string;
+  readonly trainLabels: string;
+  readonly testImages: string;
+  readonly testLabels: string;
+}
+
+export const idxRemedy = 'copy or download the file again; it may be plain idx or packed with gzip';
+const unsignedByte = 0x08;
+
+/** An array of unsigned bytes in row-major order. */
+export interface IdxArray {
+  readonly shape: readonly number[];
+  readonly data: Uint8Array;
+}
+
+export function idxFiles(source: IdxSource): readonly DataFile[] {
+  return [
+    { name: 'train_images', path: source.trainImages },
+    { name: 'train_labels', path: source.trainLabels },
+    { name: 'test_images', path: source.testImages },
+    { name: 'test_labels', path: source.testLabels },
+  ];
+}
+
+/** Classes are named by their numbers, up to the largest training label. */
+export function decodeIdx(contentOf: (name: string) => DataContent): DecodedData {
+  const train = decodePair(contentOf('train_images'), contentOf('train_labels'));
+  const test = decodePair(contentOf('test_images'), contentOf('test_labels'));
+  const classCount = train.split.labels.reduce((largest, label) => Math.max(largest, label), 0) + 1;
+  const { path } = contentOf('test_images');
+  const [expected, found] = [train, test].map(({ image: { height, width, channels } }) => `${height}x${width}x${channels}`);
+  if (expected !== found) {
+    const remedy = 'give test images of the same size';
+    throw userError(path, 'mismatched-idx', `the images are ${found}, those for training ${expected}`, remedy);
+  }
+  const stranger = test.split.labels.find((label) => label >= classCount);
+  if (stranger !== undefined) {
+    const message = `label ${stranger} occurs, the training labels end at ${classCount - 1}`;
+    throw userError(contentOf('test_labels').path, 'mismatched-idx', message, 'give labels of the same classes');
+  }
+  const classNames = Array.from({ length: classCount }, (_, label) => String(label));
+  return { name: 'idx', classNames, image: train.image, train: train.split, test: test.split };
+}
+
+function decodePair(images: DataContent, labels: DataContent): { split: Split; image: ImageShape } {
+  const pixels = readIdx(images);
+  const classes = readIdx(labels);
+  const [count = 0, height = 0, width = 0, channels = 1] = pixels.shape;
+  if (pixels.shape.length < 3 || pixels.shape.length > 4 || pixels.data.length === 0) {
+    const message = `the array is [${pixels.shape.join(',')}], expected [count, height, width] or with channels, not empty`;
+    throw userError(images.path, 'mismatched-idx', message, 'give the file of images here');
+  }
+  if (classes.shape.length !== 1 || classes.data.length !== count) {
+    const message = `the array is [${classes.shape.join(',')}], expected [${count}] labels`;
+    throw userError(labels.path, 'mismatched-idx', message, `give the labels that belong to ${images.path}`);
+  }
+  return { split: { images: pixels.data, labels: classes.data, count }, image: { height, width, channels } };
+}
+
+/**
+ * One array of unsigned bytes, unpacked if it is gzip.
+ *
+ * @throws UserError unless the length is exactly what the dimensions say
+ */
+export function readIdx({ path, bytes: found }: DataContent): IdxArray {
+  const bytes = unpack(found, path, idxRemedy);
+  const fail = (offset: number, message: string): never => {
+    throw userError(path, 'malformed-idx', `byte ${offset}: ${message}`, idxRemedy);
+  };
+  const [zero0, zero1, type, rank = 0] = bytes;
+  if (zero0 !== 0 || zero1 !== 0 || type !== unsignedByte) {
+    const start = Buffer.from(bytes.subarray(0, 3)).toString('hex');
+    return fail(0, `the file starts with 0x${start}, expected 0x000008 (idx of unsigned bytes)`);
+  }
+  const dataStart = 4 + 4 * rank;
+  if (rank === 0 || bytes.length < dataStart) {
+    return fail(3, `${rank} dimensions take ${dataStart} bytes, the file has ${bytes.length}`);
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const shape = Array.from({ length: rank }, (_, axis) => view.getUint32(4 + 4 * axis));
+  const data = bytes.subarray(dataStart);
+  if (data.length !== numElements(shape)) {
+    fail(4, `the dimensions ${shape.join(' x ')} mean ${numElements(shape)} elements, the file holds ${data.length}`);
+  }
+  return { shape, data };
+}

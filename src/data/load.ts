@@ -1,0 +1,77 @@
+import { internal, unreachable } from '../core/assert.ts';
+import type { JsonObject } from '../core/json.ts';
+import { readBytes } from '../files/bytes.ts';
+import { cifar10Files, type Cifar10Source, decodeCifar10 } from './cifar10.ts';
+import { type DataContent, type DataFile, type Dataset, datasetDigest, type DecodedData, type FileDigest, sha256 } from './dataset.ts';
+import { decodeIdx, idxFiles, type IdxSource } from './idx.ts';
+import { decodeMnist, mnistFiles, mnistRemedy, type MnistSource } from './mnist.ts';
+import { splitValidation, type ValidationOptions } from './split.ts';
+import { makeSynthetic, type SyntheticSource } from './synthetic.ts';
+
+export type DataSource = SyntheticSource | MnistSource | IdxSource | Cifar10Source;
+
+/** The files that a source reads; none for a generated one. */
+export function sourceFiles(source: DataSource): readonly DataFile[] {
+  switch (source.kind) {
+    case 'synthetic':
+      return [];
+    case 'mnist':
+      return mnistFiles(source);
+    case 'idx':
+      return idxFiles(source);
+    case 'cifar10':
+      return cifar10Files(source);
+    default:
+      return unreachable(source);
+  }
+}
+
+/**
+ * The digest that `loadDataset` gives, without decoding anything.
+ *
+ * @param files one for each of `sourceFiles`
+ */
+export function sourceDigest(source: DataSource, validation: ValidationOptions, files: readonly FileDigest[]): string {
+  const { count, seed } = validation;
+  return datasetDigest(files, `${source.kind}/1`, { validation: { count, seed }, ...contentOptions(source) });
+}
+
+/** Reads or makes the examples. Deterministic in the source, its files and the validation options. */
+export function loadDataset(source: DataSource, validation: ValidationOptions): Dataset {
+  const contents = new Map(
+    sourceFiles(source).map(({ name, path }) => [name, { path, bytes: readBytes(path, remedies[source.kind]) }]),
+  );
+  const files = [...contents].map(([name, { bytes }]) => ({ name, size: bytes.length, sha256: sha256(bytes) }));
+  const digest = sourceDigest(source, validation, files);
+  const decoded = decode(source, (name) => contents.get(name) ?? internal(`no data file ${name}`));
+  return { ...decoded, ...splitValidation(decoded.train, validation, decoded.name), digest };
+}
+
+function decode(source: DataSource, contentOf: (name: string) => DataContent): DecodedData {
+  switch (source.kind) {
+    case 'synthetic':
+      return makeSynthetic(source);
+    case 'mnist':
+      return decodeMnist(contentOf);
+    case 'idx':
+      return decodeIdx(contentOf);
+    case 'cifar10':
+      return decodeCifar10(contentOf);
+    default:
+      return unreachable(source);
+  }
+}
+
+/** The options that decide which examples there are, not where their files lie. */
+function contentOptions(source: DataSource): JsonObject {
+  if (source.kind !== 'synthetic') return {};
+  const { classes, size, trainCount, testCount, noise, seed } = source;
+  return { source: { classes, size, trainCount, testCount, noise, seed } };
+}
+
+const remedies = {
+  synthetic: 'nothing to read',
+  mnist: mnistRemedy,
+  idx: 'check the paths of the four idx files',
+  cifar10: 'download cifar-10-binary.tar.gz, unpack it, and point `path` to its folder',
+} as const satisfies Record<DataSource['kind'], string>;

@@ -1,0 +1,71 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { userError } from '../core/diagnostic.ts';
+import { unpack } from '../files/bytes.ts';
+import { type DataContent, type DataFile, type DecodedData, sha256 } from './dataset.ts';
+import { decodeIdx } from './idx.ts';
+
+/** The handwritten digits of LeCun, Cortes and Burges, 60,000 and 10,000 of 28 x 28 x 1. */
+export interface MnistSource {
+  readonly kind: 'mnist';
+  /** Folder of the four files under their usual names, with or without `.gz`. */
+  readonly path: string;
+}
+
+/** The copy that comes with qpipe. */
+export const mnistFolder = fileURLToPath(new URL('../../data/mnist', import.meta.url));
+
+/** SHA-256 of the unpacked files, so that any gzip of the real thing will do. */
+const canonicalFiles = [
+  {
+    name: 'train_images',
+    file: 'train-images-idx3-ubyte',
+    digest: 'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db',
+  },
+  {
+    name: 'train_labels',
+    file: 'train-labels-idx1-ubyte',
+    digest: '65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5',
+  },
+  {
+    name: 'test_images',
+    file: 't10k-images-idx3-ubyte',
+    digest: '0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7',
+  },
+  {
+    name: 'test_labels',
+    file: 't10k-labels-idx1-ubyte',
+    digest: 'ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2',
+  },
+] as const;
+
+export const mnistRemedy = 'restore the four MNIST files of qpipe’s data/mnist, or point `path` to a good copy';
+
+export function mnistFiles({ path }: MnistSource): readonly DataFile[] {
+  return canonicalFiles.map(({ name, file }) => ({ name, path: packedOrPlain(join(path, file)) }));
+}
+
+/** @throws UserError when a file is not, after unpacking, the published one */
+export function decodeMnist(contentOf: (name: string) => DataContent): DecodedData {
+  const verified = new Map<string, DataContent>(
+    canonicalFiles.map(({ name, digest }) => {
+      const { path, bytes } = contentOf(name);
+      return [name, verify({ path, bytes: unpack(bytes, path, mnistRemedy) }, digest, mnistRemedy)];
+    }),
+  );
+  return { ...decodeIdx((name) => verified.get(name) ?? contentOf(name)), name: 'mnist' };
+}
+
+/** The content itself, if its SHA-256 is the published one. */
+export function verify(content: DataContent, digest: string, remedy: string): DataContent {
+  const found = sha256(content.bytes);
+  if (found === digest) return content;
+  const message = `the unpacked file has SHA-256 ${found.slice(0, 12)}…, expected ${digest.slice(0, 12)}…`;
+  throw userError(content.path, 'wrong-digest', message, remedy);
+}
+
+/** `path.gz` unless only the plain file is there. */
+export function packedOrPlain(path: string): string {
+  return existsSync(path) && !existsSync(`${path}.gz`) ? path : `${path}.gz`;
+}

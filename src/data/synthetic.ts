@@ -1,0 +1,86 @@
+import { createRandom, type Random } from '../core/random.ts';
+import type { DecodedData, Split } from './dataset.ts';
+
+/**
+ * Grey images of simple shapes at random places, sizes and brightness, with noise: a task that needs no download and
+ * that a small network learns almost but not quite. Integers only, so the same bytes on every machine.
+ */
+export interface SyntheticSource {
+  readonly kind: 'synthetic';
+  /** 2 .. 10. */
+  readonly classes: number;
+  /** Height and width in pixels, 12 or more. */
+  readonly size: number;
+  readonly trainCount: number;
+  readonly testCount: number;
+  /** Largest change of a pixel by noise, 0 .. 255 grey levels. */
+  readonly noise: number;
+  readonly seed: number;
+}
+
+/** Leaves the best small networks a few wrong answers in a hundred. */
+export const syntheticDefaults = { classes: 10, size: 16, trainCount: 4096, testCount: 1024, noise: 64 };
+
+/**
+ * Whether a point is inside. All in half pixels, relative to the shape's centre, y downward: `x` and `y` the point,
+ * `r` the distance of the edge, `t` the thickness of lines.
+ */
+type Shape = (x: number, y: number, r: number, t: number) => boolean;
+
+const square: Shape = (x, y, r) => Math.max(Math.abs(x), Math.abs(y)) <= r;
+const disc: Shape = (x, y, r) => x * x + y * y <= r * r;
+
+const shapes: readonly { readonly name: string; readonly contains: Shape }[] = [
+  { name: 'disc', contains: disc },
+  { name: 'square', contains: square },
+  { name: 'plus', contains: (x, y, r, t) => square(x, y, r, t) && 2 * Math.min(Math.abs(x), Math.abs(y)) <= t },
+  { name: 'cross', contains: (x, y, r, t) => square(x, y, r, t) && Math.abs(Math.abs(x) - Math.abs(y)) < t },
+  { name: 'ring', contains: (x, y, r, t) => disc(x, y, r, t) && !disc(x, y, r - t, t) },
+  { name: 'frame', contains: (x, y, r, t) => square(x, y, r, t) && !square(x, y, r - t, t) },
+  { name: 'triangle', contains: (x, y, r, t) => square(x, y, r, t) && 2 * Math.abs(x) <= y + r },
+  { name: 'diamond', contains: (x, y, r) => Math.abs(x) + Math.abs(y) <= r },
+  { name: 'rows', contains: (x, y, r, t) => square(x, y, r, t) && Math.abs(y) > r - t },
+  { name: 'columns', contains: (x, y, r, t) => square(x, y, r, t) && Math.abs(x) > r - t },
+];
+
+/** Every class is equally frequent, up to one example. */
+export function makeSynthetic(source: SyntheticSource): DecodedData {
+  const { classes, size, trainCount, testCount, seed } = source;
+  return {
+    name: 'synthetic',
+    classNames: shapes.slice(0, classes).map(({ name }) => name),
+    image: { height: size, width: size, channels: 1 },
+    train: makeSplit(source, trainCount, createRandom(seed, 'synthetic', 'train')),
+    test: makeSplit(source, testCount, createRandom(seed, 'synthetic', 'test')),
+  };
+}
+
+function makeSplit(source: SyntheticSource, count: number, random: Random): Split {
+  const imageBytes = source.size * source.size;
+  const images = new Uint8Array(count * imageBytes);
+  const labels = Uint8Array.from({ length: count }, (_, index) => index % source.classes);
+  labels.forEach((label, index) => {
+    draw(source, label, random, images.subarray(index * imageBytes, (index + 1) * imageBytes));
+  });
+  return { images, labels, count };
+}
+
+function draw({ size, noise }: SyntheticSource, label: number, random: Random, out: Uint8Array): void {
+  const { contains } = shapes[label]!; // label < classes <= 10
+  // From a third to three quarters of the image across.
+  const smallest = Math.floor(size / 3);
+  const r = smallest + random.below(Math.floor((3 * size) / 4) - smallest + 1);
+  const t = 2 + Math.floor(r / 4);
+  // The whole shape stays inside: 0 .. 2 size - 2 are the centres of the first and the last pixel.
+  const room = 2 * size - 2 - 2 * r + 1;
+  const centerX = r + random.below(room);
+  const centerY = r + random.below(room);
+  const background = random.below(64);
+  const contrast = 64 + random.below(128);
+  for (let pixel = 0; pixel < out.length; pixel++) {
+    const x = 2 * (pixel % size) - centerX;
+    const y = 2 * Math.floor(pixel / size) - centerY;
+    const grey = background + (contains(x, y, r, t) ? contrast : 0) + random.below(2 * noise + 1) - noise;
+    out[pixel] = Math.min(Math.max(grey, 0), 255);
+  }
+}

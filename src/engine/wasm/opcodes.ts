@@ -1,0 +1,61 @@
+/**
+ * Codes of the program that the WASM threads run. Both compilers read this file: TypeScript encodes with it,
+ * AssemblyScript decodes with it. An instruction is [code, scope, words of arguments, ...arguments], all int32.
+ */
+export const END = 0;
+export const BARRIER = 1;
+
+export const COPY = 10;
+export const ADD = 11;
+export const RELU = 12;
+export const RELU_GRAD = 13;
+export const EXPAND = 14;
+
+export const PACK_PANELS = 20;
+export const CONVOLVE = 21;
+export const FILTER_GRADIENT = 22;
+export const COMBINE_FILTER_GRADIENT = 23;
+
+export const MAX_POOL = 30;
+export const MAX_POOL_GRAD = 31;
+export const AVERAGE_POOL = 32;
+export const AVERAGE_POOL_GRAD = 33;
+
+export const REDUCE = 40;
+export const REDUCE_SLICES = 41;
+
+export const NORM_SUMS = 50;
+export const NORM_STATISTICS = 51;
+export const NORM_APPLY = 52;
+export const NORM_GRAD_SUMS = 53;
+export const NORM_GRAD_STATISTICS = 54;
+export const NORM_GRAD_APPLY = 55;
+
+export const FAKE_QUANT = 60;
+export const FAKE_QUANT_GRAD = 61;
+export const OBSERVE_RANGE = 62;
+export const OBSERVE_SLICES = 63;
+
+export const SOFTMAX = 70;
+export const CROSS_ENTROPY_ROWS = 71;
+export const CROSS_ENTROPY_SUM = 72;
+export const CROSS_ENTROPY_GRAD = 73;
+export const TOP_1_COUNT = 74;
+
+export const INCREMENT = 80;
+export const REACHED = 81;
+export const MOVING_AVERAGE = 82;
+export const ZERO_DEBIAS = 83;
+export const MOMENTUM_UPDATE = 84;
+export const ADAM_UPDATE = 85;
+export const CROSS_REPLICA = 86;
+
+/** Scope of an instruction: cut among the threads of one replica's team, or among all threads. */
+export const TEAM = 0;
+export const ALL = 1;
+
+/**
+ * Sums over the batch are cut into this many slices, whatever the number of threads: the order of additions, and so
+ * every byte, is the same on 1 thread and on 8.
+ */
+export const SLICES = 8;

@@ -1,0 +1,82 @@
+import { internal } from '../core/assert.ts';
+import { userError } from '../core/diagnostic.ts';
+import type { Tensor } from '../core/tensor.ts';
+import { zeros } from '../core/tensor.ts';
+import type { Graph, Node } from '../graph/graph.ts';
+import { valueOf } from '../graph/graph.ts';
+import type { IntegerData, IntegerKernelFactory } from '../ops/define.ts';
+import { ShapeError } from '../ops/define.ts';
+import { ops } from '../ops/index.ts';
+
+/** An integer model ready to run; the buffers of its values are its own. */
+export interface Interpreter {
+  readonly graph: Graph;
+  /**
+   * Runs once and returns copies of the outputs.
+   *
+   * @param inputs stored integers (float32 where the model begins with quantize), in the order of the graph's inputs
+   */
+  run(inputs: readonly IntegerData[]): readonly Tensor[];
+  /** The stored integers of any value after the last run: a view, valid until the next. */
+  peek(name: string): IntegerData;
+}
+
+/**
+ * Prepares the plain reference loops of every op: bit for bit TensorFlow Lite's reference kernels.
+ *
+ * @param graph level int8, as `readTflite` gives it
+ * @param path of the model, for errors
+ */
+export function prepareInterpreter(graph: Graph, path: string): Interpreter {
+  const buffers = new Map<string, Tensor>();
+  for (const { name, type, source } of graph.values.values()) {
+    buffers.set(name, source.kind === 'constant' ? source.data : zeros(type.dtype, type.shape));
+  }
+  const bufferOf = (name: string): Tensor => buffers.get(name) ?? internal(`"${name}" has no buffer`);
+  const steps = graph.nodes.map((node) => {
+    const kernel = prepareKernel(graph, node, path);
+    const inputs = node.inputs.map((input) => integerData(bufferOf(input)));
+    const outputs = node.outputs.map((output) => integerData(bufferOf(output)));
+    return () => kernel(inputs, outputs);
+  });
+  return {
+    graph,
+    run(inputs) {
+      for (const [index, name] of graph.inputs.entries()) {
+        const given = inputs[index];
+        const buffer = integerData(bufferOf(name));
+        if (given?.length !== buffer.length) {
+          internal(`input "${name}" takes ${buffer.length} values, got ${given?.length ?? 0}`);
+        }
+        buffer.set(given);
+      }
+      for (const step of steps) step();
+      return graph.outputs.map((name) => {
+        const output = bufferOf(name);
+        return { ...output, data: output.data.slice() } as Tensor; // slice keeps the type of the array
+      });
+    },
+    peek: (name) => integerData(bufferOf(name)),
+  };
+}
+
+function prepareKernel(graph: Graph, node: Node, path: string) {
+  // The op's own record made these attributes, so its own kernel reads them.
+  const factory = ops[node.op].int8 as IntegerKernelFactory<Node['attrs']> | null;
+  if (factory === null) return internal(`${node.op} "${node.name}" has no integer kernel`);
+  try {
+    return factory({
+      inputs: node.inputs.map((input) => valueOf(graph, input)),
+      outputs: node.outputs.map((output) => valueOf(graph, output)),
+      attrs: node.attrs,
+    });
+  } catch (error) {
+    if (error instanceof ShapeError) throw userError(path, 'bad-tflite', `${node.op} "${node.name}": ${error.message}`);
+    throw error;
+  }
+}
+
+function integerData(value: Tensor): IntegerData {
+  if (value.data instanceof BigInt64Array) return internal('int64 tensors have no kernels');
+  return value.data;
+}

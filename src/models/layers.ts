@@ -1,0 +1,46 @@
+/** A network as a list of layers, everything present: what presets and a pipeline's `layers:` both come to. */
+export type LayerActivation = 'none' | 'relu' | 'relu6';
+
+export type Layer =
+  | {
+      readonly kind: 'conv_2d';
+      readonly name: string;
+      readonly filters: number;
+      /** [vertical, horizontal], like every pair below */
+      readonly kernel: readonly [number, number];
+      readonly stride: readonly [number, number];
+      readonly dilation: readonly [number, number];
+      readonly padding: 'same' | 'valid';
+      readonly bias: boolean;
+      readonly batch_norm: boolean;
+      readonly activation: LayerActivation;
+    }
+  | {
+      readonly kind: 'fully_connected';
+      readonly name: string;
+      readonly units: number;
+      readonly bias: boolean;
+      readonly batch_norm: boolean;
+      readonly activation: LayerActivation;
+    }
+  | {
+      readonly kind: 'max_pool_2d' | 'average_pool_2d';
+      readonly name: string;
+      readonly window: readonly [number, number];
+      readonly stride: readonly [number, number];
+      readonly padding: 'same' | 'valid';
+    }
+  | { readonly kind: 'mean' | 'flatten' | 'batch_norm' | 'softmax'; readonly name: string }
+  | { readonly kind: 'activation'; readonly name: string; readonly function: 'relu' | 'relu6' }
+  | { readonly kind: 'add'; readonly name: string; readonly with: string; readonly activation: LayerActivation };
+
+/** What a trained network is, apart from its weights: enough to build its graph again. */
+export interface ModelSpec {
+  readonly name: string;
+  readonly layers: readonly Layer[];
+  /** Height, width, channels. */
+  readonly image: readonly [number, number, number];
+  readonly classes: readonly string[];
+  /** real = scale * (pixel - mean), pixel 0 .. 255. */
+  readonly normalize: { readonly scale: number; readonly mean: number };
+}

@@ -1,0 +1,41 @@
+import { internal } from '../core/assert.ts';
+import { buildGraph } from '../graph/builder.ts';
+import type { Graph } from '../graph/graph.ts';
+import { producers } from '../graph/graph.ts';
+
+/** Names of what a training graph reads and gives beside the model's own values. */
+export const lossNames = {
+  labels: 'labels',
+  loss: 'loss',
+  top1: 'top_1',
+  /** The replica's own loss, from which gradients start. */
+  localLoss: 'loss/local',
+} as const;
+
+/**
+ * Adds the mean softmax cross entropy of the logits and the count of right answers. With several replicas both
+ * outputs are means over the replicas.
+ *
+ * A final softmax is for inference: the loss reads the logits before it.
+ */
+export function addLoss(graph: Graph): Graph {
+  const logits = logitsOf(graph);
+  const builder = buildGraph(graph.name, graph.level, graph);
+  const value = builder.ref(logits);
+  const labels = builder.input(lossNames.labels, { dtype: 'float32', shape: [value.type.shape[0] ?? 1] });
+  const local = builder.node('softmax_cross_entropy', lossNames.localLoss, [value, labels], {});
+  const correct = builder.node('top_1_count', `${lossNames.top1}/local`, [value, labels], {});
+  const [loss = value] = builder.node('cross_replica', lossNames.loss, local, { reduce: 'mean' });
+  const [top1 = value] = builder.node('cross_replica', lossNames.top1, correct, { reduce: 'mean' });
+  return builder.finish([loss, top1]);
+}
+
+/** The value that the model's output is made of, before a final softmax and its quantizer. */
+export function logitsOf(graph: Graph): string {
+  const makers = producers(graph);
+  const [output] = graph.outputs;
+  if (output === undefined) return internal(`graph "${graph.name}" has no output`);
+  const quantizer = makers.get(output);
+  const last = quantizer?.op === 'fake_quant' ? makers.get(quantizer.inputs[0] ?? '') : quantizer;
+  return last?.op === 'softmax' ? (last.inputs[0] ?? output) : output;
+}

@@ -1,0 +1,260 @@
+import { internal } from '../core/assert.ts';
+import type { FloatTensor } from '../core/tensor.ts';
+import { floatTensor, zeros } from '../core/tensor.ts';
+import type { GraphBuilder } from '../graph/builder.ts';
+import { buildGraph, copyNode } from '../graph/builder.ts';
+import type { Graph, Node } from '../graph/graph.ts';
+import { consumers, valueOf } from '../graph/graph.ts';
+import type { ValueRef } from '../ops/define.ts';
+import { SMALLEST_WEIGHT_RANGE } from '../ops/fake_quant.ts';
+import { ops } from '../ops/index.ts';
+
+const BITS = 8;
+
+/** Names of the state that quantization adds; the eval graph finds trained ranges by them. */
+export const stepVariable = 'fake_quantization_step';
+export const rangeNames = (quantizer: string): { readonly min: string; readonly max: string } => ({
+  min: `${quantizer}/min`,
+  max: `${quantizer}/max`,
+});
+
+/** Where the ranges come from: observed while training, or read as they were trained. */
+export type Ranges =
+  | {
+      readonly kind: 'observed';
+      /** Quantization acts from this step on, counted from 1; observers run from step 1. 0 is always. */
+      readonly delay: number;
+      /** Share of the old range that each step keeps. */
+      readonly decay: number;
+      /** How the ranges of several replicas become one. */
+      readonly merge: 'mean' | 'min_max';
+    }
+  | { readonly kind: 'trained'; readonly tensor: (name: string) => FloatTensor };
+
+export interface FakeQuantOptions {
+  readonly ranges: Ranges;
+  /** The real values of input codes 0 and 255. */
+  readonly input: { readonly min: number; readonly max: number };
+}
+
+/**
+ * Adds a fake quantizer to every weight (per output channel, symmetric, narrow range) and to every activation edge,
+ * after the activation. Bias stays float: it becomes int32 with the scale of the accumulator.
+ *
+ * Names follow tf.contrib.quantize: `layer/weights_quant`, `layer/act_quant`.
+ *
+ * @param graph level float, training or inference form
+ */
+export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph {
+  const { ranges } = options;
+  const builder = buildGraph(graph.name, ranges.kind === 'observed' ? 'qat' : 'eval');
+  const readers = consumers(graph);
+  const gate = ranges.kind === 'observed' ? quantizationGate(builder, ranges.delay) : null;
+  const quantizers: Quantizers = { builder, ranges, gate };
+  /** What a reader of the old value reads now. */
+  const renamed = new Map<string, string>();
+  /** The range that covers a value, handed on by ops that share their input's scale. */
+  const covering = new Map<string, Range>();
+
+  for (const name of graph.inputs) {
+    const input = builder.input(name, valueOf(graph, name).type);
+    const range = constantRange(builder, `${name}_quant`, options.input);
+    renamed.set(name, fakeQuantNode(quantizers, `${name}_quant/fake_quant`, input, range, null).name);
+    covering.set(name, range);
+  }
+  for (const value of graph.values.values()) {
+    const { name, source } = value;
+    if (source.kind === 'constant') builder.constant(name, source.data);
+    if (source.kind === 'variable') builder.variable(name, source.initial, source.trainable ? 'trainable' : 'state');
+  }
+
+  for (const node of graph.nodes) {
+    const { quant } = ops[node.op];
+    if (quant.kind === 'affine') {
+      const filter = node.inputs[quant.weight] ?? internal(`${node.name} has no weights`);
+      if (!renamed.has(filter)) renamed.set(filter, quantizeWeights(quantizers, filter, quant.channelAxis).name);
+    }
+    copyNode(builder, node, (input) => renamed.get(input) ?? input);
+    const [output] = node.outputs;
+    if (output === undefined || !isActivation(node) || continuesInto(graph, readers, node)) continue;
+    const quantizer = `${scopeOf(node.name)}/act_quant`;
+    const value = builder.ref(output);
+    const from = node.inputs[0] === undefined ? undefined : covering.get(node.inputs[0]);
+    switch (quant.kind) {
+      case 'same_scale': {
+        const range = from ?? internal(`nothing gave "${node.inputs[0] ?? ''}" a range before ${node.op} "${node.name}"`);
+        covering.set(output, range);
+        // Moving values keeps them on the grid; averaging does not.
+        if (!quant.exact) renamed.set(output, fakeQuantNode(quantizers, quantizer, value, range, null).name);
+        break;
+      }
+      case 'fixed_output': {
+        const min = quant.scale * (-128 - quant.zeroPoint);
+        const range = constantRange(builder, quantizer, { min, max: min + quant.scale * 255 });
+        covering.set(output, range);
+        renamed.set(output, fakeQuantNode(quantizers, `${quantizer}/fake_quant`, value, range, null).name);
+        break;
+      }
+      case 'affine':
+      case 'independent':
+      case 'activation':
+      case 'folded':
+      case 'float_only': {
+        const range = activationRange(quantizers, quantizer, value);
+        covering.set(output, range);
+        renamed.set(output, fakeQuantNode(quantizers, `${quantizer}/fake_quant`, value, range, null).name);
+        break;
+      }
+      case 'quantizer':
+        internal(`the graph already holds ${node.op} "${node.name}"`);
+    }
+  }
+  for (const update of graph.updates) builder.update(update.variable, builder.ref(update.value));
+  return builder.finish(graph.outputs.map((output) => builder.ref(renamed.get(output) ?? output)));
+}
+
+interface Quantizers {
+  readonly builder: GraphBuilder;
+  readonly ranges: Ranges;
+  readonly gate: Gate | null;
+}
+
+interface Gate {
+  /** Steps so far, this one included. */
+  readonly step: ValueRef;
+  /** Scalar 0 or 1; null when quantization is active from the first step. */
+  readonly active: ValueRef | null;
+}
+
+interface Range {
+  readonly min: ValueRef;
+  readonly max: ValueRef;
+}
+
+/** `conv1/relu` belongs to `conv1`. */
+function scopeOf(name: string): string {
+  const slash = name.lastIndexOf('/');
+  return slash < 0 ? name : name.slice(0, slash);
+}
+
+/** Observers, counters and moving averages of batch norm carry no activation. */
+function isActivation(node: Node): boolean {
+  return ops[node.op].quant.kind !== 'float_only' || node.op === 'batch_norm_train';
+}
+
+/**
+ * True when the value disappears into the next op of a fused group (layer, batch norm, activation): then the group's
+ * last op gets the quantizer, so that no code is spent on what the activation removes.
+ */
+function continuesInto(graph: Graph, readers: ReadonlyMap<string, readonly Node[]>, node: Node): boolean {
+  const [output = ''] = node.outputs;
+  const [reader, ...others] = readers.get(output) ?? [];
+  if (reader === undefined || others.length > 0 || graph.outputs.includes(output)) return false;
+  const { kind } = ops[node.op].quant;
+  const next = ops[reader.op].quant.kind;
+  const normalizes = next === 'folded' || reader.op === 'batch_norm_train';
+  if (kind === 'affine' && normalizes) return true;
+  const fusable = kind === 'affine' || kind === 'independent' || kind === 'folded' || node.op === 'batch_norm_train';
+  return fusable && next === 'activation';
+}
+
+function quantizationGate(builder: GraphBuilder, delay: number): Gate {
+  const counter = builder.variable(stepVariable, zeros('float32', []), 'state');
+  const [step = counter] = builder.node('increment', `${stepVariable}/next`, [counter], {});
+  builder.update(stepVariable, step);
+  if (delay <= 0) return { step, active: null };
+  const [active = step] = builder.node('reached', `${stepVariable}/active`, [step], { threshold: delay });
+  return { step, active };
+}
+
+function constantRange(builder: GraphBuilder, name: string, range: { min: number; max: number }): Range {
+  const names = rangeNames(name);
+  return {
+    min: builder.constant(names.min, floatTensor([], [range.min])),
+    max: builder.constant(names.max, floatTensor([], [range.max])),
+  };
+}
+
+function fakeQuantNode(
+  { builder, gate }: Quantizers,
+  name: string,
+  value: ValueRef,
+  range: Range,
+  axis: number | null,
+): ValueRef {
+  const operands = [value, range.min, range.max, ...(gate?.active == null ? [] : [gate.active])];
+  const [output] = builder.node('fake_quant', name, operands, { bits: BITS, narrowRange: axis !== null, axis });
+  return output ?? internal(`${name} has no output`);
+}
+
+/** The range of the current weights, also in the eval graph: stored ones are one optimizer step old. */
+function quantizeWeights(quantizers: Quantizers, filter: string, axis: number): ValueRef {
+  const { builder, ranges } = quantizers;
+  const value = builder.ref(filter);
+  const quantizer = `${scopeOf(filter)}/weights_quant`;
+  const names = rangeNames(quantizer);
+  const channels = value.type.shape[axis] ?? internal(`${filter} has no axis ${axis}`);
+  let range: Range;
+  if (ranges.kind === 'observed') {
+    const [min = value, max = value] = builder.node('observe_range', `${quantizer}/observed`, [value], {
+      axis,
+      symmetric: true,
+    });
+    for (const [name, observed] of [
+      [names.min, min],
+      [names.max, max],
+    ] as const) {
+      builder.variable(name, zeros('float32', [channels]), 'state');
+      builder.update(name, observed);
+    }
+    range = { min, max };
+  } else {
+    const largest = channelMaxima(ranges.tensor(filter), channels);
+    range = {
+      min: builder.variable(names.min, floatTensor([channels], largest.map((x) => -x)), 'state'),
+      max: builder.variable(names.max, floatTensor([channels], largest), 'state'),
+    };
+  }
+  return fakeQuantNode(quantizers, `${quantizer}/fake_quant`, value, range, axis);
+}
+
+/** The largest magnitude of each output channel; filters hold output channels on axis 0. */
+function channelMaxima(filter: FloatTensor, channels: number): number[] {
+  const taps = filter.data.length / channels;
+  return Array.from({ length: channels }, (_, channel) => {
+    let largest = Math.fround(SMALLEST_WEIGHT_RANGE);
+    for (let tap = 0; tap < taps; tap++) largest = Math.max(largest, Math.abs(filter.data[channel * taps + tap]!));
+    return largest;
+  });
+}
+
+/**
+ * Training: the moving average of the batch's range, merged over replicas, without the pull of its initial value;
+ * this step's update already counts. Eval: the trained range.
+ */
+function activationRange({ builder, ranges, gate }: Quantizers, quantizer: string, value: ValueRef): Range {
+  const names = rangeNames(quantizer);
+  if (ranges.kind === 'trained') {
+    return {
+      min: builder.variable(names.min, ranges.tensor(names.min), 'state'),
+      max: builder.variable(names.max, ranges.tensor(names.max), 'state'),
+    };
+  }
+  const step = gate?.step ?? internal('observers need the step counter');
+  const { decay, merge } = ranges;
+  const observed = builder.node('observe_range', `${quantizer}/observed`, [value], { axis: null, symmetric: false });
+  const average = (name: string, batchValue: ValueRef, reduce: 'min' | 'max'): ValueRef => {
+    const biased = builder.variable(`${name}/biased`, zeros('float32', []), 'state');
+    const [merged = biased] = builder.node('cross_replica', `${name}/merged`, [batchValue], {
+      reduce: merge === 'mean' ? 'mean' : reduce,
+    });
+    const [next = biased] = builder.node('moving_average', `${name}/biased/next`, [biased, merged], { decay });
+    const [debiased = biased] = builder.node('zero_debias', `${name}/next`, [next, step], { decay });
+    builder.variable(name, zeros('float32', []), 'state');
+    builder.update(biased.name, next);
+    builder.update(name, debiased);
+    return debiased;
+  };
+  const [min = value, max = value] = observed;
+  return { min: average(names.min, min, 'min'), max: average(names.max, max, 'max') };
+}

@@ -1,0 +1,282 @@
+import { internal } from '../core/assert.ts';
+import type { NudgedRange, QuantParams } from '../core/affine.ts';
+import { fakeQuantCode, nudgeRange, roundHalfAway } from '../core/affine.ts';
+import type { Diagnostic } from '../core/diagnostic.ts';
+import { UserError } from '../core/diagnostic.ts';
+import type { FloatTensor, Tensor } from '../core/tensor.ts';
+import { expectDType, tensor } from '../core/tensor.ts';
+import type { GraphBuilder } from '../graph/builder.ts';
+import { buildGraph } from '../graph/builder.ts';
+import type { Graph, Node } from '../graph/graph.ts';
+import { consumers, producers, valueOf } from '../graph/graph.ts';
+import type { FusedActivation, QuantRule } from '../ops/define.ts';
+import { ops } from '../ops/index.ts';
+
+type PerTensor = Extract<QuantParams, { kind: 'per_tensor' }>;
+
+export interface LoweredGraph {
+  readonly graph: Graph;
+  /** What had to be changed for the integer format, for the report. */
+  readonly adjustments: readonly string[];
+}
+
+/**
+ * Turns an eval graph into integers: weights and biases become constants of codes, fake quantizers become parameters
+ * on the values they covered, activations are fused into the op before them.
+ *
+ * Scales and zero points are carried from the fake quantizers (`nudgeRange`), never estimated.
+ *
+ * @param graph level eval, all parameters constant, batch norm folded
+ * @param path of the file the graph was read from, for diagnostics
+ * @throws UserError naming every value without parameters, its producer and the rule that should have covered it
+ */
+export function lowerToInt8(graph: Graph, path: string): LoweredGraph {
+  const parameters = activationParameters(graph, path);
+  const fused = fuseActivations(graph);
+  const builder = buildGraph(graph.name, 'int8');
+  const adjustments: string[] = [];
+  const context: Lowering = { graph, builder, parameters, fused, adjustments, makers: producers(graph) };
+
+  for (const name of graph.inputs) {
+    const { type } = valueOf(graph, name);
+    builder.input(name, { dtype: 'int8', shape: type.shape }, present(parameters.of, name));
+  }
+  for (const node of graph.nodes) lowerNode(context, node);
+  const outputs = graph.outputs.map((output) => builder.ref(resolve(context, output)));
+  return { graph: builder.finish(outputs), adjustments };
+}
+
+interface Lowering {
+  readonly graph: Graph;
+  readonly builder: GraphBuilder;
+  readonly parameters: ActivationParameters;
+  readonly fused: FusedActivations;
+  readonly adjustments: string[];
+  readonly makers: ReadonlyMap<string, Node>;
+}
+
+interface ActivationParameters {
+  readonly of: ReadonlyMap<string, PerTensor>;
+  /** The value behind a fake quantizer: what its readers read once it is gone. */
+  readonly behind: ReadonlyMap<string, string>;
+}
+
+interface FusedActivations {
+  /** The activation that goes into a producer, by the producer's name. */
+  readonly into: ReadonlyMap<string, { readonly activation: FusedActivation; readonly node: Node }>;
+  /** Names of the activation nodes that disappear. */
+  readonly gone: ReadonlySet<string>;
+}
+
+function present(parameters: ReadonlyMap<string, PerTensor>, name: string): PerTensor {
+  return parameters.get(name) ?? internal(`"${name}" has no scale and zero point after the check`);
+}
+
+function isConstant(graph: Graph, name: string): boolean {
+  return valueOf(graph, name).source.kind === 'constant';
+}
+
+/** Scale and zero point of every activation value, and a diagnostic for each that has none. */
+function activationParameters(graph: Graph, path: string): ActivationParameters {
+  const of = new Map<string, PerTensor>();
+  const behind = new Map<string, string>();
+  const makers = producers(graph);
+  for (const node of graph.nodes) {
+    const [input = ''] = node.inputs;
+    if (node.op !== 'fake_quant' || isConstant(graph, input)) continue;
+    const quant = int8Parameters(rangeOf(graph, node), node.name);
+    const known = of.get(input);
+    if (known !== undefined && (known.scale !== quant.scale || known.zeroPoint !== quant.zeroPoint)) {
+      internal(`"${input}" has two fake quantizers with different ranges, the second is "${node.name}"`);
+    }
+    of.set(input, quant);
+    of.set(node.name, quant);
+    behind.set(node.name, input);
+  }
+  const fused = fuseActivations(graph);
+  const missing: Diagnostic[] = [];
+  for (const node of graph.nodes) {
+    if (node.op === 'fake_quant') continue;
+    const rule = ops[node.op].quant;
+    const [output = ''] = node.outputs;
+    const [first = ''] = node.inputs;
+    if (rule.kind === 'same_scale' && !of.has(output)) {
+      const shared = of.get(first);
+      if (shared !== undefined) of.set(output, shared);
+    }
+    if (rule.kind === 'fixed_output' && !of.has(output)) {
+      of.set(output, { kind: 'per_tensor', scale: rule.scale, zeroPoint: rule.zeroPoint });
+    }
+    if (!of.has(output) && !fused.into.has(node.name)) missing.push(missingRange(path, node, makers, rule));
+  }
+  for (const name of graph.inputs) if (!of.has(name)) missing.push(missingInput(path, name));
+  if (missing.length > 0) throw new UserError(missing);
+  return { of, behind };
+}
+
+function missingInput(path: string, name: string): Diagnostic {
+  return {
+    code: 'missing-range',
+    place: { file: path },
+    message: `input "${name}" has no fake quantizer, so its scale and zero point are unknown`,
+    hint: 'an eval graph from `save-eval-graph` has one after each input',
+  };
+}
+
+function missingRange(
+  path: string,
+  node: Node,
+  makers: ReadonlyMap<string, Node>,
+  rule: QuantRule,
+): Diagnostic {
+  const producer = makers.get(node.inputs[0] ?? '');
+  const from = producer === undefined ? 'a graph input' : `${producer.op} "${producer.name}"`;
+  return {
+    code: 'missing-range',
+    place: { file: path },
+    message:
+      `${node.op} "${node.name}" (after ${from}) has no scale and zero point; ` +
+      `its rule is ${rule.kind}, so a fake quantizer should follow it or its activation`,
+    hint: 'train it with a `qat` stage, and convert the eval graph rather than the training graph',
+  };
+}
+
+function rangeOf(graph: Graph, node: Node<'fake_quant'>): readonly NudgedRange[] {
+  const [, min = '', max = ''] = node.inputs;
+  const lows = floatConstant(graph, min, node);
+  const highs = floatConstant(graph, max, node);
+  const { bits, narrowRange } = node.attrs;
+  return Array.from(lows.data, (low, index) => nudgeRange(low, highs.data[index]!, bits, narrowRange));
+}
+
+function floatConstant(graph: Graph, name: string, node: Node): FloatTensor {
+  const { source } = valueOf(graph, name);
+  if (source.kind !== 'constant') return internal(`"${name}" of ${node.op} "${node.name}" is not constant`);
+  return expectDType(source.data, 'float32');
+}
+
+function int8Parameters(ranges: readonly NudgedRange[], name: string): PerTensor {
+  const [range, ...others] = ranges;
+  if (range === undefined || others.length > 0) return internal(`fake_quant "${name}" covers an activation per channel`);
+  // An empty range means that the value is always zero; any scale says so.
+  return { kind: 'per_tensor', scale: range.scale === 0 ? 1 : range.scale, zeroPoint: range.zeroPoint - 128 };
+}
+
+/** An activation goes into its producer when nothing else reads what is between them. */
+function fuseActivations(graph: Graph): FusedActivations {
+  const makers = producers(graph);
+  const readers = consumers(graph);
+  const into = new Map<string, { activation: FusedActivation; node: Node }>();
+  const gone = new Set<string>();
+  for (const node of graph.nodes) {
+    const rule = ops[node.op].quant;
+    const [input = ''] = node.inputs;
+    const producer = makers.get(input);
+    if (rule.kind !== 'activation' || producer === undefined) continue;
+    if (readers.get(input)?.length !== 1 || graph.outputs.includes(input)) continue;
+    const { kind } = ops[producer.op].quant;
+    // An op with a shared scale cannot take it: the activation has a range of its own.
+    if (kind !== 'affine' && kind !== 'independent') continue;
+    if ('activation' in producer.attrs && producer.attrs.activation === 'none') {
+      into.set(producer.name, { activation: rule.fused, node });
+      gone.add(node.name);
+    }
+  }
+  return { into, gone };
+}
+
+/** The value that stands for a name in the integer graph. */
+function resolve({ parameters, fused, makers }: Lowering, name: string): string {
+  const source = parameters.behind.get(name) ?? name;
+  const maker = makers.get(source);
+  return maker !== undefined && fused.gone.has(maker.name) ? (maker.inputs[0] ?? source) : source;
+}
+
+function lowerNode(context: Lowering, node: Node): void {
+  const { builder, fused, parameters } = context;
+  if (node.op === 'fake_quant' || fused.gone.has(node.name)) return;
+  const fusion = fused.into.get(node.name);
+  // Only producers that have an `activation` attribute are in `into`.
+  const lowered = fusion === undefined ? node : ({ ...node, attrs: { ...node.attrs, activation: fusion.activation } } as Node);
+  const quant = present(parameters.of, fusion === undefined ? node.name : fusion.node.name);
+  const rule = ops[node.op].quant;
+  const operands =
+    rule.kind === 'affine'
+      ? affineOperands(context, node, rule)
+      : node.inputs.map((input) => builder.ref(resolve(context, input)));
+  builder.node(lowered.op, lowered.name, operands, lowered.attrs, quant);
+}
+
+function affineOperands(context: Lowering, node: Node, rule: Extract<QuantRule, { kind: 'affine' }>) {
+  const { graph, builder, parameters, makers, adjustments } = context;
+  const [input = '', filterName = '', biasName] = node.inputs;
+  const inputValue = resolve(context, input);
+  const inputScale = present(parameters.of, inputValue).scale;
+  const quantizer = makers.get(filterName);
+  if (quantizer?.op !== 'fake_quant') {
+    throw new UserError([
+      {
+        code: 'missing-range',
+        place: { file: graph.name },
+        message: `the weights "${filterName}" of ${node.op} "${node.name}" have no fake quantizer`,
+        hint: 'train the graph with a `qat` stage before converting it',
+      },
+    ]);
+  }
+  const source = floatConstant(graph, quantizer.inputs[0] ?? '', node);
+  const ranges = rangeOf(graph, quantizer);
+  for (const range of ranges) {
+    if (range.zeroPoint !== 128) internal(`weights "${filterName}" are not symmetric (zero point ${range.zeroPoint})`);
+  }
+  const bias = biasName === undefined ? null : floatConstant(graph, biasName, node);
+  const form = quantizer.attrs.axis === null ? 'per_tensor' : 'per_channel';
+  const channels = source.shape[rule.channelAxis] ?? internal(`"${filterName}" has no axis ${rule.channelAxis}`);
+  const scales = Float32Array.from({ length: channels }, (_, channel) => {
+    const range = ranges[channel % ranges.length]!;
+    const least = smallestScale(bias === null ? 0 : bias.data[channel]!, inputScale);
+    if (range.scale >= least) return range.scale;
+    adjustments.push(
+      `${node.name}: channel ${channel} has weights so small (scale ${range.scale}) that its bias would not fit int32; ` +
+        `scale raised to ${least}`,
+    );
+    return least;
+  });
+  const codes = new Int8Array(source.data.length);
+  const inner = source.data.length / channels;
+  for (let at = 0; at < codes.length; at++) {
+    // OHWI and [outputs, inputs]: the channel is the first axis.
+    const channel = Math.floor(at / inner);
+    const range = ranges[channel % ranges.length]!;
+    codes[at] =
+      scales[channel] === range.scale
+        ? fakeQuantCode(source.data[at]!, range, form)
+        : roundHalfAway(source.data[at]! / scales[channel]!);
+  }
+  const filter = builder.constant(quantizer.inputs[0] ?? filterName, tensor('int8', source.shape, codes), {
+    kind: 'per_channel',
+    scales,
+    axis: rule.channelAxis,
+  });
+  return [
+    builder.ref(inputValue),
+    filter,
+    builder.constant(biasName ?? `${node.name}/bias`, quantizeBias(bias, scales, inputScale), {
+      kind: 'per_channel',
+      scales: scales.map((scale) => inputScale * scale),
+      axis: 0,
+    }),
+  ];
+}
+
+/** The accumulator's headroom: |bias| stays below 2^31 - 2^24, so that 2^24 is left for the products. */
+function smallestScale(bias: number, inputScale: number): number {
+  return Math.fround(Math.max(1e-9, (Math.abs(bias) / ((2 ** 31 - 2 ** 24) * inputScale)) * (1 + 2 ** -20)));
+}
+
+/** int32 codes with the accumulator's scale, input * filter in float64, rounded half away from zero. */
+function quantizeBias(bias: FloatTensor | null, scales: Float32Array, inputScale: number): Tensor<'int32'> {
+  const codes = Int32Array.from(scales, (scale, channel) =>
+    roundHalfAway((bias === null ? 0 : bias.data[channel]!) / (inputScale * scale)),
+  );
+  return tensor('int32', [scales.length], codes);
+}

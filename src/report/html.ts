@@ -1,0 +1,626 @@
+import type { Json } from '../core/json.ts';
+import { runtimes, type RuntimeName } from '../stages/metrics.ts';
+import { bandSparkline, bar, flowChart, lineChart, type Series, thumbnail } from './charts.ts';
+import {
+  bytes,
+  decibel,
+  fixed,
+  integer,
+  NOT_MEASURED,
+  percent,
+  points,
+  probability,
+  seconds,
+  shapeText,
+  shortDigest,
+  significant,
+} from './format.ts';
+import { type Markup, markup, nothing } from './markup.ts';
+import { type Column, page, table } from './page.ts';
+import { gateNumber, type Measured, type Report, type ReportGate } from './report.ts';
+
+export const runtimeTitles: Readonly<Record<RuntimeName, string>> = {
+  float: 'float',
+  fake_quant: 'fake-quant',
+  int8: 'int8 reference',
+  int8_litert: 'int8 LiteRT',
+};
+
+type Test = Report['tests'][number];
+
+/** `report.html`: one page that opens from disk without a network. Equal reports give equal bytes. */
+export function renderReport(report: Report): string {
+  const sections = [
+    ...report.tests.flatMap((test) => {
+      const suffix = report.tests.length > 1 ? `: ${test.stage}` : '';
+      return [
+        section(`accuracy-${test.stage}`, `Accuracy${suffix}`, accuracySection(test)),
+        section(`confusion-${test.stage}`, `Confusion${suffix}`, confusionSection(test)),
+      ];
+    }),
+    section('training', 'Training', trainingSection(report)),
+    ...report.tests.flatMap((test) => {
+      const suffix = report.tests.length > 1 ? `: ${test.stage}` : '';
+      return [
+        section(`layers-${test.stage}`, `Layers${suffix}`, layersSection(test)),
+        section(`examples-${test.stage}`, `Examples${suffix}`, examplesSection(test)),
+      ];
+    }),
+    section('footprint', 'Footprint', footprintSection(report)),
+    section('provenance', 'Provenance', provenanceSection(report)),
+  ].filter((part) => part !== null);
+  return page(
+    `${report.run.pipeline} \u2013 qpipe report`,
+    markup`${headSection(report)}
+<nav>${sections.map(({ id, title }) => markup`<a href="#${id}">${title}</a>`)}</nav>
+${sections.map(
+  ({ id, title, body }) => markup`<section id="${id}"><h2>${title}</h2>
+${body}</section>
+`,
+)}`,
+  );
+}
+
+interface Section {
+  readonly id: string;
+  readonly title: string;
+  readonly body: Markup;
+}
+
+function section(id: string, title: string, body: Markup | null): Section | null {
+  return body === null ? null : { id, title, body };
+}
+
+// Verdict
+
+const tones: Readonly<Record<Report['run']['status'], { tone: string; word: string }>> = {
+  pass: { tone: 'good', word: '\u2713 Pass' },
+  fail: { tone: 'bad', word: '\u2717 Fail' },
+  error: { tone: 'bad', word: '\u2717 Error' },
+  interrupted: { tone: 'plain', word: 'Interrupted' },
+  running: { tone: 'plain', word: 'Unfinished' },
+};
+
+function headSection(report: Report): Markup {
+  const { run } = report;
+  const { tone, word } = tones[run.status];
+  return markup`<header><h1>${run.pipeline}</h1>
+<p class="byline"><span>${run.startedAt.replace('T', ' ').replace(/\.\d+Z$/, 'Z')}</span><span>${seconds(run.seconds)}</span><span class="mono">${run.id}</span></p></header>
+<div class="verdict ${tone}"><p><strong>${word}</strong>${report.sentence}</p></div>
+${factsList(report)}
+${report.gates.length === 0 ? null : table(report.gates, gateColumns(report), { sorting: 'fixed' })}
+${
+  report.lints.length === 0
+    ? null
+    : markup`<ul class="lints">${report.lints.map(({ message }) => markup`<li>${message}</li>`)}</ul>`
+}`;
+}
+
+function factsList(report: Report): Markup {
+  const { int8 } = report.accuracy;
+  const conversion = report.conversions.at(-1)?.metrics;
+  const facts: { name: string; value: string; note: string }[] = [];
+  if (int8 !== null) {
+    const note = `of ${integer(int8.n)} examples`;
+    facts.push({ name: 'int8 top-1', value: percent(int8.top1), note });
+    if (int8.drop !== null) facts.push({ name: 'against float', value: points(-int8.drop), note: 'top-1' });
+  }
+  const size = report.model?.bytes ?? conversion?.bytes;
+  if (size !== undefined) {
+    const note = conversion === undefined ? '' : `${fixed(conversion.floatBytes / size, 2)}\u00d7 smaller than float`;
+    facts.push({ name: 'model file', value: bytes(size), note });
+  }
+  if (report.stages.length > 0) {
+    const cached = report.stages.filter((stage) => stage.cached).length;
+    facts.push({ name: 'stages', value: String(report.stages.length), note: `${cached} from the cache` });
+  }
+  if (facts.length === 0) return nothing;
+  return markup`<dl class="facts">${facts.map(
+    ({ name, value, note }) => markup`<div><dt>${name}</dt><dd>${value}<small>${note}</small></dd></div>`,
+  )}</dl>`;
+}
+
+function gateColumns(report: Report): Column<ReportGate>[] {
+  const columns: Column<ReportGate>[] = [
+    { head: 'Gate', kind: 'text', cell: (gate) => gate.name },
+    {
+      head: 'Value',
+      kind: 'number',
+      cell: ({ value, unit }) => (value === null ? 'not measured' : gateNumber(value, unit)),
+    },
+    {
+      head: 'Limit',
+      kind: 'number',
+      cell: ({ rule, limit, unit }) => `${rule === 'at_least' ? '\u2265' : '\u2264'} ${gateNumber(limit, unit)}`,
+    },
+    { head: 'Result', kind: 'number', cell: ({ ok }) => mark(ok ? 'good' : 'bad', ok ? 'met' : 'not met') },
+  ];
+  if (report.tests.length > 1) columns.splice(1, 0, { head: 'Stage', kind: 'text', cell: ({ stage }) => stage });
+  return columns;
+}
+
+function mark(tone: 'good' | 'bad', text: string): Markup {
+  return markup`<span class="mark-${tone}">${tone === 'good' ? '\u2713' : '\u2717'} ${text}</span>`;
+}
+
+// Accuracy
+
+interface AccuracyRow {
+  readonly runtime: RuntimeName;
+  readonly measured: Measured;
+  readonly seconds: number | null;
+}
+
+function accuracySection(test: Test): Markup {
+  const rows: AccuracyRow[] = runtimes.flatMap((runtime) => {
+    const measured = test.accuracy[runtime];
+    return measured === null ? [] : [{ runtime, measured, seconds: test.metrics.seconds[runtime] }];
+  });
+  const { flips, agreement } = test.metrics;
+  const agreements = [
+    { pair: 'fake-quant and float', share: agreement.fake_quant_vs_float },
+    { pair: 'int8 reference and fake-quant', share: agreement.int8_vs_fake_quant },
+    { pair: 'int8 reference and LiteRT', share: agreement.int8_vs_litert },
+  ];
+  return markup`<p class="lead">Top-1 on the test split; int8 is the shipped file. Intervals are 95 % (Wilson).</p>
+${table(rows, accuracyColumns, { sorting: 'fixed' })}
+${
+  flips === null || test.mcnemarP === null
+    ? null
+    : markup`<p>From float to int8, ${integer(flips.rightToWrong)} examples turn wrong and ${integer(flips.wrongToRight)} turn right. Without a real difference, a split at least as uneven has probability ${probability(test.mcnemarP)} (exact McNemar): ${
+        test.mcnemarP < 0.05 ? 'more than chance' : 'consistent with chance'
+      }.</p>`
+}
+<h3>Same label</h3>
+${table(
+  agreements.filter(({ share }) => share !== null),
+  [
+    { head: 'Pair', kind: 'text', cell: ({ pair }) => pair },
+    { head: 'Share of examples', kind: 'number', cell: ({ share }) => orNone(share, percent) },
+  ],
+  { sorting: 'fixed' },
+)}`;
+}
+
+const accuracyColumns: readonly Column<AccuracyRow>[] = [
+  { head: 'Model', kind: 'text', cell: ({ runtime }) => runtimeTitles[runtime] },
+  { head: 'Top-1', kind: 'number', cell: ({ measured }) => percent(measured.top1) },
+  {
+    head: '95 % interval',
+    kind: 'number',
+    cell: ({ measured: { interval } }) => `${fixed(interval.low * 100, 2)} \u2013 ${percent(interval.high)}`,
+  },
+  { head: 'Against float', kind: 'number', cell: ({ measured }) => orNone(measured.drop, (drop) => points(-drop)) },
+  { head: 'Correct', kind: 'number', cell: ({ measured }) => integer(measured.correct) },
+  { head: 'n', kind: 'number', cell: ({ measured }) => integer(measured.n) },
+  { head: 'Time', kind: 'number', cell: (row) => orNone(row.seconds, seconds) },
+];
+
+function orNone(value: number | null, format: (value: number) => string): string {
+  return value === null ? NOT_MEASURED : format(value);
+}
+
+// Confusion
+
+const LARGEST_HEAT_MAP = 24;
+const TOP_CONFUSIONS = 20;
+
+function confusionSection({ metrics }: Test): Markup | null {
+  const { classes, confusion } = metrics;
+  if (confusion.length === 0) return null;
+  const className = (index: number): string => classes[index] ?? String(index);
+  const support = confusion.map((row) => row.reduce((sum, value) => sum + value, 0));
+  const predicted = confusion.map((_, column) => confusion.reduce((sum, row) => sum + (row[column] ?? 0), 0));
+  const diagonal = (index: number): number => confusion[index]?.[index] ?? 0;
+  const ratio = (part: number, whole: number): string => (whole === 0 ? NOT_MEASURED : percent(part / whole));
+  if (confusion.length <= LARGEST_HEAT_MAP) {
+    return markup`<p class="lead">int8. Rows are true classes, columns are predictions; the shade grows with the root of the share of the row.</p>
+<div class="scroll"><table class="confusion"><thead><tr><th scope="col"></th>${classes.map(
+      (name) => markup`<th scope="col">${name}</th>`,
+    )}<th scope="col">Recall</th></tr></thead><tbody>
+${confusion.map(
+  (row, label) => markup`<tr><th scope="row">${className(label)}</th>${row.map((value, guess) => {
+    const depth = Math.sqrt(value / Math.max(1, support[label] ?? 0));
+    const tone = `${guess === label ? 'right' : 'wrong'}${depth > 0.65 ? ' strong' : ''}${value === 0 ? ' zero' : ''}`;
+    return markup`<td class="${tone}" style="--v:${depth.toFixed(3)}" title="${className(label)} taken for ${className(guess)}">${integer(value)}</td>`;
+  })}<td class="side">${ratio(diagonal(label), support[label] ?? 0)}</td></tr>
+`,
+)}<tr><th scope="row">Precision</th>${predicted.map(
+      (whole, index) =>
+        markup`<td class="side">${whole === 0 ? NOT_MEASURED : fixed((100 * diagonal(index)) / whole, 1)}</td>`,
+    )}<td class="side"></td></tr></tbody></table></div>`;
+  }
+  const perClass = confusion.map((_, index) => index);
+  const mistakes = confusion
+    .flatMap((row, label) => row.map((value, guess) => ({ label, guess, value })))
+    .filter(({ label, guess, value }) => label !== guess && value > 0)
+    .sort((a, b) => b.value - a.value || a.label - b.label || a.guess - b.guess)
+    .slice(0, TOP_CONFUSIONS);
+  return markup`<p class="lead">int8. ${confusion.length} classes are too many for a matrix: the commonest mistakes, then every class.</p>
+${table(
+  mistakes,
+  [
+    { head: 'True class', kind: 'text', cell: ({ label }) => className(label) },
+    { head: 'Taken for', kind: 'text', cell: ({ guess }) => className(guess) },
+    { head: 'Examples', kind: 'number', cell: ({ value }) => integer(value) },
+  ],
+  { sorting: 'fixed' },
+)}
+<details><summary>Recall and precision per class</summary>${table(
+    perClass,
+    [
+      { head: 'Class', kind: 'text', cell: className },
+      { head: 'Recall', kind: 'number', cell: (index) => ratio(diagonal(index), support[index] ?? 0) },
+      { head: 'Precision', kind: 'number', cell: (index) => ratio(diagonal(index), predicted[index] ?? 0) },
+      { head: 'n', kind: 'number', cell: (index) => integer(support[index] ?? 0) },
+    ],
+    { sorting: 'fixed' },
+  )}</details>`;
+}
+
+// Training
+
+function trainingSection({ training }: Report): Markup | null {
+  if (training.length === 0) return null;
+  const marks = training.flatMap(({ stage, stepsBefore, metrics }) => [
+    ...(stepsBefore === 0 ? [] : [{ x: stepsBefore, label: `${stage} starts` }]),
+    ...(metrics.level === 'qat' && metrics.delay > 0
+      ? [{ x: stepsBefore + metrics.delay, label: `delay ends (${stage})` }]
+      : []),
+  ]);
+  const curves = (
+    train: (point: { loss: number; accuracy: number }) => number,
+    validate: (epoch: { validationLoss: number | null; validationAccuracy: number | null }) => number | null,
+  ): Series[] =>
+    training
+      .flatMap(({ stage, stepsBefore, metrics }, color): Series[] => [
+        {
+          name: stage,
+          color: color % 6,
+          stroke: 'faint',
+          points: metrics.history.map((point) => ({ x: stepsBefore + point.step, y: train(point) })),
+        },
+        {
+          name: `${stage}, validation`,
+          color: color % 6,
+          stroke: 'dotted',
+          points: metrics.epochs.flatMap((epoch) => {
+            const y = validate(epoch);
+            return y === null ? [] : [{ x: stepsBefore + epoch.step, y }];
+          }),
+        },
+      ])
+      .filter((series) => series.points.length > 0);
+  const rate: Series[] = training.map(({ stage, stepsBefore, metrics }, color) => ({
+    name: stage,
+    color: color % 6,
+    stroke: 'faint',
+    points: metrics.history.map(({ step, learningRate }) => ({ x: stepsBefore + step, y: learningRate })),
+  }));
+  return markup`<p class="lead">Over optimizer steps; a phase that continues another begins where that one ended.</p>
+<div class="charts">
+${lineChart({
+  title: 'Loss',
+  series: curves(
+    ({ loss }) => loss,
+    ({ validationLoss }) => validationLoss,
+  ),
+  marks,
+  scale: 'logarithmic',
+  tick: significant,
+})}
+${lineChart({
+  title: 'Accuracy',
+  series: curves(
+    ({ accuracy }) => accuracy,
+    ({ validationAccuracy }) => validationAccuracy,
+  ),
+  marks,
+  scale: 'linear',
+  tick: (share) => `${fixed(share * 100, 0)} %`,
+})}
+${lineChart({ title: 'Learning rate', series: rate, marks, scale: 'linear', tick: significant })}
+</div>
+${table(training, trainingColumns, { sorting: 'fixed' })}
+${training.map(rangesTable)}`;
+}
+
+type Training = Report['training'][number];
+
+const trainingColumns: readonly Column<Training>[] = [
+  { head: 'Stage', kind: 'text', cell: ({ stage }) => stage },
+  { head: 'Steps', kind: 'number', cell: ({ metrics }) => integer(metrics.steps) },
+  {
+    head: 'Epochs',
+    kind: 'number',
+    cell: ({ metrics }) =>
+      markup`${metrics.epochs.length}${metrics.stoppedEarly ? markup`<small>stopped early</small>` : null}`,
+  },
+  { head: 'Best epoch', kind: 'number', cell: ({ metrics }) => orNone(metrics.bestEpoch, integer) },
+  { head: 'Batch', kind: 'number', cell: ({ metrics }) => integer(metrics.batch) },
+  { head: 'Devices', kind: 'number', cell: ({ metrics }) => integer(metrics.devices) },
+  {
+    head: 'Delay',
+    kind: 'number',
+    cell: ({ metrics }) => (metrics.level === 'qat' ? integer(metrics.delay) : NOT_MEASURED),
+  },
+  {
+    head: 'Train loss',
+    kind: 'number',
+    cell: ({ metrics }) => orNone(metrics.epochs.at(-1)?.trainLoss ?? null, significant),
+  },
+  {
+    head: 'Validation top-1',
+    kind: 'number',
+    cell: ({ metrics }) => orNone(metrics.epochs.at(-1)?.validationAccuracy ?? null, percent),
+  },
+  { head: 'Images/s', kind: 'number', cell: ({ metrics }) => integer(metrics.imagesPerSecond) },
+];
+
+function rangesTable({ stage, metrics }: Training): Markup | null {
+  if (metrics.level !== 'qat' || metrics.ranges.length === 0) return null;
+  const { delay } = metrics;
+  return markup`<h3>Activation ranges: ${stage}</h3>
+${table(
+  metrics.ranges,
+  [
+    { head: 'Tensor', kind: 'text', cell: ({ name }) => name },
+    { head: 'Min', kind: 'number', cell: ({ min }) => significant(min), value: ({ min }) => min },
+    { head: 'Max', kind: 'number', cell: ({ max }) => significant(max), value: ({ max }) => max },
+    { head: 'Updates', kind: 'number', cell: ({ updates }) => integer(updates), value: ({ updates }) => updates },
+    { head: 'Over steps', kind: 'text', cell: ({ history }) => bandSparkline(history, delay) },
+  ],
+  { sorting: 'fixed' },
+)}`;
+}
+
+// Layers
+
+type Layer = Test['metrics']['layers'][number];
+
+function layersSection({ metrics, diagnosis }: Test): Markup | null {
+  if (metrics.layers.length === 0) return null;
+  const best = Math.max(1, ...metrics.layers.flatMap(({ sqnrDb, floatSqnrDb }) => [sqnrDb ?? 0, floatSqnrDb ?? 0]));
+  return markup`<p class="lead">SQNR is signal against quantization noise, more is better: the first column against float (ranges and kernels), the second against fake-quant (kernels alone). A step is one unit of the scale.</p>
+${
+  diagnosis === null
+    ? null
+    : markup`<p>Most noise is added at <strong>${diagnosis.layer}</strong> (${decibel(diagnosis.sqnrDb)} after it). The integer kernels explain ${fixed(100 * diagnosis.kernelShare, 0)} % of it, so ${
+        diagnosis.blame === 'ranges' ? 'the ranges and the 8 bits are what costs' : 'look at the integer kernels first'
+      }.</p>`
+}
+${table(metrics.layers, layerColumns(best), { sorting: 'sortable' })}`;
+}
+
+function layerColumns(best: number): Column<Layer>[] {
+  const ratio = (layer: Layer, value: number | null, color: number): Markup | string => {
+    if (value === null) return layer.largestDifference === 0 && color === 2 ? 'exact' : NOT_MEASURED;
+    return markup`${fixed(value, 1)}${bar(value / best, color)}`;
+  };
+  return [
+    { head: 'Layer', kind: 'text', cell: ({ name, op }) => markup`${name}<small>${op}</small>` },
+    { head: 'Shape', kind: 'number', cell: ({ shape }) => shapeText(shape) },
+    { head: 'Scale', kind: 'number', cell: ({ scale }) => significant(scale), value: ({ scale }) => scale },
+    {
+      head: 'Zero point',
+      kind: 'number',
+      cell: ({ zeroPoint }) => integer(zeroPoint),
+      value: ({ zeroPoint }) => zeroPoint,
+    },
+    {
+      head: 'Weight scales',
+      kind: 'number',
+      cell: ({ weightScales }) =>
+        weightScales === null
+          ? NOT_MEASURED
+          : markup`${significant(weightScales.min)} \u2013 ${significant(weightScales.max)}<small>${weightScales.count} ${
+              weightScales.count === 1 ? 'scale' : 'scales'
+            }</small>`,
+      value: ({ weightScales }) => weightScales?.max ?? null,
+    },
+    {
+      head: 'SQNR to float, dB',
+      kind: 'number',
+      cell: (layer) => ratio(layer, layer.floatSqnrDb, 0),
+      value: ({ floatSqnrDb }) => floatSqnrDb,
+    },
+    {
+      head: 'to fake-quant, dB',
+      kind: 'number',
+      cell: (layer) => ratio(layer, layer.sqnrDb, 2),
+      value: ({ sqnrDb }) => sqnrDb,
+    },
+    {
+      head: 'Within 1 step',
+      kind: 'number',
+      cell: ({ withinOneStep, largestDifference }) =>
+        markup`${orNone(withinOneStep, percent)}${
+          largestDifference === null ? null : markup`<small>largest ${significant(largestDifference)}</small>`
+        }`,
+      value: ({ withinOneStep }) => withinOneStep,
+    },
+    {
+      head: 'Clipped',
+      kind: 'number',
+      cell: ({ clippedShare }) => orNone(clippedShare, percent),
+      value: ({ clippedShare }) => clippedShare,
+    },
+    {
+      head: 'Codes of 256',
+      kind: 'number',
+      cell: ({ usedCodes }) => orNone(usedCodes, integer),
+      value: ({ usedCodes }) => usedCodes,
+    },
+  ];
+}
+
+// Examples
+
+const MOST_EXAMPLES = 16;
+const MOST_CLASSES = 10;
+
+function examplesSection({ metrics }: Test): Markup | null {
+  const { classes, examples } = metrics;
+  const [first] = examples;
+  if (first === undefined) return null;
+  const className = (index: number): string => classes[index] ?? String(index);
+  return markup`<p class="lead">Output integers q of the shipped file and what they stand for: real = ${significant(first.scale)} \u00d7 (q \u2212 (${integer(first.zeroPoint)})).</p>
+<div class="examples">${examples.slice(0, MOST_EXAMPLES).map((example) => {
+    const largest = Math.max(1e-9, ...example.dequantized.map(Math.abs));
+    const rows = example.raw
+      .map((code, index) => ({ code, index, real: example.dequantized[index] ?? 0 }))
+      .sort((a, b) => b.code - a.code || a.index - b.index)
+      .slice(0, MOST_CLASSES);
+    if (classes.length <= MOST_CLASSES) rows.sort((a, b) => a.index - b.index);
+    const right = example.predicted === example.label;
+    return markup`
+<div class="example"><header>${
+      example.image === null ? null : thumbnail(example.image, `example ${example.index}`)
+    }<div><span class="muted">#${example.index}, is ${className(example.label)}</span><br>${mark(
+      right ? 'good' : 'bad',
+      `int8 says ${className(example.predicted)}`,
+    )}${
+      example.floatPredicted === null || example.floatPredicted === example.predicted
+        ? null
+        : markup`<br>float says ${className(example.floatPredicted)}`
+    }</div></header>
+<table><thead><tr><th scope="col">class</th><th scope="col" class="n">q</th><th scope="col" class="n">real</th><th scope="col"></th></tr></thead><tbody>${rows.map(
+      ({ code, index, real }) => markup`
+<tr class="${index === example.predicted ? 'top' : ''}"><th scope="row">${className(index)}</th><td class="n">${integer(code)}</td><td class="n">${fixed(real, 4)}</td><td>${bar(Math.max(0, real) / largest, 0)}</td></tr>`,
+    )}</tbody></table></div>`;
+  })}</div>`;
+}
+
+// Footprint
+
+function footprintSection({ conversions, model }: Report): Markup | null {
+  if (conversions.length === 0 && model === null) return null;
+  return markup`${conversions.map(({ stage, metrics }) => {
+    const parts = [
+      { name: 'weights', size: metrics.sections.weights },
+      { name: 'biases', size: metrics.sections.biases },
+      { name: 'everything else', size: metrics.sections.other },
+    ];
+    return markup`<p class="lead">${stage}: ${metrics.scheme}, ${bytes(metrics.bytes)} against ${bytes(metrics.floatBytes)} of float parameters (${fixed(metrics.floatBytes / metrics.bytes, 2)}\u00d7).</p>
+<div class="stack" aria-hidden="true">${parts.map(
+      ({ size }, color) =>
+        markup`<span class="c${color}" style="width:${((100 * size) / metrics.bytes).toFixed(2)}%"></span>`,
+    )}</div>
+${table(
+  parts.map((part, color) => ({ ...part, color })),
+  [
+    {
+      head: 'Section',
+      kind: 'text',
+      cell: ({ name, color }) => markup`<span class="key dotted c${color}">${name}</span>`,
+    },
+    { head: 'Bytes', kind: 'number', cell: ({ size }) => integer(size) },
+    { head: 'Share', kind: 'number', cell: ({ size }) => percent(size / metrics.bytes) },
+  ],
+  { sorting: 'fixed' },
+)}
+<details><summary>${metrics.operators.length} operators</summary>${table(
+      metrics.operators,
+      [
+        { head: 'Operator', kind: 'text', cell: ({ op }) => op },
+        { head: 'Output', kind: 'text', cell: ({ name }) => name },
+        { head: 'Shape', kind: 'number', cell: ({ outputShape }) => shapeText(outputShape) },
+      ],
+      { sorting: 'fixed' },
+    )}</details>`;
+  })}
+${model === null ? null : modelTable(model)}`;
+}
+
+function modelTable(model: NonNullable<Report['model']>): Markup {
+  const ports = [
+    { role: 'input', ...model.input },
+    { role: 'output', ...model.output },
+  ];
+  return markup`<h3>${model.path}</h3>
+<p class="muted">${integer(model.bytes)} bytes, sha256 <code>${model.sha256}</code></p>
+${table(
+  ports,
+  [
+    { head: 'Tensor', kind: 'text', cell: ({ role, name }) => markup`${role}<small>${name}</small>` },
+    { head: 'Type', kind: 'text', cell: ({ dtype }) => dtype },
+    { head: 'Shape', kind: 'number', cell: ({ shape }) => shapeText(shape) },
+    { head: 'Scale', kind: 'number', cell: ({ scale }) => orNone(scale, significant) },
+    { head: 'Zero point', kind: 'number', cell: ({ zeroPoint }) => orNone(zeroPoint, integer) },
+  ],
+  { sorting: 'fixed' },
+)}`;
+}
+
+// Provenance
+
+function provenanceSection({ stages, run, config }: Report): Markup {
+  const artifacts = stages.flatMap((stage) =>
+    Object.entries(stage.outputs).map(([output, artifact]) => ({ stage: stage.name, output, ...artifact })),
+  );
+  const { provenance } = run;
+  const machine = [
+    ['command', provenance.commandLine.join(' ')],
+    ['qpipe', provenance.qpipeVersion],
+    ['node', provenance.node],
+    [
+      'platform',
+      `${provenance.platform} ${provenance.arch}, ${provenance.cpus} ${provenance.cpus === 1 ? 'CPU' : 'CPUs'}`,
+    ],
+    ['run', run.id],
+  ] as const;
+  return markup`<p class="lead">What each stage read and made. A hit reuses an earlier result; its time is that of the execution that made it.</p>
+${
+  stages.length === 0
+    ? null
+    : flowChart(
+        stages.map((stage) => ({
+          name: stage.name,
+          note: stage.cached ? `hit (took ${seconds(stage.seconds)})` : `ran ${seconds(stage.seconds)}`,
+          state: stage.verdict === 'fail' ? 'failed' : stage.cached ? 'hit' : 'run',
+          parents: stage.reads.map((name) => stages.findIndex((other) => other.name === name)),
+        })),
+      )
+}
+${table(
+  stages,
+  [
+    { head: 'Stage', kind: 'text', cell: ({ name, kind }) => markup`${name}<small>${kind}</small>` },
+    { head: 'Cache', kind: 'text', cell: ({ cached }) => (cached ? 'hit' : 'run') },
+    { head: 'Time', kind: 'number', cell: (stage) => seconds(stage.seconds) },
+    { head: 'Key', kind: 'text', cell: ({ key }) => markup`<code title="${key}">${shortDigest(key)}</code>` },
+    { head: 'Reads', kind: 'text', cell: ({ inputs }) => digestList(inputs) },
+    { head: 'Makes', kind: 'text', cell: ({ outputs }) => digestList(outputs) },
+  ],
+  { sorting: 'fixed' },
+)}
+<details><summary>${artifacts.length} artifacts with full digests</summary>${table(
+    artifacts,
+    [
+      { head: 'Artifact', kind: 'text', cell: ({ path, type }) => markup`${path}<small>${type}</small>` },
+      { head: 'Bytes', kind: 'number', cell: (artifact) => integer(artifact.bytes) },
+      { head: 'Digest', kind: 'text', cell: ({ digest }) => markup`<code>${digest}</code>` },
+    ],
+    { sorting: 'fixed' },
+  )}</details>
+<h3>Made by</h3>
+${table(
+  machine,
+  [
+    { head: 'What', kind: 'text', cell: ([name]) => name },
+    { head: 'Value', kind: 'text', cell: ([, value]) => markup`<code>${value}</code>` },
+  ],
+  { sorting: 'fixed' },
+)}
+${config === null ? null : configDetails(config)}`;
+}
+
+function digestList(named: Readonly<Record<string, { readonly digest: string }>>): Markup {
+  return markup`${Object.entries(named).map(
+    ([name, { digest }]) => markup`<div>${name} <code title="${digest}">${shortDigest(digest)}</code></div>`,
+  )}`;
+}
+
+function configDetails(config: Json): Markup {
+  return markup`<details><summary>Resolved pipeline</summary><pre>${JSON.stringify(config, null, 2)}</pre></details>`;
+}

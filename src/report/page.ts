@@ -1,0 +1,50 @@
+import { type Markup, markup } from './markup.ts';
+import { script, style } from './style.ts';
+
+/** One self-contained document: no font, image, style or script from anywhere else. */
+export function page(title: string, body: Markup): string {
+  return markup`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title}</title>
+<style>${style}</style>
+</head>
+<body>
+${body}
+<script>${script}</script>
+</body>
+</html>
+`.markup;
+}
+
+export interface Column<Row> {
+  readonly head: string;
+  readonly kind: 'text' | 'number';
+  readonly cell: (row: Row) => Markup | string;
+  /** What a click on the head sorts by, where the text of the cell will not do; null sorts last. */
+  readonly value?: (row: Row) => number | null;
+}
+
+export interface TableOptions {
+  readonly sorting: 'sortable' | 'fixed';
+}
+
+/** A real table; the first column holds the row's head. */
+export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[], options: TableOptions): Markup {
+  const sortable = options.sorting === 'sortable' ? ' sortable' : '';
+  const align = (column: Column<Row>): string => (column.kind === 'number' ? 'n' : '');
+  return markup`<div class="scroll"><table class="wide${sortable}"><thead><tr>${columns.map(
+    (column) => markup`<th scope="col" class="${align(column)}">${column.head}</th>`,
+  )}</tr></thead><tbody>
+${rows.map(
+  (row) => markup`<tr>${columns.map((column, index) => {
+    const value = column.value === undefined ? null : markup` data-value="${column.value(row) ?? ''}"`;
+    return index === 0
+      ? markup`<th scope="row" class="${align(column)}"${value}>${column.cell(row)}</th>`
+      : markup`<td class="${align(column)}"${value}>${column.cell(row)}</td>`;
+  })}</tr>
+`,
+)}</tbody></table></div>`;
+}

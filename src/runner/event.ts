@@ -1,0 +1,70 @@
+import { closeSync, fstatSync, ftruncateSync, openSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { Type, type Static, type TProperties } from '@sinclair/typebox';
+import { explainWriteError } from './durable.ts';
+import { digestSchema, runStatusSchema, verdictSchema } from './record.ts';
+
+function event<K extends string, P extends TProperties>(kind: K, fields: P) {
+  return Type.Object({ kind: Type.Literal(kind), time: Type.String({ description: 'ISO 8601, UTC' }), ...fields });
+}
+
+const stage = Type.String({ description: 'name of the stage' });
+
+/** All that a run tells while it goes: one line of `events.ndjson` each. */
+export const runEventSchema = Type.Union([
+  event('run-started', { run: Type.String(), pipeline: Type.String(), stages: Type.Array(Type.String()) }),
+  event('stage-started', { stage, key: Type.String(), cached: Type.Boolean() }),
+  event('stage-progress', {
+    stage,
+    step: Type.Integer(),
+    totalSteps: Type.Integer(),
+    values: Type.Record(Type.String(), Type.Union([Type.Number(), Type.Null()]), {
+      description: 'null stands for a number that is not finite, which JSON cannot say',
+    }),
+  }),
+  event('stage-log', { stage, message: Type.String() }),
+  event('stage-finished', {
+    stage,
+    cached: Type.Boolean(),
+    seconds: Type.Number({ description: 'of the execution that made the result' }),
+    verdict: verdictSchema,
+    outputs: Type.Record(Type.String(), digestSchema),
+  }),
+  event('stage-failed', { stage, message: Type.String() }),
+  event('cache-repaired', {
+    stage,
+    found: Type.String({ description: 'what was wrong with the stored result; it is made again' }),
+    movedTo: Type.Union([Type.String(), Type.Null()]),
+  }),
+  event('nondeterminism', { stage, output: Type.String(), before: digestSchema, now: digestSchema }),
+  event('run-finished', { status: runStatusSchema, seconds: Type.Number() }),
+]);
+export type RunEvent = Static<typeof runEventSchema>;
+
+/** Distributes over the union: an event before the clock is read. */
+type WithoutTime<E> = E extends unknown ? Omit<E, 'time'> : never;
+export type UntimedEvent = WithoutTime<RunEvent>;
+
+export interface EventLog {
+  write(event: RunEvent): void;
+  close(): void;
+}
+
+/** One JSON object per line, each written at once and whole: a line that does not fit on the disk is taken back. */
+export function openEventLog(file: string): EventLog {
+  const descriptor = openSync(file, 'ax');
+  return {
+    write(event) {
+      const { size } = fstatSync(descriptor);
+      try {
+        writeFileSync(descriptor, `${JSON.stringify(event)}\n`);
+      } catch (error) {
+        ftruncateSync(descriptor, size);
+        throw explainWriteError(error, dirname(file), 'the run folder');
+      }
+    },
+    close() {
+      closeSync(descriptor);
+    },
+  };
+}

@@ -1,0 +1,291 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { internal, present, unreachable } from '../core/assert.ts';
+import { isWithin } from './durable.ts';
+import type { RunEvent, UntimedEvent } from './event.ts';
+import { stageKey, type Digest } from './fingerprint.ts';
+import type { Plan, StagePlan, StageProgress } from './plan.ts';
+import type { ActionRecord, Provenance, RunRecord, RunStatus, StageRecord } from './record.ts';
+import { createRunFolder, materialize, outputPath, writeRunRecord, type RunFolder } from './run-folder.ts';
+import {
+  commitResult,
+  findResult,
+  objectPath,
+  openStore,
+  putObject,
+  withWorkFolder,
+  type Artifact,
+  type Store,
+} from './store.ts';
+
+export interface ExecuteOptions {
+  /** Folder of the store; made if it is missing. */
+  readonly store: string;
+  /** Folder that holds a folder per run; made if it is missing. */
+  readonly runs: string;
+  emit(event: RunEvent): void;
+  readonly signal: AbortSignal;
+  clock(): Date;
+  /** At least 16 hex digits, new on every call and in every process. */
+  randomHex(): string;
+  readonly provenance: Provenance;
+  /** Names of stages that run even if they have a result, and replace it. */
+  readonly force?: readonly string[];
+}
+
+/** The run was stopped from outside; the stage that was under way left nothing. */
+export class Interrupted extends Error {
+  constructor(options?: ErrorOptions) {
+    super('the run was interrupted', options);
+    this.name = 'Interrupted';
+  }
+}
+
+/**
+ * Runs the stages in order, taking the result of an earlier execution where there is one.
+ *
+ * @returns the record, also written to run.json; its status is `pass`, or `fail` when a gate was not met
+ * @throws Interrupted after `signal`; UserError when the store or the run folder cannot be written; else whatever a
+ *   stage threw. The run folder stays and says so, and the stage leaves no result.
+ */
+export async function execute(plan: Plan, options: ExecuteOptions): Promise<RunRecord> {
+  checkPlan(plan);
+  const startedAt = options.clock();
+  const store = await openStore(options.store, () => options.randomHex());
+  const folder = await createRunFolder(options.runs, plan, startedAt, () => options.randomHex());
+  const run: Run = { options, store, folder, emit, results: new Map() };
+  const stages: StageRecord[] = [];
+  let current: StagePlan | null = null;
+
+  function emit(event: UntimedEvent): void {
+    const timed: RunEvent = { time: options.clock().toISOString(), ...event };
+    options.emit(timed);
+    folder.events.write(timed);
+  }
+  function record(status: RunStatus): RunRecord {
+    return {
+      schema: 'qpipe-run-v1',
+      id: folder.id,
+      pipeline: plan.name,
+      status,
+      startedAt: startedAt.toISOString(),
+      seconds: status === 'running' ? 0 : secondsBetween(startedAt, options.clock()),
+      provenance: options.provenance,
+      stages,
+    };
+  }
+  async function finish(status: RunStatus): Promise<RunRecord> {
+    const finished = record(status);
+    await writeRunRecord(folder, finished);
+    emit({ kind: 'run-finished', status, seconds: finished.seconds });
+    return finished;
+  }
+
+  try {
+    await writeRunRecord(folder, record('running'));
+    emit({ kind: 'run-started', run: folder.id, pipeline: plan.name, stages: plan.stages.map(({ name }) => name) });
+    for (const stage of plan.stages) {
+      current = stage;
+      stages.push(await runStage(run, stage));
+    }
+    current = null;
+    return await finish(stages.every(({ verdict }) => verdict === 'pass') ? 'pass' : 'fail');
+  } catch (error) {
+    const failure = options.signal.aborted ? new Interrupted({ cause: error }) : error;
+    const stage = current?.name;
+    if (!options.signal.aborted && stage !== undefined) {
+      await tolerate(() => emit({ kind: 'stage-failed', stage, message: messageOf(error) }));
+    }
+    await tolerate(() => finish(options.signal.aborted ? 'interrupted' : 'error'));
+    throw failure;
+  } finally {
+    folder.events.close();
+  }
+}
+
+interface Run {
+  readonly options: ExecuteOptions;
+  readonly store: Store;
+  readonly folder: RunFolder;
+  readonly emit: (event: UntimedEvent) => void;
+  /** By stage name. */
+  readonly results: Map<string, ActionRecord>;
+}
+
+interface ResolvedInput {
+  readonly type: string;
+  readonly digest: Digest;
+}
+
+async function runStage(run: Run, stage: StagePlan): Promise<StageRecord> {
+  const { options, store, emit } = run;
+  options.signal.throwIfAborted();
+  const inputs = resolveInputs(run, stage);
+  const identity = stageKey(
+    stage,
+    mapValues(inputs, ({ digest }) => digest),
+  );
+  const { key } = identity;
+
+  const lookup = await findResult(store, key, stage.outputs);
+  if (lookup.kind === 'miss') {
+    for (const damage of lookup.damage) emit({ kind: 'cache-repaired', stage: stage.name, ...damage });
+  }
+  const cached = lookup.kind === 'hit' && !(options.force?.includes(stage.name) ?? false);
+  emit({ kind: 'stage-started', stage: stage.name, key, cached });
+
+  let result: ActionRecord;
+  if (cached) result = lookup.record;
+  else {
+    result = await withWorkFolder(store, key, (out) => produce(run, stage, key, out));
+    await commitResult(store, identity, result);
+    const before = lookup.kind === 'hit' ? lookup.record : lookup.previous;
+    if (before !== null) reportDifferences(run, stage, before, result);
+  }
+  run.results.set(stage.name, result);
+  await materialize(run.folder, store, stage, result);
+
+  const { seconds, verdict, metrics } = result;
+  const outputs = mapValues(stage.outputs, ({ file }, name) => ({
+    ...present(result.outputs[name], `output "${name}" of stage "${stage.name}"`),
+    path: outputPath(stage, file),
+  }));
+  const digests = mapValues(outputs, ({ digest }) => digest);
+  emit({ kind: 'stage-finished', stage: stage.name, cached, seconds, verdict, outputs: digests });
+  return { name: stage.name, kind: stage.kind, key, cached, seconds, verdict, inputs, outputs, metrics };
+}
+
+/** Executes a stage in `out`, checks what it wrote and puts that into the store. The record is not yet written. */
+async function produce(run: Run, stage: StagePlan, key: string, out: string): Promise<ActionRecord> {
+  const { options, store, folder } = run;
+  const startedAt = options.clock();
+  const { metrics, verdict } = await stage.execute({
+    inputs: inputPaths(run, stage),
+    directory: out,
+    emit: (progress) => emitProgress(run, stage, progress),
+    signal: options.signal,
+  });
+  const seconds = secondsBetween(startedAt, options.clock());
+
+  const outputs: Record<string, Artifact & { type: string }> = {};
+  for (const [name, { type, file }] of Object.entries(stage.outputs)) {
+    // A stage that was told to stop may have stopped halfway through a file and returned in peace.
+    options.signal.throwIfAborted();
+    const written = join(out, file);
+    const isFile = await stat(written).then(
+      (status) => status.isFile(),
+      () => false,
+    );
+    if (!isFile) internal(`stage "${stage.name}" did not write its output "${name}" (${file})`);
+    await stage.check(name, written);
+    outputs[name] = { type, ...(await putObject(store, written)) };
+  }
+  options.signal.throwIfAborted();
+  return {
+    schema: 'qpipe-action-v1',
+    key,
+    outputs,
+    metrics,
+    verdict,
+    startedAt: startedAt.toISOString(),
+    seconds,
+    run: folder.id,
+    provenance: options.provenance,
+  };
+}
+
+function emitProgress(run: Run, stage: StagePlan, progress: StageProgress): void {
+  switch (progress.kind) {
+    case 'progress': {
+      const { step, totalSteps } = progress;
+      const values = mapValues(progress.values, (value) => (Number.isFinite(value) ? value : null));
+      run.emit({ kind: 'stage-progress', stage: stage.name, step, totalSteps, values });
+      return;
+    }
+    case 'log':
+      run.emit({ kind: 'stage-log', stage: stage.name, message: progress.message });
+      return;
+    default:
+      unreachable(progress);
+  }
+}
+
+/** Equal keys promise equal bytes; a stage that breaks the promise is a bug to hear about. */
+function reportDifferences(run: Run, stage: StagePlan, before: ActionRecord, now: ActionRecord): void {
+  for (const [output, { digest }] of Object.entries(now.outputs)) {
+    const old = before.outputs[output]?.digest;
+    if (old === undefined || old === digest) continue;
+    run.emit({ kind: 'nondeterminism', stage: stage.name, output, before: old, now: digest });
+  }
+}
+
+function resolveInputs(run: Run, stage: StagePlan): Record<string, ResolvedInput> {
+  return mapValues(stage.inputs, (input) => {
+    switch (input.kind) {
+      case 'external':
+        return { type: input.type, digest: input.digest };
+      case 'output':
+        return { type: input.type, digest: producedArtifact(run, input.stage, input.output).digest };
+      default:
+        return unreachable(input);
+    }
+  });
+}
+
+function inputPaths(run: Run, stage: StagePlan): Record<string, string> {
+  const paths: Record<string, string> = {};
+  for (const [name, input] of Object.entries(stage.inputs)) {
+    if (input.kind !== 'output') continue;
+    paths[name] = objectPath(run.store, producedArtifact(run, input.stage, input.output).digest);
+  }
+  return paths;
+}
+
+function producedArtifact(run: Run, stage: string, output: string): Artifact {
+  return present(run.results.get(stage)?.outputs[output], `output "${output}" of stage "${stage}"`);
+}
+
+const FOLDER_NAME = /^[A-Za-z0-9][\w.-]*$/;
+
+/** What the configuration promises of a plan; a breach is our mistake. */
+function checkPlan(plan: Plan): void {
+  if (!FOLDER_NAME.test(plan.name)) internal(`"${plan.name}" cannot name a run folder`);
+  const earlier = new Map<string, StagePlan>();
+  for (const stage of plan.stages) {
+    if (!FOLDER_NAME.test(stage.name)) internal(`"${stage.name}" cannot name a stage's folder`);
+    if (earlier.has(stage.name)) internal(`two stages are named "${stage.name}"`);
+    for (const [name, input] of Object.entries(stage.inputs)) {
+      if (input.kind !== 'output') continue;
+      const type = earlier.get(input.stage)?.outputs[input.output]?.type;
+      if (type === input.type) continue;
+      const source = `${input.stage}.${input.output}`;
+      internal(`input "${name}" of stage "${stage.name}" is ${input.type}, but ${source} before it is ${String(type)}`);
+    }
+    for (const [name, { file }] of Object.entries(stage.outputs)) {
+      if (isWithin(file, '.') && file !== 'metrics.json') continue;
+      internal(`output "${name}" of stage "${stage.name}" cannot be written to "${file}"`);
+    }
+    earlier.set(stage.name, stage);
+  }
+}
+
+/** Best effort, for what is left to do once a run has failed: the first error is the one to report. */
+async function tolerate(body: () => unknown): Promise<void> {
+  try {
+    await body();
+  } catch {
+    // The disk that failed first may fail again.
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function secondsBetween(from: Date, to: Date): number {
+  return (to.getTime() - from.getTime()) / 1000;
+}
+
+function mapValues<T, U>(record: Readonly<Record<string, T>>, map: (value: T, name: string) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value, name)]));
+}

@@ -1,0 +1,76 @@
+import type { JsonObject } from '../core/json.ts';
+import type { Digest } from './fingerprint.ts';
+
+/** A pipeline with every default filled in and every stage bound to code: all that the runner is told. */
+export interface Plan {
+  /** Letters, digits, `.`, `_` and `-`: it becomes part of the run folder's name. */
+  readonly name: string;
+  /** The YAML text as written. */
+  readonly pipeline: string;
+  readonly resolved: JsonObject;
+  /** Producers before consumers. */
+  readonly stages: readonly StagePlan[];
+}
+
+export interface StagePlan {
+  /** Unique in the plan; names the stage's folder, and is no part of its key. Same letters as the plan's name. */
+  readonly name: string;
+  readonly kind: string;
+  readonly implementation: StageImplementation;
+  /** Only the fields that can change the result: neither run-time limits nor descriptions. */
+  readonly config: JsonObject;
+  readonly seeds: JsonObject;
+  /** What besides code and configuration decides the bytes: backend, numerics, architecture. */
+  readonly environment: JsonObject;
+  readonly replicas: number;
+  readonly inputs: Readonly<Record<string, StageInput>>;
+  readonly outputs: Readonly<Record<string, StageOutput>>;
+  /** Rejects when the file is not what the output's type promises; the result is then not kept. */
+  check(output: string, file: string): Promise<void>;
+  execute(context: StageContext): Promise<StageOutcome>;
+}
+
+export interface StageImplementation {
+  readonly id: string;
+  /** Raised by hand for a change of meaning that `code` cannot see. */
+  readonly revision: number;
+  /** Digest of the code that computes the numbers, and of nothing else. */
+  readonly code: Digest;
+}
+
+export type StageInput =
+  | { readonly kind: 'output'; readonly stage: string; readonly output: string; readonly type: string }
+  /** Bytes from outside the pipeline, a dataset for instance. `execute` knows by itself where they are. */
+  | { readonly kind: 'external'; readonly type: string; readonly digest: Digest };
+
+export interface StageOutput {
+  /** Name and version of the format, for example `Tflite/1`. */
+  readonly type: string;
+  /** Where the stage writes it, relative to the folder it is given. */
+  readonly file: string;
+}
+
+export interface StageContext {
+  /** Absolute path of each input that is another stage's output. Never written to. */
+  readonly inputs: Readonly<Record<string, string>>;
+  /** The only folder to write to. It is gone after the stage: what is not declared as an output is scratch. */
+  readonly directory: string;
+  emit(progress: StageProgress): void;
+  readonly signal: AbortSignal;
+}
+
+export type StageProgress =
+  | {
+      readonly kind: 'progress';
+      readonly step: number;
+      readonly totalSteps: number;
+      /** Whatever the stage measures, by name: epoch, loss, images per second. */
+      readonly values: Readonly<Record<string, number>>;
+    }
+  | { readonly kind: 'log'; readonly message: string };
+
+export interface StageOutcome {
+  readonly metrics: JsonObject;
+  /** `fail` is a gate that was not met: a result like any other, kept and reused. A crash rejects instead. */
+  readonly verdict: 'pass' | 'fail';
+}

@@ -1,0 +1,80 @@
+import { Type, type Static } from '@sinclair/typebox';
+import type { JsonObject } from '../core/json.ts';
+import type { Digest } from './fingerprint.ts';
+
+/** Any JSON object. */
+const anyObject = Type.Unsafe<JsonObject>(Type.Object({}));
+
+export const digestSchema = Type.Unsafe<Digest>(Type.String({ pattern: '^sha256:[0-9a-f]{64}$' }));
+const keySchema = Type.String({ pattern: '^[0-9a-f]{64}$', description: 'names the execution; see fingerprint.ts' });
+
+export const verdictSchema = Type.Union([Type.Literal('pass'), Type.Literal('fail')]);
+
+/** What the machine and the program were. Shown and compared, never part of a key. */
+export const provenanceSchema = Type.Object({
+  commandLine: Type.Array(Type.String()),
+  node: Type.String(),
+  platform: Type.String(),
+  arch: Type.String(),
+  cpus: Type.Integer(),
+  qpipeVersion: Type.String(),
+});
+export type Provenance = Static<typeof provenanceSchema>;
+
+const artifactFields = {
+  type: Type.String({ description: 'format and version, for example Tflite/1' }),
+  digest: digestSchema,
+  bytes: Type.Integer({ minimum: 0 }),
+};
+
+/** The result of one execution, kept under its key. Writing it is what makes the result exist. */
+export const actionRecordSchema = Type.Object({
+  schema: Type.Literal('qpipe-action-v1'),
+  key: keySchema,
+  outputs: Type.Record(Type.String(), Type.Object(artifactFields)),
+  metrics: anyObject,
+  verdict: verdictSchema,
+  startedAt: Type.String({ description: 'ISO 8601, UTC' }),
+  seconds: Type.Number(),
+  run: Type.String({ description: 'the run that executed it' }),
+  provenance: provenanceSchema,
+});
+export type ActionRecord = Static<typeof actionRecordSchema>;
+
+export const stageRecordSchema = Type.Object({
+  name: Type.String(),
+  kind: Type.String(),
+  key: keySchema,
+  cached: Type.Boolean({ description: 'the result of an earlier execution was used' }),
+  seconds: Type.Number({ description: 'of the execution that made the result, in this run or an earlier one' }),
+  verdict: verdictSchema,
+  inputs: Type.Record(Type.String(), Type.Object({ type: Type.String(), digest: digestSchema })),
+  outputs: Type.Record(
+    Type.String(),
+    Type.Object({ ...artifactFields, path: Type.String({ description: 'relative to the run folder' }) }),
+  ),
+  metrics: anyObject,
+});
+export type StageRecord = Static<typeof stageRecordSchema>;
+
+export const runStatusSchema = Type.Union([
+  Type.Literal('running', { description: 'or its process was killed' }),
+  Type.Literal('pass'),
+  Type.Literal('fail', { description: 'all stages ran; a gate was not met' }),
+  Type.Literal('error'),
+  Type.Literal('interrupted'),
+]);
+export type RunStatus = Static<typeof runStatusSchema>;
+
+/** `run.json`, and the value the report is rendered from. */
+export const runRecordSchema = Type.Object({
+  schema: Type.Literal('qpipe-run-v1'),
+  id: Type.String({ description: 'also the name of the run folder' }),
+  pipeline: Type.String(),
+  status: runStatusSchema,
+  startedAt: Type.String({ description: 'ISO 8601, UTC' }),
+  seconds: Type.Number({ description: '0 while running' }),
+  provenance: provenanceSchema,
+  stages: Type.Array(stageRecordSchema, { description: 'those that have a result, in the order of the plan' }),
+});
+export type RunRecord = Static<typeof runRecordSchema>;

@@ -1,0 +1,112 @@
+import { mkdir, rename, rm, symlink } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { replaceFile, shareFile, writeDurably, writingTo } from './durable.ts';
+import { openEventLog, type EventLog } from './event.ts';
+import type { Plan, StagePlan } from './plan.ts';
+import type { ActionRecord, RunRecord } from './record.ts';
+import { objectPath, type Store } from './store.ts';
+
+/**
+ * What one run leaves for people, under `<runs>/<id>`: run.json, pipeline.yaml, resolved.json, events.ndjson and
+ * stages/<name>/ with each stage's outputs and metrics.json. `<runs>/latest` points at the newest.
+ */
+export interface RunFolder {
+  readonly id: string;
+  readonly path: string;
+  readonly events: EventLog;
+}
+
+/** Makes a folder that no other run has or had, and points `latest` at it. Leaves nothing behind if it fails. */
+export async function createRunFolder(
+  runs: string,
+  plan: Plan,
+  startedAt: Date,
+  randomHex: () => string,
+): Promise<RunFolder> {
+  const root = resolve(runs);
+  return writingTo(root, 'the folder for runs', async () => {
+    await mkdir(root, { recursive: true });
+    const id = await claimId(root, plan.name, startedAt, randomHex);
+    const path = join(root, id);
+    try {
+      await mkdir(join(path, 'stages'));
+      await writeDurably(join(path, 'pipeline.yaml'), plan.pipeline, 0o644);
+      await writeDurably(join(path, 'resolved.json'), jsonText(plan.resolved), 0o644);
+      const events = openEventLog(join(path, 'events.ndjson'));
+      try {
+        await pointLatestAt(root, id, randomHex);
+      } catch (error) {
+        events.close();
+        throw error;
+      }
+      return { id, path, events };
+    } catch (error) {
+      await rm(path, { recursive: true, force: true });
+      throw error;
+    }
+  });
+}
+
+export async function writeRunRecord(run: RunFolder, record: RunRecord): Promise<void> {
+  await writingTo(run.path, 'the run folder', () =>
+    replaceFile(join(run.path, 'run.json'), join(run.path, '.run.json.tmp'), jsonText(record)),
+  );
+}
+
+/** Where an output lies, relative to the run folder. */
+export function outputPath(stage: StagePlan, file: string): string {
+  return join('stages', stage.name, file);
+}
+
+/** Shows a stage's result in the run folder, all of it or nothing. Its files are read-only: the store shares them. */
+export async function materialize(run: RunFolder, store: Store, stage: StagePlan, record: ActionRecord): Promise<void> {
+  const partial = join(run.path, 'stages', `.${stage.name}.partial`);
+  await writingTo(run.path, 'the run folder', async () => {
+    try {
+      await mkdir(partial);
+      for (const [name, { file }] of Object.entries(stage.outputs)) {
+        const artifact = record.outputs[name];
+        if (artifact === undefined) continue;
+        const target = join(partial, file);
+        await mkdir(dirname(target), { recursive: true });
+        await shareFile(objectPath(store, artifact.digest), target);
+      }
+      await writeDurably(join(partial, 'metrics.json'), jsonText(record.metrics), 0o644);
+      await rename(partial, join(run.path, 'stages', stage.name));
+    } catch (error) {
+      await rm(partial, { recursive: true, force: true });
+      throw error;
+    }
+  });
+}
+
+/** `<UTC yyyymmdd-hhmmss>-<name>-<4 hex digits>`, claimed by creating the folder. */
+async function claimId(root: string, name: string, startedAt: Date, randomHex: () => string): Promise<string> {
+  const stamp = startedAt.toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
+  for (let attempt = 1; ; attempt++) {
+    const id = `${stamp}-${name}-${randomHex().slice(0, 4)}`;
+    try {
+      await mkdir(join(root, id));
+      return id;
+    } catch (error) {
+      const isTaken = error instanceof Error && 'code' in error && error.code === 'EEXIST';
+      if (!isTaken || attempt === 16) throw error;
+    }
+  }
+}
+
+async function pointLatestAt(root: string, id: string, randomHex: () => string): Promise<void> {
+  // A symbolic link cannot be changed in place; renaming a new one over it leaves no moment without it.
+  const temporary = join(root, `.latest-${randomHex()}`);
+  await symlink(id, temporary);
+  try {
+    await rename(temporary, join(root, 'latest'));
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}

@@ -1,0 +1,232 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { Value } from '@sinclair/typebox/value';
+import { userError } from '../core/diagnostic.ts';
+import { moveDurably, replaceFile, writeDurably, writingTo } from './durable.ts';
+import type { Digest, StageKey } from './fingerprint.ts';
+import type { StageOutput } from './plan.ts';
+import { actionRecordSchema, type ActionRecord } from './record.ts';
+
+/**
+ * Results by the key of the execution that made them, under `<root>/v1`:
+ *
+ *     objects/ab/cdef...       immutable files by sha256, mode 0444
+ *     actions/ab/abcd....json  action records by key: a result exists once its record does
+ *     preimage/ab/abcd....json the text that was hashed to the key
+ *     work/<key>/<attempt>/    where a stage runs
+ *     tmp/  corrupt/  VERSION
+ *
+ * Every file gets its name by a rename after its bytes are on the disk, so a crash leaves a result or none.
+ * The names ckpt/, leases/, GC.lock and statcache.ndjson are reserved for checkpoints, locks and collection.
+ */
+export interface Store {
+  readonly folder: string;
+  /** At least 16 hex digits, new on every call and in every process. */
+  readonly randomHex: () => string;
+}
+
+export interface Artifact {
+  readonly digest: Digest;
+  readonly bytes: number;
+}
+
+export type Lookup =
+  | { readonly kind: 'hit'; readonly record: ActionRecord }
+  /** `previous` is a record that exists but does not serve; `damage` says what was wrong with it. */
+  | { readonly kind: 'miss'; readonly previous: ActionRecord | null; readonly damage: readonly Damage[] };
+
+export interface Damage {
+  readonly found: string;
+  /** Path of the bad file now, null when the file is gone. */
+  readonly movedTo: string | null;
+}
+
+const VERSION = 'qpipe-store-v1\n';
+
+/** Opens the store, or creates it. */
+export async function openStore(root: string, randomHex: () => string): Promise<Store> {
+  const store = { folder: resolve(root, 'v1'), randomHex };
+  await writing(store, async () => {
+    for (const name of ['objects', 'actions', 'preimage', 'work', 'tmp', 'corrupt']) {
+      await mkdir(join(store.folder, name), { recursive: true });
+    }
+    const versionFile = join(store.folder, 'VERSION');
+    const version = await readIfExists(versionFile);
+    if (version === null) return replaceFile(versionFile, temporaryPath(store), VERSION);
+    if (version === VERSION) return;
+    throw userError(
+      versionFile,
+      'unknown-store-version',
+      `the store says ${JSON.stringify(version.trim())}; this qpipe reads ${JSON.stringify(VERSION.trim())}`,
+      'choose another store, or use the qpipe that made this one',
+    );
+  });
+  return store;
+}
+
+export function objectPath(store: Store, digest: Digest): string {
+  const hex = digest.slice('sha256:'.length);
+  return join(store.folder, 'objects', hex.slice(0, 2), hex.slice(2));
+}
+
+/**
+ * Looks a result up and hashes all its files again. A bad file is moved to `corrupt/` and makes it a miss.
+ *
+ * @param outputs what the caller wants of it: a record with other outputs or types does not serve
+ */
+export async function findResult(
+  store: Store,
+  key: string,
+  outputs: Readonly<Record<string, StageOutput>>,
+): Promise<Lookup> {
+  return writing(store, async () => {
+    const file = keyedPath(store, 'actions', key);
+    const text = await readIfExists(file);
+    if (text === null) return { kind: 'miss', previous: null, damage: [] };
+    const record = parseRecord(text, key);
+    if (record === null) {
+      const found = `the record ${key.slice(0, 12)} is not a valid action record`;
+      return { kind: 'miss', previous: null, damage: [{ found, movedTo: await moveToCorrupt(store, file, key) }] };
+    }
+    const damage: Damage[] = [];
+    for (const [name, artifact] of Object.entries(record.outputs)) {
+      const bad = await setAsideIfBad(store, name, artifact);
+      if (bad !== null) damage.push(bad);
+    }
+    const wanted = Object.entries(outputs).every(([name, { type }]) => record.outputs[name]?.type === type);
+    return damage.length === 0 && wanted ? { kind: 'hit', record } : { kind: 'miss', previous: record, damage };
+  });
+}
+
+/** Copies a file in; the digest is of the bytes that were written, whatever happens to the source. */
+export async function putObject(store: Store, source: string): Promise<Artifact> {
+  return writing(store, async () => {
+    const temporary = temporaryPath(store);
+    const hash = createHash('sha256');
+    let bytes = 0;
+    async function* hashed() {
+      for await (const chunk of createReadStream(source) as AsyncIterable<Buffer>) {
+        hash.update(chunk);
+        bytes += chunk.length;
+        yield chunk;
+      }
+    }
+    await writeDurably(temporary, hashed(), 0o444);
+    const artifact: Artifact = { digest: `sha256:${hash.digest('hex')}`, bytes };
+    const target = objectPath(store, artifact.digest);
+    try {
+      // An intact object stays: earlier runs share its blocks. A damaged one is replaced.
+      if ((await inspectObject(store, artifact)) === null) await rm(temporary);
+      else {
+        await mkdir(join(target, '..'), { recursive: true });
+        await moveDurably(temporary, target);
+      }
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+    return artifact;
+  });
+}
+
+/** The commit: all objects of `record` are in the store by now. Replaces an earlier record of the same key. */
+export async function commitResult(store: Store, { key, preimage }: StageKey, record: ActionRecord): Promise<void> {
+  await writing(store, async () => {
+    for (const [section, content] of [
+      ['preimage', preimage],
+      ['actions', `${JSON.stringify(record, null, 2)}\n`],
+    ] as const) {
+      const file = keyedPath(store, section, key);
+      await mkdir(join(file, '..'), { recursive: true });
+      await replaceFile(file, temporaryPath(store), content);
+    }
+  });
+}
+
+/** Gives `body` an empty folder to work in, and removes it whatever happens. */
+export async function withWorkFolder<T>(store: Store, key: string, body: (out: string) => Promise<T>): Promise<T> {
+  const attempts = join(store.folder, 'work', key);
+  const attempt = join(attempts, store.randomHex());
+  const out = join(attempt, 'out');
+  return writing(store, async () => {
+    try {
+      await mkdir(out, { recursive: true });
+      return await body(out);
+    } finally {
+      await rm(attempt, { recursive: true, force: true });
+      // Stays while another process works on the same key.
+      await rmdir(attempts).catch(() => undefined);
+    }
+  });
+}
+
+function writing<T>(store: Store, body: () => Promise<T>): Promise<T> {
+  return writingTo(store.folder, 'the store', body);
+}
+
+function temporaryPath(store: Store): string {
+  return join(store.folder, 'tmp', store.randomHex());
+}
+
+function keyedPath(store: Store, section: 'actions' | 'preimage', key: string): string {
+  return join(store.folder, section, key.slice(0, 2), `${key}.json`);
+}
+
+function parseRecord(text: string, key: string): ActionRecord | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  return Value.Check(actionRecordSchema, value) && value.key === key ? value : null;
+}
+
+/** What is wrong with an object, null when nothing is. */
+async function inspectObject(store: Store, { digest, bytes }: Artifact): Promise<'missing' | 'damaged' | null> {
+  const file = objectPath(store, digest);
+  try {
+    if ((await stat(file)).size !== bytes) return 'damaged';
+    const hash = createHash('sha256');
+    for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) hash.update(chunk);
+    return `sha256:${hash.digest('hex')}` === digest ? null : 'damaged';
+  } catch (error) {
+    if (isMissing(error)) return 'missing';
+    throw error;
+  }
+}
+
+async function setAsideIfBad(store: Store, name: string, artifact: Artifact): Promise<Damage | null> {
+  const state = await inspectObject(store, artifact);
+  if (state === null) return null;
+  const found = `the stored file of output "${name}" (${artifact.digest.slice(0, 19)}) is ${state}`;
+  if (state === 'missing') return { found, movedTo: null };
+  return { found, movedTo: await moveToCorrupt(store, objectPath(store, artifact.digest), artifact.digest.slice(7)) };
+}
+
+async function moveToCorrupt(store: Store, file: string, name: string): Promise<string | null> {
+  const target = join(store.folder, 'corrupt', `${name}-${store.randomHex()}`);
+  try {
+    await rename(file, target);
+    return target;
+  } catch (error) {
+    // Another process saw the damage first.
+    if (isMissing(error)) return null;
+    throw error;
+  }
+}
+
+async function readIfExists(file: string): Promise<string | null> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw error;
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}

@@ -1,0 +1,219 @@
+import { internal } from '../core/assert.ts';
+import type { QuantParams } from '../core/affine.ts';
+import type { Diagnostic } from '../core/diagnostic.ts';
+import { UserError, userError } from '../core/diagnostic.ts';
+import type { DType, Tensor, TensorType } from '../core/tensor.ts';
+import { dataFromBytes, sameShape, tensor } from '../core/tensor.ts';
+import type { GraphBuilder } from '../graph/builder.ts';
+import { buildGraph } from '../graph/builder.ts';
+import type { Graph } from '../graph/graph.ts';
+import type { TfliteBinding } from '../ops/define.ts';
+import { ShapeError } from '../ops/define.ts';
+import type { Attrs, OpName } from '../ops/index.ts';
+import { ops } from '../ops/index.ts';
+import { builtinName } from './builtin-names.ts';
+import type { TfliteFile, TfliteOperator, TfliteTensor } from './file.ts';
+import { readTfliteFile } from './file.ts';
+import { opOfBuiltinCode, optionFields } from './option-fields.ts';
+
+const dtypes: { readonly [typeName: string]: DType | undefined } = {
+  FLOAT32: 'float32',
+  INT32: 'int32',
+  INT64: 'int64',
+  INT8: 'int8',
+  UINT8: 'uint8',
+};
+
+/** The parts of a file as plain data, without asking whether its operators are known. */
+export function readTfliteContents(bytes: Uint8Array, path: string): TfliteFile {
+  return readTfliteFile(bytes, path, optionFields);
+}
+
+/**
+ * Reads a .tflite file, by any converter, into an integer graph.
+ *
+ * @throws UserError naming every operator that the table lacks, or the tensor that is wrong
+ */
+export function readTflite(bytes: Uint8Array, path: string): Graph {
+  const file = readTfliteContents(bytes, path);
+  const [subgraph, ...others] = file.subgraphs;
+  if (subgraph === undefined || others.length > 0) {
+    throw problem(path, `the file has ${file.subgraphs.length} subgraphs; expected 1`);
+  }
+  reportMissingOps(file, path);
+  const builder = buildGraph(subgraph.name === '' ? 'main' : subgraph.name, 'int8');
+  const reader: Reader = { file, path, builder, tensors: subgraph.tensors, names: uniqueNames(subgraph.tensors) };
+  for (const index of subgraph.inputs) {
+    builder.input(nameOf(reader, index), typeOf(reader, index), quantOf(reader, index));
+  }
+  for (const operator of subgraph.operators) addOperator(reader, operator);
+  const outputs = subgraph.outputs.map((index) => {
+    if (!builder.has(nameOf(reader, index))) throw problem(path, `nothing makes the output "${nameOf(reader, index)}"`);
+    return builder.ref(nameOf(reader, index));
+  });
+  return builder.finish(outputs);
+}
+
+interface Reader {
+  readonly file: TfliteFile;
+  readonly path: string;
+  readonly builder: GraphBuilder;
+  readonly tensors: readonly TfliteTensor[];
+  readonly names: readonly string[];
+}
+
+function problem(path: string, message: string): UserError {
+  return userError(path, 'bad-tflite', message, 'convert the model again, or run it with the runtime it was made for');
+}
+
+/** Files may leave names out or use one twice; ours are keys. */
+function uniqueNames(tensors: readonly TfliteTensor[]): readonly string[] {
+  const taken = new Set<string>();
+  return tensors.map(({ name }, index) => {
+    const unique = name === '' || taken.has(name) ? `${name}#${index}` : name;
+    taken.add(unique);
+    return unique;
+  });
+}
+
+function reportMissingOps(file: TfliteFile, path: string): void {
+  const missing = new Map<string, number>();
+  for (const operator of file.subgraphs.flatMap((subgraph) => subgraph.operators)) {
+    const code = file.operatorCodes[operator.opcodeIndex] ?? internal('an operator code is out of range');
+    if (opOfBuiltinCode(code.builtinCode) !== null) continue;
+    const name = code.customCode ?? builtinName(code.builtinCode);
+    missing.set(name, (missing.get(name) ?? 0) + 1);
+  }
+  if (missing.size === 0) return;
+  throw new UserError(
+    [...missing].map(
+      ([name, count]): Diagnostic => ({
+        code: 'unknown-op',
+        place: { file: path },
+        message: `the model uses ${name} (${count} ${count === 1 ? 'time' : 'times'}), which qpipe does not know`,
+        hint: '`qpipe inspect` still shows the file; `predict --runtime litert` may run it',
+      }),
+    ),
+  );
+}
+
+function tensorAt({ tensors }: Reader, index: number): TfliteTensor {
+  return tensors[index] ?? internal(`tensor ${index} is out of range after validation`);
+}
+
+function nameOf({ names }: Reader, index: number): string {
+  return names[index] ?? internal(`tensor ${index} has no name`);
+}
+
+function typeOf(reader: Reader, index: number): TensorType {
+  const { type, shape } = tensorAt(reader, index);
+  const dtype = dtypes[type];
+  if (dtype === undefined) {
+    throw problem(reader.path, `tensor "${nameOf(reader, index)}" is ${type}; qpipe runs int8, uint8 and their edges`);
+  }
+  return { dtype, shape };
+}
+
+function quantOf(reader: Reader, index: number): QuantParams | null {
+  const { quantization, shape } = tensorAt(reader, index);
+  if (quantization === null || quantization.scale.length === 0) return null;
+  const { scale, zeroPoint, quantizedDimension } = quantization;
+  const bad = scale.find((value) => !(value > 0 && value < Infinity));
+  if (bad !== undefined) throw problem(reader.path, `tensor "${nameOf(reader, index)}" has scale ${bad}`);
+  if (scale.length === 1) {
+    return { kind: 'per_tensor', scale: scale[0] ?? 0, zeroPoint: zeroPoint[0] ?? 0 };
+  }
+  if (zeroPoint.some((value) => value !== 0)) {
+    throw problem(reader.path, `tensor "${nameOf(reader, index)}" has zero points per channel; int8 weights are symmetric`);
+  }
+  // Biases carry any axis; they have only one.
+  const axis = shape.length === 1 ? 0 : quantizedDimension;
+  if (shape[axis] !== scale.length) {
+    throw problem(
+      reader.path,
+      `tensor "${nameOf(reader, index)}" has ${scale.length} scales for axis ${axis} of [${shape.join(',')}]`,
+    );
+  }
+  return { kind: 'per_channel', scales: scale, axis };
+}
+
+/** The data of a constant tensor; null for one that is computed. */
+function constantAt(reader: Reader, index: number): Tensor | null {
+  const buffer = reader.file.buffers[tensorAt(reader, index).buffer];
+  if (buffer === undefined || buffer.length === 0) return null;
+  const { dtype, shape } = typeOf(reader, index);
+  return tensor(dtype, shape, dataFromBytes(dtype, buffer));
+}
+
+function addOperator(reader: Reader, operator: TfliteOperator): void {
+  const { builder, file, path } = reader;
+  const code = file.operatorCodes[operator.opcodeIndex] ?? internal('an operator code is out of range');
+  const op = opOfBuiltinCode(code.builtinCode) ?? internal(`operator ${code.builtinCode} passed the check`);
+  // The row's name and its attributes belong together.
+  const binding = ops[op].tflite as TfliteBinding<Attrs[OpName]>;
+  const [first = 0] = operator.outputs;
+  const place = `${op} "${nameOf(reader, first)}"`;
+  const operands = operator.inputs.filter((index, position) => index >= 0 && !binding.parameterPositions.includes(position));
+  try {
+    const attrs = binding.decode({
+      options: operator.options,
+      inputs: operands.map((index) => typeOf(reader, index)),
+      outputs: operator.outputs.map((index) => typeOf(reader, index)),
+      parameters: binding.parameterPositions.map((position) => {
+        const index = operator.inputs[position];
+        return index === undefined || index < 0 ? null : constantAt(reader, index);
+      }),
+    });
+    const refs = operands.map((index) => {
+      const name = nameOf(reader, index);
+      if (builder.has(name)) return builder.ref(name);
+      const constant = constantAt(reader, index);
+      if (constant === null) throw problem(path, `${place} reads tensor "${name}", which nothing has made`);
+      return builder.constant(name, constant, quantOf(reader, index));
+    });
+    addNode(reader, op, operator, refs, attrs);
+  } catch (error) {
+    if (error instanceof ShapeError) throw problem(path, error.message.includes('"') ? error.message : `${place}: ${error.message}`);
+    throw error;
+  }
+}
+
+function addNode(
+  reader: Reader,
+  op: OpName,
+  operator: TfliteOperator,
+  operands: Parameters<GraphBuilder['node']>[2],
+  attrs: Attrs[OpName],
+): void {
+  const [output, ...others] = operator.outputs;
+  if (output === undefined || others.length > 0) internal(`${op} with ${operator.outputs.length} outputs`);
+  const name = nameOf(reader, output);
+  if (reader.builder.has(name)) throw problem(reader.path, `tensor "${name}" is written twice`);
+  const required = ops[op].operands.filter((operand) => operand.optional !== true).length;
+  if (operands.length < required) {
+    throw problem(reader.path, `${op} "${name}" has ${operands.length} inputs; expected at least ${required}`);
+  }
+  const quant = quantOf(reader, output);
+  const [made] = reader.builder.node(op, name, operands, attrs, quant);
+  for (const index of [...operator.inputs.filter((at) => at >= 0), output]) checkInteger(reader, op, index);
+  const declared = typeOf(reader, output);
+  if (made !== undefined && (!sameShape(made.type.shape, declared.shape) || made.type.dtype !== declared.dtype)) {
+    throw problem(
+      reader.path,
+      `${op} "${name}" makes ${made.type.dtype}[${made.type.shape.join(',')}] but the file says ` +
+        `${declared.dtype}[${declared.shape.join(',')}]`,
+    );
+  }
+}
+
+/** The integer kernels compute with codes: every activation needs parameters, and floats stay at the edges. */
+function checkInteger(reader: Reader, op: OpName, index: number): void {
+  const { dtype } = typeOf(reader, index);
+  const place = `tensor "${nameOf(reader, index)}" of ${op}`;
+  if (dtype === 'float32' && op !== 'quantize' && op !== 'dequantize') {
+    throw problem(reader.path, `${place} is float32; qpipe runs integer models`);
+  }
+  if ((dtype === 'int8' || dtype === 'uint8') && quantOf(reader, index) === null) {
+    throw problem(reader.path, `${place} is ${dtype} but has no scale and zero point`);
+  }
+}

@@ -1,0 +1,140 @@
+import { internal } from '../core/assert.ts';
+import type { QuantParams } from '../core/affine.ts';
+import type { DType, Tensor } from '../core/tensor.ts';
+import { bytesOf } from '../core/tensor.ts';
+import type { OptionValues } from '../flatbuffer/options.ts';
+import type { Graph, Node } from '../graph/graph.ts';
+import { valueOf } from '../graph/graph.ts';
+import type { TfliteBinding } from '../ops/define.ts';
+import { ops } from '../ops/index.ts';
+import type { TfliteFile, TfliteOperator, TfliteOperatorCode, TfliteQuantization, TfliteTensor } from './file.ts';
+import { encodeMinRuntimeVersion, writeTfliteFile } from './file.ts';
+import { optionFields } from './option-fields.ts';
+import type { TensorTypeName } from './schema.ts';
+
+const typeNames: { readonly [D in DType]: TensorTypeName } = {
+  float32: 'FLOAT32',
+  int32: 'INT32',
+  int64: 'INT64',
+  int8: 'INT8',
+  uint8: 'UINT8',
+};
+
+/**
+ * The bytes of a .tflite file for an integer graph: one subgraph, one signature, the smallest operator versions, and
+ * the oldest runtime that has them all as `min_runtime_version`.
+ *
+ * @param graph level int8
+ */
+export function writeTflite(graph: Graph): Uint8Array {
+  return writeTfliteFile(toTfliteFile(graph), optionFields);
+}
+
+function toTfliteFile(graph: Graph): TfliteFile {
+  const buffers: Uint8Array[] = [new Uint8Array(0)];
+  const tensors: TfliteTensor[] = [];
+  const indices = new Map<string, number>();
+  const operatorCodes: TfliteOperatorCode[] = [];
+
+  const addTensor = (name: string, type: { dtype: DType; shape: readonly number[] }, constant: Tensor | null, quant: QuantParams | null): number => {
+    if (constant !== null) buffers.push(bytesOf(constant.data));
+    tensors.push({
+      name,
+      shape: type.shape,
+      shapeSignature: null,
+      type: typeNames[type.dtype],
+      buffer: constant === null ? 0 : buffers.length - 1,
+      isVariable: false,
+      quantization: quant === null ? null : quantizationOf(quant),
+    });
+    return tensors.length - 1;
+  };
+
+  const tensorIndex = (name: string): number => {
+    const known = indices.get(name);
+    if (known !== undefined) return known;
+    const { type, source, quant } = valueOf(graph, name);
+    const index = addTensor(name, type, source.kind === 'constant' ? source.data : null, quant);
+    indices.set(name, index);
+    return index;
+  };
+
+  const opcodeIndex = (code: TfliteOperatorCode): number => {
+    const known = operatorCodes.findIndex((c) => c.builtinCode === code.builtinCode && c.version === code.version);
+    if (known >= 0) return known;
+    operatorCodes.push(code);
+    return operatorCodes.length - 1;
+  };
+
+  let runtime = '1.5.0';
+  const inputs = graph.inputs.map(tensorIndex);
+  const operators = graph.nodes.map((node): TfliteOperator => {
+    const { binding, encoded, version } = encodeNode(graph, node);
+    runtime = laterVersion(runtime, version.minimumRuntime);
+    const operands = node.inputs.map(tensorIndex);
+    for (const { position, name, tensor } of encoded.parameters) {
+      operands.splice(position, 0, addTensor(`${node.name}/${name}`, tensor, tensor, null));
+    }
+    return {
+      opcodeIndex: opcodeIndex({ builtinCode: binding.builtinCode, customCode: null, version: version.version }),
+      inputs: operands,
+      outputs: node.outputs.map(tensorIndex),
+      optionsType: binding.optionsType,
+      options: encoded.options,
+    };
+  });
+  const outputs = graph.outputs.map(tensorIndex);
+  buffers.push(encodeMinRuntimeVersion(runtime));
+  const named = (list: readonly number[], role: string) =>
+    list.map((tensor, index) => ({ name: list.length === 1 ? role : `${role}_${index}`, tensor }));
+  return {
+    version: 3,
+    description: 'made by qpipe',
+    operatorCodes,
+    subgraphs: [{ name: 'main', tensors, inputs, outputs, operators }],
+    buffers,
+    metadata: [{ name: 'min_runtime_version', buffer: buffers.length - 1 }],
+    signatures: [
+      { key: 'serving_default', subgraph: 0, inputs: named(inputs, 'input'), outputs: named(outputs, 'output') },
+    ],
+  };
+}
+
+interface EncodedNode {
+  readonly binding: TfliteBinding<Node['attrs']>;
+  readonly encoded: { readonly options: OptionValues; readonly parameters: readonly { position: number; name: string; tensor: Tensor<'int32'> }[] };
+  readonly version: { readonly version: number; readonly minimumRuntime: string };
+}
+
+function encodeNode(graph: Graph, node: Node): EncodedNode {
+  // The op's own record made these attributes, so its own binding reads them.
+  const binding = ops[node.op].tflite as TfliteBinding<Node['attrs']> | null;
+  if (binding === null) return internal(`${node.op} "${node.name}" has no .tflite form`);
+  const integerNode = {
+    inputs: node.inputs.map((input) => valueOf(graph, input)),
+    outputs: node.outputs.map((output) => valueOf(graph, output)),
+    attrs: node.attrs,
+  };
+  return { binding, encoded: binding.encode(integerNode), version: binding.version(integerNode) };
+}
+
+function quantizationOf(quant: QuantParams): TfliteQuantization {
+  const none = new Float32Array(0);
+  if (quant.kind === 'per_tensor') {
+    const scale = Float32Array.of(quant.scale);
+    return { scale, zeroPoint: [quant.zeroPoint], quantizedDimension: 0, min: none, max: none };
+  }
+  const zeroPoint = Array.from(quant.scales, () => 0);
+  return { scale: quant.scales, zeroPoint, quantizedDimension: quant.axis, min: none, max: none };
+}
+
+/** Compares by numeric components, as the runtime does. */
+function laterVersion(a: string, b: string): string {
+  const parts = (version: string): number[] => version.split('.').map(Number);
+  const [left, right] = [parts(a), parts(b)];
+  for (let index = 0; index < Math.max(left.length, right.length); index++) {
+    const difference = (left[index] ?? 0) - (right[index] ?? 0);
+    if (difference !== 0) return difference > 0 ? a : b;
+  }
+  return a;
+}

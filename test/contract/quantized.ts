@@ -1,0 +1,181 @@
+/** One sample through an op's integer kernel, beside the real numbers that its stored inputs stand for. */
+import { clamp, integerRanges, quantizeValue } from '../../src/core/affine.ts';
+import type { QuantParams } from '../../src/core/affine.ts';
+import { internal } from '../../src/core/assert.ts';
+import type { FloatTensor, TensorType } from '../../src/core/tensor.ts';
+import { numElements } from '../../src/core/tensor.ts';
+import type { FusedActivation, IntegerData, IntegerOperand, QuantRule } from '../../src/ops/define.ts';
+import type { Attrs, OpName } from '../../src/ops/index.ts';
+import { ops } from '../../src/ops/index.ts';
+import { wideTensor } from './evaluate.ts';
+
+export interface QuantizedVariant {
+  readonly dtype: 'int8' | 'uint8';
+  readonly filterScales: 'per_tensor' | 'per_channel';
+  readonly activation: FusedActivation;
+}
+
+export interface QuantizedRun {
+  readonly codes: IntegerData;
+  /** Where the exact result lies among the codes: not rounded, but clamped to what can be stored. */
+  readonly exact: Float64Array;
+}
+
+interface StoredOperand {
+  readonly operand: IntegerOperand;
+  readonly data: IntegerData;
+  readonly real: FloatTensor;
+}
+
+/** Every output of an op with an integer kernel is output 0; the others have none. */
+export function runQuantized<K extends OpName>(
+  op: K,
+  reals: readonly FloatTensor[],
+  attrs: Attrs[K],
+  variant: QuantizedVariant,
+): QuantizedRun {
+  const { operands, quant: rule, float, int8, infer } = ops[op];
+  if (float === null || int8 === null) return internal(`${op} has no pair of kernels to compare`);
+  const stored: StoredOperand[] = [];
+  for (const [index, real] of reals.entries()) {
+    const role = operands[index]?.role ?? internal(`${op} has no operand ${index}`);
+    if (role === 'bias') stored.push(storeBias(real, stored));
+    else if (role === 'weight') stored.push(storeFilter(real, rule, variant));
+    else stored.push(store(real, variant.dtype, rangeParams(real.data, variant.dtype)));
+  }
+
+  const [type] = infer(
+    stored.map(({ operand }) => operand.type),
+    attrs,
+  );
+  const outputType = type ?? internal(`${op} has no output`);
+  const result = wideTensor(outputType.shape);
+  float(
+    stored.map(({ real }) => real),
+    attrs,
+    [result],
+  );
+  const real = result.data.map((value) => activate(value, variant.activation));
+
+  const quant = outputParams(rule, stored, real, variant.dtype);
+  const codes = allocate(outputType);
+  int8({
+    inputs: stored.map(({ operand }) => operand),
+    outputs: [{ type: outputType, quant: { kind: 'per_tensor', ...quant } }],
+    attrs,
+  })(
+    stored.map(({ data }) => data),
+    [codes],
+  );
+  const { min, max } = integerRanges[variant.dtype];
+  return { codes, exact: Float64Array.from(real, (value) => clamp(value / quant.scale + quant.zeroPoint, min, max)) };
+}
+
+interface ScaleAndZeroPoint {
+  readonly scale: number;
+  readonly zeroPoint: number;
+}
+
+/** Parameters whose codes cover the values and zero. */
+function rangeParams(data: Iterable<number>, dtype: 'int8' | 'uint8'): ScaleAndZeroPoint {
+  const range = integerRanges[dtype];
+  const least = Math.min(0, ...data);
+  const most = Math.max(least + 0.001, 0, ...data);
+  const scale = Math.fround((most - least) / 255);
+  return { scale, zeroPoint: clamp(Math.round(range.min - least / scale), range.min, range.max) };
+}
+
+function outputParams(
+  rule: QuantRule,
+  [input]: readonly StoredOperand[],
+  real: Iterable<number>,
+  dtype: 'int8' | 'uint8',
+): ScaleAndZeroPoint {
+  if (rule.kind === 'same_scale' && input?.operand.quant?.kind === 'per_tensor') return input.operand.quant;
+  // The rule is given for int8; uint8 codes lie 128 higher.
+  if (rule.kind === 'fixed_output') {
+    return { scale: rule.scale, zeroPoint: rule.zeroPoint + (dtype === 'uint8' ? 128 : 0) };
+  }
+  return rangeParams(real, dtype);
+}
+
+function store(real: FloatTensor, dtype: 'int8' | 'uint8', params: ScaleAndZeroPoint): StoredOperand {
+  const type = { dtype, shape: real.shape };
+  const data = allocate(type);
+  for (const [index, value] of real.data.entries()) {
+    data[index] = quantizeValue(value, params.scale, params.zeroPoint, integerRanges[dtype]);
+  }
+  return {
+    operand: { type, quant: { kind: 'per_tensor', ...params } },
+    data,
+    real: wideTensor(
+      real.shape,
+      Array.from(data, (code) => params.scale * (code - params.zeroPoint)),
+    ),
+  };
+}
+
+/** int8 filters are symmetric; uint8 ones have one scale and a zero point, as that older format wants. */
+function storeFilter(real: FloatTensor, rule: QuantRule, variant: QuantizedVariant): StoredOperand {
+  if (variant.dtype === 'uint8') return store(real, 'uint8', rangeParams(real.data, 'uint8'));
+  if (rule.kind !== 'affine' || rule.channelAxis !== 0) return internal('only filters with channels first are written');
+  const channels = real.shape[0]!;
+  const perChannel = real.data.length / channels;
+  const largest = (from: number, to: number): number => Math.max(...real.data.subarray(from, to).map(Math.abs));
+  const scales = Float32Array.from({ length: channels }, (_, channel) =>
+    variant.filterScales === 'per_tensor'
+      ? largest(0, real.data.length) / 127
+      : largest(channel * perChannel, (channel + 1) * perChannel) / 127,
+  );
+  const scaleAt = (index: number): number => scales[Math.floor(index / perChannel)]!;
+  const data = Int8Array.from(real.data, (value, index) => Math.round(value / scaleAt(index)));
+  const quant: QuantParams =
+    variant.filterScales === 'per_tensor'
+      ? { kind: 'per_tensor', scale: scales[0]!, zeroPoint: 0 }
+      : { kind: 'per_channel', scales, axis: 0 };
+  return {
+    operand: { type: { dtype: 'int8', shape: real.shape }, quant },
+    data,
+    real: wideTensor(
+      real.shape,
+      Array.from(data, (code, index) => code * scaleAt(index)),
+    ),
+  };
+}
+
+/** int32 with the product of the input's and the filter's scale. */
+function storeBias(real: FloatTensor, [input, filter]: readonly StoredOperand[]): StoredOperand {
+  const inputQuant = input?.operand.quant;
+  const filterQuant = filter?.operand.quant;
+  if (inputQuant?.kind !== 'per_tensor') return internal('a bias comes after its input');
+  if (filterQuant === undefined || filterQuant === null) return internal('a bias comes after its filter');
+  const scaleAt = (channel: number): number =>
+    inputQuant.scale * (filterQuant.kind === 'per_tensor' ? filterQuant.scale : filterQuant.scales[channel]!);
+  const data = Int32Array.from(real.data, (value, channel) => Math.round(value / scaleAt(channel)));
+  const scales = Float32Array.from(data, (_, channel) => scaleAt(channel));
+  return {
+    operand: { type: { dtype: 'int32', shape: real.shape }, quant: { kind: 'per_channel', scales, axis: 0 } },
+    data,
+    real: wideTensor(
+      real.shape,
+      Array.from(data, (code, channel) => code * scaleAt(channel)),
+    ),
+  };
+}
+
+function activate(value: number, activation: FusedActivation): number {
+  switch (activation) {
+    case 'none':
+      return value;
+    case 'relu':
+      return Math.max(value, 0);
+    case 'relu6':
+      return clamp(value, 0, 6);
+    case 'relu_n1_to_1':
+      return clamp(value, -1, 1);
+  }
+}
+
+function allocate({ dtype, shape }: TensorType): Int8Array | Uint8Array {
+  return dtype === 'uint8' ? new Uint8Array(numElements(shape)) : new Int8Array(numElements(shape));
+}

@@ -1,0 +1,737 @@
+/**
+ * Small inputs for every op, and operands that no op may accept. Whoever walks the op table in a test walks these:
+ * a new op does not compile without an entry here, and gets every check that fits its record.
+ */
+import type { Random } from '../../src/core/random.ts';
+import type { FloatTensor, Shape } from '../../src/core/tensor.ts';
+import { floatTensor, numElements } from '../../src/core/tensor.ts';
+import type { Attrs, OpName } from '../../src/ops/index.ts';
+
+/** `spread` values are evenly spaced inside from .. to, in random order: no two are equal, so maxima are unique. */
+export type OperandSample =
+  | { readonly kind: 'spread'; readonly shape: Shape; readonly from: number; readonly to: number }
+  | { readonly kind: 'values'; readonly shape: Shape; readonly values: readonly number[] };
+
+export interface Sample<K extends OpName> {
+  /** What is special about it. */
+  readonly name: string;
+  readonly inputs: readonly OperandSample[];
+  readonly attrs: Attrs[K];
+  /** The shapes of the outputs, worked out by hand. */
+  readonly outputs: readonly Shape[];
+  /** The file formats that cannot say this and must refuse it, with a part of the message. */
+  readonly refusedBy?: { readonly tflite?: string; readonly graphdef?: string };
+}
+
+/** Operands that do not fit, and both sides of the disagreement as the message must name them. */
+export interface Misfit<K extends OpName> {
+  readonly inputs: readonly Shape[];
+  readonly attrs: Attrs[K];
+  readonly message: readonly [found: string, expected: string];
+}
+
+const spread = (shape: Shape, from = -2, to = 2): OperandSample => ({ kind: 'spread', shape, from, to });
+const values = (shape: Shape, list: readonly number[]): OperandSample => ({ kind: 'values', shape, values: list });
+const scalar = (value: number): OperandSample => values([], [value]);
+
+export function operandData(operand: OperandSample, random: Random): FloatTensor {
+  const { shape } = operand;
+  if (operand.kind === 'values') return floatTensor(shape, operand.values);
+  const count = numElements(shape);
+  const step = (operand.to - operand.from) / count;
+  return floatTensor(
+    shape,
+    Array.from(random.permutation(count), (place) => operand.from + step * (place + 0.5)),
+  );
+}
+
+const same = { kind: 'same' } as const;
+const valid = { kind: 'valid' } as const;
+const explicit = { kind: 'explicit', top: 1, bottom: 0, left: 2, right: 1 } as const;
+const noExplicitPadding = 'explicit padding must be lowered';
+
+const convolutions: readonly {
+  readonly name: string;
+  readonly input: Shape;
+  readonly filter: Shape;
+  readonly output: Shape;
+  readonly attrs: Attrs['conv_2d'];
+}[] = [
+  {
+    name: '3x3 on an odd size with SAME',
+    input: [2, 5, 7, 3],
+    filter: [4, 3, 3, 3],
+    output: [2, 5, 7, 4],
+    attrs: { strides: [1, 1], dilations: [1, 1], padding: same, activation: 'none' },
+  },
+  {
+    name: 'stride 2 with SAME, whose odd pixel of padding goes after',
+    input: [1, 6, 5, 2],
+    filter: [3, 3, 3, 2],
+    output: [1, 3, 3, 3],
+    attrs: { strides: [2, 2], dilations: [1, 1], padding: same, activation: 'none' },
+  },
+  {
+    name: 'unequal strides and an even window with VALID',
+    input: [1, 7, 6, 1],
+    filter: [2, 2, 3, 1],
+    output: [1, 3, 4, 2],
+    attrs: { strides: [2, 1], dilations: [1, 1], padding: valid, activation: 'none' },
+  },
+  {
+    name: 'unequal dilations with VALID',
+    input: [1, 8, 9, 2],
+    filter: [2, 3, 3, 2],
+    output: [1, 4, 3, 2],
+    attrs: { strides: [1, 1], dilations: [2, 3], padding: valid, activation: 'none' },
+  },
+  {
+    name: 'dilation with SAME on one channel',
+    input: [1, 5, 5, 1],
+    filter: [1, 3, 3, 1],
+    output: [1, 5, 5, 1],
+    attrs: { strides: [1, 1], dilations: [2, 2], padding: same, activation: 'none' },
+  },
+  {
+    name: 'padding that differs on all sides',
+    input: [1, 4, 4, 1],
+    filter: [1, 3, 3, 1],
+    output: [1, 3, 5, 1],
+    attrs: { strides: [1, 1], dilations: [1, 1], padding: explicit, activation: 'none' },
+  },
+  {
+    name: '1x1 with stride 2',
+    input: [1, 5, 5, 2],
+    filter: [5, 1, 1, 2],
+    output: [1, 3, 3, 5],
+    attrs: { strides: [2, 2], dilations: [1, 1], padding: same, activation: 'none' },
+  },
+  {
+    name: 'two groups',
+    input: [1, 4, 4, 4],
+    filter: [6, 3, 3, 2],
+    output: [1, 4, 4, 6],
+    attrs: { strides: [1, 1], dilations: [1, 1], padding: same, activation: 'none' },
+  },
+];
+
+const convRefusal = (attrs: Attrs['conv_2d']) =>
+  attrs.padding.kind === 'explicit' ? { refusedBy: { tflite: noExplicitPadding } } : {};
+
+const pools: readonly {
+  readonly name: string;
+  readonly input: Shape;
+  readonly output: Shape;
+  readonly attrs: Attrs['max_pool_2d'];
+}[] = [
+  {
+    name: '2x2 with stride 2',
+    input: [2, 4, 6, 3],
+    output: [2, 2, 3, 3],
+    attrs: { window: [2, 2], strides: [2, 2], padding: valid, activation: 'none' },
+  },
+  {
+    name: 'overlapping 3x3 with SAME on an odd size',
+    input: [1, 5, 7, 2],
+    output: [1, 3, 4, 2],
+    attrs: { window: [3, 3], strides: [2, 2], padding: same, activation: 'none' },
+  },
+  {
+    name: 'a flat window with unequal strides on one channel',
+    input: [1, 5, 6, 1],
+    output: [1, 5, 2, 1],
+    attrs: { window: [1, 4], strides: [1, 2], padding: valid, activation: 'none' },
+  },
+];
+
+const explicitPool = {
+  name: 'padding that differs on all sides',
+  input: [1, 4, 4, 1],
+  output: [1, 3, 5, 1],
+  attrs: { window: [3, 3], strides: [1, 1], padding: explicit, activation: 'none' },
+} as const;
+
+export const samples: { readonly [K in OpName]: readonly Sample<K>[] } = {
+  conv_2d: convolutions.flatMap(({ name, input, filter, output, attrs }) => [
+    {
+      name,
+      inputs: [spread(input), spread(filter, -1, 1), spread([filter[0]!], -0.5, 0.5)],
+      attrs,
+      outputs: [output],
+      ...convRefusal(attrs),
+    },
+    {
+      name: `${name}, no bias`,
+      inputs: [spread(input), spread(filter, -1, 1)],
+      attrs,
+      outputs: [output],
+      ...convRefusal(attrs),
+    },
+  ]),
+  conv_2d_grad_input: convolutions.map(({ name, input, filter, output, attrs }) => ({
+    name,
+    inputs: [spread(output), spread(filter)],
+    attrs: { ...attrs, inputShape: input },
+    outputs: [input],
+  })),
+  conv_2d_grad_filter: convolutions.map(({ name, input, filter, output, attrs }) => ({
+    name,
+    inputs: [spread(input), spread(output)],
+    attrs: { ...attrs, filterShape: filter },
+    outputs: [filter],
+  })),
+  fully_connected: [
+    {
+      name: 'three rows',
+      inputs: [spread([3, 7]), spread([5, 7], -1, 1), spread([5], -0.5, 0.5)],
+      attrs: { activation: 'none', keepNumDims: false },
+      outputs: [[3, 5]],
+    },
+    {
+      name: 'one output unit, no bias',
+      inputs: [spread([4, 3]), spread([1, 3], -1, 1)],
+      attrs: { activation: 'none', keepNumDims: false },
+      outputs: [[4, 1]],
+    },
+    {
+      name: 'an input of rank 4 read as rows',
+      inputs: [spread([2, 2, 2, 3]), spread([4, 12], -1, 1), spread([4], -0.5, 0.5)],
+      attrs: { activation: 'none', keepNumDims: false },
+      outputs: [[2, 4]],
+      refusedBy: { graphdef: 'expected 2 dimensions' },
+    },
+    {
+      name: 'leading dimensions kept',
+      inputs: [spread([2, 3, 4]), spread([2, 4], -1, 1), spread([2], -0.5, 0.5)],
+      attrs: { activation: 'none', keepNumDims: true },
+      outputs: [[2, 3, 2]],
+      refusedBy: { graphdef: 'expected 2 dimensions' },
+    },
+  ],
+  mat_mul: [
+    {
+      name: 'plain',
+      inputs: [spread([3, 4]), spread([4, 2])],
+      attrs: { transposeA: false, transposeB: false },
+      outputs: [[3, 2]],
+    },
+    {
+      name: 'a transposed',
+      inputs: [spread([4, 3]), spread([4, 2])],
+      attrs: { transposeA: true, transposeB: false },
+      outputs: [[3, 2]],
+    },
+    {
+      name: 'b transposed',
+      inputs: [spread([3, 4]), spread([2, 4])],
+      attrs: { transposeA: false, transposeB: true },
+      outputs: [[3, 2]],
+    },
+    {
+      name: 'both transposed',
+      inputs: [spread([4, 3]), spread([2, 4])],
+      attrs: { transposeA: true, transposeB: true },
+      outputs: [[3, 2]],
+    },
+  ],
+  batch_norm: [
+    {
+      name: 'four channels of an image',
+      inputs: [spread([2, 3, 3, 4]), spread([4], 0.5, 2), spread([4]), spread([4]), spread([4], 0.1, 3)],
+      attrs: { epsilon: 0.001 },
+      outputs: [[2, 3, 3, 4]],
+    },
+    {
+      name: 'one channel of a row',
+      inputs: [spread([5, 1]), scalarVector(1.5), scalarVector(-0.5), scalarVector(0.25), scalarVector(0.75)],
+      attrs: { epsilon: 0.00001 },
+      outputs: [[5, 1]],
+    },
+  ],
+  batch_norm_train: [
+    {
+      name: 'four channels of an image',
+      inputs: [spread([2, 3, 3, 4]), spread([4], 0.5, 2), spread([4])],
+      attrs: { epsilon: 0.001 },
+      outputs: [[2, 3, 3, 4], [4], [4]],
+    },
+    {
+      name: 'one channel of a row',
+      inputs: [spread([5, 1]), scalarVector(1.5), scalarVector(-0.5)],
+      attrs: { epsilon: 0.00001 },
+      outputs: [[5, 1], [1], [1]],
+    },
+  ],
+  batch_norm_train_grad: [
+    {
+      name: 'four channels of an image',
+      inputs: [
+        spread([2, 3, 3, 4]),
+        spread([2, 3, 3, 4]),
+        spread([4], 0.5, 2),
+        spread([4], -0.1, 0.1),
+        spread([4], 1, 2),
+      ],
+      attrs: { epsilon: 0.001 },
+      outputs: [[2, 3, 3, 4], [4], [4]],
+    },
+  ],
+  relu: [
+    { name: 'both signs', inputs: [spread([2, 3, 5])], attrs: {}, outputs: [[2, 3, 5]] },
+    { name: 'a scalar', inputs: [scalar(0.5)], attrs: {}, outputs: [[]] },
+  ],
+  relu6: [
+    { name: 'below, between and above its limits', inputs: [spread([4, 10], -4, 10)], attrs: {}, outputs: [[4, 10]] },
+  ],
+  relu_grad: [
+    { name: 'no limit', inputs: [spread([3, 5]), spread([3, 5])], attrs: { limit: Infinity }, outputs: [[3, 5]] },
+    { name: 'limit 6', inputs: [spread([3, 5]), spread([3, 5], 0, 8)], attrs: { limit: 6 }, outputs: [[3, 5]] },
+  ],
+  max_pool_2d: [
+    ...pools.map(({ name, input, output, attrs }) => ({ name, inputs: [spread(input)], attrs, outputs: [output] })),
+    {
+      name: explicitPool.name,
+      inputs: [spread(explicitPool.input)],
+      attrs: explicitPool.attrs,
+      outputs: [explicitPool.output],
+      refusedBy: { tflite: noExplicitPadding },
+    },
+  ],
+  max_pool_2d_grad: [...pools, explicitPool].map(({ name, input, output, attrs }) => ({
+    name,
+    inputs: [spread(input), spread(output)],
+    attrs,
+    outputs: [input],
+  })),
+  average_pool_2d: [
+    ...pools.map(({ name, input, output, attrs }) => ({ name, inputs: [spread(input)], attrs, outputs: [output] })),
+    {
+      name: explicitPool.name,
+      inputs: [spread(explicitPool.input)],
+      attrs: explicitPool.attrs,
+      outputs: [explicitPool.output],
+      refusedBy: { tflite: noExplicitPadding, graphdef: 'AvgPool expects SAME or VALID' },
+    },
+  ],
+  average_pool_2d_grad: [...pools, explicitPool].map(({ name, input, output, attrs }) => ({
+    name,
+    inputs: [spread(output)],
+    attrs: { ...attrs, inputShape: input },
+    outputs: [input],
+  })),
+  mean: [
+    {
+      name: 'height and width: global pooling',
+      inputs: [spread([2, 4, 5, 3])],
+      attrs: { axes: [1, 2], keepDims: false },
+      outputs: [[2, 3]],
+    },
+    {
+      name: 'kept dimensions',
+      inputs: [spread([2, 4, 5, 3])],
+      attrs: { axes: [1, 2], keepDims: true },
+      outputs: [[2, 1, 1, 3]],
+    },
+    { name: 'the last axis', inputs: [spread([3, 7])], attrs: { axes: [1], keepDims: false }, outputs: [[3]] },
+    { name: 'all axes', inputs: [spread([3, 5])], attrs: { axes: [0, 1], keepDims: false }, outputs: [[]] },
+  ],
+  sum: [
+    {
+      name: 'all but the channels',
+      inputs: [spread([2, 3, 3, 4])],
+      attrs: { axes: [0, 1, 2], keepDims: false },
+      outputs: [[4]],
+    },
+    {
+      name: 'outer and inner axis, kept',
+      inputs: [spread([2, 3, 4])],
+      attrs: { axes: [0, 2], keepDims: true },
+      outputs: [[1, 3, 1]],
+    },
+    {
+      name: 'a middle axis of size 1',
+      inputs: [spread([2, 1, 4])],
+      attrs: { axes: [1], keepDims: false },
+      outputs: [[2, 4]],
+    },
+  ],
+  broadcast_grad: [
+    {
+      name: 'over height and width',
+      inputs: [spread([2, 3])],
+      attrs: { axes: [1, 2], inputShape: [2, 4, 5, 3], factor: 0.05 },
+      outputs: [[2, 4, 5, 3]],
+    },
+    {
+      name: 'from kept dimensions',
+      inputs: [spread([1, 3, 1])],
+      attrs: { axes: [0, 2], inputShape: [2, 3, 4], factor: 1 },
+      outputs: [[2, 3, 4]],
+    },
+  ],
+  reshape: [
+    { name: 'an open batch', inputs: [spread([2, 3, 4])], attrs: { shape: [-1, 12] }, outputs: [[2, 12]] },
+    { name: 'all dimensions given', inputs: [spread([6, 1])], attrs: { shape: [1, 2, 3] }, outputs: [[1, 2, 3]] },
+  ],
+  add: [
+    {
+      name: 'equal shapes',
+      inputs: [spread([2, 3, 4]), spread([2, 3, 4], -1, 3)],
+      attrs: { activation: 'none' },
+      outputs: [[2, 3, 4]],
+    },
+    {
+      name: 'a vector along the last axis',
+      inputs: [spread([2, 3, 4]), spread([4])],
+      attrs: { activation: 'none' },
+      outputs: [[2, 3, 4]],
+    },
+    {
+      name: 'both operands stretched',
+      inputs: [spread([2, 1, 4]), spread([3, 1])],
+      attrs: { activation: 'none' },
+      outputs: [[2, 3, 4]],
+    },
+    {
+      name: 'a scalar first',
+      inputs: [scalar(-0.7), spread([2, 2])],
+      attrs: { activation: 'none' },
+      outputs: [[2, 2]],
+    },
+  ],
+  softmax: [
+    { name: 'three rows of ten classes', inputs: [spread([3, 10], -4, 4)], attrs: { beta: 1 }, outputs: [[3, 10]] },
+    { name: 'one class', inputs: [spread([4, 1])], attrs: { beta: 1 }, outputs: [[4, 1]] },
+    {
+      name: 'half the sharpness, rank 4',
+      inputs: [spread([1, 2, 2, 3], -4, 4)],
+      attrs: { beta: 0.5 },
+      outputs: [[1, 2, 2, 3]],
+      refusedBy: { graphdef: 'beta is 0.5' },
+    },
+    {
+      name: 'so many equal classes that no probability reaches half a step',
+      inputs: [values([1, 700], new Array<number>(700).fill(1))],
+      attrs: { beta: 1 },
+      outputs: [[1, 700]],
+    },
+  ],
+  quantize: [
+    { name: 'to int8', inputs: [spread([2, 5])], attrs: { dtype: 'int8' }, outputs: [[2, 5]] },
+    { name: 'to uint8', inputs: [spread([3])], attrs: { dtype: 'uint8' }, outputs: [[3]] },
+  ],
+  dequantize: [{ name: 'a matrix', inputs: [spread([2, 5])], attrs: {}, outputs: [[2, 5]] }],
+  fake_quant: [
+    {
+      name: 'one range, values on both sides of it',
+      inputs: [spread([3, 7], -4, 8), scalar(-0.1), scalar(6.2)],
+      attrs: { bits: 8, narrowRange: false, axis: null },
+      outputs: [[3, 7]],
+    },
+    {
+      name: 'four bits, narrow, a range for each last index',
+      inputs: [spread([5, 3]), values([3], [-1, -0.7, -2]), values([3], [1, 0.35, 1.5])],
+      attrs: { bits: 4, narrowRange: true, axis: 1 },
+      outputs: [[5, 3]],
+    },
+    {
+      name: 'a range for each filter',
+      inputs: [spread([3, 2, 2, 2]), values([3], [-1, -0.7, -2]), values([3], [1, 0.7, 2])],
+      attrs: { bits: 8, narrowRange: true, axis: 0 },
+      outputs: [[3, 2, 2, 2]],
+      refusedBy: { graphdef: 'works on the last axis' },
+    },
+    {
+      name: 'not yet active',
+      inputs: [spread([3, 7], -4, 8), scalar(0), scalar(6), scalar(0)],
+      attrs: { bits: 8, narrowRange: false, axis: null },
+      outputs: [[3, 7]],
+    },
+    {
+      name: 'active',
+      inputs: [spread([3, 7], -4, 8), scalar(0), scalar(6), scalar(1)],
+      attrs: { bits: 8, narrowRange: false, axis: null },
+      outputs: [[3, 7]],
+    },
+  ],
+  fake_quant_grad: [
+    {
+      name: 'one range',
+      inputs: [spread([3, 7]), spread([3, 7], -4, 8), scalar(-0.1), scalar(6.2)],
+      attrs: { bits: 8, narrowRange: false, axis: null },
+      outputs: [[3, 7]],
+    },
+    {
+      name: 'a range for each row, active',
+      inputs: [spread([2, 5]), spread([2, 5]), values([2], [-1, -0.5]), values([2], [1, 0.5]), scalar(1)],
+      attrs: { bits: 8, narrowRange: true, axis: 0 },
+      outputs: [[2, 5]],
+    },
+  ],
+  observe_range: [
+    {
+      name: 'the whole tensor',
+      inputs: [spread([3, 5], -1, 4)],
+      attrs: { axis: null, symmetric: false },
+      outputs: [[], []],
+    },
+    {
+      name: 'symmetric along the first axis',
+      inputs: [spread([3, 2, 2])],
+      attrs: { axis: 0, symmetric: true },
+      outputs: [[3], [3]],
+    },
+    {
+      name: 'along the last axis',
+      inputs: [spread([4, 3])],
+      attrs: { axis: 1, symmetric: false },
+      outputs: [[3], [3]],
+    },
+  ],
+  softmax_cross_entropy: [
+    { name: 'three rows', inputs: [spread([3, 5]), values([3], [0, 4, 2])], attrs: {}, outputs: [[]] },
+    { name: 'one row, two classes', inputs: [spread([1, 2]), values([1], [1])], attrs: {}, outputs: [[]] },
+  ],
+  softmax_cross_entropy_grad: [
+    { name: 'three rows', inputs: [scalar(0.5), spread([3, 5]), values([3], [0, 4, 2])], attrs: {}, outputs: [[3, 5]] },
+  ],
+  top_1_count: [{ name: 'three rows', inputs: [spread([3, 5]), values([3], [0, 4, 2])], attrs: {}, outputs: [[]] }],
+  increment: [{ name: 'a counter', inputs: [scalar(41)], attrs: {}, outputs: [[]] }],
+  reached: [
+    { name: 'before', inputs: [scalar(9)], attrs: { threshold: 10 }, outputs: [[]] },
+    { name: 'at the threshold', inputs: [scalar(10)], attrs: { threshold: 10 }, outputs: [[]] },
+  ],
+  moving_average: [
+    { name: 'a scalar', inputs: [scalar(-6), scalar(-1)], attrs: { decay: 0.999 }, outputs: [[]] },
+    { name: 'a vector', inputs: [spread([5]), spread([5])], attrs: { decay: 0.9 }, outputs: [[5]] },
+  ],
+  zero_debias: [
+    { name: 'the first update', inputs: [scalar(0.01), scalar(1)], attrs: { decay: 0.999 }, outputs: [[]] },
+    { name: 'a vector, later', inputs: [spread([5]), scalar(300)], attrs: { decay: 0.99 }, outputs: [[5]] },
+  ],
+  cross_replica: [
+    { name: 'mean', inputs: [spread([3])], attrs: { reduce: 'mean' }, outputs: [[3]] },
+    { name: 'smallest', inputs: [scalar(-1)], attrs: { reduce: 'min' }, outputs: [[]] },
+    { name: 'largest', inputs: [scalar(2)], attrs: { reduce: 'max' }, outputs: [[]] },
+  ],
+  momentum_update: [
+    {
+      name: 'plain',
+      inputs: [spread([2, 3]), spread([2, 3]), spread([2, 3]), scalar(0.1)],
+      attrs: { momentum: 0.9, nesterov: false, weightDecay: 0 },
+      outputs: [
+        [2, 3],
+        [2, 3],
+      ],
+    },
+    {
+      name: 'Nesterov with weight decay',
+      inputs: [spread([5]), spread([5]), spread([5]), scalar(0.01)],
+      attrs: { momentum: 0.9, nesterov: true, weightDecay: 0.0005 },
+      outputs: [[5], [5]],
+    },
+  ],
+  adam_update: [
+    {
+      name: 'the first step',
+      inputs: [
+        spread([2, 3]),
+        spread([2, 3]),
+        values([2, 3], zeros(6)),
+        values([2, 3], zeros(6)),
+        scalar(0.01),
+        scalar(1),
+      ],
+      attrs: { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0 },
+      outputs: [
+        [2, 3],
+        [2, 3],
+        [2, 3],
+      ],
+    },
+    {
+      name: 'a later step with weight decay',
+      inputs: [spread([5]), spread([5]), spread([5]), spread([5], 0, 2), scalar(0.01), scalar(1000)],
+      attrs: { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0.01 },
+      outputs: [[5], [5], [5]],
+    },
+  ],
+};
+
+const conv: Attrs['conv_2d'] = { strides: [1, 1], dilations: [1, 1], padding: valid, activation: 'none' };
+const pool: Attrs['max_pool_2d'] = { window: [2, 2], strides: [2, 2], padding: valid, activation: 'none' };
+const momentum: Attrs['momentum_update'] = { momentum: 0.9, nesterov: false, weightDecay: 0 };
+const adam: Attrs['adam_update'] = { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0 };
+
+/** An empty list says that operands of any shape fit. */
+export const misfits: { readonly [K in OpName]: readonly Misfit<K>[] } = {
+  conv_2d: [
+    {
+      inputs: [
+        [1, 5, 5, 3],
+        [8, 3, 3, 2],
+      ],
+      attrs: conv,
+      message: ['[8,3,3,2]', '[8,3,3,3]'],
+    },
+    {
+      inputs: [
+        [5, 5, 3],
+        [8, 3, 3, 3],
+      ],
+      attrs: conv,
+      message: ['[5,5,3]', '4 dimensions'],
+    },
+    { inputs: [[1, 5, 5, 3], [8, 3, 3, 3], [7]], attrs: conv, message: ['[7]', '[8]'] },
+    {
+      inputs: [
+        [1, 2, 5, 3],
+        [8, 3, 3, 3],
+      ],
+      attrs: conv,
+      message: ['3 pixels', '2'],
+    },
+  ],
+  conv_2d_grad_input: [
+    {
+      inputs: [
+        [1, 4, 4, 8],
+        [8, 3, 3, 3],
+      ],
+      attrs: { ...conv, inputShape: [1, 5, 5, 3] },
+      message: ['[1,4,4,8]', '[1,3,3,8]'],
+    },
+  ],
+  conv_2d_grad_filter: [
+    {
+      inputs: [
+        [1, 5, 5, 3],
+        [1, 4, 4, 8],
+      ],
+      attrs: { ...conv, filterShape: [8, 3, 3, 3] },
+      message: ['[1,4,4,8]', '[1,3,3,8]'],
+    },
+  ],
+  fully_connected: [
+    {
+      inputs: [
+        [3, 7],
+        [5, 6],
+      ],
+      attrs: { activation: 'none', keepNumDims: false },
+      message: ['[3,7]', 'rows of 6'],
+    },
+    {
+      inputs: [
+        [2, 3, 4],
+        [5, 6],
+      ],
+      attrs: { activation: 'none', keepNumDims: true },
+      message: ['[2,3,4]', 'rows of 6'],
+    },
+    { inputs: [[3, 7], [5, 7], [3]], attrs: { activation: 'none', keepNumDims: false }, message: ['[3]', '[5]'] },
+  ],
+  mat_mul: [
+    {
+      inputs: [
+        [3, 4],
+        [3, 2],
+      ],
+      attrs: { transposeA: false, transposeB: false },
+      message: ['[3,4]', '[3,2]'],
+    },
+    {
+      inputs: [
+        [3, 4, 1],
+        [4, 2],
+      ],
+      attrs: { transposeA: false, transposeB: false },
+      message: ['[3,4,1]', '2 dim'],
+    },
+  ],
+  batch_norm: [{ inputs: [[2, 4], [4], [4], [3], [4]], attrs: { epsilon: 0.001 }, message: ['[3]', '[4]'] }],
+  batch_norm_train: [{ inputs: [[2, 4], [4], [3]], attrs: { epsilon: 0.001 }, message: ['[3]', '[4]'] }],
+  batch_norm_train_grad: [
+    { inputs: [[2, 3], [2, 4], [4], [4], [4]], attrs: { epsilon: 0.001 }, message: ['[2,3]', '[2,4]'] },
+  ],
+  relu: [],
+  relu6: [],
+  relu_grad: [{ inputs: [[3], [4]], attrs: { limit: 6 }, message: ['[3]', '[4]'] }],
+  max_pool_2d: [
+    { inputs: [[4, 4, 1]], attrs: pool, message: ['[4,4,1]', '4 dimensions'] },
+    { inputs: [[1, 1, 4, 1]], attrs: pool, message: ['2 pixels', '1'] },
+  ],
+  max_pool_2d_grad: [
+    {
+      inputs: [
+        [1, 4, 4, 1],
+        [1, 4, 4, 1],
+      ],
+      attrs: pool,
+      message: ['[1,4,4,1]', '[1,2,2,1]'],
+    },
+  ],
+  average_pool_2d: [{ inputs: [[4, 4, 1]], attrs: pool, message: ['[4,4,1]', '4 dimensions'] }],
+  average_pool_2d_grad: [
+    { inputs: [[1, 4, 4, 1]], attrs: { ...pool, inputShape: [1, 4, 4, 1] }, message: ['[1,4,4,1]', '[1,2,2,1]'] },
+  ],
+  mean: [{ inputs: [[2, 3]], attrs: { axes: [2], keepDims: false }, message: ['[2]', '[2,3]'] }],
+  sum: [{ inputs: [[2, 3]], attrs: { axes: [0, 3], keepDims: false }, message: ['[0,3]', '[2,3]'] }],
+  broadcast_grad: [{ inputs: [[4]], attrs: { axes: [0], inputShape: [2, 3], factor: 1 }, message: ['[4]', '[3]'] }],
+  reshape: [
+    { inputs: [[2, 3]], attrs: { shape: [4, 2] }, message: ['[2,3]', '[4,2]'] },
+    { inputs: [[2, 3]], attrs: { shape: [-1, 4] }, message: ['[2,3]', '[-1,4]'] },
+    { inputs: [[2, 3]], attrs: { shape: [-1, -1] }, message: ['[2,3]', '[-1,-1]'] },
+  ],
+  add: [
+    {
+      inputs: [
+        [2, 3],
+        [2, 4],
+      ],
+      attrs: { activation: 'none' },
+      message: ['[2,3]', '[2,4]'],
+    },
+  ],
+  softmax: [],
+  quantize: [],
+  dequantize: [],
+  fake_quant: [
+    { inputs: [[2, 3], [2], [2]], attrs: { bits: 8, narrowRange: true, axis: 1 }, message: ['2 values', '3'] },
+    { inputs: [[2, 3], [], [3]], attrs: { bits: 8, narrowRange: true, axis: null }, message: ['3 values', '1'] },
+  ],
+  fake_quant_grad: [
+    { inputs: [[2], [2, 3], [], []], attrs: { bits: 8, narrowRange: true, axis: null }, message: ['[2]', '[2,3]'] },
+  ],
+  observe_range: [],
+  softmax_cross_entropy: [{ inputs: [[3, 5], [4]], attrs: {}, message: ['[3,5]', '[4]'] }],
+  softmax_cross_entropy_grad: [{ inputs: [[], [3, 5], [4]], attrs: {}, message: ['[3,5]', '[4]'] }],
+  top_1_count: [
+    {
+      inputs: [
+        [3, 5],
+        [3, 5],
+      ],
+      attrs: {},
+      message: ['[3,5]', '[batch]'],
+    },
+  ],
+  increment: [],
+  reached: [],
+  moving_average: [{ inputs: [[3], [4]], attrs: { decay: 0.9 }, message: ['[4]', '[3]'] }],
+  zero_debias: [],
+  cross_replica: [],
+  momentum_update: [
+    { inputs: [[3], [4], [3], []], attrs: momentum, message: ['[4]', '[3]'] },
+    { inputs: [[3], [3], [4], []], attrs: momentum, message: ['[4]', '[3]'] },
+  ],
+  adam_update: [{ inputs: [[3], [3], [3], [4], [], []], attrs: adam, message: ['[4]', '[3]'] }],
+};
+
+function scalarVector(value: number): OperandSample {
+  return values([1], [value]);
+}
+
+function zeros(count: number): readonly number[] {
+  return new Array<number>(count).fill(0);
+}

@@ -1,0 +1,572 @@
+import { execFileSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { Value } from '@sinclair/typebox/value';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { UserError } from '../../src/core/diagnostic.ts';
+import type { JsonObject } from '../../src/core/json.ts';
+import { runEventSchema, type RunEvent } from '../../src/runner/event.ts';
+import { execute, Interrupted, type ExecuteOptions } from '../../src/runner/execute.ts';
+import type { Plan, StageContext, StagePlan } from '../../src/runner/plan.ts';
+import { runRecordSchema, type RunRecord } from '../../src/runner/record.ts';
+
+let root: string;
+let store: string;
+let runs: string;
+let events: RunEvent[];
+/** Kinds of the stages that really ran, in order. */
+let executed: string[];
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'qpipe-runner-'));
+  store = join(root, 'store');
+  runs = join(root, 'runs');
+  events = [];
+  executed = [];
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+function run(plan: Plan, changes: Partial<ExecuteOptions> = {}): Promise<RunRecord> {
+  events = [];
+  executed = [];
+  return execute(plan, {
+    store,
+    runs,
+    emit: (event) => events.push(event),
+    signal: new AbortController().signal,
+    clock: () => new Date(),
+    randomHex: () => randomBytes(16).toString('hex'),
+    provenance: { commandLine: ['run'], node: 'v20', platform: 'linux', arch: 'x64', cpus: 2, qpipeVersion: '0.1.0' },
+    ...changes,
+  });
+}
+
+/** A stage that writes `text` of its input's text, or of '' when it has none. */
+function fake(kind: string, text: (input: string) => string, changes: Partial<StagePlan> = {}): StagePlan {
+  return {
+    name: kind,
+    kind,
+    implementation: { id: `test:${kind}`, revision: 1, code: `sha256:${'0'.repeat(64)}` },
+    config: {},
+    seeds: {},
+    environment: {},
+    replicas: 1,
+    inputs: {},
+    outputs: { model: { type: 'Text/1', file: 'model.txt' } },
+    check: () => Promise.resolve(),
+    execute: ({ inputs, directory }: StageContext) => {
+      executed.push(kind);
+      const input = inputs['model'] === undefined ? '' : readFileSync(inputs['model'], 'utf8');
+      writeFileSync(join(directory, 'model.txt'), text(input));
+      return Promise.resolve({ metrics: { length: input.length }, verdict: 'pass' });
+    },
+    ...changes,
+  };
+}
+
+const after = (stage: string): Pick<StagePlan, 'inputs'> => ({
+  inputs: { model: { kind: 'output', stage, output: 'model', type: 'Text/1' } },
+});
+
+/** pretrain writes `abc`; qat appends its width; convert turns to upper case. */
+function chain(width = 8, changes: { pretrain?: Partial<StagePlan>; qat?: Partial<StagePlan> } = {}): Plan {
+  return planOf(
+    fake('pretrain', () => 'abc', changes.pretrain),
+    fake('qat', (input) => `${input}${width}`, { ...after('pretrain'), config: { width }, ...changes.qat }),
+    fake('convert', (input) => input.toUpperCase(), after('qat')),
+  );
+}
+
+function planOf(...stages: StagePlan[]): Plan {
+  return { name: 'demo', pipeline: '# a comment\nname: demo\n', resolved: { name: 'demo' }, stages };
+}
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+const objectOf = (text: string) => join(store, 'v1/objects', sha256(text).slice(0, 2), sha256(text).slice(2));
+const filesUnder = (folder: string) =>
+  readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => !entry.isDirectory());
+const kinds = () => events.map(({ kind }) => kind);
+const onlyRun = () => join(runs, readlinkSync(join(runs, 'latest')));
+const readJson = (file: string) => JSON.parse(readFileSync(file, 'utf8')) as JsonObject;
+
+function expectNothingCached(): void {
+  for (const section of ['actions', 'preimage', 'objects', 'work', 'tmp']) {
+    expect(filesUnder(join(store, 'v1', section))).toEqual([]);
+  }
+  expect(readdirSync(join(store, 'v1/work'))).toEqual([]);
+}
+
+describe('the cache', () => {
+  it('serves a second run from the store alone, with the same files and records', async () => {
+    const first = await run(chain());
+    expect(executed).toEqual(['pretrain', 'qat', 'convert']);
+    const second = await run(chain());
+    expect(executed).toEqual([]);
+    expect(second.stages.map(({ cached }) => cached)).toEqual([true, true, true]);
+    expect(second.stages).toEqual(first.stages.map((stage) => ({ ...stage, cached: true })));
+    expect(readFileSync(join(runs, second.id, 'stages/convert/model.txt'), 'utf8')).toBe('ABC8');
+    expect(readJson(join(runs, second.id, 'stages/qat/metrics.json'))).toEqual({ length: 3 });
+  });
+
+  it('runs a stage whose configuration changed, and what follows it', async () => {
+    await run(chain(8));
+    await run(chain(4));
+    expect(executed).toEqual(['qat', 'convert']);
+    await run(chain(8));
+    expect(executed).toEqual([]);
+  });
+
+  it('runs nothing after a stage that ran again to the same bytes', async () => {
+    await run(chain());
+    await run(chain(8, { pretrain: { config: { note: 'no effect' } } }));
+    expect(executed).toEqual(['pretrain']);
+  });
+
+  it('runs nothing when stages, the pipeline or its comments are renamed or reworded', async () => {
+    await run(chain());
+    const [pretrain, qat, convert] = chain().stages;
+    const renamed = await run({
+      name: 'other',
+      pipeline: '# another comment\n',
+      resolved: { name: 'other', description: 'new' },
+      stages: [
+        { ...pretrain!, name: 'float' },
+        { ...qat!, name: 'fine-tune', ...after('float') },
+        { ...convert!, ...after('fine-tune') },
+      ],
+    });
+    expect(executed).toEqual([]);
+    expect(renamed.stages[1]?.outputs['model']?.path).toBe('stages/fine-tune/model.txt');
+    expect(readFileSync(join(runs, renamed.id, 'stages/fine-tune/model.txt'), 'utf8')).toBe('abc8');
+  });
+
+  it('runs a stage again when an external input has other content', async () => {
+    const withData = (byte: string) =>
+      planOf(
+        fake('pretrain', () => 'abc', {
+          inputs: { data: { kind: 'external', type: 'Dataset/1', digest: `sha256:${byte.repeat(64)}` } },
+        }),
+      );
+    await run(withData('1'));
+    await run(withData('2'));
+    expect(executed).toEqual(['pretrain']);
+  });
+
+  it('keeps a gate that was not met as a result like any other', async () => {
+    const plan = planOf(
+      fake('test', () => 'report', {
+        execute: async (context) => ({ ...(await writeReport(context)), verdict: 'fail' }),
+      }),
+      fake('convert', (input) => input, after('test')),
+    );
+    const first = await run(plan);
+    const second = await run(plan);
+    expect([first.status, second.status]).toEqual(['fail', 'fail']);
+    expect(second.stages.map(({ cached, verdict }) => [cached, verdict])).toEqual([
+      [true, 'fail'],
+      [true, 'pass'],
+    ]);
+  });
+
+  function writeReport({ directory }: StageContext): Promise<{ metrics: JsonObject }> {
+    writeFileSync(join(directory, 'model.txt'), 'report');
+    return Promise.resolve({ metrics: { accuracy: 0.5 } });
+  }
+
+  it('executes a forced stage, replaces its result and says when the bytes differ', async () => {
+    let text = 'one';
+    const plan = planOf(fake('pretrain', () => text));
+    await run(plan);
+    text = 'two';
+    await run(plan, { force: ['pretrain'] });
+    expect(executed).toEqual(['pretrain']);
+    expect(events).toContainEqual(
+      expect.objectContaining({
+        kind: 'nondeterminism',
+        output: 'model',
+        before: `sha256:${sha256('one')}`,
+        now: `sha256:${sha256('two')}`,
+      }),
+    );
+    const third = await run(plan);
+    expect(third.stages[0]?.outputs['model']?.digest).toBe(`sha256:${sha256('two')}`);
+  });
+
+  it('stores objects by sha256, read-only, and the text behind each key', async () => {
+    const { stages } = await run(chain());
+    const object = objectOf('abc8');
+    expect(readFileSync(object, 'utf8')).toBe('abc8');
+    expect(statSync(object).mode & 0o777).toBe(0o444);
+    for (const { key } of stages) {
+      const preimage = readFileSync(join(store, 'v1/preimage', key.slice(0, 2), `${key}.json`), 'utf8');
+      expect(sha256(`qpipe-key-v1\n${preimage}`)).toBe(key);
+    }
+    expect(readFileSync(join(store, 'v1/VERSION'), 'utf8')).toBe('qpipe-store-v1\n');
+    expect([...readdirSync(join(store, 'v1/work')), ...readdirSync(join(store, 'v1/tmp'))]).toEqual([]);
+  });
+
+  it('refuses a store of another version', async () => {
+    await run(chain());
+    writeFileSync(join(store, 'v1/VERSION'), 'qpipe-store-v9\n');
+    await expect(run(chain())).rejects.toThrow(/unknown-store-version/);
+  });
+});
+
+describe('a damaged store', () => {
+  it.each([
+    ['longer', 'abc8 and more'],
+    ['of the same length', 'abd8'],
+  ])('notices an object that is %s, sets it aside and makes it again', async (_how, content) => {
+    await run(chain());
+    chmodSync(objectOf('abc8'), 0o644);
+    rmSync(objectOf('abc8'));
+    writeFileSync(objectOf('abc8'), content);
+    const record = await run(chain());
+    expect(executed).toEqual(['qat']);
+    const repaired = events.find((event) => event.kind === 'cache-repaired');
+    expect(repaired).toMatchObject({ stage: 'qat', found: expect.stringContaining('"model"') as string });
+    expect(readFileSync(repaired?.movedTo ?? '', 'utf8')).toBe(content);
+    expect(readFileSync(objectOf('abc8'), 'utf8')).toBe('abc8');
+    expect(readFileSync(join(runs, record.id, 'stages/qat/model.txt'), 'utf8')).toBe('abc8');
+    expect(kinds()).not.toContain('nondeterminism');
+  });
+
+  it('notices an object that is gone', async () => {
+    await run(chain());
+    rmSync(objectOf('abc'));
+    await run(chain());
+    expect(executed).toEqual(['pretrain']);
+    expect(events).toContainEqual(expect.objectContaining({ kind: 'cache-repaired', movedTo: null }));
+  });
+
+  it('treats objects without their record, as a crash before the commit leaves them, as a miss', async () => {
+    await run(chain());
+    rmSync(join(store, 'v1/actions'), { recursive: true });
+    await run(chain());
+    expect(executed).toEqual(['pretrain', 'qat', 'convert']);
+    expect(kinds()).not.toContain('cache-repaired');
+  });
+
+  it.each(['', '{"schema":"qpipe-action-v1"}', '[]'])('sets aside a record that reads %j', async (text) => {
+    const { stages } = await run(chain());
+    const key = stages[2]?.key ?? '';
+    writeFileSync(join(store, 'v1/actions', key.slice(0, 2), `${key}.json`), text);
+    await run(chain());
+    expect(executed).toEqual(['convert']);
+    expect(readdirSync(join(store, 'v1/corrupt'))).toHaveLength(1);
+    await run(chain());
+    expect(executed).toEqual([]);
+  });
+});
+
+describe('a failing stage', () => {
+  it('is not recorded, leaves nothing behind, and runs again', async () => {
+    const plan = planOf(
+      fake('pretrain', () => {
+        throw new Error('diverged at step 3');
+      }),
+    );
+    await expect(run(plan)).rejects.toThrow('diverged at step 3');
+    expectNothingCached();
+    expect(kinds()).toEqual(['run-started', 'stage-started', 'stage-failed', 'run-finished']);
+    expect(readJson(join(onlyRun(), 'run.json'))).toMatchObject({ status: 'error', stages: [] });
+    expect(readdirSync(join(onlyRun(), 'stages'))).toEqual([]);
+    await expect(run(plan)).rejects.toThrow('diverged at step 3');
+    expect(executed).toEqual(['pretrain']);
+  });
+
+  it('keeps the results of the stages before it', async () => {
+    const broken = { execute: () => Promise.reject(new Error('no')) };
+    await expect(run(chain(8, { qat: broken }))).rejects.toThrow('no');
+    expect(readJson(join(onlyRun(), 'run.json'))).toMatchObject({ status: 'error', stages: [{ name: 'pretrain' }] });
+    await run(chain());
+    expect(executed).toEqual(['qat', 'convert']);
+  });
+
+  it('is one whose output does not pass the check of its type', async () => {
+    const check = (output: string, file: string) =>
+      Promise.reject(new Error(`${output} in ${basename(file)} is not a model: ${readFileSync(file, 'utf8')}`));
+    await expect(run(planOf(fake('pretrain', () => 'abc', { check })))).rejects.toThrow(
+      'model in model.txt is not a model: abc',
+    );
+    expectNothingCached();
+  });
+
+  it('is one that did not write what it declared', async () => {
+    const execute: StagePlan['execute'] = () => Promise.resolve({ metrics: {}, verdict: 'pass' });
+    await expect(run(planOf(fake('pretrain', () => '', { execute })))).rejects.toThrow(
+      'internal: stage "pretrain" did not write its output "model" (model.txt)',
+    );
+    expectNothingCached();
+  });
+
+  it('is one that meets a full disk: the error names the store and the remedy', async () => {
+    const plan = planOf(
+      fake('pretrain', () => {
+        throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+      }),
+    );
+    const error = await run(plan).catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(UserError);
+    expect(error).toMatchObject({
+      exitCode: 1,
+      diagnostics: [
+        { code: 'disk-full', place: { file: join(store, 'v1') }, hint: expect.stringMatching(/free/) as string },
+      ],
+    });
+    expectNothingCached();
+  });
+
+  it("keeps a stage's own trouble with other files apart from the store's", async () => {
+    const elsewhere = Object.assign(new Error('EACCES'), { code: 'EACCES', path: '/data/images' });
+    await expect(run(planOf(fake('pretrain', () => { throw elsewhere; })))).rejects.toBe(elsewhere); // prettier-ignore
+  });
+});
+
+describe('an interrupted run', () => {
+  it.each<[string, (abort: () => void) => Partial<StagePlan>]>([
+    [
+      'the stage gives up',
+      (abort) => ({
+        execute: ({ signal }) => {
+          abort();
+          signal.throwIfAborted();
+          throw new Error('unreachable');
+        },
+      }),
+    ],
+    [
+      'the stage returns half of its work',
+      (abort) => ({
+        execute: ({ directory }) => {
+          abort();
+          writeFileSync(join(directory, 'model.txt'), 'ab');
+          return Promise.resolve({ metrics: {}, verdict: 'pass' });
+        },
+      }),
+    ],
+  ])('records nothing of the stage when %s', async (_how, changes) => {
+    const controller = new AbortController();
+    const plan = planOf(
+      fake(
+        'pretrain',
+        () => 'abc',
+        changes(() => controller.abort()),
+      ),
+    );
+    await expect(run(plan, { signal: controller.signal })).rejects.toBeInstanceOf(Interrupted);
+    expectNothingCached();
+    expect(kinds()).toEqual(['run-started', 'stage-started', 'run-finished']);
+    expect(readJson(join(onlyRun(), 'run.json'))).toMatchObject({ status: 'interrupted', stages: [] });
+  });
+
+  it('starts no further stage', async () => {
+    const controller = new AbortController();
+    const emit = (event: RunEvent) => {
+      if (event.kind === 'stage-finished') controller.abort();
+    };
+    await expect(run(chain(), { signal: controller.signal, emit })).rejects.toBeInstanceOf(Interrupted);
+    expect(executed).toEqual(['pretrain']);
+  });
+});
+
+describe('the run folder', () => {
+  it('holds the record, the pipeline as written and resolved, the events and the outputs', async () => {
+    const plan = chain();
+    const record = await run(plan, { clock: () => new Date(Date.UTC(2026, 8, 7, 6, 5, 4)) });
+    expect(record.id).toMatch(/^20260907-060504-demo-[0-9a-f]{4}$/);
+    const folder = join(runs, record.id);
+    expect(readdirSync(folder).sort()).toEqual([
+      'events.ndjson',
+      'pipeline.yaml',
+      'resolved.json',
+      'run.json',
+      'stages',
+    ]);
+    expect(readFileSync(join(folder, 'pipeline.yaml'), 'utf8')).toBe(plan.pipeline);
+    expect(readJson(join(folder, 'resolved.json'))).toEqual(plan.resolved);
+    expect(readJson(join(folder, 'run.json'))).toEqual(record);
+    expect(Value.Check(runRecordSchema, record)).toBe(true);
+    expect(readdirSync(join(folder, 'stages/qat')).sort()).toEqual(['metrics.json', 'model.txt']);
+    expect(record.stages[1]).toMatchObject({
+      name: 'qat',
+      cached: false,
+      verdict: 'pass',
+      inputs: { model: { type: 'Text/1', digest: `sha256:${sha256('abc')}` } },
+      outputs: {
+        model: { type: 'Text/1', digest: `sha256:${sha256('abc8')}`, bytes: 4, path: 'stages/qat/model.txt' },
+      },
+      metrics: { length: 3 },
+    });
+  });
+
+  it('says that it is running while it is', async () => {
+    let during: JsonObject = {};
+    await run(
+      planOf(
+        fake('pretrain', () => {
+          during = readJson(join(onlyRun(), 'run.json'));
+          return 'abc';
+        }),
+      ),
+    );
+    expect(during).toMatchObject({ status: 'running', stages: [], seconds: 0 });
+  });
+
+  it('has every event on a line, as it was emitted, with its time', async () => {
+    const plan = planOf(
+      fake('pretrain', () => 'abc', {
+        execute: ({ directory, emit }) => {
+          emit({ kind: 'progress', step: 1, totalSteps: 2, values: { loss: 0.5, accuracy: Number.NaN } });
+          emit({ kind: 'log', message: 'half\nway' });
+          writeFileSync(join(directory, 'model.txt'), 'abc');
+          return Promise.resolve({ metrics: {}, verdict: 'pass' });
+        },
+      }),
+    );
+    const { id } = await run(plan);
+    const lines = readFileSync(join(runs, id, 'events.ndjson'), 'utf8')
+      .trimEnd()
+      .split('\n');
+    expect(lines.map((line) => JSON.parse(line) as RunEvent)).toEqual(events);
+    expect(events.filter((event) => !Value.Check(runEventSchema, event))).toEqual([]);
+    expect(kinds()).toEqual([
+      'run-started',
+      'stage-started',
+      'stage-progress',
+      'stage-log',
+      'stage-finished',
+      'run-finished',
+    ]);
+    expect(events[2]).toMatchObject({ stage: 'pretrain', step: 1, values: { loss: 0.5, accuracy: null } });
+  });
+
+  it('is a new one for every run, even within a second and with the same random digits; latest is the newest', async () => {
+    const clock = () => new Date(Date.UTC(2026, 0, 1));
+    let calls = 0;
+    // Each run meets the same first digits, then others.
+    const randomHex = () =>
+      `${calls++ % 20 < 12 ? 'aaaa' : randomBytes(2).toString('hex')}${randomBytes(16).toString('hex')}`;
+    const plan = planOf(fake('pretrain', () => 'abc'));
+    const first = await run(plan, { clock, randomHex });
+    const second = await run(plan, { clock, randomHex });
+    expect(first.id).not.toBe(second.id);
+    expect(readlinkSync(join(runs, 'latest'))).toBe(second.id);
+    expect(readdirSync(runs).sort()).toEqual([first.id, second.id, 'latest'].sort());
+  });
+
+  it.each([
+    ['runs', 'not-a-folder'],
+    ['store', 'not-a-folder'],
+  ] as const)('cannot be made when a file is in the place of %s: the error names it', async (option, code) => {
+    const file = join(root, 'file');
+    writeFileSync(file, '');
+    for (const place of [file, join(file, 'deeper')]) {
+      const error = await run(chain(), { [option]: place }).catch((caught: unknown) => caught);
+      expect(error).toBeInstanceOf(UserError);
+      const [diagnostic] = (error as UserError).diagnostics;
+      expect(diagnostic).toMatchObject({ code, hint: expect.stringMatching(/another folder/) as string });
+      expect(diagnostic?.place.file.startsWith(place)).toBe(true);
+    }
+    expect(executed).toEqual([]);
+    if (option === 'store') expect(existsSync(runs)).toBe(false);
+  });
+
+  it('leaves nothing when latest is in use for something else', async () => {
+    mkdirSync(join(runs, 'latest'), { recursive: true });
+    await expect(run(chain())).rejects.toBeInstanceOf(UserError);
+    expect(readdirSync(runs)).toEqual(['latest']);
+  });
+
+  it('replaces a latest that points nowhere', async () => {
+    mkdirSync(runs);
+    symlinkSync('gone', join(runs, 'latest'));
+    const { id } = await run(chain());
+    expect(readlinkSync(join(runs, 'latest'))).toBe(id);
+  });
+});
+
+describe.runIf(canMount())('a disk that is really full', () => {
+  let disk: string;
+  beforeEach(() => {
+    disk = join(root, 'disk');
+    mkdirSync(disk);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', disk]);
+  });
+  afterEach(() => execFileSync('umount', [disk]));
+
+  it('leaves no result when the store does not fit', async () => {
+    store = join(disk, 'store');
+    // It fits once, in the work folder, but not a second time as an object.
+    const plan = planOf(fake('pretrain', () => 'x'.repeat(150_000)));
+    await expect(run(plan)).rejects.toMatchObject({
+      diagnostics: [{ code: 'disk-full', place: { file: join(store, 'v1') } }],
+    });
+    expectNothingCached();
+    expect(readJson(join(onlyRun(), 'run.json'))).toMatchObject({ status: 'error' });
+  });
+
+  it('keeps the result, and no half of it in the run folder, when only the run folder does not fit', async () => {
+    const plan = planOf(fake('pretrain', () => 'x'.repeat(400_000)));
+    const small = join(disk, 'runs');
+    await expect(run(plan, { runs: small })).rejects.toMatchObject({ diagnostics: [{ code: 'disk-full' }] });
+    const [id] = readdirSync(small).filter((name) => name !== 'latest');
+    expect(readdirSync(join(small, id ?? '', 'stages'))).toEqual([]);
+    await run(plan);
+    expect(executed).toEqual([]);
+  });
+
+  it('leaves no run folder when not even that fits', async () => {
+    writeFileSync(join(disk, 'ballast'), 'x'.repeat(256 * 1024));
+    await expect(run(chain(), { runs: disk })).rejects.toMatchObject({
+      diagnostics: [{ code: 'disk-full', place: { file: disk } }],
+    });
+    expect(readdirSync(disk)).toEqual(['ballast']);
+    expect(executed).toEqual([]);
+  });
+
+  it('takes back the event that did not fit', async () => {
+    const plan = planOf(
+      fake('pretrain', () => '', {
+        execute: ({ emit }) => {
+          for (;;) emit({ kind: 'log', message: 'x'.repeat(5000) });
+        },
+      }),
+    );
+    const error = await run(plan, { runs: disk }).catch((caught: unknown) => caught);
+    const id = readlinkSync(join(disk, 'latest'));
+    expect(error).toMatchObject({ diagnostics: [{ code: 'disk-full', place: { file: join(disk, id) } }] });
+    const text = readFileSync(join(disk, id, 'events.ndjson'), 'utf8');
+    expect(text.endsWith('\n')).toBe(true);
+    for (const line of text.trimEnd().split('\n')) expect(() => JSON.parse(line) as unknown).not.toThrow();
+    expectNothingCached();
+  });
+});
+
+/** A small disk of our own needs root and the right to mount; elsewhere these tests are skipped. */
+function canMount(): boolean {
+  const place = mkdtempSync(join(tmpdir(), 'qpipe-mount-'));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', place], { stdio: 'ignore' });
+    execFileSync('umount', [place]);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    rmSync(place, { recursive: true, force: true });
+  }
+}
