@@ -8,7 +8,7 @@ import { applyOverrides, locateOverridden, parseOverrides } from './overrides.ts
 import type { ResolvedPipeline } from './resolve.ts';
 import { parseTexts, resolve } from './resolve.ts';
 import { linkDiagnostics, semanticDiagnostics } from './semantics.ts';
-import type { Locate } from './source.ts';
+import type { Locate, Source } from './source.ts';
 import { locateIn, parseSource, yamlDiagnostics } from './source.ts';
 import { validate } from './validate.ts';
 
@@ -37,7 +37,7 @@ export async function loadPipeline(file: string, overrides: readonly string[] = 
 export function parsePipeline(text: string, file: string, overrideTexts: readonly string[] = []): LoadedPipeline {
   const source = parseSource(file, text);
   stopAt(yamlDiagnostics(source));
-  const value: unknown = source.document.toJS();
+  const value = plainValue(source);
   const { overrides, diagnostics } = parseOverrides(overrideTexts);
   if (isRecord(value)) diagnostics.push(...applyOverrides(value, overrides));
   const locate = locateOverridden(overrides, locateIn(source));
@@ -48,6 +48,16 @@ export function parsePipeline(text: string, file: string, overrideTexts: readonl
   const config = parseTexts(value, path.dirname(file));
   stopAt([...diagnostics, ...semanticDiagnostics(config, locate)]);
   return { pipeline: resolve(config), locate, overrides, text };
+}
+
+/** Only here does the YAML library see aliases without an anchor, or so many that they would fill the memory. */
+function plainValue(source: Source): unknown {
+  try {
+    return source.document.toJS();
+  } catch (error) {
+    if (!(error instanceof ReferenceError)) throw error;
+    throw userError(source.file, 'yaml-syntax', error.message, undefined, EXIT_BAD_PIPELINE);
+  }
 }
 
 async function read(file: string): Promise<string> {

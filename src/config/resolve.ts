@@ -73,5 +73,5 @@ function inOrder(stages: PipelineConfig['stages']): ResolvedStage[] {
 
 /** The name of the stage whose result this one takes; null when it starts from nothing. */
 export function parentOf(config: StageConfig): string | null {
-  return 'from' in config ? config.from : null;
+  return 'from' in config ? (config.from ?? null) : null;
 }

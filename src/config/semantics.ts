@@ -3,6 +3,7 @@ import { isRecord } from '../core/schema.ts';
 import type { ArtifactType } from '../stages/define.ts';
 import type { StageConfig, StageKind } from '../stages/index.ts';
 import { isStageKind, stages as definitions } from '../stages/index.ts';
+import { stepsPerEpoch } from '../stages/steps.ts';
 import type { ResolvedPipeline } from './resolve.ts';
 import { parentOf } from './resolve.ts';
 import type { PipelineConfig } from './schema.ts';
@@ -24,8 +25,9 @@ export function linkDiagnostics(value: unknown, locate: Locate): Diagnostic[] {
   const links = new Map<string, Link>();
   for (const [name, stage] of Object.entries(written)) {
     if (!isRecord(stage) || !isStageKind(stage.uses)) continue;
-    const { uses: kind, from = null } = stage;
-    if (from === null || typeof from === 'string') links.set(name, { kind, from });
+    const { uses: kind, from } = stage;
+    if (from === undefined) links.set(name, { kind, from: null });
+    else if (typeof from === 'string') links.set(name, { kind, from });
   }
   const giving = (accepted: readonly ArtifactType[]) =>
     [...links].filter(([, { kind }]) => accepted.includes(definitions[kind].produces)).map(([name]) => name);
@@ -172,7 +174,7 @@ function stageDiagnostics(config: PipelineConfig, name: string, stage: StageConf
       }
     }
   }
-  if (stage.uses === 'test' && stage.gates.drop_max !== undefined && !hasFloatAncestor(config, stage)) {
+  if (stage.uses === 'test' && stage.gates.drop_max !== undefined && beginsWithoutFloat(config, stage)) {
     diagnostics.push({
       code: 'gate-without-float',
       place: locate(path('gates', 'drop_max'), 'key'),
@@ -183,21 +185,18 @@ function stageDiagnostics(config: PipelineConfig, name: string, stage: StageConf
   return diagnostics;
 }
 
-function hasFloatAncestor(config: PipelineConfig, stage: StageConfig): boolean {
-  // Cycles are reported elsewhere; here they only must end.
+/** Whether the chain that ends in `stage` is whole and begins with a stage that could have taken a float model. */
+function beginsWithoutFloat(config: PipelineConfig, stage: StageConfig): boolean {
+  // Cycles and unknown names are reported elsewhere; here they only must end.
   const seen = new Set<StageConfig>();
   let current: StageConfig | undefined = stage;
   while (current !== undefined && !seen.has(current)) {
-    if (current.uses === 'float-pretrain') return true;
+    const parent = parentOf(current);
+    if (parent === null) return definitions[current.uses].from?.optional === true;
     seen.add(current);
-    current = config.stages[parentOf(current) ?? ''];
+    current = config.stages[parent];
   }
   return false;
-}
-
-/** Steps of one epoch: whole batches only, what is left over waits for another epoch's order. */
-export function stepsPerEpoch(trainingImages: number, batch: number): number {
-  return Math.floor(trainingImages / batch);
 }
 
 /**

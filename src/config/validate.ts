@@ -26,7 +26,8 @@ export function validate(value: unknown, locate: Locate): Diagnostic[] {
 /** Null for an error that only repeats others, or that semantics.ts knows more about. */
 function diagnose(error: ErrorObject, locate: Locate): Diagnostic | null {
   const path = pathOf(error.instancePath);
-  const schema: SchemaNode = error.parentSchema ?? {};
+  // Ajv types schemas more loosely than we do; this is a part of ours.
+  const schema = (error.parentSchema ?? {}) as SchemaNode;
   const found: unknown = error.data;
   const missing = (name: string, hint: string): Diagnostic => ({
     code: 'missing-key',
@@ -49,12 +50,11 @@ function diagnose(error: ErrorObject, locate: Locate): Diagnostic | null {
     case 'additionalProperties': {
       const name: string = known.params.additionalProperty;
       const keys = Object.keys(schema.properties ?? {});
-      const free = keys.filter((key) => !(isRecord(found) && Object.hasOwn(found, key)));
       return {
         code: 'unknown-key',
         place: locate([...path, name], 'key'),
         message: `${named(path)} has no key \`${name}\``,
-        hint: didYouMean(name, free.length > 0 ? free : keys),
+        hint: didYouMean(name, keys),
       };
     }
     case 'propertyNames':
@@ -141,7 +141,8 @@ function show(value: unknown): string {
   if (value === null || value === undefined) return 'empty';
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : `a list of ${value.length}`;
   if (typeof value === 'object') return Object.keys(value).length === 0 ? 'an empty map' : 'a map';
-  return JSON.stringify(value);
+  // Not JSON for numbers, which knows no infinities.
+  return typeof value === 'number' ? String(value) : JSON.stringify(value);
 }
 
 const typeWords: Readonly<Record<string, string>> = {

@@ -16,21 +16,21 @@ export type ParseRule = 'device' | 'fraction' | 'pair' | 'path';
 
 /** What code that walks a schema may look at. */
 export interface SchemaNode {
-  readonly type?: string | readonly string[] | undefined;
-  readonly description?: string | undefined;
-  readonly examples?: readonly unknown[] | undefined;
-  readonly const?: unknown | undefined;
-  readonly enum?: readonly unknown[] | undefined;
-  readonly properties?: { readonly [name: string]: SchemaNode } | undefined;
+  readonly type?: string | readonly string[];
+  readonly description?: string;
+  readonly examples?: readonly unknown[];
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly properties?: { readonly [name: string]: SchemaNode };
   readonly additionalProperties?: boolean | SchemaNode | undefined;
-  readonly items?: SchemaNode | undefined;
-  readonly oneOf?: readonly SchemaNode[] | undefined;
-  readonly discriminator?: { readonly propertyName: string } | undefined;
-  readonly if?: { readonly required: readonly string[] } | undefined;
-  readonly then?: SchemaNode | undefined;
-  readonly else?: SchemaNode | undefined;
-  readonly 'x-qpipe'?: Mark | undefined;
-  readonly 'x-parse'?: ParseRule | undefined;
+  readonly items?: SchemaNode;
+  readonly oneOf?: readonly SchemaNode[];
+  readonly discriminator?: { readonly propertyName: string };
+  readonly if?: { readonly required: readonly string[] };
+  readonly then?: SchemaNode;
+  readonly else?: SchemaNode;
+  readonly 'x-qpipe'?: Mark;
+  readonly 'x-parse'?: ParseRule;
 }
 
 type FieldOptions = SchemaOptions & { readonly 'x-qpipe': Mark };
@@ -79,7 +79,7 @@ export function dependingOn<W extends TSchema, O extends TSchema>(
   without: O,
   options: SchemaOptions = {},
 ): TUnsafe<Static<W> | Static<O>> {
-  return Type.Unsafe({ type: 'object', if: { required: [name] }, then: withKey, else: without, ...options });
+  return Type.Unsafe({ if: { type: 'object', required: [name] }, then: withKey, else: without, ...options });
 }
 
 /** The alternative of a schema that a value takes; the schema itself when it has none. */

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { userError } from '../core/diagnostic.ts';
 import { unpack } from '../files/bytes.ts';
 import type { DataContent, DataFile, DecodedData, Split } from './dataset.ts';
-import { packedOrPlain, verify } from './mnist.ts';
+import { packedOrPlain, verify } from './published.ts';
 
 /** CIFAR-10 of Krizhevsky, 50,000 and 10,000 colour images of 32 x 32, in its binary version. */
 export interface Cifar10Source {

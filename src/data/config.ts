@@ -1,6 +1,10 @@
 import type { Static } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
+import { unreachable } from '../core/assert.ts';
 import { discriminated, key, object, runtime } from '../core/schema.ts';
+import type { DataSource } from './load.ts';
+import { mnistFolder } from './mnist.ts';
+import { syntheticDefaults } from './synthetic.ts';
 
 // Paths are `runtime`: the cache key holds the digest of the images, wherever they lie.
 const pathTo = (what: string) =>
@@ -41,23 +45,33 @@ const common = {
 
 const source = <const S extends string>(name: S) => Type.Literal(name, key('Where the images come from'));
 
-export const mnistSchema = object(
+const mnistSchema = object(
   { source: source('mnist'), path: Type.Optional(pathTo('Folder of the four idx files; default: the embedded set')), ...common },
   { description: 'MNIST, 28 x 28 grey digits in 10 classes' },
 );
 
-export const syntheticSchema = object(
+const syntheticSchema = object(
   {
     source: source('synthetic'),
-    classes: Type.Integer({ ...key('Number of classes'), minimum: 2, maximum: 1000, default: 10 }),
-    size: Type.Integer({ ...key('Height and width of the images'), minimum: 4, maximum: 256, default: 16 }),
-    train: Type.Integer({ ...key('Number of training images'), minimum: 1, default: 2000 }),
-    test: Type.Integer({ ...key('Number of test images'), minimum: 1, default: 500 }),
-    noise: Type.Number({
-      ...key('Standard deviation of the noise as a share of the full pixel range'),
+    classes: Type.Integer({
+      ...key('Number of classes'),
+      minimum: 2,
+      maximum: 10,
+      default: syntheticDefaults.classes,
+    }),
+    size: Type.Integer({
+      ...key('Height and width of the images'),
+      minimum: 12,
+      maximum: 256,
+      default: syntheticDefaults.size,
+    }),
+    train: Type.Integer({ ...key('Number of training images'), minimum: 1, default: syntheticDefaults.trainCount }),
+    test: Type.Integer({ ...key('Number of test images'), minimum: 1, default: syntheticDefaults.testCount }),
+    noise: Type.Integer({
+      ...key('Largest change of a pixel by noise, in grey levels'),
       minimum: 0,
-      maximum: 1,
-      default: 0.1,
+      maximum: 255,
+      default: syntheticDefaults.noise,
     }),
     seed: Type.Integer({
       ...key('Seed of the images, apart from the seed of the training'),
@@ -70,7 +84,7 @@ export const syntheticSchema = object(
   { description: 'Generated grey images, needs no files' },
 );
 
-export const idxSchema = object(
+const idxSchema = object(
   {
     source: source('idx'),
     train_images: pathTo('Training images, idx or idx.gz'),
@@ -82,8 +96,8 @@ export const idxSchema = object(
   { description: 'Any data set in the idx format of MNIST' },
 );
 
-export const cifar10Schema = object(
-  { source: source('cifar10'), path: pathTo('Folder or archive of the binary version'), ...common },
+const cifar10Schema = object(
+  { source: source('cifar10'), path: pathTo('Folder of the six files of the binary version'), ...common },
   { description: 'CIFAR-10, 32 x 32 colour images in 10 classes' },
 );
 
@@ -93,7 +107,27 @@ export const dataSchema = discriminated('source', [mnistSchema, syntheticSchema,
 
 /** Everything present; `scale` is a number and paths are absolute. */
 export type DataConfig = Static<typeof dataSchema>;
-export type MnistConfig = Static<typeof mnistSchema>;
-export type SyntheticConfig = Static<typeof syntheticSchema>;
-export type IdxConfig = Static<typeof idxSchema>;
-export type Cifar10Config = Static<typeof cifar10Schema>;
+
+/** What to load, without how to split and normalize it. */
+export function dataSource(config: DataConfig): DataSource {
+  switch (config.source) {
+    case 'mnist':
+      return { kind: 'mnist', path: config.path ?? mnistFolder };
+    case 'synthetic': {
+      const { classes, size, train: trainCount, test: testCount, noise, seed } = config;
+      return { kind: 'synthetic', classes, size, trainCount, testCount, noise, seed };
+    }
+    case 'idx':
+      return {
+        kind: 'idx',
+        trainImages: config.train_images,
+        trainLabels: config.train_labels,
+        testImages: config.test_images,
+        testLabels: config.test_labels,
+      };
+    case 'cifar10':
+      return { kind: 'cifar10', path: config.path };
+    default:
+      return unreachable(config);
+  }
+}

@@ -1,10 +1,9 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { userError } from '../core/diagnostic.ts';
 import { unpack } from '../files/bytes.ts';
-import { type DataContent, type DataFile, type DecodedData, sha256 } from './dataset.ts';
+import type { DataContent, DataFile, DecodedData } from './dataset.ts';
 import { decodeIdx } from './idx.ts';
+import { packedOrPlain, verify } from './published.ts';
 
 /** The handwritten digits of LeCun, Cortes and Burges, 60,000 and 10,000 of 28 x 28 x 1. */
 export interface MnistSource {
@@ -55,17 +54,4 @@ export function decodeMnist(contentOf: (name: string) => DataContent): DecodedDa
     }),
   );
   return { ...decodeIdx((name) => verified.get(name) ?? contentOf(name)), name: 'mnist' };
-}
-
-/** The content itself, if its SHA-256 is the published one. */
-export function verify(content: DataContent, digest: string, remedy: string): DataContent {
-  const found = sha256(content.bytes);
-  if (found === digest) return content;
-  const message = `the unpacked file has SHA-256 ${found.slice(0, 12)}…, expected ${digest.slice(0, 12)}…`;
-  throw userError(content.path, 'wrong-digest', message, remedy);
-}
-
-/** `path.gz` unless only the plain file is there. */
-export function packedOrPlain(path: string): string {
-  return existsSync(path) && !existsSync(`${path}.gz`) ? path : `${path}.gz`;
 }

@@ -18,8 +18,8 @@ export interface SyntheticSource {
   readonly seed: number;
 }
 
-/** Leaves the best small networks a few wrong answers in a hundred. */
-export const syntheticDefaults = { classes: 10, size: 16, trainCount: 4096, testCount: 1024, noise: 64 };
+/** A network of two convolutions of 8 and 16 channels and a dense layer of 64 gets 97 % after 8 epochs. */
+export const syntheticDefaults = { classes: 10, size: 16, trainCount: 4096, testCount: 1024, noise: 16 };
 
 /**
  * Whether a point is inside. All in half pixels, relative to the shape's centre, y downward: `x` and `y` the point,

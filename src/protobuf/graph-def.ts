@@ -78,7 +78,7 @@ export function readGraphMessage(message: Span): GraphDef {
   let versions: VersionDef = { producer: 0, minConsumer: 0 };
   for (const field of fieldsOf(message)) {
     if (field.number === 1) nodes.push(readNode(messageIn(field)));
-    else if (field.number === 2) functionNames.push(...readFunctionNames(messageIn(field)));
+    else if (field.number === 2) for (const name of readFunctionNames(messageIn(field))) functionNames.push(name);
     else if (field.number === 4) versions = readVersions(messageIn(field));
   }
   if (nodes.length === 0) malformed(message.source, message.start, 'the graph has no nodes');

@@ -23,14 +23,18 @@ export interface LineChart {
   /** Vertical lines, for example at the quantization delay. */
   readonly marks: readonly { readonly x: number; readonly label: string }[];
   readonly scale: 'linear' | 'logarithmic';
+  /** Points below are not drawn: the way from chance level would take all the height. */
+  readonly floor: number;
   readonly tick: (value: number) => string;
 }
 
-const CHART = { width: 520, height: 250, left: 52, right: 12, top: 26, bottom: 34 } as const;
+const CHART = { width: 520, height: 250, left: 58, right: 12, top: 38, bottom: 34 } as const;
 
 /** Curves over steps. Nothing where there is no point to draw. */
 export function lineChart(chart: LineChart): Markup {
-  const all = chart.series.flatMap((series) => series.points).filter(({ y }) => chart.scale === 'linear' || y > 0);
+  const shown = (points: readonly Point[]) =>
+    points.filter(({ y }) => y >= chart.floor && (chart.scale === 'linear' || y > 0));
+  const all = chart.series.flatMap((series) => shown(series.points));
   if (all.length === 0) return nothing;
   const { width, height, left, right, top, bottom } = CHART;
   const ys = all.map((point) => point.y);
@@ -43,7 +47,6 @@ export function lineChart(chart: LineChart): Markup {
   const atX = (x: number): number => left + (x / xHigh) * (width - left - right);
   const atY = (y: number): number =>
     height - bottom - ((measure(y) - yLow) / (yHigh - yLow || 1)) * (height - top - bottom);
-  const shown = (points: readonly Point[]) => points.filter(({ y }) => chart.scale === 'linear' || y > 0);
   const path = (points: readonly Point[]): string =>
     points.map(({ x, y }, index) => `${index === 0 ? 'M' : 'L'}${place(atX(x))} ${place(atY(y))}`).join('');
 
@@ -63,8 +66,8 @@ ${linearTicks(0, xHigh)
   )}
 ${chart.marks.map(({ x, label }, index) => {
   const before = atX(x) > (width * 2) / 3;
-  return markup`<line class="mark" x1="${place(atX(x))}" x2="${place(atX(x))}" y1="${top - 8}" y2="${height - bottom}"/>
-<text class="mark" x="${place(atX(x) + (before ? -5 : 5))}" y="${top - 2 + 13 * (index % 2)}" text-anchor="${
+  return markup`<line class="mark" x1="${place(atX(x))}" x2="${place(atX(x))}" y1="${top - 22}" y2="${height - bottom}"/>
+<text class="mark" x="${place(atX(x) + (before ? -5 : 5))}" y="${top - 14 + 13 * (index % 2)}" text-anchor="${
     before ? 'end' : 'start'
   }">${label}</text>`;
 })}
@@ -126,17 +129,26 @@ export function flowChart(nodes: readonly FlowNode[]): Markup {
   }
   const atX = (index: number): number => 1 + (column[index] ?? 0) * (box.width + box.gapX);
   const atY = (index: number): number => 1 + (row[index] ?? 0) * (box.height + box.gapY);
+  const span = (parent: number, child: number): number => (column[child] ?? 0) - (column[parent] ?? 0);
+  const edge = (parent: number, child: number): string => {
+    const x1 = atX(child);
+    if (span(parent, child) === 1) {
+      const y0 = atY(parent) + box.height / 2;
+      const y1 = atY(child) + box.height / 2;
+      const middle = x1 - box.gapX / 2;
+      return `M${atX(parent) + box.width} ${y0}C${middle} ${y0} ${middle} ${y1} ${x1} ${y1}`;
+    }
+    // Below the boxes in between: a straight line would look as if it came from the last of them.
+    const [from, to] = [atX(parent) + box.width - 24, x1 + 24];
+    const [y0, y1] = [atY(parent) + box.height, atY(child) + box.height];
+    const deep = Math.max(y0, y1) + 10 + 9 * span(parent, child);
+    return `M${from} ${y0}C${from + 20} ${deep} ${to - 20} ${deep} ${to} ${y1}`;
+  };
+  const longest = maximum(nodes.flatMap((node, child) => node.parents.map((parent) => span(parent, child))));
   const width = maximum(nodes.map((_, index) => atX(index))) + box.width + 1;
-  const height = maximum(nodes.map((_, index) => atY(index))) + box.height + 1;
+  const height = maximum(nodes.map((_, index) => atY(index))) + box.height + 1 + (longest > 1 ? 10 + 7 * longest : 0);
   return markup`<div class="scroll"><svg class="flow" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="stages and what they read">
-${nodes.map((node, index) =>
-  node.parents.map((parent) => {
-    const [x0, y0] = [atX(parent) + box.width, atY(parent) + box.height / 2];
-    const [x1, y1] = [atX(index), atY(index) + box.height / 2];
-    const middle = x1 - box.gapX / 2;
-    return markup`<path class="edge" d="M${x0} ${y0}C${middle} ${y0} ${middle} ${y1} ${x1} ${y1}"/>`;
-  }),
-)}
+${nodes.map((node, child) => node.parents.map((parent) => markup`<path class="edge" d="${edge(parent, child)}"/>`))}
 ${nodes.map(
   (node, index) => markup`<g class="node ${node.state}"><title>${node.name}: ${node.note}</title>
 <rect x="${atX(index)}" y="${atY(index)}" width="${box.width}" height="${box.height}" rx="6"/>
@@ -195,7 +207,7 @@ export function thumbnail(image: Bitmap, label: string): Markup {
 
 /** Round numbers (1, 2 or 5 times a power of ten) that cover the interval, about five of them. */
 export function linearTicks(low: number, high: number): number[] {
-  const rough = (high - low || Math.abs(high) || 1) / 4;
+  const rough = (high - low || Math.abs(high) || 1) / 5;
   const exponent = Number(rough.toExponential().split('e')[1]);
   const power = Number(`1e${exponent}`);
   const step = ([1, 2, 5].find((factor) => factor * power >= rough * 0.999) ?? 10) * power;
@@ -217,7 +229,7 @@ function decadeTicks(low: number, high: number): number[] {
   );
   const last = ticks.findIndex((tick) => tick >= high);
   const covering = ticks.slice(first, last === -1 ? ticks.length : Math.max(last, first + 1) + 1);
-  return covering.length <= 7 ? covering : covering.filter((tick) => tick.toExponential().startsWith('1e'));
+  return covering.length <= 9 ? covering : covering.filter((tick) => tick.toExponential().startsWith('1e'));
 }
 
 const place = (value: number): string => String(Number(value.toFixed(1)));

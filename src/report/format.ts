@@ -24,6 +24,11 @@ export function significant(value: number): string {
   return value.toExponential(3).replaceAll('-', MINUS);
 }
 
+/** A float32 scale with all the digits that tell it from its neighbours. */
+export function fullScale(scale: number): string {
+  return String(Number(scale.toPrecision(9))).replace('-', MINUS);
+}
+
 /** A share in 0..1 as a percentage with two decimals. */
 export function percent(share: number): string {
   return `${fixed(share * 100, 2)}${NARROW_SPACE}%`;

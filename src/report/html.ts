@@ -5,6 +5,7 @@ import {
   bytes,
   decibel,
   fixed,
+  fullScale,
   integer,
   NOT_MEASURED,
   percent,
@@ -88,7 +89,7 @@ function headSection(report: Report): Markup {
 <p class="byline"><span>${run.startedAt.replace('T', ' ').replace(/\.\d+Z$/, 'Z')}</span><span>${seconds(run.seconds)}</span><span class="mono">${run.id}</span></p></header>
 <div class="verdict ${tone}"><p><strong>${word}</strong>${report.sentence}</p></div>
 ${factsList(report)}
-${report.gates.length === 0 ? null : table(report.gates, gateColumns(report), { sorting: 'fixed' })}
+${report.gates.length === 0 ? null : table(report.gates, gateColumns(report), { sorting: 'fixed', width: 'full' })}
 ${
   report.lints.length === 0
     ? null
@@ -163,7 +164,7 @@ function accuracySection(test: Test): Markup {
     { pair: 'int8 reference and LiteRT', share: agreement.int8_vs_litert },
   ];
   return markup`<p class="lead">Top-1 on the test split; int8 is the shipped file. Intervals are 95 % (Wilson).</p>
-${table(rows, accuracyColumns, { sorting: 'fixed' })}
+${table(rows, accuracyColumns, { sorting: 'fixed', width: 'full' })}
 ${
   flips === null || test.mcnemarP === null
     ? null
@@ -178,7 +179,7 @@ ${table(
     { head: 'Pair', kind: 'text', cell: ({ pair }) => pair },
     { head: 'Share of examples', kind: 'number', cell: ({ share }) => orNone(share, percent) },
   ],
-  { sorting: 'fixed' },
+  { sorting: 'fixed', width: 'narrow' },
 )}`;
 }
 
@@ -214,14 +215,15 @@ function confusionSection({ metrics }: Test): Markup | null {
   const diagonal = (index: number): number => confusion[index]?.[index] ?? 0;
   const ratio = (part: number, whole: number): string => (whole === 0 ? NOT_MEASURED : percent(part / whole));
   if (confusion.length <= LARGEST_HEAT_MAP) {
-    return markup`<p class="lead">int8. Rows are true classes, columns are predictions; the shade grows with the root of the share of the row.</p>
+    const mostMistakes = Math.max(...confusion.flatMap((row, label) => row.filter((_, guess) => guess !== label)));
+    return markup`<p class="lead">int8. Rows are true classes, columns are predictions; blue deepens with the share that is right, orange with the number of mistakes.</p>
 <div class="scroll"><table class="confusion"><thead><tr><th scope="col"></th>${classes.map(
       (name) => markup`<th scope="col">${name}</th>`,
     )}<th scope="col">Recall</th></tr></thead><tbody>
 ${confusion.map(
   (row, label) => markup`<tr><th scope="row">${className(label)}</th>${row.map((value, guess) => {
-    const depth = Math.sqrt(value / Math.max(1, support[label] ?? 0));
-    const tone = `${guess === label ? 'right' : 'wrong'}${depth > 0.65 ? ' strong' : ''}${value === 0 ? ' zero' : ''}`;
+    const depth = value / Math.max(1, guess === label ? (support[label] ?? 0) : mostMistakes);
+    const tone = `${guess === label ? 'right' : 'wrong'}${depth > 0.78 ? ' strong' : ''}${value === 0 ? ' zero' : ''}`;
     return markup`<td class="${tone}" style="--v:${depth.toFixed(3)}" title="${className(label)} taken for ${className(guess)}">${integer(value)}</td>`;
   })}<td class="side">${ratio(diagonal(label), support[label] ?? 0)}</td></tr>
 `,
@@ -244,7 +246,7 @@ ${table(
     { head: 'Taken for', kind: 'text', cell: ({ guess }) => className(guess) },
     { head: 'Examples', kind: 'number', cell: ({ value }) => integer(value) },
   ],
-  { sorting: 'fixed' },
+  { sorting: 'fixed', width: 'narrow' },
 )}
 <details><summary>Recall and precision per class</summary>${table(
     perClass,
@@ -254,7 +256,7 @@ ${table(
       { head: 'Precision', kind: 'number', cell: (index) => ratio(diagonal(index), predicted[index] ?? 0) },
       { head: 'n', kind: 'number', cell: (index) => integer(support[index] ?? 0) },
     ],
-    { sorting: 'fixed' },
+    { sorting: 'fixed', width: 'narrow' },
   )}</details>`;
 }
 
@@ -307,6 +309,7 @@ ${lineChart({
   ),
   marks,
   scale: 'logarithmic',
+  floor: 0,
   tick: significant,
 })}
 ${lineChart({
@@ -317,15 +320,24 @@ ${lineChart({
   ),
   marks,
   scale: 'linear',
+  floor: accuracyFloor(training),
   tick: (share) => `${fixed(share * 100, 0)} %`,
 })}
-${lineChart({ title: 'Learning rate', series: rate, marks, scale: 'linear', tick: significant })}
+${lineChart({ title: 'Learning rate', series: rate, marks, scale: 'linear', floor: 0, tick: significant })}
 </div>
-${table(training, trainingColumns, { sorting: 'fixed' })}
+${table(training, trainingColumns, { sorting: 'fixed', width: 'full' })}
 ${training.map(rangesTable)}`;
 }
 
 type Training = Report['training'][number];
+
+/** Three times as far from 1 as the worst epoch: what matters is near the top. */
+function accuracyFloor(training: readonly Training[]): number {
+  const lowest = training.flatMap(({ metrics }) =>
+    metrics.epochs.map((epoch) => epoch.validationAccuracy ?? epoch.trainAccuracy),
+  );
+  return lowest.length === 0 ? 0 : Math.max(0, 1 - 3 * (1 - Math.min(...lowest)));
+}
 
 const trainingColumns: readonly Column<Training>[] = [
   { head: 'Stage', kind: 'text', cell: ({ stage }) => stage },
@@ -347,7 +359,7 @@ const trainingColumns: readonly Column<Training>[] = [
   {
     head: 'Train loss',
     kind: 'number',
-    cell: ({ metrics }) => orNone(metrics.epochs.at(-1)?.trainLoss ?? null, significant),
+    cell: ({ metrics }) => orNone(metrics.epochs.at(-1)?.trainLoss ?? null, (loss) => fixed(loss, 4)),
   },
   {
     head: 'Validation top-1',
@@ -370,7 +382,7 @@ ${table(
     { head: 'Updates', kind: 'number', cell: ({ updates }) => integer(updates), value: ({ updates }) => updates },
     { head: 'Over steps', kind: 'text', cell: ({ history }) => bandSparkline(history, delay) },
   ],
-  { sorting: 'fixed' },
+  { sorting: 'fixed', width: 'full' },
 )}`;
 }
 
@@ -389,7 +401,7 @@ ${
         diagnosis.blame === 'ranges' ? 'the ranges and the 8 bits are what costs' : 'look at the integer kernels first'
       }.</p>`
 }
-${table(metrics.layers, layerColumns(best), { sorting: 'sortable' })}`;
+${table(metrics.layers, layerColumns(best), { sorting: 'sortable', width: 'full' })}`;
 }
 
 function layerColumns(best: number): Column<Layer>[] {
@@ -464,7 +476,7 @@ function examplesSection({ metrics }: Test): Markup | null {
   const [first] = examples;
   if (first === undefined) return null;
   const className = (index: number): string => classes[index] ?? String(index);
-  return markup`<p class="lead">Output integers q of the shipped file and what they stand for: real = ${significant(first.scale)} \u00d7 (q \u2212 (${integer(first.zeroPoint)})).</p>
+  return markup`<p class="lead">Output integers q of the shipped file and what they stand for: real = ${fullScale(first.scale)} \u00d7 (q \u2212 (${integer(first.zeroPoint)})).</p>
 <div class="examples">${examples.slice(0, MOST_EXAMPLES).map((example) => {
     const largest = Math.max(1e-9, ...example.dequantized.map(Math.abs));
     const rows = example.raw
@@ -517,7 +529,7 @@ ${table(
     { head: 'Bytes', kind: 'number', cell: ({ size }) => integer(size) },
     { head: 'Share', kind: 'number', cell: ({ size }) => percent(size / metrics.bytes) },
   ],
-  { sorting: 'fixed' },
+  { sorting: 'fixed', width: 'narrow' },
 )}
 <details><summary>${metrics.operators.length} operators</summary>${table(
       metrics.operators,
@@ -526,7 +538,7 @@ ${table(
         { head: 'Output', kind: 'text', cell: ({ name }) => name },
         { head: 'Shape', kind: 'number', cell: ({ outputShape }) => shapeText(outputShape) },
       ],
-      { sorting: 'fixed' },
+      { sorting: 'fixed', width: 'narrow' },
     )}</details>`;
   })}
 ${model === null ? null : modelTable(model)}`;
@@ -545,10 +557,10 @@ ${table(
     { head: 'Tensor', kind: 'text', cell: ({ role, name }) => markup`${role}<small>${name}</small>` },
     { head: 'Type', kind: 'text', cell: ({ dtype }) => dtype },
     { head: 'Shape', kind: 'number', cell: ({ shape }) => shapeText(shape) },
-    { head: 'Scale', kind: 'number', cell: ({ scale }) => orNone(scale, significant) },
+    { head: 'Scale', kind: 'number', cell: ({ scale }) => orNone(scale, fullScale) },
     { head: 'Zero point', kind: 'number', cell: ({ zeroPoint }) => orNone(zeroPoint, integer) },
   ],
-  { sorting: 'fixed' },
+  { sorting: 'fixed', width: 'full' },
 )}`;
 }
 
@@ -592,7 +604,7 @@ ${table(
     { head: 'Reads', kind: 'text', cell: ({ inputs }) => digestList(inputs) },
     { head: 'Makes', kind: 'text', cell: ({ outputs }) => digestList(outputs) },
   ],
-  { sorting: 'fixed' },
+  { sorting: 'fixed', width: 'full' },
 )}
 <details><summary>${artifacts.length} artifacts with full digests</summary>${table(
     artifacts,
@@ -601,7 +613,7 @@ ${table(
       { head: 'Bytes', kind: 'number', cell: (artifact) => integer(artifact.bytes) },
       { head: 'Digest', kind: 'text', cell: ({ digest }) => markup`<code>${digest}</code>` },
     ],
-    { sorting: 'fixed' },
+    { sorting: 'fixed', width: 'full' },
   )}</details>
 <h3>Made by</h3>
 ${table(
@@ -610,7 +622,7 @@ ${table(
     { head: 'What', kind: 'text', cell: ([name]) => name },
     { head: 'Value', kind: 'text', cell: ([, value]) => markup`<code>${value}</code>` },
   ],
-  { sorting: 'fixed' },
+  { sorting: 'fixed', width: 'full' },
 )}
 ${config === null ? null : configDetails(config)}`;
 }

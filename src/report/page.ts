@@ -29,13 +29,14 @@ export interface Column<Row> {
 
 export interface TableOptions {
   readonly sorting: 'sortable' | 'fixed';
+  readonly width: 'full' | 'narrow';
 }
 
 /** A real table; the first column holds the row's head. */
 export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[], options: TableOptions): Markup {
   const sortable = options.sorting === 'sortable' ? ' sortable' : '';
   const align = (column: Column<Row>): string => (column.kind === 'number' ? 'n' : '');
-  return markup`<div class="scroll"><table class="wide${sortable}"><thead><tr>${columns.map(
+  return markup`<div class="scroll"><table class="${options.width}${sortable}"><thead><tr>${columns.map(
     (column) => markup`<th scope="col" class="${align(column)}">${column.head}</th>`,
   )}</tr></thead><tbody>
 ${rows.map(

@@ -1,12 +1,14 @@
-import { type Static, type TProperties, type TSchema, Type } from '@sinclair/typebox';
+import { type Static, Type } from '@sinclair/typebox';
 import { unreachable } from '../core/assert.ts';
 import type { Json } from '../core/json.ts';
+import { object } from '../core/schema.ts';
 import { exp } from '../core/math.ts';
 import { type RunRecord, runRecordSchema, type StageRecord, stageRecordSchema } from '../runner/record.ts';
 import {
   ConvertMetrics,
   Gate,
   ModelFile,
+  nullable,
   readStageMetrics,
   type RuntimeName,
   TestMetrics,
@@ -14,9 +16,6 @@ import {
 } from '../stages/metrics.ts';
 import { bytes, fixed, integer, percent, points } from './format.ts';
 import { mcnemarExact, wilsonInterval } from './statistics.ts';
-
-const object = <P extends TProperties>(properties: P) => Type.Object(properties, { additionalProperties: false });
-const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 
 const Measured = object({
   top1: Type.Number({ minimum: 0, maximum: 1 }),

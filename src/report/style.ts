@@ -25,7 +25,7 @@ nav{display:flex;flex-wrap:wrap;gap:4px 20px;margin-top:24px;font-size:.875rem}
 a{color:var(--c0);text-decoration:none}a:hover{text-decoration:underline}
 code,.mono{font-family:ui-monospace,'SF Mono',Menlo,Consolas,'DejaVu Sans Mono',monospace;font-size:.86em;overflow-wrap:anywhere}
 .verdict{margin-top:32px;padding:22px 26px;border-radius:10px;background:var(--surface);border-left:5px solid var(--tone)}
-.verdict p{font-size:1.1rem;line-height:1.5;margin:0}
+.verdict p{font-size:1.1rem;line-height:1.5;margin:0;max-width:none}
 .verdict strong{color:var(--tone);margin-right:.5em}
 .good{--tone:var(--c2)}.bad{--tone:var(--c1)}.plain{--tone:var(--muted)}
 .mark-good,.mark-bad{font-weight:600;white-space:nowrap}.mark-good{color:var(--c2)}.mark-bad{color:var(--c1)}
@@ -38,12 +38,13 @@ code,.mono{font-family:ui-monospace,'SF Mono',Menlo,Consolas,'DejaVu Sans Mono',
 font-size:11px;font-weight:700;line-height:16px;text-align:center}
 .scroll{overflow-x:auto;max-width:100%;margin:12px 0 20px}
 table{border-collapse:collapse;font-size:.875rem;line-height:1.4}
-table.wide{width:100%}
+table.full{width:100%}table.narrow{width:560px;max-width:100%}
 th,td{padding:7px 14px 7px 0;text-align:left;vertical-align:baseline;border-bottom:1px solid var(--line)}
 th:last-child,td:last-child{padding-right:0}
 thead th{font-weight:500;color:var(--muted);font-size:.8rem;vertical-align:bottom;border-bottom-color:color-mix(in srgb,var(--line),var(--ink) 18%)}
 tbody th{font-weight:500}
 .n{text-align:right;white-space:nowrap}
+td.n+td:not(.n),th.n+th:not(.n),th.n+td:not(.n){padding-left:20px}
 td small,th small{display:block;color:var(--muted);font-weight:400;font-size:.78rem}
 th button{all:unset;cursor:pointer}th button:focus-visible{outline:2px solid var(--c0);outline-offset:2px}
 th[aria-sort=ascending] button::after{content:' \\2191'}th[aria-sort=descending] button::after{content:' \\2193'}
@@ -65,7 +66,7 @@ svg text{fill:var(--muted);font-size:11.5px}svg .grid{stroke:var(--line)}svg .ax
 svg line.mark{stroke:var(--ink);stroke-dasharray:3 3;opacity:.65}svg text.mark{fill:var(--ink);font-size:11px}
 .curve{fill:none;stroke:var(--c);stroke-width:1.8;stroke-linejoin:round;vector-effect:non-scaling-stroke}
 .curve.faint{stroke-width:1.2;opacity:.5}.dot{fill:var(--c)}
-.spark{width:180px;height:30px}.spark .band{fill:var(--c1);opacity:.16}.spark .curve{stroke-width:1.2}
+.spark{display:inline-block;vertical-align:middle;width:180px;height:30px}.spark .band{fill:var(--c1);opacity:.16}.spark .curve{stroke-width:1.2}
 .c0{--c:var(--c0)}.c1{--c:var(--c1)}.c2{--c:var(--c2)}.c3{--c:var(--c3)}.c4{--c:var(--c4)}.c5{--c:var(--c5)}
 .bar{display:inline-block;width:64px;height:7px;border-radius:2px;background:var(--surface);vertical-align:middle;margin-left:8px}
 .bar .fill{display:block;height:100%;border-radius:2px;background:var(--c)}
@@ -73,6 +74,7 @@ svg line.mark{stroke:var(--ink);stroke-dasharray:3 3;opacity:.65}svg text.mark{f
 .flow .edge{fill:none;stroke:var(--muted);opacity:.55}.flow rect{fill:var(--surface);stroke:var(--line)}
 .flow .run rect{stroke:var(--c0);stroke-width:1.5}.flow .failed rect{stroke:var(--c1);stroke-width:2}.flow .waiting rect{stroke-dasharray:4 3}
 .flow .name{fill:var(--ink);font-size:13px;font-weight:600}
+.better{color:var(--c2)}.worse{color:var(--c1)}
 .examples{display:grid;grid-template-columns:repeat(auto-fill,minmax(230px,1fr));gap:20px;margin-top:12px}
 .example{border:1px solid var(--line);border-radius:8px;padding:14px 16px;break-inside:avoid}
 .example header{display:flex;gap:14px;align-items:center;margin-bottom:8px;font-size:.9rem;line-height:1.35}
@@ -81,8 +83,10 @@ svg line.mark{stroke:var(--ink);stroke-dasharray:3 3;opacity:.65}svg text.mark{f
 .thumb{image-rendering:pixelated;width:56px;height:56px;object-fit:contain;border-radius:4px;background:var(--surface)}
 details{margin:12px 0}summary{cursor:pointer;color:var(--c0);font-size:.9rem}
 pre{background:var(--surface);padding:16px 18px;border-radius:8px;overflow-x:auto;font-size:.8rem;line-height:1.5;white-space:pre-wrap;overflow-wrap:anywhere}
-@media (max-width:640px){body{padding:28px 18px 64px}section{margin-top:40px}.verdict{padding:16px 18px}.facts{grid-template-columns:1fr 1fr}svg text{font-size:15px}svg text.mark{font-size:14px}.flow .name{font-size:13px}.flow .note{font-size:11.5px}}
+@media (max-width:640px){body{padding:28px 18px 64px}section{margin-top:40px}.verdict{padding:16px 18px}.facts{grid-template-columns:1fr 1fr}svg text{font-size:14px}svg text.mark{font-size:13px}.flow .name{font-size:13px}.flow .note{font-size:11.5px}}
 @media print{:root{${light}}html{font-size:12px}body{padding:0;max-width:none}nav{display:none}section{margin-top:24px;padding-top:12px}
+@page{margin:14mm}.charts{grid-template-columns:1fr 1fr;gap:16px 24px}svg text,svg text.mark{font-size:12px}table{font-size:10px}th,td{padding:4px 8px 4px 0}
+.sortable .bar{display:none}td.n+td:not(.n),th.n+th:not(.n),th.n+td:not(.n){padding-left:10px}.flow{height:auto}
 figure,tr,.facts{break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:visible}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 `);
 

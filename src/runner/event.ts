@@ -46,8 +46,8 @@ type WithoutTime<E> = E extends unknown ? Omit<E, 'time'> : never;
 export type UntimedEvent = WithoutTime<RunEvent>;
 
 export interface EventLog {
-  write(event: RunEvent): void;
-  close(): void;
+  readonly write: (event: RunEvent) => void;
+  readonly close: () => void;
 }
 
 /** One JSON object per line, each written at once and whole: a line that does not fit on the disk is taken back. */

@@ -23,11 +23,11 @@ export interface ExecuteOptions {
   readonly store: string;
   /** Folder that holds a folder per run; made if it is missing. */
   readonly runs: string;
-  emit(event: RunEvent): void;
+  readonly emit: (event: RunEvent) => void;
   readonly signal: AbortSignal;
-  clock(): Date;
+  readonly clock: () => Date;
   /** At least 16 hex digits, new on every call and in every process. */
-  randomHex(): string;
+  readonly randomHex: () => string;
   readonly provenance: Provenance;
   /** Names of stages that run even if they have a result, and replace it. */
   readonly force?: readonly string[];
@@ -51,8 +51,8 @@ export class Interrupted extends Error {
 export async function execute(plan: Plan, options: ExecuteOptions): Promise<RunRecord> {
   checkPlan(plan);
   const startedAt = options.clock();
-  const store = await openStore(options.store, () => options.randomHex());
-  const folder = await createRunFolder(options.runs, plan, startedAt, () => options.randomHex());
+  const store = await openStore(options.store, options.randomHex);
+  const folder = await createRunFolder(options.runs, plan, startedAt, options.randomHex);
   const run: Run = { options, store, folder, emit, results: new Map() };
   const stages: StageRecord[] = [];
   let current: StagePlan | null = null;

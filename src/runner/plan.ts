@@ -26,8 +26,8 @@ export interface StagePlan {
   readonly inputs: Readonly<Record<string, StageInput>>;
   readonly outputs: Readonly<Record<string, StageOutput>>;
   /** Rejects when the file is not what the output's type promises; the result is then not kept. */
-  check(output: string, file: string): Promise<void>;
-  execute(context: StageContext): Promise<StageOutcome>;
+  readonly check: (output: string, file: string) => Promise<void>;
+  readonly execute: (context: StageContext) => Promise<StageOutcome>;
 }
 
 export interface StageImplementation {
@@ -55,7 +55,7 @@ export interface StageContext {
   readonly inputs: Readonly<Record<string, string>>;
   /** The only folder to write to. It is gone after the stage: what is not declared as an output is scratch. */
   readonly directory: string;
-  emit(progress: StageProgress): void;
+  readonly emit: (progress: StageProgress) => void;
   readonly signal: AbortSignal;
 }
 

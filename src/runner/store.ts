@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Value } from '@sinclair/typebox/value';
 import { userError } from '../core/diagnostic.ts';
@@ -118,7 +118,7 @@ export async function putObject(store: Store, source: string): Promise<Artifact>
     const target = objectPath(store, artifact.digest);
     try {
       // An intact object stays: earlier runs share its blocks. A damaged one is replaced.
-      if ((await inspectObject(store, artifact)) === null) await rm(temporary);
+      if ((await inspectObject(store, artifact.digest)) === null) await rm(temporary);
       else {
         await mkdir(join(target, '..'), { recursive: true });
         await moveDurably(temporary, target);
@@ -185,10 +185,9 @@ function parseRecord(text: string, key: string): ActionRecord | null {
 }
 
 /** What is wrong with an object, null when nothing is. */
-async function inspectObject(store: Store, { digest, bytes }: Artifact): Promise<'missing' | 'damaged' | null> {
+async function inspectObject(store: Store, digest: Digest): Promise<'missing' | 'damaged' | null> {
   const file = objectPath(store, digest);
   try {
-    if ((await stat(file)).size !== bytes) return 'damaged';
     const hash = createHash('sha256');
     for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) hash.update(chunk);
     return `sha256:${hash.digest('hex')}` === digest ? null : 'damaged';
@@ -199,7 +198,7 @@ async function inspectObject(store: Store, { digest, bytes }: Artifact): Promise
 }
 
 async function setAsideIfBad(store: Store, name: string, artifact: Artifact): Promise<Damage | null> {
-  const state = await inspectObject(store, artifact);
+  const state = await inspectObject(store, artifact.digest);
   if (state === null) return null;
   const found = `the stored file of output "${name}" (${artifact.digest.slice(0, 19)}) is ${state}`;
   if (state === 'missing') return { found, movedTo: null };

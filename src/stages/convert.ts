@@ -1,5 +1,17 @@
 import { choice, key } from '../core/schema.ts';
+import { elementBytes, numElements } from '../core/tensor.ts';
+import type { Graph } from '../graph/graph.ts';
+import { valueOf } from '../graph/graph.ts';
+import { verify } from '../graph/verify.ts';
+import { importGraphDef } from '../graphdef/import.ts';
+import { lowerToInt8 } from '../passes/index.ts';
+import { readGraphDef } from '../protobuf/graph-def.ts';
+import { writeTflite } from '../tflite/write.ts';
 import { defineStage } from './define.ts';
+import { inputPath, readInput, writeOutput } from './files.ts';
+import type { ConvertMetrics } from './metrics.ts';
+
+const outputs = { model: { type: 'Tflite/1', file: 'model.tflite' } } as const;
 
 export const convert = defineStage({
   kind: 'convert',
@@ -8,10 +20,42 @@ export const convert = defineStage({
   from: { accepts: ['FrozenGraph/1'], optional: false },
   produces: 'Tflite/1',
   uses: [],
+  inputs: { graph: { type: 'FrozenGraph/1', optional: false } },
+  outputs,
   fields: {
     scheme: choice(['int8'], {
       ...key('int8: activations per tensor, filters per channel and symmetric'),
       default: 'int8',
     }),
   },
+
+  async run({ scheme }, context) {
+    const file = inputPath(context, 'graph');
+    const frozen = importGraphDef(readGraphDef(await readInput(context, 'graph'), file), new Map(), file);
+    const { graph, adjustments } = lowerToInt8(frozen, file);
+    const bytes = writeTflite(verify(graph));
+    await writeOutput(context, outputs.model, bytes);
+    return {
+      metrics: { kind: 'convert', scheme, ...describe(graph, bytes.length), adjustments: [...adjustments] } satisfies ConvertMetrics,
+      verdict: 'pass',
+    };
+  },
 });
+
+/** Where the bytes of the file go, and what it runs. */
+function describe(graph: Graph, bytes: number): Pick<ConvertMetrics, 'bytes' | 'floatBytes' | 'sections' | 'operators'> {
+  let [weights, biases, parameters] = [0, 0, 0];
+  for (const { source, type } of graph.values.values()) {
+    if (source.kind !== 'constant') continue;
+    const elements = numElements(type.shape);
+    parameters += elements;
+    if (type.dtype === 'int32') biases += elements * elementBytes.int32;
+    else weights += elements * elementBytes[type.dtype];
+  }
+  return {
+    bytes,
+    floatBytes: parameters * elementBytes.float32,
+    sections: { weights, biases, other: bytes - weights - biases },
+    operators: graph.nodes.map(({ op, name }) => ({ op, name, outputShape: [...valueOf(graph, name).type.shape] })),
+  };
+}

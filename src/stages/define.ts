@@ -1,10 +1,23 @@
 import type { Static, TLiteral, TObject, TOptional, TProperties, TSchema, TString } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
 import { key, object, runtime } from '../core/schema.ts';
+import type { StageRun } from './run.ts';
 
 /** What a stage hands to the next; the number is the version of the format. */
 export type ArtifactType =
-  'FloatModel/1' | 'QatModel/1' | 'EvalGraph/1' | 'FrozenGraph/1' | 'Tflite/1' | 'TestReport/1';
+  'FloatModel/1' | 'QatModel/1' | 'EvalGraph/1' | 'Checkpoint/1' | 'FrozenGraph/1' | 'Tflite/1' | 'TestReport/1';
+
+/** A file that a stage reads: made by the nearest stage on its `from` chain that writes this type. */
+export interface StageInputRule {
+  readonly type: ArtifactType;
+  readonly optional: boolean;
+}
+
+/** A file that a stage writes, by its name in the stage's folder. */
+export interface StageOutputRule {
+  readonly type: ArtifactType;
+  readonly file: string;
+}
 
 /** Parts of the pipeline outside `stages` that a stage reads, which therefore enter its key. */
 export type StageNeed = 'data' | 'model' | 'engine' | 'seed';
@@ -20,8 +33,12 @@ export interface StageDefinition<Kind extends string = string, Config extends TS
   readonly from: FromRule;
   readonly produces: ArtifactType;
   readonly uses: readonly StageNeed[];
+  readonly inputs: Readonly<Record<string, StageInputRule>>;
+  readonly outputs: Readonly<Record<string, StageOutputRule>>;
   /** The schema of the whole stage: `uses`, `from` and the stage's own fields. */
   readonly config: Config;
+  // A method, so that a table of stages may forget which config each takes; `index.ts` pairs them again.
+  run(...args: Parameters<StageRun<Static<Config>>>): ReturnType<StageRun<Static<Config>>>;
 }
 
 /** A stage's config as its `run` gets it: everything present. */
@@ -43,9 +60,12 @@ export function defineStage<const Kind extends string, const F extends FromRule,
   readonly from: F;
   readonly produces: ArtifactType;
   readonly uses: readonly StageNeed[];
+  readonly inputs: Readonly<Record<string, StageInputRule>>;
+  readonly outputs: Readonly<Record<string, StageOutputRule>>;
   readonly fields: P;
+  readonly run: StageRun<Static<TObject<P>>>;
 }): StageDefinition<Kind, StageSchema<Kind, F, P>> {
-  const { kind, revision, description, from, produces, uses, fields } = definition;
+  const { kind, revision, description, from, produces, uses, inputs, outputs, fields, run } = definition;
   // Not in the key: names do not matter there, and the input is known by the digest of its content.
   const fromSchema = Type.String(runtime('Name of the stage whose result this stage takes'));
   const config = object(
@@ -57,5 +77,8 @@ export function defineStage<const Kind extends string, const F extends FromRule,
     { description },
   );
   // The compiler cannot follow the conditional spread; FromFields says the same.
-  return { kind, revision, from, produces, uses, config: config as unknown as StageSchema<Kind, F, P> };
+  const schema = config as unknown as StageSchema<Kind, F, P>;
+  // The stage's own fields are part of the whole, which TypeScript cannot show for a generic P.
+  const runWhole = run as unknown as StageRun<Static<StageSchema<Kind, F, P>>>;
+  return { kind, revision, from, produces, uses, inputs, outputs, config: schema, run: runWhole };
 }

@@ -1,5 +1,12 @@
+import { variablesOf } from '../graph/graph.ts';
+import { encodeModelFile, tensorSource } from './checkpoint.ts';
 import { defineStage } from './define.ts';
-import { trainingFields } from './training.ts';
+import { writeOutput } from './files.ts';
+import { floatGraph } from './graphs.ts';
+import type { TrainMetrics } from './metrics.ts';
+import { inferenceTensors, runTraining, trainingFields } from './training.ts';
+
+const outputs = { model: { type: 'FloatModel/1', file: 'float_model.safetensors' } } as const;
 
 export const floatPretrain = defineStage({
   kind: 'float-pretrain',
@@ -8,5 +15,21 @@ export const floatPretrain = defineStage({
   from: null,
   produces: 'FloatModel/1',
   uses: ['data', 'model', 'engine', 'seed'],
+  inputs: {},
+  outputs,
   fields: trainingFields,
+
+  async run(config, context, environment) {
+    const dataset = environment.dataset();
+    const spec = environment.model(dataset);
+    const weights = { kind: 'random', seed: environment.seed } as const;
+    const { variables, metrics } = await runTraining(config, spec, dataset, weights, null, context, environment);
+    const names = variablesOf(floatGraph(spec, 1, tensorSource(variables, 'the trained weights')));
+    const tensors = inferenceTensors(
+      names.map(({ name }) => name),
+      variables,
+    );
+    await writeOutput(context, outputs.model, encodeModelFile({ level: 'float', spec, tensors }));
+    return { metrics: { kind: 'train', level: 'float', ...metrics } satisfies TrainMetrics, verdict: 'pass' };
+  },
 });

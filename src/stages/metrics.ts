@@ -1,14 +1,14 @@
-import { type Static, type TProperties, type TSchema, Type } from '@sinclair/typebox';
+import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import type { JsonObject } from '../core/json.ts';
+import { object } from '../core/schema.ts';
 
 /**
  * What stages hand to the report as their `metrics`. Shares are in 0..1, times in seconds, sizes in bytes, sizes of
  * disagreement in steps (multiples of the scale). `null` says "not measured"; what can be derived is not stored.
  */
 
-const object = <P extends TProperties>(properties: P) => Type.Object(properties, { additionalProperties: false });
-const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+export const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 const share = Type.Number({ minimum: 0, maximum: 1 });
 const count = Type.Integer({ minimum: 0 });
 const shape = Type.Array(count);
@@ -82,7 +82,7 @@ export const ConvertMetrics = object({
 
 const AccuracyCount = object({ top1: share, correct: count, n: count });
 
-/** From worst to best informed about what ships; the order in which every table shows them. */
+/** In the order of every table: from the model that was trained to the file that ships and its witness. */
 export const runtimes = ['float', 'fake_quant', 'int8', 'int8_litert'] as const;
 export type RuntimeName = (typeof runtimes)[number];
 

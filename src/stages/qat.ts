@@ -1,7 +1,16 @@
 import { Type } from '@sinclair/typebox';
 import { choice, key } from '../core/schema.ts';
+import { variablesOf } from '../graph/graph.ts';
+import { stepVariable } from '../passes/index.ts';
+import { encodeModelFile, readModelFile, tensorSource } from './checkpoint.ts';
 import { defineStage } from './define.ts';
-import { trainingFields } from './training.ts';
+import { writeOutput } from './files.ts';
+import type { InitialWeights } from './graphs.ts';
+import { evalGraph } from './graphs.ts';
+import type { TrainMetrics } from './metrics.ts';
+import { inferenceTensors, runTraining, trainingFields } from './training.ts';
+
+const outputs = { model: { type: 'QatModel/1', file: 'qat_model.safetensors' } } as const;
 
 export const qat = defineStage({
   kind: 'qat',
@@ -10,6 +19,8 @@ export const qat = defineStage({
   from: { accepts: ['FloatModel/1'], optional: true },
   produces: 'QatModel/1',
   uses: ['data', 'model', 'engine', 'seed'],
+  inputs: { model: { type: 'FloatModel/1', optional: true } },
+  outputs,
   fields: {
     ...trainingFields,
     delay: Type.Integer({
@@ -28,4 +39,31 @@ export const qat = defineStage({
       default: 'mean',
     }),
   },
+
+  async run(config, context, environment) {
+    const dataset = environment.dataset();
+    const spec = environment.model(dataset);
+    const weights = await startingWeights(context.inputs['model'], environment.seed);
+    const { delay, ema_decay: decay, merge_ranges: merge } = config;
+    const quantization = { delay, decay, merge };
+    const trained = await runTraining(config, spec, dataset, weights, quantization, context, environment);
+    // The eval graph's state, less the weight ranges, which it takes from the final weights by itself.
+    const state = variablesOf(evalGraph(spec, 1, tensorSource(trained.variables, 'the trained weights')));
+    const names = [...state.map(({ name }) => name).filter((name) => !name.includes('/weights_quant/')), stepVariable];
+    const tensors = inferenceTensors(names, trained.variables);
+    await writeOutput(context, outputs.model, encodeModelFile({ level: 'qat', spec, tensors }));
+    const updates = trained.metrics.steps;
+    const ranges = trained.ranges.map((range) => ({ ...range, updates }));
+    return {
+      metrics: { kind: 'train', level: 'qat', delay, decay, ranges, ...trained.metrics } satisfies TrainMetrics,
+      verdict: 'pass',
+    };
+  },
 });
+
+/** The float parent's weights, or fresh ones: then the delay is the float phase. */
+async function startingWeights(parent: string | undefined, seed: number): Promise<InitialWeights> {
+  if (parent === undefined) return { kind: 'random', seed };
+  const { tensors } = await readModelFile(parent);
+  return { kind: 'given', tensor: tensorSource(tensors, parent) };
+}

@@ -1,4 +1,15 @@
+import { exportGraphDef } from '../graphdef/export.ts';
+import { writeSafetensors } from '../files/safetensors.ts';
+import { writeGraphDef } from '../protobuf/graph-def.ts';
+import { readModelFile, tensorSource } from './checkpoint.ts';
 import { defineStage } from './define.ts';
+import { inputPath, writeOutput } from './files.ts';
+import { evalGraph } from './graphs.ts';
+
+const outputs = {
+  graph: { type: 'EvalGraph/1', file: 'eval_graph.pb' },
+  checkpoint: { type: 'Checkpoint/1', file: 'checkpoint.safetensors' },
+} as const;
 
 export const saveEvalGraph = defineStage({
   kind: 'save-eval-graph',
@@ -7,5 +18,17 @@ export const saveEvalGraph = defineStage({
   from: { accepts: ['QatModel/1'], optional: false },
   produces: 'EvalGraph/1',
   uses: [],
+  inputs: { model: { type: 'QatModel/1', optional: false } },
+  outputs,
   fields: {},
+
+  async run(_config, context) {
+    const file = inputPath(context, 'model');
+    const { spec, tensors } = await readModelFile(file);
+    const { graphDef, variables } = exportGraphDef(evalGraph(spec, 1, tensorSource(tensors, file)));
+    await writeOutput(context, outputs.graph, writeGraphDef(graphDef));
+    // In TensorFlow's layout and under the names of the graph's variables.
+    await writeOutput(context, outputs.checkpoint, writeSafetensors({ tensors: variables, metadata: new Map() }));
+    return { metrics: {}, verdict: 'pass' };
+  },
 });

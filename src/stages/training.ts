@@ -1,7 +1,23 @@
+import type { Static } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
 import { choice, key, object } from '../core/schema.ts';
+import type { Tensor } from '../core/tensor.ts';
+import type { Dataset } from '../data/dataset.ts';
+import type { ModelSpec } from '../models/layers.ts';
+import type { OptimizerSpec } from '../passes/index.ts';
+import { rangeNames } from '../passes/index.ts';
+import type { StageContext } from '../runner/plan.ts';
 import { devicesSchema } from './devices.ts';
+import type { Evaluation } from './evaluate.ts';
+import { evaluate } from './evaluate.ts';
+import type { InitialWeights, QuantizationOptions } from './graphs.ts';
+import { evalGraph, floatGraph, trainingGraph } from './graphs.ts';
+import { tensorSource } from './checkpoint.ts';
+import type { OptimizerConfig } from './optimizer.ts';
 import { optimizerSchema } from './optimizer.ts';
+import type { StageEnvironment } from './run.ts';
+import type { Trained } from './train-loop.ts';
+import { train } from './train-loop.ts';
 
 /** The fields that both training stages have. */
 export const trainingFields = {
@@ -22,3 +38,78 @@ export const trainingFields = {
   }),
   devices: devicesSchema,
 };
+
+const trainingSchema = Type.Object(trainingFields);
+export type TrainingConfig = Static<typeof trainingSchema>;
+
+/** Trains a network as a training stage does, float or with quantization. */
+export async function runTraining(
+  config: TrainingConfig,
+  spec: ModelSpec,
+  dataset: Dataset,
+  weights: InitialWeights,
+  quantization: QuantizationOptions,
+  context: StageContext,
+  environment: StageEnvironment,
+): Promise<Trained> {
+  const replicas = config.devices.length;
+  const graph = trainingGraph(spec, config.batch / replicas, weights, quantization, optimizerSpec(config.optimizer));
+  const { learning_rate: learningRate, schedule, warmup } = config.optimizer;
+  const validate = async (variables: ReadonlyMap<string, Tensor>): Promise<Evaluation> => {
+    const tensor = tensorSource(variables, 'the weights in training');
+    const inference = (quantization === null ? floatGraph : evalGraph)(spec, 1, tensor);
+    const open = (batched: typeof inference) => environment.open(batched, 1);
+    return evaluate(inference, dataset.validation, spec.normalize, open, context.signal);
+  };
+  return train(
+    graph,
+    {
+      epochs: config.epochs,
+      batch: config.batch,
+      replicas,
+      seed: environment.seed,
+      schedule: { learningRate, schedule, warmup },
+      patience: config.early_stopping?.patience ?? null,
+      keep: config.keep,
+    },
+    {
+      dataset,
+      normalize: spec.normalize,
+      open: (opened, count) => environment.open(opened, count),
+      validate: dataset.validation.count > 0 ? validate : null,
+      tracked: activationQuantizers(graph).map((name) => ({ name, ...rangeNames(name) })),
+      emit: (progress) => context.emit(progress),
+      signal: context.signal,
+      now: () => environment.now(),
+    },
+  );
+}
+
+/** The tensors of an inference graph out of all variables of training: no optimizer slots, no averages under way. */
+export function inferenceTensors(
+  names: Iterable<string>,
+  variables: ReadonlyMap<string, Tensor>,
+): ReadonlyMap<string, Tensor> {
+  return new Map(
+    [...names].flatMap((name) => {
+      const tensor = variables.get(name);
+      return tensor === undefined ? [] : [[name, tensor] as const];
+    }),
+  );
+}
+
+/** Quantizers with a trained range, in graph order: those whose range is state of the training graph. */
+export function activationQuantizers(graph: ReturnType<typeof trainingGraph>): readonly string[] {
+  const suffix = '/min/biased';
+  return [...graph.values.keys()].filter((name) => name.endsWith(suffix)).map((name) => name.slice(0, -suffix.length));
+}
+
+function optimizerSpec(config: OptimizerConfig): OptimizerSpec {
+  const weightDecay = config.weight_decay;
+  switch (config.kind) {
+    case 'sgd':
+      return { kind: 'sgd', momentum: config.momentum, nesterov: config.nesterov, weightDecay };
+    case 'adam':
+      return { kind: 'adam', beta1: config.beta1, beta2: config.beta2, epsilon: config.epsilon, weightDecay };
+  }
+}

@@ -34,7 +34,8 @@ export function runQuantized<K extends OpName>(
   attrs: Attrs[K],
   variant: QuantizedVariant,
 ): QuantizedRun {
-  const { operands, quant: rule, float, int8, infer } = ops[op];
+  const definition = ops[op];
+  const { operands, quant: rule, float, int8 } = definition;
   if (float === null || int8 === null) return internal(`${op} has no pair of kernels to compare`);
   const stored: StoredOperand[] = [];
   for (const [index, real] of reals.entries()) {
@@ -44,7 +45,7 @@ export function runQuantized<K extends OpName>(
     else stored.push(store(real, variant.dtype, rangeParams(real.data, variant.dtype)));
   }
 
-  const [type] = infer(
+  const [type] = definition.infer(
     stored.map(({ operand }) => operand.type),
     attrs,
   );

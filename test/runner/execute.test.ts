@@ -261,6 +261,15 @@ describe('a damaged store', () => {
     expect(kinds()).not.toContain('cache-repaired');
   });
 
+  it('writes an object anew when the one in its place is damaged', async () => {
+    await run(chain());
+    rmSync(join(store, 'v1/actions'), { recursive: true });
+    rmSync(objectOf('abc8'));
+    writeFileSync(objectOf('abc8'), 'abd8');
+    await run(chain());
+    expect(readFileSync(objectOf('abc8'), 'utf8')).toBe('abc8');
+  });
+
   it.each(['', '{"schema":"qpipe-action-v1"}', '[]'])('sets aside a record that reads %j', async (text) => {
     const { stages } = await run(chain());
     const key = stages[2]?.key ?? '';
@@ -333,7 +342,8 @@ describe('a failing stage', () => {
 
   it("keeps a stage's own trouble with other files apart from the store's", async () => {
     const elsewhere = Object.assign(new Error('EACCES'), { code: 'EACCES', path: '/data/images' });
-    await expect(run(planOf(fake('pretrain', () => { throw elsewhere; })))).rejects.toBe(elsewhere); // prettier-ignore
+    const plan = planOf(fake('pretrain', () => 'abc', { execute: () => Promise.reject(elsewhere) }));
+    await expect(run(plan)).rejects.toBe(elsewhere);
   });
 });
 

@@ -32,7 +32,6 @@ export const NORM_GRAD_STATISTICS = 54;
 export const NORM_GRAD_APPLY = 55;
 
 export const FAKE_QUANT = 60;
-export const FAKE_QUANT_GRAD = 61;
 export const OBSERVE_RANGE = 62;
 export const OBSERVE_SLICES = 63;
 

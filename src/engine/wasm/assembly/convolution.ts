@@ -57,20 +57,20 @@ export function convolve(args: usize, part: i32, parts: i32, scratch: usize): vo
   const aStep = pointer(args, 11), columns = integer(args, 12);
   const k = numSegments * segmentLength, padded = paddedColumns(columns);
   const panels = packed + floats(padded);
-  // Pairs of rows are cut, so that no block is computed twice but at the end of an image.
-  const pairs = (numRows + 3) >> 2;
-  let at = cut(numImages * pairs, part, parts);
-  const end = cut(numImages * pairs, part + 1, parts);
+  // Groups of four rows are cut, so that no block is computed twice but at the end of an image.
+  const groups = (numRows + 3) >> 2;
+  let at = cut(numImages * groups, part, parts);
+  const end = cut(numImages * groups, part + 1, parts);
   while (at < end) {
-    const image = at / pairs;
-    const firstPair = at - image * pairs;
-    const lastPair = min(pairs, firstPair + end - at);
-    at += lastPair - firstPair;
-    const lastRow = min(numRows, lastPair << 2);
+    const image = at / groups;
+    const firstGroup = at - image * groups;
+    const lastGroup = min(groups, firstGroup + end - at);
+    at += lastGroup - firstGroup;
+    const lastRow = min(numRows, lastGroup << 2);
     const a = framed(source + (<usize>image) * imageBytes, args + floats(13), scratch);
     const y = output + (<usize>image) * outputBytes;
     // Row groups small enough for the first-level cache are taken through all panels.
-    for (let first = firstPair << 2; first < lastRow; first += 128) {
+    for (let first = firstGroup << 2; first < lastRow; first += 128) {
       const last = min(lastRow, first + 128);
       for (let column = 0; column < padded; ) {
         const width = panelWidth(columns - column);

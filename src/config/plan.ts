@@ -1,0 +1,229 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { internal, present, unreachable } from '../core/assert.ts';
+import { UserError } from '../core/diagnostic.ts';
+import type { Json, JsonObject } from '../core/json.ts';
+import type { DataConfig } from '../data/config.ts';
+import { dataSchema } from '../data/config.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { sha256 } from '../data/dataset.ts';
+import type { DataSource } from '../data/load.ts';
+import { loadDataset, sourceDigest, sourceFiles } from '../data/load.ts';
+import { mnistFolder } from '../data/mnist.ts';
+import type { Engine } from '../engine/engine.ts';
+import { referenceEngine } from '../engine/reference.ts';
+import { wasmEngine } from '../engine/wasm/index.ts';
+import { readBytes } from '../files/bytes.ts';
+import type { ModelConfig } from '../models/config.ts';
+import { modelSchema } from '../models/config.ts';
+import type { Layer, ModelSpec } from '../models/layers.ts';
+import { lenet5, mlp } from '../models/presets.ts';
+import type { Digest } from '../runner/fingerprint.ts';
+import type { Plan, StageInput, StagePlan } from '../runner/plan.ts';
+import { artifactChecks } from '../stages/artifacts.ts';
+import type { StageDefinition } from '../stages/define.ts';
+import { stages as definitions } from '../stages/index.ts';
+import type { StageEnvironment } from '../stages/run.ts';
+import { keyPart } from './key-part.ts';
+import type { LoadedPipeline } from './load.ts';
+import type { ResolvedPipeline, ResolvedStage } from './resolve.ts';
+import { parentOf } from './resolve.ts';
+import { sizeDiagnostics } from './semantics.ts';
+
+export interface PlanOptions {
+  /** Threads of the engine when the pipeline does not say. */
+  readonly threads: number;
+  /** Milliseconds on a clock that only goes forward. */
+  now(): number;
+}
+
+/**
+ * Binds a pipeline to data, code and an engine.
+ *
+ * @throws UserError for data that cannot be read, and for settings that do not fit the data
+ */
+export function makePlan(loaded: LoadedPipeline, options: PlanOptions): Plan {
+  const { pipeline, locate, text } = loaded;
+  const source = dataSource(pipeline.data);
+  const validation = { count: pipeline.data.validation, seed: pipeline.seed };
+  let dataset: Dataset | null = null;
+  const load = (): Dataset => (dataset ??= loadDataset(source, validation));
+
+  const trainingImages = trainingCount(source) ?? load().train.count + load().validation.count;
+  const problems = sizeDiagnostics(pipeline, locate, { trainingImages });
+  if (problems.length > 0) throw new UserError(problems, 64);
+
+  const files = sourceFiles(source).map(({ name, path }) => {
+    const bytes = readBytes(path, 'check the paths under `data:`');
+    return { name, size: bytes.length, sha256: sha256(bytes) };
+  });
+  const engine = engines[pipeline.engine];
+  const shared: Shared = {
+    pipeline,
+    dataDigest: sourceDigest(source, validation, files) as Digest, // it begins with `sha256:`
+    engine,
+    code: readStageManifest(),
+    environment: {
+      seed: pipeline.seed,
+      dataset: load,
+      model: (data) => modelSpec(pipeline, data),
+      open: (graph, replicas) => engine.open(graph, { replicas, threads: pipeline.threads ?? options.threads }),
+      now: () => options.now(),
+    },
+  };
+  return {
+    name: pipeline.name,
+    pipeline: text,
+    resolved: pipeline as unknown as JsonObject, // plain JSON by construction, see ResolvedPipeline
+    stages: pipeline.stages.map((stage) => planStage(stage, shared)),
+  };
+}
+
+interface Shared {
+  readonly pipeline: ResolvedPipeline;
+  readonly dataDigest: Digest;
+  readonly engine: Engine;
+  readonly code: ReadonlyMap<string, Digest>;
+  readonly environment: StageEnvironment;
+}
+
+const engines: { readonly [E in ResolvedPipeline['engine']]: Engine } = {
+  wasm: wasmEngine,
+  reference: referenceEngine,
+};
+
+function planStage({ name, config }: ResolvedStage, shared: Shared): StagePlan {
+  const { pipeline, environment } = shared;
+  // The table pairs kinds with configs; by index it forgets which.
+  const definition = definitions[config.uses] as StageDefinition;
+  const uses = new Set(definition.uses);
+  return {
+    name,
+    kind: definition.kind,
+    implementation: {
+      id: `builtin:${definition.kind}`,
+      revision: definition.revision,
+      code: present(shared.code.get(definition.kind), `the code digest of stage kind ${definition.kind}`),
+    },
+    config: {
+      stage: keyPart(definition.config, config),
+      ...(uses.has('model') ? { model: keyPart(modelSchema, pipeline.model) } : {}),
+      ...(uses.has('data') ? { normalize: normalizePart(pipeline.data) } : {}),
+    },
+    seeds: uses.has('seed') ? { seed: pipeline.seed } : {},
+    environment: uses.has('engine')
+      ? { engine: `${shared.engine.name}@${shared.engine.version}`, numerics: 'strict' }
+      : {},
+    replicas: 'devices' in config ? config.devices.length : 1,
+    inputs: {
+      ...stageInputs(name, definition, pipeline),
+      ...(uses.has('data')
+        ? { data: { kind: 'external', type: 'Dataset/1', digest: shared.dataDigest } as const }
+        : {}),
+    },
+    outputs: definition.outputs,
+    check: (output, file) => artifactChecks[definition.outputs[output]?.type ?? internal(`no output ${output}`)](file),
+    execute: (context) => definition.run(config as never, context, environment), // the definition of its own kind
+  };
+}
+
+/** The files of a stage, each from the nearest stage on its `from` chain that writes the type. */
+function stageInputs(
+  name: string,
+  definition: StageDefinition,
+  { stages }: ResolvedPipeline,
+): Readonly<Record<string, StageInput>> {
+  const byName = new Map(stages.map((stage) => [stage.name, stage.config]));
+  const inputs: Record<string, StageInput> = {};
+  for (const [input, { type, optional }] of Object.entries(definition.inputs)) {
+    let ancestor = parentOfStage(byName, name);
+    let found: StageInput | null = null;
+    while (ancestor !== null && found === null) {
+      const kind = present(byName.get(ancestor), `stage ${ancestor}`).uses;
+      const output = Object.entries(definitions[kind].outputs).find(([, rule]) => rule.type === type)?.[0];
+      if (output !== undefined) found = { kind: 'output', stage: ancestor, output, type };
+      ancestor = parentOfStage(byName, ancestor);
+    }
+    if (found !== null) inputs[input] = found;
+    else if (!optional) internal(`nothing before stage "${name}" writes a ${type}`);
+  }
+  return inputs;
+}
+
+function parentOfStage(byName: ReadonlyMap<string, ResolvedStage['config']>, name: string): string | null {
+  return parentOf(present(byName.get(name), `stage ${name}`));
+}
+
+/** Which images there are is in the data's digest; what a pixel means is not. */
+function normalizePart(data: DataConfig): Json {
+  const part = keyPart(dataSchema, data) as JsonObject; // data is a map
+  return part['normalize'] ?? internal('data without normalize');
+}
+
+function dataSource(data: DataConfig): DataSource {
+  switch (data.source) {
+    case 'mnist':
+      return { kind: 'mnist', path: data.path ?? mnistFolder };
+    case 'synthetic': {
+      const { classes, size, train: trainCount, test: testCount, noise, seed } = data;
+      return { kind: 'synthetic', classes, size, trainCount, testCount, noise, seed };
+    }
+    case 'idx':
+      return {
+        kind: 'idx',
+        trainImages: data.train_images,
+        trainLabels: data.train_labels,
+        testImages: data.test_images,
+        testLabels: data.test_labels,
+      };
+    case 'cifar10':
+      return { kind: 'cifar10', path: data.path };
+    default:
+      return unreachable(data);
+  }
+}
+
+/** Training images before a validation split, where that is known without reading the files. */
+function trainingCount(source: DataSource): number | null {
+  switch (source.kind) {
+    case 'synthetic':
+      return source.trainCount;
+    case 'mnist':
+      return 60_000;
+    case 'cifar10':
+      return 50_000;
+    case 'idx':
+      return null;
+  }
+}
+
+/** The network of a pipeline. Its name is not the pipeline's, which may change without training anew. */
+export function modelSpec({ model, data }: ResolvedPipeline, dataset: Dataset): ModelSpec {
+  const { height, width, channels } = dataset.image;
+  return {
+    name: 'layers' in model ? 'layers' : model.preset,
+    layers: layersOf(model, dataset.classNames.length),
+    image: [height, width, channels],
+    classes: dataset.classNames,
+    normalize: data.normalize,
+  };
+}
+
+function layersOf(model: ModelConfig, classes: number): readonly Layer[] {
+  if ('layers' in model) return model.layers;
+  switch (model.preset) {
+    case 'lenet5':
+      return lenet5(classes);
+    case 'mlp':
+      return mlp(model.hidden, classes);
+    default:
+      return unreachable(model);
+  }
+}
+
+/** Digests of the code of each stage kind, written by the build. */
+function readStageManifest(): ReadonlyMap<string, Digest> {
+  const file = fileURLToPath(new URL('../../dist/stage-manifest.json', import.meta.url));
+  const manifest = JSON.parse(readFileSync(file, 'utf8')) as Readonly<Record<string, Digest>>; // written by our build
+  return new Map(Object.entries(manifest));
+}

@@ -1,0 +1,144 @@
+/** The fast engine: AssemblyScript SIMD kernels, run by worker threads over one shared memory. */
+import { readFile } from 'node:fs/promises';
+import { internal, present } from '../../core/assert.ts';
+import { expectDType } from '../../core/tensor.ts';
+import type { Graph } from '../../graph/graph.ts';
+import { variablesOf } from '../../graph/graph.ts';
+import type { Engine, Session, SessionOptions } from '../engine.ts';
+import { splitInputs } from '../replicas.ts';
+import type { Plan } from './plan.ts';
+import { makePlan } from './plan.ts';
+import type { ThreadPool } from './threads.ts';
+import { startThreads } from './threads.ts';
+
+/**
+ * Equal to the reference engine within float32 rounding, and to itself bit for bit on any number of threads: sums
+ * over the batch are cut into slices that depend on shapes alone, and added in order.
+ */
+export const wasmEngine: Engine = {
+  name: 'wasm',
+  version: '1',
+  async open(graph, options) {
+    const bytes = await readFile(new URL('./kernels.wasm', import.meta.url));
+    return openSession(graph, options, await WebAssembly.compile(bytes));
+  },
+};
+
+/** What exists once the first feeds have told which inputs are split. */
+interface Prepared {
+  readonly plan: Plan;
+  readonly memory: WebAssembly.Memory;
+  readonly pool: ThreadPool;
+  readonly split: ReadonlySet<string>;
+}
+
+const PAGE_BYTES = 65536;
+
+function openSession(graph: Graph, options: SessionOptions, module: WebAssembly.Module): Session {
+  const { replicas } = options;
+  const counts = new Map(
+    variablesOf(graph).map(({ name, source }) => [name, expectDType(source.initial, 'float32').data.length]),
+  );
+  // Until the first run, writes are kept here.
+  const written = new Map<string, Float32Array>();
+  let prepared: Prepared | null = null;
+  let outstanding = 0;
+  let last: Promise<unknown> = Promise.resolve();
+  let isClosed = false;
+
+  function prepare(feeds: ReadonlyMap<string, Float32Array>): Prepared {
+    const split = splitInputs(graph, feeds, replicas);
+    const teamThreads = Math.max(1, Math.floor(options.threads / replicas));
+    const threads = teamThreads * replicas;
+    const plan = makePlan(graph, { split, replicas, threads });
+    const pages = Math.ceil(plan.memoryBytes / PAGE_BYTES);
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    plan.initialize(memory.buffer);
+    for (const [name, data] of written) view(memory, plan.variables.get(name)!, data.length).set(data);
+    const pool = startThreads(
+      Array.from({ length: threads }, (_, thread) => ({
+        ...{ module, memory, control: plan.control, thread, threads, teamThreads },
+        program: plan.programs[Math.floor(thread / teamThreads)]!,
+        teamThread: thread % teamThreads,
+        scratch: plan.scratch.address + thread * plan.scratch.bytes,
+      })),
+    );
+    return { plan, memory, pool, split };
+  }
+
+  async function step({ plan, memory, pool }: Prepared, feeds: ReadonlyMap<string, Float32Array>) {
+    if (isClosed) internal('the session is closed');
+    for (const [name, data] of feeds) {
+      const pieces = plan.inputs.get(name)!;
+      const length = data.length / pieces.length;
+      pieces.forEach((address, piece) =>
+        view(memory, address, length).set(data.subarray(piece * length, (piece + 1) * length)),
+      );
+    }
+    await pool.run();
+    return new Map(graph.outputs.map((name) => [name, readPieces(memory, plan.outputs.get(name)!, sizeOf(name))]));
+  }
+
+  const sizeOf = (name: string): number =>
+    present(graph.values.get(name), `value "${name}"`).type.shape.reduce((product, size) => product * size, 1);
+
+  /** The place of a variable while no step runs; null before the first one. */
+  function variableView(name: string): Float32Array | null {
+    if (outstanding > 0) internal(`variable "${name}" is accessed while a step runs`);
+    if (prepared === null) return null;
+    return view(prepared.memory, prepared.plan.variables.get(name)!, countOf(name));
+  }
+  const countOf = (name: string): number => present(counts.get(name), `variable "${name}"`);
+
+  return {
+    async run(feeds) {
+      if (isClosed) internal('the session is closed');
+      prepared ??= prepare(feeds);
+      const { split } = prepared;
+      const now = splitInputs(graph, feeds, replicas);
+      if (now.size !== split.size || [...now].some((name) => !split.has(name))) {
+        internal('which inputs are split among the replicas has changed since the first run');
+      }
+      const copies = outstanding === 0 ? feeds : new Map([...feeds].map(([name, data]) => [name, data.slice()]));
+      const before = last;
+      const ready = prepared;
+      // An idle session takes the feeds at once; a busy one after the runs before.
+      const result = outstanding === 0 ? step(ready, copies) : before.then(() => step(ready, copies));
+      outstanding++;
+      const finished = result.finally(() => outstanding--);
+      last = finished.catch(() => null);
+      return finished;
+    },
+    read(name) {
+      const initial = (): Float32Array => {
+        const { source } = variablesOf(graph).find((variable) => variable.name === name)!;
+        return written.get(name) ?? expectDType(source.initial, 'float32').data;
+      };
+      countOf(name);
+      return (variableView(name) ?? initial()).slice();
+    },
+    write(name, data) {
+      if (data.length !== countOf(name)) {
+        internal(`variable "${name}" has ${countOf(name)} elements; ${data.length} were written`);
+      }
+      const place = variableView(name);
+      if (place === null) written.set(name, data.slice());
+      else place.set(data);
+    },
+    async close() {
+      isClosed = true;
+      await prepared?.pool.close();
+    },
+  };
+}
+
+function view(memory: WebAssembly.Memory, address: number, length: number): Float32Array {
+  return new Float32Array(memory.buffer, address, length);
+}
+
+/** A copy of all pieces, one after the other. */
+function readPieces(memory: WebAssembly.Memory, addresses: readonly number[], length: number): Float32Array {
+  const result = new Float32Array(addresses.length * length);
+  addresses.forEach((address, piece) => result.set(view(memory, address, length), piece * length));
+  return result;
+}

@@ -1,0 +1,433 @@
+/** The column of the op table that speed needs: how each op becomes instructions. A missing op does not compile. */
+import { internal } from '../../core/assert.ts';
+import type { Shape } from '../../core/tensor.ts';
+import { numElements, sameShape } from '../../core/tensor.ts';
+import { SMALLEST_WEIGHT_RANGE } from '../../ops/fake_quant.ts';
+import { slidingWindow } from '../../ops/geometry.ts';
+import type { PoolAttrs } from '../../ops/pool.ts';
+import { reducedCount } from '../../ops/reduce.ts';
+import { lowerConvolution, lowerFilterGradient, lowerInputGradient, lowerProduct } from './convolution.ts';
+import * as code from './opcodes.ts';
+import type { FloatOp, KernelNode, Operand, Phase, Region, WasmKernel } from './program.ts';
+import { float32Bits } from './program.ts';
+
+type Kernels = { readonly [K in FloatOp]: WasmKernel<K> };
+
+const f32 = Math.fround;
+
+export const kernels: Kernels = {
+  conv_2d: { lower: lowerConvolution },
+  conv_2d_grad_input: { lower: lowerInputGradient },
+  conv_2d_grad_filter: { lower: lowerFilterGradient },
+
+  fully_connected: {
+    lower(node) {
+      const [input, filter, bias] = node.inputs as readonly [Operand, Operand, Operand?];
+      const [columns, inner] = filter.shape as [number, number];
+      return lowerProduct(node, {
+        ...{ a: input.region, aRowStride: inner, aInnerStride: 1 },
+        ...{ b: filter.region, bInnerStride: 1, bColumnStride: inner, bias: bias?.region ?? null },
+        ...{ y: node.outputs[0]!.region, rows: input.count / inner, inner, columns },
+      });
+    },
+  },
+  mat_mul: {
+    lower(node) {
+      const [a, b] = node.inputs as readonly [Operand, Operand];
+      const { transposeA, transposeB } = node.attrs;
+      const [rows, columns] = node.outputs[0]!.shape as [number, number];
+      const inner = a.count / rows;
+      return lowerProduct(node, {
+        ...{ a: a.region, aRowStride: transposeA ? 1 : inner, aInnerStride: transposeA ? rows : 1 },
+        ...{ b: b.region, bInnerStride: transposeB ? 1 : columns, bColumnStride: transposeB ? inner : 1, bias: null },
+        ...{ y: node.outputs[0]!.region, rows, inner, columns },
+      });
+    },
+  },
+
+  batch_norm: {
+    lower: ({ inputs, outputs, attrs }) => [
+      [normApply([...regions(inputs), outputs[0]!.region], inputs[0]!, inputs[1]!.count, attrs.epsilon)],
+    ],
+  },
+  batch_norm_train: {
+    lower({ inputs, outputs, attrs, temporary }) {
+      const [x, gamma, beta] = inputs as readonly [Operand, Operand, Operand];
+      const [y, mean, variance] = regions(outputs) as [Region, Region, Region];
+      const channels = gamma.count;
+      const rows = x.count / channels;
+      const slices = slicesOf(rows);
+      const partial = temporary(slices * 2 * channels * 8);
+      return [
+        [{ code: code.NORM_SUMS, args: [x.region, partial, rows, channels, slices] }],
+        [{ code: code.NORM_STATISTICS, args: [partial, mean, variance, rows, channels, slices] }],
+        [normApply([x.region, gamma.region, beta.region, mean, variance, y], x, channels, attrs.epsilon)],
+      ];
+    },
+  },
+  batch_norm_train_grad: {
+    lower({ inputs, outputs, attrs, temporary }) {
+      const [gradient, x, gamma, mean, variance] = regions(inputs) as [Region, Region, Region, Region, Region];
+      const [result, gammaGradient, betaGradient] = regions(outputs) as [Region, Region, Region];
+      const channels = outputs[1]!.count;
+      const rows = outputs[0]!.count / channels;
+      const slices = slicesOf(rows);
+      const partial = temporary(slices * 2 * channels * 8);
+      const epsilon = float32Bits(attrs.epsilon);
+      return [
+        [{ code: code.NORM_GRAD_SUMS, args: [gradient, x, mean, partial, rows, channels, slices] }],
+        [
+          {
+            code: code.NORM_GRAD_STATISTICS,
+            args: [partial, variance, gammaGradient, betaGradient, channels, slices, epsilon],
+          },
+        ],
+        [
+          {
+            code: code.NORM_GRAD_APPLY,
+            args: [
+              ...[gradient, x, gamma, mean, variance, gammaGradient, betaGradient, result],
+              ...[rows, channels, epsilon],
+            ],
+            scratchBytes: 12 * channels,
+          },
+        ],
+      ];
+    },
+  },
+
+  relu: { elementwise: [0], lower: (node) => rectify(node, Infinity) },
+  relu6: { elementwise: [0], lower: (node) => rectify(node, 6) },
+  relu_grad: {
+    elementwise: [0, 1],
+    lower: ({ inputs, outputs, attrs }) => [
+      [
+        {
+          code: code.RELU_GRAD,
+          args: [...regions([...inputs, ...outputs]), outputs[0]!.count, float32Bits(attrs.limit)],
+        },
+      ],
+    ],
+  },
+
+  max_pool_2d: {
+    lower: ({ inputs: [input], outputs: [output], attrs }) => [
+      [{ code: code.MAX_POOL, args: [input!.region, output!.region, ...poolWords(input!.shape, attrs)] }],
+    ],
+  },
+  max_pool_2d_grad: {
+    lower: ({ inputs: [input, gradient], outputs: [result], attrs }) => [
+      [
+        {
+          code: code.MAX_POOL_GRAD,
+          args: [input!.region, result!.region, ...poolWords(input!.shape, attrs), gradient!.region],
+        },
+      ],
+    ],
+  },
+  average_pool_2d: {
+    lower: ({ inputs: [input], outputs: [output], attrs }) => [
+      [{ code: code.AVERAGE_POOL, args: [input!.region, output!.region, ...poolWords(input!.shape, attrs)] }],
+    ],
+  },
+  average_pool_2d_grad: {
+    lower: ({ inputs: [gradient], outputs: [result], attrs }) => [
+      [
+        {
+          code: code.AVERAGE_POOL_GRAD,
+          args: [0, result!.region, ...poolWords(attrs.inputShape, attrs), gradient!.region],
+        },
+      ],
+    ],
+  },
+
+  mean: { lower: (node) => reduce(node, node.attrs.axes, reducedCount(node.inputs[0]!.shape, node.attrs.axes)) },
+  sum: { lower: (node) => reduce(node, node.attrs.axes, 1) },
+  broadcast_grad: {
+    lower(node) {
+      const { axes, inputShape, factor } = node.attrs;
+      return expand(node, node.inputs[0]!.region, node.outputs[0]!.region, inputShape, axes, factor);
+    },
+  },
+  // A view: the planner gives the output the input's memory.
+  reshape: { lower: () => [] },
+  add: {
+    elementwise: [0, 1],
+    lower(node) {
+      const { shape, count, region } = node.outputs[0]!;
+      const expansions: Phase[] = [];
+      const operands = node.inputs.map((operand) => {
+        if (sameShape(operand.shape, shape)) return operand.region;
+        const offset = shape.length - operand.shape.length;
+        const axes = shape.map((_, axis) => axis).filter((axis) => (operand.shape[axis - offset] ?? 1) !== shape[axis]);
+        const expanded = node.temporary(count * 4);
+        expansions.push(...expand(node, operand.region, expanded, shape, axes, 1));
+        return expanded;
+      });
+      return [...expansions, [{ code: code.ADD, args: [...operands, region, count] }]];
+    },
+  },
+
+  softmax: {
+    lower({ inputs: [logits], outputs: [output], attrs }) {
+      const depth = logits!.shape.at(-1)!;
+      const args = [logits!.region, output!.region, logits!.count / depth, depth, float32Bits(attrs.beta)];
+      return [[{ code: code.SOFTMAX, args }]];
+    },
+  },
+  softmax_cross_entropy: {
+    lower({ inputs: [logits, labels], outputs: [loss], temporary }) {
+      const [rows, classes] = logits!.shape as [number, number];
+      const losses = temporary(rows * 8);
+      return [
+        [
+          {
+            code: code.CROSS_ENTROPY_ROWS,
+            args: [logits!.region, labels!.region, losses, rows, classes],
+            scratchBytes: classes * 4,
+          },
+        ],
+        [{ code: code.CROSS_ENTROPY_SUM, args: [losses, loss!.region, rows] }],
+      ];
+    },
+  },
+  softmax_cross_entropy_grad: {
+    lower: ({ inputs, outputs }) => [
+      [{ code: code.CROSS_ENTROPY_GRAD, args: [...regions([...inputs, ...outputs]), ...inputs[1]!.shape] }],
+    ],
+  },
+  top_1_count: {
+    lower: ({ inputs, outputs }) => [
+      [{ code: code.TOP_1_COUNT, args: [...regions([...inputs, ...outputs]), ...inputs[0]!.shape] }],
+    ],
+  },
+
+  fake_quant: {
+    elementwise: [0],
+    lower: ({ inputs, outputs, attrs }) => [[fakeQuant(inputs[0]!, inputs.slice(1), outputs[0]!.region, attrs, null)]],
+  },
+  fake_quant_grad: {
+    elementwise: [0, 1],
+    lower: ({ inputs, outputs, attrs }) => [
+      [fakeQuant(inputs[1]!, inputs.slice(2), outputs[0]!.region, attrs, inputs[0]!.region)],
+    ],
+  },
+  observe_range: {
+    lower({ inputs: [input], outputs: [min, max], attrs, temporary }) {
+      const observe = (region: Region, [outer, channels, inner]: readonly [number, number, number]) => ({
+        code: code.OBSERVE_RANGE,
+        args: [
+          ...[region, min!.region, max!.region, outer, channels, inner],
+          ...[attrs.symmetric ? 1 : 0, float32Bits(SMALLEST_WEIGHT_RANGE)],
+        ],
+      });
+      if (attrs.axis !== null) return [[observe(input!.region, alongAxis(input!.shape, attrs.axis))]];
+      // The range of the slices' ranges is the range of all: every one of them contains zero.
+      const partial = temporary(code.SLICES * 8);
+      return [
+        [{ code: code.OBSERVE_SLICES, args: [input!.region, partial, input!.count, code.SLICES] }],
+        [observe(partial, [1, 1, 2 * code.SLICES])],
+      ];
+    },
+  },
+
+  increment: {
+    elementwise: [0],
+    lower: ({ inputs, outputs }) => [[{ code: code.INCREMENT, args: regions([...inputs, ...outputs]) }]],
+  },
+  reached: {
+    lower: ({ inputs, outputs, attrs }) => [
+      [{ code: code.REACHED, args: [...regions([...inputs, ...outputs]), float32Bits(attrs.threshold)] }],
+    ],
+  },
+  moving_average: {
+    elementwise: [0, 1],
+    lower: ({ inputs, outputs, attrs }) => [
+      [
+        {
+          code: code.MOVING_AVERAGE,
+          args: [...regions([...inputs, ...outputs]), outputs[0]!.count, float32Bits(1 - attrs.decay)],
+        },
+      ],
+    ],
+  },
+  zero_debias: {
+    elementwise: [0],
+    lower: ({ inputs, outputs, attrs }) => [
+      [
+        {
+          code: code.ZERO_DEBIAS,
+          args: [...regions([...inputs, ...outputs]), outputs[0]!.count, float32Bits(1 - f32(1 - attrs.decay))],
+        },
+      ],
+    ],
+  },
+  // Over one value for all replicas it is a view; the planner knows.
+  cross_replica: {
+    lower({ inputs: [value], outputs: [output], attrs, replicas }) {
+      const pieces = Array.from({ length: replicas }, (_, replica) => ({ ...value!.region, replica }));
+      const reduction = ['mean', 'min', 'max'].indexOf(attrs.reduce);
+      return [[{ code: code.CROSS_REPLICA, args: [output!.region, output!.count, reduction, replicas, ...pieces] }]];
+    },
+  },
+  momentum_update: {
+    elementwise: [0, 1, 2],
+    lower: ({ inputs, outputs, attrs }) => [
+      [
+        {
+          code: code.MOMENTUM_UPDATE,
+          args: [
+            ...[...regions([...inputs, ...outputs]), outputs[0]!.count, float32Bits(attrs.momentum)],
+            ...[attrs.nesterov ? 1 : 0, float32Bits(attrs.weightDecay)],
+          ],
+        },
+      ],
+    ],
+  },
+  adam_update: {
+    elementwise: [0, 1, 2, 3],
+    lower: ({ inputs, outputs, attrs }) => [
+      [
+        {
+          code: code.ADAM_UPDATE,
+          args: [
+            ...[...regions([...inputs, ...outputs]), outputs[0]!.count],
+            ...[attrs.beta1, attrs.beta2, attrs.epsilon, attrs.weightDecay].map(float32Bits),
+          ],
+        },
+      ],
+    ],
+  },
+};
+
+function regions(operands: readonly Operand[]): Region[] {
+  return operands.map((operand) => operand.region);
+}
+
+/** Rows of a batch are summed in this many slices; fewer rows than slices make one slice each. */
+function slicesOf(rows: number): number {
+  return Math.min(code.SLICES, rows);
+}
+
+function normApply(operands: readonly Region[], x: Operand, channels: number, epsilon: number) {
+  return {
+    code: code.NORM_APPLY,
+    args: [...operands, x.count / channels, channels, float32Bits(epsilon)],
+    scratchBytes: 4 * channels,
+  };
+}
+
+function rectify({ inputs, outputs }: KernelNode<'relu'> | KernelNode<'relu6'>, limit: number): readonly Phase[] {
+  return [[{ code: code.RELU, args: [...regions([...inputs, ...outputs]), outputs[0]!.count, float32Bits(limit)] }]];
+}
+
+function poolWords(input: Shape, attrs: PoolAttrs): readonly number[] {
+  const { outputHeight, outputWidth, padTop, padLeft } = slidingWindow(input, attrs.window, attrs);
+  return [...input, outputHeight, outputWidth, ...attrs.window, ...attrs.strides, padTop, padLeft];
+}
+
+/** Elements before, along and after an axis. */
+function alongAxis(shape: Shape, axis: number): readonly [number, number, number] {
+  return [numElements(shape.slice(0, axis)), shape[axis]!, numElements(shape.slice(axis + 1))];
+}
+
+function fakeQuant(
+  input: Operand,
+  [min, max, active]: readonly Operand[],
+  output: Region,
+  attrs: { readonly bits: number; readonly narrowRange: boolean; readonly axis: number | null },
+  gradient: Region | null,
+) {
+  const axes = attrs.axis === null ? [1, 1, input.count] : alongAxis(input.shape, attrs.axis);
+  return {
+    code: code.FAKE_QUANT,
+    args: [
+      ...[input.region, output, min!.region, max!.region, active?.region ?? 0, ...axes],
+      ...[attrs.bits, attrs.narrowRange ? 1 : 0, attrs.axis === null ? 0 : 1, gradient ?? 0],
+    ],
+  };
+}
+
+/** Neighbouring axes that are all reduced, or all kept, count as one; axes of length 1 vanish. */
+function groupAxes(shape: Shape, axes: readonly number[]): readonly { size: number; reduced: boolean }[] {
+  const groups: { size: number; reduced: boolean }[] = [];
+  for (const [axis, size] of shape.entries()) {
+    if (size === 1) continue;
+    const reduced = axes.includes(axis);
+    const group = groups.at(-1);
+    if (group?.reduced === reduced) group.size *= size;
+    else groups.push({ size, reduced });
+  }
+  return groups;
+}
+
+const sizeOf = (groups: readonly { size: number }[]): number => groups.reduce((product, { size }) => product * size, 1);
+
+/** From this many elements on, a sum with a single result is cut into slices. */
+const SLICED_SUM = 16384;
+
+/** Sums one group of axes after the other, the last one first; the divisor comes at the end. */
+function reduce(
+  node: KernelNode<'mean'> | KernelNode<'sum'>,
+  axes: readonly number[],
+  divisor: number,
+): readonly Phase[] {
+  const output = node.outputs[0]!.region;
+  let from = node.inputs[0]!.region;
+  let groups = groupAxes(node.inputs[0]!.shape, axes);
+  if (!groups.some((group) => group.reduced)) groups = [...groups, { size: 1, reduced: true }];
+  const phases: Phase[] = [];
+  while (groups.some((group) => group.reduced)) {
+    const index = groups.findLastIndex((group) => group.reduced);
+    const [before, after] = [groups.slice(0, index), groups.slice(index + 1)];
+    const [outer, inner] = [sizeOf(before), sizeOf(after)];
+    const isLast = !before.some((group) => group.reduced);
+    const to = isLast ? output : node.temporary(outer * inner * 4);
+    let reduced = groups[index]!.size;
+    if (outer === 1 && reduced * inner >= SLICED_SUM && reduced >= code.SLICES) {
+      const partial = node.temporary(code.SLICES * inner * 4);
+      const args = [from, partial, reduced, inner, code.SLICES];
+      phases.push([{ code: code.REDUCE_SLICES, args, scratchBytes: inner * 8 }]);
+      from = partial;
+      reduced = code.SLICES;
+    }
+    const args = [from, to, outer, reduced, inner, isLast ? divisor : 1];
+    phases.push([{ code: code.REDUCE, args, scratchBytes: inner * 8 }]);
+    from = to;
+    groups = [...before, ...after];
+  }
+  return phases;
+}
+
+/** Repeats values along one group of axes after the other, the first one first; the factor comes at the end. */
+function expand(
+  { temporary }: Pick<KernelNode<FloatOp>, 'temporary'>,
+  input: Region,
+  output: Region,
+  shape: Shape,
+  axes: readonly number[],
+  factor: number,
+): readonly Phase[] {
+  const groups = groupAxes(shape, axes);
+  const last = groups.findLastIndex((group) => group.reduced);
+  if (last < 0) {
+    return [[{ code: code.EXPAND, args: [input, output, 1, 1, numElements(shape), float32Bits(factor)] }]];
+  }
+  let from = input;
+  return groups.flatMap((group, index) => {
+    if (!group.reduced) return [];
+    const outer = sizeOf(groups.slice(0, index));
+    const inner = sizeOf(groups.slice(index + 1).filter(({ reduced }) => !reduced));
+    const to = index === last ? output : temporary(outer * group.size * inner * 4);
+    const args = [from, to, outer, group.size, inner, float32Bits(index === last ? factor : 1)];
+    from = to;
+    return [[{ code: code.EXPAND, args }]];
+  });
+}
+
+/** The kernel of an op that a float graph may hold. */
+export function kernelOf(op: string): WasmKernel<FloatOp> {
+  if (!Object.hasOwn(kernels, op)) return internal(`${op} has no float kernel`);
+  // A union of kernels takes the intersection of nodes; the planner passes the node of the same op.
+  return kernels[op as FloatOp] as WasmKernel<FloatOp>;
+}

@@ -1,0 +1,47 @@
+import { readFile } from 'node:fs/promises';
+import { internal } from '../core/assert.ts';
+import { importGraphDef } from '../graphdef/import.ts';
+import { readSafetensors } from '../files/safetensors.ts';
+import { readGraphDef } from '../protobuf/graph-def.ts';
+import { readTflite } from '../tflite/read.ts';
+import { readModelFile, tensorSource } from './checkpoint.ts';
+import type { ArtifactType } from './define.ts';
+import { evalGraph, floatGraph } from './graphs.ts';
+
+/**
+ * Rejects when a file is not what its type promises. A stage wrote it, so a failure here is ours, and it is found
+ * before the file is kept: a float model with ranges in it, or a model that nothing can read, goes no further.
+ */
+export const artifactChecks: { readonly [T in ArtifactType]: (file: string) => Promise<void> } = {
+  async 'FloatModel/1'(file) {
+    const { level, spec, tensors } = await readModelFile(file);
+    if (level !== 'float') internal(`${file} is of level ${level}, not float`);
+    floatGraph(spec, 1, tensorSource(tensors, file));
+  },
+  async 'QatModel/1'(file) {
+    const { level, spec, tensors } = await readModelFile(file);
+    if (level !== 'qat') internal(`${file} is of level ${level}, not qat`);
+    // Builds only when the file holds a range for every activation.
+    evalGraph(spec, 1, tensorSource(tensors, file));
+  },
+  async 'EvalGraph/1'(file) {
+    const { nodes } = readGraphDef(await readFile(file), file);
+    if (!nodes.some(({ op }) => op.startsWith('FakeQuant'))) internal(`${file} holds no fake quantizer`);
+  },
+  async 'Checkpoint/1'(file) {
+    if (readSafetensors(await readFile(file), file).tensors.size === 0) internal(`${file} is empty`);
+  },
+  async 'FrozenGraph/1'(file) {
+    // Without variables to fill in, it imports only if all of them became constants.
+    importGraphDef(readGraphDef(await readFile(file), file), new Map(), file);
+  },
+  async 'Tflite/1'(file) {
+    const graph = readTflite(await readFile(file), file);
+    for (const { name, type } of graph.values.values()) {
+      if (type.dtype === 'float32') internal(`tensor "${name}" of ${file} is float32`);
+    }
+  },
+  async 'TestReport/1'(file) {
+    JSON.parse(await readFile(file, 'utf8'));
+  },
+};

@@ -1,0 +1,76 @@
+/** The graphs that stages run, from a network and its weights. */
+import { internal } from '../core/assert.ts';
+import { createRandom } from '../core/random.ts';
+import type { FloatTensor, Shape } from '../core/tensor.ts';
+import type { Graph } from '../graph/graph.ts';
+import type { ModelForm, Weights } from '../models/build.ts';
+import { buildModel } from '../models/build.ts';
+import type { ModelSpec } from '../models/layers.ts';
+import type { FakeQuantOptions, OptimizerSpec, Pass } from '../passes/index.ts';
+import { evalPasses, floatTrainingPasses, qatPasses, runPasses } from '../passes/index.ts';
+
+export type TensorSource = (name: string, shape?: Shape) => FloatTensor;
+
+export type InitialWeights =
+  | { readonly kind: 'random'; readonly seed: number }
+  | { readonly kind: 'given'; readonly tensor: TensorSource };
+
+/** What level qat adds to float training; null trains the float model. */
+export type QuantizationOptions = {
+  readonly delay: number;
+  readonly decay: number;
+  readonly merge: 'mean' | 'min_max';
+} | null;
+
+/**
+ * A graph whose one run is one training step of one replica.
+ *
+ * @param batch images per replica
+ */
+export function trainingGraph(
+  spec: ModelSpec,
+  batch: number,
+  weights: InitialWeights,
+  quantization: QuantizationOptions,
+  optimizer: OptimizerSpec,
+  observe?: (pass: string, graph: Graph) => void,
+): Graph {
+  const model = modelGraph(spec, batch, 'training', weights);
+  observe?.('build-model', model);
+  const passes: readonly Pass[] =
+    quantization === null
+      ? floatTrainingPasses(optimizer)
+      : qatPasses({ input: inputRange(spec), ranges: { kind: 'observed', ...quantization } }, optimizer);
+  return runPasses(model, passes, observe);
+}
+
+/** The float inference graph. */
+export function floatGraph(spec: ModelSpec, batch: number, tensor: TensorSource): Graph {
+  return modelGraph(spec, batch, 'inference', { kind: 'given', tensor });
+}
+
+/** The inference graph with fake quantization and the trained ranges, parameters as variables. */
+export function evalGraph(spec: ModelSpec, batch: number, tensor: TensorSource): Graph {
+  const options: FakeQuantOptions = { input: inputRange(spec), ranges: { kind: 'trained', tensor } };
+  return runPasses(floatGraph(spec, batch, tensor), evalPasses(options));
+}
+
+function modelGraph(spec: ModelSpec, batch: number, form: ModelForm, weights: InitialWeights): Graph {
+  return buildModel(spec, batch, form, weightsOf(weights));
+}
+
+function weightsOf(weights: InitialWeights): Weights {
+  return weights.kind === 'random'
+    ? { kind: 'random', random: createRandom(weights.seed, 'weights') }
+    : { kind: 'given', tensor: weights.tensor };
+}
+
+/** The real values of pixels 0 and 255. */
+function inputRange({ normalize: { scale, mean } }: ModelSpec): { min: number; max: number } {
+  return { min: Math.fround(scale * (0 - mean)), max: Math.fround(scale * (255 - mean)) };
+}
+
+/** The input that takes the images: a graph's first. Training adds labels and the learning rate behind it. */
+export function modelInput(graph: Graph): string {
+  return graph.inputs[0] ?? internal(`"${graph.name}" takes no image`);
+}

@@ -1,0 +1,24 @@
+import type { Dataset } from '../data/dataset.ts';
+import type { Session } from '../engine/engine.ts';
+import type { Graph } from '../graph/graph.ts';
+import type { ModelSpec } from '../models/layers.ts';
+import type { StageContext, StageOutcome } from '../runner/plan.ts';
+
+/** What a stage may use besides its own config and its input files. */
+export interface StageEnvironment {
+  readonly seed: number;
+  /** Read at the first call; the data sets of all stages of a pipeline are the same. */
+  dataset(): Dataset;
+  /** The network of the pipeline, for the classes and images of its data. */
+  model(dataset: Dataset): ModelSpec;
+  /** Starts a session on the pipeline's engine. */
+  open(graph: Graph, replicas: number): Promise<Session>;
+  /** Milliseconds on a clock that only goes forward. */
+  now(): number;
+}
+
+export type StageRun<Config> = (
+  config: Config,
+  context: StageContext,
+  environment: StageEnvironment,
+) => Promise<StageOutcome>;

@@ -1,0 +1,464 @@
+import { describe, expect, it } from 'vitest';
+import { formatDiagnostic } from '../../src/core/diagnostic.ts';
+import { parsePipeline } from '../../src/config/load.ts';
+import { sizeDiagnostics, warnings } from '../../src/config/semantics.ts';
+import { edited, example, mistakes } from './example.ts';
+
+const lines = (...text: readonly string[]) => text.join('\n');
+
+describe('a mistake in a pipeline file', () => {
+  const cases: readonly (readonly [title: string, replacement: readonly [string, string], printed: string])[] = [
+    [
+      'an unknown key',
+      ['    delay: 500', '    delai: 500'],
+      lines(
+        'p.yaml:23:5 error unknown-key: `stages.qat` has no key `delai`',
+        '  23 |     delai: 500',
+        '     |     ^^^^^',
+        '  hint: did you mean `delay`?',
+      ),
+    ],
+    [
+      'a key that is like no other',
+      ['normalize: { scale: 1/255, mean: 0 }', 'normalize: { scale: 1/255, deviation: 0 }'],
+      lines(
+        'p.yaml:10:30 error unknown-key: `data.normalize` has no key `deviation`',
+        '  10 |   normalize: { scale: 1/255, deviation: 0 }',
+        '     |                              ^^^^^^^^^',
+        '  hint: one of `scale`, `mean`',
+      ),
+    ],
+    [
+      'a wrong type',
+      ['    epochs: 3', '    epochs: three  '],
+      lines(
+        'p.yaml:15:13 error wrong-type: `stages.pretrain.epochs` is "three"; expected a whole number',
+        '  15 |     epochs: three  ',
+        '     |             ^^^^^',
+      ),
+    ],
+    [
+      'a number in quotes',
+      ['    epochs: 3', "    epochs: '3'"],
+      lines(
+        'p.yaml:15:13 error wrong-type: `stages.pretrain.epochs` is "3"; expected a whole number',
+        "  15 |     epochs: '3'",
+        '     |             ^^^',
+        '  hint: remove the quotes',
+      ),
+    ],
+    [
+      'a number with a fraction where a whole one is needed',
+      ['    batch: 64', '    batch: 6.5'],
+      lines(
+        'p.yaml:16:12 error wrong-type: `stages.pretrain.batch` is 6.5; expected a whole number',
+        '  16 |     batch: 6.5',
+        '     |            ^^^',
+      ),
+    ],
+    [
+      'a list where a map is needed, over several lines',
+      ['model: { preset: lenet5 }', 'model:\n  - preset\n  - lenet5'],
+      lines(
+        'p.yaml:12:3 error wrong-type: `model` is a list of 2; expected a map',
+        '  12 |   - preset',
+        '     |   ^^^^^^^^',
+      ),
+    ],
+    [
+      'an empty value',
+      ['    delay: 500', '    delay:'],
+      lines(
+        'p.yaml:23:5 error wrong-type: `stages.qat.delay` is empty; expected a whole number',
+        '  23 |     delay:',
+        '     |     ^^^^^',
+      ),
+    ],
+    [
+      'a percentage where a share is meant',
+      ['drop_max: 0.01', 'drop_max: 1.5'],
+      lines(
+        'p.yaml:32:45 error bad-value: `stages.test.gates.drop_max` is 1.5; expected at most 1',
+        '  32 |     gates: { int8_top1_min: 0.98, drop_max: 1.5 }',
+        '     |                                             ^^^',
+        '  hint: this is a share of 1, not a percentage; 1.5 % is 0.015',
+      ),
+    ],
+    [
+      'a value out of range',
+      ['learning_rate: 0.05', 'learning_rate: 0'],
+      lines(
+        'p.yaml:17:44 error bad-value: `stages.pretrain.optimizer.learning_rate` is 0; expected more than 0',
+        '  17 |     optimizer: { kind: sgd, learning_rate: 0, momentum: 0.9, schedule: cosine }',
+        '     |                                            ^',
+      ),
+    ],
+    [
+      'a number that is not one',
+      ['learning_rate: 0.05', 'learning_rate: .inf'],
+      lines(
+        'p.yaml:17:44 error wrong-type: `stages.pretrain.optimizer.learning_rate` is Infinity; expected a number',
+        '  17 |     optimizer: { kind: sgd, learning_rate: .inf, momentum: 0.9, schedule: cosine }',
+        '     |                                            ^^^^',
+      ),
+    ],
+    [
+      'a word that is none of those allowed',
+      ['schedule: cosine', 'schedule: cosin'],
+      lines(
+        'p.yaml:17:75 error bad-value: `stages.pretrain.optimizer.schedule` is "cosin"; expected one of `constant`, `cosine`',
+        '  17 |     optimizer: { kind: sgd, learning_rate: 0.05, momentum: 0.9, schedule: cosin }',
+        '     |                                                                           ^^^^^',
+        '  hint: did you mean `cosine`?',
+      ),
+    ],
+    [
+      'a tag that is none of those allowed, once and not once per alternative',
+      ['    uses: float-pretrain', '    uses: float_pretrain'],
+      lines(
+        'p.yaml:14:11 error bad-value: `stages.pretrain.uses` is "float_pretrain"; expected one of `float-pretrain`, ' +
+          '`qat`, `save-eval-graph`, `freeze`, `convert`, `test`',
+        '  14 |     uses: float_pretrain',
+        '     |           ^^^^^^^^^^^^^^',
+        '  hint: did you mean `float-pretrain`?',
+      ),
+    ],
+    [
+      'a key of another alternative',
+      ['{ preset: lenet5 }', '{ preset: lenet5, hidden: [3] }'],
+      lines(
+        'p.yaml:11:26 error unknown-key: `model` has no key `hidden`',
+        '  11 | model: { preset: lenet5, hidden: [3] }',
+        '     |                          ^^^^^^',
+        '  hint: one of `preset`',
+      ),
+    ],
+    [
+      'a missing key, placed at the map it is missing from',
+      ['    epochs: 3\n', ''],
+      lines(
+        'p.yaml:13:3 error missing-key: `stages.pretrain` lacks the key `epochs`',
+        '  13 |   pretrain:',
+        '     |   ^^^^^^^^',
+        '  hint: `epochs`: Number of passes over the training images',
+      ),
+    ],
+    [
+      'a missing key at the root',
+      ['name: mnist-lenet\n', ''],
+      lines(
+        'p.yaml:2:1 error missing-key: the pipeline lacks the key `name`',
+        '   2 | version: 1',
+        '     | ^^^^^^^',
+        '  hint: `name`: Name of the pipeline, which its runs carry',
+      ),
+    ],
+    [
+      'a missing tag',
+      ['    uses: float-pretrain\n', ''],
+      lines(
+        'p.yaml:13:3 error missing-key: `stages.pretrain` lacks the key `uses`',
+        '  13 |   pretrain:',
+        '     |   ^^^^^^^^',
+        '  hint: one of `float-pretrain`, `qat`, `save-eval-graph`, `freeze`, `convert`, `test`',
+      ),
+    ],
+    [
+      'another version',
+      ['version: 1', 'version: 2'],
+      lines('p.yaml:2:10 error bad-value: `version` is 2; expected `1`', '   2 | version: 2', '     |          ^'),
+    ],
+    [
+      'a malformed device',
+      ['[cpu:0, cpu:1]', '[cpu:0, cpu1]'],
+      lines(
+        'p.yaml:24:22 error bad-value: `stages.qat.devices.1` is "cpu1"; expected a text like `cpu:0`, `cpu:1`',
+        '  24 |     devices: [cpu:0, cpu1]',
+        '     |                      ^^^^',
+      ),
+    ],
+    [
+      'a device named twice',
+      ['[cpu:0, cpu:1]', '[cpu:0, cpu:0]'],
+      lines(
+        'p.yaml:24:22 error bad-value: `stages.qat.devices.1` is "cpu:0"; expected every item once; it repeats item 0',
+        '  24 |     devices: [cpu:0, cpu:0]',
+        '     |                      ^^^^^',
+      ),
+    ],
+    [
+      'a fraction that is none',
+      ['scale: 1/255', 'scale: 1/0'],
+      lines(
+        'p.yaml:10:23 error bad-value: `data.normalize.scale` is "1/0"; expected a text like `0.0078125`, `1/255`',
+        '  10 |   normalize: { scale: 1/0, mean: 0 }',
+        '     |                       ^^^',
+      ),
+    ],
+    [
+      'a name that cannot be one',
+      ['  test:', '  Test/1:'],
+      lines(
+        'p.yaml:29:3 error bad-name: `Test/1` cannot be a name in `stages`',
+        '  29 |   Test/1:',
+        '     |   ^^^^^^',
+        '  hint: names start with a small letter; then small letters, digits, `-` and `_`',
+      ),
+    ],
+    [
+      'a key written twice',
+      ['    epochs: 3', '    epochs: 3\n    epochs: 4'],
+      lines(
+        'p.yaml:16:5 error duplicate-key: the key `epochs` is written twice in the same map',
+        '  16 |     epochs: 4',
+        '     |     ^^^^^^',
+        '  hint: keep one of the two',
+      ),
+    ],
+    [
+      'a batch that the devices cannot share',
+      ['[cpu:0, cpu:1]', '[cpu:0, cpu:1, cpu:2]\n    batch: 64'],
+      lines(
+        'p.yaml:25:12 error uneven-batch: `stages.qat.batch` is 64; expected a multiple of 3, the number of devices',
+        '  25 |     batch: 64',
+        '     |            ^^',
+        '  hint: for example 63',
+      ),
+    ],
+    [
+      'keeping the best without validation',
+      ['validation: 5000', 'validation: 0'],
+      lines(
+        'p.yaml:18:11 error no-validation: `stages.pretrain.keep: best` looks at the validation accuracy, ' +
+          'but `data.validation` is 0',
+        '  18 |     keep: best',
+        '     |           ^^^^',
+        '  hint: set `data.validation` to a number of images',
+      ),
+    ],
+    [
+      'a gate that compares with a float model where there is none',
+      ['    from: pretrain\n', ''],
+      lines(
+        'p.yaml:31:35 error gate-without-float: `stages.test.gates.drop_max` compares with a float model, ' +
+          'but no float-pretrain stage leads here',
+        '  31 |     gates: { int8_top1_min: 0.98, drop_max: 0.01 }',
+        '     |                                   ^^^^^^^^',
+        '  hint: use `int8_top1_min`, or start the `qat` stage from a `float-pretrain` stage',
+      ),
+    ],
+    [
+      'a stage that is not there',
+      ['from: pretrain', 'from: pretrian'],
+      lines(
+        'p.yaml:21:11 error unknown-stage: `stages.qat.from` is `pretrian`, but there is no such stage',
+        '  21 |     from: pretrian',
+        '     |           ^^^^^^^^',
+        '  hint: did you mean `pretrain`?',
+      ),
+    ],
+    [
+      'a stage of the wrong kind',
+      ['freeze, from: eval', 'freeze, from: qat'],
+      lines(
+        'p.yaml:27:33 error wrong-input: `stages.freeze.from` is `qat`, which gives QatModel/1; freeze takes EvalGraph/1',
+        '  27 |   freeze: { uses: freeze, from: qat }',
+        '     |                                 ^^^',
+        '  hint: `from: eval`',
+      ),
+    ],
+    [
+      'a stage of the wrong kind where none of the right kind exists',
+      [
+        '  eval: { uses: save-eval-graph, from: qat }\n  freeze: { uses: freeze, from: eval }',
+        '  freeze: { uses: freeze, from: qat }',
+      ],
+      lines(
+        'p.yaml:26:33 error wrong-input: `stages.freeze.from` is `qat`, which gives QatModel/1; freeze takes EvalGraph/1',
+        '  26 |   freeze: { uses: freeze, from: qat }',
+        '     |                                 ^^^',
+        '  hint: add a stage with `uses: save-eval-graph` and name it here',
+      ),
+    ],
+    [
+      'a stage that says not what it takes',
+      ['{ uses: convert, from: freeze }', '{ uses: convert }'],
+      lines(
+        'p.yaml:28:3 error missing-key: `stages.convert` lacks the key `from`; convert takes FrozenGraph/1',
+        '  28 |   convert: { uses: convert }',
+        '     |   ^^^^^^^',
+        '  hint: `from: freeze`',
+      ),
+    ],
+    [
+      'stages that wait for each other, once for the whole cycle',
+      ['from: pretrain', 'from: freeze'],
+      lines(
+        'p.yaml:21:11 error stage-cycle: stages wait for each other: `qat` from `freeze` from `eval` from `qat`',
+        '  21 |     from: freeze',
+        '     |           ^^^^^^',
+        '  hint: `from` must lead back to a stage that starts from nothing',
+      ),
+    ],
+  ];
+  it.each(cases)('%s is shown in its place', (_, replacement, printed) => {
+    expect(mistakes(edited(replacement))).toEqual([printed]);
+  });
+
+  it('is reported together with all others, in the order of the file', () => {
+    const text = edited(
+      ['seed: 1', 'sed: 1'],
+      ['epochs: 3', 'epochs: 0'],
+      ['from: pretrain', 'from: pretrian'],
+      ['delay: 500', 'delay: soon'],
+      ['from: freeze', 'from: eval'],
+    );
+    expect(mistakes(text).map((printed) => printed.split('\n')[0])).toEqual([
+      'p.yaml:5:1 error unknown-key: the pipeline has no key `sed`',
+      'p.yaml:15:13 error bad-value: `stages.pretrain.epochs` is 0; expected at least 1',
+      'p.yaml:21:11 error unknown-stage: `stages.qat.from` is `pretrian`, but there is no such stage',
+      'p.yaml:23:12 error wrong-type: `stages.qat.delay` is "soon"; expected a whole number',
+      'p.yaml:28:35 error wrong-input: `stages.convert.from` is `eval`, which gives EvalGraph/1; convert takes FrozenGraph/1',
+    ]);
+  });
+
+  it('in the YAML itself is shown in its place', () => {
+    expect(mistakes(edited(['{ preset: lenet5 }', '{ preset: lenet5']))[0]).toMatch(
+      /^p\.yaml:12:1 error yaml-syntax: /,
+    );
+  });
+
+  it('in an alias is shown', () => {
+    expect(mistakes(edited(['epochs: 3', 'epochs: *rounds']))[0]).toMatch(
+      /^p\.yaml(:15:13)? error yaml-syntax: .*rounds/,
+    );
+  });
+
+  it('in an empty `from` is shown once', () => {
+    expect(mistakes(edited(['{ uses: convert, from: freeze }', '{ uses: convert, from: }']))).toEqual([
+      lines(
+        'p.yaml:28:29 error wrong-type: `stages.convert.from` is empty; expected a text',
+        '  28 |   convert: { uses: convert, from: }',
+        '     |                             ^^^^',
+      ),
+    ]);
+  });
+
+  it('in a file that is no map at all is shown', () => {
+    expect(mistakes('just a text\n')).toEqual([
+      lines(
+        'p.yaml:1:1 error wrong-type: the pipeline is "just a text"; expected a map',
+        '   1 | just a text',
+        '     | ^^^^^^^^^^^',
+      ),
+    ]);
+    expect(mistakes('')).toEqual(['p.yaml error wrong-type: the pipeline is empty; expected a map']);
+  });
+
+  it('in a value behind an alias is shown where the value is written', () => {
+    const text = edited(['epochs: 3', 'epochs: &rounds 0'], ['epochs: 2', 'epochs: *rounds']);
+    expect(mistakes(text).map((printed) => printed.split(' ')[0])).toEqual(['p.yaml:15:21', 'p.yaml:22:13']);
+  });
+
+  it('in a list of layers is shown in its place', () => {
+    const layers = [
+      '- { kind: flatten, name: twin }',
+      '- { kind: fully_connected, name: twin }',
+      '- { kind: add, with: twn }',
+      '- { kind: softmax }',
+      '- { kind: mean }',
+    ];
+    const text = (list: readonly string[]) =>
+      edited(['model: { preset: lenet5 }', ['model:\n  layers:', ...list].join('\n    ')]);
+    expect(mistakes(text(layers))).toEqual([
+      lines(
+        'p.yaml:14:9 error missing-key: `model.layers.1` lacks the key `units`',
+        '  14 |     - { kind: fully_connected, name: twin }',
+        '     |         ^^^^',
+        '  hint: `units`: Number of outputs',
+      ),
+    ]);
+    const complete = text(layers.map((layer) => layer.replace('fully_connected', 'fully_connected, units: 2')));
+    expect(mistakes(complete).map((printed) => printed.split('\n')[0])).toEqual([
+      'p.yaml:14:48 error duplicate-layer: an earlier layer has the name `twin` too',
+      'p.yaml:15:26 error unknown-layer: `model.layers.2.with` is `twn`, but no earlier layer has that name',
+      'p.yaml:16:15 error softmax-not-last: softmax can only be the last layer',
+    ]);
+  });
+});
+
+describe('a mistake that the data show', () => {
+  const found = (text: string, trainingImages: number, overrides: readonly string[] = []) => {
+    const { pipeline, locate } = parsePipeline(text, 'p.yaml', overrides);
+    return sizeDiagnostics(pipeline, locate, { trainingImages }).map(formatDiagnostic);
+  };
+
+  it('is none where everything fits', () => {
+    expect(found(example, 60000)).toEqual([]);
+  });
+
+  it('a validation split that leaves nothing to train on is shown in its place', () => {
+    expect(found(example, 5000)).toEqual([
+      lines(
+        'p.yaml:9:15 error validation-too-large: `data.validation` is 5000, but the training split has 5000 images',
+        '   9 |   validation: 5000',
+        '     |               ^^^^',
+        '  hint: leave most of the images for training',
+      ),
+    ]);
+  });
+
+  it('a batch larger than the data is shown in its place, a default one at its stage', () => {
+    expect(found(example, 5063)).toEqual([
+      lines(
+        'p.yaml:16:12 error batch-too-large: `stages.pretrain.batch` is 64, but there are 63 images to train on',
+        '  16 |     batch: 64',
+        '     |            ^^',
+        '  hint: a batch of at most 63',
+      ),
+      lines(
+        'p.yaml:19:3 error batch-too-large: `stages.qat.batch` is 64, but there are 63 images to train on',
+        '  19 |   qat:',
+        '     |   ^^^',
+        '  hint: a batch of at most 63',
+      ),
+    ]);
+    expect(found(example, 5064, ['stages.qat.delay=1'])).toEqual([]);
+  });
+
+  it('a delay longer than the training is shown in its place', () => {
+    // 55000 images make 859 batches of 64, so two epochs are 1718 steps, of which step 1718 is the last.
+    expect(found(edited(['delay: 500', 'delay: 1717']), 60000)).toEqual([]);
+    expect(found(edited(['delay: 500', 'delay: 1718']), 60000)).toEqual([
+      lines(
+        'p.yaml:23:12 error delay-too-long: `stages.qat.delay` is 1718 steps, but the training ends after 1718 ' +
+          '(epochs 2, 859 steps each); nothing would be quantized',
+        '  23 |     delay: 1718',
+        '     |            ^^^^',
+        '  hint: a delay below 1718, or more epochs',
+      ),
+    ]);
+    expect(found(example, 60000, ['stages.qat.delay=5000'])[0]).toMatch(/^command line error delay-too-long: /);
+  });
+});
+
+describe('a delay too short for the moving averages', () => {
+  const warned = (text: string) => {
+    const { pipeline, locate } = parsePipeline(text, 'p.yaml');
+    return warnings(pipeline, locate).map(({ place, code }) => `${place.line ?? 0}:${place.column ?? 0} ${code}`);
+  };
+  const fromScratch = [
+    ['    from: pretrain\n', ''],
+    [', drop_max: 0.01', ''],
+  ] as const;
+
+  it('is warned about when training from scratch', () => {
+    // 5 / (1 - 0.999) = 5000 steps
+    expect(warned(edited(...fromScratch, ['delay: 500', 'delay: 4999']))).toEqual(['22:12 short-delay']);
+    expect(warned(edited(...fromScratch, ['delay: 500', 'delay: 5000']))).toEqual([]);
+  });
+
+  it('does not matter after float training', () => {
+    expect(warned(example)).toEqual([]);
+  });
+});

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { UserError } from '../../src/core/diagnostic.ts';
+import { epochOrder, fillBatch } from '../../src/data/batches.ts';
+import type { Split } from '../../src/data/dataset.ts';
+import { splitValidation } from '../../src/data/split.ts';
+
+/** Image k is the two pixels 2k and 2k + 1, its label k. */
+function numbered(count: number): Split {
+  return {
+    images: Uint8Array.from({ length: 2 * count }, (_, index) => index),
+    labels: Uint8Array.from({ length: count }, (_, index) => index),
+    count,
+  };
+}
+
+describe('fillBatch', () => {
+  it('writes scale * (pixel - mean) in float32, in the given order', () => {
+    const images = new Float32Array(4);
+    const labels = new Float32Array(2);
+    fillBatch(numbered(5), Uint32Array.of(4, 0, 3), 1, 2, { mean: 3, scale: 0.1 }, images, labels);
+    // Pixels 0, 1 and 6, 7. By numpy: np.float32(0.1) * np.float32(pixel - 3), printed with all digits.
+    expect([...images]).toEqual([-0.30000001192092896, -0.20000000298023224, 0.30000001192092896, 0.4000000059604645]);
+    expect([...labels]).toEqual([0, 3]);
+  });
+
+  it('does not run past the order', () => {
+    const out = new Float32Array(8);
+    const order = Uint32Array.of(0, 1);
+    expect(() => fillBatch(numbered(2), order, 1, 2, { mean: 0, scale: 1 }, out, out)).toThrow('internal');
+  });
+});
+
+describe('epochOrder', () => {
+  it('visits every example once, differently in every epoch and for every seed, and repeatably', () => {
+    const orders = [epochOrder(50, 1, 0), epochOrder(50, 1, 1), epochOrder(50, 2, 0)];
+    for (const order of orders) expect([...order].sort((a, b) => a - b)).toEqual([...numbered(50).labels]);
+    expect(new Set(orders.map((order) => order.join())).size).toBe(3);
+    expect(epochOrder(50, 1, 1)).toEqual(orders[1]);
+  });
+});
+
+describe('splitValidation', () => {
+  it('divides the training examples: none lost, none twice, images with their labels', () => {
+    const { train, validation } = splitValidation(numbered(20), { count: 6, seed: 3 }, 'digits');
+    expect([train.count, validation.count]).toEqual([14, 6]);
+    expect([...train.labels, ...validation.labels].sort((a, b) => a - b)).toEqual([...numbered(20).labels]);
+    for (const { images, labels } of [train, validation]) {
+      expect([...images]).toEqual([...labels].flatMap((label) => [2 * label, 2 * label + 1]));
+    }
+  });
+
+  it('draws them from all over the file, by the seed', () => {
+    const drawn = [1, 2, 3].map((seed) => splitValidation(numbered(100), { count: 10, seed }, 'digits').validation);
+    expect(new Set(drawn.map(({ labels }) => labels.join())).size).toBe(3);
+    for (const { labels } of drawn) expect(Math.max(...labels) - Math.min(...labels)).toBeGreaterThan(30);
+  });
+
+  it('takes nothing when nothing is asked for', () => {
+    const { train, validation } = splitValidation(numbered(4), { count: 0, seed: 1 }, 'digits');
+    expect(train).toEqual(numbered(4));
+    expect(validation.count).toBe(0);
+  });
+
+  it('refuses to leave nothing to train on', () => {
+    const split = (): unknown => splitValidation(numbered(4), { count: 4, seed: 1 }, 'digits');
+    expect(split).toThrow(UserError);
+    expect(split).toThrow('digits error validation-too-large: 4 validation examples are asked for, the training split has 4');
+  });
+});

@@ -1,0 +1,57 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { decodeRecords } from '../../src/data/cifar10.ts';
+import { loadDataset } from '../../src/data/load.ts';
+
+const folder = join(process.env['QPIPE_DATA'] ?? '../shared/data', 'cifar10');
+const present = existsSync(folder);
+
+describe('CIFAR-10 records', () => {
+  it('become NHWC', () => {
+    // One record: label 7, red plane 0 1 2 ... mod 256, green plane all 100, blue plane all 200.
+    const plane = (value: (pixel: number) => number): number[] => Array.from({ length: 1024 }, (_, p) => value(p));
+    const red = plane((pixel) => pixel % 256);
+    const bytes = Uint8Array.from([7, ...red, ...plane(() => 100), ...plane(() => 200)]);
+    const { images, labels, count } = decodeRecords({ path: 'one.bin', bytes });
+    expect([count, ...labels]).toEqual([1, 7]);
+    expect([...images.subarray(0, 9)]).toEqual([0, 100, 200, 1, 100, 200, 2, 100, 200]);
+    expect([...images.subarray(3 * 1023)]).toEqual([255, 100, 200]);
+  });
+
+  it('must be whole and have labels 0 to 9', () => {
+    expect(() => decodeRecords({ path: 'cut.bin', bytes: new Uint8Array(3072) })).toThrow('expected whole records');
+    const wrong = new Uint8Array(2 * 3073);
+    wrong[3073] = 10;
+    expect(() => decodeRecords({ path: 'wrong.bin', bytes: wrong })).toThrow(
+      'wrong.bin error malformed-cifar10: byte 3073: the label is 10',
+    );
+  });
+
+  it('that are missing are a user error with the remedy', () => {
+    expect(() => loadDataset({ kind: 'cifar10', path: 'nowhere' }, { count: 0, seed: 0 })).toThrow(
+      /data_batch_1\.bin\.gz error unreadable-file[^]*download cifar-10-binary/,
+    );
+  });
+});
+
+describe(present ? 'CIFAR-10' : 'CIFAR-10 (skipped: set QPIPE_DATA to a folder that holds cifar10/)', () => {
+  it.runIf(present)('has 5,000 training and 1,000 test images of each class', () => {
+    const { train, test, image } = loadDataset({ kind: 'cifar10', path: folder }, { count: 0, seed: 0 });
+    expect(image).toEqual({ height: 32, width: 32, channels: 3 });
+    const histogram = (labels: Uint8Array): number[] => {
+      const counts = new Array<number>(10).fill(0);
+      for (const label of labels) counts[label]!++;
+      return counts;
+    };
+    expect(histogram(train.labels)).toEqual(new Array(10).fill(5000));
+    expect(histogram(test.labels)).toEqual(new Array(10).fill(1000));
+    // The channel means that everyone normalizes CIFAR-10 by: 0.4914, 0.4822, 0.4465 of 255.
+    const sums = [0, 0, 0];
+    for (let index = 0; index < train.images.length; index += 3) {
+      for (let channel = 0; channel < 3; channel++) sums[channel]! += train.images[index + channel]!;
+    }
+    const means = sums.map((sum) => Math.round((sum / (50000 * 1024 * 255)) * 10000));
+    expect(means).toEqual([4914, 4822, 4465]);
+  });
+});

@@ -1,0 +1,54 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { loadDataset } from '../../src/data/load.ts';
+import { mnistFolder } from '../../src/data/mnist.ts';
+import { UserError } from '../../src/core/diagnostic.ts';
+
+const noValidation = { count: 0, seed: 0 };
+
+describe('MNIST', () => {
+  it('is the published one', () => {
+    const { image, train, test, classNames } = loadDataset({ kind: 'mnist', path: mnistFolder }, noValidation);
+    expect(image).toEqual({ height: 28, width: 28, channels: 1 });
+    expect([train.count, test.count, classNames.length]).toEqual([60000, 10000, 10]);
+    expect([...train.labels.subarray(0, 10)]).toEqual([5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
+    expect([...test.labels.subarray(0, 5)]).toEqual([7, 2, 1, 0, 4]);
+    const histogram = new Array<number>(10).fill(0);
+    for (const label of train.labels) histogram[label]!++;
+    expect(histogram).toEqual([5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]);
+    // The mean pixel that everyone normalizes MNIST by is 0.1307 of 255.
+    const sum = train.images.reduce((total, pixel) => total + pixel, 0);
+    expect(sum / train.images.length / 255).toBeCloseTo(0.1307, 4);
+  });
+
+  it('is refused when a file is missing, damaged, or not the published one', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'qpipe-mnist-'));
+    try {
+      const load = (): unknown => loadDataset({ kind: 'mnist', path: folder }, noValidation);
+      cpSync(mnistFolder, folder, { recursive: true });
+      const path = join(folder, 't10k-labels-idx1-ubyte.gz');
+      const packed = readFileSync(path);
+      rmSync(path);
+      expect(load).toThrow(`${path} error unreadable-file`);
+      writeFileSync(path, packed.subarray(0, 4000));
+      expect(load).toThrow(`${path} error damaged-gzip`);
+      packed[2000]! ^= 16;
+      writeFileSync(path, packed);
+      expect(load).toThrow(UserError);
+      expect(load).toThrow(/error damaged-gzip: .*\n {2}hint: restore the four MNIST files/);
+      // A plain file has no checksum of its own: the published digest catches the bit.
+      rmSync(path);
+      packed[2000]! ^= 16;
+      const plain = gunzipSync(packed);
+      writeFileSync(join(folder, 't10k-labels-idx1-ubyte'), plain);
+      expect(load).not.toThrow();
+      writeFileSync(join(folder, 't10k-labels-idx1-ubyte'), plain.with(5000, plain[5000]! ^ 1));
+      expect(load).toThrow(/t10k-labels-idx1-ubyte error wrong-digest: .*expected ff7bcfd416de/);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});

@@ -1,0 +1,67 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import type { Split } from '../../src/data/dataset.ts';
+import { makeSynthetic, type SyntheticSource, syntheticDefaults } from '../../src/data/synthetic.ts';
+
+const source: SyntheticSource = { kind: 'synthetic', ...syntheticDefaults, seed: 1 };
+
+describe('synthetic images', () => {
+  // Runs are compared by hash between machines, so these bytes may only change on purpose.
+  // A port of the generator to Python's integers gave the same digest.
+  it('are the same bytes on every machine', () => {
+    const { train, test } = makeSynthetic(source);
+    const hash = createHash('sha256').update(train.images).update(test.images).digest('hex');
+    expect(hash).toBe('6c5204a7b3dd38b2a7d2240f34671774c3b1e0735cf3c653f4013623e3726996');
+  });
+
+  it('have all classes equally often, other images in test than in training, and others for another seed', () => {
+    const { train, test } = makeSynthetic({ ...source, trainCount: 40, testCount: 20 });
+    for (let label = 0; label < 10; label++) {
+      expect(train.labels.filter((found) => found === label)).toHaveLength(4);
+      expect(test.labels.filter((found) => found === label)).toHaveLength(2);
+    }
+    expect(test.images).not.toEqual(train.images.subarray(0, test.images.length));
+    const other = makeSynthetic({ ...source, trainCount: 40, testCount: 20, seed: 2 });
+    expect(other.train.images).not.toEqual(train.images);
+  });
+
+  it('can be learned, but not by looking at the average image', () => {
+    const { train, test } = makeSynthetic(source);
+    const accuracy = nearestCentroidAccuracy(train, test);
+    // Chance is 0.1.
+    expect(accuracy).toBeGreaterThan(0.2);
+    expect(accuracy).toBeLessThan(0.8);
+  });
+
+  it('without noise have two grey levels, and the shape inside the image', () => {
+    const { train } = makeSynthetic({ ...source, noise: 0, size: 12, classes: 2, trainCount: 50, testCount: 0 });
+    for (let index = 0; index < train.count; index++) {
+      const pixels = train.images.subarray(144 * index, 144 * (index + 1));
+      const [background, shape, ...rest] = [...new Set(pixels)].sort((a, b) => a - b);
+      expect(rest).toEqual([]);
+      expect(shape! - background!).toBeGreaterThanOrEqual(64);
+      if (train.labels[index] !== 1) continue;
+      // A square inside the image is as wide as it is high: its area is a square or between two of them by one side.
+      const area = pixels.filter((pixel) => pixel === shape).length;
+      const side = Math.floor(Math.sqrt(area));
+      expect([side * side, side * (side + 1)]).toContain(area);
+    }
+  });
+});
+
+function nearestCentroidAccuracy(train: Split, test: Split): number {
+  const imageBytes = train.images.length / train.count;
+  const centroids = Array.from({ length: 10 }, () => new Float64Array(imageBytes));
+  train.images.forEach((pixel, index) => {
+    const label = train.labels[Math.floor(index / imageBytes)]!;
+    centroids[label]![index % imageBytes]! += (10 * pixel) / train.count;
+  });
+  let numRight = 0;
+  for (let index = 0; index < test.count; index++) {
+    const distances = centroids.map((centroid) =>
+      centroid.reduce((sum, mean, pixel) => sum + (test.images[index * imageBytes + pixel]! - mean) ** 2, 0),
+    );
+    if (distances.indexOf(Math.min(...distances)) === test.labels[index]) numRight++;
+  }
+  return numRight / test.count;
+}

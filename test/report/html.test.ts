@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import { renderReport } from '../../src/report/html.ts';
+import { buildReport } from '../../src/report/report.ts';
+import type { RunRecord } from '../../src/runner/record.ts';
+import { config, run, stages, test } from './fixtures.ts';
+
+const render = (record: RunRecord): string => renderReport(buildReport(record, config));
+
+const VOID = new Set(['meta', 'img', 'br']);
+
+/** Tags that are closed by another or not at all. Knows quoted attributes, so that `>` in a value does not fool it. */
+function unbalanced(html: string): string[] {
+  const open: string[] = [];
+  const wrong: string[] = [];
+  const text = html.replace(/<(style|script)>[\s\S]*?<\/\1>/g, '').replace('<!doctype html>', '');
+  for (const [whole, slash, name = ''] of text.matchAll(/<(\/?)([a-z0-9]+)(?:\s[^<>"]*(?:"[^"]*"[^<>"]*)*)?>/g)) {
+    if (whole.endsWith('/>') || VOID.has(name)) continue;
+    if (slash === '') open.push(name);
+    else if (open.pop() !== name) wrong.push(whole);
+  }
+  return [...wrong, ...open];
+}
+
+describe('report.html', () => {
+  it('closes every tag it opens', () => {
+    expect(unbalanced(render(run))).toEqual([]);
+    expect(unbalanced('<p><b>text</p></b>')).not.toEqual([]);
+  });
+
+  it('loads nothing from anywhere', () => {
+    const html = render(run);
+    expect(html).not.toMatch(/https?:/);
+    expect(html).not.toMatch(/<link|@import|url\(|srcset|<iframe|<object/);
+    const sources = [...html.matchAll(/\s(?:src|href)="([^"]*)"/g)].map(([, target = '']) => target);
+    expect(sources.filter((target) => !target.startsWith('#') && !target.startsWith('data:'))).toEqual([]);
+  });
+
+  it('has the same bytes for equal inputs and stays below a megabyte', () => {
+    const copy = JSON.parse(JSON.stringify(run)) as RunRecord;
+    expect(render(copy)).toBe(render(run));
+    expect(Buffer.byteLength(render(run))).toBeLessThan(1_000_000);
+  });
+
+  it('escapes what others wrote', () => {
+    const hostile = `"><script>alert('x')</script>&`;
+    const metrics = {
+      ...test,
+      classes: test.classes.map(() => hostile),
+      layers: test.layers.map((layer) => ({ ...layer, name: hostile })),
+    };
+    const html = render({
+      ...run,
+      pipeline: hostile,
+      stages: [stages.qat, { ...stages.test, name: hostile, metrics }],
+    });
+    expect(html).not.toContain('<script>alert');
+    expect(html).toContain('&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;');
+    expect(unbalanced(html)).toEqual([]);
+  });
+
+  it('links only to sections that exist', () => {
+    const html = render(run);
+    const targets = [...html.matchAll(/href="#([^"]*)"/g)].map(([, id = '']) => id);
+    expect(targets.length).toBeGreaterThan(5);
+    for (const id of targets) expect(html).toContain(`<section id="${id}">`);
+  });
+
+  it('shows accuracy, raw integers and recall as text in tables', () => {
+    const html = render(run).replaceAll('\u202f', ' ');
+    expect(html).toContain('98.83 \u2013 99.21 %');
+    expect(html).toContain('real = 0.00390625 \u00d7 (q \u2212 (\u2212128))');
+    // Class 0: 975 of 980.
+    expect(html).toContain('99.49 %');
+  });
+
+  it('draws a line where the delay ends', () => {
+    expect(render(run)).toContain('delay ends (qat)');
+  });
+
+  it('lists the commonest mistakes where the classes are too many for a matrix', () => {
+    const classes = Array.from({ length: 100 }, (_, index) => `class ${index}`);
+    const confusion = classes.map((_, label) =>
+      classes.map((_, guess) => (label === guess ? 9 : Number(guess === 42))),
+    );
+    const html = render({ ...run, stages: [{ ...stages.test, metrics: { ...test, classes, confusion } }] });
+    expect(html).not.toContain('class="confusion"');
+    expect(html).toContain('class 42');
+  });
+
+  it('renders partial and failed runs', () => {
+    const partial = render({ ...run, status: 'error', stages: [stages.pretrain] });
+    expect(partial).toContain('The run failed after stage pretrain.');
+    expect(partial).not.toContain('id="footprint"');
+    expect(unbalanced(partial)).toEqual([]);
+    expect(unbalanced(render({ ...run, status: 'interrupted', stages: [] }))).toEqual([]);
+  });
+});
