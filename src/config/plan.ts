@@ -4,12 +4,11 @@ import { internal, present, unreachable } from '../core/assert.ts';
 import { UserError } from '../core/diagnostic.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import type { DataConfig } from '../data/config.ts';
-import { dataSchema } from '../data/config.ts';
+import { dataSchema, dataSource } from '../data/config.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { sha256 } from '../data/dataset.ts';
 import type { DataSource } from '../data/load.ts';
 import { loadDataset, sourceDigest, sourceFiles } from '../data/load.ts';
-import { mnistFolder } from '../data/mnist.ts';
 import type { Engine } from '../engine/engine.ts';
 import { referenceEngine } from '../engine/reference.ts';
 import { wasmEngine } from '../engine/wasm/index.ts';
@@ -18,7 +17,7 @@ import type { ModelConfig } from '../models/config.ts';
 import { modelSchema } from '../models/config.ts';
 import type { Layer, ModelSpec } from '../models/layers.ts';
 import { lenet5, mlp } from '../models/presets.ts';
-import type { Digest } from '../runner/fingerprint.ts';
+import type { Digest } from '../core/digest.ts';
 import type { Plan, StageInput, StagePlan } from '../runner/plan.ts';
 import { artifactChecks } from '../stages/artifacts.ts';
 import type { StageDefinition } from '../stages/define.ts';
@@ -160,27 +159,9 @@ function normalizePart(data: DataConfig): Json {
   return part['normalize'] ?? internal('data without normalize');
 }
 
-function dataSource(data: DataConfig): DataSource {
-  switch (data.source) {
-    case 'mnist':
-      return { kind: 'mnist', path: data.path ?? mnistFolder };
-    case 'synthetic': {
-      const { classes, size, train: trainCount, test: testCount, noise, seed } = data;
-      return { kind: 'synthetic', classes, size, trainCount, testCount, noise, seed };
-    }
-    case 'idx':
-      return {
-        kind: 'idx',
-        trainImages: data.train_images,
-        trainLabels: data.train_labels,
-        testImages: data.test_images,
-        testLabels: data.test_labels,
-      };
-    case 'cifar10':
-      return { kind: 'cifar10', path: data.path };
-    default:
-      return unreachable(data);
-  }
+/** The network of a pipeline; reads the data for its classes and image size. */
+export function pipelineModel({ pipeline }: LoadedPipeline): ModelSpec {
+  return modelSpec(pipeline, loadDataset(dataSource(pipeline.data), { count: 0, seed: pipeline.seed }));
 }
 
 /** Training images before a validation split, where that is known without reading the files. */
@@ -198,7 +179,7 @@ function trainingCount(source: DataSource): number | null {
 }
 
 /** The network of a pipeline. Its name is not the pipeline's, which may change without training anew. */
-export function modelSpec({ model, data }: ResolvedPipeline, dataset: Dataset): ModelSpec {
+function modelSpec({ model, data }: ResolvedPipeline, dataset: Dataset): ModelSpec {
   const { height, width, channels } = dataset.image;
   return {
     name: 'layers' in model ? 'layers' : model.preset,

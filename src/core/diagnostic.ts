@@ -30,7 +30,7 @@ export class UserError extends Error {
   readonly exitCode: FailureExitCode;
 
   constructor(diagnostics: readonly Diagnostic[], exitCode: FailureExitCode = 1) {
-    super(diagnostics.map(formatDiagnostic).join('\n'));
+    super(diagnostics.map((diagnostic) => formatDiagnostic(diagnostic)).join('\n'));
     this.name = 'UserError';
     this.diagnostics = diagnostics;
     this.exitCode = exitCode;
@@ -48,11 +48,13 @@ export function userError(
   return new UserError([{ code, place: { file }, message, ...(hint === undefined ? {} : { hint }) }], exitCode);
 }
 
+export type Severity = 'error' | 'warning';
+
 /** `file:line:column error code: message`, then the line with a caret, then the hint. */
-export function formatDiagnostic(diagnostic: Diagnostic): string {
+export function formatDiagnostic(diagnostic: Diagnostic, severity: Severity = 'error'): string {
   const { code, place, message, hint } = diagnostic;
   const position = place.line === undefined ? '' : `:${place.line}:${place.column ?? 1}`;
-  const lines = [`${place.file}${position} error ${code}: ${message}`];
+  const lines = [`${place.file}${position} ${severity} ${code}: ${message}`];
   if (place.source !== undefined && place.line !== undefined) {
     const gutter = String(place.line).padStart(4);
     const caret = ' '.repeat(Math.max(0, (place.column ?? 1) - 1)) + '^'.repeat(Math.max(1, place.source.length));

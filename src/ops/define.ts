@@ -20,7 +20,7 @@ export interface OpDef<Name extends string, Attrs> {
    *
    * @throws ShapeError when the operands do not fit, with both sides in the message
    */
-  infer(inputs: readonly TensorType[], attrs: Attrs): readonly TensorType[];
+  readonly infer: (inputs: readonly TensorType[], attrs: Attrs) => readonly TensorType[];
   /** Plain float32 loops: the oracle of every engine. `null` for ops that exist on integers only. */
   readonly float: FloatKernel<Attrs> | null;
   /** The vector-Jacobian product as graph nodes; `null` where no gradient is defined. */

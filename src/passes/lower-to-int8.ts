@@ -210,8 +210,7 @@ function lowerNode(context: Lowering, node: Node): void {
 function affineOperands(context: Lowering, node: Node, rule: Extract<QuantRule, { kind: 'affine' }>) {
   const { graph, builder, parameters, makers, adjustments } = context;
   const [input = '', filterName = '', biasName] = node.inputs;
-  const inputValue = resolve(context, input);
-  const inputScale = present(parameters.of, inputValue).scale;
+  const inputScale = present(parameters.of, input).scale;
   const quantizer = makers.get(filterName);
   if (quantizer?.op !== 'fake_quant') {
     throw new UserError([
@@ -258,7 +257,7 @@ function affineOperands(context: Lowering, node: Node, rule: Extract<QuantRule, 
     axis: rule.channelAxis,
   });
   return [
-    builder.ref(inputValue),
+    builder.ref(resolve(context, input)),
     filter,
     builder.constant(biasName ?? `${node.name}/bias`, quantizeBias(bias, scales, inputScale), {
       kind: 'per_channel',

@@ -117,6 +117,7 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
     gates,
     model: headline?.metrics.model ?? null,
     lints: [
+      ...record.stages.flatMap((stage) => (isUnreadable(stage) ? [unreadable(stage.name)] : [])),
       ...training.flatMap(({ stage, metrics }) => trainingLints(stage, metrics)),
       ...conversions.flatMap(({ stage, metrics }) =>
         metrics.adjustments.map((message) => ({ code: 'adjusted', message: `${stage}: ${message}` })),
@@ -268,6 +269,16 @@ export function gateNumber(value: number, unit: Gate['unit']): string {
     default:
       return unreachable(unit);
   }
+}
+
+/** Most stages have no metrics that the report knows; those that claim to must not vanish without a word. */
+function isUnreadable({ metrics }: StageRecord): boolean {
+  return 'kind' in metrics && readStageMetrics(metrics) === null;
+}
+
+function unreadable(stage: string): Lint {
+  const message = `${stage}: its metrics are left out, they hold a number that is not finite or are of another version.`;
+  return { code: 'metrics-unreadable', message };
 }
 
 function trainingLints(stage: string, metrics: TrainMetrics): Lint[] {

@@ -1,11 +1,9 @@
 import { createHash } from 'node:crypto';
 import canonicalizeModule from 'canonicalize';
 import { internal, present } from '../core/assert.ts';
+import type { Digest } from '../core/digest.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { StagePlan } from './plan.ts';
-
-/** Content of a file, or of anything else that is named by its bytes; 64 lower-case hex digits. */
-export type Digest = `sha256:${string}`;
 
 /**
  * Everything that decides a stage's result. Two executions with equal fingerprints may share one result, so a field

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../core/json.ts';
-import type { Digest } from './fingerprint.ts';
+import type { Digest } from '../core/digest.ts';
 
 /** A pipeline with every default filled in and every stage bound to code: all that the runner is told. */
 export interface Plan {

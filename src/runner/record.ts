@@ -1,6 +1,6 @@
 import { Type, type Static } from '@sinclair/typebox';
 import type { JsonObject } from '../core/json.ts';
-import type { Digest } from './fingerprint.ts';
+import type { Digest } from '../core/digest.ts';
 
 /** Any JSON object. */
 const anyObject = Type.Unsafe<JsonObject>(Type.Object({}));

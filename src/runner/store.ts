@@ -5,7 +5,8 @@ import { join, resolve } from 'node:path';
 import { Value } from '@sinclair/typebox/value';
 import { userError } from '../core/diagnostic.ts';
 import { moveDurably, replaceFile, writeDurably, writingTo } from './durable.ts';
-import type { Digest, StageKey } from './fingerprint.ts';
+import type { Digest } from '../core/digest.ts';
+import type { StageKey } from './fingerprint.ts';
 import type { StageOutput } from './plan.ts';
 import { actionRecordSchema, type ActionRecord } from './record.ts';
 

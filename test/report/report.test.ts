@@ -130,8 +130,12 @@ describe('a run without all of its stages', () => {
       'The run was interrupted before any stage had a result; run it again to go on.',
     );
   });
-  it('takes metrics of another version for a stage without metrics', () => {
+  it('leaves out metrics that it cannot read, and says so', () => {
     const old = { ...stages.test, metrics: { kind: 'test', top1: 0.99 } };
     expect(buildReport({ ...run, stages: [old] }).tests).toEqual([]);
+    expect(codes({ ...run, stages: [old] })).toEqual(['metrics-unreadable']);
+    // A diverged training: NaN is null in JSON.
+    const history = [{ step: 1, loss: null, accuracy: 0.1, learningRate: 0.1 }];
+    expect(codes(withQat({ history }))).toEqual(['metrics-unreadable']);
   });
 });

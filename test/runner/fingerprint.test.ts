@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { stageKey, type Digest } from '../../src/runner/fingerprint.ts';
+import type { Digest } from '../../src/core/digest.ts';
+import { stageKey } from '../../src/runner/fingerprint.ts';
 import type { StagePlan } from '../../src/runner/plan.ts';
 
 const digestOf = (byte: string): Digest => `sha256:${byte.repeat(32)}`;

@@ -1,5 +1,4 @@
 /** Lowers convolutions and matrix products to panels of a filter times rows of an image; see assembly/gemm.ts. */
-import { internal } from '../../core/assert.ts';
 import type { Shape } from '../../core/tensor.ts';
 import { slidingWindow } from '../../ops/geometry.ts';
 import type { Conv2dAttrs } from '../../ops/conv_2d.ts';
@@ -76,11 +75,10 @@ function frameOf(image: Shape, height: number, width: number, top: number, left:
   };
 }
 
-/** What the three kernels of one convolution share. */
+/** What the three kernels of one convolution share. A filter of fewer channels than the input is cut into groups. */
 function describe(input: Shape, filter: Shape, attrs: Conv2dAttrs) {
   const [batch, height, width, channels] = input as [number, number, number, number];
   const [outputs, filterHeight, filterWidth, filterChannels] = filter as [number, number, number, number];
-  if (filterChannels !== channels) internal('grouped convolutions have no float kernel');
   const window = slidingWindow(input, [filterHeight, filterWidth], attrs, attrs.dilations);
   const [strideY, strideX] = attrs.strides;
   const [dilationY, dilationX] = attrs.dilations;
@@ -91,55 +89,55 @@ function describe(input: Shape, filter: Shape, attrs: Conv2dAttrs) {
     window.padTop,
     window.padLeft,
   );
+  const groups = channels / filterChannels;
   return {
     ...{ batch, height, width, channels, outputs, filterHeight, filterWidth, frame, strideY, strideX },
-    ...{ dilationY, dilationX, ...window, taps: filterHeight * filterWidth },
+    ...{ dilationY, dilationX, ...window, taps: filterHeight * filterWidth, filterChannels, groups },
+    ...{ groupOutputs: outputs / groups, groupIndices: Array.from({ length: groups }, (_, group) => group) },
   };
 }
 
 export function lowerConvolution(node: KernelNode<'conv_2d'>): readonly Phase[] {
   const [input, filter, bias] = node.inputs as readonly [Operand, Operand, Operand?];
   const shape = describe(input.shape, filter.shape, node.attrs);
-  const { frame, channels, outputs, outputHeight, outputWidth } = shape;
-  const k = shape.taps * channels;
-  // Without horizontal dilation the pixels of a window's row are neighbours: one segment for each row.
-  const tapsInRun = shape.dilationX === 1 ? shape.filterWidth : 1;
+  const { frame, channels, filterChannels, outputs, groupOutputs, outputHeight, outputWidth } = shape;
+  const k = shape.taps * filterChannels;
+  // Where the pixels of a window's row are neighbours with all their channels, the row is one segment.
+  const tapsInRun = shape.dilationX === 1 && shape.groups === 1 ? shape.filterWidth : 1;
   const runs = grid(shape.filterHeight, shape.filterWidth / tapsInRun);
-  const segmentLength = tapsInRun * channels;
-  const packed = node.temporary(packedBytes(k, outputs));
-  return [
-    [
-      {
-        code: PACK_PANELS,
-        args: [
-          ...[filter.region, packed, bias?.region ?? 0, outputs],
-          ...[node.table(bytes(runs.map((_, run) => run * segmentLength))), runs.length, segmentLength],
-          ...[FLOAT_BYTES, k * FLOAT_BYTES],
-        ],
-      },
-    ],
-    [
-      {
-        code: CONVOLVE,
-        args: [
-          ...[input.region, packed, node.outputs[0]!.region, shape.batch],
-          ...bytes([shape.height * shape.width * channels, outputHeight * outputWidth * outputs]),
-          node.table(
-            bytes(
-              grid(outputHeight, outputWidth).flatMap(([y, x]) => [
-                y * shape.strideY * frame.pitch + x * shape.strideX * channels,
-                (y * outputWidth + x) * outputs,
-              ]),
-            ),
-          ),
-          outputHeight * outputWidth,
-          node.table(bytes(runs.map(([y, x]) => y * shape.dilationY * frame.pitch + x * shape.dilationX * channels))),
-          ...[runs.length, segmentLength, FLOAT_BYTES, outputs, ...frame.geometry],
-        ],
-        scratchBytes: frame.bytes,
-      },
-    ],
-  ];
+  const segmentLength = tapsInRun * filterChannels;
+  const filterSegments = node.table(bytes(runs.map((_, run) => run * segmentLength)));
+  const pixels = grid(outputHeight, outputWidth).flatMap(([y, x]) => [
+    y * shape.strideY * frame.pitch + x * shape.strideX * channels,
+    (y * outputWidth + x) * outputs,
+  ]);
+  const rows = node.table(bytes(pixels));
+  const instructions = shape.groupIndices.map((group) => {
+    const packed = node.temporary(packedBytes(k, groupOutputs));
+    const first = group * groupOutputs;
+    const pack = {
+      code: PACK_PANELS,
+      args: [
+        ...[element(filter.region, first * k), packed, bias === undefined ? 0 : element(bias.region, first)],
+        ...[groupOutputs, filterSegments, runs.length, segmentLength, FLOAT_BYTES, k * FLOAT_BYTES],
+      ],
+    };
+    const segments = runs.map(
+      ([y, x]) => y * shape.dilationY * frame.pitch + x * shape.dilationX * channels + group * filterChannels,
+    );
+    const convolve = {
+      code: CONVOLVE,
+      args: [
+        ...[input.region, packed, element(node.outputs[0]!.region, first), shape.batch],
+        ...bytes([shape.height * shape.width * channels, outputHeight * outputWidth * outputs]),
+        ...[rows, outputHeight * outputWidth, node.table(bytes(segments)), runs.length, segmentLength],
+        ...[FLOAT_BYTES, groupOutputs, ...frame.geometry],
+      ],
+      scratchBytes: frame.bytes,
+    };
+    return { pack, convolve };
+  });
+  return [instructions.map(({ pack }) => pack), instructions.map(({ convolve }) => convolve)];
 }
 
 /**
@@ -150,59 +148,60 @@ export function lowerConvolution(node: KernelNode<'conv_2d'>): readonly Phase[] 
 export function lowerInputGradient(node: KernelNode<'conv_2d_grad_input'>): readonly Phase[] {
   const [gradient, filter] = node.inputs as readonly [Operand, Operand];
   const shape = describe(node.attrs.inputShape, filter.shape, node.attrs);
-  const { channels, outputs } = shape;
-  const phases = grid(Math.min(shape.strideY, shape.height), Math.min(shape.strideX, shape.width)).map(([py, px]) => {
+  const { channels, filterChannels, outputs, groupOutputs } = shape;
+  const remainders = grid(Math.min(shape.strideY, shape.height), Math.min(shape.strideX, shape.width));
+  const instructions = remainders.flatMap(([py, px]) => {
     const tapsY = fittingTaps(py + shape.padTop, shape.filterHeight, shape.dilationY, shape.strideY);
     const tapsX = fittingTaps(px + shape.padLeft, shape.filterWidth, shape.dilationX, shape.strideX);
-    const rows = Math.ceil((shape.height - py) / shape.strideY);
-    const columns = Math.ceil((shape.width - px) / shape.strideX);
+    const numRows = Math.ceil((shape.height - py) / shape.strideY);
+    const numColumns = Math.ceil((shape.width - px) / shape.strideX);
     const firstY = tapsY[0]?.start ?? 0;
     const firstX = tapsX[0]?.start ?? 0;
     const frame = frameOf(
       gradient.shape,
-      rows + (tapsY.at(-1)?.start ?? 0) - firstY,
-      columns + (tapsX.at(-1)?.start ?? 0) - firstX,
-      firstY === 0 ? 0 : -firstY,
-      firstX === 0 ? 0 : -firstX,
+      numRows + (tapsY.at(-1)?.start ?? 0) - firstY,
+      numColumns + (tapsX.at(-1)?.start ?? 0) - firstX,
+      0 - firstY,
+      0 - firstX,
     );
-    const inRow = tapsX.every(({ start }, index) => start === firstX + index);
+    const inRow = shape.groups === 1 && tapsX.every(({ start }, index) => start === firstX + index);
     const runs = tapsY.flatMap(({ start }) =>
       (inRow ? tapsX.slice(0, 1) : tapsX).map(
         (tapX) => (start - firstY) * frame.pitch + (tapX.start - firstX) * outputs,
       ),
     );
     const taps = tapsY.flatMap((tapY) => tapsX.map((tapX) => tapY.tap * shape.filterWidth + tapX.tap));
-    const packed = node.temporary(packedBytes(taps.length * outputs, channels));
-    const pack = {
-      code: PACK_PANELS,
-      args: [
-        ...[filter.region, packed, 0, channels],
-        ...[node.table(bytes(taps.map((tap) => tap * channels))), taps.length, outputs],
-        ...bytes([shape.taps * channels, 1]),
-      ],
-    };
-    const convolve = {
-      code: CONVOLVE,
-      args: [
-        ...[gradient.region, packed, at(node.outputs[0]!.region, (py * shape.width + px) * channels * FLOAT_BYTES)],
-        ...[shape.batch, ...bytes([shape.outputHeight * shape.outputWidth * outputs])],
-        ...bytes([shape.height * shape.width * channels]),
-        node.table(
-          bytes(
-            grid(rows, columns).flatMap(([y, x]) => [
-              y * frame.pitch + x * outputs,
-              (y * shape.strideY * shape.width + x * shape.strideX) * channels,
-            ]),
-          ),
-        ),
-        ...[rows * columns, node.table(bytes(runs)), runs.length, (inRow ? tapsX.length : 1) * outputs],
-        ...[FLOAT_BYTES, channels, ...frame.geometry],
-      ],
-      scratchBytes: frame.bytes,
-    };
-    return { pack, convolve };
+    const filterSegments = node.table(bytes(taps.map((tap) => tap * filterChannels)));
+    const pixels = grid(numRows, numColumns).flatMap(([y, x]) => [
+      y * frame.pitch + x * outputs,
+      (y * shape.strideY * shape.width + x * shape.strideX) * channels,
+    ]);
+    const rows = node.table(bytes(pixels));
+    return shape.groupIndices.map((group) => {
+      const packed = node.temporary(packedBytes(taps.length * groupOutputs, filterChannels));
+      const pack = {
+        code: PACK_PANELS,
+        args: [
+          ...[element(filter.region, group * groupOutputs * shape.taps * filterChannels), packed, 0, filterChannels],
+          ...[filterSegments, taps.length, groupOutputs, ...bytes([shape.taps * filterChannels, 1])],
+        ],
+      };
+      const first = (py * shape.width + px) * channels + group * filterChannels;
+      const segments = node.table(bytes(runs.map((offset) => offset + group * groupOutputs)));
+      const convolve = {
+        code: CONVOLVE,
+        args: [
+          ...[gradient.region, packed, element(node.outputs[0]!.region, first), shape.batch],
+          ...bytes([shape.outputHeight * shape.outputWidth * outputs, shape.height * shape.width * channels]),
+          ...[rows, numRows * numColumns, segments, runs.length, (inRow ? tapsX.length : 1) * groupOutputs],
+          ...[FLOAT_BYTES, filterChannels, ...frame.geometry],
+        ],
+        scratchBytes: frame.bytes,
+      };
+      return { pack, convolve };
+    });
   });
-  return [phases.map(({ pack }) => pack), phases.map(({ convolve }) => convolve)];
+  return [instructions.map(({ pack }) => pack), instructions.map(({ convolve }) => convolve)];
 }
 
 /** Taps by the output position at which their window starts, in ascending order of it. */
@@ -215,38 +214,42 @@ function fittingTaps(position: number, taps: number, dilation: number, stride: n
 export function lowerFilterGradient(node: KernelNode<'conv_2d_grad_filter'>): readonly Phase[] {
   const [input, gradient] = node.inputs as readonly [Operand, Operand];
   const shape = describe(input.shape, node.attrs.filterShape, node.attrs);
-  const { frame, channels, outputs, outputHeight, outputWidth } = shape;
-  const k = shape.taps * channels;
-  const padded = paddedColumns(outputs);
+  const { frame, channels, filterChannels, outputs, groupOutputs, outputHeight, outputWidth } = shape;
+  const k = shape.taps * filterChannels;
+  const padded = paddedColumns(groupOutputs);
   const slices = Math.min(SLICES, shape.batch);
-  const partial = node.temporary(slices * k * padded * FLOAT_BYTES);
-  const rows = grid(shape.filterHeight, shape.filterWidth).flatMap(([y, x]) =>
-    Array.from(
-      { length: channels },
-      (_, channel) => y * shape.dilationY * frame.pitch + x * shape.dilationX * channels + channel,
-    ),
-  );
-  return [
-    [
-      {
-        code: FILTER_GRADIENT,
-        args: [
-          ...[input.region, gradient.region, partial, shape.batch],
-          ...[...bytes([shape.height * shape.width * channels]), slices],
-          ...[node.table(bytes(rows.flatMap((offset, row) => [offset, row * padded]))), k],
-          node.table(bytes(Array.from({ length: outputHeight }, (_, y) => y * shape.strideY * frame.pitch))),
-          ...[outputHeight, outputWidth, ...bytes([shape.strideX * channels]), outputs, ...frame.geometry, frame.bytes],
-        ],
-        scratchBytes: frame.bytes + (padded === outputs ? 0 : outputHeight * outputWidth * padded * FLOAT_BYTES),
-      },
-    ],
-    [{ code: COMBINE_FILTER_GRADIENT, args: [partial, node.outputs[0]!.region, slices, k, outputs] }],
-  ];
+  const segments = node.table(bytes(Array.from({ length: outputHeight }, (_, y) => y * shape.strideY * frame.pitch)));
+  const instructions = shape.groupIndices.map((group) => {
+    const partial = node.temporary(slices * k * padded * FLOAT_BYTES);
+    const rows = grid(shape.taps, filterChannels).flatMap(([tap, channel], row) => {
+      const [y, x] = [Math.floor(tap / shape.filterWidth), tap % shape.filterWidth];
+      const pixel = y * shape.dilationY * frame.pitch + x * shape.dilationX * channels;
+      return [pixel + group * filterChannels + channel, row * padded];
+    });
+    const sum = {
+      code: FILTER_GRADIENT,
+      args: [
+        ...[input.region, element(gradient.region, group * groupOutputs), partial, shape.batch],
+        ...[...bytes([shape.height * shape.width * channels]), slices, node.table(bytes(rows)), k, segments],
+        ...[outputHeight, outputWidth, ...bytes([shape.strideX * channels]), groupOutputs, ...frame.geometry],
+        ...[frame.bytes, outputs],
+      ],
+      scratchBytes: frame.bytes + (padded === groupOutputs ? 0 : outputHeight * outputWidth * padded * FLOAT_BYTES),
+    };
+    const result = element(node.outputs[0]!.region, group * groupOutputs * k);
+    return { sum, combine: { code: COMBINE_FILTER_GRADIENT, args: [partial, result, slices, k, groupOutputs] } };
+  });
+  return [instructions.map(({ sum }) => sum), instructions.map(({ combine }) => combine)];
 }
 
 /** All (y, x) with y < height and x < width, in reading order. */
 function grid(height: number, width: number): readonly (readonly [number, number])[] {
   return Array.from({ length: height * width }, (_, index) => [Math.floor(index / width), index % width] as const);
+}
+
+/** The place of an element of a value. */
+function element(region: Region, index: number): Region {
+  return at(region, index * FLOAT_BYTES);
 }
 
 function bytes(elements: readonly number[]): number[] {

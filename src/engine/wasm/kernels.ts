@@ -429,5 +429,5 @@ function expand(
 export function kernelOf(op: string): WasmKernel<FloatOp> {
   if (!Object.hasOwn(kernels, op)) return internal(`${op} has no float kernel`);
   // A union of kernels takes the intersection of nodes; the planner passes the node of the same op.
-  return kernels[op as FloatOp] as WasmKernel<FloatOp>;
+  return kernels[op as FloatOp];
 }

@@ -96,7 +96,7 @@ export function makePlan(graph: Graph, { split, replicas, threads }: PlanOptions
       inputs,
       outputs,
       // Pairs with the kernel of the same op; the table's types guarantee it.
-      attrs: node.attrs as KernelNode<FloatOp>['attrs'],
+      attrs: node.attrs,
       replicas,
       table,
       temporary(bytes) {

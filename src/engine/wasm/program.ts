@@ -54,9 +54,9 @@ export interface KernelNode<K extends FloatOp> {
   /** How many values the operand of a collective has. */
   readonly replicas: number;
   /** Memory that lives as long as the node runs. */
-  temporary(bytes: number): Region;
+  readonly temporary: (bytes: number) => Region;
   /** Constant int32 words. */
-  table(words: readonly number[]): Region;
+  readonly table: (words: readonly number[]) => Region;
 }
 
 export interface WasmKernel<K extends FloatOp> {

@@ -53,13 +53,14 @@ export function startThreads(tasks: readonly WorkerTask[]): ThreadPool {
     for (const worker of workers) void worker.terminate();
   };
   for (const worker of workers) {
-    worker.unref();
     worker.on('message', (message: WorkerMessage) => {
       if (message.kind === 'done') settle((run) => run.resolve());
       else fail(message.reason);
     });
     worker.on('error', (error) => fail(String(error)));
     worker.on('exit', () => fail('it exited'));
+    // Last, because listening for messages makes a worker keep the process alive again.
+    worker.unref();
   }
 
   return {

@@ -1,5 +1,8 @@
 /** The part of the WebAssembly API that the engine uses; the browser's type library would bring all of the DOM. */
 declare namespace WebAssembly {
+  class Module {
+    private constructor();
+  }
   class Memory {
     constructor(descriptor: { initial: number; maximum: number; shared: true });
     readonly buffer: SharedArrayBuffer;

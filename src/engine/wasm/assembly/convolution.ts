@@ -91,14 +91,15 @@ export function convolve(args: usize, part: i32, parts: i32, scratch: usize): vo
  *
  * Arguments: 0 input, 1 output gradient, 2 partial, 3 images, 4 bytes of an image, 5 slices, 6 rows table,
  * 7 row count, 8 segments (one for each output row), 9 output height, 10 output width, 11 aStep, 12 columns,
- * 13..19 geometry as in `convolve`, 20 bytes of the frame (where the gradient's padded copy starts in the scratch).
+ * 13..19 geometry as in `convolve`, 20 bytes of the frame (where the gradient's padded copy starts in the scratch),
+ * 21 values of a gradient pixel (more than the columns where the convolution has groups).
  */
 export function filterGradient(args: usize, part: i32, parts: i32, scratch: usize): void {
   const input = pointer(args, 0), gradient = pointer(args, 1), partial = pointer(args, 2);
   const numImages = integer(args, 3), imageBytes = pointer(args, 4), slices = integer(args, 5);
   const rows = pointer(args, 6), numRows = integer(args, 7);
   const segments = pointer(args, 8), height = integer(args, 9), width = integer(args, 10);
-  const aStep = pointer(args, 11), columns = integer(args, 12);
+  const aStep = pointer(args, 11), columns = integer(args, 12), stride = integer(args, 21);
   const padded = paddedColumns(columns), pixels = height * width;
   const sliceBytes = floats(numRows * padded);
   const lastSlice = cut(slices, part + 1, parts);
@@ -108,13 +109,16 @@ export function filterGradient(args: usize, part: i32, parts: i32, scratch: usiz
     const lastImage = cut(numImages, slice + 1, slices);
     for (let image = cut(numImages, slice, slices); image < lastImage; image++) {
       const a = framed(input + (<usize>image) * imageBytes, args + floats(13), scratch);
-      let b = gradient + floats(image * pixels * columns);
-      if (padded != columns) b = padRows(b, pixels, columns, padded, scratch + pointer(args, 20));
+      let b = gradient + floats(image * pixels * stride), bStep = floats(stride);
+      if (padded != columns) {
+        b = padRows(b, bStep, pixels, columns, padded, scratch + pointer(args, 20));
+        bStep = floats(padded);
+      }
       for (let column = 0; column < padded; ) {
         const panel = panelWidth(columns - column);
         multiplyPanel(
           rows, 0, numRows, a, aStep, segments, height, width,
-          b + floats(column), floats(padded), panel, 0, sums + floats(column), panel,
+          b + floats(column), bStep, panel, 0, sums + floats(column), panel,
         );
         column += panel;
       }
@@ -122,13 +126,13 @@ export function filterGradient(args: usize, part: i32, parts: i32, scratch: usiz
   }
 }
 
-/** Copies rows of `columns` values to rows of `padded`, the rest zero. Returns the copy. */
-function padRows(from: usize, numRows: i32, columns: i32, padded: i32, copy: usize): usize {
+/** Copies rows of `columns` values, `step` bytes apart, to rows of `padded`, the rest zero. Returns the copy. */
+function padRows(from: usize, step: usize, numRows: i32, columns: i32, padded: i32, copy: usize): usize {
   let to = copy;
   for (let row = 0; row < numRows; row++) {
     for (let column = 0; column < columns; column++) store<f32>(to + floats(column), load<f32>(from + floats(column)));
     for (let column = columns; column < padded; column++) store<f32>(to + floats(column), 0);
-    from += floats(columns);
+    from += step;
     to += floats(padded);
   }
   return copy;

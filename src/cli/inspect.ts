@@ -1,0 +1,163 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { userError } from '../core/diagnostic.ts';
+import type { JsonObject } from '../core/json.ts';
+import { readSafetensors } from '../files/safetensors.ts';
+import { numElements } from '../core/tensor.ts';
+import { readGraphDef } from '../protobuf/graph-def.ts';
+import { builtinName } from '../tflite/builtin-names.ts';
+import type { TfliteFile, TfliteTensor } from '../tflite/file.ts';
+import { opOfBuiltinCode } from '../tflite/option-fields.ts';
+import { readTfliteContents } from '../tflite/read.ts';
+
+/** What a model or checkpoint file holds. */
+export type Inspection = TfliteInspection | GraphDefInspection | SafetensorsInspection;
+
+export interface InspectedTensor {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  /** One scale, or one per channel; empty for an unquantized tensor. */
+  readonly scales: readonly number[];
+  readonly zeroPoints: readonly number[];
+  readonly axis: number | null;
+  /** Of its constant data; 0 for a value that is computed. */
+  readonly bytes: number;
+}
+
+export interface TfliteInspection {
+  readonly kind: 'tflite';
+  readonly file: string;
+  readonly bytes: number;
+  readonly description: string;
+  readonly inputs: readonly InspectedTensor[];
+  readonly outputs: readonly InspectedTensor[];
+  readonly operators: readonly {
+    readonly op: string;
+    readonly version: number;
+    /** Whether our interpreter has it. */
+    readonly known: boolean;
+    readonly options: JsonObject;
+    readonly output: InspectedTensor | null;
+  }[];
+  readonly tensors: readonly InspectedTensor[];
+  readonly metadata: readonly string[];
+  readonly signatures: readonly string[];
+}
+
+export interface GraphDefInspection {
+  readonly kind: 'graph_def';
+  readonly file: string;
+  readonly bytes: number;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** How often each TensorFlow op occurs. */
+  readonly ops: Readonly<Record<string, number>>;
+  readonly nodes: readonly { readonly name: string; readonly op: string; readonly inputs: readonly string[] }[];
+}
+
+export interface SafetensorsInspection {
+  readonly kind: 'safetensors';
+  readonly file: string;
+  readonly bytes: number;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly tensors: readonly { readonly name: string; readonly dtype: string; readonly shape: readonly number[] }[];
+  readonly elements: number;
+}
+
+/** @throws UserError when the file is damaged or of another kind */
+export async function inspect(file: string): Promise<Inspection> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(file);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw userError(file, 'unreadable-file', `cannot read it: ${reason}`, 'check the path');
+  }
+  switch (path.extname(file)) {
+    case '.tflite':
+      return inspectTflite(file, bytes);
+    case '.pb':
+      return inspectGraphDef(file, bytes);
+    case '.safetensors':
+      return inspectSafetensors(file, bytes);
+    default:
+      throw userError(
+        file,
+        'unknown-format',
+        `the name ends in "${path.extname(file)}"; expected .tflite, .pb or .safetensors`,
+        'rename the file to what it is',
+      );
+  }
+}
+
+function inspectTflite(file: string, bytes: Uint8Array): TfliteInspection {
+  const contents = readTfliteContents(bytes, file);
+  const tensors = contents.subgraphs.flatMap((subgraph) => subgraph.tensors.map((entry) => inspectTensor(contents, entry)));
+  const [main] = contents.subgraphs;
+  const at = (index: number): InspectedTensor[] => tensors.slice(index, index + 1);
+  return {
+    kind: 'tflite',
+    file,
+    bytes: bytes.length,
+    description: contents.description,
+    inputs: (main?.inputs ?? []).flatMap(at),
+    outputs: (main?.outputs ?? []).flatMap(at),
+    operators: (main?.operators ?? []).map(({ opcodeIndex, options, outputs }) => {
+      const code = contents.operatorCodes[opcodeIndex];
+      const builtin = code?.builtinCode ?? -1;
+      return {
+        op: code?.customCode ?? builtinName(builtin),
+        version: code?.version ?? 0,
+        known: opOfBuiltinCode(builtin) !== null,
+        options: options as JsonObject, // numbers, booleans and lists of numbers
+        output: outputs.flatMap(at)[0] ?? null,
+      };
+    }),
+    tensors,
+    metadata: contents.metadata.map(({ name }) => name),
+    signatures: contents.signatures.map(({ key }) => key),
+  };
+}
+
+function inspectTensor({ buffers }: TfliteFile, entry: TfliteTensor): InspectedTensor {
+  const scales = [...(entry.quantization?.scale ?? [])];
+  return {
+    name: entry.name,
+    dtype: entry.type.toLowerCase(),
+    shape: entry.shape,
+    scales,
+    zeroPoints: scales.length === 0 ? [] : [...(entry.quantization?.zeroPoint ?? [])],
+    axis: scales.length > 1 ? (entry.quantization?.quantizedDimension ?? null) : null,
+    bytes: buffers[entry.buffer]?.length ?? 0,
+  };
+}
+
+function inspectGraphDef(file: string, bytes: Uint8Array): GraphDefInspection {
+  const { nodes } = readGraphDef(bytes, file);
+  const read = new Set(nodes.flatMap(({ inputs }) => inputs.map((input) => input.replace(/^\^|:\d+$/g, ''))));
+  const ops: Record<string, number> = {};
+  for (const { op } of nodes) ops[op] = (ops[op] ?? 0) + 1;
+  return {
+    kind: 'graph_def',
+    file,
+    bytes: bytes.length,
+    inputs: nodes.filter(({ op }) => op === 'Placeholder').map(({ name }) => name),
+    outputs: nodes.filter(({ name }) => !read.has(name)).map(({ name }) => name),
+    ops: Object.fromEntries(Object.entries(ops).sort(([, a], [, b]) => b - a)),
+    nodes: nodes.map(({ name, op, inputs }) => ({ name, op, inputs })),
+  };
+}
+
+function inspectSafetensors(file: string, bytes: Uint8Array): SafetensorsInspection {
+  const { tensors, metadata } = readSafetensors(bytes, file);
+  const listed = [...tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
+  return {
+    kind: 'safetensors',
+    file,
+    bytes: bytes.length,
+    metadata: Object.fromEntries(metadata),
+    tensors: listed,
+    elements: listed.reduce((sum, { shape }) => sum + numElements(shape), 0),
+  };
+}

@@ -1,0 +1,216 @@
+import path from 'node:path';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { Diagnostic } from '../core/diagnostic.ts';
+import { UserError, formatDiagnostic } from '../core/diagnostic.ts';
+import { levels } from '../graph/graph.ts';
+import type { Level } from '../graph/graph.ts';
+
+/** What the process leaves behind, for scripts. */
+const exitCodes = { ok: 0, failed: 1, gateNotMet: 2, badInput: 64, interrupted: 130 } as const;
+
+const out = (text: string): void => void process.stdout.write(`${text}\n`);
+const note = (text: string): void => void process.stderr.write(`${text}\n`);
+
+const collect = (value: string, before: readonly string[]): string[] => [...before, value];
+
+function wholeNumber(text: string): number {
+  if (!/^[1-9][0-9]*$/.test(text)) throw new InvalidArgumentError('expected a whole number above 0');
+  return Number(text);
+}
+
+const setOption = () =>
+  new Option('--set <path=value>', 'change a setting, for example stages.qat.delay=1000; may be repeated')
+    .argParser(collect)
+    .default([], 'none');
+
+function makeProgram(finish: (code: number) => void): Command {
+  const program = new Command('qpipe')
+    .description('One YAML file to a true int8 .tflite model, and a report that says what quantization cost and where.')
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true });
+
+  program
+    .command('run')
+    .description('run a pipeline; stages whose result is stored are not run again')
+    .argument('<pipeline>', 'pipeline file')
+    .addOption(setOption())
+    .option('--runs <folder>', 'folder of the runs', 'runs')
+    .option('--store <folder>', 'folder of the stored results', '.qpipe/store')
+    .option('--threads <count>', 'threads of the engine; default: all cores', wholeNumber)
+    .option('--force <stages>', 'stages to run again, separated by commas')
+    .option('--json', 'print events as JSON lines and nothing else')
+    .action(async (pipeline: string, options: RunCommandOptions) => finish(await runCommand(pipeline, options)));
+
+  program
+    .command('validate')
+    .description('check a pipeline and its data without running it')
+    .argument('<pipeline>', 'pipeline file')
+    .addOption(setOption())
+    .option('--json', 'print the result as JSON')
+    .action(async (pipeline: string, { set, json }: { set: string[]; json?: true }) => {
+      const { validate } = await import('./validate.ts');
+      const result = await validate(pipeline, set);
+      if (json === true) return out(JSON.stringify(result, null, 2));
+      for (const warning of result.warnings) note(formatDiagnostic(warning, 'warning'));
+      out(`${pipeline} is valid: ${result.stages.map(({ name, kind }) => `${name} (${kind})`).join(', ')}`);
+    });
+
+  program
+    .command('compare')
+    .description('show what differs between two runs, and what it did')
+    .argument('<a>', 'folder of a run')
+    .argument('<b>', 'folder of another run')
+    .option('--all', 'show settings and metrics that are equal, too')
+    .option('--html <file>', 'also write a page')
+    .option('--json', 'print the comparison as JSON')
+    .action(async (a: string, b: string, { all, html, json }: { all?: true; html?: string; json?: true }) => {
+      const { compare, comparisonText } = await import('./compare.ts');
+      const comparison = await compare({ a, b, rows: all === true ? 'all' : 'differing', ...(html === undefined ? {} : { html }) });
+      if (json === true) return out(JSON.stringify(comparison, null, 2));
+      const color = process.stdout.isTTY && process.env['NO_COLOR'] === undefined ? 'color' : 'plain';
+      out(comparisonText(comparison, { color, width: process.stdout.columns ?? 120 }));
+      if (html !== undefined) note(`wrote ${html}`);
+    });
+
+  program
+    .command('report')
+    .description("write a run's report again")
+    .argument('[run]', 'folder of the run', 'runs/latest')
+    .action(async (folder: string) => {
+      const { writeReport } = await import('./report.ts');
+      const report = await writeReport(folder);
+      out(`${report.sentence}\n${path.join(folder, 'report.html')}`);
+    });
+
+  program
+    .command('inspect')
+    .description('show what is in a .tflite, .pb or .safetensors file')
+    .argument('<file>', 'file to look into')
+    .option('--json', 'print everything as JSON')
+    .action(async (file: string, { json }: { json?: true }) => {
+      const { inspect } = await import('./inspect.ts');
+      const { inspectionText } = await import('./inspect-text.ts');
+      const inspection = await inspect(file);
+      out(json === true ? JSON.stringify(inspection, null, 2) : inspectionText(inspection));
+    });
+
+  program
+    .command('predict')
+    .description('run a .tflite model, made by anyone, on an .npy batch')
+    .argument('<model>', '.tflite file')
+    .requiredOption('--input <file>', '.npy file with a leading batch axis')
+    .requiredOption('--output <file>', '.npy file to write')
+    .addOption(new Option('--runtime <name>', 'who runs it').choices(['reference', 'litert']).default('reference'))
+    .option('--dequantize', 'write float32 values instead of raw codes')
+    .action(async (model: string, options: PredictCommandOptions) => {
+      const { predict } = await import('./predict.ts');
+      const { dequantize, ...files } = options;
+      const values = dequantize === true ? 'dequantized' : 'raw';
+      const result = await predict({ model, ...files, values, onNote: note });
+      note(`wrote ${options.output}: ${result.dtype} [${result.shape.join(', ')}]`);
+    });
+
+  program
+    .command('graph')
+    .description("print a pipeline's network at one of its levels, with fresh weights")
+    .argument('<pipeline>', 'pipeline file')
+    .addOption(setOption())
+    .addOption(new Option('--level <level>', 'which graph').choices([...levels]).default('qat'))
+    .option('--each-pass', 'print the graph after every pass on the way')
+    .action(async (pipeline: string, { set, level, eachPass }: { set: string[]; level: Level; eachPass?: true }) => {
+      const { graphText } = await import('./graph.ts');
+      out(await graphText({ pipeline, set, level, passes: eachPass === true ? 'each' : 'last' }));
+    });
+
+  program.option('--version', 'print the version').on('option:version', () => {
+    void import('./run.ts').then(({ packageVersion }) => out(packageVersion()));
+  });
+  return program;
+}
+
+interface PredictCommandOptions {
+  readonly input: string;
+  readonly output: string;
+  readonly runtime: 'reference' | 'litert';
+  readonly dequantize?: true;
+}
+
+interface RunCommandOptions {
+  readonly set: readonly string[];
+  readonly runs: string;
+  readonly store: string;
+  readonly threads?: number;
+  readonly force?: string;
+  readonly json?: true;
+}
+
+async function runCommand(pipeline: string, options: RunCommandOptions): Promise<number> {
+  const [{ run }, { jsonProgress, plainProgress, terminalProgress }, { summaryText }] = await Promise.all([
+    import('./run.ts'),
+    import('./progress.ts'),
+    import('./summary.ts'),
+  ]);
+  const { default: colors } = await import('picocolors');
+  const progress =
+    options.json === true ? jsonProgress(out) : process.stdout.isTTY ? terminalProgress() : plainProgress(out);
+  const abort = new AbortController();
+  const interrupt = (): void => {
+    // The second Ctrl-C does not wait for the step to end.
+    if (abort.signal.aborted) process.exit(exitCodes.interrupted);
+    abort.abort();
+  };
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+  try {
+    const { force, threads, set, runs, store } = options;
+    const { record, report, folder } = await run({
+      pipeline,
+      set,
+      runs,
+      store,
+      signal: abort.signal,
+      force: force?.split(',') ?? [],
+      ...(threads === undefined ? {} : { threads }),
+      onEvent: (event) => progress.show(event),
+      onWarning: (warning: Diagnostic) => {
+        if (options.json !== true) note(formatDiagnostic(warning, 'warning'));
+      },
+    });
+    await progress.finish();
+    if (options.json !== true) out(summaryText(report, path.relative('.', folder), colors));
+    return record.status === 'fail' ? exitCodes.gateNotMet : exitCodes.ok;
+  } catch (error) {
+    await progress.finish();
+    throw error;
+  } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+  }
+}
+
+/** Prints a failure as its reader needs it and gives the exit code. */
+async function reportFailure(error: unknown, json: boolean): Promise<number> {
+  if (error instanceof CommanderError) {
+    return error.exitCode === 0 ? exitCodes.ok : exitCodes.badInput; // commander has printed it
+  }
+  if (error instanceof UserError) {
+    if (json) out(JSON.stringify({ kind: 'error', diagnostics: error.diagnostics }));
+    else for (const diagnostic of error.diagnostics) note(formatDiagnostic(diagnostic));
+    return error.exitCode;
+  }
+  const { Interrupted } = await import('../runner/execute.ts');
+  if (error instanceof Interrupted) {
+    note('interrupted; finished stages are kept');
+    return exitCodes.interrupted;
+  }
+  note(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  note('this is a mistake in qpipe; please report it with the lines above');
+  return exitCodes.failed;
+}
+
+try {
+  await makeProgram((code) => {
+    process.exitCode = code;
+  }).parseAsync();
+} catch (error) {
+  process.exitCode = await reportFailure(error, process.argv.includes('--json'));
+}

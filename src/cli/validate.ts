@@ -1,0 +1,27 @@
+import os from 'node:os';
+import { loadPipeline } from '../config/load.ts';
+import { makePlan } from '../config/plan.ts';
+import { warnings } from '../config/semantics.ts';
+import type { Diagnostic } from '../core/diagnostic.ts';
+
+export interface Validation {
+  readonly name: string;
+  /** In the order in which they would run. */
+  readonly stages: readonly { readonly name: string; readonly kind: string }[];
+  readonly warnings: readonly Diagnostic[];
+}
+
+/**
+ * Checks a pipeline and its data without running it.
+ *
+ * @throws UserError with every mistake
+ */
+export async function validate(pipeline: string, set: readonly string[] = []): Promise<Validation> {
+  const loaded = await loadPipeline(pipeline, set);
+  const plan = makePlan(loaded, { threads: os.availableParallelism(), now: () => performance.now() });
+  return {
+    name: plan.name,
+    stages: plan.stages.map(({ name, kind }) => ({ name, kind })),
+    warnings: warnings(loaded.pipeline, loaded.locate),
+  };
+}

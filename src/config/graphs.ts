@@ -1,0 +1,69 @@
+import { createRandom } from '../core/random.ts';
+import { floatTensor } from '../core/tensor.ts';
+import type { Graph, Level } from '../graph/graph.ts';
+import { variablesOf } from '../graph/graph.ts';
+import { buildModel } from '../models/build.ts';
+import type { ModelSpec } from '../models/layers.ts';
+import type { OptimizerSpec, Pass } from '../passes/index.ts';
+import { freezePasses, lowerToInt8, runPasses } from '../passes/index.ts';
+import { tensorSource } from '../stages/checkpoint.ts';
+import { evalGraph, trainingGraph } from '../stages/graphs.ts';
+import type { LoadedPipeline } from './load.ts';
+import { pipelineModel } from './plan.ts';
+
+export interface GraphAfterPass {
+  readonly pass: string;
+  readonly graph: Graph;
+}
+
+/** What an activation's range is before anything was observed; contrib.quantize begins with it too. */
+const untrainedRange = { min: 0, max: 6 } as const;
+
+const untrainedOptimizer: OptimizerSpec = { kind: 'sgd', momentum: 0.9, nesterov: false, weightDecay: 0 };
+
+/**
+ * The graphs of a pipeline on the way to a level, after each pass, with fresh weights and untrained ranges. Training
+ * graphs are those of the first stage of their level; a pipeline without one shows the defaults.
+ */
+export function pipelineGraphs(loaded: LoadedPipeline, level: Level): readonly GraphAfterPass[] {
+  const spec = pipelineModel(loaded);
+  const seed = loaded.pipeline.seed;
+  const graphs: GraphAfterPass[] = [];
+  const observe = (pass: string, graph: Graph): void => void graphs.push({ pass, graph });
+  const configs = loaded.pipeline.stages.map(({ config }) => config);
+  const qat = configs.find((config) => config.uses === 'qat');
+  const pretrain = configs.find((config) => config.uses === 'float-pretrain');
+  const weights = { kind: 'random', seed } as const;
+  switch (level) {
+    case 'float': {
+      const batch = (pretrain?.batch ?? 1) / (pretrain?.devices.length ?? 1);
+      trainingGraph(spec, batch, weights, null, untrainedOptimizer, observe);
+      break;
+    }
+    case 'qat': {
+      const batch = (qat?.batch ?? 1) / (qat?.devices.length ?? 1);
+      const { delay = 0, ema_decay: decay = 0.999, merge_ranges: merge = 'mean' } = qat ?? {};
+      trainingGraph(spec, batch, weights, { delay, decay, merge }, untrainedOptimizer, observe);
+      break;
+    }
+    case 'eval':
+      observe('insert-fake-quant', untrainedEvalGraph(spec, seed));
+      break;
+    case 'int8': {
+      const lower: Pass = { name: 'lower-to-int8', run: (graph) => lowerToInt8(graph, 'the pipeline').graph };
+      runPasses(untrainedEvalGraph(spec, seed), [...freezePasses, lower], observe);
+    }
+  }
+  return graphs;
+}
+
+function untrainedEvalGraph(spec: ModelSpec, seed: number): Graph {
+  const model = buildModel(spec, 1, 'inference', { kind: 'random', random: createRandom(seed, 'weights') });
+  const tensors = new Map(variablesOf(model).map(({ name, source }) => [name, source.initial] as const));
+  const weights = tensorSource(tensors, 'the fresh weights');
+  return evalGraph(spec, 1, (name, shape) => {
+    if (name.endsWith('/act_quant/min')) return floatTensor([], [untrainedRange.min]);
+    if (name.endsWith('/act_quant/max')) return floatTensor([], [untrainedRange.max]);
+    return weights(name, shape);
+  });
+}
