@@ -93,7 +93,9 @@ export async function inspect(file: string): Promise<Inspection> {
 
 function inspectTflite(file: string, bytes: Uint8Array): TfliteInspection {
   const contents = readTfliteContents(bytes, file);
-  const tensors = contents.subgraphs.flatMap((subgraph) => subgraph.tensors.map((entry) => inspectTensor(contents, entry)));
+  const tensors = contents.subgraphs.flatMap((subgraph) =>
+    subgraph.tensors.map((entry) => inspectTensor(contents, entry)),
+  );
   const [main] = contents.subgraphs;
   const at = (index: number): InspectedTensor[] => tensors.slice(index, index + 1);
   return {

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { Diagnostic } from '../core/diagnostic.ts';
-import { UserError, formatDiagnostic } from '../core/diagnostic.ts';
+import { UserError, formatDiagnostic, formatWarning } from '../core/diagnostic.ts';
 import { levels } from '../graph/graph.ts';
 import type { Level } from '../graph/graph.ts';
 
@@ -52,7 +52,7 @@ function makeProgram(finish: (code: number) => void): Command {
       const { validate } = await import('./validate.ts');
       const result = await validate(pipeline, set);
       if (json === true) return out(JSON.stringify(result, null, 2));
-      for (const warning of result.warnings) note(formatDiagnostic(warning, 'warning'));
+      for (const warning of result.warnings) note(formatWarning(warning));
       out(`${pipeline} is valid: ${result.stages.map(({ name, kind }) => `${name} (${kind})`).join(', ')}`);
     });
 
@@ -66,7 +66,12 @@ function makeProgram(finish: (code: number) => void): Command {
     .option('--json', 'print the comparison as JSON')
     .action(async (a: string, b: string, { all, html, json }: { all?: true; html?: string; json?: true }) => {
       const { compare, comparisonText } = await import('./compare.ts');
-      const comparison = await compare({ a, b, rows: all === true ? 'all' : 'differing', ...(html === undefined ? {} : { html }) });
+      const comparison = await compare({
+        a,
+        b,
+        rows: all === true ? 'all' : 'differing',
+        ...(html === undefined ? {} : { html }),
+      });
       if (json === true) return out(JSON.stringify(comparison, null, 2));
       const color = process.stdout.isTTY && process.env['NO_COLOR'] === undefined ? 'color' : 'plain';
       out(comparisonText(comparison, { color, width: process.stdout.columns ?? 120 }));
@@ -173,7 +178,7 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
       ...(threads === undefined ? {} : { threads }),
       onEvent: (event) => progress.show(event),
       onWarning: (warning: Diagnostic) => {
-        if (options.json !== true) note(formatDiagnostic(warning, 'warning'));
+        if (options.json !== true) note(formatWarning(warning));
       },
     });
     await progress.finish();

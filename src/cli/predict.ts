@@ -64,7 +64,12 @@ async function readUserFile(file: string, hint: string): Promise<Uint8Array> {
   try {
     return await readFile(file);
   } catch (error) {
-    throw userError(file, 'unreadable-file', `cannot read it: ${error instanceof Error ? error.message : String(error)}`, hint);
+    throw userError(
+      file,
+      'unreadable-file',
+      `cannot read it: ${error instanceof Error ? error.message : String(error)}`,
+      hint,
+    );
   }
 }
 
@@ -131,7 +136,12 @@ function affineOf({ type, quant }: Port): { scale: number; zeroPoint: number } |
 const dtypeOf = { FLOAT32: 'float32', INT8: 'int8', UINT8: 'uint8', INT32: 'int32' } as const;
 
 function portOfTensor(
-  entry: { name: string; type: string; shape: Shape; quantization: { scale: Float32Array; zeroPoint: readonly number[] } | null },
+  entry: {
+    name: string;
+    type: string;
+    shape: Shape;
+    quantization: { scale: Float32Array; zeroPoint: readonly number[] } | null;
+  },
   model: string,
 ): Port {
   const dtype = Object.entries(dtypeOf).find(([name]) => name === entry.type)?.[1];
@@ -160,14 +170,27 @@ function splitBatch(
   const size = numElements(example);
   const expected = `[batch, ${example.join(', ')}] of ${port.type.dtype}`;
   if (input.shape.length < 1 || numElements(input.shape.slice(1)) !== size) {
-    throw userError(file, 'wrong-input', `the array is ${input.dtype}[${input.shape.join(', ')}]; expected ${expected}`, 'add the batch axis, or reshape the array');
+    throw userError(
+      file,
+      'wrong-input',
+      `the array is ${input.dtype}[${input.shape.join(', ')}]; expected ${expected}`,
+      'add the batch axis, or reshape the array',
+    );
   }
   const count = input.shape[0] ?? 0;
   if (input.dtype === port.type.dtype) {
-    return { count, examples: (index) => Float64Array.from({ length: size }, (_, at) => Number(input.data[index * size + at]!)) };
+    return {
+      count,
+      examples: (index) => Float64Array.from({ length: size }, (_, at) => Number(input.data[index * size + at]!)),
+    };
   }
   if (input.dtype !== 'float32' || (port.type.dtype !== 'int8' && port.type.dtype !== 'uint8')) {
-    throw userError(file, 'wrong-input', `the array is ${input.dtype}; expected ${expected}, or float32 to be quantized`, 'convert the array with numpy: x.astype(...)');
+    throw userError(
+      file,
+      'wrong-input',
+      `the array is ${input.dtype}; expected ${expected}, or float32 to be quantized`,
+      'convert the array with numpy: x.astype(...)',
+    );
   }
   const { scale, zeroPoint } = perTensor(port.quant, 'the model input');
   const range = integerRanges[port.type.dtype];
@@ -176,7 +199,9 @@ function splitBatch(
   return {
     count,
     examples: (index) =>
-      Float64Array.from({ length: size }, (_, at) => quantizeValue(Number(reals[index * size + at]!), scale, zeroPoint, range)),
+      Float64Array.from({ length: size }, (_, at) =>
+        quantizeValue(Number(reals[index * size + at]!), scale, zeroPoint, range),
+      ),
   };
 }
 
@@ -184,7 +209,10 @@ function outputTensor(values: readonly number[], shape: Shape, port: Port, wante
   const { dtype } = port.type;
   if (wanted === 'dequantized' && dtype !== 'float32') {
     const { scale, zeroPoint } = perTensor(port.quant, 'the model output');
-    return floatTensor(shape, values.map((q) => dequantizeValue(q, scale, zeroPoint)));
+    return floatTensor(
+      shape,
+      values.map((q) => dequantizeValue(q, scale, zeroPoint)),
+    );
   }
   switch (dtype) {
     case 'int8':

@@ -103,7 +103,11 @@ export function terminalProgress(): Progress {
               },
               rendererOptions: { outputBar: 1 },
             })),
-            { concurrent: false, exitOnError: true, rendererOptions: { collapseErrors: false, showErrorMessage: false } },
+            {
+              concurrent: false,
+              exitOnError: true,
+              rendererOptions: { collapseErrors: false, showErrorMessage: false },
+            },
           );
           drawn = list.run().catch(() => undefined);
           return;
@@ -122,7 +126,8 @@ export function terminalProgress(): Progress {
         case 'cache-repaired':
         case 'nondeterminism': {
           const task = views.get(event.stage)?.task;
-          if (task != null) task.output = event.kind === 'nondeterminism' ? nondeterminismText(event) : repairText(event);
+          if (task != null)
+            task.output = event.kind === 'nondeterminism' ? nondeterminismText(event) : repairText(event);
           return;
         }
         case 'run-finished':

@@ -20,7 +20,12 @@ export interface RunFolderContents {
 export async function readRunFolder(folder: string): Promise<RunFolderContents> {
   const record = await readJson(folder, 'run.json');
   if (!Value.Check(runRecordSchema, record)) {
-    throw userError(path.join(folder, 'run.json'), 'not-a-run', 'the file is not a run record', 'run the pipeline again');
+    throw userError(
+      path.join(folder, 'run.json'),
+      'not-a-run',
+      'the file is not a run record',
+      'run the pipeline again',
+    );
   }
   return { record, config: (await readJson(folder, 'resolved.json')) as Json }; // parsed JSON is Json
 }
@@ -31,7 +36,12 @@ async function readJson(folder: string, name: string): Promise<unknown> {
     return JSON.parse(await readFile(file, 'utf8'));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw userError(file, 'not-a-run', `cannot read it: ${reason}`, 'give the folder of a run, for example runs/latest');
+    throw userError(
+      file,
+      'not-a-run',
+      `cannot read it: ${reason}`,
+      'give the folder of a run, for example runs/latest',
+    );
   }
 }
 

@@ -48,10 +48,17 @@ export function userError(
   return new UserError([{ code, place: { file }, message, ...(hint === undefined ? {} : { hint }) }], exitCode);
 }
 
-export type Severity = 'error' | 'warning';
-
 /** `file:line:column error code: message`, then the line with a caret, then the hint. */
-export function formatDiagnostic(diagnostic: Diagnostic, severity: Severity = 'error'): string {
+export function formatDiagnostic(diagnostic: Diagnostic): string {
+  return format(diagnostic, 'error');
+}
+
+/** The same for what is allowed but seldom meant. */
+export function formatWarning(diagnostic: Diagnostic): string {
+  return format(diagnostic, 'warning');
+}
+
+function format(diagnostic: Diagnostic, severity: 'error' | 'warning'): string {
   const { code, place, message, hint } = diagnostic;
   const position = place.line === undefined ? '' : `:${place.line}:${place.column ?? 1}`;
   const lines = [`${place.file}${position} ${severity} ${code}: ${message}`];

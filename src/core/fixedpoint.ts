@@ -187,10 +187,7 @@ export function inverseSquareRoot(input: number, reverseShift: 1 | -1): Quantize
   const halfInput = roundingDivideByPowerOfTwo(scaled >> 1, 1);
   const threeHalves = 402653184;
   for (let step = 0; step < 5; step++) {
-    const x3 = saturatingShiftLeft(
-      saturatingRoundingDoublingHighMul(saturatingRoundingDoublingHighMul(x, x), x),
-      6,
-    );
+    const x3 = saturatingShiftLeft(saturatingRoundingDoublingHighMul(saturatingRoundingDoublingHighMul(x, x), x), 6);
     x = saturatingShiftLeft(
       saturatingRoundingDoublingHighMul(threeHalves, x) - saturatingRoundingDoublingHighMul(halfInput, x3),
       3,

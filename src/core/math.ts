@@ -3,7 +3,7 @@
  * which IEEE 754 fixes. `Math.exp` and friends may differ in the last bit from one engine to the next.
  */
 
-const LN2_HIGH = 0.693147180369123816490;
+const LN2_HIGH = 0.69314718036912381649;
 const LN2_LOW = 1.90821492927058770002e-10;
 
 /** e^x in float64, within 2 units in the last place; 0 below -745, Infinity above 709.78. */

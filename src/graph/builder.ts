@@ -111,7 +111,15 @@ export function buildGraph(name: string, level: Level, from?: Graph): GraphBuild
         : { name: valueName, type: value.type };
     },
     has: (valueName) => values.has(valueName),
-    finish: (outputs) => ({ name, level, values, nodes, inputs, outputs: outputs.map((output) => output.name), updates }),
+    finish: (outputs) => ({
+      name,
+      level,
+      values,
+      nodes,
+      inputs,
+      outputs: outputs.map((output) => output.name),
+      updates,
+    }),
   };
 }
 
@@ -142,7 +150,12 @@ export function inferTypes<K extends OpName>(
  *
  * @param rename the operand to use in place of a name
  */
-export function copyNode(builder: GraphBuilder, node: Node, rename: (name: string) => string, quant?: QuantParams | null) {
+export function copyNode(
+  builder: GraphBuilder,
+  node: Node,
+  rename: (name: string) => string,
+  quant?: QuantParams | null,
+) {
   return builder.node(
     node.op,
     node.name,

@@ -56,7 +56,13 @@ type Imported =
       readonly attrs: FakeQuantAttrs;
     }
   /** An affine op whose bias may still come: nothing has read it yet. */
-  | { readonly kind: 'affine'; readonly op: OpName; readonly name: string; readonly inputs: readonly string[]; readonly attrs: Attrs[OpName] }
+  | {
+      readonly kind: 'affine';
+      readonly op: OpName;
+      readonly name: string;
+      readonly inputs: readonly string[];
+      readonly attrs: Attrs[OpName];
+    }
   | { readonly kind: 'handle'; readonly variable: string };
 
 interface Importer {
@@ -125,7 +131,8 @@ function importNode(importer: Importer, node: NodeDef): Imported {
     case 'Placeholder': {
       const type = node.attributes.get('dtype');
       const shape = node.attributes.get('shape');
-      if (type?.kind !== 'type' || type.value !== 'float32') throw problem(path, node, 'expected a float32 placeholder');
+      if (type?.kind !== 'type' || type.value !== 'float32')
+        throw problem(path, node, 'expected a float32 placeholder');
       if (shape?.kind !== 'shape' || shape.value === null || shape.value.length === 0) {
         throw problem(path, node, 'its shape is unknown');
       }
@@ -191,9 +198,16 @@ function importOp(importer: Importer, node: NodeDef, inputs: readonly string[]):
   const source = importer.imported.get(read.inputs[0] ?? '');
   if (op === 'fake_quant' && source?.kind === 'constant') {
     // The reader of op fake_quant gives its attributes.
-    return { kind: 'quantized_constant', name: node.name, source, ranges: read.inputs.slice(1), attrs: read.attrs as FakeQuantAttrs };
+    return {
+      kind: 'quantized_constant',
+      name: node.name,
+      source,
+      ranges: read.inputs.slice(1),
+      attrs: read.attrs as FakeQuantAttrs,
+    };
   }
-  if (ops[op].quant.kind === 'affine') return { kind: 'affine', op, name: node.name, inputs: read.inputs, attrs: read.attrs };
+  if (ops[op].quant.kind === 'affine')
+    return { kind: 'affine', op, name: node.name, inputs: read.inputs, attrs: read.attrs };
   const layouts = ops[op].graphdef?.layouts ?? {};
   const operands = read.inputs.map((input, index) => operand(importer, input, layouts[index] ?? null));
   const [output] = importer.builder.node(op, node.name, operands, read.attrs);
@@ -281,7 +295,10 @@ function outputOf(importer: Importer, nodes: readonly NodeDef[]): ValueRef {
     throw userError(
       importer.path,
       'bad-graph-def',
-      `the graph has ${ends.length} outputs (${ends.map((node) => node.name).slice(0, 4).join(', ')}); expected one`,
+      `the graph has ${ends.length} outputs (${ends
+        .map((node) => node.name)
+        .slice(0, 4)
+        .join(', ')}); expected one`,
       'cut the graph to the output that is to be converted',
     );
   }

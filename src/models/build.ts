@@ -140,7 +140,9 @@ function addBatchNorm(context: LayerContext, name: string, input: ValueRef): Val
     [mean, outputs[1]],
     [variance, outputs[2]],
   ] as const) {
-    const agreed = builder.node('cross_replica', `${moving.name}/batch`, [batchStatistic ?? moving], { reduce: 'mean' });
+    const agreed = builder.node('cross_replica', `${moving.name}/batch`, [batchStatistic ?? moving], {
+      reduce: 'mean',
+    });
     builder.update(
       moving.name,
       single(builder.node('moving_average', `${moving.name}/next`, [moving, ...agreed], { decay: momentum })),

@@ -15,7 +15,7 @@ import {
   readSpatialPair,
   writePadding,
 } from './bindings.ts';
-import type { FusedActivation } from './define.ts';
+import type { FusedActivation, IntegerData } from './define.ts';
 import { ShapeError, defineOp, float32 } from './define.ts';
 import type { WindowAttrs } from './geometry.ts';
 import { expectRank, expectSameShape, slidingWindow } from './geometry.ts';
@@ -111,30 +111,39 @@ export const conv2d = defineOp<'conv_2d', Conv2dAttrs>({
     const { min, max } = activationRange(attrs.activation, output!);
     const groupOutputs = outputChannels / (inputChannels / filterChannels);
 
+    const [strideY, strideX] = attrs.strides;
+    const [dilationY, dilationX] = attrs.dilations;
+    const runTaps = dilationX === 1 && filterChannels === inputChannels ? filterWidth : 1;
+    const { padTop, padLeft } = window;
+    const { zeroPoint: inputZeroPoint } = inputQuant;
+    const { zeroPoint: outputZeroPoint } = outputQuant;
+
     return ([x, w, b], [y]) => {
       for (let batch = 0; batch < batches; batch++) {
         for (let outY = 0; outY < outputHeight; outY++) {
+          // The rows and columns of the filter that lie inside the image: padding is skipped, as if it were zero.
+          const top = outY * strideY - padTop;
+          const [firstY, endY] = insideImage(top, dilationY, filterHeight, inputHeight);
           for (let outX = 0; outX < outputWidth; outX++) {
+            const left = outX * strideX - padLeft;
+            const [firstX, endX] = insideImage(left, dilationX, filterWidth, inputWidth);
             for (let outChannel = 0; outChannel < outputChannels; outChannel++) {
               const firstChannel = Math.floor(outChannel / groupOutputs) * filterChannels;
               // |accumulator| <= 127 * 255 * taps + |bias|: fits int32 while taps <= 66,311.
-              let accumulator = bias === undefined ? 0 : b![outChannel]!;
-              for (let filterY = 0; filterY < filterHeight; filterY++) {
-                const inY = outY * attrs.strides[0] - window.padTop + filterY * attrs.dilations[0];
-                if (inY < 0 || inY >= inputHeight) continue;
-                for (let filterX = 0; filterX < filterWidth; filterX++) {
-                  const inX = outX * attrs.strides[1] - window.padLeft + filterX * attrs.dilations[1];
-                  if (inX < 0 || inX >= inputWidth) continue;
-                  const inputBase = ((batch * inputHeight + inY) * inputWidth + inX) * inputChannels + firstChannel;
-                  const filterBase = ((outChannel * filterHeight + filterY) * filterWidth + filterX) * filterChannels;
-                  for (let channel = 0; channel < filterChannels; channel++) {
-                    accumulator +=
-                      (w![filterBase + channel]! - filterZeroPoint) * (x![inputBase + channel]! - inputQuant.zeroPoint);
-                  }
+              let accumulator = bias === undefined ? 0 : b![outChannel]! | 0;
+              for (let filterY = firstY; filterY < endY; filterY++) {
+                const inputRow = (batch * inputHeight + top + filterY * dilationY) * inputWidth + left;
+                const filterRow = (outChannel * filterHeight + filterY) * filterWidth;
+                for (let filterX = firstX; filterX < endX; filterX += runTaps) {
+                  const inputBase = (inputRow + filterX * dilationX) * inputChannels + firstChannel;
+                  const filterBase = (filterRow + filterX) * filterChannels;
+                  const run = runTaps === 1 ? filterChannels : (endX - firstX) * filterChannels;
+                  accumulator =
+                    (accumulator + dotProduct(w!, filterBase, filterZeroPoint, x!, inputBase, inputZeroPoint, run)) | 0;
                 }
               }
               const { multiplier, shift } = multipliers[outChannel]!;
-              const scaled = multiplyByQuantizedMultiplier(accumulator | 0, multiplier, shift) + outputQuant.zeroPoint;
+              const scaled = multiplyByQuantizedMultiplier(accumulator, multiplier, shift) + outputZeroPoint;
               const at = ((batch * outputHeight + outY) * outputWidth + outX) * outputChannels + outChannel;
               y![at] = scaled < min ? min : scaled > max ? max : scaled;
             }
@@ -206,6 +215,30 @@ export const conv2d = defineOp<'conv_2d', Conv2dAttrs>({
     },
   },
 });
+
+/** Sum of (weight - zero point) * (value - zero point) over a run of both arrays. */
+export function dotProduct(
+  weights: IntegerData,
+  weightsFrom: number,
+  weightsZeroPoint: number,
+  values: IntegerData,
+  valuesFrom: number,
+  valuesZeroPoint: number,
+  length: number,
+): number {
+  let total = 0;
+  for (let index = 0; index < length; index++) {
+    const weight = weights[weightsFrom + index]! - weightsZeroPoint;
+    total = (total + Math.imul(weight, values[valuesFrom + index]! - valuesZeroPoint)) | 0;
+  }
+  return total;
+}
+
+/** The taps first .. end - 1 of one axis of the filter that meet the image. */
+function insideImage(start: number, dilation: number, taps: number, size: number): readonly [number, number] {
+  const first = start < 0 ? Math.ceil(-start / dilation) : 0;
+  return [first, Math.min(taps, Math.ceil((size - start) / dilation))];
+}
 
 function inferShape(input: Shape, filter: Shape, bias: TensorType | undefined, attrs: Conv2dAttrs): Shape {
   expectRank(input, 4, 'the input');

@@ -12,7 +12,7 @@ import {
   numberOption,
   readBool,
 } from './bindings.ts';
-import { expectBias } from './conv_2d.ts';
+import { dotProduct, expectBias } from './conv_2d.ts';
 import type { FusedActivation, ValueRef } from './define.ts';
 import { ShapeError, defineOp } from './define.ts';
 import { expectRank } from './geometry.ts';
@@ -96,13 +96,18 @@ export const fullyConnected = defineOp<'fully_connected', FullyConnectedAttrs>({
     return ([x, w, b], [y]) => {
       for (let row = 0; row < rows; row++) {
         for (let out = 0; out < outputs; out++) {
-          let accumulator = bias === undefined ? 0 : b![out]!;
-          for (let index = 0; index < inputs; index++) {
-            accumulator +=
-              (w![out * inputs + index]! - filterZeroPoint) * (x![row * inputs + index]! - inputQuant.zeroPoint);
-          }
+          const products = dotProduct(
+            w!,
+            out * inputs,
+            filterZeroPoint,
+            x!,
+            row * inputs,
+            inputQuant.zeroPoint,
+            inputs,
+          );
+          const accumulator = bias === undefined ? products : (products + b![out]!) | 0;
           const { multiplier, shift } = multipliers[out]!;
-          const scaled = multiplyByQuantizedMultiplier(accumulator | 0, multiplier, shift) + outputQuant.zeroPoint;
+          const scaled = multiplyByQuantizedMultiplier(accumulator, multiplier, shift) + outputQuant.zeroPoint;
           y![row * outputs + out] = scaled < min ? min : scaled > max ? max : scaled;
         }
       }

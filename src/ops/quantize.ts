@@ -17,7 +17,8 @@ export const quantize = defineOp<'quantize', { readonly dtype: 'int8' | 'uint8' 
     const range = storedRange(output!.type);
     if (input!.type.dtype === 'float32') {
       return ([x], [y]) => {
-        for (let index = 0; index < y!.length; index++) y![index] = quantizeValue(x![index]!, to.scale, to.zeroPoint, range);
+        for (let index = 0; index < y!.length; index++)
+          y![index] = quantizeValue(x![index]!, to.scale, to.zeroPoint, range);
       };
     }
     const from = perTensor(input!.quant, 'the input');

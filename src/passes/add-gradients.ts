@@ -48,7 +48,8 @@ export function addGradients(graph: Graph): Graph {
 function differentiate(builder: GraphBuilder, node: Node, gradient: ValueRef): readonly (ValueRef | null)[] {
   // The op's own record made these attributes, so its own rule reads them.
   const vjp = ops[node.op].vjp as Vjp<Node['attrs']> | null;
-  if (vjp === null) return internal(`${node.op} "${node.name}" is on the way to a trainable variable but has no gradient`);
+  if (vjp === null)
+    return internal(`${node.op} "${node.name}" is on the way to a trainable variable but has no gradient`);
   return vjp(
     builder,
     {

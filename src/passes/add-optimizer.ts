@@ -53,12 +53,12 @@ export function addOptimizer(graph: Graph, optimizer: OptimizerSpec): Graph {
         const [first, second] = [slot('first_moment'), slot('second_moment')];
         const { beta1, beta2, epsilon } = optimizer;
         const steps = count ?? internal('adam counts its steps');
-        const outputs = builder.node(
-          'adam_update',
-          `${name}/next`,
-          [parameter, gradient, first, second, rate, steps],
-          { beta1, beta2, epsilon, weightDecay },
-        );
+        const outputs = builder.node('adam_update', `${name}/next`, [parameter, gradient, first, second, rate, steps], {
+          beta1,
+          beta2,
+          epsilon,
+          weightDecay,
+        });
         updateAll([parameter, first, second], outputs);
         break;
       }
@@ -67,10 +67,7 @@ export function addOptimizer(graph: Graph, optimizer: OptimizerSpec): Graph {
     }
   }
 
-  function updateAll(
-    variables: readonly { readonly name: string }[],
-    values: ReturnType<typeof builder.node>,
-  ): void {
+  function updateAll(variables: readonly { readonly name: string }[], values: ReturnType<typeof builder.node>): void {
     for (const [index, variable] of variables.entries()) {
       builder.update(variable.name, values[index] ?? internal(`no new value for "${variable.name}"`));
     }

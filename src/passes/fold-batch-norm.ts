@@ -78,11 +78,20 @@ function addFolded(
   const quantizer = makers.get(filterName);
   const filter = constantOf(graph, quantizer?.op === 'fake_quant' ? (quantizer.inputs[0] ?? '') : filterName);
   const stem = node.name;
-  let folded = builder.constant(`${stem}/filter_folded`, scaleChannels(filter, rule.channelAxis, (c) => factors[c]!));
+  let folded = builder.constant(
+    `${stem}/filter_folded`,
+    scaleChannels(filter, rule.channelAxis, (c) => factors[c]!),
+  );
   if (quantizer?.op === 'fake_quant') {
     const [, min = '', max = ''] = quantizer.inputs;
     const scaled = (name: string, range: FloatTensor) =>
-      builder.constant(name, floatTensor(range.shape, range.data.map((x, channel) => x * Math.abs(factors[channel]!))));
+      builder.constant(
+        name,
+        floatTensor(
+          range.shape,
+          range.data.map((x, channel) => x * Math.abs(factors[channel]!)),
+        ),
+      );
     const operands = [folded, scaled(min, constantOf(graph, min)), scaled(max, constantOf(graph, max))];
     [folded = folded] = builder.node('fake_quant', quantizer.name, operands, quantizer.attrs);
   }

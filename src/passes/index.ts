@@ -17,7 +17,11 @@ export interface Pass {
 }
 
 /** Runs the passes in order. `observe` sees the graph after each, for printing. */
-export function runPasses(graph: Graph, passes: readonly Pass[], observe?: (pass: string, graph: Graph) => void): Graph {
+export function runPasses(
+  graph: Graph,
+  passes: readonly Pass[],
+  observe?: (pass: string, graph: Graph) => void,
+): Graph {
   return passes.reduce((current, pass) => {
     const next = verify(pass.run(current));
     observe?.(pass.name, next);

@@ -82,7 +82,8 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
     const from = node.inputs[0] === undefined ? undefined : covering.get(node.inputs[0]);
     switch (quant.kind) {
       case 'same_scale': {
-        const range = from ?? internal(`nothing gave "${node.inputs[0] ?? ''}" a range before ${node.op} "${node.name}"`);
+        const range =
+          from ?? internal(`nothing gave "${node.inputs[0] ?? ''}" a range before ${node.op} "${node.name}"`);
         covering.set(output, range);
         // Moving values keeps them on the grid; averaging does not.
         if (!quant.exact) renamed.set(output, fakeQuantNode(quantizers, quantizer, value, range, null).name);
@@ -211,7 +212,14 @@ function quantizeWeights(quantizers: Quantizers, filter: string, axis: number): 
   } else {
     const largest = channelMaxima(ranges.tensor(filter), channels);
     range = {
-      min: builder.variable(names.min, floatTensor([channels], largest.map((x) => -x)), 'state'),
+      min: builder.variable(
+        names.min,
+        floatTensor(
+          [channels],
+          largest.map((x) => -x),
+        ),
+        'state',
+      ),
       max: builder.variable(names.max, floatTensor([channels], largest), 'state'),
     };
   }

@@ -123,12 +123,7 @@ function missingInput(path: string, name: string): Diagnostic {
   };
 }
 
-function missingRange(
-  path: string,
-  node: Node,
-  makers: ReadonlyMap<string, Node>,
-  rule: QuantRule,
-): Diagnostic {
+function missingRange(path: string, node: Node, makers: ReadonlyMap<string, Node>, rule: QuantRule): Diagnostic {
   const producer = makers.get(node.inputs[0] ?? '');
   const from = producer === undefined ? 'a graph input' : `${producer.op} "${producer.name}"`;
   return {
@@ -157,7 +152,8 @@ function floatConstant(graph: Graph, name: string, node: Node): FloatTensor {
 
 function int8Parameters(ranges: readonly NudgedRange[], name: string): PerTensor {
   const [range, ...others] = ranges;
-  if (range === undefined || others.length > 0) return internal(`fake_quant "${name}" covers an activation per channel`);
+  if (range === undefined || others.length > 0)
+    return internal(`fake_quant "${name}" covers an activation per channel`);
   // An empty range means that the value is always zero; any scale says so.
   return { kind: 'per_tensor', scale: range.scale === 0 ? 1 : range.scale, zeroPoint: range.zeroPoint - 128 };
 }
@@ -197,7 +193,8 @@ function lowerNode(context: Lowering, node: Node): void {
   if (node.op === 'fake_quant' || fused.gone.has(node.name)) return;
   const fusion = fused.into.get(node.name);
   // Only producers that have an `activation` attribute are in `into`.
-  const lowered = fusion === undefined ? node : ({ ...node, attrs: { ...node.attrs, activation: fusion.activation } } as Node);
+  const lowered =
+    fusion === undefined ? node : ({ ...node, attrs: { ...node.attrs, activation: fusion.activation } } as Node);
   const quant = present(parameters.of, fusion === undefined ? node.name : fusion.node.name);
   const rule = ops[node.op].quant;
   const operands =

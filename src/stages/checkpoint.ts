@@ -37,7 +37,12 @@ export function tensorSource(tensors: ReadonlyMap<string, Tensor>, path: string)
   return (name: string, shape?: Shape): FloatTensor => {
     const found = tensors.get(name);
     if (found === undefined || !hasDType(found, 'float32')) {
-      throw userError(path, 'missing-tensor', `the checkpoint has no float32 tensor "${name}"`, 'train the model again');
+      throw userError(
+        path,
+        'missing-tensor',
+        `the checkpoint has no float32 tensor "${name}"`,
+        'train the model again',
+      );
     }
     if (shape !== undefined && !sameShape(found.shape, shape)) {
       throw userError(

@@ -36,14 +36,22 @@ export const convert = defineStage({
     const bytes = writeTflite(verify(graph));
     await writeOutput(context, outputs.model, bytes);
     return {
-      metrics: { kind: 'convert', scheme, ...describe(graph, bytes.length), adjustments: [...adjustments] } satisfies ConvertMetrics,
+      metrics: {
+        kind: 'convert',
+        scheme,
+        ...describe(graph, bytes.length),
+        adjustments: [...adjustments],
+      } satisfies ConvertMetrics,
       verdict: 'pass',
     };
   },
 });
 
 /** Where the bytes of the file go, and what it runs. */
-function describe(graph: Graph, bytes: number): Pick<ConvertMetrics, 'bytes' | 'floatBytes' | 'sections' | 'operators'> {
+function describe(
+  graph: Graph,
+  bytes: number,
+): Pick<ConvertMetrics, 'bytes' | 'floatBytes' | 'sections' | 'operators'> {
   let [weights, biases, parameters] = [0, 0, 0];
   for (const { source, type } of graph.values.values()) {
     if (source.kind !== 'constant') continue;

@@ -12,8 +12,7 @@ import { evalPasses, floatTrainingPasses, qatPasses, runPasses } from '../passes
 export type TensorSource = (name: string, shape?: Shape) => FloatTensor;
 
 export type InitialWeights =
-  | { readonly kind: 'random'; readonly seed: number }
-  | { readonly kind: 'given'; readonly tensor: TensorSource };
+  { readonly kind: 'random'; readonly seed: number } | { readonly kind: 'given'; readonly tensor: TensorSource };
 
 /** What level qat adds to float training; null trains the float model. */
 export type QuantizationOptions = {

@@ -92,7 +92,12 @@ export const test = defineStage({
     const litert = witness === null || 'unavailable' in witness.result ? null : witness.result;
     const litertNote = noteOf(config.litert, witness?.result ?? null);
     if (config.litert === 'required' && litert === null) {
-      throw userError(file, 'litert-failed', litertNote ?? 'LiteRT did not run', 'set `litert: optional` to go on without');
+      throw userError(
+        file,
+        'litert-failed',
+        litertNote ?? 'LiteRT did not run',
+        'set `litert: optional` to go on without',
+      );
     }
 
     const floatResult = float.result;

@@ -48,7 +48,12 @@ export type Variables = ReadonlyMap<string, Tensor>;
 export interface Trained {
   readonly variables: Variables;
   readonly metrics: Omit<TrainMetrics, 'level' | 'kind' | 'delay' | 'decay' | 'ranges'>;
-  readonly ranges: readonly { name: string; min: number; max: number; history: { step: number; min: number; max: number }[] }[];
+  readonly ranges: readonly {
+    name: string;
+    min: number;
+    max: number;
+    history: { step: number; min: number; max: number }[];
+  }[];
 }
 
 const historyPoints = 400;
@@ -200,7 +205,9 @@ function batchFeeds(
   totalSteps: number,
 ): (step: number) => ReadonlyMap<string, Float32Array> {
   const input = modelInput(graph);
-  const imageSize = valueOf(graph, input).type.shape.slice(1).reduce((product, size) => product * size, 1);
+  const imageSize = valueOf(graph, input)
+    .type.shape.slice(1)
+    .reduce((product, size) => product * size, 1);
   const sets = Array.from({ length: 3 }, () => ({
     images: new Float32Array(options.batch * imageSize),
     labels: new Float32Array(options.batch),

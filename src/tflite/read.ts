@@ -86,14 +86,12 @@ function reportMissingOps(file: TfliteFile, path: string): void {
   }
   if (missing.size === 0) return;
   throw new UserError(
-    [...missing].map(
-      ([name, count]): Diagnostic => ({
-        code: 'unknown-op',
-        place: { file: path },
-        message: `the model uses ${name} (${count} ${count === 1 ? 'time' : 'times'}), which qpipe does not know`,
-        hint: '`qpipe inspect` still shows the file; `predict --runtime litert` may run it',
-      }),
-    ),
+    [...missing].map(([name, count]): Diagnostic => ({
+      code: 'unknown-op',
+      place: { file: path },
+      message: `the model uses ${name} (${count} ${count === 1 ? 'time' : 'times'}), which qpipe does not know`,
+      hint: '`qpipe inspect` still shows the file; `predict --runtime litert` may run it',
+    })),
   );
 }
 
@@ -124,7 +122,10 @@ function quantOf(reader: Reader, index: number): QuantParams | null {
     return { kind: 'per_tensor', scale: scale[0] ?? 0, zeroPoint: zeroPoint[0] ?? 0 };
   }
   if (zeroPoint.some((value) => value !== 0)) {
-    throw problem(reader.path, `tensor "${nameOf(reader, index)}" has zero points per channel; int8 weights are symmetric`);
+    throw problem(
+      reader.path,
+      `tensor "${nameOf(reader, index)}" has zero points per channel; int8 weights are symmetric`,
+    );
   }
   // Biases carry any axis; they have only one.
   const axis = shape.length === 1 ? 0 : quantizedDimension;
@@ -153,7 +154,9 @@ function addOperator(reader: Reader, operator: TfliteOperator): void {
   const binding = ops[op].tflite as TfliteBinding<Attrs[OpName]>;
   const [first = 0] = operator.outputs;
   const place = `${op} "${nameOf(reader, first)}"`;
-  const operands = operator.inputs.filter((index, position) => index >= 0 && !binding.parameterPositions.includes(position));
+  const operands = operator.inputs.filter(
+    (index, position) => index >= 0 && !binding.parameterPositions.includes(position),
+  );
   try {
     const attrs = binding.decode({
       options: operator.options,
@@ -173,7 +176,8 @@ function addOperator(reader: Reader, operator: TfliteOperator): void {
     });
     addNode(reader, op, operator, refs, attrs);
   } catch (error) {
-    if (error instanceof ShapeError) throw problem(path, error.message.includes('"') ? error.message : `${place}: ${error.message}`);
+    if (error instanceof ShapeError)
+      throw problem(path, error.message.includes('"') ? error.message : `${place}: ${error.message}`);
     throw error;
   }
 }

@@ -36,7 +36,12 @@ function toTfliteFile(graph: Graph): TfliteFile {
   const indices = new Map<string, number>();
   const operatorCodes: TfliteOperatorCode[] = [];
 
-  const addTensor = (name: string, type: { dtype: DType; shape: readonly number[] }, constant: Tensor | null, quant: QuantParams | null): number => {
+  const addTensor = (
+    name: string,
+    type: { dtype: DType; shape: readonly number[] },
+    constant: Tensor | null,
+    quant: QuantParams | null,
+  ): number => {
     if (constant !== null) buffers.push(bytesOf(constant.data));
     tensors.push({
       name,
@@ -102,7 +107,10 @@ function toTfliteFile(graph: Graph): TfliteFile {
 
 interface EncodedNode {
   readonly binding: TfliteBinding<Node['attrs']>;
-  readonly encoded: { readonly options: OptionValues; readonly parameters: readonly { position: number; name: string; tensor: Tensor<'int32'> }[] };
+  readonly encoded: {
+    readonly options: OptionValues;
+    readonly parameters: readonly { position: number; name: string; tensor: Tensor<'int32'> }[];
+  };
   readonly version: { readonly version: number; readonly minimumRuntime: string };
 }
 

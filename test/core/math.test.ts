@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { cosinePi, exp, integerPower, log } from '../../src/core/math.ts';
 
 /** Relative distance in units of 2^-52. */
-const ulps = (value: number, reference: number): number => Math.abs(value - reference) / (Math.abs(reference) * 2 ** -52);
+const ulps = (value: number, reference: number): number =>
+  Math.abs(value - reference) / (Math.abs(reference) * 2 ** -52);
 
 describe('exp', () => {
   it('is within 3 units in the last place of the platform', () => {

@@ -45,7 +45,7 @@ export function lowerProduct(tables: Tables, product: Product): readonly Phase[]
         code: CONVOLVE,
         args: [
           ...[a, packed, y, 1, 0, 0, tables.table(bytes(rowTable.flat())), rows, oneSegment, 1, inner],
-          ...[product.aInnerStride * FLOAT_BYTES, columns, ...noFrame],
+          ...[product.aInnerStride * FLOAT_BYTES, columns, ...noFrame, tables.table([rows, 0, 1]), 1],
         ],
       },
     ],
@@ -112,6 +112,11 @@ export function lowerConvolution(node: KernelNode<'conv_2d'>): readonly Phase[] 
     (y * outputWidth + x) * outputs,
   ]);
   const rows = node.table(bytes(pixels));
+  const bands = bandsOf(outputHeight, shape.filterHeight, (y, tap) => {
+    const inputY = y * shape.strideY - shape.padTop + tap * shape.dilationY;
+    return inputY >= 0 && inputY < shape.height;
+  });
+  const bandTable = node.table(bandWords(bands, outputWidth, shape.filterWidth / tapsInRun));
   const instructions = shape.groupIndices.map((group) => {
     const packed = node.temporary(packedBytes(k, groupOutputs));
     const first = group * groupOutputs;
@@ -131,7 +136,7 @@ export function lowerConvolution(node: KernelNode<'conv_2d'>): readonly Phase[] 
         ...[input.region, packed, element(node.outputs[0]!.region, first), shape.batch],
         ...bytes([shape.height * shape.width * channels, outputHeight * outputWidth * outputs]),
         ...[rows, outputHeight * outputWidth, node.table(bytes(segments)), runs.length, segmentLength],
-        ...[FLOAT_BYTES, groupOutputs, ...frame.geometry],
+        ...[FLOAT_BYTES, groupOutputs, ...frame.geometry, bandTable, bands.length],
       ],
       scratchBytes: frame.bytes,
     };
@@ -177,6 +182,11 @@ export function lowerInputGradient(node: KernelNode<'conv_2d_grad_input'>): read
       (y * shape.strideY * shape.width + x * shape.strideX) * channels,
     ]);
     const rows = node.table(bytes(pixels));
+    const bands = bandsOf(numRows, tapsY.length, (y, tap) => {
+      const outputY = y + tapsY[tap]!.start;
+      return outputY >= 0 && outputY < shape.outputHeight;
+    });
+    const bandTable = node.table(bandWords(bands, numColumns, inRow ? 1 : tapsX.length));
     return shape.groupIndices.map((group) => {
       const packed = node.temporary(packedBytes(taps.length * groupOutputs, filterChannels));
       const pack = {
@@ -194,7 +204,7 @@ export function lowerInputGradient(node: KernelNode<'conv_2d_grad_input'>): read
           ...[gradient.region, packed, element(node.outputs[0]!.region, first), shape.batch],
           ...bytes([shape.outputHeight * shape.outputWidth * outputs, shape.height * shape.width * channels]),
           ...[rows, numRows * numColumns, segments, runs.length, (inRow ? tapsX.length : 1) * groupOutputs],
-          ...[FLOAT_BYTES, filterChannels, ...frame.geometry],
+          ...[FLOAT_BYTES, filterChannels, ...frame.geometry, bandTable, bands.length],
         ],
         scratchBytes: frame.bytes,
       };
@@ -240,6 +250,34 @@ export function lowerFilterGradient(node: KernelNode<'conv_2d_grad_filter'>): re
     return { sum, combine: { code: COMBINE_FILTER_GRADIENT, args: [partial, result, slices, k, groupOutputs] } };
   });
   return [instructions.map(({ sum }) => sum), instructions.map(({ combine }) => combine)];
+}
+
+/** Neighbouring output rows whose windows reach the image with the same rows of taps. */
+interface Band {
+  readonly end: number;
+  readonly firstTap: number;
+  readonly numTaps: number;
+}
+
+function bandsOf(numRows: number, numTaps: number, touches: (row: number, tap: number) => boolean): readonly Band[] {
+  const bands: Band[] = [];
+  for (let row = 0; row < numRows; row++) {
+    const taps = Array.from({ length: numTaps }, (_, tap) => tap).filter((tap) => touches(row, tap));
+    const band = { end: row + 1, firstTap: taps[0] ?? 0, numTaps: taps.length };
+    const previous = bands.at(-1);
+    if (previous?.firstTap === band.firstTap && previous.numTaps === band.numTaps) bands.pop();
+    bands.push(band);
+  }
+  return bands;
+}
+
+/** In pixels and segments, of which there are `segmentsInRow` for each row of taps. */
+function bandWords(bands: readonly Band[], width: number, segmentsInRow: number): number[] {
+  return bands.flatMap(({ end, firstTap, numTaps }) => [
+    end * width,
+    firstTap * segmentsInRow,
+    numTaps * segmentsInRow,
+  ]);
 }
 
 /** All (y, x) with y < height and x < width, in reading order. */

@@ -49,7 +49,8 @@ export function makePlan(graph: Graph, { split, replicas, threads }: PlanOptions
   const nodes = scheduleByScope(live, (name) => perReplica.has(name));
   const storages: Storage[] = [];
   const storageOf = new Map<string, Storage>();
-  const inPlace = updatesInPlace(graph, nodes, perReplica);
+  const reads = readTimes(graph, nodes, perReplica);
+  const inPlace = updatesInPlace(graph, nodes, reads);
 
   const addStorage = (kind: Storage['kind'], bytes: number, initial: Storage['initial'], now: number): Storage => {
     const storage = { kind, bytes, initial, first: now, last: now, address: -1 };
@@ -86,9 +87,14 @@ export function makePlan(graph: Graph, { split, replicas, threads }: PlanOptions
     const inputs = node.inputs.map((input) => operand(input, now));
     for (const output of node.outputs) {
       const variable = inPlace.get(output);
+      const taken = node.outputs.map((other) => storageOf.get(other));
       const storage =
-        variable === undefined ? addStorage(kindOf(output), bytesOf(output), null, now) : use(variable, now);
-      storageOf.set(output, storage);
+        (variable === undefined ? null : use(variable, now)) ??
+        overwritable(node, now, reads)
+          .map((input) => use(input, now))
+          .find(({ kind, bytes }) => kind === kindOf(output) && bytes === bytesOf(output)) ??
+        addStorage(kindOf(output), bytesOf(output), null, now);
+      storageOf.set(output, taken.includes(storage) ? addStorage(kindOf(output), bytesOf(output), null, now) : storage);
     }
     const outputs = node.outputs.map((output) => operand(output, now));
     const written = new Set(outputs.map(({ region }) => region.storage));
@@ -240,36 +246,48 @@ function scheduleByScope(nodes: readonly Node[], isPerReplica: (name: string) =>
   return schedule;
 }
 
-/**
- * Values that may be written over the variable that they become: made by an element-by-element op from the variable,
- * which nothing reads afterwards. Maps value to variable.
- */
-function updatesInPlace(
-  graph: Graph,
-  nodes: readonly Node[],
-  perReplica: ReadonlySet<string>,
-): ReadonlyMap<string, string> {
+/** When each value is read for the last time; reads of a view are reads of the value behind it. */
+interface ReadTimes {
+  readonly originOf: (name: string) => string;
+  /** Place in the schedule; Infinity for outputs and for what variables become. */
+  readonly last: ReadonlyMap<string, number>;
+}
+
+function readTimes(graph: Graph, nodes: readonly Node[], perReplica: ReadonlySet<string>): ReadTimes {
   const origin = new Map<string, string>();
   const originOf = (name: string): string => origin.get(name) ?? name;
-  const producer = new Map<string, number>();
-  const lastRead = new Map<string, number>();
+  const last = new Map<string, number>();
   for (const [now, node] of nodes.entries()) {
-    for (const input of node.inputs) lastRead.set(originOf(input), now);
+    for (const input of node.inputs) last.set(originOf(input), now);
     if (isView(node, perReplica)) origin.set(node.outputs[0]!, originOf(node.inputs[0]!));
-    else node.outputs.forEach((output) => producer.set(output, now));
   }
   for (const name of [...graph.outputs, ...graph.updates.map((update) => update.value)]) {
-    lastRead.set(originOf(name), Infinity);
+    last.set(originOf(name), Infinity);
   }
+  return { originOf, last };
+}
+
+/** The operands that an output of the node may be written over: read element by element, and for the last time. */
+function overwritable(node: Node, now: number, { originOf, last }: ReadTimes): readonly string[] {
+  const elementwise = kernelOf(node.op).elementwise ?? [];
+  return elementwise
+    .flatMap((index) => node.inputs[index] ?? [])
+    .filter(
+      (input) =>
+        last.get(originOf(input)) === now &&
+        node.inputs.every((other, index) => originOf(other) !== originOf(input) || elementwise.includes(index)),
+    );
+}
+
+/** Values that may be written over the variable that they become. Maps value to variable. */
+function updatesInPlace(graph: Graph, nodes: readonly Node[], reads: ReadTimes): ReadonlyMap<string, string> {
   const result = new Map<string, string>();
   for (const { variable, value } of graph.updates) {
-    const now = producer.get(value);
-    if (now === undefined || lastRead.get(variable) !== now || result.has(value)) continue;
-    const node = nodes[now]!;
-    const elementwise = kernelOf(node.op).elementwise ?? [];
+    const now = nodes.findIndex((node) => node.outputs.includes(value));
+    if (now < 0 || result.has(value)) continue;
     const fits =
-      sameShape(valueOf(graph, variable).type.shape, valueOf(graph, value).type.shape) &&
-      node.inputs.every((input, index) => originOf(input) !== variable || elementwise.includes(index));
+      overwritable(nodes[now]!, now, reads).some((input) => reads.originOf(input) === variable) &&
+      sameShape(valueOf(graph, variable).type.shape, valueOf(graph, value).type.shape);
     if (fits) result.set(value, variable);
   }
   return result;

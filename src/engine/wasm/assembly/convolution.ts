@@ -47,7 +47,10 @@ function framed(image: usize, geometry: usize, scratch: usize): usize {
  *
  * Arguments: 0 source, 1 packed panels, 2 output, 3 images, 4 bytes of an image, 5 bytes of an output image,
  * 6 rows table, 7 rows of an image, 8 segments, 9 segment count, 10 segment length, 11 aStep, 12 columns,
- * 13..19 geometry: height, width, channels, frame height (0: none), frame width, top, left.
+ * 13..19 geometry: height, width, channels, frame height (0: none), frame width, top, left, 20 bands, 21 band count.
+ *
+ * A band is a run of rows that need the same segments, as the others read zeros only: where it ends, its first
+ * segment, how many segments.
  */
 export function convolve(args: usize, part: i32, parts: i32, scratch: usize): void {
   const source = pointer(args, 0), packed = pointer(args, 1), output = pointer(args, 2);
@@ -55,6 +58,7 @@ export function convolve(args: usize, part: i32, parts: i32, scratch: usize): vo
   const rows = pointer(args, 6), numRows = integer(args, 7);
   const segments = pointer(args, 8), numSegments = integer(args, 9), segmentLength = integer(args, 10);
   const aStep = pointer(args, 11), columns = integer(args, 12);
+  const bands = pointer(args, 20), numBands = integer(args, 21);
   const k = numSegments * segmentLength, padded = paddedColumns(columns);
   const panels = packed + floats(padded);
   // Groups of four rows are cut, so that no block is computed twice but at the end of an image.
@@ -69,17 +73,23 @@ export function convolve(args: usize, part: i32, parts: i32, scratch: usize): vo
     const lastRow = min(numRows, lastGroup << 2);
     const a = framed(source + (<usize>image) * imageBytes, args + floats(13), scratch);
     const y = output + (<usize>image) * outputBytes;
-    // Row groups small enough for the first-level cache are taken through all panels.
-    for (let first = firstGroup << 2; first < lastRow; first += 128) {
-      const last = min(lastRow, first + 128);
-      for (let column = 0; column < padded; ) {
-        const width = panelWidth(columns - column);
-        multiplyPanel(
-          rows, first, last, a, aStep, segments, numSegments, segmentLength,
-          panels + floats(k * column), floats(width), width, packed + floats(column), y + floats(column),
-          min(width, columns - column),
-        );
-        column += width;
+    let first = firstGroup << 2;
+    for (let band = 0; first < lastRow && band < numBands; band++) {
+      const entry = bands + <usize>(band * 12);
+      const last = min(lastRow, load<i32>(entry)), firstSegment = load<i32>(entry, 4), count = load<i32>(entry, 8);
+      // Row blocks small enough for the first-level cache are taken through all panels.
+      while (first < last) {
+        const end = min(last, first + 128);
+        for (let column = 0; column < padded; ) {
+          const width = panelWidth(columns - column);
+          multiplyPanel(
+            rows, first, end, a, aStep, segments + floats(firstSegment), count, segmentLength,
+            panels + floats(k * column + firstSegment * segmentLength * width), floats(width), width,
+            packed + floats(column), y + floats(column), min(width, columns - column),
+          );
+          column += width;
+        }
+        first = end;
       }
     }
   }

@@ -4,13 +4,18 @@ import { cutLines, floats, integer, pointer, real } from './arguments';
 /** Arguments: from, to, count. */
 export function copy(args: usize, part: i32, parts: i32): void {
   const count = integer(args, 2);
-  const first = cutLines(count, part, parts), last = cutLines(count, part + 1, parts);
-  if (first < last) memory.copy(pointer(args, 1) + floats(first), pointer(args, 0) + floats(first), floats(last - first));
+  const first = cutLines(count, part, parts),
+    last = cutLines(count, part + 1, parts);
+  if (first < last)
+    memory.copy(pointer(args, 1) + floats(first), pointer(args, 0) + floats(first), floats(last - first));
 }
 
 /** Arguments: a, b, sum, count. */
 export function add(args: usize, part: i32, parts: i32): void {
-  const a = pointer(args, 0), b = pointer(args, 1), sum = pointer(args, 2), count = integer(args, 3);
+  const a = pointer(args, 0),
+    b = pointer(args, 1),
+    sum = pointer(args, 2),
+    count = integer(args, 3);
   let at = floats(cutLines(count, part, parts));
   const end = floats(cutLines(count, part + 1, parts));
   for (; at + 16 <= end; at += 16) v128.store(sum + at, f32x4.add(v128.load(a + at), v128.load(b + at)));
@@ -19,20 +24,31 @@ export function add(args: usize, part: i32, parts: i32): void {
 
 /** Arguments: input, output, count, limit (infinity for relu). */
 export function relu(args: usize, part: i32, parts: i32): void {
-  const input = pointer(args, 0), output = pointer(args, 1), count = integer(args, 2);
-  const limit = real(args, 3), limits = f32x4.splat(limit), zeros = f32x4.splat(0);
+  const input = pointer(args, 0),
+    output = pointer(args, 1),
+    count = integer(args, 2);
+  const limit = real(args, 3),
+    limits = f32x4.splat(limit),
+    zeros = f32x4.splat(0);
   let at = floats(cutLines(count, part, parts));
   const end = floats(cutLines(count, part + 1, parts));
   for (; at + 16 <= end; at += 16) {
-    v128.store(output + at, f32x4.min(f32x4.max(v128.load(input + at), zeros), limits));
+    // pmax and pmin are one instruction each and keep NaN; adding 0 makes -0 to 0, as max does.
+    const positive = f32x4.add(f32x4.pmax(v128.load(input + at), zeros), zeros);
+    v128.store(output + at, f32x4.pmin(positive, limits));
   }
   for (; at < end; at += 4) store<f32>(output + at, min<f32>(max<f32>(load<f32>(input + at), 0), limit));
 }
 
 /** Arguments: gradient, output of the rectifier, result, count, limit. */
 export function reluGrad(args: usize, part: i32, parts: i32): void {
-  const gradient = pointer(args, 0), output = pointer(args, 1), result = pointer(args, 2), count = integer(args, 3);
-  const limit = real(args, 4), limits = f32x4.splat(limit), zeros = f32x4.splat(0);
+  const gradient = pointer(args, 0),
+    output = pointer(args, 1),
+    result = pointer(args, 2),
+    count = integer(args, 3);
+  const limit = real(args, 4),
+    limits = f32x4.splat(limit),
+    zeros = f32x4.splat(0);
   let at = floats(cutLines(count, part, parts));
   const end = floats(cutLines(count, part + 1, parts));
   for (; at + 16 <= end; at += 16) {
@@ -52,8 +68,12 @@ export function reluGrad(args: usize, part: i32, parts: i32): void {
  * Arguments: input, output, outer, repeats, inner, factor.
  */
 export function expand(args: usize, part: i32, parts: i32): void {
-  const input = pointer(args, 0), output = pointer(args, 1);
-  const outer = integer(args, 2), repeats = integer(args, 3), inner = integer(args, 4), factor = real(args, 5);
+  const input = pointer(args, 0),
+    output = pointer(args, 1);
+  const outer = integer(args, 2),
+    repeats = integer(args, 3),
+    inner = integer(args, 4),
+    factor = real(args, 5);
   const factors = f32x4.splat(factor);
   const count = outer * repeats * inner;
   let at = cutLines(count, part, parts);
@@ -63,7 +83,8 @@ export function expand(args: usize, part: i32, parts: i32): void {
     let index = at - row * inner;
     const stop = min(inner, index + end - at);
     at += stop - index;
-    const from = input + floats((row / repeats) * inner), to = output + floats(row * inner);
+    const from = input + floats((row / repeats) * inner),
+      to = output + floats(row * inner);
     for (; index + 4 <= stop; index += 4) {
       v128.store(to + floats(index), f32x4.mul(v128.load(from + floats(index)), factors));
     }

@@ -2,9 +2,7 @@
 import * as code from '../opcodes';
 import { floats, integer, pointer } from './arguments';
 import { barrier } from './barrier';
-import {
-  normApply, normGradApply, normGradStatistics, normGradSums, normStatistics, normSums,
-} from './batch-norm';
+import { normApply, normGradApply, normGradStatistics, normGradSums, normStatistics, normSums } from './batch-norm';
 import { combineFilterGradient, convolve, filterGradient } from './convolution';
 import { add, copy, expand, relu, reluGrad } from './elementwise';
 import { packPanels } from './gemm';
@@ -22,53 +20,137 @@ import { reduce, reduceSlices } from './reduce';
  * @param scratch memory that no other thread touches
  */
 export function run(
-  program: usize, teamThread: i32, teamThreads: i32, thread: i32, threads: i32, scratch: usize,
+  program: usize,
+  teamThread: i32,
+  teamThreads: i32,
+  thread: i32,
+  threads: i32,
+  scratch: usize,
 ): void {
   for (;;) {
-    const operation = integer(program, 0), all = integer(program, 1) == code.ALL, words = integer(program, 2);
+    const operation = integer(program, 0),
+      all = integer(program, 1) == code.ALL,
+      words = integer(program, 2);
     const args = program + 12;
     program = args + floats(words);
-    const part = all ? thread : teamThread, parts = all ? threads : teamThreads;
+    const part = all ? thread : teamThread,
+      parts = all ? threads : teamThreads;
     switch (operation) {
-      case code.END: return;
-      case code.BARRIER: barrier(pointer(args, 0), parts); break;
-      case code.COPY: copy(args, part, parts); break;
-      case code.ADD: add(args, part, parts); break;
-      case code.RELU: relu(args, part, parts); break;
-      case code.RELU_GRAD: reluGrad(args, part, parts); break;
-      case code.EXPAND: expand(args, part, parts); break;
-      case code.PACK_PANELS: packPanels(args, part, parts); break;
-      case code.CONVOLVE: convolve(args, part, parts, scratch); break;
-      case code.FILTER_GRADIENT: filterGradient(args, part, parts, scratch); break;
-      case code.COMBINE_FILTER_GRADIENT: combineFilterGradient(args, part, parts); break;
-      case code.MAX_POOL: maxPool(args, part, parts); break;
-      case code.MAX_POOL_GRAD: maxPoolGrad(args, part, parts); break;
-      case code.AVERAGE_POOL: averagePool(args, part, parts); break;
-      case code.AVERAGE_POOL_GRAD: averagePoolGrad(args, part, parts); break;
-      case code.REDUCE: reduce(args, part, parts, scratch); break;
-      case code.REDUCE_SLICES: reduceSlices(args, part, parts, scratch); break;
-      case code.NORM_SUMS: normSums(args, part, parts); break;
-      case code.NORM_STATISTICS: normStatistics(args, part, parts); break;
-      case code.NORM_APPLY: normApply(args, part, parts, scratch); break;
-      case code.NORM_GRAD_SUMS: normGradSums(args, part, parts); break;
-      case code.NORM_GRAD_STATISTICS: normGradStatistics(args, part, parts); break;
-      case code.NORM_GRAD_APPLY: normGradApply(args, part, parts, scratch); break;
-      case code.FAKE_QUANT: fakeQuant(args, part, parts, scratch); break;
-      case code.OBSERVE_RANGE: observeRange(args, part, parts, scratch); break;
-      case code.OBSERVE_SLICES: observeSlices(args, part, parts); break;
-      case code.SOFTMAX: softmax(args, part, parts); break;
-      case code.CROSS_ENTROPY_ROWS: crossEntropyRows(args, part, parts, scratch); break;
-      case code.CROSS_ENTROPY_SUM: crossEntropySum(args, part); break;
-      case code.CROSS_ENTROPY_GRAD: crossEntropyGrad(args, part, parts); break;
-      case code.TOP_1_COUNT: top1Count(args, part); break;
-      case code.INCREMENT: increment(args, part); break;
-      case code.REACHED: reached(args, part); break;
-      case code.MOVING_AVERAGE: movingAverage(args, part, parts); break;
-      case code.ZERO_DEBIAS: zeroDebias(args, part, parts); break;
-      case code.MOMENTUM_UPDATE: momentumUpdate(args, part, parts); break;
-      case code.ADAM_UPDATE: adamUpdate(args, part, parts); break;
-      case code.CROSS_REPLICA: crossReplica(args, part, parts); break;
-      default: unreachable();
+      case code.END:
+        return;
+      case code.BARRIER:
+        barrier(pointer(args, 0), parts);
+        break;
+      case code.COPY:
+        copy(args, part, parts);
+        break;
+      case code.ADD:
+        add(args, part, parts);
+        break;
+      case code.RELU:
+        relu(args, part, parts);
+        break;
+      case code.RELU_GRAD:
+        reluGrad(args, part, parts);
+        break;
+      case code.EXPAND:
+        expand(args, part, parts);
+        break;
+      case code.PACK_PANELS:
+        packPanels(args, part, parts);
+        break;
+      case code.CONVOLVE:
+        convolve(args, part, parts, scratch);
+        break;
+      case code.FILTER_GRADIENT:
+        filterGradient(args, part, parts, scratch);
+        break;
+      case code.COMBINE_FILTER_GRADIENT:
+        combineFilterGradient(args, part, parts);
+        break;
+      case code.MAX_POOL:
+        maxPool(args, part, parts);
+        break;
+      case code.MAX_POOL_GRAD:
+        maxPoolGrad(args, part, parts);
+        break;
+      case code.AVERAGE_POOL:
+        averagePool(args, part, parts);
+        break;
+      case code.AVERAGE_POOL_GRAD:
+        averagePoolGrad(args, part, parts);
+        break;
+      case code.REDUCE:
+        reduce(args, part, parts, scratch);
+        break;
+      case code.REDUCE_SLICES:
+        reduceSlices(args, part, parts, scratch);
+        break;
+      case code.NORM_SUMS:
+        normSums(args, part, parts);
+        break;
+      case code.NORM_STATISTICS:
+        normStatistics(args, part, parts);
+        break;
+      case code.NORM_APPLY:
+        normApply(args, part, parts, scratch);
+        break;
+      case code.NORM_GRAD_SUMS:
+        normGradSums(args, part, parts);
+        break;
+      case code.NORM_GRAD_STATISTICS:
+        normGradStatistics(args, part, parts);
+        break;
+      case code.NORM_GRAD_APPLY:
+        normGradApply(args, part, parts, scratch);
+        break;
+      case code.FAKE_QUANT:
+        fakeQuant(args, part, parts, scratch);
+        break;
+      case code.OBSERVE_RANGE:
+        observeRange(args, part, parts, scratch);
+        break;
+      case code.OBSERVE_SLICES:
+        observeSlices(args, part, parts);
+        break;
+      case code.SOFTMAX:
+        softmax(args, part, parts);
+        break;
+      case code.CROSS_ENTROPY_ROWS:
+        crossEntropyRows(args, part, parts, scratch);
+        break;
+      case code.CROSS_ENTROPY_SUM:
+        crossEntropySum(args, part);
+        break;
+      case code.CROSS_ENTROPY_GRAD:
+        crossEntropyGrad(args, part, parts);
+        break;
+      case code.TOP_1_COUNT:
+        top1Count(args, part);
+        break;
+      case code.INCREMENT:
+        increment(args, part);
+        break;
+      case code.REACHED:
+        reached(args, part);
+        break;
+      case code.MOVING_AVERAGE:
+        movingAverage(args, part, parts);
+        break;
+      case code.ZERO_DEBIAS:
+        zeroDebias(args, part, parts);
+        break;
+      case code.MOMENTUM_UPDATE:
+        momentumUpdate(args, part, parts);
+        break;
+      case code.ADAM_UPDATE:
+        adamUpdate(args, part, parts);
+        break;
+      case code.CROSS_REPLICA:
+        crossReplica(args, part, parts);
+        break;
+      default:
+        unreachable();
     }
   }
 }

@@ -24,7 +24,10 @@ export function reached(args: usize, part: i32): void {
 
 /** Arguments: average, value, output, count, rate (1 - decay). */
 export function movingAverage(args: usize, part: i32, parts: i32): void {
-  const average = pointer(args, 0), value = pointer(args, 1), output = pointer(args, 2), count = integer(args, 3);
+  const average = pointer(args, 0),
+    value = pointer(args, 1),
+    output = pointer(args, 2),
+    count = integer(args, 3);
   const rate = real(args, 4);
   let at = floats(cutLines(count, part, parts));
   const end = floats(cutLines(count, part + 1, parts));
@@ -36,7 +39,9 @@ export function movingAverage(args: usize, part: i32, parts: i32): void {
 
 /** Arguments: biased, updates so far, output, count, decay after rounding, as 1 - (1 - decay). */
 export function zeroDebias(args: usize, part: i32, parts: i32): void {
-  const biased = pointer(args, 0), output = pointer(args, 2), count = integer(args, 3);
+  const biased = pointer(args, 0),
+    output = pointer(args, 2),
+    count = integer(args, 3);
   const power = <f32>integerPower(<f64>real(args, 4), <f64>load<f32>(pointer(args, 1)));
   const divisor: f32 = 1 - power;
   let at = floats(cutLines(count, part, parts));
@@ -49,11 +54,19 @@ export function zeroDebias(args: usize, part: i32, parts: i32): void {
  * weight decay.
  */
 export function momentumUpdate(args: usize, part: i32, parts: i32): void {
-  const parameter = pointer(args, 0), gradient = pointer(args, 1), velocity = pointer(args, 2);
-  const newParameter = pointer(args, 4), newVelocity = pointer(args, 5), count = integer(args, 6);
-  const rate = load<f32>(pointer(args, 3)), momentum = real(args, 7), weightDecay = real(args, 9);
+  const parameter = pointer(args, 0),
+    gradient = pointer(args, 1),
+    velocity = pointer(args, 2);
+  const newParameter = pointer(args, 4),
+    newVelocity = pointer(args, 5),
+    count = integer(args, 6);
+  const rate = load<f32>(pointer(args, 3)),
+    momentum = real(args, 7),
+    weightDecay = real(args, 9);
   const nesterov = integer(args, 8) != 0;
-  const rates = f32x4.splat(rate), momenta = f32x4.splat(momentum), decays = f32x4.splat(weightDecay);
+  const rates = f32x4.splat(rate),
+    momenta = f32x4.splat(momentum),
+    decays = f32x4.splat(weightDecay);
   let at = floats(cutLines(count, part, parts));
   const end = floats(cutLines(count, part + 1, parts));
   for (; at + 16 <= end; at += 16) {
@@ -79,16 +92,30 @@ export function momentumUpdate(args: usize, part: i32, parts: i32): void {
  * moment, new second moment, count, beta1, beta2, epsilon, weight decay.
  */
 export function adamUpdate(args: usize, part: i32, parts: i32): void {
-  const parameter = pointer(args, 0), gradient = pointer(args, 1), first = pointer(args, 2), second = pointer(args, 3);
+  const parameter = pointer(args, 0),
+    gradient = pointer(args, 1),
+    first = pointer(args, 2),
+    second = pointer(args, 3);
   const steps = <f64>load<f32>(pointer(args, 5));
-  const newParameter = pointer(args, 6), newFirst = pointer(args, 7), newSecond = pointer(args, 8);
+  const newParameter = pointer(args, 6),
+    newFirst = pointer(args, 7),
+    newSecond = pointer(args, 8);
   const count = integer(args, 9);
-  const beta1 = real(args, 10), beta2 = real(args, 11), epsilon = real(args, 12), weightDecay = real(args, 13);
+  const beta1 = real(args, 10),
+    beta2 = real(args, 11),
+    epsilon = real(args, 12),
+    weightDecay = real(args, 13);
   const correction = Math.sqrt(1 - integerPower(<f64>beta2, steps)) / (1 - integerPower(<f64>beta1, steps));
   const rate = <f32>(<f64>load<f32>(pointer(args, 4)) * correction);
-  const rest1: f32 = 1 - beta1, rest2: f32 = 1 - beta2;
-  const rates = f32x4.splat(rate), decays = f32x4.splat(weightDecay), epsilons = f32x4.splat(epsilon);
-  const keep1 = f32x4.splat(beta1), keep2 = f32x4.splat(beta2), take1 = f32x4.splat(rest1), take2 = f32x4.splat(rest2);
+  const rest1: f32 = 1 - beta1,
+    rest2: f32 = 1 - beta2;
+  const rates = f32x4.splat(rate),
+    decays = f32x4.splat(weightDecay),
+    epsilons = f32x4.splat(epsilon);
+  const keep1 = f32x4.splat(beta1),
+    keep2 = f32x4.splat(beta2),
+    take1 = f32x4.splat(rest1),
+    take2 = f32x4.splat(rest2);
   let at = floats(cutLines(count, part, parts));
   const end = floats(cutLines(count, part + 1, parts));
   for (; at + 16 <= end; at += 16) {
@@ -114,7 +141,10 @@ export function adamUpdate(args: usize, part: i32, parts: i32): void {
 
 /** Arguments: output, count, reduction (0 mean, 1 min, 2 max), replicas, then the value of each replica. */
 export function crossReplica(args: usize, part: i32, parts: i32): void {
-  const output = pointer(args, 0), count = integer(args, 1), reduction = integer(args, 2), replicas = integer(args, 3);
+  const output = pointer(args, 0),
+    count = integer(args, 1),
+    reduction = integer(args, 2),
+    replicas = integer(args, 3);
   let at = floats(cutLines(count, part, parts));
   const end = floats(cutLines(count, part + 1, parts));
   for (; at < end; at += 4) {

@@ -48,7 +48,9 @@ function pool(args: usize, part: i32, parts: i32, average: bool): void {
       const numRows = lastY - firstY, run = (<usize>(lastX - firstX)) * pixel;
       const count = <f32>(numRows * (lastX - firstX));
       let channel: usize = 0;
-      for (; channel + 16 <= pixel; channel += 16) {
+      for (; channel < pixel && pixel >= 16; channel += 16) {
+        // The last four channels may overlap those before: the same values are written again.
+        channel = min(channel, pixel - 16);
         let result = average ? f32x4.splat(0) : f32x4.splat(-Infinity);
         for (let y = 0; y < numRows; y++) {
           let at = corner + (<usize>y) * line + channel;
@@ -94,19 +96,24 @@ export function maxPoolGrad(args: usize, part: i32, parts: i32): void {
       for (let outX = 0; outX < outputWidth; outX++) {
         const firstX = windowStart(outX, strideX, left), lastX = windowEnd(outX, strideX, left, windowWidth, width);
         let channel: usize = 0;
-        for (; channel + 16 <= pixel; channel += 16) {
+        const firstTap = firstY * width + firstX;
+        for (; channel < pixel && pixel >= 16; channel += 16) {
+          // The last four channels may overlap those before, which then get no second share.
+          const numDone = <i32>((channel - min(channel, pixel - 16)) >> 2);
+          channel = min(channel, pixel - 16);
           const base = imageStart + channel;
-          let largest = f32x4.splat(0), winner = i32x4.splat(-1);
+          let largest = v128.load(input + base + (<usize>firstTap) * pixel), winner = i32x4.splat(firstTap);
           for (let y = firstY; y < lastY; y++) {
             for (let x = firstX; x < lastX; x++) {
               const tap = y * width + x;
               const value = v128.load(input + base + (<usize>tap) * pixel);
-              const wins = v128.or(f32x4.gt(value, largest), i32x4.eq(winner, i32x4.splat(-1)));
+              const wins = f32x4.gt(value, largest);
               largest = v128.bitselect(value, largest, wins);
               winner = v128.bitselect(i32x4.splat(tap), winner, wins);
             }
           }
-          const slope = v128.load(from + channel);
+          const isNew = i32x4.ge_s(i32x4(0, 1, 2, 3), i32x4.splat(numDone));
+          const slope = v128.and(v128.load(from + channel), isNew);
           for (let y = firstY; y < lastY; y++) {
             for (let x = firstX; x < lastX; x++) {
               const tap = y * width + x;
@@ -118,7 +125,7 @@ export function maxPoolGrad(args: usize, part: i32, parts: i32): void {
         }
         for (; channel < pixel; channel += 4) {
           const base = imageStart + channel;
-          let winner: usize = base + (<usize>(firstY * width + firstX)) * pixel;
+          let winner: usize = base + (<usize>firstTap) * pixel;
           for (let y = firstY; y < lastY; y++) {
             for (let x = firstX; x < lastX; x++) {
               const candidate = base + (<usize>(y * width + x)) * pixel;
