@@ -112,7 +112,7 @@ function inspectTflite(file: string, bytes: Uint8Array): TfliteInspection {
         op: code?.customCode ?? builtinName(builtin),
         version: code?.version ?? 0,
         known: opOfBuiltinCode(builtin) !== null,
-        options: options as JsonObject, // numbers, booleans and lists of numbers
+        options: options, // numbers, booleans and lists of numbers
         output: outputs.flatMap(at)[0] ?? null,
       };
     }),

@@ -33,7 +33,7 @@ export interface PlanOptions {
   /** Threads of the engine when the pipeline does not say. */
   readonly threads: number;
   /** Milliseconds on a clock that only goes forward. */
-  now(): number;
+  readonly now: () => number;
 }
 
 /**
@@ -122,7 +122,7 @@ function planStage({ name, config }: ResolvedStage, shared: Shared): StagePlan {
     },
     outputs: definition.outputs,
     check: (output, file) => artifactChecks[definition.outputs[output]?.type ?? internal(`no output ${output}`)](file),
-    execute: (context) => definition.run(config as never, context, environment), // the definition of its own kind
+    execute: (context) => definition.run(config, context, environment), // the definition of its own kind
   };
 }
 

@@ -20,13 +20,10 @@ export interface QuantizedMultiplier {
  */
 export function quantizeMultiplier(real: number): QuantizedMultiplier {
   if (real === 0) return { multiplier: 0, shift: 0 };
-  let { fraction, exponent } = frexp(real);
-  let multiplier = roundHalfAway(fraction * 2147483648);
-  if (multiplier === 2147483648) {
-    multiplier /= 2;
-    exponent++;
-  }
-  return exponent < -31 ? { multiplier: 0, shift: 0 } : { multiplier, shift: exponent };
+  const { fraction, exponent } = frexp(real);
+  const rounded = roundHalfAway(fraction * 2147483648);
+  const [multiplier, shift] = rounded === 2147483648 ? [rounded / 2, exponent + 1] : [rounded, exponent];
+  return shift < -31 ? { multiplier: 0, shift: 0 } : { multiplier, shift };
 }
 
 /** real = fraction * 2^exponent with fraction in [0.5, 1), exactly; `real` is positive and finite. */

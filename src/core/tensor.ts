@@ -66,7 +66,7 @@ export function expectDType<D extends DType>(value: Tensor, dtype: D): Tensor<D>
 }
 
 export function hasDType<D extends DType>(value: Tensor, dtype: D): value is Tensor<D> {
-  return value.dtype === (dtype as DType);
+  return value.dtype === dtype;
 }
 
 /** Reinterprets little-endian bytes as a typed array, copying so that alignment never matters. */

@@ -71,7 +71,7 @@ export function buildGraph(name: string, level: Level, from?: Graph): GraphBuild
     attrs: A,
   ): readonly ValueRef[] => {
     const op = definition.name as string as OpName; // every definition that rules emit is in the table
-    return addNode(op, freshName(op), operands, attrs as AttrsOf<(typeof ops)[OpName]> as Attrs[OpName]);
+    return addNode(op, freshName(op), operands, attrs as unknown as Attrs[OpName]);
   };
 
   return {

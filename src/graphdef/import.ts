@@ -175,7 +175,7 @@ const readersByOp: ReadonlyMap<string, Reader> = new Map(
   opNames.flatMap((op) =>
     Object.entries(ops[op].graphdef?.reads ?? {}).map(
       // The row's name and its attributes belong together; the map forgets which row it was.
-      ([tensorflowOp, read]) => [tensorflowOp, { op, read: read as GraphDefRead<Attrs[OpName]> }] as const,
+      ([tensorflowOp, read]) => [tensorflowOp, { op, read: read }] as const,
     ),
   ),
 );

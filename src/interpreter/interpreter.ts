@@ -53,7 +53,7 @@ export function prepareInterpreter(graph: Graph, path: string): Interpreter {
       for (const step of steps) step();
       return graph.outputs.map((name) => {
         const output = bufferOf(name);
-        return { ...output, data: output.data.slice() } as Tensor; // slice keeps the type of the array
+        return { ...output, data: output.data.slice() }; // slice keeps the type of the array
       });
     },
     peek: (name) => integerData(bufferOf(name)),

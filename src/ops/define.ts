@@ -75,17 +75,17 @@ export interface ValueRef {
 
 export interface Emitter {
   /** Adds a node with one output. Takes the definition, not the name, so op files never import the table. */
-  emit<Name extends string, Attrs>(
+  readonly emit: <Name extends string, Attrs>(
     definition: OpDef<Name, Attrs>,
     inputs: readonly ValueRef[],
     attrs: NoInfer<Attrs>,
-  ): ValueRef;
+  ) => ValueRef;
   /** Adds a node with any number of outputs. */
-  emitAll<Name extends string, Attrs>(
+  readonly emitAll: <Name extends string, Attrs>(
     definition: OpDef<Name, Attrs>,
     inputs: readonly ValueRef[],
     attrs: NoInfer<Attrs>,
-  ): readonly ValueRef[];
+  ) => readonly ValueRef[];
 }
 
 /**
@@ -131,7 +131,7 @@ export interface TfliteBinding<Attrs> {
   readonly optionsType: number;
   readonly fields: readonly FieldSpec[];
   /** The smallest operator version that the node needs, and the first runtime that has it. */
-  version(node: IntegerNode<Attrs>): { readonly version: number; readonly minimumRuntime: string };
+  readonly version: (node: IntegerNode<Attrs>) => { readonly version: number; readonly minimumRuntime: string };
   /** Positions among the file's inputs that hold parameters rather than operands. */
   readonly parameterPositions: readonly number[];
   encode(node: IntegerNode<Attrs>): { readonly options: OptionValues; readonly parameters: readonly FileParameter[] };
@@ -173,9 +173,9 @@ export type GraphDefRead<Attrs> = (
   context: {
     /** The data inputs, without control inputs. */
     readonly inputs: readonly string[];
-    shapeOf(input: string): Shape;
+    readonly shapeOf: (input: string) => Shape;
     /** The value of a constant input such as a shape or the axes. */
-    constant(input: string): Tensor;
+    readonly constant: (input: string) => Tensor;
   },
 ) => { readonly inputs: readonly string[]; readonly attrs: Attrs };
 

@@ -27,7 +27,7 @@ interface RunContext {
   readonly normalize: Normalization;
   readonly signal: AbortSignal;
   /** Called every so many images, between which nothing else gets a turn. */
-  progress(done: number): Promise<void>;
+  readonly progress: (done: number) => Promise<void>;
 }
 
 const imagesPerTurn = 50;

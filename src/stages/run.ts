@@ -8,13 +8,13 @@ import type { StageContext, StageOutcome } from '../runner/plan.ts';
 export interface StageEnvironment {
   readonly seed: number;
   /** Read at the first call; the data sets of all stages of a pipeline are the same. */
-  dataset(): Dataset;
+  readonly dataset: () => Dataset;
   /** The network of the pipeline, for the classes and images of its data. */
-  model(dataset: Dataset): ModelSpec;
+  readonly model: (dataset: Dataset) => ModelSpec;
   /** Starts a session on the pipeline's engine. */
-  open(graph: Graph, replicas: number): Promise<Session>;
+  readonly open: (graph: Graph, replicas: number) => Promise<Session>;
   /** Milliseconds on a clock that only goes forward. */
-  now(): number;
+  readonly now: () => number;
 }
 
 export type StageRun<Config> = (

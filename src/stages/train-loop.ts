@@ -32,15 +32,15 @@ export interface TrainOptions {
 export interface TrainEnvironment {
   readonly dataset: Dataset;
   readonly normalize: Normalization;
-  open(graph: Graph, replicas: number): Promise<Session>;
+  readonly open: (graph: Graph, replicas: number) => Promise<Session>;
   /** Validation at the end of an epoch, with the variables as they are; null without a validation split. */
   readonly validate: ((variables: Variables) => Promise<Evaluation>) | null;
   /** Values to follow over the steps, by name: the ranges of level qat. */
   readonly tracked: readonly { readonly name: string; readonly min: string; readonly max: string }[];
-  emit(progress: StageProgress): void;
+  readonly emit: (progress: StageProgress) => void;
   readonly signal: AbortSignal;
   /** Milliseconds on a clock that only goes forward. */
-  now(): number;
+  readonly now: () => number;
 }
 
 export type Variables = ReadonlyMap<string, Tensor>;

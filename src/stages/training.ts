@@ -1,4 +1,4 @@
-import type { Static } from '@sinclair/typebox';
+import type { Static, TObject } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
 import { choice, key, object } from '../core/schema.ts';
 import type { Tensor } from '../core/tensor.ts';
@@ -39,8 +39,7 @@ export const trainingFields = {
   devices: devicesSchema,
 };
 
-const trainingSchema = Type.Object(trainingFields);
-export type TrainingConfig = Static<typeof trainingSchema>;
+export type TrainingConfig = Static<TObject<typeof trainingFields>>;
 
 /** Trains a network as a training stage does, float or with quantization. */
 export async function runTraining(

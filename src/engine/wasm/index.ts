@@ -33,6 +33,7 @@ interface Prepared {
 }
 
 const PAGE_BYTES = 65536;
+const MAXIMUM_PAGES = 65536;
 
 function openSession(graph: Graph, options: SessionOptions, module: WebAssembly.Module): Session {
   const { replicas } = options;
@@ -52,6 +53,11 @@ function openSession(graph: Graph, options: SessionOptions, module: WebAssembly.
     const threads = teamThreads * replicas;
     const plan = makePlan(graph, { split, replicas, threads });
     const pages = Math.ceil(plan.memoryBytes / PAGE_BYTES);
+    if (pages > MAXIMUM_PAGES) {
+      internal(
+        `graph "${graph.name}" needs ${plan.memoryBytes} bytes, but WASM memory ends at 4 GiB; use a smaller batch`,
+      );
+    }
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     plan.initialize(memory.buffer);
     for (const [name, data] of written) view(memory, plan.variables.get(name)!, data.length).set(data);
