@@ -1,7 +1,7 @@
 import { internal } from '../core/assert.ts';
 import type { QuantParams } from '../core/affine.ts';
 import type { Tensor, TensorType } from '../core/tensor.ts';
-import type { AttrsOf, Emitter, OpDef, ValueRef } from '../ops/define.ts';
+import type { Emitter, OpDef, ValueRef } from '../ops/define.ts';
 import { ShapeError } from '../ops/define.ts';
 import type { Attrs, OpName } from '../ops/index.ts';
 import { ops } from '../ops/index.ts';

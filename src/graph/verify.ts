@@ -11,6 +11,9 @@ export function verify(graph: Graph): Graph {
   const defined = new Set<string>();
   for (const value of graph.values.values()) {
     if (value.source.kind !== 'node') defined.add(value.name);
+    if ((value.source.kind === 'input') !== graph.inputs.includes(value.name)) {
+      internal(`"${value.name}" of graph "${graph.name}" is an input in one place and not in the other`);
+    }
   }
   for (const node of graph.nodes) {
     for (const input of node.inputs) {
@@ -27,9 +30,13 @@ export function verify(graph: Graph): Graph {
   for (const name of [...graph.inputs, ...graph.outputs]) {
     if (!defined.has(name)) internal(`graph "${graph.name}" names "${name}", which nothing makes`);
   }
+  const updated = new Set<string>();
   for (const update of graph.updates) {
     const variable = valueOf(graph, update.variable);
     if (variable.source.kind !== 'variable') internal(`the update of "${variable.name}" is not to a variable`);
+    if (updated.has(variable.name)) internal(`"${variable.name}" is updated twice`);
+    updated.add(variable.name);
+    if (!defined.has(update.value)) internal(`"${variable.name}" takes "${update.value}", which nothing makes`);
     if (!sameShape(variable.type.shape, valueOf(graph, update.value).type.shape)) {
       internal(`the update of "${variable.name}" has another shape`);
     }
@@ -57,9 +64,12 @@ function checkTypes(graph: Graph, node: Node): void {
     node.inputs.map((input) => valueOf(graph, input)),
     node.attrs,
   );
+  if (node.outputs.length !== inferred.length) {
+    internal(`${describe(node)} has ${node.outputs.length} outputs; its op makes ${inferred.length}`);
+  }
   for (const [index, output] of node.outputs.entries()) {
     const { type } = valueOf(graph, output);
-    const expected = inferred[index] ?? internal(`${describe(node)} has too many outputs`);
+    const expected = inferred[index]!;
     if (type.dtype !== expected.dtype || !sameShape(type.shape, expected.shape)) {
       internal(
         `"${output}" of ${describe(node)} is ${type.dtype}[${type.shape.join(',')}]; ` +
@@ -78,6 +88,12 @@ function checkLevel(graph: Graph, node: Node): void {
     if (graph.level !== 'int8' && type.dtype !== 'float32') {
       internal(`"${name}" is ${type.dtype}; level ${graph.level} holds float32 only`);
     }
+    if (graph.level !== 'int8' && quant !== null) {
+      internal(`"${name}" has a scale and zero point; level ${graph.level} has them in fake quantizers only`);
+    }
+    if (graph.level === 'int8' && type.dtype === 'float32' && ops[node.op].quant.kind !== 'quantizer') {
+      internal(`"${name}" at ${describe(node)} is float32; at level int8 only quantize and dequantize touch floats`);
+    }
     const isData = type.dtype === 'int8' || type.dtype === 'uint8';
     if (graph.level === 'int8' && isData && quant === null) {
       internal(`"${name}" at ${describe(node)} has no scale and zero point; the quantize pass should have given them`);
@@ -93,6 +109,7 @@ function illegality(level: Level, node: Node): string | null {
       if (definition.float === null) return 'it has no float form';
       return level === 'float' && node.op === 'fake_quant' ? 'fake quant belongs to qat and eval' : null;
     case 'eval':
+      if (node.op === 'fake_quant' && node.inputs.length > 3) return 'the delay belongs to qat';
       return definition.quant.kind === 'float_only' ? 'it exists in training only' : null;
     case 'int8':
       return definition.int8 === null ? 'it has no integer kernel' : null;

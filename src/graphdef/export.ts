@@ -50,7 +50,7 @@ export function exportGraphDef(graph: Graph): ExportedGraph {
   }
   for (const node of graph.nodes) {
     // The op's own record made these attributes, so its own binding reads them.
-    const binding = ops[node.op].graphdef as GraphDefBinding<Node['attrs']> | null;
+    const binding: GraphDefBinding<Node['attrs']> | null = ops[node.op].graphdef;
     if (binding === null) return internal(`${node.op} "${node.name}" has no TensorFlow form`);
     const layout = layouts.get(node.name);
     const outputs = binding.write(writer, {

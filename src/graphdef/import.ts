@@ -32,16 +32,22 @@ export function importGraphDef(graphDef: GraphDef, variables: ReadonlyMap<string
   const sorted = sortNodes(graphDef, path);
   const quantized = sorted.some((node) => node.op.startsWith('FakeQuant'));
   const builder = buildGraph(path.replace(/^.*[\\/]/, ''), quantized ? 'eval' : 'float');
-  const importer: Importer = { builder, path, variables, imported: new Map() };
+  const importer: Importer = { builder, path, variables, imported: new Map(), constants: new Map() };
   for (const node of sorted) {
-    try {
-      importer.imported.set(node.name, importNode(importer, node));
-    } catch (error) {
-      if (error instanceof ShapeError) throw problem(path, node, error.message);
-      throw error;
-    }
+    naming(path, node, () => importer.imported.set(node.name, importNode(importer, node)));
   }
-  return builder.finish([outputOf(importer, sorted)]);
+  const last = outputOf(importer, sorted);
+  return builder.finish([naming(path, last, () => operand(importer, last.name, null))]);
+}
+
+/** What does not fit together is the file's mistake, and the node's. */
+function naming<Result>(path: string, node: NodeDef, body: () => Result): Result {
+  try {
+    return body();
+  } catch (error) {
+    if (error instanceof ShapeError) throw problem(path, node, error.message);
+    throw error;
+  }
 }
 
 /** What a TensorFlow node has become. Sources wait until a reader says in which layout it wants them. */
@@ -70,6 +76,8 @@ interface Importer {
   readonly path: string;
   readonly variables: ReadonlyMap<string, Tensor>;
   readonly imported: Map<string, Imported>;
+  /** Constants that are in the graph already, by name and layout. */
+  readonly constants: Map<string, ValueRef>;
 }
 
 function problem(path: string, node: NodeDef, message: string): UserError {
@@ -79,6 +87,11 @@ function problem(path: string, node: NodeDef, message: string): UserError {
     `node "${node.name}" (${node.op}): ${message}`,
     'qpipe reads inference graphs of the ops in `qpipe inspect --ops`; freeze the graph with its own tools first',
   );
+}
+
+/** Ends the import of the node at hand; the caller adds its name. */
+function fail(message: string): never {
+  throw new ShapeError(message);
 }
 
 function dataInputs(node: NodeDef): readonly string[] {
@@ -100,6 +113,12 @@ function sortNodes(graphDef: GraphDef, path: string): readonly NodeDef[] {
   const ready: NodeDef[] = [];
   for (const node of graphDef.nodes) {
     const inputs = dataInputs(node);
+    // Of the ops we read, only training forms give anything but their first output.
+    const second = node.inputs.find((input) => {
+      const parsed = parseInput(input);
+      return parsed.kind === 'data' && parsed.output > 0;
+    });
+    if (second !== undefined) throw problem(path, node, `it reads "${second}"; only first outputs are supported`);
     for (const input of inputs) {
       if (!byName.has(input)) throw problem(path, node, `its input "${input}" does not exist`);
       const known = readers.get(input);
@@ -126,7 +145,7 @@ function importNode(importer: Importer, node: NodeDef): Imported {
   const { builder, path, variables } = importer;
   const inputs = dataInputs(node);
   const first = inputs[0] === undefined ? undefined : importer.imported.get(inputs[0]);
-  if (transparent.has(node.op)) return first ?? internal(`"${node.name}" has no input`);
+  if (transparent.has(node.op)) return first ?? fail('it has no input');
   switch (node.op) {
     case 'Placeholder': {
       const type = node.attributes.get('dtype');
@@ -186,6 +205,8 @@ function importOp(importer: Importer, node: NodeDef, inputs: readonly string[]):
     throw problem(importer.path, node, `the op is not supported; supported are ${[...readersByOp.keys()].join(', ')}`);
   }
   const { op } = reader;
+  const required = ops[op].operands.filter((operand) => operand.optional !== true).length;
+  if (inputs.length < required) fail(`it has ${inputs.length} inputs; expected ${required}`);
   const read = reader.read(node, {
     inputs,
     shapeOf: (input) => shapeOf(importer, input),
@@ -223,6 +244,7 @@ function shapeOf(importer: Importer, name: string): Shape {
     case 'quantized_constant':
       return value.source.tensor.shape;
     case 'handle':
+      return fail(`its input "${name}" is a variable that is not read`);
     case undefined:
       return internal(`"${name}" has no shape`);
     case 'value':
@@ -258,13 +280,13 @@ function operand(importer: Importer, name: string, layout: readonly number[] | n
       return ref;
     }
     case 'constant':
-      return addConstant(builder, value.name, value.tensor, layout);
+      return addConstant(importer, value.name, value.tensor, layout);
     case 'quantized_constant': {
       if (builder.has(value.name)) return builder.ref(value.name);
       const inverse = layout === null ? null : invertPermutation(layout);
       const { axis } = value.attrs;
       const operands = [
-        addConstant(builder, value.source.name, value.source.tensor, layout),
+        addConstant(importer, value.source.name, value.source.tensor, layout),
         ...value.ranges.map((range) => operand(importer, range, null)),
       ];
       const attrs = { ...value.attrs, axis: axis === null || inverse === null ? axis : movedAxis(axis, inverse) };
@@ -272,22 +294,33 @@ function operand(importer: Importer, name: string, layout: readonly number[] | n
       return output ?? internal('fake_quant has no output');
     }
     case 'handle':
-      throw new ShapeError(`its input "${name}" is a variable that is not read`);
+      return fail(`its input "${name}" is a variable that is not read`);
   }
 }
 
-function addConstant(builder: GraphBuilder, name: string, value: Tensor, layout: readonly number[] | null): ValueRef {
-  const unique = layout === null || !builder.has(name) ? name : `${name}/${layout.join('')}`;
-  if (builder.has(unique)) return builder.ref(unique);
+function addConstant(
+  { builder, constants }: Importer,
+  name: string,
+  value: Tensor,
+  layout: readonly number[] | null,
+): ValueRef {
+  const key = JSON.stringify([name, layout]);
+  const known = constants.get(key);
+  if (known !== undefined) return known;
   if (!hasDType(value, 'float32')) throw new ShapeError(`constant "${name}" is ${value.dtype}; expected float32`);
   if (layout !== null && layout.length !== value.shape.length) {
     throw new ShapeError(`constant "${name}" is [${value.shape.join(',')}]; expected ${layout.length} dimensions`);
   }
-  return builder.constant(unique, layout === null ? value : transposeTensor(value, invertPermutation(layout)));
+  const added = builder.constant(
+    builder.has(name) ? `${name}/${layout === null ? 'stored' : layout.join('')}` : name,
+    layout === null ? value : transposeTensor(value, invertPermutation(layout)),
+  );
+  constants.set(key, added);
+  return added;
 }
 
-/** The one value that nothing reads. */
-function outputOf(importer: Importer, nodes: readonly NodeDef[]): ValueRef {
+/** The one node that nothing reads. */
+function outputOf(importer: Importer, nodes: readonly NodeDef[]): NodeDef {
   const read = new Set(nodes.flatMap(dataInputs));
   const ends = nodes.filter((node) => !read.has(node.name) && node.op !== 'NoOp');
   const [last, ...others] = ends;
@@ -302,5 +335,5 @@ function outputOf(importer: Importer, nodes: readonly NodeDef[]): ValueRef {
       'cut the graph to the output that is to be converted',
     );
   }
-  return operand(importer, last.name, null);
+  return last;
 }

@@ -35,7 +35,7 @@ export function lowerToInt8(graph: Graph, path: string): LoweredGraph {
   const fused = fuseActivations(graph);
   const builder = buildGraph(graph.name, 'int8');
   const adjustments: string[] = [];
-  const context: Lowering = { graph, builder, parameters, fused, adjustments, makers: producers(graph) };
+  const context: Lowering = { graph, path, builder, parameters, fused, adjustments, makers: producers(graph) };
 
   for (const name of graph.inputs) {
     const { type } = valueOf(graph, name);
@@ -48,6 +48,7 @@ export function lowerToInt8(graph: Graph, path: string): LoweredGraph {
 
 interface Lowering {
   readonly graph: Graph;
+  readonly path: string;
   readonly builder: GraphBuilder;
   readonly parameters: ActivationParameters;
   readonly fused: FusedActivations;
@@ -81,6 +82,7 @@ function activationParameters(graph: Graph, path: string): ActivationParameters 
   const of = new Map<string, PerTensor>();
   const behind = new Map<string, string>();
   const makers = producers(graph);
+  requireEightBits(graph, path);
   for (const node of graph.nodes) {
     const [input = ''] = node.inputs;
     if (node.op !== 'fake_quant' || isConstant(graph, input)) continue;
@@ -112,6 +114,19 @@ function activationParameters(graph: Graph, path: string): ActivationParameters 
   for (const name of graph.inputs) if (!of.has(name)) missing.push(missingInput(path, name));
   if (missing.length > 0) throw new UserError(missing);
   return { of, behind };
+}
+
+function requireEightBits(graph: Graph, path: string): void {
+  const others = graph.nodes.flatMap((node) => (node.op === 'fake_quant' && node.attrs.bits !== 8 ? [node] : []));
+  if (others.length === 0) return;
+  throw new UserError(
+    others.map((node) => ({
+      code: 'unsupported-bits',
+      place: { file: path },
+      message: `fake_quant "${node.name}" has ${node.attrs.bits} bits; int8 models expect 8`,
+      hint: 'train with 8-bit quantizers',
+    })),
+  );
 }
 
 function missingInput(path: string, name: string): Diagnostic {
@@ -205,7 +220,7 @@ function lowerNode(context: Lowering, node: Node): void {
 }
 
 function affineOperands(context: Lowering, node: Node, rule: Extract<QuantRule, { kind: 'affine' }>) {
-  const { graph, builder, parameters, makers, adjustments } = context;
+  const { graph, path, builder, parameters, makers, adjustments } = context;
   const [input = '', filterName = '', biasName] = node.inputs;
   const inputScale = present(parameters.of, input).scale;
   const quantizer = makers.get(filterName);
@@ -213,7 +228,7 @@ function affineOperands(context: Lowering, node: Node, rule: Extract<QuantRule, 
     throw new UserError([
       {
         code: 'missing-range',
-        place: { file: graph.name },
+        place: { file: path },
         message: `the weights "${filterName}" of ${node.op} "${node.name}" have no fake quantizer`,
         hint: 'train the graph with a `qat` stage before converting it',
       },
@@ -221,8 +236,19 @@ function affineOperands(context: Lowering, node: Node, rule: Extract<QuantRule, 
   }
   const source = floatConstant(graph, quantizer.inputs[0] ?? '', node);
   const ranges = rangeOf(graph, quantizer);
-  for (const range of ranges) {
-    if (range.zeroPoint !== 128) internal(`weights "${filterName}" are not symmetric (zero point ${range.zeroPoint})`);
+  // A range of no width (a batch norm with gamma 0) has no zero point worth the name: all its codes are 0.
+  const asymmetric = ranges.find((range) => range.scale !== 0 && range.zeroPoint !== 128);
+  if (asymmetric !== undefined) {
+    throw new UserError([
+      {
+        code: 'asymmetric-weights',
+        place: { file: path },
+        message:
+          `the weights "${filterName}" of ${node.op} "${node.name}" have zero point ${asymmetric.zeroPoint - 128}; ` +
+          'int8 kernels expect 0',
+        hint: 'train with symmetric, narrow-range weight quantizers, as a `qat` stage does',
+      },
+    ]);
   }
   const bias = biasName === undefined ? null : floatConstant(graph, biasName, node);
   const form = quantizer.attrs.axis === null ? 'per_tensor' : 'per_channel';

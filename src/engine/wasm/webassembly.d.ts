@@ -1,5 +1,8 @@
 /** The part of the WebAssembly API that the engine uses; the browser's type library would bring all of the DOM. */
 declare namespace WebAssembly {
+  interface Module {
+    readonly __module: never;
+  }
   interface Memory {
     readonly buffer: SharedArrayBuffer;
   }
