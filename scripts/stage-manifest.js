@@ -10,6 +10,7 @@ export async function writeStageManifest(root) {
   const { stages } = await import(path.join(root, 'dist/stages/index.js'));
   const lock = JSON.parse(readFileSync(path.join(root, 'package-lock.json'), 'utf8'));
   const kernels = readFileSync(path.join(root, 'src/engine/wasm/kernels.wasm'));
+  const integerKernels = readFileSync(path.join(root, 'src/interpreter/wasm/integer.wasm'));
   const manifest = {};
   for (const kind of Object.keys(stages).sort()) {
     const { outputFiles, metafile } = await build({
@@ -35,6 +36,8 @@ export async function writeStageManifest(root) {
       const installed = lock.packages[`node_modules/${segments.join('/')}`];
       hash.update(`\n${segments.join('/')}@${installed?.version}+${installed?.integrity}`);
     }
+    // The integer kernels are read at run time, so the bundle does not hold them.
+    if ('src/interpreter/wasm/index.ts' in metafile.inputs) hash.update(integerKernels);
     // The engine is handed to the stage, so its code is added to every stage that may use it.
     if (stages[kind].uses.includes('engine')) hash.update(kernels).update(engineSources(root));
     manifest[kind] = `sha256:${hash.digest('hex')}`;

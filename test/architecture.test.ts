@@ -75,7 +75,7 @@ function readSources(): readonly SourceFile[] {
   const root = fileURLToPath(new URL('../src', import.meta.url));
   return readdirSync(root, { recursive: true, encoding: 'utf8' })
     .map((file) => file.replaceAll('\\', '/'))
-    .filter((file) => file.endsWith('.ts') && !file.startsWith('engine/wasm/assembly/'))
+    .filter((file) => file.endsWith('.ts') && !file.includes('/wasm/assembly/'))
     .map((file) => ({ file, imports: relativeImports(file, readFileSync(join(root, file), 'utf8')) }));
 }
 

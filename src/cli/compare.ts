@@ -1,4 +1,5 @@
-import { replaceFile } from '../runner/durable.ts';
+import path from 'node:path';
+import { replaceFile, writingTo } from '../runner/durable.ts';
 import type { Comparison, TextOptions } from '../report/compare.ts';
 import { compareRuns, renderComparisonHtml, renderComparisonText } from '../report/compare.ts';
 import { readRunFolder } from './report.ts';
@@ -16,7 +17,11 @@ export interface CompareOptions {
 /** What differs between two runs, and what it did. */
 export async function compare({ a, b, rows = 'differing', html }: CompareOptions): Promise<Comparison> {
   const comparison = compareRuns(await readRunFolder(a), await readRunFolder(b), rows);
-  if (html !== undefined) await replaceFile(html, `${html}.tmp`, renderComparisonHtml(comparison));
+  if (html !== undefined) {
+    await writingTo(path.dirname(html), 'the page', () =>
+      replaceFile(html, `${html}.tmp`, renderComparisonHtml(comparison)),
+    );
+  }
   return comparison;
 }
 

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { userError } from '../core/diagnostic.ts';
 import type { JsonObject } from '../core/json.ts';
+import { readBytes } from '../files/bytes.ts';
 import { readSafetensors } from '../files/safetensors.ts';
 import { numElements } from '../core/tensor.ts';
 import { readGraphDef } from '../protobuf/graph-def.ts';
@@ -66,14 +66,8 @@ export interface SafetensorsInspection {
 }
 
 /** @throws UserError when the file is damaged or of another kind */
-export async function inspect(file: string): Promise<Inspection> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(file);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw userError(file, 'unreadable-file', `cannot read it: ${reason}`, 'check the path');
-  }
+export function inspect(file: string): Inspection {
+  const bytes = readBytes(file, 'check the path');
   switch (path.extname(file)) {
     case '.tflite':
       return inspectTflite(file, bytes);

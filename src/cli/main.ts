@@ -4,12 +4,20 @@ import type { Diagnostic } from '../core/diagnostic.ts';
 import { UserError, formatDiagnostic, formatWarning } from '../core/diagnostic.ts';
 import { levels } from '../graph/graph.ts';
 import type { Level } from '../graph/graph.ts';
+import { packageVersion } from './version.ts';
 
 /** What the process leaves behind, for scripts. */
 const exitCodes = { ok: 0, failed: 1, gateNotMet: 2, badInput: 64, interrupted: 130 } as const;
 
 const out = (text: string): void => void process.stdout.write(`${text}\n`);
 const note = (text: string): void => void process.stderr.write(`${text}\n`);
+
+/** `stages` as one writes them: separated by commas, perhaps with spaces. */
+const names = (text: string): string[] =>
+  text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
 
 const collect = (value: string, before: readonly string[]): string[] => [...before, value];
 
@@ -26,6 +34,7 @@ const setOption = () =>
 function makeProgram(finish: (code: number) => void): Command {
   const program = new Command('qpipe')
     .description('One YAML file to a true int8 .tflite model, and a report that says what quantization cost and where.')
+    .version(packageVersion(), '--version', 'print the version')
     .showSuggestionAfterError()
     .exitOverride()
     .configureHelp({ showGlobalOptions: true });
@@ -37,8 +46,8 @@ function makeProgram(finish: (code: number) => void): Command {
     .addOption(setOption())
     .option('--runs <folder>', 'folder of the runs', 'runs')
     .option('--store <folder>', 'folder of the stored results', '.qpipe/store')
-    .option('--threads <count>', 'threads of the engine; default: all cores', wholeNumber)
-    .option('--force <stages>', 'stages to run again, separated by commas')
+    .option('--threads <count>', 'threads of the engine, at most one per core; default: all cores', wholeNumber)
+    .option('--force <stages>', 'stages to run again, separated by commas', names)
     .option('--json', 'print events as JSON lines and nothing else')
     .action(async (pipeline: string, options: RunCommandOptions) => finish(await runCommand(pipeline, options)));
 
@@ -74,7 +83,7 @@ function makeProgram(finish: (code: number) => void): Command {
       });
       if (json === true) return out(JSON.stringify(comparison, null, 2));
       const color = process.stdout.isTTY && process.env['NO_COLOR'] === undefined ? 'color' : 'plain';
-      out(comparisonText(comparison, { color, width: process.stdout.columns ?? 120 }));
+      out(comparisonText(comparison, { color, width: process.stdout.isTTY ? process.stdout.columns : 120 }));
       if (html !== undefined) note(`wrote ${html}`);
     });
 
@@ -96,7 +105,7 @@ function makeProgram(finish: (code: number) => void): Command {
     .action(async (file: string, { json }: { json?: true }) => {
       const { inspect } = await import('./inspect.ts');
       const { inspectionText } = await import('./inspect-text.ts');
-      const inspection = await inspect(file);
+      const inspection = inspect(file);
       out(json === true ? JSON.stringify(inspection, null, 2) : inspectionText(inspection));
     });
 
@@ -128,9 +137,6 @@ function makeProgram(finish: (code: number) => void): Command {
       out(await graphText({ pipeline, set, level, passes: eachPass === true ? 'each' : 'last' }));
     });
 
-  program.option('--version', 'print the version').on('option:version', () => {
-    void import('./run.ts').then(({ packageVersion }) => out(packageVersion()));
-  });
   return program;
 }
 
@@ -146,7 +152,7 @@ interface RunCommandOptions {
   readonly runs: string;
   readonly store: string;
   readonly threads?: number;
-  readonly force?: string;
+  readonly force?: readonly string[];
   readonly json?: true;
 }
 
@@ -156,16 +162,22 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
     import('./progress.ts'),
     import('./summary.ts'),
   ]);
-  const { default: colors } = await import('picocolors');
+  const { createColors } = await import('picocolors');
+  const colors = createColors(process.stdout.isTTY && process.env['NO_COLOR'] === undefined);
   const progress =
-    options.json === true ? jsonProgress(out) : process.stdout.isTTY ? terminalProgress() : plainProgress(out);
+    options.json === true
+      ? jsonProgress(out)
+      : process.stdout.isTTY
+        ? terminalProgress(process.stdout)
+        : plainProgress(out);
   const abort = new AbortController();
   const interrupt = (): void => {
     // The second Ctrl-C does not wait for the step to end.
     if (abort.signal.aborted) process.exit(exitCodes.interrupted);
     abort.abort();
   };
-  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+  const stop = (): void => abort.abort();
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt).on('SIGPIPE', stop);
   try {
     const { force, threads, set, runs, store } = options;
     const { record, report, folder } = await run({
@@ -174,20 +186,25 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
       runs,
       store,
       signal: abort.signal,
-      force: force?.split(',') ?? [],
+      force: force ?? [],
       ...(threads === undefined ? {} : { threads }),
       onEvent: (event) => progress.show(event),
       onWarning: (warning: Diagnostic) => {
-        if (options.json !== true) note(formatWarning(warning));
+        if (options.json === true) out(JSON.stringify({ kind: 'warning', diagnostic: warning }));
+        else note(formatWarning(warning));
       },
     });
     await progress.finish();
-    if (options.json !== true) out(summaryText(report, path.relative('.', folder), colors));
+    if (options.json !== true) {
+      const columns = process.stdout.isTTY ? process.stdout.columns : Infinity;
+      out(summaryText(report, path.relative('.', folder), columns, colors));
+    }
     return record.status === 'fail' ? exitCodes.gateNotMet : exitCodes.ok;
   } catch (error) {
     await progress.finish();
     throw error;
   } finally {
+    // The reader may leave until the very end.
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
   }
 }
@@ -212,6 +229,18 @@ async function reportFailure(error: unknown, json: boolean): Promise<number> {
   return exitCodes.failed;
 }
 
+/**
+ * Whoever read our output has left, as `head` does. A run has its own answer to the signal that comes with it; nothing
+ * else has anything to lose.
+ */
+function leaveWithReader(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    if (process.listenerCount('SIGPIPE') === 0) process.exit(exitCodes.ok);
+  });
+}
+
+leaveWithReader();
 try {
   await makeProgram((code) => {
     process.exitCode = code;

@@ -1,9 +1,10 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { perTensor, dequantizeValue, integerRanges, quantizeValue, roundHalfAway } from '../core/affine.ts';
 import { userError } from '../core/diagnostic.ts';
 import type { Shape, Tensor, TensorType } from '../core/tensor.ts';
 import { floatTensor, numElements, tensor } from '../core/tensor.ts';
 import type { QuantParams } from '../core/affine.ts';
+import { readBytes } from '../files/bytes.ts';
 import { readNpy, writeNpy } from '../files/npy.ts';
 import { valueOf } from '../graph/graph.ts';
 import { prepareInterpreter } from '../interpreter/interpreter.ts';
@@ -26,13 +27,13 @@ export interface PredictOptions {
   readonly runtime?: 'reference' | 'litert';
   /** Raw codes as the model gives them, or real values. */
   readonly values?: 'raw' | 'dequantized';
-  onNote?(note: string): void;
+  readonly onNote?: (note: string) => void;
 }
 
 /** Runs a model over a batch, example by example. */
 export async function predict(options: PredictOptions): Promise<Tensor> {
-  const bytes = await readUserFile(options.model, 'give the path of a .tflite file');
-  const input = readNpy(await readUserFile(options.input, 'give the path of an .npy file'), options.input);
+  const bytes = readBytes(options.model, 'give the path of a .tflite file');
+  const input = readNpy(readBytes(options.input, 'give the path of an .npy file'), options.input);
   const port = await openRuntime(bytes, options);
   try {
     const { count, examples } = splitBatch(input, port.input, options);
@@ -58,19 +59,6 @@ interface Runtime {
   /** @param values stored integers of one example, or reals where the model takes float32 */
   run(values: Float64Array): Promise<readonly number[]>;
   close(): void;
-}
-
-async function readUserFile(file: string, hint: string): Promise<Uint8Array> {
-  try {
-    return await readFile(file);
-  } catch (error) {
-    throw userError(
-      file,
-      'unreadable-file',
-      `cannot read it: ${error instanceof Error ? error.message : String(error)}`,
-      hint,
-    );
-  }
 }
 
 async function writeResult(file: string, bytes: Uint8Array): Promise<void> {

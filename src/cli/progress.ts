@@ -55,7 +55,11 @@ function plainLine(event: RunEvent): string | null {
 type TaskView = ListrTaskWrapper<unknown, typeof DefaultRenderer, typeof SimpleRenderer>;
 
 interface StageView {
+  /** Null until the list comes to it, which may be after the stage has ended. */
   task: TaskView | null;
+  title: string;
+  /** What must stay to be read when the stage is done. */
+  readonly remarks: string[];
   readonly ended: PromiseWithResolvers<void>;
 }
 
@@ -76,36 +80,51 @@ function withResolvers(): PromiseWithResolvers<void> {
   return { promise, resolve, reject };
 }
 
+/** What Listr puts before a line of output and leaves free behind it. */
+const outputIndent = 8;
+
 /** A list of stages in a terminal, each with its progress while it runs. */
-export function terminalProgress(): Progress {
+export function terminalProgress(terminal: { readonly columns?: number }): Progress {
   const views = new Map<string, StageView>();
   let drawn: Promise<unknown> = Promise.resolve();
-  const end = (stage: string, title: string, failure: Error | null): void => {
+  const end = (stage: string, ending: string, failure: Error | null): void => {
     const view = views.get(stage);
     if (view === undefined) return;
-    if (view.task !== null) view.task.title = title;
+    view.title = [`${stage}  ${ending}`, ...view.remarks].join('\n');
+    if (view.task !== null) view.task.title = view.title;
     if (failure === null) view.ended.resolve();
     else view.ended.reject(failure);
   };
+  // Stages that never began must not keep the list waiting.
+  const endAll = (): void => {
+    for (const { ended } of views.values()) ended.reject(new Error('not run'));
+  };
+  let running: string | null = null;
   return {
     show(event) {
       switch (event.kind) {
         case 'run-started': {
-          for (const stage of event.stages) views.set(stage, { task: null, ended: withResolvers() });
+          for (const stage of event.stages) {
+            views.set(stage, { task: null, title: stage, remarks: [], ended: withResolvers() });
+          }
           for (const { ended } of views.values()) ended.promise.catch(() => undefined);
           const list = new Listr(
             event.stages.map((stage) => ({
               title: stage,
               task: (_context: unknown, task: TaskView) => {
                 const view = views.get(stage);
-                if (view !== undefined) view.task = task;
-                return view?.ended.promise;
+                if (view === undefined) return;
+                view.task = task;
+                task.title = view.title;
+                return view.ended.promise;
               },
               rendererOptions: { outputBar: 1 },
             })),
             {
               concurrent: false,
               exitOnError: true,
+              // Ctrl-C is ours: the stage stops between two steps, and the run is recorded.
+              registerSignalListeners: false,
               rendererOptions: { collapseErrors: false, showErrorMessage: false },
             },
           );
@@ -114,27 +133,29 @@ export function terminalProgress(): Progress {
         }
         case 'stage-progress': {
           const task = views.get(event.stage)?.task;
-          if (task != null) task.output = progressText(event);
+          if (task != null) task.output = progressText(event, (terminal.columns ?? 80) - outputIndent);
           return;
         }
         case 'stage-finished':
-          end(event.stage, `${event.stage}  ${finishedText(event)}`, null);
+          end(event.stage, finishedText(event), null);
+          running = null;
           return;
         case 'stage-failed':
-          end(event.stage, `${event.stage}  failed`, new Error(event.message));
+          end(event.stage, 'failed', new Error(event.message));
           return;
         case 'cache-repaired':
-        case 'nondeterminism': {
-          const task = views.get(event.stage)?.task;
-          if (task != null)
-            task.output = event.kind === 'nondeterminism' ? nondeterminismText(event) : repairText(event);
+          views.get(event.stage)?.remarks.push(repairText(event));
           return;
-        }
+        case 'nondeterminism':
+          views.get(event.stage)?.remarks.push(nondeterminismText(event));
+          return;
         case 'run-finished':
-          // Stages that never began must not keep the list waiting.
-          for (const { ended } of views.values()) ended.reject(new Error('not run'));
+          if (event.status === 'interrupted' && running !== null) end(running, 'interrupted', new Error('interrupted'));
+          endAll();
           return;
         case 'stage-started':
+          running = event.stage;
+          return;
         case 'stage-log':
           return;
         default:
@@ -142,7 +163,7 @@ export function terminalProgress(): Progress {
       }
     },
     async finish() {
-      for (const { ended } of views.values()) ended.reject(new Error('not run'));
+      endAll();
       await drawn;
     },
   };
@@ -163,20 +184,40 @@ function nondeterminismText({ output, before, now }: EventOf<'nondeterminism'>):
   return `NONDETERMINISM: ${output} was ${before.slice(0, 19)}, is now ${now.slice(0, 19)}`;
 }
 
-const barWidth = 24;
+const bar = { longest: 24, shortest: 8 } as const;
 
-/** `[######------]  step 120/1718  epoch 1/3  loss 0.3201  accuracy 91.20 %  12,000 images/s  eta 0:14`. */
-export function progressText({ step, totalSteps, values }: EventOf<'stage-progress'>): string {
-  const filled = Math.round((barWidth * step) / Math.max(1, totalSteps));
-  const bar = `${'━'.repeat(filled)}${'─'.repeat(barWidth - filled)}`;
-  const parts = [bar, `step ${step}/${totalSteps}`];
-  const { epoch, epochs, loss, accuracy, images_per_second: rate, eta_seconds: eta } = values;
-  if (epoch != null && epochs != null) parts.push(`epoch ${epoch}/${epochs}`);
-  if (loss != null) parts.push(`loss ${loss.toFixed(4)}`);
-  if (accuracy != null) parts.push(`accuracy ${(100 * accuracy).toFixed(2)} %`);
-  if (rate != null) parts.push(`${Math.round(rate).toLocaleString('en-US')} images/s`);
-  if (eta != null) parts.push(`eta ${clockText(eta)}`);
-  return parts.join('  ');
+/**
+ * `━━━━━━──────  epoch 1/3  step 120/1718  loss 0.3201  accuracy 91.20 %  12,000 images/s  eta 0:14`, in one line of
+ * `width` columns: the bar gets what is left, then the least important parts give way.
+ */
+export function progressText({ step, totalSteps, values }: EventOf<'stage-progress'>, width: number): string {
+  const { epoch, epochs, loss, accuracy, images, images_per_second: rate, eta_seconds: eta } = values;
+  const parts: { readonly text: string; readonly weight: number }[] = [];
+  if (epoch != null && epochs != null) parts.push({ text: `epoch ${epoch}/${epochs}`, weight: 3 });
+  const steps = `${count(step)}/${count(totalSteps)}`;
+  parts.push({ text: images == null ? `step ${steps}` : `${steps} images`, weight: images == null ? 1 : 6 });
+  if (loss != null) parts.push({ text: `loss ${loss.toFixed(4)}`, weight: 5 });
+  if (accuracy != null) parts.push({ text: `accuracy ${(100 * accuracy).toFixed(2)} %`, weight: 4 });
+  // The first step is no measure: the engine has only just started.
+  if (rate != null && step > 1) parts.push({ text: `${count(rate)} images/s`, weight: 2 });
+  if (eta != null && step > 1) parts.push({ text: `eta ${clockText(eta)}`, weight: 6 });
+
+  const length = (): number => parts.reduce((sum, { text }) => sum + text.length + 2, 0);
+  while (length() - 2 > width && parts.length > 1) {
+    const least = Math.min(...parts.map(({ weight }) => weight));
+    parts.splice(
+      parts.findIndex(({ weight }) => weight === least),
+      1,
+    );
+  }
+  const columns = Math.min(bar.longest, width - length());
+  const filled = Math.round((columns * step) / Math.max(1, totalSteps));
+  const drawn = columns < bar.shortest ? [] : ['━'.repeat(filled) + '─'.repeat(columns - filled)];
+  return [...drawn, ...parts.map(({ text }) => text)].join('  ');
+}
+
+function count(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
 }
 
 /** Minutes and seconds, with hours when there are any. */

@@ -6,7 +6,7 @@ import type { Json } from '../core/json.ts';
 import type { Report } from '../report/report.ts';
 import { buildReport } from '../report/report.ts';
 import { renderReport } from '../report/html.ts';
-import { replaceFile } from '../runner/durable.ts';
+import { replaceFile, writingTo } from '../runner/durable.ts';
 import type { RunRecord } from '../runner/record.ts';
 import { runRecordSchema } from '../runner/record.ts';
 
@@ -50,7 +50,9 @@ export async function writeReport(folder: string): Promise<Report> {
   const { record, config } = await readRunFolder(folder);
   const report = buildReport(record, config);
   const write = (name: string, text: string) =>
-    replaceFile(path.join(folder, name), path.join(folder, `.${name}.tmp`), text);
+    writingTo(folder, 'the run folder', () =>
+      replaceFile(path.join(folder, name), path.join(folder, `.${name}.tmp`), text),
+    );
   await write('report.json', `${JSON.stringify(report, null, 2)}\n`);
   await write('report.html', renderReport(report));
   return report;

@@ -1,16 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { loadPipeline } from '../config/load.ts';
 import { makePlan } from '../config/plan.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
+import { UserError } from '../core/diagnostic.ts';
+import { didYouMean } from '../config/suggest.ts';
 import { warnings } from '../config/semantics.ts';
 import type { Report } from '../report/report.ts';
 import type { RunEvent } from '../runner/event.ts';
 import { execute } from '../runner/execute.ts';
 import type { RunRecord } from '../runner/record.ts';
 import { writeReport } from './report.ts';
+import { packageVersion } from './version.ts';
 
 export interface RunOptions {
   /** Path of the pipeline file. */
@@ -21,14 +23,14 @@ export interface RunOptions {
   readonly runs?: string;
   /** Folder of the store; default `.qpipe/store` in the current folder. */
   readonly store?: string;
-  /** Threads of the engine when the pipeline does not say; default: all cores. */
+  /** Threads of the engine, at most one per core; default: what the pipeline says, else all cores. */
   readonly threads?: number;
   /** Names of stages that run again even if they have a result. */
   readonly force?: readonly string[];
   readonly signal?: AbortSignal;
-  onEvent?(event: RunEvent): void;
+  readonly onEvent?: (event: RunEvent) => void;
   /** What is allowed but seldom meant. */
-  onWarning?(warning: Diagnostic): void;
+  readonly onWarning?: (warning: Diagnostic) => void;
 }
 
 export interface RunResult {
@@ -49,9 +51,15 @@ export async function run(options: RunOptions): Promise<RunResult> {
   const loaded = await loadPipeline(options.pipeline, options.set ?? []);
   for (const warning of warnings(loaded.pipeline, loaded.locate)) options.onWarning?.(warning);
   const plan = makePlan(loaded, {
-    threads: options.threads ?? os.availableParallelism(),
+    threads: options.threads ?? null,
+    cores: os.availableParallelism(),
     now: () => performance.now(),
   });
+  const force = options.force ?? [];
+  checkForced(
+    force,
+    plan.stages.map(({ name }) => name),
+  );
   const runs = path.resolve(options.runs ?? 'runs');
   const record = await execute(plan, {
     store: path.resolve(options.store ?? '.qpipe/store'),
@@ -60,7 +68,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     signal: options.signal ?? new AbortController().signal,
     clock: () => new Date(),
     randomHex: () => randomBytes(16).toString('hex'),
-    force: options.force ?? [],
+    force,
     provenance: {
       commandLine: process.argv.slice(2),
       node: process.version,
@@ -74,7 +82,14 @@ export async function run(options: RunOptions): Promise<RunResult> {
   return { record, report: await writeReport(folder), folder };
 }
 
-export function packageVersion(): string {
-  const file = new URL('../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version; // our own package.json
+function checkForced(force: readonly string[], stages: readonly string[]): void {
+  const unknown = force.filter((name) => !stages.includes(name));
+  if (unknown.length === 0) return;
+  const diagnostics = unknown.map((name) => ({
+    code: 'unknown-stage',
+    place: { file: 'command line' },
+    message: `\`--force\` names \`${name}\`, but the pipeline has no such stage`,
+    hint: didYouMean(name, stages),
+  }));
+  throw new UserError(diagnostics, 64);
 }

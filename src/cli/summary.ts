@@ -5,9 +5,18 @@ import type { Report } from '../report/report.ts';
 import { gateText } from '../report/report.ts';
 import { runtimes } from '../stages/metrics.ts';
 
-/** What a person wants to know after a run: the verdict, the accuracies, the gates and where everything lies. */
-export function summaryText(report: Report, folder: string, colors: ReturnType<typeof createColors>): string {
-  const lines: string[] = ['', report.sentence];
+/**
+ * What a person wants to know after a run: the verdict, the accuracies, the gates and where everything lies.
+ *
+ * @param columns at which sentences are broken between words; Infinity never breaks them
+ */
+export function summaryText(
+  report: Report,
+  folder: string,
+  columns: number,
+  colors: ReturnType<typeof createColors>,
+): string {
+  const lines: string[] = ['', ...wrap(report.sentence, columns)];
   const rows = runtimes.flatMap((name) => {
     const measured = report.accuracy[name];
     if (measured == null) return [];
@@ -28,7 +37,20 @@ export function summaryText(report: Report, folder: string, colors: ReturnType<t
     const mark = gate.ok ? colors.green('met    ') : colors.red('not met');
     lines.push(`gate ${mark}  ${gate.name}: ${gateText(gate)}`);
   }
-  for (const { message } of report.lints) lines.push(`${colors.yellow('note')}  ${message}`);
+  for (const { message } of report.lints) {
+    const [first = '', ...rest] = wrap(message, columns - 6);
+    lines.push(`${colors.yellow('note')}  ${first}`, ...rest.map((line) => `      ${line}`));
+  }
   lines.push(`report ${folder}/report.html`);
   return lines.join('\n');
+}
+
+function wrap(text: string, columns: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1);
+    if (line !== undefined && line.length + 1 + word.length <= columns) lines.push(`${lines.pop() ?? ''} ${word}`);
+    else lines.push(word);
+  }
+  return lines;
 }

@@ -1,6 +1,6 @@
 import os from 'node:os';
 import { loadPipeline } from '../config/load.ts';
-import { makePlan } from '../config/plan.ts';
+import { makePlan, pipelineModel } from '../config/plan.ts';
 import { warnings } from '../config/semantics.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 
@@ -18,7 +18,8 @@ export interface Validation {
  */
 export async function validate(pipeline: string, set: readonly string[] = []): Promise<Validation> {
   const loaded = await loadPipeline(pipeline, set);
-  const plan = makePlan(loaded, { threads: os.availableParallelism(), now: () => performance.now() });
+  pipelineModel(loaded); // reads the data
+  const plan = makePlan(loaded, { threads: null, cores: os.availableParallelism(), now: () => performance.now() });
   return {
     name: plan.name,
     stages: plan.stages.map(({ name, kind }) => ({ name, kind })),

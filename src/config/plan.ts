@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { internal, present, unreachable } from '../core/assert.ts';
+import { internal, present } from '../core/assert.ts';
 import { UserError } from '../core/diagnostic.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import type { DataConfig } from '../data/config.ts';
@@ -13,10 +13,9 @@ import type { Engine } from '../engine/engine.ts';
 import { referenceEngine } from '../engine/reference.ts';
 import { wasmEngine } from '../engine/wasm/index.ts';
 import { readBytes } from '../files/bytes.ts';
-import type { ModelConfig } from '../models/config.ts';
 import { modelSchema } from '../models/config.ts';
-import type { Layer, ModelSpec } from '../models/layers.ts';
-import { lenet5, mlp } from '../models/presets.ts';
+import type { ModelSpec } from '../models/layers.ts';
+import { modelLayers } from '../models/presets.ts';
 import type { Digest } from '../core/digest.ts';
 import type { Plan, StageInput, StagePlan } from '../runner/plan.ts';
 import { artifactChecks } from '../stages/artifacts.ts';
@@ -25,13 +24,16 @@ import { stages as definitions } from '../stages/index.ts';
 import type { StageEnvironment } from '../stages/run.ts';
 import { keyPart } from './key-part.ts';
 import type { LoadedPipeline } from './load.ts';
+import { networkDiagnostics } from './network.ts';
 import type { ResolvedPipeline, ResolvedStage } from './resolve.ts';
 import { parentOf } from './resolve.ts';
 import { sizeDiagnostics } from './semantics.ts';
 
 export interface PlanOptions {
-  /** Threads of the engine when the pipeline does not say. */
-  readonly threads: number;
+  /** Threads of the engine as the command line says; null leaves them to the pipeline, and that to `cores`. */
+  readonly threads: number | null;
+  /** Of this machine. More threads than that only stand in each other's way. */
+  readonly cores: number;
   /** Milliseconds on a clock that only goes forward. */
   readonly now: () => number;
 }
@@ -48,8 +50,11 @@ export function makePlan(loaded: LoadedPipeline, options: PlanOptions): Plan {
   let dataset: Dataset | null = null;
   const load = (): Dataset => (dataset ??= loadDataset(source, validation));
 
-  const trainingImages = trainingCount(source) ?? load().train.count + load().validation.count;
-  const problems = sizeDiagnostics(pipeline, locate, { trainingImages });
+  const { trainingImages, ...images } = knownSize(source) ?? sizeOf(load());
+  const problems = [
+    ...sizeDiagnostics(pipeline, locate, { trainingImages }),
+    ...networkDiagnostics(modelSpec(pipeline, images), locate, 'layers' in pipeline.model),
+  ];
   if (problems.length > 0) throw new UserError(problems, 64);
 
   const files = sourceFiles(source).map(({ name, path }) => {
@@ -57,6 +62,7 @@ export function makePlan(loaded: LoadedPipeline, options: PlanOptions): Plan {
     return { name, size: bytes.length, sha256: sha256(bytes) };
   });
   const engine = engines[pipeline.engine];
+  const threads = Math.min(options.cores, options.threads ?? pipeline.threads ?? options.cores);
   const shared: Shared = {
     pipeline,
     dataDigest: sourceDigest(source, validation, files) as Digest, // it begins with `sha256:`
@@ -66,14 +72,18 @@ export function makePlan(loaded: LoadedPipeline, options: PlanOptions): Plan {
       seed: pipeline.seed,
       dataset: load,
       model: (data) => modelSpec(pipeline, data),
-      open: (graph, replicas) => engine.open(graph, { replicas, threads: pipeline.threads ?? options.threads }),
+      open: (graph, replicas) => engine.open(graph, { replicas, threads }),
+      threads,
       now: () => options.now(),
     },
   };
   return {
     name: pipeline.name,
     pipeline: text,
-    resolved: pipeline as unknown as JsonObject, // plain JSON by construction, see ResolvedPipeline
+    resolved: {
+      ...(pipeline as unknown as JsonObject), // plain JSON by construction, see ResolvedPipeline
+      stages: Object.fromEntries(pipeline.stages.map(({ name, config }) => [name, config as unknown as JsonObject])),
+    },
     stages: pipeline.stages.map((stage) => planStage(stage, shared)),
   };
 }
@@ -164,42 +174,45 @@ export function pipelineModel({ pipeline }: LoadedPipeline): ModelSpec {
   return modelSpec(pipeline, loadDataset(dataSource(pipeline.data), { count: 0, seed: pipeline.seed }));
 }
 
-/** Training images before a validation split, where that is known without reading the files. */
-function trainingCount(source: DataSource): number | null {
+/** What of a data set decides whether a pipeline fits it. */
+interface DataSize extends Pick<Dataset, 'image' | 'classNames'> {
+  /** Before a validation split. */
+  readonly trainingImages: number;
+}
+
+function sizeOf({ image, classNames, train, validation }: Dataset): DataSize {
+  return { image, classNames, trainingImages: train.count + validation.count };
+}
+
+/** The size, where it is known without reading the files: a run whose stages are all stored does not read them. */
+function knownSize(source: DataSource): DataSize | null {
+  const size = (side: number, channels: number, classes: number, trainingImages: number): DataSize => ({
+    image: { height: side, width: side, channels },
+    classNames: Array.from({ length: classes }, (_, index) => String(index)),
+    trainingImages,
+  });
   switch (source.kind) {
     case 'synthetic':
-      return source.trainCount;
+      return size(source.size, 1, source.classes, source.trainCount);
     case 'mnist':
-      return 60_000;
+      return size(28, 1, 10, 60_000);
     case 'cifar10':
-      return 50_000;
+      return size(32, 3, 10, 50_000);
     case 'idx':
       return null;
   }
 }
 
 /** The network of a pipeline. Its name is not the pipeline's, which may change without training anew. */
-function modelSpec({ model, data }: ResolvedPipeline, dataset: Dataset): ModelSpec {
+function modelSpec({ model, data }: ResolvedPipeline, dataset: Pick<Dataset, 'image' | 'classNames'>): ModelSpec {
   const { height, width, channels } = dataset.image;
   return {
     name: 'layers' in model ? 'layers' : model.preset,
-    layers: layersOf(model, dataset.classNames.length),
+    layers: modelLayers(model, dataset.classNames.length, [height, width]),
     image: [height, width, channels],
     classes: dataset.classNames,
     normalize: data.normalize,
   };
-}
-
-function layersOf(model: ModelConfig, classes: number): readonly Layer[] {
-  if ('layers' in model) return model.layers;
-  switch (model.preset) {
-    case 'lenet5':
-      return lenet5(classes);
-    case 'mlp':
-      return mlp(model.hidden, classes);
-    default:
-      return unreachable(model);
-  }
 }
 
 /** Digests of the code of each stage kind, written by the build. */

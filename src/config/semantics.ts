@@ -126,12 +126,14 @@ function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic
         hint: 'give each layer its own name, or none',
       });
     }
-    if (layer.kind === 'add' && !earlier.includes(layer.with)) {
+    const named = { with: layer.kind === 'add' ? layer.with : undefined, input: layer.input };
+    for (const [field, other] of Object.entries(named)) {
+      if (other === undefined || earlier.includes(other)) continue;
       diagnostics.push({
         code: 'unknown-layer',
-        place: locate(path('with'), 'value'),
-        message: `\`${path('with').join('.')}\` is \`${layer.with}\`, but no earlier layer has that name`,
-        hint: earlier.length === 0 ? 'the first layer has nothing to add' : didYouMean(layer.with, earlier),
+        place: locate(path(field), 'value'),
+        message: `\`${path(field).join('.')}\` is \`${other}\`, but no earlier layer has that name`,
+        hint: earlier.length === 0 ? 'the first layer takes the image' : didYouMean(other, earlier),
       });
     }
     if (layer.kind === 'softmax' && index < model.layers.length - 1) {
@@ -142,9 +144,24 @@ function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic
         hint: 'move it to the end, or leave it out: training works on the scores before it',
       });
     }
+    if (layer.kind === 'batch_norm' && !foldsBatchNorm(model.layers[index - 1])) {
+      diagnostics.push({
+        code: 'batch-norm-not-folded',
+        place: locate(path('kind'), 'value'),
+        message: 'batch_norm cannot become part of the layer before it, which integer models need',
+        hint: 'put it right behind a conv_2d or fully_connected layer without activation, or use `batch_norm: true` there',
+      });
+    }
     earlier.push(layer.name);
   }
   return diagnostics;
+}
+
+type WrittenLayer = Extract<PipelineConfig['model'], { readonly layers: unknown }>['layers'][number];
+
+function foldsBatchNorm(before: WrittenLayer | undefined): boolean {
+  if (before?.kind !== 'conv_2d' && before?.kind !== 'fully_connected') return false;
+  return before.activation === 'none' && !before.batch_norm;
 }
 
 function stageDiagnostics(config: PipelineConfig, name: string, stage: StageConfig, locate: Locate): Diagnostic[] {

@@ -8,6 +8,7 @@ import { ops } from '../ops/index.ts';
 import type { AttributeValue } from '../protobuf/attribute-value.ts';
 import { textAttribute } from '../protobuf/attribute-value.ts';
 import type { GraphDef, NodeDef } from '../protobuf/graph-def.ts';
+import { expandComposites } from './composites.ts';
 import { movedAxis } from './layout.ts';
 
 /** The name of the last node: what `freeze_graph` and the like ask for. */
@@ -72,7 +73,10 @@ export function exportGraphDef(graph: Graph): ExportedGraph {
     T: { kind: 'type', value: 'float32' },
   });
   // Producer 1286 is TensorFlow 2.12's; nothing here needs more than the oldest consumer that reads V3 batch norm.
-  return { graphDef: { nodes, versions: { producer: 1286, minConsumer: 12 }, functionNames: [] }, variables };
+  return {
+    graphDef: { nodes: expandComposites(nodes), versions: { producer: 1286, minConsumer: 12 }, functionNames: [] },
+    variables,
+  };
 }
 
 function dataType(value: Tensor): AttributeValue {
@@ -117,6 +121,8 @@ function operandLayouts(graph: Graph): ReadonlyMap<string, readonly number[]> {
   const makers = producers(graph);
   for (const node of graph.nodes) {
     for (const [index, permutation] of Object.entries(ops[node.op].graphdef?.layouts ?? {})) {
+      // The op's own binding reshapes a merged operand.
+      if (permutation === 'merged') continue;
       let name: string | undefined = node.inputs[Number(index)];
       while (name !== undefined) {
         const known = layouts.get(name);

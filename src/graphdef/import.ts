@@ -2,17 +2,18 @@ import { internal } from '../core/assert.ts';
 import type { UserError } from '../core/diagnostic.ts';
 import { userError } from '../core/diagnostic.ts';
 import type { Shape, Tensor } from '../core/tensor.ts';
-import { hasDType, transposeTensor } from '../core/tensor.ts';
+import { hasDType, sameShape, tensor, transposeTensor } from '../core/tensor.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
 import { buildGraph } from '../graph/builder.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { FakeQuantAttrs } from '../ops/fake_quant.ts';
-import type { GraphDefRead, ValueRef } from '../ops/define.ts';
+import type { GraphDefRead, Layout, ValueRef } from '../ops/define.ts';
 import { ShapeError } from '../ops/define.ts';
 import type { Attrs, OpName } from '../ops/index.ts';
 import { opNames, ops } from '../ops/index.ts';
 import type { GraphDef, NodeDef } from '../protobuf/graph-def.ts';
 import { parseInput, requireNoFunctions } from '../protobuf/graph-def.ts';
+import { recognizeComposites } from './composites.ts';
 import { invertPermutation, movedAxis } from './layout.ts';
 
 /** Nodes that hand their first input on. */
@@ -29,11 +30,13 @@ const transparent = new Set(['Identity', 'StopGradient', 'PreventGradient', 'Che
  */
 export function importGraphDef(graphDef: GraphDef, variables: ReadonlyMap<string, Tensor>, path: string): Graph {
   requireNoFunctions(graphDef, path);
-  const sorted = sortNodes(graphDef, path);
+  const sorted = sortNodes(recognizeComposites(graphDef.nodes), path);
   const quantized = sorted.some((node) => node.op.startsWith('FakeQuant'));
   const builder = buildGraph(path.replace(/^.*[\\/]/, ''), quantized ? 'eval' : 'float');
   const importer: Importer = { builder, path, variables, imported: new Map(), constants: new Map() };
   for (const node of sorted) {
+    // What only others wait for.
+    if (node.op === 'NoOp') continue;
     naming(path, node, () => importer.imported.set(node.name, importNode(importer, node)));
   }
   const last = outputOf(importer, sorted);
@@ -60,6 +63,8 @@ type Imported =
       readonly source: Extract<Imported, { kind: 'constant' }>;
       readonly ranges: readonly string[];
       readonly attrs: FakeQuantAttrs;
+      /** What a Reshape after the fake quantizer made of it; usually what it was. */
+      readonly shape: Shape;
     }
   /** An affine op whose bias may still come: nothing has read it yet. */
   | {
@@ -94,31 +99,29 @@ function fail(message: string): never {
   throw new ShapeError(message);
 }
 
+/** The values that a node reads: `node`, or `node:k` for a further output. */
 function dataInputs(node: NodeDef): readonly string[] {
   return node.inputs.flatMap((input) => {
     const parsed = parseInput(input);
-    return parsed.kind === 'data' ? [parsed.node] : [];
+    if (parsed.kind !== 'data') return [];
+    return [parsed.output === 0 ? parsed.node : `${parsed.node}:${parsed.output}`];
   });
 }
 
+const producerOf = (value: string): string => value.replace(/:\d+$/, '');
+
 /** An order in which every node follows its inputs; a cycle or an unknown input is the file's mistake. */
-function sortNodes(graphDef: GraphDef, path: string): readonly NodeDef[] {
+function sortNodes(nodes: readonly NodeDef[], path: string): readonly NodeDef[] {
   const byName = new Map<string, NodeDef>();
-  for (const node of graphDef.nodes) {
+  for (const node of nodes) {
     if (byName.has(node.name)) throw problem(path, node, 'its name is used twice');
     byName.set(node.name, node);
   }
   const waiting = new Map<string, number>();
   const readers = new Map<string, NodeDef[]>();
   const ready: NodeDef[] = [];
-  for (const node of graphDef.nodes) {
-    const inputs = dataInputs(node);
-    // Of the ops we read, only training forms give anything but their first output.
-    const second = node.inputs.find((input) => {
-      const parsed = parseInput(input);
-      return parsed.kind === 'data' && parsed.output > 0;
-    });
-    if (second !== undefined) throw problem(path, node, `it reads "${second}"; only first outputs are supported`);
+  for (const node of nodes) {
+    const inputs = dataInputs(node).map(producerOf);
     for (const input of inputs) {
       if (!byName.has(input)) throw problem(path, node, `its input "${input}" does not exist`);
       const known = readers.get(input);
@@ -136,7 +139,7 @@ function sortNodes(graphDef: GraphDef, path: string): readonly NodeDef[] {
       if (left === 0) ready.push(reader);
     }
   }
-  const stuck = graphDef.nodes.find((node) => (waiting.get(node.name) ?? 0) > 0);
+  const stuck = nodes.find((node) => (waiting.get(node.name) ?? 0) > 0);
   if (stuck !== undefined) throw problem(path, stuck, 'it is part of a cycle');
   return ready;
 }
@@ -144,6 +147,9 @@ function sortNodes(graphDef: GraphDef, path: string): readonly NodeDef[] {
 function importNode(importer: Importer, node: NodeDef): Imported {
   const { builder, path, variables } = importer;
   const inputs = dataInputs(node);
+  // Of an op in training form, for example, only the first output is computed.
+  const unknown = inputs.find((input) => !importer.imported.has(input));
+  if (unknown !== undefined) fail(`it reads "${unknown}", which is not among the outputs that qpipe computes`);
   const first = inputs[0] === undefined ? undefined : importer.imported.get(inputs[0]);
   if (transparent.has(node.op)) return first ?? fail('it has no input');
   switch (node.op) {
@@ -174,6 +180,10 @@ function importNode(importer: Importer, node: NodeDef): Imported {
       if (tensor === undefined) throw problem(path, node, `the checkpoint has no value for "${first.variable}"`);
       return { kind: 'constant', name: first.variable, tensor };
     }
+    case 'Reshape':
+      if (first?.kind === 'constant') return { ...first, tensor: reshaped(first.tensor, shapeAfter(importer, node)) };
+      if (first?.kind === 'quantized_constant') return { ...first, shape: shapeAfter(importer, node) };
+      return importOp(importer, node, inputs);
     case 'BiasAdd':
       if (first?.kind === 'affine' && inputs[1] !== undefined) {
         return { kind: 'value', ref: addAffine(importer, first, node.name, inputs[1]) };
@@ -182,6 +192,20 @@ function importNode(importer: Importer, node: NodeDef): Imported {
     default:
       return importOp(importer, node, inputs);
   }
+}
+
+function reshaped(value: Tensor, shape: Shape): Tensor {
+  return { ...value, shape };
+}
+
+/** The shape that a Reshape gives its input. */
+function shapeAfter(importer: Importer, node: NodeDef): Shape {
+  const [input = '', shape = ''] = dataInputs(node);
+  const wanted = importer.imported.get(shape);
+  if (wanted?.kind !== 'constant') return fail('its shape must be constant');
+  const type = { dtype: 'float32', shape: shapeOf(importer, input) } as const;
+  const [output] = ops.reshape.infer([type], { shape: Array.from(wanted.tensor.data, Number) });
+  return output?.shape ?? internal('a reshape has no output');
 }
 
 interface Reader {
@@ -225,13 +249,16 @@ function importOp(importer: Importer, node: NodeDef, inputs: readonly string[]):
       source,
       ranges: read.inputs.slice(1),
       attrs: read.attrs as FakeQuantAttrs,
+      shape: source.tensor.shape,
     };
   }
   if (ops[op].quant.kind === 'affine')
     return { kind: 'affine', op, name: node.name, inputs: read.inputs, attrs: read.attrs };
   const layouts = ops[op].graphdef?.layouts ?? {};
   const operands = read.inputs.map((input, index) => operand(importer, input, layouts[index] ?? null));
-  const [output] = importer.builder.node(op, node.name, operands, read.attrs);
+  const [output, ...others] = importer.builder.node(op, node.name, operands, read.attrs);
+  for (const [index, ref] of others.entries())
+    importer.imported.set(`${node.name}:${index + 1}`, { kind: 'value', ref });
   return { kind: 'value', ref: output ?? internal(`${op} has no output`) };
 }
 
@@ -242,7 +269,7 @@ function shapeOf(importer: Importer, name: string): Shape {
     case 'constant':
       return value.tensor.shape;
     case 'quantized_constant':
-      return value.source.tensor.shape;
+      return value.shape;
     case 'handle':
       return fail(`its input "${name}" is a variable that is not read`);
     case undefined:
@@ -267,7 +294,7 @@ function addAffine(
 }
 
 /** A value of our graph for a TensorFlow name, laid out for its reader. */
-function operand(importer: Importer, name: string, layout: readonly number[] | null): ValueRef {
+function operand(importer: Importer, name: string, layout: Layout | null): ValueRef {
   const { builder } = importer;
   const value = importer.imported.get(name) ?? internal(`"${name}" was not imported`);
   switch (value.kind) {
@@ -281,47 +308,79 @@ function operand(importer: Importer, name: string, layout: readonly number[] | n
     }
     case 'constant':
       return addConstant(importer, value.name, value.tensor, layout);
-    case 'quantized_constant': {
-      if (builder.has(value.name)) return builder.ref(value.name);
-      const inverse = layout === null ? null : invertPermutation(layout);
-      const { axis } = value.attrs;
-      const operands = [
-        addConstant(importer, value.source.name, value.source.tensor, layout),
-        ...value.ranges.map((range) => operand(importer, range, null)),
-      ];
-      const attrs = { ...value.attrs, axis: axis === null || inverse === null ? axis : movedAxis(axis, inverse) };
-      const [output] = builder.node('fake_quant', value.name, operands, attrs);
-      return output ?? internal('fake_quant has no output');
-    }
+    case 'quantized_constant':
+      return builder.has(value.name) ? builder.ref(value.name) : addQuantized(importer, value, layout);
     case 'handle':
       return fail(`its input "${name}" is a variable that is not read`);
   }
 }
 
-function addConstant(
-  { builder, constants }: Importer,
-  name: string,
-  value: Tensor,
-  layout: readonly number[] | null,
+function addQuantized(
+  importer: Importer,
+  value: Extract<Imported, { kind: 'quantized_constant' }>,
+  layout: Layout | null,
 ): ValueRef {
-  const key = JSON.stringify([name, layout]);
+  const { axis } = value.attrs;
+  const add = (filter: ValueRef, ranges: readonly ValueRef[], movedTo: number | null): ValueRef => {
+    const [output] = importer.builder.node('fake_quant', value.name, [filter, ...ranges], {
+      ...value.attrs,
+      axis: movedTo,
+    });
+    return output ?? internal('fake_quant has no output');
+  };
+  const ranges = (): readonly ValueRef[] => value.ranges.map((range) => operand(importer, range, null));
+  if (layout === 'merged') {
+    const filter = addConstant(importer, value.source.name, reshaped(value.source.tensor, value.shape), layout);
+    const channels = filter.type.shape[3] ?? internal('a merged filter has four axes');
+    const numRanges = value.source.tensor.shape.at(-1) ?? 0;
+    if (axis === null || numRanges === channels) return add(filter, ranges(), axis === null ? null : 3);
+    // Quantized as [height, width, channels, multiplier]: every channel has the same few ranges.
+    if (numRanges !== value.shape[3]) fail(`it quantizes an axis of ${numRanges}; the filter has ${channels} channels`);
+    const repeated = value.ranges.map((range) => repeatedConstant(importer, range, channels));
+    return add(filter, repeated, 3);
+  }
+  if (!sameShape(value.shape, value.source.tensor.shape)) {
+    fail(`its weights "${value.source.name}" are reshaped after they are quantized; only depthwise filters may be`);
+  }
+  const filter = addConstant(importer, value.source.name, value.source.tensor, layout);
+  const movedTo = axis === null || layout === null ? axis : movedAxis(axis, invertPermutation(layout));
+  return add(filter, ranges(), movedTo);
+}
+
+/** A constant vector again and again, up to `length`. */
+function repeatedConstant(importer: Importer, name: string, length: number): ValueRef {
+  const value = importer.imported.get(name);
+  if (value?.kind !== 'constant' || !hasDType(value.tensor, 'float32'))
+    return fail(`its range "${name}" must be constant`);
+  const { data } = value.tensor;
+  const values = Float32Array.from({ length }, (_, index) => data[index % data.length]!);
+  return addConstant(importer, `${value.name}/repeated`, tensor('float32', [length], values), null);
+}
+
+function addConstant({ builder, constants }: Importer, name: string, value: Tensor, layout: Layout | null): ValueRef {
+  const key = JSON.stringify([name, layout, value.shape]);
   const known = constants.get(key);
   if (known !== undefined) return known;
   if (!hasDType(value, 'float32')) throw new ShapeError(`constant "${name}" is ${value.dtype}; expected float32`);
-  if (layout !== null && layout.length !== value.shape.length) {
-    throw new ShapeError(`constant "${name}" is [${value.shape.join(',')}]; expected ${layout.length} dimensions`);
+  const rank = layout === 'merged' ? 4 : layout?.length;
+  if (rank !== undefined && value.shape.length !== rank) {
+    throw new ShapeError(`constant "${name}" is [${value.shape.join(',')}]; expected ${rank} dimensions`);
   }
-  const added = builder.constant(
-    builder.has(name) ? `${name}/${layout === null ? 'stored' : layout.join('')}` : name,
-    layout === null ? value : transposeTensor(value, invertPermutation(layout)),
-  );
+  const added = builder.constant(builder.has(name) ? `${name}/${value.shape.join('x')}` : name, inOurs(value, layout));
   constants.set(key, added);
   return added;
 }
 
+function inOurs(value: Tensor, layout: Layout | null): Tensor {
+  if (layout === null) return value;
+  if (layout !== 'merged') return transposeTensor(value, invertPermutation(layout));
+  const [height = 1, width = 1, channels = 1, multiplier = 1] = value.shape;
+  return reshaped(value, [1, height, width, channels * multiplier]);
+}
+
 /** The one node that nothing reads. */
 function outputOf(importer: Importer, nodes: readonly NodeDef[]): NodeDef {
-  const read = new Set(nodes.flatMap(dataInputs));
+  const read = new Set(nodes.flatMap(dataInputs).map(producerOf));
   const ends = nodes.filter((node) => !read.has(node.name) && node.op !== 'NoOp');
   const [last, ...others] = ends;
   if (last === undefined || others.length > 0) {

@@ -1,12 +1,15 @@
 import { internal } from '../core/assert.ts';
 import { userError } from '../core/diagnostic.ts';
 import type { Tensor } from '../core/tensor.ts';
-import { zeros } from '../core/tensor.ts';
+import { elementBytes, numElements, zeros } from '../core/tensor.ts';
 import type { Graph, Node } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
 import type { IntegerData, IntegerKernelFactory } from '../ops/define.ts';
 import { ShapeError } from '../ops/define.ts';
 import { ops } from '../ops/index.ts';
+
+// Far beyond any model of 8-bit images; a damaged shape may claim anything.
+const largestMemoryBytes = 2 ** 30;
 
 /** An integer model ready to run; the buffers of its values are its own. */
 export interface Interpreter {
@@ -26,8 +29,10 @@ export interface Interpreter {
  *
  * @param graph level int8, as `readTflite` gives it
  * @param path of the model, for errors
+ * @throws UserError when an op cannot run with these parameters, or the values take more than 1 GiB
  */
 export function prepareInterpreter(graph: Graph, path: string): Interpreter {
+  requireMemory(graph, path);
   const buffers = new Map<string, Tensor>();
   for (const { name, type, source } of graph.values.values()) {
     buffers.set(name, source.kind === 'constant' ? source.data : zeros(type.dtype, type.shape));
@@ -58,6 +63,20 @@ export function prepareInterpreter(graph: Graph, path: string): Interpreter {
     },
     peek: (name) => integerData(bufferOf(name)),
   };
+}
+
+function requireMemory(graph: Graph, path: string): void {
+  let bytes = 0;
+  for (const { type, source } of graph.values.values()) {
+    if (source.kind !== 'constant') bytes += numElements(type.shape) * elementBytes[type.dtype];
+  }
+  if (bytes <= largestMemoryBytes) return;
+  throw userError(
+    path,
+    'model-too-large',
+    `its activations take ${bytes} bytes; expected at most ${largestMemoryBytes}`,
+    'the file is damaged, or was made for a larger batch or image than qpipe runs',
+  );
 }
 
 function prepareKernel(graph: Graph, node: Node, path: string) {

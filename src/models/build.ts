@@ -29,7 +29,7 @@ export function buildModel(spec: ModelSpec, batch: number, form: ModelForm, weig
   const context: LayerContext = { builder, form, weights, outputs: new Map() };
   let value = builder.input('input', { dtype: 'float32', shape: [batch, ...spec.image] });
   for (const layer of spec.layers) {
-    value = addLayer(context, layer, value);
+    value = addLayer(context, layer, layer.input === undefined ? value : outputOf(context, layer, layer.input));
     context.outputs.set(layer.name, value);
   }
   return verify(builder.finish([value]));
@@ -49,8 +49,19 @@ function addLayer(context: LayerContext, layer: Layer, input: ValueRef): ValueRe
   switch (layer.kind) {
     case 'conv_2d': {
       const channels = input.type.shape.at(-1) ?? 0;
-      const operands = affineOperands(context, layer, [layer.filters, ...layer.kernel, channels], input);
+      const operands = affineOperands(context, layer, [layer.filters, ...layer.kernel, channels], 0, input);
       const output = node('conv_2d', `${name}/conv_2d`, operands, {
+        strides: layer.stride,
+        dilations: layer.dilation,
+        padding: { kind: layer.padding },
+        activation: 'none',
+      });
+      return finishAffine(context, layer, output);
+    }
+    case 'depthwise_conv_2d': {
+      const channels = (input.type.shape.at(-1) ?? 0) * layer.multiplier;
+      const operands = affineOperands(context, layer, [1, ...layer.kernel, channels], 3, input);
+      const output = node('depthwise_conv_2d', `${name}/depthwise_conv_2d`, operands, {
         strides: layer.stride,
         dilations: layer.dilation,
         padding: { kind: layer.padding },
@@ -60,7 +71,7 @@ function addLayer(context: LayerContext, layer: Layer, input: ValueRef): ValueRe
     }
     case 'fully_connected': {
       const flat = flatten(builder, name, input);
-      const operands = affineOperands(context, layer, [layer.units, flat.type.shape[1]!], flat);
+      const operands = affineOperands(context, layer, [layer.units, flat.type.shape[1]!], 0, flat);
       const output = node('fully_connected', `${name}/fully_connected`, operands, {
         activation: 'none',
         keepNumDims: false,
@@ -84,8 +95,7 @@ function addLayer(context: LayerContext, layer: Layer, input: ValueRef): ValueRe
     case 'activation':
       return addActivation(builder, name, layer.function, input);
     case 'add': {
-      const other = context.outputs.get(layer.with) ?? internal(`layer "${name}" adds unknown layer "${layer.with}"`);
-      const output = node('add', `${name}/add`, [input, other], { activation: 'none' });
+      const output = node('add', `${name}/add`, [input, outputOf(context, layer, layer.with)], { activation: 'none' });
       return addActivation(builder, name, layer.activation, output);
     }
     case 'softmax':
@@ -93,6 +103,10 @@ function addLayer(context: LayerContext, layer: Layer, input: ValueRef): ValueRe
     default:
       return unreachable(layer);
   }
+}
+
+function outputOf({ outputs }: LayerContext, layer: Layer, name: string): ValueRef {
+  return outputs.get(name) ?? internal(`layer "${layer.name}" takes unknown layer "${name}"`);
 }
 
 function single(values: readonly ValueRef[]): ValueRef {
@@ -103,12 +117,15 @@ function affineOperands(
   context: LayerContext,
   layer: { readonly name: string; readonly bias: boolean; readonly batch_norm: boolean },
   filterShape: Shape,
+  channelAxis: number,
   input: ValueRef,
 ): readonly ValueRef[] {
-  const filter = variable(context, `${layer.name}/filter`, filterShape, 'trainable', heUniform);
+  const channels = filterShape[channelAxis] ?? internal(`the filter of "${layer.name}" has no axis ${channelAxis}`);
+  const fanIn = numElements(filterShape) / channels;
+  const filter = variable(context, `${layer.name}/filter`, filterShape, 'trainable', heUniform(fanIn));
   // Batch norm subtracts the mean, so a bias before it would have no effect.
   if (!layer.bias || layer.batch_norm) return [input, filter];
-  return [input, filter, variable(context, `${layer.name}/bias`, [filterShape[0]!], 'trainable', zeroed)];
+  return [input, filter, variable(context, `${layer.name}/bias`, [channels], 'trainable', zeroed)];
 }
 
 function finishAffine(
@@ -158,7 +175,7 @@ function flatten(builder: GraphBuilder, name: string, input: ValueRef): ValueRef
   return single(builder.node('reshape', `${name}/reshape`, [input], { shape: [-1, features] }));
 }
 
-type Initializer = (random: Random, data: Float32Array, shape: Shape) => void;
+type Initializer = (random: Random, data: Float32Array) => void;
 
 function variable(
   { builder, weights }: LayerContext,
@@ -169,7 +186,7 @@ function variable(
 ): ValueRef {
   if (weights.kind === 'given') return builder.variable(name, weights.tensor(name, shape), role);
   const initial = zeros('float32', shape);
-  initialize(weights.random.split(name), initial.data, shape);
+  initialize(weights.random.split(name), initial.data);
   return builder.variable(name, initial, role);
 }
 
@@ -178,11 +195,14 @@ const zeroed: Initializer = (_random, data) => data.fill(0);
 const ones: Initializer = (_random, data) => data.fill(1);
 
 /**
- * Uniform in +-sqrt(6 / fanIn), so that relu keeps the variance; filters are [outputs, …inputs].
+ * Uniform in +-sqrt(6 / fanIn), so that relu keeps the variance.
  *
+ * @param fanIn inputs of one output value
  * @see He, Zhang, Ren, Sun 2015, section 2.2
  */
-const heUniform: Initializer = (random, data, shape) => {
-  const limit = Math.sqrt(6 / numElements(shape.slice(1)));
-  for (let index = 0; index < data.length; index++) data[index] = (2 * random.float() - 1) * limit;
-};
+const heUniform =
+  (fanIn: number): Initializer =>
+  (random, data) => {
+    const limit = Math.sqrt(6 / fanIn);
+    for (let index = 0; index < data.length; index++) data[index] = (2 * random.float() - 1) * limit;
+  };

@@ -39,7 +39,20 @@ const layerFields = <const K extends string>(kind: K) => ({
     }),
     'the kind and a number',
   ),
+  input: Type.Optional(
+    Type.String(key('Name of the earlier layer whose output this one takes; default: the one before')),
+  ),
 });
+
+const windowFields = {
+  kernel: pair('Size of the filter'),
+  stride: pair('Step from one output to the next', { default: 1 }),
+  dilation: pair('Distance between the taps of the filter', { default: 1 }),
+  padding: padding('same'),
+  bias,
+  batch_norm: batchNorm,
+  activation,
+};
 
 const poolFields = {
   window: pair('Size of the pooled window'),
@@ -51,13 +64,12 @@ export const layerSchema = discriminated('kind', [
   object({
     ...layerFields('conv_2d'),
     filters: Type.Integer({ ...key('Number of output channels'), minimum: 1 }),
-    kernel: pair('Size of the filter'),
-    stride: pair('Step from one output to the next', { default: 1 }),
-    dilation: pair('Distance between the taps of the filter', { default: 1 }),
-    padding: padding('same'),
-    bias,
-    batch_norm: batchNorm,
-    activation,
+    ...windowFields,
+  }),
+  object({
+    ...layerFields('depthwise_conv_2d'),
+    multiplier: Type.Integer({ ...key('Number of output channels for each input channel'), minimum: 1, default: 1 }),
+    ...windowFields,
   }),
   object({
     ...layerFields('fully_connected'),
@@ -80,6 +92,19 @@ export const layerSchema = discriminated('kind', [
   object(layerFields('softmax'), { description: 'Probabilities; only as the last layer' }),
 ]);
 
+const alpha = Type.Number({
+  ...key('Width multiplier: the share of channels that each layer keeps, rounded to a multiple of 8'),
+  exclusiveMinimum: 0,
+  maximum: 2,
+  default: 1,
+});
+const filters = (initial: number) =>
+  Type.Integer({
+    ...key('Channels of the first convolution, from which the others follow'),
+    minimum: 1,
+    default: initial,
+  });
+
 const presetSchema = discriminated('preset', [
   object({ preset: Type.Literal('lenet5', key('A network known by name')) }),
   object({
@@ -89,6 +114,10 @@ const presetSchema = discriminated('preset', [
       default: [128],
     }),
   }),
+  object({ preset: Type.Literal('resnet8', key('A network known by name')), filters: filters(16) }),
+  object({ preset: Type.Literal('ds_cnn', key('A network known by name')), filters: filters(64) }),
+  object({ preset: Type.Literal('mobilenet_v1', key('A network known by name')), alpha }),
+  object({ preset: Type.Literal('mobilenet_v2', key('A network known by name')), alpha }),
 ]);
 
 const layersSchema = object({

@@ -5,9 +5,16 @@ import {
   saturatingRoundingDoublingHighMul,
 } from '../core/fixedpoint.ts';
 import type { QuantizedMultiplier } from '../core/fixedpoint.ts';
-import { T_FLOAT, activationCode, activationField, activationRange, decodeActivation } from './bindings.ts';
+import {
+  T_FLOAT,
+  activationCode,
+  activationField,
+  activationRange,
+  decodeActivation,
+  int8Version,
+} from './bindings.ts';
 import { broadcastShapes, forEachBroadcast, reduceToShape } from './broadcast.ts';
-import type { FusedActivation } from './define.ts';
+import type { FusedActivation, GraphDefBinding, IntegerKernelFactory, TfliteBinding } from './define.ts';
 import { ShapeError, defineOp } from './define.ts';
 
 export interface AddAttrs {
@@ -35,8 +42,18 @@ export const add = defineOp<'add', AddAttrs>({
     reduceToShape(emitter, gradient, a!.type.shape),
     reduceToShape(emitter, gradient, b!.type.shape),
   ],
-  // LiteRT tflite/kernels/add.cc and reference/integer_ops/add.h.
-  int8({ inputs: [a, b], outputs: [output], attrs }) {
+  int8: commonScale((a, b) => a + b),
+  tflite: sumTflite(0, 11),
+  graphdef: elementwiseGraphDef('AddV2', 'Add'),
+});
+
+/**
+ * The integer kernel of ADD and SUB: both operands at a common scale, then the sum or difference at the output's.
+ *
+ * @see LiteRT tflite/kernels/add.cc, sub.cc and internal/reference/integer_ops/add.h, reference/sub.h
+ */
+export function commonScale(combine: (a: number, b: number) => number): IntegerKernelFactory<AddAttrs> {
+  return ({ inputs: [a, b], outputs: [output], attrs }) => {
     const aQuant = perTensor(a!.quant, 'input a');
     const bQuant = perTensor(b!.quant, 'input b');
     const outputQuant = perTensor(output!.quant, 'the output');
@@ -54,33 +71,41 @@ export const add = defineOp<'add', AddAttrs>({
       forEachBroadcast(a!.type.shape, b!.type.shape, (aAt, bAt, at) => {
         const scaledA = scaleDown((x![aAt]! - aQuant.zeroPoint) << LEFT_SHIFT, aMultiplier);
         const scaledB = scaleDown((z![bAt]! - bQuant.zeroPoint) << LEFT_SHIFT, bMultiplier);
-        y![at] = clamp(scaleDown(scaledA + scaledB, outputMultiplier) + outputQuant.zeroPoint, min, max);
+        y![at] = clamp(scaleDown(combine(scaledA, scaledB), outputMultiplier) + outputQuant.zeroPoint, min, max);
       });
     };
-  },
-  tflite: {
-    builtinCode: 0,
-    optionsType: 11,
+  };
+}
+
+/** MultiplyByQuantizedMultiplierSmallerThanOneExp: the shift is never to the left. */
+function scaleDown(x: number, { multiplier, shift }: QuantizedMultiplier): number {
+  return roundingDivideByPowerOfTwo(saturatingRoundingDoublingHighMul(x, multiplier), -shift);
+}
+
+/** The file form of ADD and SUB. */
+export function sumTflite(builtinCode: number, optionsType: number): TfliteBinding<AddAttrs> {
+  return {
+    builtinCode,
+    optionsType,
     fields: [activationField(0), { id: 1, name: 'pot_scale_int16', type: 'bool', default: true }],
-    version: ({ inputs: [a] }) =>
-      a!.type.dtype === 'int8' ? { version: 2, minimumRuntime: '1.14.0' } : { version: 1, minimumRuntime: '1.5.0' },
+    version: int8Version(2, '1.14.0'),
     parameterPositions: [],
     encode: ({ attrs }) => ({
       options: { fused_activation_function: activationCode(attrs.activation), pot_scale_int16: true },
       parameters: [],
     }),
     decode: ({ options }) => ({ activation: decodeActivation(options) }),
-  },
-  graphdef: {
-    write: (writer, { name, inputs }) => [writer.node('AddV2', name, inputs, T_FLOAT)],
-    reads: {
-      AddV2: (_node, { inputs }) => ({ inputs, attrs: { activation: 'none' } }),
-      Add: (_node, { inputs }) => ({ inputs, attrs: { activation: 'none' } }),
-    },
-  },
-});
+  };
+}
 
-/** MultiplyByQuantizedMultiplierSmallerThanOneExp: the shift is never to the left. */
-function scaleDown(x: number, { multiplier, shift }: QuantizedMultiplier): number {
-  return roundingDivideByPowerOfTwo(saturatingRoundingDoublingHighMul(x, multiplier), -shift);
+/** One TensorFlow node; the first op is written, all are read. */
+export function elementwiseGraphDef(
+  ...[written, ...others]: readonly [string, ...string[]]
+): GraphDefBinding<AddAttrs> {
+  return {
+    write: (writer, { name, inputs }) => [writer.node(written, name, inputs, T_FLOAT)],
+    reads: Object.fromEntries(
+      [written, ...others].map((op) => [op, (_node, { inputs }) => ({ inputs, attrs: { activation: 'none' } })]),
+    ),
+  };
 }

@@ -3,12 +3,13 @@ import { internal, unreachable } from '../core/assert.ts';
 import { perTensor, roundHalfAway } from '../core/affine.ts';
 import type { IntegerRange } from '../core/affine.ts';
 import { integerRanges } from '../core/affine.ts';
-import type { TensorType } from '../core/tensor.ts';
+import type { Tensor, TensorType } from '../core/tensor.ts';
+import { tensor } from '../core/tensor.ts';
 import type { FieldSpec, OptionValues } from '../flatbuffer/options.ts';
 import { textAttribute } from '../protobuf/attribute-value.ts';
 import type { AttributeValue } from '../protobuf/attribute-value.ts';
 import type { NodeDef } from '../protobuf/graph-def.ts';
-import type { FusedActivation, IntegerOperand } from './define.ts';
+import type { FusedActivation, GraphDefBinding, IntegerOperand, NoAttrs, TfliteBinding } from './define.ts';
 import { ShapeError } from './define.ts';
 import type { Padding } from './geometry.ts';
 
@@ -143,6 +144,54 @@ export function numberOption(options: OptionValues, name: string): number {
 export function booleanOption(options: OptionValues, name: string): boolean {
   const value = options[name];
   return typeof value === 'boolean' ? value : internal(`option ${name} is not a boolean`);
+}
+
+/** The version of an op whose int8 form came with a version of its own; anything else is version 1. */
+export const int8Version =
+  (version: number, minimumRuntime: string): TfliteBinding<unknown>['version'] =>
+  ({ inputs: [input] }) =>
+    input?.type.dtype === 'int8' ? { version, minimumRuntime } : { version: 1, minimumRuntime: '1.5.0' };
+
+/** An int32 vector, as files hold shapes, sizes and axes. */
+export const int32Vector = (values: readonly number[]): Tensor<'int32'> =>
+  tensor('int32', [values.length], Int32Array.from(values));
+
+/** The values of a constant operand that holds whole numbers. */
+export function wholeNumbers(value: Tensor | null | undefined, what: string): readonly number[] {
+  if (value === null || value === undefined) throw new ShapeError(`${what} must be constant`);
+  return Array.from(value.data, Number);
+}
+
+/** Counts a negative axis from the end. */
+export function wholeAxis(axis: number, rank: number): number {
+  const counted = axis < 0 ? axis + rank : axis;
+  if (!(counted >= 0 && counted < rank)) throw new ShapeError(`axis ${axis} reaches beyond ${rank} dimensions`);
+  return counted;
+}
+
+/** The file form of an op without attributes. */
+export function plainTflite(
+  builtinCode: number,
+  optionsType: number,
+  version: TfliteBinding<NoAttrs>['version'],
+): TfliteBinding<NoAttrs> {
+  return {
+    builtinCode,
+    optionsType,
+    fields: [],
+    version,
+    parameterPositions: [],
+    encode: () => ({ options: {}, parameters: [] }),
+    decode: () => ({}),
+  };
+}
+
+/** One TensorFlow node of the same operands, without attributes but for its type. */
+export function plainGraphDef(tensorflowOp: string): GraphDefBinding<NoAttrs> {
+  return {
+    write: (writer, { name, inputs }) => [writer.node(tensorflowOp, name, inputs, T_FLOAT)],
+    reads: { [tensorflowOp]: (_node, { inputs }) => ({ inputs, attrs: {} }) },
+  };
 }
 
 /** The range that a type stores. */

@@ -1,5 +1,6 @@
 import { channelScales, perTensor } from '../core/affine.ts';
 import { multiplyByQuantizedMultiplier, quantizeMultiplier } from '../core/fixedpoint.ts';
+import type { QuantizedMultiplier } from '../core/fixedpoint.ts';
 import type { Shape, TensorType } from '../core/tensor.ts';
 import {
   T_FLOAT,
@@ -15,7 +16,7 @@ import {
   readSpatialPair,
   writePadding,
 } from './bindings.ts';
-import type { FusedActivation, IntegerData } from './define.ts';
+import type { FusedActivation, IntegerData, IntegerOperand } from './define.ts';
 import { ShapeError, defineOp, float32 } from './define.ts';
 import type { WindowAttrs } from './geometry.ts';
 import { expectRank, expectSameShape, slidingWindow } from './geometry.ts';
@@ -101,13 +102,7 @@ export const conv2d = defineOp<'conv_2d', Conv2dAttrs>({
     const inputQuant = perTensor(input!.quant, 'the input');
     const outputQuant = perTensor(output!.quant, 'the output');
     const filterZeroPoint = filter!.quant?.kind === 'per_tensor' ? filter!.quant.zeroPoint : 0;
-    const scales = channelScales(filter!.quant, outputChannels, 'the filter');
-    // Double products even for one scale: the int8 kernel broadcasts it and takes the per-channel path. Only the
-    // older uint8 kernel rounds the product to float32.
-    const multipliers = Array.from(scales, (scale) => {
-      const product = inputQuant.scale * scale;
-      return quantizeMultiplier((input!.type.dtype === 'uint8' ? Math.fround(product) : product) / outputQuant.scale);
-    });
+    const multipliers = convolutionMultipliers(input!, filter!, output!, outputChannels);
     const { min, max } = activationRange(attrs.activation, output!);
     const groupOutputs = outputChannels / (inputChannels / filterChannels);
 
@@ -216,6 +211,24 @@ export const conv2d = defineOp<'conv_2d', Conv2dAttrs>({
   },
 });
 
+/**
+ * What scales each output channel's accumulator. The products of the scales are double even for a single scale: the
+ * int8 kernels repeat it and take the per-channel path. Only the older uint8 kernels round the product to float32.
+ */
+export function convolutionMultipliers(
+  input: IntegerOperand,
+  filter: IntegerOperand,
+  output: IntegerOperand,
+  channels: number,
+): readonly QuantizedMultiplier[] {
+  const inputScale = perTensor(input.quant, 'the input').scale;
+  const outputScale = perTensor(output.quant, 'the output').scale;
+  return Array.from(channelScales(filter.quant, channels, 'the filter'), (scale) => {
+    const product = inputScale * scale;
+    return quantizeMultiplier((input.type.dtype === 'uint8' ? Math.fround(product) : product) / outputScale);
+  });
+}
+
 /** Sum of (weight - zero point) * (value - zero point) over a run of both arrays. */
 export function dotProduct(
   weights: IntegerData,
@@ -235,7 +248,7 @@ export function dotProduct(
 }
 
 /** The taps first .. end - 1 of one axis of the filter that meet the image. */
-function insideImage(start: number, dilation: number, taps: number, size: number): readonly [number, number] {
+export function insideImage(start: number, dilation: number, taps: number, size: number): readonly [number, number] {
   const first = start < 0 ? Math.ceil(-start / dilation) : 0;
   return [first, Math.min(taps, Math.ceil((size - start) / dilation))];
 }

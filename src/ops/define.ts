@@ -134,6 +134,8 @@ export interface TfliteBinding<Attrs> {
   readonly version: (node: IntegerNode<Attrs>) => { readonly version: number; readonly minimumRuntime: string };
   /** Positions among the file's inputs that hold parameters rather than operands. */
   readonly parameterPositions: readonly number[];
+  /** Where the file orders its operands otherwise: operand i of the file is ours at `operandOrder[i]`. Its own inverse. */
+  readonly operandOrder?: readonly number[];
   encode(node: IntegerNode<Attrs>): { readonly options: OptionValues; readonly parameters: readonly FileParameter[] };
   /** @param parameters the constants at `parameterPositions`; null where the file leaves one out */
   decode(file: {
@@ -150,9 +152,16 @@ export interface GraphDefWriter {
   constant(name: string, value: Tensor): string;
 }
 
+/**
+ * TensorFlow's layout of an operand: a permutation of our axes (OHWI to HWIO is [1, 2, 3, 0]), or `merged`: its
+ * [height, width, channels, multiplier] is our [1, height, width, channels * multiplier], the same values in the same
+ * order. A merged operand is written in our shape, and the op's own `write` gives it TensorFlow's.
+ */
+export type Layout = readonly number[] | 'merged';
+
 export interface GraphDefBinding<Attrs> {
-  /** Axis permutation from our layout to TensorFlow's, by operand: OHWI to HWIO is [1, 2, 3, 0]. */
-  readonly layouts?: { readonly [operand: number]: readonly number[] };
+  /** How TensorFlow lays out an operand, where it differs. */
+  readonly layouts?: { readonly [operand: number]: Layout };
   /** Emits TensorFlow nodes; the last one is named `name`. Returns the names of the outputs. */
   write(
     writer: GraphDefWriter,

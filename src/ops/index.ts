@@ -2,18 +2,33 @@
 import { add } from './add.ts';
 import { averagePool2d, averagePool2dGrad } from './average_pool_2d.ts';
 import { batchNorm, batchNormTrain, batchNormTrainGrad } from './batch_norm.ts';
+import { concatenation } from './concatenation.ts';
 import { conv2d, conv2dGradFilter, conv2dGradInput } from './conv_2d.ts';
 import type { AttrsOf, OpDef } from './define.ts';
+import { depthwiseConv2d, depthwiseConv2dGradFilter, depthwiseConv2dGradInput } from './depthwise_conv_2d.ts';
 import { fakeQuant, fakeQuantGrad, observeRange } from './fake_quant.ts';
 import { fullyConnected } from './fully_connected.ts';
+import { hardSwish, hardSwishGrad } from './hard_swish.ts';
+import { l2Normalization, l2NormalizationGrad } from './l2_normalization.ts';
+import { leakyRelu, leakyReluGrad } from './leaky_relu.ts';
+import { logistic } from './logistic.ts';
 import { matMul } from './mat_mul.ts';
 import { maxPool2d, maxPool2dGrad } from './max_pool_2d.ts';
 import { broadcastGrad, mean } from './mean.ts';
+import { mul } from './mul.ts';
+import { pad } from './pad.ts';
 import { dequantize, quantize } from './quantize.ts';
 import { relu, relu6, reluGrad } from './relu.ts';
 import { reshape } from './reshape.ts';
+import { resizeBilinear, resizeBilinearGrad } from './resize_bilinear.ts';
+import { resizeNearestNeighbor, resizeNearestNeighborGrad } from './resize_nearest_neighbor.ts';
 import { softmax } from './softmax.ts';
+import { split } from './split.ts';
+import { squeeze } from './squeeze.ts';
+import { stridedSlice, stridedSliceGrad } from './strided_slice.ts';
+import { sub } from './sub.ts';
 import { sum } from './sum.ts';
+import { tanh } from './tanh.ts';
 import {
   adamUpdate,
   crossReplica,
@@ -26,11 +41,17 @@ import {
   top1Count,
   zeroDebias,
 } from './training.ts';
+import { transpose } from './transpose.ts';
+import { transposeConv } from './transpose_conv.ts';
 
 const table = {
   conv_2d: conv2d,
   conv_2d_grad_input: conv2dGradInput,
   conv_2d_grad_filter: conv2dGradFilter,
+  depthwise_conv_2d: depthwiseConv2d,
+  depthwise_conv_2d_grad_input: depthwiseConv2dGradInput,
+  depthwise_conv_2d_grad_filter: depthwiseConv2dGradFilter,
+  transpose_conv: transposeConv,
   fully_connected: fullyConnected,
   mat_mul: matMul,
   batch_norm: batchNorm,
@@ -39,6 +60,14 @@ const table = {
   relu,
   relu6,
   relu_grad: reluGrad,
+  leaky_relu: leakyRelu,
+  leaky_relu_grad: leakyReluGrad,
+  hard_swish: hardSwish,
+  hard_swish_grad: hardSwishGrad,
+  logistic,
+  tanh,
+  l2_normalization: l2Normalization,
+  l2_normalization_grad: l2NormalizationGrad,
   max_pool_2d: maxPool2d,
   max_pool_2d_grad: maxPool2dGrad,
   average_pool_2d: averagePool2d,
@@ -46,8 +75,21 @@ const table = {
   mean,
   sum,
   broadcast_grad: broadcastGrad,
+  resize_bilinear: resizeBilinear,
+  resize_bilinear_grad: resizeBilinearGrad,
+  resize_nearest_neighbor: resizeNearestNeighbor,
+  resize_nearest_neighbor_grad: resizeNearestNeighborGrad,
   reshape,
+  squeeze,
+  transpose,
+  pad,
+  strided_slice: stridedSlice,
+  strided_slice_grad: stridedSliceGrad,
+  split,
+  concatenation,
   add,
+  sub,
+  mul,
   softmax,
   quantize,
   dequantize,

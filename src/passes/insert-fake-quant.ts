@@ -1,6 +1,6 @@
 import { internal } from '../core/assert.ts';
 import type { FloatTensor } from '../core/tensor.ts';
-import { floatTensor, zeros } from '../core/tensor.ts';
+import { floatTensor, numElements, zeros } from '../core/tensor.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
 import { buildGraph, copyNode } from '../graph/builder.ts';
 import type { Graph, Node } from '../graph/graph.ts';
@@ -49,6 +49,7 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
   const { ranges } = options;
   const builder = buildGraph(graph.name, ranges.kind === 'observed' ? 'qat' : 'eval');
   const readers = consumers(graph);
+  const joined = joinedValues(graph, readers);
   const gate = ranges.kind === 'observed' ? quantizationGate(builder, ranges.delay) : null;
   const quantizers: Quantizers = { builder, ranges, gate };
   /** What a reader of the old value reads now. */
@@ -77,16 +78,23 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
     copyNode(builder, node, (input) => renamed.get(input) ?? input);
     const [output] = node.outputs;
     if (output === undefined || !isActivation(node) || continuesInto(graph, readers, node)) continue;
+    if (joined.has(output)) continue;
     const quantizer = `${scopeOf(node.name)}/act_quant`;
     const value = builder.ref(output);
-    const from = node.inputs[0] === undefined ? undefined : covering.get(node.inputs[0]);
     switch (quant.kind) {
       case 'same_scale': {
-        const range =
-          from ?? internal(`nothing gave "${node.inputs[0] ?? ''}" a range before ${node.op} "${node.name}"`);
-        covering.set(output, range);
-        // Moving values keeps them on the grid; averaging does not.
-        if (!quant.exact) renamed.set(output, fakeQuantNode(quantizers, quantizer, value, range, null).name);
+        const [shared, ...others] = new Set(node.inputs.map((input) => covering.get(input)));
+        const known = others.length === 0 ? shared : undefined;
+        if (known === undefined && ops[node.op].variadic !== true) {
+          internal(`nothing gave "${node.inputs[0] ?? ''}" a range before ${node.op} "${node.name}"`);
+        }
+        const range = known ?? activationRange(quantizers, quantizer, value);
+        for (const each of node.outputs) covering.set(each, range);
+        // Moving values keeps them on the grid; averaging does not, nor do inputs that had other ranges.
+        if (!quant.exact || known === undefined) {
+          const name = known === undefined ? `${quantizer}/fake_quant` : quantizer;
+          renamed.set(output, fakeQuantNode(quantizers, name, value, range, null).name);
+        }
         break;
       }
       case 'fixed_output': {
@@ -155,8 +163,40 @@ function continuesInto(graph: Graph, readers: ReadonlyMap<string, readonly Node[
   const next = ops[reader.op].quant.kind;
   const normalizes = next === 'folded' || reader.op === 'batch_norm_train';
   if (kind === 'affine' && normalizes) return true;
-  const fusable = kind === 'affine' || kind === 'independent' || kind === 'folded' || node.op === 'batch_norm_train';
-  return fusable && next === 'activation';
+  // An op without an activation of its own cannot take one in.
+  const takesActivation = (kind === 'affine' || kind === 'independent') && 'activation' in node.attrs;
+  return (takesActivation || kind === 'folded' || node.op === 'batch_norm_train') && next === 'activation';
+}
+
+/**
+ * Values that get their range from the concatenation they go into: one observer on its output sees all its inputs,
+ * and quantizing the joined values is quantizing each of them. A value that is read elsewhere too, or whose range is
+ * given, keeps its own and is rescaled when the graph becomes integers.
+ */
+function joinedValues(graph: Graph, readers: ReadonlyMap<string, readonly Node[]>): ReadonlySet<string> {
+  const movesOne = (node: Node): boolean => {
+    const rule = ops[node.op].quant;
+    return rule.kind === 'same_scale' && rule.exact && node.inputs.length === 1 && node.outputs.length === 1;
+  };
+  // Backwards: the values whose only way leads into a concatenation.
+  const leading = new Set<string>();
+  for (const node of graph.nodes.toReversed()) {
+    if (ops[node.op].variadic !== true && !(movesOne(node) && leading.has(node.outputs[0] ?? ''))) continue;
+    for (const input of node.inputs) {
+      if (readers.get(input)?.length === 1 && !graph.outputs.includes(input)) leading.add(input);
+    }
+  }
+  // Forwards: of those, the ones whose producer takes any range.
+  const joined = new Set<string>();
+  for (const node of graph.nodes) {
+    const [output = ''] = node.outputs;
+    if (!leading.has(output)) continue;
+    const { kind } = ops[node.op].quant;
+    const takesAny = kind !== 'same_scale' && kind !== 'fixed_output' && isActivation(node);
+    const handsOn = movesOne(node) && joined.has(node.inputs[0] ?? '');
+    if (takesAny || handsOn || ops[node.op].variadic === true) joined.add(output);
+  }
+  return joined;
 }
 
 function quantizationGate(builder: GraphBuilder, delay: number): Gate {
@@ -210,7 +250,7 @@ function quantizeWeights(quantizers: Quantizers, filter: string, axis: number): 
     }
     range = { min, max };
   } else {
-    const largest = channelMaxima(ranges.tensor(filter), channels);
+    const largest = channelMaxima(ranges.tensor(filter), axis);
     range = {
       min: builder.variable(
         names.min,
@@ -226,14 +266,16 @@ function quantizeWeights(quantizers: Quantizers, filter: string, axis: number): 
   return fakeQuantNode(quantizers, `${quantizer}/fake_quant`, value, range, axis);
 }
 
-/** The largest magnitude of each output channel; filters hold output channels on axis 0. */
-function channelMaxima(filter: FloatTensor, channels: number): number[] {
-  const taps = filter.data.length / channels;
-  return Array.from({ length: channels }, (_, channel) => {
-    let largest = Math.fround(SMALLEST_WEIGHT_RANGE);
-    for (let tap = 0; tap < taps; tap++) largest = Math.max(largest, Math.abs(filter.data[channel * taps + tap]!));
-    return largest;
-  });
+/** The largest magnitude of each output channel. */
+function channelMaxima(filter: FloatTensor, axis: number): number[] {
+  const channels = filter.shape[axis] ?? internal(`the filter has no axis ${axis}`);
+  const inner = numElements(filter.shape.slice(axis + 1));
+  const largest = new Array<number>(channels).fill(Math.fround(SMALLEST_WEIGHT_RANGE));
+  for (let at = 0; at < filter.data.length; at++) {
+    const channel = Math.floor(at / inner) % channels;
+    largest[channel] = Math.max(largest[channel]!, Math.abs(filter.data[at]!));
+  }
+  return largest;
 }
 
 /**

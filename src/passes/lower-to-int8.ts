@@ -4,12 +4,12 @@ import { fakeQuantCode, nudgeRange, roundHalfAway } from '../core/affine.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { UserError } from '../core/diagnostic.ts';
 import type { FloatTensor, Tensor } from '../core/tensor.ts';
-import { expectDType, tensor } from '../core/tensor.ts';
+import { expectDType, numElements, tensor } from '../core/tensor.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
 import { buildGraph } from '../graph/builder.ts';
 import type { Graph, Node } from '../graph/graph.ts';
 import { consumers, producers, valueOf } from '../graph/graph.ts';
-import type { FusedActivation, QuantRule } from '../ops/define.ts';
+import type { FusedActivation, QuantRule, ValueRef } from '../ops/define.ts';
 import { ops } from '../ops/index.ts';
 
 type PerTensor = Extract<QuantParams, { kind: 'per_tensor' }>;
@@ -96,15 +96,16 @@ function activationParameters(graph: Graph, path: string): ActivationParameters 
     behind.set(node.name, input);
   }
   const fused = fuseActivations(graph);
+  inheritFromReaders(graph, makers, of);
   const missing: Diagnostic[] = [];
   for (const node of graph.nodes) {
     if (node.op === 'fake_quant') continue;
     const rule = ops[node.op].quant;
     const [output = ''] = node.outputs;
     const [first = ''] = node.inputs;
-    if (rule.kind === 'same_scale' && !of.has(output)) {
-      const shared = of.get(first);
-      if (shared !== undefined) of.set(output, shared);
+    if (rule.kind === 'same_scale') {
+      const shared = of.get(output) ?? of.get(first);
+      if (shared !== undefined) for (const each of node.outputs) of.set(each, shared);
     }
     if (rule.kind === 'fixed_output' && !of.has(output)) {
       of.set(output, { kind: 'per_tensor', scale: rule.scale, zeroPoint: rule.zeroPoint });
@@ -114,6 +115,20 @@ function activationParameters(graph: Graph, path: string): ActivationParameters 
   for (const name of graph.inputs) if (!of.has(name)) missing.push(missingInput(path, name));
   if (missing.length > 0) throw new UserError(missing);
   return { of, behind };
+}
+
+/** What goes into an op that only moves values, and has no parameters of its own, takes those of what comes out. */
+function inheritFromReaders(graph: Graph, makers: ReadonlyMap<string, Node>, of: Map<string, PerTensor>): void {
+  for (const node of graph.nodes.toReversed()) {
+    const rule = ops[node.op].quant;
+    const quant = of.get(node.outputs[0] ?? '');
+    if (rule.kind !== 'same_scale' || !rule.exact || quant === undefined) continue;
+    for (const input of node.inputs) {
+      const maker = makers.get(input);
+      const isFixed = maker !== undefined && ops[maker.op].quant.kind === 'fixed_output';
+      if (!of.has(input) && !isFixed) of.set(input, quant);
+    }
+  }
 }
 
 function requireEightBits(graph: Graph, path: string): void {
@@ -212,11 +227,57 @@ function lowerNode(context: Lowering, node: Node): void {
     fusion === undefined ? node : ({ ...node, attrs: { ...node.attrs, activation: fusion.activation } } as Node);
   const quant = present(parameters.of, fusion === undefined ? node.name : fusion.node.name);
   const rule = ops[node.op].quant;
-  const operands =
-    rule.kind === 'affine'
-      ? affineOperands(context, node, rule)
-      : node.inputs.map((input) => builder.ref(resolve(context, input)));
-  builder.node(lowered.op, lowered.name, operands, lowered.attrs, quant);
+  switch (rule.kind) {
+    case 'affine': {
+      const operands = affineOperands(context, node, rule);
+      const [padded, attrs] = padInput(context, lowered, operands);
+      builder.node(lowered.op, lowered.name, padded, attrs, quant);
+      return;
+    }
+    case 'same_scale':
+      builder.node(lowered.op, lowered.name, sameScaleOperands(context, node, quant), lowered.attrs, quant);
+      return;
+    default: {
+      const operands = node.inputs.map((input) => builder.ref(resolve(context, input)));
+      builder.node(lowered.op, lowered.name, operands, lowered.attrs, quant);
+    }
+  }
+}
+
+/** The operands at the scale of the output; one that has another is rescaled first. */
+function sameScaleOperands(context: Lowering, node: Node, quant: PerTensor): readonly ValueRef[] {
+  const { builder, parameters } = context;
+  return node.inputs.map((input, index) => {
+    const own = present(parameters.of, input);
+    const operand = builder.ref(resolve(context, input));
+    if (own.scale === quant.scale && own.zeroPoint === quant.zeroPoint) return operand;
+    const name = node.inputs.length === 1 ? `${node.name}/rescaled` : `${node.name}/rescaled_${index}`;
+    const [rescaled] = builder.node('quantize', name, [operand], { dtype: 'int8' }, quant);
+    return rescaled ?? internal(`${name} has no output`);
+  });
+}
+
+/** Files know SAME and VALID only: other paddings become a pad of their own, with the codes of zero. */
+function padInput(
+  { builder, parameters }: Lowering,
+  node: Node,
+  [input, ...others]: readonly ValueRef[],
+): readonly [operands: readonly ValueRef[], attrs: Node['attrs']] {
+  if (input === undefined) return internal(`${node.op} "${node.name}" has no input`);
+  const { attrs } = node;
+  if (!('padding' in attrs) || attrs.padding.kind !== 'explicit' || node.op === 'transpose_conv') {
+    return [[input, ...others], attrs];
+  }
+  const { top, bottom, left, right } = attrs.padding;
+  const paddings = [
+    [0, 0],
+    [top, bottom],
+    [left, right],
+    [0, 0],
+  ] as const;
+  const quant = present(parameters.of, node.inputs[0] ?? '');
+  const [padded] = builder.node('pad', `${node.name}/pad`, [input], { paddings }, quant);
+  return [[padded ?? internal('a pad has no output'), ...others], { ...attrs, padding: { kind: 'valid' } }];
 }
 
 function affineOperands(context: Lowering, node: Node, rule: Extract<QuantRule, { kind: 'affine' }>) {
@@ -264,10 +325,9 @@ function affineOperands(context: Lowering, node: Node, rule: Extract<QuantRule, 
     return least;
   });
   const codes = new Int8Array(source.data.length);
-  const inner = source.data.length / channels;
+  const inner = numElements(source.shape.slice(rule.channelAxis + 1));
   for (let at = 0; at < codes.length; at++) {
-    // OHWI and [outputs, inputs]: the channel is the first axis.
-    const channel = Math.floor(at / inner);
+    const channel = Math.floor(at / inner) % channels;
     const range = ranges[channel % ranges.length]!;
     codes[at] =
       scales[channel] === range.scale

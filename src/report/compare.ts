@@ -126,7 +126,8 @@ function pairSettings(a: Json, b: Json): Static<typeof Setting>[] {
 /** Every value that is not an object, by its path. Lists are values: their places are not names. */
 function leaves(value: Json, path = ''): Map<string, string> {
   if (value === null && path === '') return new Map();
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  const isList = Array.isArray(value) && !value.some((item) => typeof item === 'object' && item !== null);
+  if (typeof value !== 'object' || value === null || isList) {
     return new Map([[path, JSON.stringify(value)]]);
   }
   return new Map(

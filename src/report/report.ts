@@ -61,7 +61,11 @@ export const Report = object({
   sentence: Type.String(),
   accuracy: Accuracy,
   gates: Type.Array(Type.Composite([Gate, Type.Object({ stage: Type.String() })], { additionalProperties: false })),
-  model: nullable(ModelFile),
+  model: nullable(
+    Type.Composite([ModelFile, Type.Object({ path: Type.String({ description: 'relative to the run folder' }) })], {
+      additionalProperties: false,
+    }),
+  ),
   lints: Type.Array(object({ code: Type.String(), message: Type.String() })),
   stages: Type.Array(Stage),
   training: Type.Array(
@@ -115,7 +119,7 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
     sentence: verdictSentence(record, headline, gates),
     accuracy: headline?.accuracy ?? { float: null, fake_quant: null, int8: null, int8_litert: null },
     gates,
-    model: headline?.metrics.model ?? null,
+    model: headline === undefined ? null : locateModel(headline.metrics.model, record.stages),
     lints: [
       ...record.stages.flatMap((stage) => (isUnreadable(stage) ? [unreadable(stage.name)] : [])),
       ...training.flatMap(({ stage, metrics }) => trainingLints(stage, metrics)),
@@ -130,6 +134,14 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
     tests,
     config,
   };
+}
+
+/** The tested file, found among the outputs by its digest. */
+function locateModel(model: TestMetrics['model'], stages: readonly StageRecord[]): Report['model'] {
+  const output = stages
+    .flatMap(({ outputs }) => Object.values(outputs))
+    .find(({ digest }) => digest === `sha256:${model.sha256}`);
+  return output === undefined ? null : { ...model, path: output.path };
 }
 
 function describeStage(stage: StageRecord, all: readonly StageRecord[]): Report['stages'][number] {

@@ -80,6 +80,7 @@ const writeFailures: Readonly<Record<string, WriteFailure>> = {
   EROFS: { ...denied, found: 'its disk is mounted read-only' },
   EACCES: denied,
   EPERM: denied,
+  ENOENT: { code: 'no-folder', found: 'a folder on the way to it does not exist', hint: 'make the folder first' },
   ENOTDIR: notFolder,
   EEXIST: notFolder,
   EISDIR: notFolder,

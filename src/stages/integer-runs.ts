@@ -7,6 +7,7 @@ import type { Graph } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
 import type { Interpreter } from '../interpreter/interpreter.ts';
 import { openLitert } from '../interpreter/litert.ts';
+import type { WasmInterpreter } from '../interpreter/wasm/index.ts';
 import { writeTfliteFile } from '../tflite/file.ts';
 import { addFloatEdges } from '../tflite/float-edges.ts';
 import { optionFields } from '../tflite/option-fields.ts';
@@ -32,13 +33,69 @@ interface RunContext {
 
 const imagesPerTurn = 50;
 
-/** Our reference loops, image by image. */
-export async function runReference(interpreter: Interpreter, context: RunContext): Promise<IntegerRun> {
-  const images = quantizeImages(interpreter.graph, context.normalize);
-  return collect(context, classesOf(interpreter.graph), (index) => {
-    const [output] = interpreter.run([images(context.split, index)]);
-    return output?.data as Int8Array; // the output of an integer model holds its codes
-  });
+/** Images on which the reference loops must give the bytes of the SIMD kernels. */
+const checkedImages = 200;
+
+export function numChecked(split: Split): number {
+  return Math.min(checkedImages, split.count);
+}
+
+/** Our SIMD kernels, on all images. */
+export async function runInteger(
+  interpreter: WasmInterpreter,
+  { split, normalize, signal, progress }: RunContext,
+): Promise<IntegerRun> {
+  const image = quantizeImages(interpreter.graph, normalize);
+  const size = split.images.length / split.count;
+  const inputs = image(split, 0) instanceof Int8Array ? new Int8Array(split.images) : new Uint8Array(split.images);
+  for (let index = 0; index < split.count; index++) inputs.set(image(split, index), index * size);
+  const [codes] = await interpreter.run([inputs], { signal, progress });
+  return judge(Int32Array.from(codes ?? []), split, classesOf(interpreter.graph));
+}
+
+/**
+ * The reference loops on the first images, beside what the SIMD kernels gave.
+ *
+ * @throws Error `internal:` with the first layer that differs
+ */
+export async function checkReference(
+  reference: Interpreter,
+  fast: WasmInterpreter,
+  { codes }: IntegerRun,
+  { split, normalize, signal, progress }: RunContext,
+): Promise<void> {
+  const images = quantizeImages(reference.graph, normalize);
+  const classes = classesOf(reference.graph);
+  const checked = numChecked(split);
+  for (let index = 0; index < checked; index++) {
+    const image = images(split, index);
+    const [output] = reference.run([image]);
+    if (!sameCodes(output?.data ?? [], codes.subarray(index * classes, (index + 1) * classes))) {
+      const layer = await firstDifference(reference, fast, image);
+      internal(`the SIMD kernels differ from the reference loops on test image ${index}, first in ${layer}`);
+    }
+    if ((index + 1) % imagesPerTurn === 0 || index + 1 === checked) {
+      signal.throwIfAborted();
+      await progress(index + 1);
+    }
+  }
+}
+
+/** @param reference whose last run was this image */
+async function firstDifference(
+  reference: Interpreter,
+  fast: WasmInterpreter,
+  image: Int8Array | Uint8Array,
+): Promise<string> {
+  const values = await fast.trace([image]);
+  const differs = reference.graph.nodes.find(({ outputs }) =>
+    outputs.some((name) => !sameCodes(reference.peek(name), values.get(name) ?? [])),
+  );
+  return differs === undefined ? 'no layer when it runs alone' : `${differs.op} "${differs.name}"`;
+}
+
+function sameCodes(a: ArrayLike<number | bigint>, b: ArrayLike<number>): boolean {
+  return a.length === b.length && Array.from(a).every((code, index) => code === b[index]);
 }
 
 /** Google's runtime on the same file, with QUANTIZE and DEQUANTIZE at the edges; null with the reason if it cannot. */
@@ -83,17 +140,20 @@ async function collect(
   run: (index: number) => ArrayLike<number> | Promise<ArrayLike<number>>,
 ): Promise<IntegerRun> {
   const codes = new Int32Array(split.count * classes);
-  const predictions = new Uint8Array(split.count);
-  let correct = 0;
   for (let index = 0; index < split.count; index++) {
-    const output = await run(index);
-    codes.set(output, index * classes);
-    predictions[index] = argmax(output);
-    if (predictions[index] === split.labels[index]) correct++;
+    codes.set(await run(index), index * classes);
     if ((index + 1) % imagesPerTurn === 0) {
       signal.throwIfAborted();
       await progress(index + 1);
     }
   }
-  return { codes, predictions, correct };
+  return judge(codes, split, classes);
+}
+
+/** @param codes [count, classes] */
+function judge(codes: Int32Array, { count, labels }: Split, classes: number): IntegerRun {
+  const predictions = Uint8Array.from({ length: count }, (_, index) =>
+    argmax(codes.subarray(index * classes, (index + 1) * classes)),
+  );
+  return { codes, predictions, correct: predictions.filter((label, index) => label === labels[index]).length };
 }

@@ -141,7 +141,6 @@ const Port = object({
 });
 
 export const ModelFile = object({
-  path: Type.String(),
   bytes: count,
   sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
   input: Port,

@@ -13,6 +13,8 @@ export interface StageEnvironment {
   readonly model: (dataset: Dataset) => ModelSpec;
   /** Starts a session on the pipeline's engine. */
   readonly open: (graph: Graph, replicas: number) => Promise<Session>;
+  /** For what a stage runs beside the engine; the results are the same for any number. */
+  readonly threads: number;
   /** Milliseconds on a clock that only goes forward. */
   readonly now: () => number;
 }

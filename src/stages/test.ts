@@ -8,6 +8,7 @@ import type { Dataset, Split } from '../data/dataset.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
 import { prepareInterpreter } from '../interpreter/interpreter.ts';
+import { openWasmInterpreter } from '../interpreter/wasm/index.ts';
 import type { ModelSpec } from '../models/layers.ts';
 import type { StageContext } from '../runner/plan.ts';
 import { readTflite } from '../tflite/read.ts';
@@ -19,7 +20,7 @@ import { inputPath, readInput, writeOutput } from './files.ts';
 import { readEvalGraph } from './freeze.ts';
 import { floatGraph } from './graphs.ts';
 import type { IntegerRun } from './integer-runs.ts';
-import { runLitert, runReference } from './integer-runs.ts';
+import { checkReference, numChecked, runInteger, runLitert } from './integer-runs.ts';
 import { compareLayers } from './layer-comparison.ts';
 import type { Gate, TestMetrics } from './metrics.ts';
 
@@ -76,18 +77,26 @@ export const test = defineStage({
     const bytes = await readInput(context, 'model');
     const interpreter = prepareInterpreter(readTflite(bytes, file), file);
     const runs = { split, normalize: spec.normalize, signal: context.signal };
-    const progress = (phase: number) => async (done: number) => {
-      const step = phase * split.count + done;
-      context.emit({ kind: 'progress', step, totalSteps: 2 * split.count, values: { images: done } });
+    const untilLitert = split.count + numChecked(split);
+    const totalSteps = untilLitert + (config.litert === 'off' ? 0 : split.count);
+    const progress = (before: number) => async (done: number) => {
+      context.emit({ kind: 'progress', step: before + done, totalSteps, values: { images: done } });
       // Lets the terminal and Ctrl-C have their turn between images.
       await new Promise((resolve) => setImmediate(resolve));
     };
-    const int8 = await timed(environment.now, () => runReference(interpreter, { ...runs, progress: progress(0) }));
+    const fast = await openWasmInterpreter(interpreter.graph, file, { threads: environment.threads });
+    let int8: Timed<IntegerRun>;
+    try {
+      int8 = await timed(environment.now, () => runInteger(fast, { ...runs, progress: progress(0) }));
+      await checkReference(interpreter, fast, int8.result, { ...runs, progress: progress(split.count) });
+    } finally {
+      await fast.close();
+    }
     const witness =
       config.litert === 'off'
         ? null
         : await timed(environment.now, () =>
-            runLitert(bytes, interpreter.graph, file, { ...runs, progress: progress(1) }),
+            runLitert(bytes, interpreter.graph, file, { ...runs, progress: progress(untilLitert) }),
           );
     const litert = witness === null || 'unavailable' in witness.result ? null : witness.result;
     const litertNote = noteOf(config.litert, witness?.result ?? null);
@@ -140,10 +149,12 @@ export const test = defineStage({
   },
 });
 
-async function timed<Result>(
-  now: () => number,
-  body: () => Promise<Result>,
-): Promise<{ readonly result: Result; readonly seconds: number }> {
+interface Timed<Result> {
+  readonly result: Result;
+  readonly seconds: number;
+}
+
+async function timed<Result>(now: () => number, body: () => Promise<Result>): Promise<Timed<Result>> {
   const started = now();
   const result = await body();
   return { result, seconds: (now() - started) / 1000 };
@@ -256,7 +267,6 @@ function examplesOf(
 
 function describeModel(bytes: Uint8Array, graph: Graph): TestMetrics['model'] {
   return {
-    path: 'model.tflite',
     bytes: bytes.length,
     sha256: createHash('sha256').update(bytes).digest('hex'),
     input: portOf(graph, graph.inputs[0] ?? internal('the model has no input')),

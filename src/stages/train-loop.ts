@@ -60,6 +60,9 @@ const historyPoints = 400;
 const rangePoints = 80;
 const progressIntervalMs = 100;
 
+/** A mean loss of an epoch this many times that of guessing is no training any more: weights that blew up stay so. */
+const divergedFactor = 10;
+
 /** Trains for the given epochs; a last incomplete batch of an epoch is left out. */
 export async function train(graph: Graph, options: TrainOptions, environment: TrainEnvironment): Promise<Trained> {
   const { dataset, tracked, now } = environment;
@@ -137,6 +140,10 @@ export async function train(graph: Graph, options: TrainOptions, environment: Tr
       }
       if (pending !== null) record(pending.step, await pending.result);
 
+      const meanLoss = lossSum / perEpoch;
+      if (meanLoss > divergedFactor * Math.log(dataset.classNames.length)) {
+        throw diverged(dataset.name, (epoch + 1) * perEpoch, meanLoss);
+      }
       const variables = readVariables(graph, session);
       const validation = (await environment.validate?.(variables)) ?? null;
       const accuracy = validation === null ? null : validation.correct / dataset.validation.count;
@@ -231,7 +238,7 @@ function diverged(dataset: string, step: number, loss: number) {
   return userError(
     dataset,
     'training-diverged',
-    `the loss is ${loss} at step ${step}`,
+    `the loss is ${Number(loss.toPrecision(4))} at step ${step}`,
     'lower the learning rate, or warm it up; when training QAT from scratch, set a delay',
   );
 }

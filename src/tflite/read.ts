@@ -12,7 +12,7 @@ import { ShapeError } from '../ops/define.ts';
 import type { Attrs, OpName } from '../ops/index.ts';
 import { ops } from '../ops/index.ts';
 import { builtinName } from './builtin-names.ts';
-import type { TfliteFile, TfliteOperator, TfliteTensor } from './file.ts';
+import type { TfliteFile, TfliteOperator, TfliteSubgraph, TfliteTensor } from './file.ts';
 import { readTfliteFile } from './file.ts';
 import { opOfBuiltinCode, optionFields } from './option-fields.ts';
 
@@ -42,8 +42,9 @@ export function readTflite(bytes: Uint8Array, path: string): Graph {
   }
   reportMissingOps(file, path);
   const builder = buildGraph(subgraph.name === '' ? 'main' : subgraph.name, 'int8');
-  const reader: Reader = { file, path, builder, tensors: subgraph.tensors, names: uniqueNames(subgraph.tensors) };
+  const reader: Reader = { file, path, builder, tensors: subgraph.tensors, names: valueNames(subgraph) };
   for (const index of subgraph.inputs) {
+    if (builder.has(nameOf(reader, index))) throw problem(path, `"${nameOf(reader, index)}" is an input twice`);
     builder.input(nameOf(reader, index), typeOf(reader, index), quantOf(reader, index));
   }
   for (const operator of subgraph.operators) addOperator(reader, operator);
@@ -74,6 +75,17 @@ function uniqueNames(tensors: readonly TfliteTensor[]): readonly string[] {
     taken.add(unique);
     return unique;
   });
+}
+
+/** Further outputs of an operator are `name:k` in a graph, after its first. */
+function valueNames({ tensors, operators }: TfliteSubgraph): readonly string[] {
+  const names = [...uniqueNames(tensors)];
+  for (const { outputs } of operators) {
+    for (const [index, tensorIndex] of outputs.entries()) {
+      if (index > 0) names[tensorIndex] = `${names[outputs[0]!]!}:${index}`;
+    }
+  }
+  return names;
 }
 
 function reportMissingOps(file: TfliteFile, path: string): void {
@@ -152,11 +164,14 @@ function addOperator(reader: Reader, operator: TfliteOperator): void {
   const op = opOfBuiltinCode(code.builtinCode) ?? internal(`operator ${code.builtinCode} passed the check`);
   // The row's name and its attributes belong together.
   const binding = ops[op].tflite as TfliteBinding<Attrs[OpName]>;
-  const [first = 0] = operator.outputs;
+  const [first] = operator.outputs;
+  if (first === undefined) throw problem(path, `a ${op} has no outputs; expected 1`);
   const place = `${op} "${nameOf(reader, first)}"`;
-  const operands = operator.inputs.filter(
+  const stored = operator.inputs.filter(
     (index, position) => index >= 0 && !binding.parameterPositions.includes(position),
   );
+  const operands = binding.operandOrder === undefined ? stored : inOrder(stored, binding.operandOrder);
+  requireOperandCount(reader, op, place, operands.length);
   try {
     const attrs = binding.decode({
       options: operator.options,
@@ -164,7 +179,7 @@ function addOperator(reader: Reader, operator: TfliteOperator): void {
       outputs: operator.outputs.map((index) => typeOf(reader, index)),
       parameters: binding.parameterPositions.map((position) => {
         const index = operator.inputs[position];
-        return index === undefined || index < 0 ? null : constantAt(reader, index);
+        return index === undefined || index < 0 ? null : parameterAt(reader, index);
       }),
     });
     const refs = operands.map((index) => {
@@ -174,7 +189,8 @@ function addOperator(reader: Reader, operator: TfliteOperator): void {
       if (constant === null) throw problem(path, `${place} reads tensor "${name}", which nothing has made`);
       return builder.constant(name, constant, quantOf(reader, index));
     });
-    addNode(reader, op, operator, refs, attrs);
+    for (const [position, index] of operands.entries()) checkOperand(reader, op, position, index);
+    addNode(reader, op, operator.outputs, refs, attrs);
   } catch (error) {
     if (error instanceof ShapeError)
       throw problem(path, error.message.includes('"') ? error.message : `${place}: ${error.message}`);
@@ -185,35 +201,78 @@ function addOperator(reader: Reader, operator: TfliteOperator): void {
 function addNode(
   reader: Reader,
   op: OpName,
-  operator: TfliteOperator,
+  outputs: readonly number[],
   operands: Parameters<GraphBuilder['node']>[2],
   attrs: Attrs[OpName],
 ): void {
-  const [output, ...others] = operator.outputs;
-  if (output === undefined || others.length > 0) internal(`${op} with ${operator.outputs.length} outputs`);
-  const name = nameOf(reader, output);
-  if (reader.builder.has(name)) throw problem(reader.path, `tensor "${name}" is written twice`);
-  const required = ops[op].operands.filter((operand) => operand.optional !== true).length;
-  if (operands.length < required) {
-    throw problem(reader.path, `${op} "${name}" has ${operands.length} inputs; expected at least ${required}`);
+  const [first = 0, ...others] = outputs;
+  const name = nameOf(reader, first);
+  const taken = outputs.find((output) => reader.builder.has(nameOf(reader, output)));
+  if (taken !== undefined) throw problem(reader.path, `tensor "${nameOf(reader, taken)}" is written twice`);
+  const quant = quantOf(reader, first);
+  if (quant?.kind === 'per_channel')
+    throw problem(reader.path, `"${name}" of ${op} has scales per channel; expected one`);
+  if (others.some((output) => !sameQuant(quant, quantOf(reader, output)))) {
+    throw problem(reader.path, `the outputs of ${op} "${name}" differ in scale or zero point; expected one for all`);
   }
-  const quant = quantOf(reader, output);
-  const [made] = reader.builder.node(op, name, operands, attrs, quant);
-  for (const index of [...operator.inputs.filter((at) => at >= 0), output]) checkInteger(reader, op, index);
-  const declared = typeOf(reader, output);
-  if (made !== undefined && (!sameShape(made.type.shape, declared.shape) || made.type.dtype !== declared.dtype)) {
+  const made = reader.builder.node(op, name, operands, attrs, quant);
+  if (made.length !== outputs.length) {
+    throw problem(reader.path, `${op} "${name}" has ${outputs.length} outputs; expected ${made.length}`);
+  }
+  for (const [index, { type }] of made.entries()) {
+    const output = outputs[index] ?? internal('as many outputs as were counted');
+    checkInteger(reader, op, output);
+    const declared = typeOf(reader, output);
+    if (sameShape(type.shape, declared.shape) && type.dtype === declared.dtype) continue;
     throw problem(
       reader.path,
-      `${op} "${name}" makes ${made.type.dtype}[${made.type.shape.join(',')}] but the file says ` +
+      `${op} "${nameOf(reader, output)}" makes ${type.dtype}[${type.shape.join(',')}] but the file says ` +
         `${declared.dtype}[${declared.shape.join(',')}]`,
     );
   }
+}
+
+/** The data of a parameter: shapes and axes, which the file keeps as tensors. */
+function parameterAt(reader: Reader, index: number): Tensor | null {
+  const parameter = constantAt(reader, index);
+  if (parameter !== null && parameter.dtype !== 'int32') {
+    throw problem(reader.path, `"${nameOf(reader, index)}" is ${parameter.dtype}; expected int32`);
+  }
+  return parameter;
+}
+
+function requireOperandCount({ path }: Reader, op: OpName, place: string, found: number): void {
+  const { operands, variadic } = ops[op];
+  const required = operands.filter((operand) => operand.optional !== true).length;
+  if (found >= required && (found <= operands.length || variadic === true)) return;
+  throw problem(path, `${place} has ${found} inputs; expected ${required} to ${operands.length}`);
+}
+
+/** Only filters and biases have a scale for each channel, and filters have it on the channels of the output. */
+function checkOperand(reader: Reader, op: OpName, position: number, index: number): void {
+  checkInteger(reader, op, index);
+  const quant = quantOf(reader, index);
+  const { quant: rule, operands } = ops[op];
+  if (quant?.kind !== 'per_channel' || operands[position]?.role === 'bias') return;
+  if (rule.kind === 'affine' && position === rule.weight && quant.axis === rule.channelAxis) return;
+  throw problem(reader.path, `tensor "${nameOf(reader, index)}" of ${op} has scales on axis ${quant.axis}`);
+}
+
+/** Operand i of the file goes to place `order[i]`; trailing ones may be missing. */
+function inOrder<T>(operands: readonly T[], order: readonly number[]): readonly T[] {
+  return order.flatMap((from) => operands[from] ?? []);
+}
+
+function sameQuant(a: QuantParams | null, b: QuantParams | null): boolean {
+  if (a?.kind !== 'per_tensor' || b?.kind !== 'per_tensor') return a === b;
+  return a.scale === b.scale && a.zeroPoint === b.zeroPoint;
 }
 
 /** The integer kernels compute with codes: every activation needs parameters, and floats stay at the edges. */
 function checkInteger(reader: Reader, op: OpName, index: number): void {
   const { dtype } = typeOf(reader, index);
   const place = `tensor "${nameOf(reader, index)}" of ${op}`;
+  if (dtype === 'int64') throw problem(reader.path, `${place} is int64; qpipe runs integer models of 8 bits`);
   if (dtype === 'float32' && op !== 'quantize' && op !== 'dequantize') {
     throw problem(reader.path, `${place} is float32; qpipe runs integer models`);
   }

@@ -76,7 +76,8 @@ function toTfliteFile(graph: Graph): TfliteFile {
   const operators = graph.nodes.map((node): TfliteOperator => {
     const { binding, encoded, version } = encodeNode(graph, node);
     runtime = laterVersion(runtime, version.minimumRuntime);
-    const operands = node.inputs.map(tensorIndex);
+    const order = binding.operandOrder ?? node.inputs.map((_, index) => index);
+    const operands = order.flatMap((index) => node.inputs[index] ?? []).map(tensorIndex);
     for (const { position, name, tensor } of encoded.parameters) {
       operands.splice(position, 0, addTensor(`${node.name}/${name}`, tensor, tensor, null));
     }

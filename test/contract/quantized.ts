@@ -16,7 +16,8 @@ export interface QuantizedVariant {
 }
 
 export interface QuantizedRun {
-  readonly codes: IntegerData;
+  /** Of all outputs, one after the other. */
+  readonly codes: readonly number[];
   /** Where the exact result lies among the codes: not rounded, but clamped to what can be stored. */
   readonly exact: Float64Array;
 }
@@ -27,7 +28,7 @@ interface StoredOperand {
   readonly real: FloatTensor;
 }
 
-/** Every output of an op with an integer kernel is output 0; the others have none. */
+/** All outputs have one scale. */
 export function runQuantized<K extends OpName>(
   op: K,
   reals: readonly FloatTensor[],
@@ -38,38 +39,43 @@ export function runQuantized<K extends OpName>(
   const { operands, quant: rule, float, int8 } = definition;
   if (float === null || int8 === null) return internal(`${op} has no pair of kernels to compare`);
   const stored: StoredOperand[] = [];
+  // Ops that only move values want one scale for all.
+  const shared = rule.kind === 'same_scale' ? reals.flatMap(({ data }) => [...data]) : null;
   for (const [index, real] of reals.entries()) {
-    const role = operands[index]?.role ?? internal(`${op} has no operand ${index}`);
+    // The last operand of a variadic op repeats.
+    const role = operands[Math.min(index, operands.length - 1)]?.role ?? internal(`${op} has no operand ${index}`);
     if (role === 'bias') stored.push(storeBias(real, stored));
     else if (role === 'weight') stored.push(storeFilter(real, rule, variant));
-    else stored.push(store(real, variant.dtype, rangeParams(real.data, variant.dtype)));
+    else stored.push(store(real, variant.dtype, rangeParams(shared ?? real.data, variant.dtype)));
   }
 
-  const [type] = definition.infer(
+  const types = definition.infer(
     stored.map(({ operand }) => operand.type),
     attrs,
   );
-  const outputType = type ?? internal(`${op} has no output`);
-  const result = wideTensor(outputType.shape);
+  const results = types.map(({ shape }) => wideTensor(shape));
   float(
     stored.map(({ real }) => real),
     attrs,
-    [result],
+    results,
   );
-  const real = result.data.map((value) => activate(value, variant.activation));
+  const real = results.flatMap(({ data }) => [...data]).map((value) => activate(value, variant.activation));
 
   const quant = outputParams(rule, stored, real, variant.dtype);
-  const codes = allocate(outputType);
+  const codes = types.map(allocate);
   int8({
     inputs: stored.map(({ operand }) => operand),
-    outputs: [{ type: outputType, quant: { kind: 'per_tensor', ...quant } }],
+    outputs: types.map((type) => ({ type, quant: { kind: 'per_tensor', ...quant } })),
     attrs,
   })(
     stored.map(({ data }) => data),
-    [codes],
+    codes,
   );
   const { min, max } = integerRanges[variant.dtype];
-  return { codes, exact: Float64Array.from(real, (value) => clamp(value / quant.scale + quant.zeroPoint, min, max)) };
+  return {
+    codes: codes.flatMap((output) => [...output]),
+    exact: Float64Array.from(real, (value) => clamp(value / quant.scale + quant.zeroPoint, min, max)),
+  };
 }
 
 interface ScaleAndZeroPoint {
@@ -119,21 +125,26 @@ function store(real: FloatTensor, dtype: 'int8' | 'uint8', params: ScaleAndZeroP
 /** int8 filters are symmetric; uint8 ones have one scale and a zero point, as that older format wants. */
 function storeFilter(real: FloatTensor, rule: QuantRule, variant: QuantizedVariant): StoredOperand {
   if (variant.dtype === 'uint8') return store(real, 'uint8', rangeParams(real.data, 'uint8'));
-  if (rule.kind !== 'affine' || rule.channelAxis !== 0) return internal('only filters with channels first are written');
-  const channels = real.shape[0]!;
-  const perChannel = real.data.length / channels;
-  const largest = (from: number, to: number): number => Math.max(...real.data.subarray(from, to).map(Math.abs));
-  const scales = Float32Array.from({ length: channels }, (_, channel) =>
-    variant.filterScales === 'per_tensor'
-      ? largest(0, real.data.length) / 127
-      : largest(channel * perChannel, (channel + 1) * perChannel) / 127,
-  );
-  const scaleAt = (index: number): number => scales[Math.floor(index / perChannel)]!;
+  if (rule.kind !== 'affine') return internal('only affine ops have filters');
+  const axis = rule.channelAxis;
+  const channels = real.shape[axis]!;
+  const inner = numElements(real.shape.slice(axis + 1));
+  const largest = new Float64Array(channels);
+  for (const [index, value] of real.data.entries()) {
+    // With one scale for all, every channel takes part in every maximum.
+    const own = Math.floor(index / inner) % channels;
+    for (let channel = 0; channel < channels; channel++) {
+      if (variant.filterScales === 'per_channel' && channel !== own) continue;
+      largest[channel] = Math.max(largest[channel]!, Math.abs(value));
+    }
+  }
+  const scales = Float32Array.from(largest, (value) => value / 127);
+  const scaleAt = (index: number): number => scales[Math.floor(index / inner) % channels]!;
   const data = Int8Array.from(real.data, (value, index) => Math.round(value / scaleAt(index)));
   const quant: QuantParams =
     variant.filterScales === 'per_tensor'
       ? { kind: 'per_tensor', scale: scales[0]!, zeroPoint: 0 }
-      : { kind: 'per_channel', scales, axis: 0 };
+      : { kind: 'per_channel', scales, axis };
   return {
     operand: { type: { dtype: 'int8', shape: real.shape }, quant },
     data,

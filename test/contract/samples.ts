@@ -115,6 +115,144 @@ const convolutions: readonly {
   },
 ];
 
+const depthwise: readonly {
+  readonly name: string;
+  readonly input: Shape;
+  readonly filter: Shape;
+  readonly output: Shape;
+  readonly attrs: Attrs['depthwise_conv_2d'];
+}[] = [
+  {
+    name: '3x3 on five channels with SAME',
+    input: [2, 5, 4, 5],
+    filter: [1, 3, 3, 5],
+    output: [2, 5, 4, 5],
+    attrs: { strides: [1, 1], dilations: [1, 1], padding: same, activation: 'none' },
+  },
+  {
+    name: 'three filters for each channel, stride 2',
+    input: [1, 5, 6, 2],
+    filter: [1, 2, 3, 6],
+    output: [1, 3, 3, 6],
+    attrs: { strides: [2, 2], dilations: [1, 1], padding: same, activation: 'none' },
+  },
+  {
+    name: 'one channel, unequal strides and dilations with VALID',
+    input: [1, 8, 9, 1],
+    filter: [1, 3, 2, 4],
+    output: [1, 4, 3, 4],
+    attrs: { strides: [1, 2], dilations: [2, 3], padding: valid, activation: 'none' },
+  },
+  {
+    name: 'padding that differs on all sides',
+    input: [1, 4, 4, 2],
+    filter: [1, 3, 3, 2],
+    output: [1, 3, 5, 2],
+    attrs: { strides: [1, 1], dilations: [1, 1], padding: explicit, activation: 'none' },
+  },
+];
+
+const transposed: readonly {
+  readonly name: string;
+  readonly input: Shape;
+  readonly filter: Shape;
+  readonly output: Shape;
+  readonly attrs: Attrs['transpose_conv'];
+}[] = [
+  {
+    name: 'twice as large with SAME',
+    input: [2, 3, 4, 2],
+    filter: [3, 3, 3, 2],
+    output: [2, 6, 8, 3],
+    attrs: { strides: [2, 2], padding: same, outputSize: [6, 8], activation: 'none' },
+  },
+  {
+    name: 'an odd size, unequal strides with VALID',
+    input: [1, 3, 2, 3],
+    filter: [2, 2, 3, 3],
+    output: [1, 4, 6, 2],
+    attrs: { strides: [1, 2], padding: valid, outputSize: [4, 6], activation: 'none' },
+  },
+];
+
+const slices: readonly {
+  readonly name: string;
+  readonly input: Shape;
+  readonly output: Shape;
+  readonly attrs: Attrs['strided_slice'];
+}[] = [
+  {
+    name: 'a window with an open batch',
+    input: [2, 4, 5, 3],
+    output: [2, 2, 3, 3],
+    attrs: {
+      begin: [0, 1, 2, 0],
+      end: [0, 3, 5, 3],
+      strides: [1, 1, 1, 1],
+      beginMask: 1,
+      endMask: 1,
+      shrinkAxisMask: 0,
+    },
+  },
+  {
+    name: 'every second row, backwards and with negative indices',
+    input: [2, 7, 3],
+    output: [2, 3, 3],
+    attrs: {
+      begin: [0, -1, 0],
+      end: [2, -7, 0],
+      strides: [1, -2, 1],
+      beginMask: 0,
+      endMask: 4,
+      shrinkAxisMask: 0,
+    },
+  },
+  {
+    name: 'one index of an axis that disappears, and axes that are not named',
+    input: [2, 4, 5],
+    output: [2, 5],
+    attrs: { begin: [0, -2], end: [0, 0], strides: [1, 1], beginMask: 1, endMask: 1, shrinkAxisMask: 2 },
+  },
+  {
+    name: 'the whole of an axis, backwards',
+    input: [5],
+    output: [5],
+    attrs: { begin: [0], end: [0], strides: [-1], beginMask: 1, endMask: 1, shrinkAxisMask: 0 },
+  },
+];
+
+const resizes: readonly {
+  readonly name: string;
+  readonly input: Shape;
+  readonly output: Shape;
+  readonly attrs: Attrs['resize_bilinear'];
+}[] = [
+  {
+    name: 'twice as large',
+    input: [2, 3, 2, 3],
+    output: [2, 6, 4, 3],
+    attrs: { size: [6, 4], alignCorners: false, halfPixelCenters: false },
+  },
+  {
+    name: 'twice as large around half pixels',
+    input: [1, 2, 3, 2],
+    output: [1, 4, 6, 2],
+    attrs: { size: [4, 6], alignCorners: false, halfPixelCenters: true },
+  },
+  {
+    name: 'between aligned corners',
+    input: [1, 3, 2, 1],
+    output: [1, 5, 3, 1],
+    attrs: { size: [5, 3], alignCorners: true, halfPixelCenters: false },
+  },
+  {
+    name: 'half as large',
+    input: [1, 4, 6, 1],
+    output: [1, 2, 3, 1],
+    attrs: { size: [2, 3], alignCorners: false, halfPixelCenters: true },
+  },
+];
+
 const convRefusal = (attrs: Attrs['conv_2d']) =>
   attrs.padding.kind === 'explicit' ? { refusedBy: { tflite: noExplicitPadding } } : {};
 
@@ -180,6 +318,38 @@ export const samples: { readonly [K in OpName]: readonly Sample<K>[] } = {
     attrs: { ...attrs, filterShape: filter },
     outputs: [filter],
   })),
+  depthwise_conv_2d: depthwise.flatMap(({ name, input, filter, output, attrs }) => [
+    {
+      name,
+      inputs: [spread(input), spread(filter, -1, 1), spread([filter[3]!], -0.5, 0.5)],
+      attrs,
+      outputs: [output],
+      ...convRefusal(attrs),
+    },
+    {
+      name: `${name}, no bias`,
+      inputs: [spread(input), spread(filter, -1, 1)],
+      attrs,
+      outputs: [output],
+      ...convRefusal(attrs),
+    },
+  ]),
+  depthwise_conv_2d_grad_input: depthwise.map(({ name, input, filter, output, attrs }) => ({
+    name,
+    inputs: [spread(output), spread(filter)],
+    attrs: { ...attrs, inputShape: input },
+    outputs: [input],
+  })),
+  depthwise_conv_2d_grad_filter: depthwise.map(({ name, input, filter, output, attrs }) => ({
+    name,
+    inputs: [spread(input), spread(output)],
+    attrs: { ...attrs, filterShape: filter },
+    outputs: [filter],
+  })),
+  transpose_conv: transposed.flatMap(({ name, input, filter, output, attrs }) => [
+    { name, inputs: [spread(input), spread(filter, -1, 1), spread([filter[0]!], -0.5, 0.5)], attrs, outputs: [output] },
+    { name: `${name}, no bias`, inputs: [spread(input), spread(filter, -1, 1)], attrs, outputs: [output] },
+  ]),
   fully_connected: [
     {
       name: 'three rows',
@@ -286,6 +456,133 @@ export const samples: { readonly [K in OpName]: readonly Sample<K>[] } = {
   relu_grad: [
     { name: 'no limit', inputs: [spread([3, 5]), spread([3, 5])], attrs: { limit: Infinity }, outputs: [[3, 5]] },
     { name: 'limit 6', inputs: [spread([3, 5]), spread([3, 5], 0, 8)], attrs: { limit: 6 }, outputs: [[3, 5]] },
+  ],
+  leaky_relu: [{ name: 'both signs', inputs: [spread([3, 8])], attrs: { alpha: 0.125 }, outputs: [[3, 8]] }],
+  leaky_relu_grad: [
+    { name: 'both signs', inputs: [spread([3, 7]), spread([3, 7])], attrs: { alpha: 0.125 }, outputs: [[3, 7]] },
+  ],
+  hard_swish: [{ name: 'below, between and above 3', inputs: [spread([5, 20], -5, 7)], attrs: {}, outputs: [[5, 20]] }],
+  hard_swish_grad: [
+    {
+      name: 'below, between and above 3',
+      inputs: [spread([5, 20]), spread([5, 20], -5, 7)],
+      attrs: {},
+      outputs: [[5, 20]],
+    },
+  ],
+  logistic: [{ name: 'both signs', inputs: [spread([4, 10], -6, 6)], attrs: {}, outputs: [[4, 10]] }],
+  tanh: [{ name: 'both signs', inputs: [spread([4, 11], -3, 3)], attrs: {}, outputs: [[4, 11]] }],
+  l2_normalization: [
+    { name: 'four rows', inputs: [spread([4, 5])], attrs: {}, outputs: [[4, 5]] },
+    { name: 'the channels of an image', inputs: [spread([1, 2, 3, 4], -1, 3)], attrs: {}, outputs: [[1, 2, 3, 4]] },
+  ],
+  l2_normalization_grad: [
+    { name: 'four rows', inputs: [spread([4, 5]), spread([4, 5])], attrs: {}, outputs: [[4, 5]] },
+  ],
+  resize_bilinear: resizes.map(({ name, input, output, attrs }) => ({
+    name,
+    inputs: [spread(input)],
+    attrs,
+    outputs: [output],
+  })),
+  resize_bilinear_grad: resizes.map(({ name, input, output, attrs }) => ({
+    name,
+    inputs: [spread(output)],
+    attrs: { ...attrs, inputShape: input },
+    outputs: [input],
+  })),
+  resize_nearest_neighbor: resizes.map(({ name, input, output, attrs }) => ({
+    name,
+    inputs: [spread(input)],
+    attrs,
+    outputs: [output],
+  })),
+  resize_nearest_neighbor_grad: resizes.map(({ name, input, output, attrs }) => ({
+    name,
+    inputs: [spread(output)],
+    attrs: { ...attrs, inputShape: input },
+    outputs: [input],
+  })),
+  squeeze: [
+    { name: 'the image of one pixel', inputs: [spread([2, 1, 1, 3])], attrs: { axes: [1, 2] }, outputs: [[2, 3]] },
+  ],
+  transpose: [
+    {
+      name: 'channels first',
+      inputs: [spread([2, 3, 4, 5])],
+      attrs: { permutation: [0, 3, 1, 2] },
+      outputs: [[2, 5, 3, 4]],
+    },
+    { name: 'a matrix', inputs: [spread([3, 4])], attrs: { permutation: [1, 0] }, outputs: [[4, 3]] },
+    {
+      name: 'nothing',
+      inputs: [spread([2, 3, 1])],
+      attrs: { permutation: [0, 1, 2] },
+      outputs: [[2, 3, 1]],
+    },
+  ],
+  pad: [
+    {
+      name: 'differently on all sides',
+      inputs: [spread([2, 3, 4, 2])],
+      attrs: {
+        paddings: [
+          [0, 0],
+          [1, 2],
+          [3, 0],
+          [0, 0],
+        ],
+      },
+      outputs: [[2, 6, 7, 2]],
+    },
+    { name: 'a row', inputs: [spread([5])], attrs: { paddings: [[2, 1]] }, outputs: [[8]] },
+  ],
+  strided_slice: slices.map(({ name, input, output, attrs }) => ({
+    name,
+    inputs: [spread(input)],
+    attrs,
+    outputs: [output],
+  })),
+  strided_slice_grad: slices.map(({ name, input, output, attrs }) => ({
+    name,
+    inputs: [spread(output)],
+    attrs: { ...attrs, inputShape: input },
+    outputs: [input],
+  })),
+  split: [
+    {
+      name: 'channels in three',
+      inputs: [spread([2, 2, 6])],
+      attrs: { axis: 2, count: 3 },
+      outputs: [
+        [2, 2, 2],
+        [2, 2, 2],
+        [2, 2, 2],
+      ],
+    },
+    {
+      name: 'rows in two',
+      inputs: [spread([1, 4, 3])],
+      attrs: { axis: 1, count: 2 },
+      outputs: [
+        [1, 2, 3],
+        [1, 2, 3],
+      ],
+    },
+  ],
+  concatenation: [
+    {
+      name: 'channels of three images',
+      inputs: [spread([2, 2, 3, 1]), spread([2, 2, 3, 4], -1, 3), spread([2, 2, 3, 2])],
+      attrs: { axis: 3 },
+      outputs: [[2, 2, 3, 7]],
+    },
+    {
+      name: 'rows of two matrices',
+      inputs: [spread([2, 3]), spread([4, 3])],
+      attrs: { axis: 0 },
+      outputs: [[6, 3]],
+    },
   ],
   max_pool_2d: [
     ...pools.map(({ name, input, output, attrs }) => ({ name, inputs: [spread(input)], attrs, outputs: [output] })),
@@ -395,6 +692,46 @@ export const samples: { readonly [K in OpName]: readonly Sample<K>[] } = {
     {
       name: 'a scalar first',
       inputs: [scalar(-0.7), spread([2, 2])],
+      attrs: { activation: 'none' },
+      outputs: [[2, 2]],
+    },
+  ],
+  sub: [
+    {
+      name: 'equal shapes',
+      inputs: [spread([2, 3, 4]), spread([2, 3, 4], -1, 3)],
+      attrs: { activation: 'none' },
+      outputs: [[2, 3, 4]],
+    },
+    {
+      name: 'both operands stretched',
+      inputs: [spread([2, 1, 4]), spread([3, 1])],
+      attrs: { activation: 'none' },
+      outputs: [[2, 3, 4]],
+    },
+    {
+      name: 'a scalar second',
+      inputs: [spread([2, 2]), scalar(-0.7)],
+      attrs: { activation: 'none' },
+      outputs: [[2, 2]],
+    },
+  ],
+  mul: [
+    {
+      name: 'equal shapes',
+      inputs: [spread([2, 3, 4]), spread([2, 3, 4], -1, 3)],
+      attrs: { activation: 'none' },
+      outputs: [[2, 3, 4]],
+    },
+    {
+      name: 'both operands stretched',
+      inputs: [spread([2, 1, 4]), spread([3, 1])],
+      attrs: { activation: 'none' },
+      outputs: [[2, 3, 4]],
+    },
+    {
+      name: 'a scalar second',
+      inputs: [spread([2, 2]), scalar(-0.7)],
       attrs: { activation: 'none' },
       outputs: [[2, 2]],
     },
@@ -562,6 +899,7 @@ const conv: Attrs['conv_2d'] = { strides: [1, 1], dilations: [1, 1], padding: va
 const pool: Attrs['max_pool_2d'] = { window: [2, 2], strides: [2, 2], padding: valid, activation: 'none' };
 const momentum: Attrs['momentum_update'] = { momentum: 0.9, nesterov: false, weightDecay: 0 };
 const adam: Attrs['adam_update'] = { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0 };
+const resized: Attrs['resize_bilinear'] = { size: [3, 3], alignCorners: false, halfPixelCenters: false };
 
 /** An empty list says that operands of any shape fit. */
 export const misfits: { readonly [K in OpName]: readonly Misfit<K>[] } = {
@@ -610,6 +948,55 @@ export const misfits: { readonly [K in OpName]: readonly Misfit<K>[] } = {
       ],
       attrs: { ...conv, filterShape: [8, 3, 3, 3] },
       message: ['[1,4,4,8]', '[1,3,3,8]'],
+    },
+  ],
+  depthwise_conv_2d: [
+    {
+      inputs: [
+        [1, 5, 5, 3],
+        [1, 3, 3, 4],
+      ],
+      attrs: conv,
+      message: ['[1,3,3,4]', '3 channels'],
+    },
+    { inputs: [[1, 5, 5, 3], [1, 3, 3, 6], [3]], attrs: conv, message: ['[3]', '[6]'] },
+  ],
+  depthwise_conv_2d_grad_input: [
+    {
+      inputs: [
+        [1, 4, 4, 3],
+        [1, 3, 3, 3],
+      ],
+      attrs: { ...conv, inputShape: [1, 5, 5, 3] },
+      message: ['[1,4,4,3]', '[1,3,3,3]'],
+    },
+  ],
+  depthwise_conv_2d_grad_filter: [
+    {
+      inputs: [
+        [1, 5, 5, 3],
+        [1, 4, 4, 3],
+      ],
+      attrs: { ...conv, filterShape: [1, 3, 3, 3] },
+      message: ['[1,4,4,3]', '[1,3,3,3]'],
+    },
+  ],
+  transpose_conv: [
+    {
+      inputs: [
+        [1, 3, 3, 2],
+        [4, 3, 3, 3],
+      ],
+      attrs: { strides: [2, 2], padding: same, outputSize: [6, 6], activation: 'none' },
+      message: ['[4,3,3,3]', '[4,3,3,2]'],
+    },
+    {
+      inputs: [
+        [1, 3, 3, 2],
+        [4, 3, 3, 2],
+      ],
+      attrs: { strides: [2, 2], padding: same, outputSize: [7, 7], activation: 'none' },
+      message: ['4x4', '3x3'],
     },
   ],
   fully_connected: [
@@ -691,6 +1078,72 @@ export const misfits: { readonly [K in OpName]: readonly Misfit<K>[] } = {
       ],
       attrs: { activation: 'none' },
       message: ['[2,3]', '[2,4]'],
+    },
+  ],
+  sub: [
+    {
+      inputs: [
+        [2, 3],
+        [2, 4],
+      ],
+      attrs: { activation: 'none' },
+      message: ['[2,3]', '[2,4]'],
+    },
+  ],
+  mul: [
+    {
+      inputs: [
+        [2, 3],
+        [2, 4],
+      ],
+      attrs: { activation: 'none' },
+      message: ['[2,3]', '[2,4]'],
+    },
+  ],
+  leaky_relu: [],
+  leaky_relu_grad: [{ inputs: [[3], [4]], attrs: { alpha: 0.5 }, message: ['[3]', '[4]'] }],
+  hard_swish: [],
+  hard_swish_grad: [{ inputs: [[3], [4]], attrs: {}, message: ['[3]', '[4]'] }],
+  logistic: [],
+  tanh: [],
+  l2_normalization: [],
+  l2_normalization_grad: [{ inputs: [[3], [4]], attrs: {}, message: ['[3]', '[4]'] }],
+  resize_bilinear: [
+    { inputs: [[4, 4, 1]], attrs: resized, message: ['[4,4,1]', '4 dimensions'] },
+    { inputs: [[1, 4, 4, 1]], attrs: { ...resized, size: [0, 2] }, message: ['[0,2]', 'pixels'] },
+  ],
+  resize_bilinear_grad: [
+    { inputs: [[1, 4, 4, 1]], attrs: { ...resized, inputShape: [1, 2, 2, 1] }, message: ['[1,4,4,1]', '[1,3,3,1]'] },
+  ],
+  resize_nearest_neighbor: [{ inputs: [[4, 4, 1]], attrs: resized, message: ['[4,4,1]', '4 dimensions'] }],
+  resize_nearest_neighbor_grad: [
+    { inputs: [[1, 4, 4, 1]], attrs: { ...resized, inputShape: [1, 2, 2, 1] }, message: ['[1,4,4,1]', '[1,3,3,1]'] },
+  ],
+  squeeze: [{ inputs: [[2, 3]], attrs: { axes: [1] }, message: ['[1]', '[2,3]'] }],
+  transpose: [{ inputs: [[2, 3]], attrs: { permutation: [0, 0] }, message: ['[0,0]', '[2,3]'] }],
+  pad: [{ inputs: [[2, 3]], attrs: { paddings: [[1, 1]] }, message: ['[1,1]', '[2,3]'] }],
+  strided_slice: [
+    {
+      inputs: [[4]],
+      attrs: { begin: [3], end: [2], strides: [1], beginMask: 0, endMask: 0, shrinkAxisMask: 0 },
+      message: ['[3] to [2]', '[4]'],
+    },
+    {
+      inputs: [[4]],
+      attrs: { begin: [4], end: [0], strides: [1], beginMask: 0, endMask: 0, shrinkAxisMask: 1 },
+      message: ['[4]', '[4]'],
+    },
+  ],
+  strided_slice_grad: [{ inputs: [[3]], attrs: { ...slices[3]!.attrs, inputShape: [5] }, message: ['[3]', '[5]'] }],
+  split: [{ inputs: [[2, 5]], attrs: { axis: 1, count: 2 }, message: ['[2,5]', '2 equal'] }],
+  concatenation: [
+    {
+      inputs: [
+        [2, 3],
+        [2, 4],
+      ],
+      attrs: { axis: 0 },
+      message: ['[2,4]', '[2,3]'],
     },
   ],
   softmax: [],

@@ -255,7 +255,6 @@ export const test: TestMetrics = {
     { name: 'model_bytes', rule: 'at_most', limit: 102_400, value: 66_808, unit: 'bytes', ok: true },
   ],
   model: {
-    path: 'stages/convert/model.tflite',
     bytes: 66_808,
     sha256: hex('c0ffee'),
     input: { name: 'input', dtype: 'int8', shape: [1, 28, 28, 1], scale: 0.012729, zeroPoint: -95 },

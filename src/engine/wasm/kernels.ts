@@ -2,10 +2,21 @@
 import { internal } from '../../core/assert.ts';
 import type { Shape } from '../../core/tensor.ts';
 import { numElements, sameShape } from '../../core/tensor.ts';
+import { concatenationCopies } from '../../ops/concatenation.ts';
+import type { Conv2dAttrs } from '../../ops/conv_2d.ts';
 import { SMALLEST_WEIGHT_RANGE } from '../../ops/fake_quant.ts';
 import { slidingWindow } from '../../ops/geometry.ts';
+import { paddingCopy } from '../../ops/pad.ts';
 import type { PoolAttrs } from '../../ops/pool.ts';
 import { reducedCount } from '../../ops/reduce.ts';
+import type { Taps } from '../../ops/resize.ts';
+import { bilinearTaps } from '../../ops/resize_bilinear.ts';
+import { nearestTaps } from '../../ops/resize_nearest_neighbor.ts';
+import { splitCopies } from '../../ops/split.ts';
+import type { StridedCopy } from '../../ops/strided.ts';
+import { sliceCopy } from '../../ops/strided_slice.ts';
+import { transposition } from '../../ops/transpose.ts';
+import { convolutionAttrs } from '../../ops/transpose_conv.ts';
 import { lowerConvolution, lowerFilterGradient, lowerInputGradient, lowerProduct } from './convolution.ts';
 import * as code from './opcodes.ts';
 import type { FloatOp, KernelNode, Operand, Phase, Region, WasmKernel } from './program.ts';
@@ -19,6 +30,57 @@ export const kernels: Kernels = {
   conv_2d: { lower: lowerConvolution },
   conv_2d_grad_input: { lower: lowerInputGradient },
   conv_2d_grad_filter: { lower: lowerFilterGradient },
+
+  depthwise_conv_2d: {
+    lower({ inputs, outputs: [output], attrs }) {
+      const [input, filter, bias] = inputs as readonly [Operand, Operand, Operand?];
+      const args = [input.region, filter.region, output!.region, bias?.region ?? 0];
+      return [[{ code: code.DEPTHWISE, args: [...args, ...depthwiseWords(input.shape, filter.shape, attrs)] }]];
+    },
+  },
+  depthwise_conv_2d_grad_input: {
+    lower({ inputs, outputs: [result], attrs }) {
+      const [gradient, filter] = inputs as readonly [Operand, Operand];
+      const words = depthwiseWords(attrs.inputShape, filter.shape, attrs);
+      const args = [result!.region, filter.region, gradient.region, 0, ...words];
+      return [[{ code: code.DEPTHWISE_GRAD_INPUT, args }]];
+    },
+  },
+  depthwise_conv_2d_grad_filter: {
+    lower({ inputs, outputs: [result], attrs, temporary }) {
+      const [input, gradient] = inputs as readonly [Operand, Operand];
+      const { count, region } = result!;
+      const slices = slicesOf(input.shape[0]!);
+      const partial = temporary(slices * count * 4);
+      const words = depthwiseWords(input.shape, attrs.filterShape, attrs);
+      const args = [input.region, partial, gradient.region, 0, ...words, slices];
+      return [
+        [{ code: code.DEPTHWISE_GRAD_FILTER, args }],
+        [{ code: code.REDUCE, args: [partial, region, 1, slices, count, 1], scratchBytes: count * 8 }],
+      ];
+    },
+  },
+  transpose_conv: {
+    // The input gradient of the convolution that it turns round, whose filter has inputs and outputs exchanged.
+    lower(node) {
+      const [input, filter, bias] = node.inputs as readonly [Operand, Operand, Operand?];
+      const [output] = node.outputs as readonly [Operand];
+      const copy = transposition(filter.shape, { permutation: [3, 1, 2, 0] });
+      const exchanged = { region: node.temporary(filter.count * 4), shape: copy.sizes, count: filter.count };
+      const attrs = { ...convolutionAttrs(node.attrs), inputShape: output.shape };
+      const phases = [
+        ...moved(node, [[filter.region, copy]], exchanged.region),
+        ...lowerInputGradient({ ...node, inputs: [input, exchanged], attrs }),
+      ];
+      if (bias === undefined) return phases;
+      const expanded = node.temporary(output.count * 4);
+      return [
+        ...phases,
+        ...expand(node, bias.region, expanded, output.shape, [0, 1, 2], 1),
+        [{ code: code.ADD, args: [expanded, output.region, output.region, output.count] }],
+      ];
+    },
+  },
 
   fully_connected: {
     lower(node) {
@@ -151,21 +213,71 @@ export const kernels: Kernels = {
   },
   // A view: the planner gives the output the input's memory.
   reshape: { lower: () => [] },
-  add: {
-    elementwise: [0, 1],
-    lower(node) {
-      const { shape, count, region } = node.outputs[0]!;
-      const expansions: Phase[] = [];
-      const operands = node.inputs.map((operand) => {
-        if (sameShape(operand.shape, shape)) return operand.region;
-        const offset = shape.length - operand.shape.length;
-        const axes = shape.map((_, axis) => axis).filter((axis) => (operand.shape[axis - offset] ?? 1) !== shape[axis]);
-        const expanded = node.temporary(count * 4);
-        expansions.push(...expand(node, operand.region, expanded, shape, axes, 1));
-        return expanded;
-      });
-      return [...expansions, [{ code: code.ADD, args: [...operands, region, count] }]];
+  squeeze: { lower: () => [] },
+  transpose: {
+    lower: (node) => {
+      const input = node.inputs[0]!;
+      return moved(node, [[input.region, transposition(input.shape, node.attrs)]], node.outputs[0]!.region);
     },
+  },
+  pad: {
+    lower(node) {
+      const [input, output] = [node.inputs[0]!, node.outputs[0]!];
+      return [zeros(output), ...moved(node, [[input.region, paddingCopy(input.shape, node.attrs)]], output.region)];
+    },
+  },
+  strided_slice: {
+    lower(node) {
+      const input = node.inputs[0]!;
+      return moved(node, [[input.region, sliceCopy(input.shape, node.attrs)]], node.outputs[0]!.region);
+    },
+  },
+  strided_slice_grad: {
+    lower(node) {
+      const [gradient, result] = [node.inputs[0]!, node.outputs[0]!];
+      const { sizes, from, to } = sliceCopy(node.attrs.inputShape, node.attrs);
+      return [zeros(result), ...moved(node, [[gradient.region, { sizes, from: to, to: from }]], result.region)];
+    },
+  },
+  split: {
+    lower(node) {
+      const input = node.inputs[0]!;
+      return splitCopies(input.shape, node.attrs).flatMap((copy, index) =>
+        moved(node, [[input.region, copy]], node.outputs[index]!.region),
+      );
+    },
+  },
+  concatenation: {
+    lower(node) {
+      const copies = concatenationCopies(node.inputs, node.attrs);
+      const sources = copies.map((copy, index) => [node.inputs[index]!.region, copy] as const);
+      return moved(node, sources, node.outputs[0]!.region);
+    },
+  },
+  resize_bilinear: { lower: (node) => resize(node, node.inputs[0]!.shape, bilinearTaps, code.RESIZE) },
+  resize_bilinear_grad: { lower: (node) => resize(node, node.attrs.inputShape, bilinearTaps, code.RESIZE_GRAD) },
+  resize_nearest_neighbor: { lower: (node) => resize(node, node.inputs[0]!.shape, nearestTaps, code.RESIZE) },
+  resize_nearest_neighbor_grad: { lower: (node) => resize(node, node.attrs.inputShape, nearestTaps, code.RESIZE_GRAD) },
+
+  add: { elementwise: [0, 1], lower: (node) => broadcast(node, code.ADD) },
+  sub: { elementwise: [0, 1], lower: (node) => broadcast(node, code.SUBTRACT) },
+  mul: { elementwise: [0, 1], lower: (node) => broadcast(node, code.MULTIPLY) },
+
+  leaky_relu: { elementwise: [0], lower: (node) => functionOf(node, code.LEAKY_RELU, node.attrs.alpha) },
+  leaky_relu_grad: { elementwise: [0, 1], lower: (node) => slopeOf(node, code.LEAKY_RELU, node.attrs.alpha) },
+  hard_swish: { elementwise: [0], lower: (node) => functionOf(node, code.HARD_SWISH, 0) },
+  hard_swish_grad: { elementwise: [0, 1], lower: (node) => slopeOf(node, code.HARD_SWISH, 0) },
+  logistic: { elementwise: [0], lower: (node) => functionOf(node, code.LOGISTIC, 0) },
+  tanh: { elementwise: [0], lower: (node) => functionOf(node, code.TANH, 0) },
+  l2_normalization: {
+    lower: ({ inputs, outputs }) => [
+      [{ code: code.L2_NORMALIZE, args: [...regions([...inputs, ...outputs]), ...rowsOf(outputs[0]!)] }],
+    ],
+  },
+  l2_normalization_grad: {
+    lower: ({ inputs, outputs }) => [
+      [{ code: code.L2_NORMALIZE_GRAD, args: [...regions([...inputs, ...outputs]), ...rowsOf(outputs[0]!)] }],
+    ],
   },
 
   softmax: {
@@ -319,6 +431,101 @@ function normApply(operands: readonly Region[], x: Operand, channels: number, ep
 
 function rectify({ inputs, outputs }: KernelNode<'relu'> | KernelNode<'relu6'>, limit: number): readonly Phase[] {
   return [[{ code: code.RELU, args: [...regions([...inputs, ...outputs]), outputs[0]!.count, float32Bits(limit)] }]];
+}
+
+type Elementwise = Pick<KernelNode<FloatOp>, 'inputs' | 'outputs'>;
+
+function functionOf({ inputs, outputs }: Elementwise, which: number, parameter: number): readonly Phase[] {
+  const args = [...regions([...inputs, ...outputs]), outputs[0]!.count, which, float32Bits(parameter)];
+  return [[{ code: code.FUNCTION, args }]];
+}
+
+function slopeOf({ inputs, outputs }: Elementwise, which: number, parameter: number): readonly Phase[] {
+  const args = [...regions([...inputs, ...outputs]), outputs[0]!.count, which, float32Bits(parameter)];
+  return [[{ code: code.FUNCTION_GRAD, args }]];
+}
+
+/** Two operands, each brought to the shape of the output first. */
+function broadcast(node: Elementwise & Pick<KernelNode<FloatOp>, 'temporary'>, opcode: number): readonly Phase[] {
+  const { shape, count, region } = node.outputs[0]!;
+  const expansions: Phase[] = [];
+  const operands = node.inputs.map((operand) => {
+    if (sameShape(operand.shape, shape)) return operand.region;
+    const offset = shape.length - operand.shape.length;
+    const axes = shape.map((_, axis) => axis).filter((axis) => (operand.shape[axis - offset] ?? 1) !== shape[axis]);
+    const expanded = node.temporary(count * 4);
+    expansions.push(...expand(node, operand.region, expanded, shape, axes, 1));
+    return expanded;
+  });
+  return [...expansions, [{ code: opcode, args: [...operands, region, count] }]];
+}
+
+/** How many rows along the last axis, and how long they are. */
+function rowsOf({ shape, count }: Operand): readonly [number, number] {
+  const depth = shape.at(-1) ?? 1;
+  return [count / depth, depth];
+}
+
+function zeros({ region, count }: Operand): Phase {
+  return [{ code: code.FILL, args: [region, count, float32Bits(0)] }];
+}
+
+/** Copies to places that do not meet. */
+function moved(
+  { table }: Pick<KernelNode<FloatOp>, 'table'>,
+  copies: readonly (readonly [from: Region, copy: StridedCopy])[],
+  to: Region,
+): readonly Phase[] {
+  return [
+    copies.map(([from, copy]) => {
+      const axes = joinAxes(copy);
+      const words = (['size', 'from', 'to'] as const).flatMap((what) => axes.map((axis) => axis[what]));
+      const args = [from, to, copy.from.offset, copy.to.offset, axes.length, table(words)];
+      return { code: code.COPY_STRIDED, args };
+    }),
+  ];
+}
+
+interface CopyAxis {
+  readonly size: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Axes that both sides walk as one become one; axes of length 1 vanish. At least one is left. */
+function joinAxes({ sizes, from, to }: StridedCopy): readonly CopyAxis[] {
+  const joined: CopyAxis[] = [];
+  for (const [axis, size] of sizes.entries()) {
+    if (size === 1) continue;
+    const next = { size, from: from.strides[axis]!, to: to.strides[axis]! };
+    const last = joined.at(-1);
+    if (last?.from === next.from * size && last.to === next.to * size) {
+      joined[joined.length - 1] = { ...next, size: last.size * size };
+    } else joined.push(next);
+  }
+  return joined.length > 0 ? joined : [{ size: 1, from: 1, to: 1 }];
+}
+
+function resize(
+  { inputs, outputs, attrs, table }: Pick<KernelNode<'resize_bilinear'>, 'inputs' | 'outputs' | 'attrs' | 'table'>,
+  input: Shape,
+  taps: Taps,
+  opcode: number,
+): readonly Phase[] {
+  const words = (size: number, output: number): Region =>
+    table(taps(size, output, attrs).flatMap(({ low, high, fraction }) => [low, high, float32Bits(fraction)]));
+  const tables = [words(input[1]!, attrs.size[0]), words(input[2]!, attrs.size[1])];
+  return [[{ code: opcode, args: [...regions([...inputs, ...outputs]), ...input, ...attrs.size, ...tables] }]];
+}
+
+function depthwiseWords(input: Shape, filter: Shape, attrs: Conv2dAttrs): readonly number[] {
+  const [, filterHeight, filterWidth, outputs] = filter as [number, number, number, number];
+  const window = slidingWindow(input, [filterHeight, filterWidth], attrs, attrs.dilations);
+  const { outputHeight, outputWidth, padTop, padLeft } = window;
+  return [
+    ...[...input, outputHeight, outputWidth, filterHeight, filterWidth, outputs / input[3]!],
+    ...[...attrs.strides, ...attrs.dilations, padTop, padLeft],
+  ];
 }
 
 function poolWords(input: Shape, attrs: PoolAttrs): readonly number[] {

@@ -11,15 +11,28 @@ export const RELU = 12;
 export const RELU_GRAD = 13;
 export const EXPAND = 14;
 
+export const SUBTRACT = 15;
+export const MULTIPLY = 16;
+export const FILL = 17;
+export const COPY_STRIDED = 18;
+export const FUNCTION = 19;
+
 export const PACK_PANELS = 20;
 export const CONVOLVE = 21;
 export const FILTER_GRADIENT = 22;
 export const COMBINE_FILTER_GRADIENT = 23;
 
+export const DEPTHWISE = 24;
+export const DEPTHWISE_GRAD_INPUT = 25;
+export const DEPTHWISE_GRAD_FILTER = 26;
+
 export const MAX_POOL = 30;
 export const MAX_POOL_GRAD = 31;
 export const AVERAGE_POOL = 32;
 export const AVERAGE_POOL_GRAD = 33;
+
+export const RESIZE = 34;
+export const RESIZE_GRAD = 35;
 
 export const REDUCE = 40;
 export const REDUCE_SLICES = 41;
@@ -35,6 +48,10 @@ export const FAKE_QUANT = 60;
 export const OBSERVE_RANGE = 62;
 export const OBSERVE_SLICES = 63;
 
+export const FUNCTION_GRAD = 65;
+export const L2_NORMALIZE = 66;
+export const L2_NORMALIZE_GRAD = 67;
+
 export const SOFTMAX = 70;
 export const CROSS_ENTROPY_ROWS = 71;
 export const CROSS_ENTROPY_SUM = 72;
@@ -48,6 +65,12 @@ export const ZERO_DEBIAS = 83;
 export const MOMENTUM_UPDATE = 84;
 export const ADAM_UPDATE = 85;
 export const CROSS_REPLICA = 86;
+
+/** The functions of FUNCTION and FUNCTION_GRAD. */
+export const LEAKY_RELU = 0;
+export const HARD_SWISH = 1;
+export const LOGISTIC = 2;
+export const TANH = 3;
 
 /** Scope of an instruction: cut among the threads of one replica's team, or among all threads. */
 export const TEAM = 0;

@@ -222,7 +222,9 @@ function initialData({ source, name }: Value): Float32Array | null {
 
 /** Whether the output is the input under another name. */
 function isView(node: Node, perReplica: ReadonlySet<string>): boolean {
-  return node.op === 'reshape' || (node.op === 'cross_replica' && !perReplica.has(node.inputs[0]!));
+  return (
+    node.op === 'reshape' || node.op === 'squeeze' || (node.op === 'cross_replica' && !perReplica.has(node.inputs[0]!))
+  );
 }
 
 /**

@@ -4,13 +4,17 @@ import { floats, integer, pointer } from './arguments';
 import { barrier } from './barrier';
 import { normApply, normGradApply, normGradStatistics, normGradSums, normStatistics, normSums } from './batch-norm';
 import { combineFilterGradient, convolve, filterGradient } from './convolution';
+import { depthwise, depthwiseGradFilter, depthwiseGradInput } from './depthwise';
 import { add, copy, expand, relu, reluGrad } from './elementwise';
+import { applyFunction, applyFunctionGrad, l2Normalize, l2NormalizeGrad, multiply, subtract } from './functions';
 import { packPanels } from './gemm';
 import { crossEntropyGrad, crossEntropyRows, crossEntropySum, softmax, top1Count } from './loss';
+import { copyStrided, fill } from './move';
 import { adamUpdate, crossReplica, increment, momentumUpdate, movingAverage, reached, zeroDebias } from './optimizer';
 import { averagePool, averagePoolGrad, maxPool, maxPoolGrad } from './pool';
 import { fakeQuant, observeRange, observeSlices } from './quant';
 import { reduce, reduceSlices } from './reduce';
+import { resize, resizeGrad } from './resize';
 
 /**
  * Runs a program to its end.
@@ -56,6 +60,30 @@ export function run(
       case code.EXPAND:
         expand(args, part, parts);
         break;
+      case code.SUBTRACT:
+        subtract(args, part, parts);
+        break;
+      case code.MULTIPLY:
+        multiply(args, part, parts);
+        break;
+      case code.FILL:
+        fill(args, part, parts);
+        break;
+      case code.COPY_STRIDED:
+        copyStrided(args, part, parts);
+        break;
+      case code.FUNCTION:
+        applyFunction(args, part, parts);
+        break;
+      case code.FUNCTION_GRAD:
+        applyFunctionGrad(args, part, parts);
+        break;
+      case code.L2_NORMALIZE:
+        l2Normalize(args, part, parts);
+        break;
+      case code.L2_NORMALIZE_GRAD:
+        l2NormalizeGrad(args, part, parts);
+        break;
       case code.PACK_PANELS:
         packPanels(args, part, parts);
         break;
@@ -68,6 +96,15 @@ export function run(
       case code.COMBINE_FILTER_GRADIENT:
         combineFilterGradient(args, part, parts);
         break;
+      case code.DEPTHWISE:
+        depthwise(args, part, parts);
+        break;
+      case code.DEPTHWISE_GRAD_INPUT:
+        depthwiseGradInput(args, part, parts);
+        break;
+      case code.DEPTHWISE_GRAD_FILTER:
+        depthwiseGradFilter(args, part, parts);
+        break;
       case code.MAX_POOL:
         maxPool(args, part, parts);
         break;
@@ -79,6 +116,12 @@ export function run(
         break;
       case code.AVERAGE_POOL_GRAD:
         averagePoolGrad(args, part, parts);
+        break;
+      case code.RESIZE:
+        resize(args, part, parts);
+        break;
+      case code.RESIZE_GRAD:
+        resizeGrad(args, part, parts);
         break;
       case code.REDUCE:
         reduce(args, part, parts, scratch);

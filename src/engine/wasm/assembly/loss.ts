@@ -11,7 +11,7 @@ function powerOfTwo(exponent: i32): f64 {
   return reinterpret<f64>((<i64>(exponent + 1023)) << 52);
 }
 
-function exponential(x: f64): f64 {
+export function exponential(x: f64): f64 {
   if (!(x > -745.2)) return x != x ? NaN : 0;
   if (x > 709.78) return Infinity;
   const k = floor<f64>(x / Math.LN2 + 0.5);

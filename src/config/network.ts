@@ -1,0 +1,70 @@
+import type { Diagnostic } from '../core/diagnostic.ts';
+import { numElements, zeros } from '../core/tensor.ts';
+import type { Shape } from '../core/tensor.ts';
+import { valueOf } from '../graph/graph.ts';
+import { buildModel } from '../models/build.ts';
+import type { ModelSpec } from '../models/layers.ts';
+import { ShapeError } from '../ops/define.ts';
+import type { Locate } from './source.ts';
+
+/** What of a network does not fit the images or the classes: known before anything is trained. */
+export function networkDiagnostics(spec: ModelSpec, locate: Locate, inLayers: boolean): Diagnostic[] {
+  const built = outputShape(spec);
+  if (built instanceof ShapeError) {
+    const { index, input, error } = firstMisfit(spec, built);
+    const layer = spec.layers[index]?.name ?? '';
+    return [
+      {
+        code: 'layer-does-not-fit',
+        place: locate(inLayers ? ['model', 'layers', String(index)] : ['model'], 'value'),
+        message: `layer \`${layer}\` gets ${shapeText(input)}: ${error.message}`,
+        hint: 'change this layer or those before it, or take larger images',
+      },
+    ];
+  }
+  const classes = spec.classes.length;
+  if (built.length === 2 && built[1] === classes) return [];
+  return [
+    {
+      code: 'wrong-output',
+      place: locate(inLayers ? ['model', 'layers', String(spec.layers.length - 1)] : ['model'], 'value'),
+      message: `the network gives ${shapeText(built)} for each image; expected ${classes} scores, one per class`,
+      hint: `end it with { kind: fully_connected, units: ${classes} }`,
+    },
+  ];
+}
+
+/** Of one image, with the batch of 1 in front. */
+function outputShape(spec: ModelSpec): Shape | ShapeError {
+  const weights = { kind: 'given', tensor: (_name: string, shape: Shape) => zeros('float32', shape) } as const;
+  try {
+    const graph = buildModel(spec, 1, 'inference', weights);
+    return valueOf(graph, graph.outputs[0] ?? '').type.shape;
+  } catch (error) {
+    if (error instanceof ShapeError) return error;
+    throw error;
+  }
+}
+
+/** The first layer with which the network cannot be built, and what it is given. */
+function firstMisfit(spec: ModelSpec, whole: ShapeError): { index: number; input: Shape; error: ShapeError } {
+  let input: Shape = [1, ...spec.image];
+  for (let index = 0; index < spec.layers.length; index++) {
+    const built = outputShape({ ...spec, layers: spec.layers.slice(0, index + 1) });
+    if (built instanceof ShapeError) return { index, input, error: built };
+    input = built;
+  }
+  return { index: spec.layers.length - 1, input, error: whole };
+}
+
+function shapeText(shape: Shape): string {
+  const [, ...rest] = shape;
+  switch (rest.length) {
+    case 1:
+      return `${rest[0]} values`;
+    case 3:
+      return `${rest.slice(0, 2).join(' x ')} pixels of ${rest[2]} channels`;
+    default:
+      return `${numElements(rest)} values of shape [${rest.join(', ')}]`;
+  }
+}

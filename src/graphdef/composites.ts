@@ -1,0 +1,171 @@
+/**
+ * Functions that TensorFlow spells out in several nodes, as Keras writes them, and that are one op here and in .tflite
+ * files. In between they are single nodes of names that TensorFlow does not know: HardSwish and L2Normalize.
+ */
+import { floatTensor, tensor } from '../core/tensor.ts';
+import type { Tensor } from '../core/tensor.ts';
+import type { AttributeValue } from '../protobuf/attribute-value.ts';
+import type { NodeDef } from '../protobuf/graph-def.ts';
+import { parseInput } from '../protobuf/graph-def.ts';
+
+const FLOAT: readonly (readonly [string, AttributeValue])[] = [['T', { kind: 'type', value: 'float32' }]];
+
+function plainNode(op: string, name: string, inputs: readonly string[], more: typeof FLOAT = []): NodeDef {
+  return { name, op, inputs, device: '', attributes: new Map([...FLOAT, ...more]) };
+}
+
+function constant(name: string, value: Tensor<'float32'> | Tensor<'int32'>): NodeDef {
+  const attributes = new Map<string, AttributeValue>([
+    ['dtype', { kind: 'type', value: value.dtype }],
+    ['value', { kind: 'tensor', value: { kind: 'numeric', type: value.dtype, tensor: value } }],
+  ]);
+  return { name, op: 'Const', inputs: [], device: '', attributes };
+}
+
+/** Writes composites out; the last node of each has its name. */
+export function expandComposites(nodes: readonly NodeDef[]): readonly NodeDef[] {
+  return nodes.flatMap((node) => {
+    const { op, name } = node;
+    const [x = ''] = node.inputs;
+    switch (op) {
+      case 'HardSwish':
+        return [
+          constant(`${name}/three`, floatTensor([], [3])),
+          plainNode('AddV2', `${name}/add`, [x, `${name}/three`]),
+          plainNode('Relu6', `${name}/relu6`, [`${name}/add`]),
+          plainNode('Mul', `${name}/mul`, [x, `${name}/relu6`]),
+          constant(`${name}/sixth`, floatTensor([], [1 / 6])),
+          plainNode('Mul', name, [`${name}/mul`, `${name}/sixth`]),
+        ];
+      case 'L2Normalize':
+        return [
+          plainNode('Square', `${name}/square`, [x]),
+          constant(`${name}/axis`, tensor('int32', [1], Int32Array.of(-1))),
+          plainNode(
+            'Sum',
+            `${name}/sum`,
+            [`${name}/square`, `${name}/axis`],
+            [
+              ['Tidx', { kind: 'type', value: 'int32' }],
+              ['keep_dims', { kind: 'bool', value: true }],
+            ],
+          ),
+          // The square of the least length that the op divides by.
+          constant(`${name}/epsilon`, floatTensor([], [1e-12])),
+          plainNode('Maximum', `${name}/maximum`, [`${name}/sum`, `${name}/epsilon`]),
+          plainNode('Rsqrt', `${name}/rsqrt`, [`${name}/maximum`]),
+          plainNode('Mul', name, [x, `${name}/rsqrt`]),
+        ];
+      default:
+        return [node];
+    }
+  });
+}
+
+interface Match {
+  readonly op: 'HardSwish' | 'L2Normalize';
+  readonly input: string;
+  /** Nodes that the composite stands for, apart from its last. */
+  readonly inner: readonly string[];
+}
+
+/** Finds composites, in any order of the factors, and leaves out the nodes that only they read. */
+export function recognizeComposites(nodes: readonly NodeDef[]): readonly NodeDef[] {
+  const byName = new Map(nodes.map((node) => [node.name, node]));
+  const inner = new Set<string>();
+  const rewritten = nodes.map((node) => {
+    const match = node.op === 'Mul' ? (matchHardSwish(byName, node) ?? matchL2Normalize(byName, node)) : null;
+    if (match === null) return node;
+    for (const name of match.inner) inner.add(name);
+    return plainNode(match.op, node.name, [match.input]);
+  });
+  let kept = rewritten;
+  for (let before = -1; before !== kept.length;) {
+    before = kept.length;
+    const read = new Set(kept.flatMap(({ inputs }) => inputs.map(nodeName)));
+    kept = kept.filter(({ name }) => !inner.has(name) || read.has(name));
+  }
+  return kept;
+}
+
+type Nodes = ReadonlyMap<string, NodeDef>;
+
+function nodeName(input: string): string {
+  return parseInput(input).node;
+}
+
+/** The node behind an input if it is one of these ops. */
+function behind(nodes: Nodes, input: string | undefined, ...ops: readonly string[]): NodeDef | null {
+  const node = input === undefined ? undefined : nodes.get(nodeName(input));
+  return node !== undefined && ops.includes(node.op) ? node : null;
+}
+
+function isScalar(nodes: Nodes, input: string | undefined, expected: number): boolean {
+  const value = behind(nodes, input, 'Const')?.attributes.get('value');
+  if (value?.kind !== 'tensor' || value.value.kind !== 'numeric') return false;
+  const { data } = value.value.tensor;
+  return data.length === 1 && Math.abs(Number(data[0]) - expected) < 1e-6;
+}
+
+/** Both orders of two operands. */
+function orders({ inputs: [a = '', b = ''] }: NodeDef): readonly (readonly [string, string])[] {
+  return [
+    [a, b],
+    [b, a],
+  ];
+}
+
+/** relu6(x + 3): x and the nodes that make it. */
+function matchGate(nodes: Nodes, input: string): { readonly x: string; readonly inner: readonly string[] } | null {
+  const relu6 = behind(nodes, input, 'Relu6');
+  const sum = behind(nodes, relu6?.inputs[0], 'AddV2', 'Add');
+  if (relu6 === null || sum === null) return null;
+  for (const [x, three] of orders(sum)) {
+    if (isScalar(nodes, three, 3)) return { x, inner: [relu6.name, sum.name, nodeName(three)] };
+  }
+  return null;
+}
+
+/** (x * relu6(x + 3)) / 6 or x * (relu6(x + 3) / 6), the division as a product with a sixth. */
+function matchHardSwish(nodes: Nodes, root: NodeDef): Match | null {
+  for (const [first, second] of orders(root)) {
+    const product = behind(nodes, first, 'Mul');
+    if (product === null) continue;
+    for (const [a, b] of orders(product)) {
+      const gate = matchGate(nodes, b);
+      if (gate === null) continue;
+      const inner = [product.name, ...gate.inner];
+      if (isScalar(nodes, second, 1 / 6) && a === gate.x) {
+        return { op: 'HardSwish', input: a, inner: [...inner, nodeName(second)] };
+      }
+      if (isScalar(nodes, a, 1 / 6) && second === gate.x) {
+        return { op: 'HardSwish', input: second, inner: [...inner, nodeName(a)] };
+      }
+    }
+  }
+  return null;
+}
+
+/** x * rsqrt(max(sum(x * x over the last axis), epsilon)), as tf.math.l2_normalize writes it. */
+function matchL2Normalize(nodes: Nodes, root: NodeDef): Match | null {
+  for (const [x, factor] of orders(root)) {
+    const rsqrt = behind(nodes, factor, 'Rsqrt');
+    const maximum = behind(nodes, rsqrt?.inputs[0], 'Maximum');
+    if (rsqrt === null || maximum === null) continue;
+    for (const [total, epsilon] of orders(maximum)) {
+      const sum = behind(nodes, total, 'Sum');
+      const square = behind(nodes, sum?.inputs[0], 'Square');
+      if (sum === null || square?.inputs[0] !== x || !isScalar(nodes, epsilon, 0) || !isLastAxis(nodes, sum)) continue;
+      const [, axis = ''] = sum.inputs;
+      const inner = [rsqrt, maximum, sum, square].map(({ name }) => name);
+      return { op: 'L2Normalize', input: x, inner: [...inner, nodeName(epsilon), nodeName(axis)] };
+    }
+  }
+  return null;
+}
+
+/** Said as -1: the rank is not known here. */
+function isLastAxis(nodes: Nodes, sum: NodeDef): boolean {
+  const keepDims = sum.attributes.get('keep_dims');
+  return keepDims?.kind === 'bool' && keepDims.value && isScalar(nodes, sum.inputs[1], -1);
+}

@@ -1,0 +1,52 @@
+/** What a program may use of qpipe: the commands as functions, and the formats that they read and write. */
+export type { CompareOptions } from './cli/compare.ts';
+export { compare, comparisonText } from './cli/compare.ts';
+export type { GraphOptions } from './cli/graph.ts';
+export { graphText } from './cli/graph.ts';
+export type {
+  GraphDefInspection,
+  InspectedTensor,
+  Inspection,
+  SafetensorsInspection,
+  TfliteInspection,
+} from './cli/inspect.ts';
+export { inspect } from './cli/inspect.ts';
+export { inspectionText } from './cli/inspect-text.ts';
+export type { PredictOptions } from './cli/predict.ts';
+export { predict } from './cli/predict.ts';
+export { writeReport } from './cli/report.ts';
+export type { RunOptions, RunResult } from './cli/run.ts';
+export { run } from './cli/run.ts';
+export type { Validation } from './cli/validate.ts';
+export { validate } from './cli/validate.ts';
+
+export type { LoadedPipeline } from './config/load.ts';
+export { loadPipeline, parsePipeline } from './config/load.ts';
+export type { ResolvedPipeline } from './config/resolve.ts';
+export type { PipelineConfig } from './config/schema.ts';
+export type { Comparison } from './report/compare.ts';
+export type { Report } from './report/report.ts';
+export type { RunEvent } from './runner/event.ts';
+export { Interrupted } from './runner/execute.ts';
+export type { RunRecord, StageRecord } from './runner/record.ts';
+
+export type { QuantParams } from './core/affine.ts';
+export type { Diagnostic, Place } from './core/diagnostic.ts';
+export { UserError, formatDiagnostic, formatWarning } from './core/diagnostic.ts';
+export type { DataOf, DType, Shape, Tensor, TensorType } from './core/tensor.ts';
+export { tensor } from './core/tensor.ts';
+
+export { readNpy, writeNpy } from './files/npy.ts';
+export type { NamedTensors } from './files/safetensors.ts';
+export { readSafetensors, writeSafetensors } from './files/safetensors.ts';
+export type { Graph, Level, Node } from './graph/graph.ts';
+export { printGraph } from './graph/print.ts';
+export { readGraphDef } from './protobuf/graph-def.ts';
+export type { GraphDef, NodeDef } from './protobuf/graph-def.ts';
+export { readTflite } from './tflite/read.ts';
+export { writeTflite } from './tflite/write.ts';
+
+export type { Interpreter } from './interpreter/interpreter.ts';
+export { prepareInterpreter } from './interpreter/interpreter.ts';
+export type { LitertModel } from './interpreter/litert.ts';
+export { openLitert } from './interpreter/litert.ts';

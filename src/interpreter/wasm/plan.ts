@@ -1,0 +1,213 @@
+/** From an integer graph to programs: memory and instructions, all fixed before the first image. */
+import { internal, present } from '../../core/assert.ts';
+import type { DType } from '../../core/tensor.ts';
+import { bytesOf, elementBytes, numElements } from '../../core/tensor.ts';
+import type { Graph, Node, Value } from '../../graph/graph.ts';
+import { valueOf } from '../../graph/graph.ts';
+import type { IntegerNode } from '../../ops/define.ts';
+import { kernelOf } from './kernels.ts';
+import { END, SLACK_BYTES } from './opcodes.ts';
+import type { Argument, Instruction, KernelNode, Operand, Region } from './program.ts';
+
+/** A typed array in the shared memory. */
+export interface View {
+  readonly dtype: DType;
+  readonly address: number;
+  readonly length: number;
+}
+
+/** What a thread does for each image, in order. Plain data: it is sent to the threads. */
+export type Step =
+  | { readonly kind: 'program'; readonly address: number }
+  | {
+      readonly kind: 'reference';
+      readonly op: Node['op'];
+      readonly node: IntegerNode<Node['attrs']>;
+      readonly inputs: readonly View[];
+      readonly outputs: readonly View[];
+    };
+
+/** An input or output of the model: the images of a turn lie one after the other from `address`. */
+export interface Port extends View {
+  readonly name: string;
+  readonly imageBytes: number;
+}
+
+export interface ThreadPlan {
+  readonly steps: readonly Step[];
+  /** Where this thread has its own copy of each input and output. */
+  readonly inputs: readonly number[];
+  readonly outputs: readonly number[];
+}
+
+export interface Plan {
+  readonly memoryBytes: number;
+  /** Most images of one turn. */
+  readonly turnImages: number;
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+  readonly threads: readonly ThreadPlan[];
+  /** Every value as thread `thread` left it. */
+  valueOn(thread: number, name: string): View;
+  /** Writes constants and programs. */
+  initialize(memory: ArrayBufferLike): void;
+}
+
+/** One cache line: no two tensors share one, so threads never contend for a line. */
+const ALIGNMENT = 64;
+
+/** Words by which the main thread and the others agree, each in a cache line of its own; see worker.ts. */
+export const CONTROL = { turn: 16, images: 32, next: 48, finished: 64, taker: 80 } as const;
+const CONTROL_BYTES = 384;
+
+// Long enough that waking the threads costs nothing, short enough for a progress bar and Ctrl-C.
+const LONGEST_TURN = 250;
+const TURN_BYTES = 2 ** 26;
+
+export function makePlan(graph: Graph, threads: number): Plan {
+  const constants = allocator();
+  const values = allocator();
+  const data: { readonly region: Region; readonly bytes: Uint8Array }[] = [];
+  const placeConstant = (array: Exclude<Operand['constant'], null> | Int16Array): Region => {
+    const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+    const region = { area: 'constants', offsetBytes: constants.place(bytes.length) } as const;
+    data.push({ region, bytes });
+    return region;
+  };
+  const operands = new Map(
+    [...graph.values.values()].map((value) => [value.name, operandOf(value, placeConstant, values.place)] as const),
+  );
+  const operand = (name: string): Operand => present(operands.get(name), `memory of "${name}"`);
+
+  let scratchBytes = 0;
+  const lowered = graph.nodes.map((node) => {
+    const scratch = allocator();
+    const kernelNode: KernelNode<never> = {
+      inputs: node.inputs.map(operand),
+      outputs: node.outputs.map(operand),
+      // Pairs with the kernel of the same op, which `kernelOf` cannot tell the compiler.
+      attrs: node.attrs as never,
+      constant: placeConstant,
+      scratch: (bytes) => ({ area: 'scratch', offsetBytes: scratch.place(bytes) }),
+    };
+    const kernel = kernelOf(node.op);
+    const instructions = kernel === 'reference' ? kernel : kernel.lower(kernelNode);
+    scratchBytes = Math.max(scratchBytes, scratch.bytes());
+    return { node, instructions };
+  });
+
+  const memory = allocator(CONTROL_BYTES);
+  const constantsBase = memory.place(constants.bytes());
+  const valuesBases = Array.from({ length: threads }, () => memory.place(values.bytes()));
+  const scratchBases = Array.from({ length: threads }, () => memory.place(scratchBytes));
+  const addressOn =
+    (thread: number) =>
+    ({ area, offsetBytes }: Region): number => {
+      if (area === 'constants') return constantsBase + offsetBytes;
+      return (area === 'values' ? valuesBases : scratchBases)[thread]! + offsetBytes;
+    };
+  const viewOn = (thread: number, { type, count, region }: Operand): View => {
+    return { dtype: type.dtype, address: addressOn(thread)(region), length: count };
+  };
+
+  const programs: { readonly address: number; readonly words: Int32Array }[] = [];
+  const threadPlans = Array.from({ length: threads }, (_, thread): ThreadPlan => {
+    const steps: Step[] = [];
+    let pending: Instruction[] = [];
+    const flush = (): void => {
+      if (pending.length === 0) return;
+      const words = encode(pending, addressOn(thread));
+      const address = memory.place(words.byteLength);
+      programs.push({ address, words });
+      steps.push({ kind: 'program', address });
+      pending = [];
+    };
+    for (const { node, instructions } of lowered) {
+      if (instructions !== 'reference') {
+        pending.push(...instructions);
+        continue;
+      }
+      flush();
+      steps.push({
+        kind: 'reference',
+        op: node.op,
+        node: {
+          inputs: node.inputs.map((input) => plainOperand(graph, input)),
+          outputs: node.outputs.map((output) => plainOperand(graph, output)),
+          attrs: node.attrs,
+        },
+        inputs: node.inputs.map((input) => viewOn(thread, operand(input))),
+        outputs: node.outputs.map((output) => viewOn(thread, operand(output))),
+      });
+    }
+    flush();
+    const addresses = (names: readonly string[]) => names.map((name) => viewOn(thread, operand(name)).address);
+    return { steps, inputs: addresses(graph.inputs), outputs: addresses(graph.outputs) };
+  });
+
+  const imageBytes = (name: string): number => byteSize(valueOf(graph, name));
+  const bytesOfImage = [...graph.inputs, ...graph.outputs].reduce((total, name) => total + imageBytes(name), 0);
+  const turnImages = Math.max(1, Math.min(LONGEST_TURN, Math.floor(TURN_BYTES / bytesOfImage)));
+  const port = (name: string): Port => {
+    const { type, count } = operand(name);
+    const address = memory.place(turnImages * imageBytes(name));
+    return { name, dtype: type.dtype, length: count, address, imageBytes: imageBytes(name) };
+  };
+  const [inputs, outputs] = [graph.inputs.map(port), graph.outputs.map(port)];
+
+  return {
+    memoryBytes: memory.bytes(),
+    turnImages,
+    inputs,
+    outputs,
+    threads: threadPlans,
+    valueOn: (thread, name) => viewOn(thread, operand(name)),
+    initialize(buffer) {
+      for (const { region, bytes } of data) new Uint8Array(buffer, addressOn(0)(region), bytes.length).set(bytes);
+      for (const { address, words } of programs) new Int32Array(buffer, address, words.length).set(words);
+    },
+  };
+}
+
+/** Places blocks one after the other, with room behind each for a vector that reads over its end. */
+function allocator(start = 0): { place: (bytes: number) => number; bytes: () => number } {
+  let end = start;
+  return {
+    place(bytes) {
+      const address = end;
+      end += Math.ceil((bytes + SLACK_BYTES) / ALIGNMENT) * ALIGNMENT;
+      return address;
+    },
+    bytes: () => end,
+  };
+}
+
+/** Values keep their memory to themselves, so each can be read after a run; a layer that differs is found that way. */
+function operandOf(
+  value: Value,
+  placeConstant: (array: Exclude<Operand['constant'], null>) => Region,
+  placeValue: (bytes: number) => number,
+): Operand {
+  const { type, quant, source, name } = value;
+  const count = numElements(type.shape);
+  if (source.kind !== 'constant') {
+    return { type, quant, count, constant: null, region: { area: 'values', offsetBytes: placeValue(byteSize(value)) } };
+  }
+  const { data } = source.data;
+  if (data instanceof BigInt64Array) return internal(`"${name}" is int64; such tensors have no kernels`);
+  return { type, quant, count, constant: data, region: placeConstant(data) };
+}
+
+function byteSize({ type }: Value): number {
+  return numElements(type.shape) * elementBytes[type.dtype];
+}
+
+function plainOperand(graph: Graph, name: string): IntegerNode<unknown>['inputs'][number] {
+  const { type, quant } = valueOf(graph, name);
+  return { type, quant };
+}
+
+function encode(instructions: readonly Instruction[], addressOf: (region: Region) => number): Int32Array {
+  const word = (argument: Argument): number => (typeof argument === 'number' ? argument : addressOf(argument));
+  return Int32Array.from([...instructions.flatMap(({ code, args }) => [code, args.length, ...args.map(word)]), END, 0]);
+}

@@ -1,0 +1,58 @@
+/** The vocabulary in which kernels describe a node to the planner. */
+import type { IntegerOperand } from '../../ops/define.ts';
+import type { Attrs, OpName } from '../../ops/index.ts';
+
+type TrainingOp =
+  | `${string}_grad${string}`
+  | `${string}_update`
+  | `batch_norm${string}`
+  | `softmax_cross_entropy${string}`
+  | 'mat_mul'
+  | 'fake_quant'
+  | 'observe_range'
+  | 'top_1_count'
+  | 'increment'
+  | 'reached'
+  | 'moving_average'
+  | 'zero_debias'
+  | 'cross_replica';
+
+/** Ops that have an integer form. */
+export type IntegerOp = Exclude<OpName, TrainingOp>;
+
+/** A place in the shared memory: `constants` exist once, `values` and `scratch` once for each thread. */
+export interface Region {
+  readonly area: 'constants' | 'values' | 'scratch';
+  readonly offsetBytes: number;
+}
+
+/** An int32 word or an address. */
+export type Argument = number | Region;
+
+export interface Instruction {
+  /** One of opcodes.ts. */
+  readonly code: number;
+  readonly args: readonly Argument[];
+}
+
+export interface Operand extends IntegerOperand {
+  readonly region: Region;
+  readonly count: number;
+  /** What a constant holds; null for values that are computed. */
+  readonly constant: Int8Array | Uint8Array | Int32Array | Float32Array | null;
+}
+
+export interface KernelNode<K extends IntegerOp> {
+  readonly inputs: readonly Operand[];
+  readonly outputs: readonly Operand[];
+  readonly attrs: Attrs[K];
+  /** A constant of the kernel's own: packed weights, tables. */
+  readonly constant: (data: Int16Array | Int32Array) => Region;
+  /** Memory that the node may write while it runs; other nodes use the same. */
+  readonly scratch: (bytes: number) => Region;
+}
+
+export interface IntegerWasmKernel<K extends IntegerOp> {
+  /** @returns 'reference' where the kernel has no form for these operands, and the op's own loops run */
+  lower(node: KernelNode<K>): readonly Instruction[] | 'reference';
+}

@@ -1,0 +1,386 @@
+/** Float kernels, gradients and the state of training against TensorFlow's own. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { internal, present } from '../../src/core/assert.ts';
+import { createRandom } from '../../src/core/random.ts';
+import type { Random } from '../../src/core/random.ts';
+import type { FloatTensor, Shape } from '../../src/core/tensor.ts';
+import { expectDType, floatTensor, numElements, transposeTensor, zeros } from '../../src/core/tensor.ts';
+import { referenceEngine } from '../../src/engine/reference.ts';
+import { buildGraph } from '../../src/graph/builder.ts';
+import type { GraphBuilder } from '../../src/graph/builder.ts';
+import type { Level } from '../../src/graph/graph.ts';
+import { verify } from '../../src/graph/verify.ts';
+import { exportGraphDef } from '../../src/graphdef/export.ts';
+import { invertPermutation } from '../../src/graphdef/layout.ts';
+import { buildModel } from '../../src/models/build.ts';
+import type { ValueRef, Vjp } from '../../src/ops/define.ts';
+import type { Attrs, OpName } from '../../src/ops/index.ts';
+import { opNames, ops } from '../../src/ops/index.ts';
+import { insertFakeQuant } from '../../src/passes/insert-fake-quant.ts';
+import { writeGraphDef } from '../../src/protobuf/graph-def.ts';
+import { runFloat } from '../contract/evaluate.ts';
+import type { Sample } from '../contract/samples.ts';
+import { operandData, samples } from '../contract/samples.ts';
+import { dense, network, runSteps, scattered, trainingFeeds, uniform } from '../models/networks.ts';
+import type { Oracle, OracleValue } from './oracle.ts';
+import { expectList, expectTensor, hasOracle, openOracle } from './oracle.ts';
+import { seed } from './seed.ts';
+
+// Both sides add float32 products, in different orders.
+const TOLERANCE = 2e-5;
+
+/** Ops that TensorFlow's format has, in float. */
+const exportedOps = opNames.filter((op) => ops[op].graphdef !== null && ops[op].float !== null);
+
+describe.skipIf(!hasOracle)(`float kernels, ORACLE_SEED=${seed}`, () => {
+  let oracle: Oracle;
+  let cases = 0;
+  /** Exported ops, what their gradient rules emit, and what has a test of its own; two need no TensorFlow. */
+  const compared = new Set<OpName>(['cross_replica', 'top_1_count']);
+  beforeAll(() => void (oracle = openOracle()));
+  afterAll(() => {
+    oracle.close();
+    console.info(`float cases compared with TensorFlow: ${cases}`);
+  });
+
+  const evaluateList = async (expression: string, values: { readonly [name: string]: OracleValue }) =>
+    expectList(await oracle.evaluate(expression, values)).map(floatOf);
+
+  it.each(exportedOps)('%s and its gradient give the numbers of its TensorFlow node', async (op) => {
+    for (const sample of samples[op]) {
+      // The delay's switch is no part of an eval graph.
+      const isGated = op === 'fake_quant' && sample.inputs.length > 3;
+      if (sample.refusedBy?.graphdef !== undefined || isGated) continue;
+      const { failures, emitted } = await compareWithNode(oracle, op, sample, createRandom(seed, op, sample.name));
+      expect(failures, sample.name).toEqual([]);
+      for (const gradient of emitted) compared.add(gradient);
+      cases++;
+    }
+    compared.add(op);
+  });
+
+  describe('fake quant', () => {
+    it.each(['per tensor', 'per channel'] as const)('%s gives the same bits, forward and back', async (form) => {
+      const random = createRandom(seed, 'fake quant', form);
+      const channels = form === 'per tensor' ? null : 7;
+      let values = 0;
+      for (let index = 0; index < 150; index++) {
+        const attrs = {
+          bits: index % 3 === 0 ? 2 + random.below(15) : 8,
+          narrowRange: random.below(2) === 0,
+          axis: channels === null ? null : 1,
+        };
+        const [min, max] = randomRange(random, channels === null ? [] : [channels]);
+        const span = 1.5 * Math.max(...max.data, ...Array.from(min.data, Math.abs));
+        const x = uniform(random, [60, 7], -span, span);
+        const gradient = uniform(random, [60, 7]);
+        const suffix = channels === null ? '' : '_per_channel';
+        const options = 'num_bits=bits, narrow_range=narrow';
+        const [forward, back] = await evaluateList(
+          `[tf.quantization.fake_quant_with_min_max_vars${suffix}(x, low, high, ${options}), ` +
+            `tf.quantization.fake_quant_with_min_max_vars${suffix}_gradient(gradient, x, low, high, ${options})[0]]`,
+          { x, gradient, low: min, high: max, bits: attrs.bits, narrow: attrs.narrowRange },
+        );
+        const ours = ourFloat('fake_quant', [x, min, max], attrs)[0]!;
+        const oursBack = ourFloat('fake_quant_grad', [gradient, x, min, max], attrs)[0]!;
+        expect(differingBits(ours, forward!), `values of case ${index}, ${JSON.stringify(attrs)}`).toEqual([]);
+        expect(differingBits(oursBack, back!), `gradients of case ${index}, ${JSON.stringify(attrs)}`).toEqual([]);
+        values += x.data.length;
+      }
+      cases += 150;
+      console.info(`fake quant ${form}: ${values} values, all with the same bits`);
+      compared.add('fake_quant_grad');
+    });
+  });
+
+  it('batch norm of a training step, and its gradients', async () => {
+    for (const [index, shape] of [[4, 5, 6, 3], [2, 1, 3, 8], [16, 7, 7, 5]].entries()) {
+      const random = createRandom(seed, 'batch norm', `${index}`);
+      const channels = [shape.at(-1)!];
+      const epsilon = 1e-3;
+      const x = uniform(random, shape, -3, 5);
+      const gradient = uniform(random, shape);
+      const gamma = uniform(random, channels, 0.5, 2);
+      const beta = uniform(random, channels);
+      const [y, mean, variance, dx, dGamma, dBeta] = await evaluateList(
+        '(lambda run: [run.y, run.batch_mean, run.batch_variance] + list(tf.raw_ops.FusedBatchNormGradV3(' +
+          'y_backprop=gradient, x=x, scale=gamma, reserve_space_1=run.reserve_space_1, ' +
+          'reserve_space_2=run.reserve_space_2, reserve_space_3=run.reserve_space_3, epsilon=epsilon))[:3])' +
+          '(tf.raw_ops.FusedBatchNormV3(x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=epsilon))',
+        { x, gradient, gamma, beta, epsilon },
+      );
+      const [ours, ourMean, ourVariance] = ourFloat('batch_norm_train', [x, gamma, beta], { epsilon });
+      expectClose(ours!, y!);
+      expectClose(ourMean!, mean!);
+      // TensorFlow gives the unbiased variance, n / (n - 1) times the one that normalises.
+      const count = numElements(shape) / channels[0]!;
+      expectClose(ourVariance!, floatTensor(channels, variance!.data.map((value) => (value * (count - 1)) / count)));
+      const back = ourFloat('batch_norm_train_grad', [gradient, x, gamma, ourMean!, ourVariance!], { epsilon });
+      for (const [at, reference] of [dx!, dGamma!, dBeta!].entries()) expectClose(back[at]!, reference);
+      cases++;
+    }
+    compared.add('batch_norm_train').add('batch_norm_train_grad');
+  });
+
+  it('softmax cross entropy and its gradient', async () => {
+    for (let index = 0; index < 20; index++) {
+      const random = createRandom(seed, 'cross entropy', `${index}`);
+      const [batch, classes] = [1 + random.below(9), 2 + random.below(20)];
+      const logits = uniform(random, [batch, classes], -12, 12);
+      const labels = floatTensor([batch], Array.from({ length: batch }, () => random.below(classes)));
+      const upstream = uniform(random, []);
+      const [loss, gradient] = await evaluateList(
+        '(lambda loss: [loss(logits), upstream * gradient_of(loss, logits)])(lambda value: tf.reduce_mean(' +
+          'tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(labels, tf.int64), value)))',
+        { logits, labels, upstream },
+      );
+      expectClose(ourFloat('softmax_cross_entropy', [logits, labels], {})[0]!, loss!);
+      expectClose(ourFloat('softmax_cross_entropy_grad', [upstream, logits, labels], {})[0]!, gradient!);
+      cases++;
+    }
+    compared.add('softmax_cross_entropy').add('softmax_cross_entropy_grad');
+  });
+
+  it.each([false, true])('momentum, Nesterov %s', async (nesterov) => {
+    const random = createRandom(seed, 'momentum', `${nesterov}`);
+    let [parameter, velocity] = [uniform(random, [41]), zeros('float32', [41])];
+    for (let step = 0; step < 20; step++) {
+      const gradient = uniform(random, [41]);
+      const rate = uniform(random, [], 0, 0.1);
+      const expected = await evaluateList(
+        'apply_momentum(parameter, velocity, gradient, rate, momentum, nesterov)',
+        { parameter, velocity, gradient, rate, momentum: 0.9, nesterov },
+      );
+      const attrs = { momentum: 0.9, nesterov, weightDecay: 0 };
+      const ours = ourFloat('momentum_update', [parameter, gradient, velocity, rate], attrs);
+      expected.forEach((reference, at) => expectClose(ours[at]!, reference));
+      [parameter, velocity] = [ours[0]!, ours[1]!];
+      cases++;
+    }
+    compared.add('momentum_update');
+  });
+
+  it('Adam, from its first step on', async () => {
+    const random = createRandom(seed, 'adam');
+    const shape = [41];
+    let [parameter, first, second] = [uniform(random, shape), zeros('float32', shape), zeros('float32', shape)];
+    for (let step = 1; step <= 30; step++) {
+      const gradient = uniform(random, shape);
+      const [rate, count] = [uniform(random, [], 0, 0.1), floatTensor([], [step])];
+      const constants = { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
+      const expected = await evaluateList(
+        'apply_adam(parameter, first, second, gradient, rate, count, beta1, beta2, epsilon)',
+        { parameter, first, second, gradient, rate, count, ...constants },
+      );
+      const ours = ourFloat('adam_update', [parameter, gradient, first, second, rate, count], {
+        ...constants,
+        weightDecay: 0,
+      });
+      expected.forEach((reference, at) => expectClose(ours[at]!, reference));
+      [parameter, first, second] = [ours[0]!, ours[1]!, ours[2]!];
+      cases++;
+    }
+    compared.add('adam_update');
+  });
+
+  it.each([0.9, 0.999])('moving averages with decay %s, with and without zero debias, step by step', async (decay) => {
+    const random = createRandom(seed, 'moving average', `${decay}`);
+    const values = Array.from({ length: 200 }, () => uniform(random, [], 1, 5));
+    const initial = floatTensor([], [6]);
+    const averages = (zeroDebias: boolean) =>
+      evaluateList('moving_averages(values, decay, initial, debias)', { values, decay, initial, debias: zeroDebias });
+    const [plain, debiased] = [await averages(false), await averages(true)];
+    let [average, biased] = [initial, floatTensor([], [0])];
+    for (const [step, value] of values.entries()) {
+      average = ourFloat('moving_average', [average, value], { decay })[0]!;
+      biased = ourFloat('moving_average', [biased, value], { decay })[0]!;
+      const count = floatTensor([], [step + 1]);
+      expectClose(average, plain[step]!);
+      expectClose(ourFloat('zero_debias', [biased, count], { decay })[0]!, debiased[step]!);
+      cases++;
+    }
+    compared.add('moving_average').add('zero_debias');
+  });
+
+  it.each([0, 1, 5])('a quantized layer in training with delay %s, step by step', async (delay) => {
+    const decay = 0.9;
+    const spec = network([dense('fc', 4, { activation: 'relu' })], [1, 1, 6]);
+    const input = { min: 0, max: Math.fround(1) };
+    const tensorOf = scattered(seed);
+    const graph = insertFakeQuant(buildModel(spec, 8, 'training', { kind: 'given', tensor: tensorOf }), {
+      input,
+      ranges: { kind: 'observed', delay, decay, merge: 'mean' },
+    });
+    const feeds = Array.from({ length: 12 }, (_, step) => {
+      const images = present(trainingFeeds(graph, seed + step, 8, 0).get('input'), 'images');
+      // Every step sees a wider batch than the one before.
+      return new Map([['input', images.map((value) => (value * (step + 1)) / 12)]]);
+    });
+    const ours = await runSteps(graph, feeds);
+    const expected = expectList(
+      await oracle.evaluate('quantized_steps(steps, weights, bias, input_range, delay, decay)', {
+        steps: feeds.map((feed) => floatTensor([8, 6], present(feed.get('input'), 'images'))),
+        weights: transposeTensor(tensorOf('fc/filter', [4, 6]), [1, 0]),
+        bias: tensorOf('fc/bias', [4]),
+        input_range: [input.min, input.max],
+        delay,
+        decay,
+      }),
+    );
+    for (const [step, { outputs, read }] of ours.entries()) {
+      const [output, low, high] = expectList(expected[step]).map(floatOf);
+      const range = ['min', 'max'].map((end) => read(`fc/act_quant/${end}`)[0]!);
+      expectClose(floatTensor([2], range), floatTensor([2], [low!.data[0]!, high!.data[0]!]));
+      const data = present(outputs.get(graph.outputs[0] ?? ''), 'the output');
+      expectClose(floatTensor([8, 4], data), output!);
+      cases++;
+    }
+    compared.add('observe_range').add('increment').add('reached');
+  });
+
+  it('covers every float op of the table', () => {
+    expect(opNames.filter((op) => ops[op].float !== null && !compared.has(op))).toEqual([]);
+  });
+});
+
+interface Comparison {
+  readonly failures: readonly string[];
+  /** The ops that the gradient rule emitted. */
+  readonly emitted: readonly OpName[];
+}
+
+/** One op as a graph of ours and as TensorFlow's node: outputs and, where there are any, gradients. */
+async function compareWithNode<K extends OpName>(
+  oracle: Oracle,
+  op: K,
+  sample: Sample<K>,
+  random: Random,
+): Promise<Comparison> {
+  const { operands, graphdef, quant } = ops[op];
+  const tensors = sample.inputs.map((operand, index) => operandData(operand, random.split(`${index}`)));
+  // The batch of a placeholder is open, so a scalar cannot be one.
+  const isInput = tensors.map(
+    ({ shape }, index) => operands[Math.min(index, operands.length - 1)]?.role === 'activation' && shape.length > 0,
+  );
+  const start = (level: Level) => {
+    const builder = buildGraph(op, level);
+    const refs = tensors.map((data, index) => {
+      const name = `operand_${index}`;
+      return isInput[index] === true
+        ? builder.input(name, { dtype: 'float32', shape: data.shape })
+        : builder.constant(name, data);
+    });
+    return { builder, refs, outputs: builder.node(op, 'result', refs, sample.attrs) };
+  };
+  const feeds = Object.fromEntries(tensors.flatMap((data, index) => (isInput[index] === true ? [[`operand_${index}`, data]] : [])));
+  const exported = start(quant.kind === 'quantizer' ? 'eval' : 'float');
+  const [output] = exported.outputs;
+  if (output === undefined) return internal(`${op} has no output`);
+  const graph = writeGraphDef(exportGraphDef(verify(exported.builder.finish([output]))).graphDef);
+
+  const upstream = uniform(random, output.type.shape);
+  const training = start('qat');
+  const gradients = gradientsOf(op, training.refs, training.outputs, sample.attrs, training.builder);
+  const differentiated = training.refs.filter((_, index) => gradients[index] != null);
+  const forwardAndBack = verify(
+    training.builder.finish([output, ...gradients.filter((gradient) => gradient !== null)]),
+  );
+  const session = await referenceEngine.open(forwardAndBack, { replicas: 1, threads: 1 });
+  const given = new Map(Object.entries(feeds).map(([name, { data }]) => [name, data]));
+  if (differentiated.length > 0) given.set('upstream', upstream.data);
+  const ours = await session.run(given);
+  await session.close();
+
+  const values = { graph, feeds };
+  const forward = await oracle.evaluate('run_graph(graph, {}, feeds, ["output"])', values);
+  const expected = new Map([[output.name, floatOf(expectList(forward)[0])]]);
+  if (differentiated.length > 0) {
+    const of = differentiated.map(({ name }) => name);
+    const back = await oracle.evaluate('graph_gradients(graph, feeds, "output", upstream, of)', {
+      ...values,
+      upstream,
+      of,
+    });
+    const references = expectList(back).map(floatOf);
+    for (const [index, reference] of references.entries()) {
+      const operand = training.refs.indexOf(differentiated[index]!);
+      const layout = graphdef?.layouts?.[operand];
+      const inOurs =
+        layout === undefined || layout === 'merged'
+          ? reference
+          : transposeTensor(reference, invertPermutation(layout));
+      expected.set(gradients[operand]!.name, inOurs);
+    }
+  }
+  const failures = [...expected].flatMap(([name, reference]) => {
+    const error = relativeError(present(ours.get(name), name), reference.data);
+    return error <= TOLERANCE ? [] : [`${name}: differs by ${error} of its range`];
+  });
+  return { failures, emitted: forwardAndBack.nodes.map((node) => node.op) };
+}
+
+function gradientsOf<K extends OpName>(
+  op: K,
+  refs: readonly ValueRef[],
+  outputs: readonly ValueRef[],
+  attrs: Attrs[K],
+  builder: GraphBuilder,
+): readonly (ValueRef | null)[] {
+  const vjp: Vjp<Attrs[K]> | null = ops[op].vjp;
+  if (vjp === null) return [];
+  const upstream = builder.input('upstream', present(outputs[0], 'an output').type);
+  return builder.scoped('gradient', () => vjp(builder, { inputs: refs, outputs, attrs }, upstream));
+}
+
+function ourFloat<K extends OpName>(op: K, inputs: readonly FloatTensor[], attrs: Attrs[K]): readonly FloatTensor[] {
+  const outputs = ops[op].infer(inputs, attrs).map(({ shape }) => zeros('float32', shape));
+  runFloat(op, inputs, attrs, outputs);
+  return outputs;
+}
+
+/** Ranges that hold zero, ranges beside it, and now and then an empty one. */
+function randomRange(random: Random, shape: Shape): readonly [FloatTensor, FloatTensor] {
+  const [min, max] = [zeros('float32', shape), zeros('float32', shape)];
+  for (let at = 0; at < min.data.length; at++) {
+    const size = 10 ** (3 * random.float() - 2);
+    switch (random.below(8)) {
+      case 0:
+        max.data[at] = size;
+        break;
+      case 1:
+        [min.data[at], max.data[at]] = [size / 4, size];
+        break;
+      case 2:
+        [min.data[at], max.data[at]] = [-size, -size / 4];
+        break;
+      case 3:
+        [min.data[at], max.data[at]] = [-size, size];
+        break;
+      default:
+        [min.data[at], max.data[at]] = [-size * random.float(), size * (0.1 + random.float())];
+    }
+  }
+  return [min, max];
+}
+
+function floatOf(value: OracleValue | undefined): FloatTensor {
+  return expectDType(expectTensor(value), 'float32');
+}
+
+function relativeError(ours: ArrayLike<number>, reference: ArrayLike<number>): number {
+  if (ours.length !== reference.length) return Infinity;
+  const values = Array.from(reference);
+  const range = values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 1e-3);
+  return values.reduce((worst, value, at) => Math.max(worst, Math.abs(ours[at]! - value)), 0) / range;
+}
+
+function expectClose(ours: FloatTensor, reference: FloatTensor): void {
+  expect(relativeError(ours.data, reference.data)).toBeLessThanOrEqual(TOLERANCE);
+}
+
+/** Elements whose float32 is another one; 0 and -0 are the same. */
+function differingBits(ours: FloatTensor, reference: FloatTensor): readonly string[] {
+  return Array.from(reference.data).flatMap((value, at) =>
+    ours.data[at] === value ? [] : [`element ${at} is ${ours.data[at]}, TensorFlow gives ${value}`],
+  );
+}

@@ -1,0 +1,278 @@
+/** One-op integer models for every op that has a .tflite form: random parameters, shapes and inputs. */
+import { clamp, integerRanges } from '../../src/core/affine.ts';
+import type { QuantParams } from '../../src/core/affine.ts';
+import { internal, present } from '../../src/core/assert.ts';
+import type { Random } from '../../src/core/random.ts';
+import type { DataOf, Shape, Tensor } from '../../src/core/tensor.ts';
+import { numElements, tensor, zeros } from '../../src/core/tensor.ts';
+import { buildGraph } from '../../src/graph/builder.ts';
+import type { Graph } from '../../src/graph/graph.ts';
+import { valueOf } from '../../src/graph/graph.ts';
+import { verify } from '../../src/graph/verify.ts';
+import type { FusedActivation } from '../../src/ops/define.ts';
+import { ShapeError, float32 } from '../../src/ops/define.ts';
+import type { Attrs, OpName } from '../../src/ops/index.ts';
+import { opNames, ops } from '../../src/ops/index.ts';
+import { runFloat, wideTensor } from '../contract/evaluate.ts';
+import type { Sample } from '../contract/samples.ts';
+import { samples } from '../contract/samples.ts';
+
+type StoredType = 'int8' | 'uint8';
+type PerTensor = Extract<QuantParams, { kind: 'per_tensor' }>;
+
+export interface IntegerCase {
+  /** What to draw it from again. */
+  readonly name: string;
+  readonly op: OpName;
+  readonly dtype: StoredType;
+  readonly graph: Graph;
+  /** Inputs of several runs. */
+  readonly runs: readonly (readonly Tensor[])[];
+}
+
+const activations: readonly FusedActivation[] = ['none', 'relu', 'relu_n1_to_1', 'relu6'];
+
+/** Ops that have both an integer kernel and a file form. */
+export const integerOps: readonly OpName[] = opNames.filter(
+  (op) => ops[op].int8 !== null && ops[op].tflite !== null,
+);
+
+/** Every sample of the op, and `variations` of each in shape and attributes, with random parameters. */
+export function integerCases(op: OpName, random: Random, variations: number): readonly IntegerCase[] {
+  if (ops[op].quant.kind === 'quantizer') return quantizerCases(op, random);
+  return casesOf(op, random, variations);
+}
+
+function casesOf<K extends OpName>(op: K, random: Random, variations: number): readonly IntegerCase[] {
+  return samples[op].flatMap((sample) => {
+    const drawn = Array.from({ length: variations }, (_, index) => vary(sample, random.split(sample.name, `${index}`)));
+    const shaped: readonly Shaped<K>[] = [
+      ...(sample.refusedBy?.tflite === undefined ? [shapedOf(sample)] : []),
+      ...drawn.filter((variation) => isLegal(op, variation)),
+    ];
+    return shaped.flatMap((one) =>
+      (['int8', 'uint8'] as const).flatMap((dtype) => {
+        const name = `${sample.name} ${JSON.stringify(one)} ${dtype}`;
+        const graph = oneOpGraph(op, one, dtype, random.split(name));
+        return [{ name, op, dtype, graph, runs: randomRuns(graph, random.split(name, 'inputs')) }];
+      }),
+    );
+  });
+}
+
+interface Shaped<K extends OpName> {
+  readonly shapes: readonly Shape[];
+  readonly attrs: Attrs[K];
+}
+
+const shapedOf = <K extends OpName>({ inputs, attrs }: Sample<K>): Shaped<K> => ({
+  shapes: inputs.map(({ shape }) => shape),
+  attrs,
+});
+
+/** Sizes that are equal stay equal, so most ops still fit; 1 stays 1, so broadcasting does too. */
+function vary<K extends OpName>(sample: Sample<K>, random: Random): Shaped<K> {
+  const { shapes, attrs } = shapedOf(sample);
+  const sizes = new Map<number, number>();
+  const resized = (size: number): number => {
+    if (size === 1) return 1;
+    const known = sizes.get(size) ?? 1 + random.below(9);
+    sizes.set(size, known);
+    return known;
+  };
+  const pair = (from: number, count: number) => [from + random.below(count), from + random.below(count)];
+  const drawn: Record<string, unknown> = {
+    strides: pair(1, 3),
+    dilations: random.below(2) === 0 ? [1, 1] : pair(1, 3),
+    window: pair(1, 4),
+    padding: { kind: random.below(2) === 0 ? 'same' : 'valid' },
+    activation: activations[random.below(4)],
+    beta: 0.25 + random.float() * 2,
+  };
+  // Only keys that the op has are replaced, by values of their own type.
+  const replaced = Object.fromEntries(Object.entries(attrs).map(([key, value]) => [key, drawn[key] ?? value]));
+  return { shapes: shapes.map((shape) => shape.map(resized)), attrs: replaced as Attrs[K] };
+}
+
+function isLegal<K extends OpName>(op: K, { shapes, attrs }: Shaped<K>): boolean {
+  try {
+    const types = ops[op].infer(shapes.map(float32), attrs);
+    return types.every(({ shape }) => shape.every((size) => size > 0) && numElements(shape) < 20_000);
+  } catch (error) {
+    if (error instanceof ShapeError) return false;
+    throw error;
+  }
+}
+
+function oneOpGraph<K extends OpName>(op: K, { shapes, attrs }: Shaped<K>, dtype: StoredType, random: Random): Graph {
+  const { operands, quant: rule, float } = ops[op];
+  const builder = buildGraph(op, 'int8');
+  const shared = randomParams(dtype, random);
+  const reals: ReturnType<typeof wideTensor>[] = [];
+  const scales: Float32Array[] = [];
+  const refs = shapes.map((shape, index) => {
+    const operand = operands[Math.min(index, operands.length - 1)] ?? internal(`${op} has no operands`);
+    const name = `operand_${index}`;
+    switch (operand.role) {
+      case 'activation': {
+        const quant = rule.kind === 'same_scale' ? shared : randomParams(dtype, random);
+        scales[index] = Float32Array.of(quant.scale);
+        reals.push(realOf(randomCodes(dtype, shape, random), quant));
+        return builder.input(name, { dtype, shape }, quant);
+      }
+      case 'weight': {
+        if (rule.kind !== 'affine') return internal(`${op} has weights but is not affine`);
+        const channels = shape[rule.channelAxis] ?? internal(`${op} has no axis ${rule.channelAxis}`);
+        const quant = randomFilterParams(dtype, channels, rule.channelAxis, random);
+        const codes = randomCodes(dtype, shape, random);
+        if (dtype === 'int8') codes.data.forEach((code, at) => (codes.data[at] = Math.max(code as number, -127)));
+        scales[index] =
+          quant.kind === 'per_tensor' ? new Float32Array(channels).fill(quant.scale) : Float32Array.from(quant.scales);
+        reals.push(realOf(codes, quant));
+        return builder.constant(name, codes, quant);
+      }
+      case 'bias': {
+        const input = present(scales[0], 'the input scale')[0]!;
+        const products = Float32Array.from(present(scales[index - 1], 'the filter scales'), (scale) => input * scale);
+        const quant: QuantParams =
+          dtype === 'uint8' || products.length === 1
+            ? { kind: 'per_tensor', scale: products[0]!, zeroPoint: 0 }
+            : { kind: 'per_channel', scales: products, axis: 0 };
+        const codes = Int32Array.from({ length: products.length }, () => random.below(2 ** 16) - 2 ** 15);
+        const bias = tensor('int32', shape, codes);
+        reals.push(realOf(bias, quant));
+        return builder.constant(name, bias, quant);
+      }
+      case 'range':
+      case 'statistic':
+        return internal(`${op} takes a ${operand.role}, which no integer kernel does`);
+    }
+  });
+  const results = ops[op]
+    .infer(
+      refs.map(({ type }) => type),
+      attrs,
+    )
+    .map(({ shape }) => wideTensor(shape));
+  if (float === null) return internal(`${op} has no float form`);
+  runFloat(op, reals, attrs, results);
+  const quant = outputParams(op, dtype, shared, results.flatMap(({ data }) => [...data]), random);
+  return verify(builder.finish(builder.node(op, 'result', refs, attrs, quant)));
+}
+
+function outputParams(
+  op: OpName,
+  dtype: StoredType,
+  shared: PerTensor,
+  reals: readonly number[],
+  random: Random,
+): PerTensor {
+  const { quant: rule } = ops[op];
+  if (rule.kind === 'same_scale') return shared;
+  if (rule.kind === 'fixed_output') {
+    return { kind: 'per_tensor', scale: rule.scale, zeroPoint: rule.zeroPoint + (dtype === 'uint8' ? 128 : 0) };
+  }
+  const { min, max } = integerRanges[dtype];
+  const least = reals.reduce((a, b) => Math.min(a, b), 0);
+  const most = reals.reduce((a, b) => Math.max(a, b), 1e-3);
+  // From ranges that cut most values off to ranges that use a third of the codes.
+  const scale = Math.fround(((most - least) / 255) * 3 ** (2 * random.float() - 1));
+  const zeroPoint = clamp(Math.round(min - least / scale) + random.below(41) - 20, min, max);
+  return { kind: 'per_tensor', scale, zeroPoint };
+}
+
+/** A scale between 0.001 and 1; one zero point in eight lies at an end of the range. */
+function randomParams(dtype: StoredType, random: Random): PerTensor {
+  const { min, max } = integerRanges[dtype];
+  const place = random.below(16);
+  const zeroPoint = place === 0 ? min : place === 1 ? max : min + random.below(256);
+  return { kind: 'per_tensor', scale: Math.fround(10 ** (-3 * random.float())), zeroPoint };
+}
+
+function randomFilterParams(dtype: StoredType, channels: number, axis: number, random: Random): QuantParams {
+  if (dtype === 'uint8') return randomParams(dtype, random);
+  const scale = (): number => Math.fround(10 ** (-1 - 3 * random.float()));
+  if (channels === 1 || random.below(3) === 0) return { kind: 'per_tensor', scale: scale(), zeroPoint: 0 };
+  return { kind: 'per_channel', scales: Float32Array.from({ length: channels }, scale), axis };
+}
+
+function realOf(codes: Tensor, quant: QuantParams) {
+  const inner = quant.kind === 'per_tensor' ? 1 : numElements(codes.shape.slice(quant.axis + 1));
+  return wideTensor(
+    codes.shape,
+    Array.from(codes.data as DataOf[StoredType], (code, at) =>
+      quant.kind === 'per_tensor'
+        ? quant.scale * (code - quant.zeroPoint)
+        : quant.scales[Math.floor(at / inner) % quant.scales.length]! * code,
+    ),
+  );
+}
+
+function randomCodes(dtype: StoredType, shape: Shape, random: Random): Tensor<StoredType> {
+  const { min } = integerRanges[dtype];
+  const codes = zeros(dtype, shape);
+  for (let at = 0; at < codes.data.length; at++) codes.data[at] = min + random.below(256);
+  return codes;
+}
+
+/** Uniform codes; only the two ends of the range; all at one end; all near the zero point. */
+export function randomRuns(graph: Graph, random: Random): readonly (readonly Tensor[])[] {
+  const fill = (draw: (min: number, max: number, zeroPoint: number) => number): readonly Tensor[] =>
+    graph.inputs.map((name) => {
+      const { type, quant } = valueOf(graph, name);
+      const { dtype, shape } = type;
+      if (dtype !== 'int8' && dtype !== 'uint8') return internal(`input "${name}" is ${dtype}`);
+      const { min, max } = integerRanges[dtype];
+      const codes = zeros(dtype, shape);
+      const zeroPoint = quant?.kind === 'per_tensor' ? quant.zeroPoint : 0;
+      for (let at = 0; at < codes.data.length; at++) codes.data[at] = draw(min, max, zeroPoint);
+      return codes;
+    });
+  return [
+    fill((min) => min + random.below(256)),
+    fill((min) => min + random.below(256)),
+    fill((min, max) => (random.below(2) === 0 ? min : max)),
+    fill((min) => min),
+    fill((_min, max) => max),
+    fill((min, max, zeroPoint) => clamp(zeroPoint + random.below(5) - 2, min, max)),
+  ];
+}
+
+/** The edges: from float32, to float32, and between integer types and parameters. */
+function quantizerCases(op: OpName, random: Random): readonly IntegerCase[] {
+  const shape = [3, 41];
+  const stored = ['int8', 'uint8'] as const;
+  if (op === 'dequantize') {
+    return stored.flatMap((dtype) =>
+      Array.from({ length: 10 }, (_, index) => {
+        const drawn = random.split(dtype, `${index}`);
+        const builder = buildGraph(op, 'int8');
+        const input = builder.input('operand_0', { dtype, shape }, randomParams(dtype, drawn));
+        const graph = verify(builder.finish(builder.node(op, 'result', [input], {})));
+        return { name: `${dtype} ${index}`, op, dtype, graph, runs: randomRuns(graph, drawn.split('inputs')) };
+      }),
+    );
+  }
+  if (op !== 'quantize') return internal(`${op} is a quantizer without cases`);
+  return stored.flatMap((dtype) =>
+    (['float32', ...stored] as const).flatMap((from) =>
+      Array.from({ length: 10 }, (_, index) => {
+        const drawn = random.split(from, dtype, `${index}`);
+        const quant = randomParams(dtype, drawn);
+        const builder = buildGraph(op, 'int8');
+        const input = builder.input('operand_0', { dtype: from, shape }, from === 'float32' ? null : randomParams(from, drawn));
+        const graph = verify(builder.finish(builder.node(op, 'result', [input], { dtype }, quant)));
+        const runs = from === 'float32' ? [realsAround(quant, shape, drawn)] : randomRuns(graph, drawn.split('inputs'));
+        return { name: `${from} to ${dtype} ${index}`, op, dtype, graph, runs };
+      }),
+    ),
+  );
+}
+
+/** Every half step of the codes and beyond: where rounding is decided. */
+function realsAround({ scale, zeroPoint }: PerTensor, shape: Shape, random: Random): readonly Tensor[] {
+  const reals = Float32Array.from({ length: numElements(shape) }, (_, at) =>
+    at % 2 === 0 ? scale * (random.below(600) / 2 - zeroPoint - 20) : (random.float() - 0.5) * 400 * scale,
+  );
+  return [tensor('float32', shape, reals)];
+}

@@ -1,0 +1,92 @@
+/** One model by our interpreter and by TensorFlow Lite. */
+import type { Tensor } from '../../src/core/tensor.ts';
+import { prepareInterpreter } from '../../src/interpreter/interpreter.ts';
+import type { Graph, Node } from '../../src/graph/graph.ts';
+import { valueOf } from '../../src/graph/graph.ts';
+import type { IntegerData } from '../../src/ops/define.ts';
+import { readTflite } from '../../src/tflite/read.ts';
+import type { Oracle } from './oracle.ts';
+import { expectList, expectTensor } from './oracle.ts';
+
+/** Names of tf.lite.experimental.OpResolverType: the plain loops, and the optimized ones without XNNPACK. */
+export type Kernels = 'BUILTIN_REF' | 'BUILTIN_WITHOUT_DEFAULT_DELEGATES';
+
+export interface Judge {
+  readonly kernels: Kernels;
+  /** How far from its outputs ours may lie. */
+  readonly steps: number;
+}
+
+export const referenceKernels: Judge = { kernels: 'BUILTIN_REF', steps: 0 };
+
+const optimizedKernels = 'BUILTIN_WITHOUT_DEFAULT_DELEGATES';
+
+/** Whom to compare with: the reference kernels, or another where those of 2.15.1 are wrong; null for nobody. */
+export function judgeOf(graph: Graph): Judge | null {
+  const judges = graph.nodes.map((node) => judgeOfNode(graph, node));
+  return judges.find((judge) => judge !== referenceKernels) ?? (judges.includes(null) ? null : referenceKernels);
+}
+
+function judgeOfNode(graph: Graph, node: Node): Judge | null {
+  const [input, filter] = node.inputs.map((name) => valueOf(graph, name));
+  switch (node.op) {
+    case 'conv_2d':
+    case 'depthwise_conv_2d':
+      // They refuse a convolution without a bias; lowering always writes one.
+      return node.inputs.length === 2 ? null : referenceKernels;
+    case 'sum':
+      // They clamp int8 sums to 0 .. 255. The optimized kernel clamps rightly, but rounds in float.
+      return input?.type.dtype === 'int8' ? { kernels: optimizedKernels, steps: 1 } : referenceKernels;
+    case 'fully_connected':
+      // With scales per channel they take the output's first two dimensions for all, and leave the rest unwritten.
+      return node.attrs.keepNumDims && filter?.quant?.kind === 'per_channel'
+        ? { kernels: optimizedKernels, steps: 0 }
+        : referenceKernels;
+    case 'softmax':
+      // Where this many classes are equal they shift an int32 by 32 bits, which C++ leaves undefined.
+      return (input?.type.shape.at(-1) ?? 0) >= 512 ? null : referenceKernels;
+    default:
+      return referenceKernels;
+  }
+}
+
+/** Tensors by run, then by input or output. */
+export type Runs = readonly (readonly Tensor[])[];
+
+export function runOurs(model: Uint8Array, runs: Runs): Runs {
+  const interpreter = prepareInterpreter(readTflite(model, 'model.tflite'), 'model.tflite');
+  // Int64 inputs do not occur: every model here takes what its quantizers take.
+  return runs.map((inputs) => interpreter.run(inputs.map(({ data }) => data as IntegerData)));
+}
+
+export async function runTflite(
+  oracle: Oracle,
+  model: Uint8Array,
+  runs: Runs,
+  { kernels }: Judge,
+  name: string,
+): Promise<Runs> {
+  try {
+    const outputs = await oracle.evaluate('run_tflite(model, runs, kernels)', { model, runs, kernels });
+    return expectList(outputs).map((list) => expectList(list).map(expectTensor));
+  } catch (error) {
+    throw new Error(`TensorFlow Lite refuses ${name}`, { cause: error });
+  }
+}
+
+/** One line for each output that is further away than `steps` anywhere. */
+export function differences(ours: Runs, reference: Runs, steps: number): readonly string[] {
+  return reference.flatMap((outputs, run) =>
+    outputs.flatMap((output, index) => {
+      const data = ours[run]?.[index]?.data ?? new Int8Array();
+      const expected = Array.from(output.data, Number);
+      const wrong = expected.flatMap((value, at) => (Math.abs(Number(data[at]) - value) <= steps ? [] : [at]));
+      const [first] = wrong;
+      if (data.length === output.data.length && first === undefined) return [];
+      return [
+        `run ${run} output ${index}: ${wrong.length} of ${expected.length} differ; ` +
+          `element ${first ?? 0} is ${String(data[first ?? 0])}, TensorFlow Lite gives ${expected[first ?? 0] ?? 'nothing'}`,
+      ];
+    }),
+  );
+}

@@ -1,0 +1,300 @@
+/** Eval graphs, frozen graphs and converted models of whole networks, in TensorFlow and here. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { nudgeRange } from '../../src/core/affine.ts';
+import { present } from '../../src/core/assert.ts';
+import { createRandom } from '../../src/core/random.ts';
+import type { FloatTensor } from '../../src/core/tensor.ts';
+import { dataFromBytes, expectDType, floatTensor } from '../../src/core/tensor.ts';
+import { referenceEngine } from '../../src/engine/reference.ts';
+import { readSafetensors, writeSafetensors } from '../../src/files/safetensors.ts';
+import { buildGraph, copyNode } from '../../src/graph/builder.ts';
+import type { Graph } from '../../src/graph/graph.ts';
+import { producers, valueOf } from '../../src/graph/graph.ts';
+import { verify } from '../../src/graph/verify.ts';
+import { exportGraphDef } from '../../src/graphdef/export.ts';
+import { importGraphDef } from '../../src/graphdef/import.ts';
+import type { ModelSpec } from '../../src/models/layers.ts';
+import { freezePasses, lowerToInt8, removeFakeQuant, runPasses, setBatch } from '../../src/passes/index.ts';
+import { prune } from '../../src/passes/prune.ts';
+import { readGraphDef, writeGraphDef } from '../../src/protobuf/graph-def.ts';
+import { evalGraph } from '../../src/stages/graphs.ts';
+import { readTfliteContents } from '../../src/tflite/read.ts';
+import { quantizeOperator } from '../../src/tflite/schema.ts';
+import { writeTflite } from '../../src/tflite/write.ts';
+import { uniform } from '../models/networks.ts';
+import { randomRuns } from './integer-cases.ts';
+import { differences, referenceKernels, runOurs, runTflite } from './integer-runs.ts';
+import type { Runs } from './integer-runs.ts';
+import type { Oracle } from './oracle.ts';
+import { expectBytes, expectList, expectTensor, hasOracle, openOracle } from './oracle.ts';
+import { namedNetworks, randomNetwork, trainedTensors } from './random-networks.ts';
+import { seed } from './seed.ts';
+
+const NETWORKS = Number(process.env['ORACLE_NETWORKS'] ?? 60);
+const BATCH = 8;
+/** Of the output's range; both sides add float32 products, in different orders. */
+const TOLERANCE = 1e-4;
+/** Two units in the last place of a float32. */
+const SCALE_TOLERANCE = 2 ** -22;
+
+describe.skipIf(!hasOracle)(`networks, ORACLE_SEED=${seed}`, () => {
+  let oracle: Oracle;
+  const specs = [
+    ...namedNetworks,
+    ...Array.from({ length: NETWORKS }, (_, index) => ({
+      ...randomNetwork(createRandom(seed, 'network', `${index}`)),
+      name: `random ${index}`,
+    })),
+  ];
+  beforeAll(() => void (oracle = openOracle()));
+  afterAll(() => oracle.close());
+
+  it('eval graphs and frozen graphs give the same numbers in TensorFlow', async () => {
+    const tally = { values: 0, flipped: 0, furthest: 0 };
+    for (const [index, spec] of specs.entries()) {
+      const files = filesOf(spec, index);
+      const input = uniform(createRandom(seed, 'images', `${index}`), [BATCH, ...spec.image], 0, 1);
+      const checkpoint = readSafetensors(files.checkpoint, 'checkpoint.safetensors').tensors;
+      const evaluated = importGraphDef(readGraphDef(files.evalGraph, 'eval_graph.pb'), checkpoint, 'eval_graph.pb');
+      const frozen = importGraphDef(readGraphDef(files.frozen, 'frozen.pb'), new Map(), 'frozen.pb');
+      for (const [graph, bytes, variables] of [
+        [evaluated, files.evalGraph, checkpoint],
+        [frozen, files.frozen, new Map()],
+      ] as const) {
+        const ours = await infer(graph, input);
+        const theirs = await inferByTensorFlow(oracle, bytes, Object.fromEntries(variables), graph, input);
+        const step = outputStep(graph);
+        for (const [at, value] of theirs.entries()) {
+          const steps = Math.round(Math.abs(ours[at]! - value) / step);
+          tally.values++;
+          if (steps > 0) tally.flipped++;
+          tally.furthest = Math.max(tally.furthest, steps);
+          // Between codes there is nothing: what does not flip is the same to float accuracy.
+          expect(Math.abs(Math.abs(ours[at]! - value) - steps * step), spec.name).toBeLessThan(TOLERANCE * 255 * step);
+        }
+      }
+      const plain = removeFakeQuant(frozen);
+      const ours = await infer(plain, input);
+      const theirs = await inferByTensorFlow(oracle, writeGraphDef(exportGraphDef(plain).graphDef), {}, plain, input);
+      const range = theirs.reduce((largest, value) => Math.max(largest, Math.abs(value)), 1e-3);
+      theirs.forEach((value, at) => expect(Math.abs(ours[at]! - value) / range, spec.name).toBeLessThan(TOLERANCE));
+    }
+    console.info(
+      `${specs.length} networks, each as eval graph and frozen: ${tally.flipped} of ${tally.values} values are another ` +
+        `code, by at most ${tally.furthest} steps`,
+    );
+    expect(tally.flipped / tally.values).toBeLessThan(0.01);
+  });
+
+  it("TensorFlow's converter gives the same parameters and weights from frozen.pb", async () => {
+    const tally = { models: 0, tensors: 0, codes: 0, differingCodes: 0, values: 0, differing: 0 };
+    const failures: string[] = [];
+    for (const [index, spec] of specs.entries()) {
+      const { frozen, model, graph } = filesOf(spec, index, withPlainDenseRanges);
+      const { scale, mean } = spec.normalize;
+      const converted = expectBytes(
+        await oracle.evaluate('convert_frozen(graph, "input", "output", shape, stats)', {
+          graph: frozen,
+          shape: [1, ...spec.image],
+          stats: [mean - 128, 1 / scale],
+        }),
+      );
+      const compared = compareFiles(model, converted);
+      failures.push(...compared.failures.map((text) => `${spec.name}: ${text}`));
+      const runs = randomRuns(graph, createRandom(seed, 'codes', `${index}`));
+      const ours = runOurs(model, runs);
+      failures.push(...differences(ours, await runTflite(oracle, model, runs, referenceKernels, spec.name), 0));
+      const theirs = await runTflite(oracle, converted, runs, referenceKernels, spec.name);
+      failures.push(...differences(ours, theirs, 1).map((text) => `${spec.name}: ${text}`));
+      tally.models++;
+      tally.tensors += compared.tensors;
+      tally.codes += compared.codes;
+      tally.differingCodes += compared.differingCodes;
+      tally.values += countValues(theirs);
+      tally.differing += countDiffering(ours, theirs);
+    }
+    console.info(
+      `${tally.models} models by both converters: ${tally.tensors} tensors; ${tally.differingCodes} of ${tally.codes} ` +
+        `weights and ${tally.differing} of ${tally.values} outputs differ by a step`,
+    );
+    expect(failures).toEqual([]);
+  });
+});
+
+interface NetworkFiles {
+  readonly evalGraph: Uint8Array;
+  readonly checkpoint: Uint8Array;
+  readonly frozen: Uint8Array;
+  readonly model: Uint8Array;
+  readonly graph: Graph;
+}
+
+/** The files of the stages save-eval-graph, freeze and convert. */
+function filesOf(spec: ModelSpec, index: number, change = (graph: Graph): Graph => graph): NetworkFiles {
+  const exported = exportGraphDef(evalGraph(spec, 1, trainedTensors(seed * 1000 + index)));
+  const evalGraphBytes = writeGraphDef(exported.graphDef);
+  const read = importGraphDef(readGraphDef(evalGraphBytes, 'eval_graph.pb'), exported.variables, 'eval_graph.pb');
+  const frozen = writeGraphDef(exportGraphDef(change(runPasses(read, freezePasses))).graphDef);
+  const { graph } = lowerToInt8(importGraphDef(readGraphDef(frozen, 'frozen.pb'), new Map(), 'frozen.pb'), 'frozen.pb');
+  return {
+    evalGraph: evalGraphBytes,
+    checkpoint: writeSafetensors({ tensors: exported.variables, metadata: new Map() }),
+    frozen,
+    model: writeTflite(verify(graph)),
+    graph,
+  };
+}
+
+async function infer(graph: Graph, input: FloatTensor): Promise<Float32Array> {
+  const session = await referenceEngine.open(setBatch(graph, BATCH), { replicas: 1, threads: 1 });
+  const outputs = await session.run(new Map([[graph.inputs[0] ?? '', input.data]]));
+  await session.close();
+  return present(outputs.get(graph.outputs[0] ?? ''), 'the output');
+}
+
+async function inferByTensorFlow(
+  oracle: Oracle,
+  graph: Uint8Array,
+  variables: { readonly [name: string]: Parameters<typeof expectTensor>[0] & object },
+  { inputs }: Graph,
+  input: FloatTensor,
+): Promise<Float32Array> {
+  const feeds = { [inputs[0] ?? '']: input };
+  const outputs = await oracle.evaluate('run_graph(graph, variables, feeds, ["output"])', { graph, variables, feeds });
+  return expectDType(expectTensor(expectList(outputs)[0]), 'float32').data;
+}
+
+/** The scale of the fake quantizer that makes the output. */
+function outputStep(graph: Graph): number {
+  const node = producers(graph).get(graph.outputs[0] ?? '');
+  if (node?.op !== 'fake_quant') throw new Error('the output has no fake quantizer');
+  const [min, max] = node.inputs.slice(1).map((name) => {
+    const { source } = valueOf(graph, name);
+    return source.kind === 'constant' ? Number(source.data.data[0]) : NaN;
+  });
+  return nudgeRange(min ?? NaN, max ?? NaN, node.attrs.bits, node.attrs.narrowRange).scale;
+}
+
+interface FileComparison {
+  readonly failures: readonly string[];
+  readonly tensors: number;
+  readonly codes: number;
+  /** Weights and biases that lie one step apart. */
+  readonly differingCodes: number;
+}
+
+/**
+ * Operators in order, and what each reads and writes. The converter computes scales in double and rounds them, we
+ * carry the float32 ones of fake quant: they may differ in the last bits, and a code at a rounding edge with them.
+ */
+function compareFiles(ours: Uint8Array, theirs: Uint8Array): FileComparison {
+  const [a, b] = [contentsOf(ours), contentsOf(theirs)];
+  const result = { failures: [] as string[], tensors: 0, codes: 0, differingCodes: 0 };
+  if (a.codes.join() !== b.codes.join()) {
+    return { ...result, failures: [`operators are ${a.codes.join()}; the converter's are ${b.codes.join()}`] };
+  }
+  for (const [at, operator] of a.operators.entries()) {
+    const other = present(b.operators[at], 'an operator');
+    for (const [place, x] of operator.entries()) {
+      const y = other[place] ?? null;
+      // The converter leaves a bias of zeros out.
+      if (x === null || y === null) {
+        if (x?.values.some((value) => value !== 0) ?? y !== null) result.failures.push(`operator ${at} lacks an input`);
+        continue;
+      }
+      result.tensors++;
+      if (describeTensor(x) !== describeTensor(y)) {
+        result.failures.push(`${x.name} is ${describeTensor(x)}; the converter's is ${describeTensor(y)}`);
+        continue;
+      }
+      const worst = x.scales.reduce((most, scale, channel) => {
+        const expected = y.scales[channel % y.scales.length] ?? NaN;
+        return Math.max(most, Math.abs(scale - expected) / expected);
+      }, 0);
+      if (!(worst <= SCALE_TOLERANCE)) result.failures.push(`${x.name} has scales that differ by ${worst}`);
+      const farthest = x.values.reduce((most, value, index) => Math.max(most, Math.abs(value - y.values[index]!)), 0);
+      if (!(farthest <= 1)) result.failures.push(`${x.name} has codes that differ by ${farthest}`);
+      result.codes += x.values.length;
+      result.differingCodes += x.values.filter((value, index) => value !== y.values[index]).length;
+    }
+  }
+  return result;
+}
+
+interface FileTensor {
+  readonly name: string;
+  readonly type: string;
+  readonly shape: readonly number[];
+  readonly scales: readonly number[];
+  readonly zeroPoints: readonly number[];
+  /** None for what is computed. */
+  readonly values: readonly number[];
+}
+
+/** The tensors of each operator. The converter's QUANTIZE, from an input's parameters to nearly the same, is left out. */
+function contentsOf(bytes: Uint8Array): { codes: readonly number[]; operators: readonly (readonly (FileTensor | null)[])[] } {
+  const file = readTfliteContents(bytes, 'model.tflite');
+  const main = present(file.subgraphs[0], 'a subgraph');
+  const codeOf = ({ opcodeIndex }: { readonly opcodeIndex: number }): number =>
+    present(file.operatorCodes[opcodeIndex], 'an operator code').builtinCode;
+  const kept = main.operators.filter((operator) => codeOf(operator) !== quantizeOperator.builtinCode);
+  const tensorAt = (index: number): FileTensor | null => {
+    if (index < 0) return null;
+    const { name, type, shape, buffer, quantization } = present(main.tensors[index], 'a tensor');
+    const data = present(file.buffers[buffer], 'a buffer');
+    return {
+      name,
+      type,
+      shape,
+      scales: [...(quantization?.scale ?? [])],
+      zeroPoints: [...new Set(quantization?.zeroPoint)],
+      values: Array.from(dataFromBytes(type === 'INT32' ? 'int32' : 'int8', data), Number),
+    };
+  };
+  return {
+    codes: kept.map(codeOf),
+    operators: kept.map(({ inputs, outputs }) => [...inputs, ...outputs].map(tensorAt)),
+  };
+}
+
+const describeTensor = ({ type, shape, zeroPoints, values }: FileTensor): string =>
+  `${type} [${shape.join()}] with zero point ${zeroPoints.join()} and ${values.length} values`;
+
+/**
+ * The same graph with one weight range for each fully connected layer. TensorFlow's converter fails on ranges per
+ * channel there ("tfl.transpose op has mismatched quantized axes").
+ */
+function withPlainDenseRanges(graph: Graph): Graph {
+  const builder = buildGraph(graph.name, graph.level);
+  const filters = new Set(graph.nodes.flatMap(({ op, inputs }) => (op === 'fully_connected' ? [inputs[1]] : [])));
+  for (const { name, type, source } of graph.values.values()) {
+    if (source.kind === 'input') builder.input(name, type);
+    if (source.kind === 'constant') builder.constant(name, source.data);
+  }
+  for (const node of graph.nodes) {
+    if (node.op !== 'fake_quant' || !filters.has(node.name)) {
+      copyNode(builder, node, (name) => name);
+      continue;
+    }
+    const [filter = '', , max = ''] = node.inputs;
+    const { source } = valueOf(graph, max);
+    const widest = source.kind === 'constant' ? Math.max(...expectDType(source.data, 'float32').data) : NaN;
+    const range = [-widest, widest].map((end, at) => builder.constant(`${node.name}/plain_${at}`, floatTensor([], [end])));
+    builder.node('fake_quant', node.name, [builder.ref(filter), ...range], { ...node.attrs, axis: null });
+  }
+  return verify(prune(builder.finish(graph.outputs.map((output) => builder.ref(output)))));
+}
+
+function countValues(runs: Runs): number {
+  return runs.flat().reduce((total, { data }) => total + data.length, 0);
+}
+
+function countDiffering(ours: Runs, theirs: Runs): number {
+  return theirs
+    .flat()
+    .reduce(
+      (total, { data }, at) =>
+        total + Array.from(data, Number).filter((value, index) => value !== Number(ours.flat()[at]?.data[index])).length,
+      0,
+    );
+}

@@ -1,0 +1,198 @@
+"""Evaluates expressions over TensorFlow for the tests of this folder.
+
+A request is a line of JSON: {"expression": ..., "values": {name: value}}; the answer is {"result": ...} or
+{"error": ...}. A tensor travels as {"dtype", "shape", "data"}, bytes as {"bytes"}, both in base64.
+"""
+
+import base64
+import json
+import os
+import sys
+import tempfile
+import traceback
+
+# Whatever the libraries print goes to stderr; stdout carries answers only.
+answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+import logging  # noqa: E402
+import warnings  # noqa: E402
+
+warnings.filterwarnings("ignore")
+logging.disable(logging.WARNING)
+
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+import models  # noqa: E402
+
+v1 = tf.compat.v1
+
+
+def run_tflite(model, runs, kernels="BUILTIN_REF"):
+    """The outputs of a model by TensorFlow Lite, one list for each list of inputs."""
+    interpreter = tf.lite.Interpreter(
+        model_content=model,
+        num_threads=1,
+        experimental_op_resolver_type=tf.lite.experimental.OpResolverType[kernels],
+    )
+    interpreter.allocate_tensors()
+    inputs = [detail["index"] for detail in interpreter.get_input_details()]
+    outputs = [detail["index"] for detail in interpreter.get_output_details()]
+    results = []
+    for values in runs:
+        for index, value in zip(inputs, values):
+            interpreter.set_tensor(index, value)
+        interpreter.invoke()
+        results.append([interpreter.get_tensor(index) for index in outputs])
+    return results
+
+
+def in_graph(graph, variables, fetch, feeds):
+    """Imports a GraphDef into a session of its own, assigns its variables, and runs what `fetch` chooses of it."""
+    with v1.Graph().as_default() as loaded, v1.Session(graph=loaded) as session:
+        v1.import_graph_def(v1.GraphDef.FromString(graph), name="")
+        assignments = [
+            tf.raw_ops.AssignVariableOp(resource=loaded.get_tensor_by_name(f"{name}:0"), value=value)
+            for name, value in variables.items()
+        ]
+        session.run(assignments)
+        return session.run(fetch(loaded), {f"{name}:0": value for name, value in feeds.items()})
+
+
+def run_graph(graph, variables, feeds, outputs):
+    return in_graph(graph, variables, lambda loaded: [loaded.get_tensor_by_name(f"{name}:0") for name in outputs], feeds)
+
+
+def graph_gradients(graph, feeds, output, upstream, of):
+    """Zeros stand for a gradient that does not exist."""
+
+    def fetch(loaded):
+        tensors = [loaded.get_tensor_by_name(f"{name}:0") for name in of]
+        value = loaded.get_tensor_by_name(f"{output}:0")
+        return v1.gradients(value, tensors, upstream, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+    return in_graph(graph, {}, fetch, feeds)
+
+
+def convert_frozen(graph, inputs, output, shape, stats):
+    """An int8 model of a frozen graph with FakeQuant nodes. `stats` is the (mean, std) of int8 inputs."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "frozen.pb")
+        with open(path, "wb") as file:
+            file.write(graph)
+        converter = v1.lite.TFLiteConverter.from_frozen_graph(path, [inputs], [output], {inputs: shape})
+    converter.inference_type = tf.int8
+    converter.inference_input_type = tf.int8
+    converter.quantized_input_stats = {inputs: tuple(stats)}
+    return converter.convert()
+
+
+def gradient_of(function, value):
+    value = tf.constant(value)
+    with tf.GradientTape() as tape:
+        tape.watch(value)
+        result = function(value)
+    return tape.gradient(result, value)
+
+
+def apply_momentum(parameter, velocity, gradient, rate, momentum, nesterov):
+    variables = [tf.Variable(parameter), tf.Variable(velocity)]
+    tf.raw_ops.ResourceApplyMomentum(
+        var=variables[0].handle, accum=variables[1].handle, lr=rate, grad=gradient, momentum=momentum,
+        use_nesterov=nesterov,
+    )
+    return variables_of(variables)
+
+
+def apply_adam(parameter, first, second, gradient, rate, count, beta1, beta2, epsilon):
+    """`count` is 1 at the first step."""
+    variables = [tf.Variable(parameter), tf.Variable(first), tf.Variable(second)]
+    tf.raw_ops.ResourceApplyAdam(
+        var=variables[0].handle, m=variables[1].handle, v=variables[2].handle, grad=gradient, lr=rate, beta1=beta1,
+        beta2=beta2, epsilon=epsilon, beta1_power=np.float32(beta1) ** np.float32(count),
+        beta2_power=np.float32(beta2) ** np.float32(count),
+    )
+    return variables_of(variables)
+
+
+def variables_of(variables):
+    return [variable.read_value() for variable in variables]
+
+
+def moving_averages(values, decay, initial, zero_debias):
+    """The average after each of the values, as tf.contrib.quantize keeps it."""
+    from tensorflow.python.training import moving_averages as library
+
+    with v1.Graph().as_default() as graph, v1.Session(graph=graph) as session:
+        with v1.variable_scope("", use_resource=True):
+            average = v1.get_variable("average", initializer=tf.constant(initial))
+            value = v1.placeholder(tf.float32, average.shape)
+            update = library.assign_moving_average(average, value, decay, zero_debias=zero_debias)
+        session.run(v1.global_variables_initializer())
+        return [session.run(update, {value: item}) for item in values]
+
+
+def quantized_steps(steps, weights, bias, input_range, delay, decay):
+    """One dense layer with relu under tf.contrib.quantize's rules: its output and range after each step."""
+    largest = np.abs(weights).max(axis=0)
+    quantized_weights = tf.quantization.fake_quant_with_min_max_vars_per_channel(
+        weights, -largest, largest, narrow_range=True
+    )
+
+    def layer(step, active):
+        inputs = tf.quantization.fake_quant_with_min_max_vars(step, *input_range) if active else step
+        return tf.nn.relu(inputs @ (quantized_weights if active else weights) + bias)
+
+    active = [count >= delay for count in range(1, len(steps) + 1)]
+    outputs = [layer(*pair) for pair in zip(steps, active)]
+    lows = moving_averages([min(np.min(output), np.float32(0)) for output in outputs], decay, np.float32(0), True)
+    highs = moving_averages([max(np.max(output), np.float32(0)) for output in outputs], decay, np.float32(6), True)
+    return [
+        [tf.quantization.fake_quant_with_min_max_vars(output, low, high) if on else output, low, high]
+        for output, low, high, on in zip(outputs, lows, highs, active)
+    ]
+
+
+def decode(value):
+    if isinstance(value, list):
+        return [decode(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "dtype" in value:
+        data = np.frombuffer(base64.b64decode(value["data"]), value["dtype"])
+        return data.reshape(value["shape"])
+    if "bytes" in value:
+        return base64.b64decode(value["bytes"])
+    return {key: decode(item) for key, item in value.items()}
+
+
+def encode(value):
+    if isinstance(value, (list, tuple)):
+        return [encode(item) for item in value]
+    if isinstance(value, dict):
+        return {key: encode(item) for key, item in value.items()}
+    if isinstance(value, bytes):
+        return {"bytes": base64.b64encode(value).decode()}
+    if isinstance(value, tf.Tensor):
+        value = value.numpy()
+    if isinstance(value, (np.ndarray, np.generic)):
+        # Both are computed with, neither is compared in its own type.
+        value = np.asarray(value)
+        value = value.astype({"float64": "float32", "bool": "uint8"}.get(value.dtype.name, value.dtype))
+        data = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode()
+        return {"dtype": value.dtype.name, "shape": value.shape, "data": data}
+    return value
+
+
+for line in sys.stdin:
+    request = json.loads(line)
+    try:
+        names = {**globals(), **decode(request["values"])}
+        answer = {"result": encode(eval(request["expression"], names))}
+    except Exception as error:  # The test shows it; the next request may be fine.
+        answer = {"error": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()}
+    answers.write(json.dumps(answer) + "\n")
+    answers.flush()

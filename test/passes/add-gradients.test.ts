@@ -1,0 +1,118 @@
+// Whole training graphs: the engine's gradients against central differences of the loss, which is computed in float64.
+import { describe, expect, it } from 'vitest';
+import { createRandom } from '../../src/core/random.ts';
+import type { FloatTensor } from '../../src/core/tensor.ts';
+import { expectDType } from '../../src/core/tensor.ts';
+import type { Graph } from '../../src/graph/graph.ts';
+import { valueOf, variablesOf } from '../../src/graph/graph.ts';
+import { buildModel } from '../../src/models/build.ts';
+import type { Layer } from '../../src/models/layers.ts';
+import { floatTrainingPasses, runPasses } from '../../src/passes/index.ts';
+import { evaluate, wideTensor } from '../contract/evaluate.ts';
+import { add, conv, dense, network, pool, runSteps, scattered, trainingFeeds } from '../models/networks.ts';
+
+const sgd = { kind: 'sgd', momentum: 0, nesterov: false, weightDecay: 0 } as const;
+
+const networks: readonly (readonly [name: string, layers: readonly Layer[]])[] = [
+  [
+    'conv, batch norm, relu, pool, fully connected',
+    [
+      conv('conv1', 3, 3, { batch_norm: true }),
+      pool('max_pool_2d', 'pool1'),
+      conv('conv2', 4, 2, { stride: [2, 1], padding: 'valid', activation: 'relu6' }),
+      dense('fc', 5, { activation: 'relu', batch_norm: true }),
+      dense('logits', 3),
+    ],
+  ],
+  [
+    'a residual add, average pools and a final softmax',
+    [
+      conv('stem', 4, 3),
+      conv('branch', 4, 3, { batch_norm: true, activation: 'none' }),
+      add('join', 'stem'),
+      pool('average_pool_2d', 'pool'),
+      { kind: 'mean', name: 'mean' },
+      dense('logits', 3),
+      { kind: 'softmax', name: 'softmax' },
+    ],
+  ],
+  [
+    'a value that is read twice by one node and again by another',
+    [
+      conv('stem', 3, 3, { activation: 'none' }),
+      add('twice', 'stem', 'none'),
+      add('again', 'stem'),
+      { kind: 'batch_norm', name: 'normal' },
+      { kind: 'flatten', name: 'flat' },
+      dense('logits', 3),
+    ],
+  ],
+];
+
+describe('add-gradients', () => {
+  it.each(networks)('gives the slopes of the loss for %s', async (_name, layers) => {
+    const batch = 4;
+    const model = buildModel(network(layers), batch, 'training', { kind: 'given', tensor: scattered(3) });
+    const graph = runPasses(model, floatTrainingPasses(sgd));
+    const feeds = trainingFeeds(graph, 5, batch, 0);
+    const variables = variablesOf(graph).filter(({ source }) => source.trainable);
+    const gradientOf = (name: string) => `${name}/gradient`;
+    const [step] = await runSteps({ ...graph, outputs: variables.map(({ name }) => gradientOf(name)) }, [feeds]);
+
+    const random = createRandom(11, 'samples');
+    let slopes = 0;
+    for (const { name, source } of variables) {
+      const gradient = step!.outputs.get(gradientOf(name))!;
+      for (let sample = 0; sample < 5; sample++) {
+        const index = random.below(source.initial.data.length);
+        const h = 2e-4;
+        const slope = (lossAt(graph, feeds, name, index, h) - lossAt(graph, feeds, name, index, -h)) / (2 * h);
+        // The loss is rounded to float32 before it is divided by 4e-4, and a kink may lie within the step.
+        expect(Math.abs(gradient[index]! - slope), `${name}[${index}]`).toBeLessThan(2e-4 + 5e-3 * Math.abs(slope));
+        if (Math.abs(slope) > 1e-2) slopes++;
+      }
+    }
+    // Else the comparison would say little.
+    expect(slopes).toBeGreaterThan(2 * variables.length);
+  });
+
+  it('makes none for what no trainable variable reaches, and one for each that is trainable', () => {
+    const model = buildModel(network(networks[0]![1]), 2, 'training', { kind: 'given', tensor: scattered(3) });
+    const graph = runPasses(model, floatTrainingPasses(sgd));
+    const gradients = graph.nodes.filter(({ name }) => name.endsWith('/gradient')).map(({ name }) => name);
+    expect(gradients).toEqual(
+      variablesOf(model)
+        .filter(({ source }) => source.trainable)
+        .map(({ name }) => `${name}/gradient`),
+    );
+    // The first layer's input is the image: its gradient would be thrown away.
+    expect(graph.updates.some(({ variable }) => variable === 'conv1/moving_mean')).toBe(true);
+    expect(gradients.every((name) => !name.includes('moving'))).toBe(true);
+  });
+});
+
+function lossAt(
+  graph: Graph,
+  feeds: ReadonlyMap<string, Float32Array>,
+  variable: string,
+  index: number,
+  change: number,
+): number {
+  const values = new Map<string, FloatTensor>();
+  for (const { name, type, source } of graph.values.values()) {
+    if (source.kind === 'input') values.set(name, wideTensor(type.shape, feeds.get(name)));
+    if (source.kind === 'constant') values.set(name, wideTensor(type.shape, expectDType(source.data, 'float32').data));
+    if (source.kind !== 'variable') continue;
+    const data = Float64Array.from(expectDType(source.initial, 'float32').data);
+    if (name === variable) data[index]! += change;
+    values.set(name, wideTensor(type.shape, data));
+  }
+  const loss = evaluate({ ...graph, nodes: graph.nodes.slice(0, lossPosition(graph)) }, values).get('loss');
+  return loss?.data[0] ?? NaN;
+}
+
+/** The nodes up to the loss make it. */
+function lossPosition(graph: Graph): number {
+  expect(valueOf(graph, 'loss').type.shape).toEqual([]);
+  return 1 + graph.nodes.findIndex(({ name }) => name === 'loss');
+}

@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest';
+import type { Split } from '../../src/data/dataset.ts';
+import { floatTensor } from '../../src/core/tensor.ts';
+import { referenceEngine } from '../../src/engine/reference.ts';
+import type { Graph } from '../../src/graph/graph.ts';
+import { buildModel } from '../../src/models/build.ts';
+import { argmax, chunks, evaluate, evaluationBatch } from '../../src/stages/evaluate.ts';
+import { dense, network } from '../models/networks.ts';
+
+const normalize = { scale: 0.5, mean: 2 };
+const open = (graph: Graph) => referenceEngine.open(graph, { replicas: 1, threads: 1 });
+
+/** Images of 1x1x2: pixel pairs (index, 7), label index mod 3. */
+function numbered(count: number): Split {
+  return {
+    count,
+    images: Uint8Array.from({ length: 2 * count }, (_, at) => (at % 2 === 0 ? (at / 2) % 256 : 7)),
+    labels: Uint8Array.from({ length: count }, (_, index) => index % 3),
+  };
+}
+
+/** Logits a + b, a, -b of the two real values. */
+function linear(): Graph {
+  const filter = floatTensor([3, 2], [1, 1, 1, 0, 0, -1]);
+  const tensor = (name: string, shape: readonly number[]) =>
+    name.endsWith('/filter') ? filter : floatTensor(shape, [0, 0, 0]);
+  return buildModel(network([dense('logits', 3)], [1, 1, 2]), 1, 'inference', { kind: 'given', tensor });
+}
+
+describe('chunks', () => {
+  it('cover a split in order; the last is filled up with its own first images', () => {
+    const split = numbered(evaluationBatch + 3);
+    const found = [...chunks(split, normalize)].map(({ start, count, images }) => ({
+      start,
+      count,
+      first: [...images.slice(0, 10)],
+    }));
+    expect(found.map(({ start, count }) => [start, count])).toEqual([
+      [0, 250],
+      [250, 3],
+    ]);
+    // real = 0.5 * (pixel - 2); images 250, 251, 252, 250, 251.
+    expect(found[1]!.first).toEqual([124, 2.5, 124.5, 2.5, 125, 2.5, 124, 2.5, 124.5, 2.5]);
+  });
+
+  it('of an exact multiple have no partial end', () => {
+    expect([...chunks(numbered(2 * evaluationBatch), normalize)].map(({ count }) => count)).toEqual([250, 250]);
+  });
+});
+
+describe('evaluate', () => {
+  it('gives logits, predictions and scores of every image, the last partial chunk included', async () => {
+    const split = numbered(evaluationBatch + 3);
+    const result = await evaluate(linear(), split, normalize, open, new AbortController().signal);
+    expect(result.logits).toHaveLength(3 * 253);
+    // Image 252: a = 125, b = 2.5.
+    expect([...result.logits.subarray(3 * 252)]).toEqual([127.5, 125, -2.5]);
+    // b is positive, so a + b always wins over a; a third of the labels, the first, is 0.
+    expect(result.predictions).toEqual(new Uint8Array(253));
+    expect(result.correct).toBe(85);
+  });
+
+  it('measures the mean cross entropy', async () => {
+    const split: Split = { count: 2, images: Uint8Array.of(2, 2, 4, 2), labels: Uint8Array.of(0, 2) };
+    const result = await evaluate(linear(), split, normalize, open, new AbortController().signal);
+    // Logits 0, 0, 0 and 1, 1, 0.
+    expect(result.loss).toBeCloseTo((Math.log(3) + Math.log(2 * Math.E + 1)) / 2, 6);
+  });
+
+  it('stops where it is told to', async () => {
+    const stop = new AbortController();
+    stop.abort(new Error('enough'));
+    await expect(evaluate(linear(), numbered(3), normalize, open, stop.signal)).rejects.toThrow('enough');
+  });
+});
+
+describe('argmax', () => {
+  it('is the first of equals', () => {
+    expect(argmax([1, 3, 3, 2])).toBe(1);
+    expect(argmax([-5])).toBe(0);
+  });
+});

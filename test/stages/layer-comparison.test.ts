@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+import { floatTensor } from '../../src/core/tensor.ts';
+import type { Split } from '../../src/data/dataset.ts';
+import { referenceEngine } from '../../src/engine/reference.ts';
+import { buildGraph } from '../../src/graph/builder.ts';
+import type { Graph } from '../../src/graph/graph.ts';
+import { prepareInterpreter } from '../../src/interpreter/interpreter.ts';
+import type { ValueRef } from '../../src/ops/define.ts';
+import { float32 } from '../../src/ops/define.ts';
+import { lowerToInt8 } from '../../src/passes/index.ts';
+import { compareLayers } from '../../src/stages/layer-comparison.ts';
+
+/**
+ * Two pixels p, q (scale 1) -> p and (p + q) / 2 (weights of scale 1/64) -> relu -> codes of scale 1/2, so 0 .. 127.5.
+ */
+function network(bias: number): Graph {
+  const builder = buildGraph('by-hand', 'eval');
+  const quantize = (value: ValueRef, max: number): ValueRef => {
+    const bound = (end: string, x: number) => builder.constant(`${value.name}_${end}`, floatTensor([], [x]));
+    const operands = [value, bound('min', 0), bound('max', max)];
+    return builder.node('fake_quant', `${value.name}_quant`, operands, { bits: 8, narrowRange: false, axis: null })[0]!;
+  };
+  const input = quantize(builder.input('input', float32([1, 1, 1, 2])), 255);
+  const [flat] = builder.node('reshape', 'flat', [input], { shape: [-1, 2] });
+  const filter = builder.constant('filter', floatTensor([2, 2], [1, 0, 0.5, 0.5]));
+  const bound = (name: string, x: number) => builder.constant(name, floatTensor([2], [x, x]));
+  const [weights] = builder.node('fake_quant', 'weights', [filter, bound('low', -127 / 64), bound('high', 127 / 64)], {
+    bits: 8,
+    narrowRange: true,
+    axis: 0,
+  });
+  const operands = [flat!, weights!, builder.constant('bias', floatTensor([2], [bias, 0]))];
+  const [fc] = builder.node('fully_connected', 'fc', operands, { activation: 'none', keepNumDims: false });
+  return builder.finish([quantize(builder.node('relu', 'relu', [fc!], {})[0]!, 127.5)]);
+}
+
+const split: Split = { count: 2, images: Uint8Array.of(100, 51, 200, 20), labels: Uint8Array.of(0, 1) };
+const open = (graph: Graph) => referenceEngine.open(graph, { replicas: 1, threads: 1 });
+
+function compare(integer: Graph, evalGraph: Graph) {
+  const interpreter = prepareInterpreter(lowerToInt8(integer, 'f.pb').graph, 'm.tflite');
+  return compareLayers(interpreter, evalGraph, split, { scale: 1, mean: 0 }, open);
+}
+
+describe('the comparison of layers', () => {
+  it('measures what 8 bits change on a net by hand', async () => {
+    const [flat, fc] = await compare(network(0), network(0));
+    expect(flat).toMatchObject({ name: 'flat', op: 'reshape', scale: 1, zeroPoint: -128, weightScales: null });
+    expect(flat).toMatchObject({ sqnrDb: null, floatSqnrDb: null, clippedShare: 0, usedCodes: 4 });
+    // Float 100, 75.5, 200, 110; integers and fake quant 100, 75.5, 127.5, 110.
+    expect(fc).toMatchObject({
+      name: 'fc',
+      shape: [1, 2],
+      scale: 0.5,
+      zeroPoint: -128,
+      weightScales: { min: 1 / 64, max: 1 / 64, count: 2 },
+      sqnrDb: null,
+      withinOneStep: 1,
+      largestDifference: 0,
+      clippedShare: 0.25,
+      usedCodes: 4,
+    });
+    const signal = 100 ** 2 + 75.5 ** 2 + 200 ** 2 + 110 ** 2;
+    expect(fc!.floatSqnrDb).toBeCloseTo(10 * Math.log10(signal / 72.5 ** 2), 6);
+  });
+
+  it('measures how many steps the integers are off', async () => {
+    // A bias of 1 is two steps: 101 instead of 100; the second image is clipped either way.
+    const [, fc] = await compare(network(1), network(0));
+    expect(fc).toMatchObject({ withinOneStep: 0.75, largestDifference: 2 });
+    const signal = 100 ** 2 + 75.5 ** 2 + 127.5 ** 2 + 110 ** 2;
+    expect(fc!.sqnrDb).toBeCloseTo(10 * Math.log10(signal / 1), 6);
+  });
+
+  it('counts one step as one', async () => {
+    const [, fc] = await compare(network(0.5), network(0));
+    expect(fc).toMatchObject({ withinOneStep: 1, largestDifference: 1 });
+  });
+});

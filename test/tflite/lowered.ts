@@ -1,0 +1,34 @@
+/** Networks of our own, all the way to a file. */
+import type { Graph } from '../../src/graph/graph.ts';
+import { verify } from '../../src/graph/verify.ts';
+import { buildModel } from '../../src/models/build.ts';
+import type { Layer } from '../../src/models/layers.ts';
+import { evalPasses, freezePasses, lowerToInt8, runPasses } from '../../src/passes/index.ts';
+import { writeTflite } from '../../src/tflite/write.ts';
+import { add, conv, dense, network, pool, scattered } from '../models/networks.ts';
+
+/** Every op that a network of ours may hold in a file, on images [6, 6, 2]. */
+export const everyLayer: readonly Layer[] = [
+  conv('conv1', 4, 3, { batch_norm: true }),
+  conv('conv2', 4, 3, { activation: 'none', dilation: [2, 1] }),
+  add('join', 'conv1'),
+  pool('max_pool_2d', 'largest'),
+  conv('conv3', 5, 2, { activation: 'relu6', padding: 'same' }),
+  { kind: 'average_pool_2d', name: 'average', window: [2, 2], stride: [1, 1], padding: 'same' },
+  dense('fc1', 6, { activation: 'relu' }),
+  dense('logits', 3),
+];
+
+/** The eval graph with parameters as constants, and batch norm folded. */
+export function frozen(layers: readonly Layer[], seed = 3): Graph {
+  const tensor = scattered(seed);
+  const model = buildModel(network(layers), 1, 'inference', { kind: 'given', tensor });
+  return runPasses(runPasses(model, evalPasses({ ranges: { kind: 'trained', tensor }, input: { min: 0, max: 1 } })), [
+    ...freezePasses,
+  ]);
+}
+
+export function lowered(layers: readonly Layer[], seed = 3): { readonly graph: Graph; readonly bytes: Uint8Array } {
+  const graph = verify(lowerToInt8(frozen(layers, seed), 'frozen.pb').graph);
+  return { graph, bytes: writeTflite(graph) };
+}
