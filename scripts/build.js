@@ -25,17 +25,27 @@ const engine = 'src/engine/wasm';
 const interpreter = 'src/interpreter/wasm';
 assemble(engine, 'kernels.wasm');
 assemble(interpreter, 'integer.wasm');
-// The interpreter's threads run the ops' own loops too; Node 20 starts no TypeScript, so they get one plain file.
+run('typescript/bin/tsc', '-p', 'tsconfig.json');
+// The interpreter's threads run the ops' own loops too: one file starts faster than the many that hold them.
 await build({
   absWorkingDir: root,
-  entryPoints: [`${interpreter}/worker.ts`],
-  outfile: `${interpreter}/worker.bundle.js`,
+  entryPoints: ['dist/interpreter/wasm/worker.js'],
+  outfile: 'dist/interpreter/wasm/worker.bundle.js',
   ...{ bundle: true, platform: 'node', format: 'esm', packages: 'external', logLevel: 'warning' },
 });
-run('typescript/bin/tsc', '-p', 'tsconfig.json');
-const built = [`${engine}/kernels.wasm`, `${interpreter}/integer.wasm`, `${interpreter}/worker.bundle.js`];
-for (const file of built) cpSync(path.join(root, file), path.join(root, file.replace(/^src/, 'dist')));
+for (const file of [`${engine}/kernels.wasm`, `${interpreter}/integer.wasm`]) cpSync(path.join(root, file), path.join(root, file.replace(/^src/, 'dist')));
 await writeStageManifest(root);
+// The command line as a few files with its packages inside: hundreds of small ones take longer to find than to run.
+// LiteRT looks for its own files beside itself, so it stays a package.
+await build({
+  absWorkingDir: root,
+  entryPoints: ['dist/cli/main.js'],
+  outdir: 'dist/bundle',
+  ...{ bundle: true, splitting: true, platform: 'node', format: 'esm', minifySyntax: true, logLevel: 'warning' },
+  external: ['@litertjs/core'],
+  // CommonJS packages ask for Node's modules by `require`.
+  banner: { js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);" },
+});
 
 // npm 11 answers `npx qpipe` inside the package's own checkout only from node_modules/.bin (docs/decisions/0002).
 const link = path.join(root, 'node_modules/.bin/qpipe');

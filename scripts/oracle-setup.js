@@ -38,7 +38,9 @@ console.log(`oracle: ${requirements[0]} is ready in .oracle/`);
 
 function findPython() {
   const versions = join(homedir(), '.pyenv', 'versions');
-  const ofPyenv = existsSync(versions) ? readdirSync(versions).map((name) => join(versions, name, 'bin', 'python')) : [];
+  const ofPyenv = existsSync(versions)
+    ? readdirSync(versions).map((name) => join(versions, name, 'bin', 'python'))
+    : [];
   const check = 'import sys, venv, ensurepip; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 11))';
   return ['python3.11', 'python3.10', 'python3.9', 'python3', ...ofPyenv].find(
     (candidate) => spawnSync(candidate, ['-c', check], { stdio: 'ignore' }).status === 0,

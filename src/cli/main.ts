@@ -4,6 +4,7 @@ import type { Diagnostic } from '../core/diagnostic.ts';
 import { UserError, formatDiagnostic, formatWarning } from '../core/diagnostic.ts';
 import { levels } from '../graph/graph.ts';
 import type { Level } from '../graph/graph.ts';
+import type { RuntimeName } from './predict.ts';
 import { packageVersion } from './version.ts';
 
 /** What the process leaves behind, for scripts. */
@@ -115,7 +116,9 @@ function makeProgram(finish: (code: number) => void): Command {
     .argument('<model>', '.tflite file')
     .requiredOption('--input <file>', '.npy file with a leading batch axis')
     .requiredOption('--output <file>', '.npy file to write')
-    .addOption(new Option('--runtime <name>', 'who runs it').choices(['reference', 'litert']).default('reference'))
+    .addOption(
+      new Option('--runtime <name>', 'who runs it').choices(['reference', 'wasm', 'litert']).default('reference'),
+    )
     .option('--dequantize', 'write float32 values instead of raw codes')
     .action(async (model: string, options: PredictCommandOptions) => {
       const { predict } = await import('./predict.ts');
@@ -143,7 +146,7 @@ function makeProgram(finish: (code: number) => void): Command {
 interface PredictCommandOptions {
   readonly input: string;
   readonly output: string;
-  readonly runtime: 'reference' | 'litert';
+  readonly runtime: RuntimeName;
   readonly dequantize?: true;
 }
 
@@ -162,8 +165,8 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
     import('./progress.ts'),
     import('./summary.ts'),
   ]);
-  const { createColors } = await import('picocolors');
-  const colors = createColors(process.stdout.isTTY && process.env['NO_COLOR'] === undefined);
+  const { default: picocolors } = await import('picocolors');
+  const colors = picocolors.createColors(Boolean(process.stdout.isTTY) && process.env['NO_COLOR'] === undefined);
   const progress =
     options.json === true
       ? jsonProgress(out)

@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { perTensor, dequantizeValue, integerRanges, quantizeValue, roundHalfAway } from '../core/affine.ts';
 import { userError } from '../core/diagnostic.ts';
 import type { Shape, Tensor, TensorType } from '../core/tensor.ts';
@@ -9,13 +10,18 @@ import { readNpy, writeNpy } from '../files/npy.ts';
 import { valueOf } from '../graph/graph.ts';
 import { prepareInterpreter } from '../interpreter/interpreter.ts';
 import { openLitert } from '../interpreter/litert.ts';
+import { openWasmInterpreter } from '../interpreter/wasm/index.ts';
+import { newData } from '../interpreter/wasm/view.ts';
 import { explainWriteError } from '../runner/durable.ts';
 import { writeTfliteFile } from '../tflite/file.ts';
 import { addFloatEdges } from '../tflite/float-edges.ts';
 import { optionFields } from '../tflite/option-fields.ts';
 import { readTflite, readTfliteContents } from '../tflite/read.ts';
 import path from 'node:path';
-import { present } from '../core/assert.ts';
+import { present, unreachable } from '../core/assert.ts';
+
+/** The plain loops; the SIMD kernels that equal them; Google's runtime. */
+export type RuntimeName = 'reference' | 'wasm' | 'litert';
 
 export interface PredictOptions {
   /** Path of a .tflite file, by any converter. */
@@ -24,27 +30,26 @@ export interface PredictOptions {
   readonly input: string;
   /** Path of the .npy file to write: the batch, then the model's output. */
   readonly output: string;
-  readonly runtime?: 'reference' | 'litert';
+  readonly runtime?: RuntimeName;
   /** Raw codes as the model gives them, or real values. */
   readonly values?: 'raw' | 'dequantized';
   readonly onNote?: (note: string) => void;
 }
 
-/** Runs a model over a batch, example by example. */
+/** Runs a model over a batch. */
 export async function predict(options: PredictOptions): Promise<Tensor> {
   const bytes = readBytes(options.model, 'give the path of a .tflite file');
   const input = readNpy(readBytes(options.input, 'give the path of an .npy file'), options.input);
   const port = await openRuntime(bytes, options);
   try {
     const { count, examples } = splitBatch(input, port.input, options);
-    const outputs: number[] = [];
-    for (let index = 0; index < count; index++) outputs.push(...(await port.run(examples(index))));
+    const outputs = await port.run(count, examples);
     const shape = [count, ...port.output.type.shape.slice(1)];
     const result = outputTensor(outputs, shape, port.output, options.values ?? 'raw');
     await writeResult(options.output, writeNpy(result));
     return result;
   } finally {
-    port.close();
+    await port.close();
   }
 }
 
@@ -56,9 +61,9 @@ interface Port {
 interface Runtime {
   readonly input: Port;
   readonly output: Port;
-  /** @param values stored integers of one example, or reals where the model takes float32 */
-  run(values: Float64Array): Promise<readonly number[]>;
-  close(): void;
+  /** @param example stored integers of the example at an index, or reals where the model takes float32 */
+  run(count: number, example: (index: number) => Float64Array): Promise<readonly number[]>;
+  close(): Promise<void> | void;
 }
 
 async function writeResult(file: string, bytes: Uint8Array): Promise<void> {
@@ -70,7 +75,25 @@ async function writeResult(file: string, bytes: Uint8Array): Promise<void> {
 }
 
 async function openRuntime(bytes: Uint8Array, { model, runtime = 'reference' }: PredictOptions): Promise<Runtime> {
-  return runtime === 'litert' ? openWitness(bytes, model) : openReference(bytes, model);
+  switch (runtime) {
+    case 'reference':
+      return openReference(bytes, model);
+    case 'wasm':
+      return openFast(bytes, model);
+    case 'litert':
+      return openWitness(bytes, model);
+    default:
+      return unreachable(runtime);
+  }
+}
+
+/** One example after the other. */
+function oneByOne(run: (values: Float64Array) => readonly number[] | Promise<readonly number[]>): Runtime['run'] {
+  return async (count, example) => {
+    const outputs: number[] = [];
+    for (let index = 0; index < count; index++) outputs.push(...(await run(example(index))));
+    return outputs;
+  };
 }
 
 function openReference(bytes: Uint8Array, model: string): Runtime {
@@ -82,12 +105,34 @@ function openReference(bytes: Uint8Array, model: string): Runtime {
   return {
     input,
     output: valueOf(graph, outputName),
-    run(values) {
+    run: oneByOne((values) => {
       stored.set(values);
       const [output] = interpreter.run([stored]);
-      return Promise.resolve(Array.from(output?.data ?? [], Number));
-    },
+      return Array.from(output?.data ?? [], Number);
+    }),
     close: () => undefined,
+  };
+}
+
+/** All examples at once, on every core. */
+async function openFast(bytes: Uint8Array, model: string): Promise<Runtime> {
+  const graph = readTflite(bytes, model);
+  const [input, output] = [
+    valueOf(graph, onlyOne(graph.inputs, model, 'input')),
+    valueOf(graph, onlyOne(graph.outputs, model, 'output')),
+  ];
+  const interpreter = await openWasmInterpreter(graph, model, { threads: availableParallelism() });
+  const size = numElements(input.type.shape);
+  return {
+    input,
+    output,
+    async run(count, example) {
+      const stored = newData(input.type.dtype, count * size);
+      for (let index = 0; index < count; index++) stored.set(example(index), index * size);
+      const [codes] = await interpreter.run([stored]);
+      return Array.from(codes ?? []);
+    },
+    close: () => interpreter.close(),
   };
 }
 
@@ -106,13 +151,13 @@ async function openWitness(bytes: Uint8Array, model: string): Promise<Runtime> {
   return {
     input,
     output,
-    async run(values) {
+    run: oneByOne(async (values) => {
       const reals = Float32Array.from(values, (q) => (toReal === null ? q : toReal.scale * (q - toReal.zeroPoint)));
       const [result] = await litert.run([reals]);
       return Array.from(result?.data ?? [], (real) =>
         fromReal === null ? real : roundHalfAway(real / fromReal.scale) + fromReal.zeroPoint,
       );
-    },
+    }),
     close: () => litert.close(),
   };
 }

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { internal, present } from '../core/assert.ts';
 import { UserError } from '../core/diagnostic.ts';
 import type { Json, JsonObject } from '../core/json.ts';
+import { packageFile } from '../core/package-file.ts';
 import type { DataConfig } from '../data/config.ts';
 import { dataSchema, dataSource } from '../data/config.ts';
 import type { Dataset } from '../data/dataset.ts';
@@ -217,7 +217,7 @@ function modelSpec({ model, data }: ResolvedPipeline, dataset: Pick<Dataset, 'im
 
 /** Digests of the code of each stage kind, written by the build. */
 function readStageManifest(): ReadonlyMap<string, Digest> {
-  const file = fileURLToPath(new URL('../../dist/stage-manifest.json', import.meta.url));
+  const file = packageFile('dist/stage-manifest.json');
   const manifest = JSON.parse(readFileSync(file, 'utf8')) as Readonly<Record<string, Digest>>; // written by our build
   return new Map(Object.entries(manifest));
 }

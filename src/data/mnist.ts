@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { packageFile } from '../core/package-file.ts';
 import { unpack } from '../files/bytes.ts';
 import type { DataContent, DataFile, DecodedData } from './dataset.ts';
 import { decodeIdx } from './idx.ts';
@@ -13,7 +14,7 @@ export interface MnistSource {
 }
 
 /** The copy that comes with qpipe. */
-export const mnistFolder = fileURLToPath(new URL('../../data/mnist', import.meta.url));
+export const mnistFolder = fileURLToPath(packageFile('data/mnist'));
 
 /** SHA-256 of the unpacked files, so that any gzip of the real thing will do. */
 const canonicalFiles = [

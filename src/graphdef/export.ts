@@ -120,9 +120,9 @@ function operandLayouts(graph: Graph): ReadonlyMap<string, readonly number[]> {
   const layouts = new Map<string, readonly number[]>();
   const makers = producers(graph);
   for (const node of graph.nodes) {
-    for (const [index, permutation] of Object.entries(ops[node.op].graphdef?.layouts ?? {})) {
-      // The op's own binding reshapes a merged operand.
-      if (permutation === 'merged') continue;
+    const binding = ops[node.op].graphdef;
+    for (const [index, permutation] of Object.entries(binding?.storedLayouts ?? binding?.layouts ?? {})) {
+      if (permutation === 'merged') return internal(`${node.op} does not say how its operand is stored`);
       let name: string | undefined = node.inputs[Number(index)];
       while (name !== undefined) {
         const known = layouts.get(name);

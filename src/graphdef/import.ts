@@ -184,6 +184,10 @@ function importNode(importer: Importer, node: NodeDef): Imported {
       if (first?.kind === 'constant') return { ...first, tensor: reshaped(first.tensor, shapeAfter(importer, node)) };
       if (first?.kind === 'quantized_constant') return { ...first, shape: shapeAfter(importer, node) };
       return importOp(importer, node, inputs);
+    case 'Transpose':
+      if (first?.kind === 'constant' || first?.kind === 'quantized_constant')
+        return transposed(importer, first, inputs[1]);
+      return importOp(importer, node, inputs);
     case 'BiasAdd':
       if (first?.kind === 'affine' && inputs[1] !== undefined) {
         return { kind: 'value', ref: addAffine(importer, first, node.name, inputs[1]) };
@@ -196,6 +200,30 @@ function importNode(importer: Importer, node: NodeDef): Imported {
 
 function reshaped(value: Tensor, shape: Shape): Tensor {
   return { ...value, shape };
+}
+
+/** The axes may be exchanged before fake quant instead of after it: its own axis goes with them. */
+function transposed(
+  importer: Importer,
+  value: Extract<Imported, { kind: 'constant' | 'quantized_constant' }>,
+  by: string | undefined,
+): Imported {
+  const wanted = importer.imported.get(by ?? '');
+  if (wanted?.kind !== 'constant') return fail('its permutation must be constant');
+  const permutation = Array.from(wanted.tensor.data, Number);
+  const { tensor: data } = value.kind === 'constant' ? value : value.source;
+  // Refuses what is no permutation of the axes.
+  ops.transpose.infer([data], { permutation });
+  const moved = transposeTensor(data, permutation);
+  if (value.kind === 'constant') return { ...value, tensor: moved };
+  if (!sameShape(value.shape, data.shape)) fail('its weights are reshaped and transposed after they are quantized');
+  const { axis } = value.attrs;
+  return {
+    ...value,
+    source: { ...value.source, tensor: moved },
+    attrs: { ...value.attrs, axis: axis === null ? null : movedAxis(axis, permutation) },
+    shape: moved.shape,
+  };
 }
 
 /** The shape that a Reshape gives its input. */

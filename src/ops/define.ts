@@ -155,13 +155,18 @@ export interface GraphDefWriter {
 /**
  * TensorFlow's layout of an operand: a permutation of our axes (OHWI to HWIO is [1, 2, 3, 0]), or `merged`: its
  * [height, width, channels, multiplier] is our [1, height, width, channels * multiplier], the same values in the same
- * order. A merged operand is written in our shape, and the op's own `write` gives it TensorFlow's.
+ * order.
  */
 export type Layout = readonly number[] | 'merged';
 
 export interface GraphDefBinding<Attrs> {
   /** How TensorFlow lays out an operand, where it differs. */
   readonly layouts?: { readonly [operand: number]: Layout };
+  /**
+   * How we write an operand whose output channel is not the last axis in TensorFlow's layout: fake quant per channel
+   * works on the last axis only. The op's own `write` brings it to TensorFlow's layout afterwards.
+   */
+  readonly storedLayouts?: { readonly [operand: number]: readonly number[] };
   /** Emits TensorFlow nodes; the last one is named `name`. Returns the names of the outputs. */
   write(
     writer: GraphDefWriter,

@@ -144,10 +144,11 @@ export const depthwiseConv2d = defineOp<'depthwise_conv_2d', Conv2dAttrs>({
    * TensorFlow's filter is [height, width, channels, multiplier], whose last axis is not the output channel, and fake
    * quant per channel works on the last axis only. So the filter is stored and fake-quantized in our shape, where the
    * last axis is the output channel for any multiplier, and a Reshape before the convolution gives it TensorFlow's.
-   * Graphs by others, whose filter has four axes from the start, are read too (see `merged` in src/graphdef/import.ts).
+   * Graphs by others, whose filter has four axes from the start, are read too (src/graphdef/import.ts).
    */
   graphdef: {
     layouts: { 1: 'merged' },
+    storedLayouts: {},
     write(writer, { name, inputs: [input, filter, bias], inputTypes, attrs }) {
       const [, height, width, outputChannels] = inputTypes[1]!.shape as Shape4;
       const channels = inputTypes[0]!.shape[3]!;

@@ -147,15 +147,21 @@ export const transposeConv = defineOp<'transpose_conv', TransposeConvAttrs>({
   },
 
   graphdef: {
-    // HW, outputs, inputs.
+    // HW, outputs, inputs; written as HWIO, so that fake quant finds the outputs on the last axis.
     layouts: { 1: [1, 2, 0, 3] },
+    storedLayouts: { 1: [1, 2, 3, 0] },
     write(writer, { name, inputs: [input, filter, bias], outputTypes, attrs }) {
       // TensorFlow wants the whole shape, so the node holds for one batch size only.
       const shape = writer.constant(`${name}/output_shape`, int32Vector(outputTypes[0]!.shape));
+      const permutation = writer.constant(`${name}/filter/permutation`, int32Vector([0, 1, 3, 2]));
+      const turned = writer.node('Transpose', `${name}/filter`, [filter!, permutation], {
+        ...T_FLOAT,
+        Tperm: { kind: 'type', value: 'int32' },
+      });
       const convolution = writer.node(
         'Conv2DBackpropInput',
         bias === undefined ? name : `${name}/Conv2DBackpropInput`,
-        [shape, filter!, input!],
+        [shape, turned, input!],
         {
           ...T_FLOAT,
           ...writePadding(attrs.padding),

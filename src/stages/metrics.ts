@@ -154,6 +154,7 @@ export const TestMetrics = object({
   accuracy: object({
     float: nullable(AccuracyCount),
     fake_quant: nullable(AccuracyCount),
+    // The reference interpreter's codes: the SIMD kernels compute them, and the stage compares some with its loops.
     int8: AccuracyCount,
     int8_litert: nullable(AccuracyCount),
   }),

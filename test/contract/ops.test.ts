@@ -330,10 +330,10 @@ function expectGraphDefRoundTrip<K extends OpName>(
     constant: (input) => constants.get(input)!,
   });
   expect(attrs).toEqual(sample.attrs);
-  // A Reshape gives a filter TensorFlow's shape.
+  // A Reshape or a Transpose brings a filter to TensorFlow's layout.
   const sourceOf = (name: string): string =>
-    nodes.find((source) => source.name === name && source.op === 'Reshape')?.inputs[0] ?? name;
-  const read = definition.name === 'reshape' ? operands : operands.map(sourceOf);
+    nodes.find((source) => source.name === name && source !== node)?.inputs[0] ?? name;
+  const read = operands.map(sourceOf);
   expect(read).toEqual(inputs.slice(0, read.length));
 }
 

@@ -14,9 +14,9 @@ describe.skipIf(!hasHelloWorld)('hello_world_int8.tflite (skipped without the sh
   const predict = (input: string, ...more: string[]) =>
     space.qpipe('predict', helloWorld, '--input', input, '--output', 'y.npy', ...more);
 
-  it('gives the eight golden outputs exactly', async () => {
+  it.each(['reference', 'wasm'])('gives the eight golden outputs exactly on %s', async (runtime) => {
     space.write('x.npy', npyFile('|i1', [8, 1], inputs));
-    const { code, stdout } = await predict('x.npy', '--runtime', 'reference');
+    const { code, stdout } = await predict('x.npy', '--runtime', runtime);
     expect([code, stdout]).toEqual([0, '']);
     const { header, body } = npyContent(space.file('y.npy'));
     expect(header).toContain("'descr': '|i1', 'fortran_order': False, 'shape': (8, 1)");

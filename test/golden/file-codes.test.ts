@@ -30,6 +30,23 @@ const codes: readonly (readonly [op: OpName, builtinCode: number, optionsType: n
   ['relu6', 21, 0],
   ['quantize', 114, 89],
   ['dequantize', 6, 38],
+  ['depthwise_conv_2d', 4, 2],
+  ['transpose_conv', 67, 49],
+  ['sub', 41, 28],
+  ['mul', 18, 21],
+  ['concatenation', 2, 10],
+  ['split', 49, 35],
+  ['strided_slice', 45, 32],
+  ['pad', 34, 22],
+  ['transpose', 39, 26],
+  ['squeeze', 43, 30],
+  ['leaky_relu', 98, 75],
+  ['hard_swish', 117, 91],
+  ['logistic', 14, 0],
+  ['tanh', 28, 0],
+  ['l2_normalization', 11, 12],
+  ['resize_bilinear', 23, 15],
+  ['resize_nearest_neighbor', 97, 74],
 ];
 
 describe('the .tflite schema', () => {
@@ -67,6 +84,84 @@ describe('the .tflite schema', () => {
       '2 keep_num_dims',
       '3 asymmetric_quantize_inputs',
     ]);
+  });
+
+  it('orders the fields of the other options tables as the schema does', () => {
+    const fields = (op: OpName): readonly string[] =>
+      (ops[op].tflite?.fields ?? []).map(({ id, name, type }) => `${id} ${name} ${type}`);
+    expect(fields('depthwise_conv_2d')).toEqual([
+      '0 padding byte',
+      '1 stride_w int32',
+      '2 stride_h int32',
+      '3 depth_multiplier int32',
+      '4 fused_activation_function byte',
+      '5 dilation_w_factor int32',
+      '6 dilation_h_factor int32',
+    ]);
+    expect(fields('transpose_conv')).toEqual([
+      '0 padding byte',
+      '1 stride_w int32',
+      '2 stride_h int32',
+      '3 fused_activation_function byte',
+    ]);
+    expect(fields('strided_slice')).toEqual([
+      '0 begin_mask int32',
+      '1 end_mask int32',
+      '2 ellipsis_mask int32',
+      '3 new_axis_mask int32',
+      '4 shrink_axis_mask int32',
+      '5 offset bool',
+    ]);
+    expect(fields('resize_bilinear')).toEqual(['2 align_corners bool', '3 half_pixel_centers bool']);
+    expect(fields('resize_nearest_neighbor')).toEqual(['0 align_corners bool', '1 half_pixel_centers bool']);
+    expect(fields('concatenation')).toEqual(['0 axis int32', '1 fused_activation_function byte']);
+    expect(fields('split')).toEqual(['0 num_splits int32']);
+    expect(fields('leaky_relu')).toEqual(['0 alpha float32']);
+    expect(fields('squeeze')).toEqual(['0 squeeze_dims int32_vector']);
+  });
+
+  it('says how many filters a channel has, as the quotient of the channels', () => {
+    const depthwise = ops.depthwise_conv_2d.tflite?.encode({
+      inputs: [image, operand('int8', [1, 3, 3, 6])],
+      outputs: [image],
+      attrs: { strides: [1, 2], dilations: [3, 4], padding: { kind: 'same' }, activation: 'relu6' },
+    });
+    expect(depthwise?.options).toEqual({
+      padding: 0,
+      stride_w: 2,
+      stride_h: 1,
+      depth_multiplier: 3,
+      fused_activation_function: 3,
+      dilation_w_factor: 4,
+      dilation_h_factor: 3,
+    });
+  });
+
+  it('wants the smallest version that int8 needs', () => {
+    const unary = { inputs: [image], outputs: [image] };
+    const size = { size: [2, 2], alignCorners: false } as const;
+    expect([
+      ops.resize_bilinear.tflite?.version({ ...unary, attrs: { ...size, halfPixelCenters: false } }),
+      ops.resize_bilinear.tflite?.version({ ...unary, attrs: { ...size, halfPixelCenters: true } }),
+      ops.hard_swish.tflite?.version({ ...unary, attrs: {} }),
+      ops.logistic.tflite?.version({ ...unary, attrs: {} }),
+      // The product of the scales over the output's, 0.5 * 0.5 / 0.5, is below 1.
+      ops.mul.tflite?.version({ inputs: [image, image], outputs: [image], attrs: { activation: 'none' } }),
+    ]).toEqual([
+      { version: 2, minimumRuntime: '1.14.0' },
+      { version: 3, minimumRuntime: '2.2.0' },
+      { version: 1, minimumRuntime: '1.15.0' },
+      { version: 2, minimumRuntime: '1.14.0' },
+      { version: 2, minimumRuntime: '1.14.0' },
+    ]);
+    const filter = operand('int8', [2, 3, 3, 2]);
+    const attrs = { strides: [2, 2], padding: { kind: 'same' }, outputSize: [8, 8], activation: 'none' } as const;
+    const transposeConv = (inputs: readonly IntegerOperand[], activation: 'none' | 'relu') =>
+      ops.transpose_conv.tflite?.version({ inputs, outputs: [image], attrs: { ...attrs, activation } }).version;
+    const bias = operand('int32', [2]);
+    expect(transposeConv([image, filter], 'none')).toBe(2);
+    expect(transposeConv([image, filter, bias], 'none')).toBe(3);
+    expect(transposeConv([image, filter, bias], 'relu')).toBe(4);
   });
 
   it('says width and height, SAME 0 and VALID 1, RELU6 3, of a convolution and a pool', () => {

@@ -140,6 +140,120 @@ describe('add (G8)', () => {
   });
 });
 
+describe('sub and mul (G8)', () => {
+  const a = stored('int8', [5], [10, -128, 127, 0, -37], perTensor(0.02, -5));
+  const b = stored('int8', [5], [20, 127, 127, 0, 55], perTensor(0.05, 3));
+
+  it('give the codes of the table', () => {
+    const output = perTensor(0.06, 7);
+    expect(runInteger(ops.sub, [a, b], { activation: 'none' }, output)).toEqual([-2, -128, -52, 11, -47]);
+    expect(runInteger(ops.mul, [a, b], { activation: 'none' }, output)).toEqual([11, -128, 127, 7, -21]);
+  });
+});
+
+describe('depthwise_conv_2d (G7)', () => {
+  it('gives the codes of the grouped convolution', () => {
+    const image = [-128, 10, -100, 20, -50, 30, 0, 40, 25, 50, 50, 60, 75, 70, 100, 80, 127, 90];
+    const taps = [1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6, -6, 7, -7, 8, -8, 9, -9];
+    const codes = runInteger(
+      ops.depthwise_conv_2d,
+      [
+        stored('int8', [1, 3, 3, 2], image, perTensor(0.02, -5)),
+        stored('int8', [1, 3, 3, 2], taps, { kind: 'per_channel', scales: Float32Array.of(0.01, 0.005), axis: 3 }),
+        stored('int32', [2], [0, 10], null),
+      ],
+      { strides: [1, 1], dilations: [1, 1], padding: { kind: 'valid' }, activation: 'none' },
+      perTensor(0.05, -10),
+    );
+    expect(codes).toEqual([1, -16]);
+  });
+});
+
+describe('logistic and tanh (G11)', () => {
+  const x = [-128, -100, -64, -20, 0, 3, 4, 10, 50, 100, 127];
+  const moved = x.map((code) => code + 128);
+
+  it('give the codes of the table', () => {
+    const logistic = [-128, -127, -119, -66, -10, 0, 3, 22, 106, 126, 127];
+    const tanh = [-128, -127, -120, -48, 26, 37, 41, 60, 120, 127, 127];
+    const int8 = (scale: number, zeroPoint: number) => stored('int8', [11], x, perTensor(scale, zeroPoint));
+    expect(runInteger(ops.logistic, [int8(0.05, 3)], {}, perTensor(1 / 256, -128))).toEqual(logistic);
+    expect(runInteger(ops.tanh, [int8(0.03, -7)], {}, perTensor(1 / 128, 0))).toEqual(tanh);
+    const uint8 = (scale: number, zeroPoint: number) => stored('uint8', [11], moved, perTensor(scale, zeroPoint));
+    const up = (codes: readonly number[]) => codes.map((code) => code + 128);
+    expect(runInteger(ops.logistic, [uint8(0.05, 131)], {}, perTensor(1 / 256, 0))).toEqual(up(logistic));
+    expect(runInteger(ops.tanh, [uint8(0.03, 121)], {}, perTensor(1 / 128, 128))).toEqual(up(tanh));
+  });
+
+  it('refuse parameters that the format does not fix', () => {
+    const input = stored('int8', [11], x, perTensor(0.05, 3));
+    expect(() => runInteger(ops.logistic, [input], {}, perTensor(1 / 255, -128))).toThrow(ShapeError);
+    expect(() => runInteger(ops.tanh, [input], {}, perTensor(1 / 128, 1))).toThrow(ShapeError);
+  });
+});
+
+describe('hard_swish and leaky_relu (G12)', () => {
+  it('give the codes of the table', () => {
+    const x = stored('int8', [10], [-128, -80, -60, -30, -10, 0, 3, 20, 60, 127], perTensor(0.05, 0));
+    const swish = [-20, -20, -20, -29, -25, -20, -18, -3, 55, 127];
+    expect(runInteger(ops.hard_swish, [x], {}, perTensor(0.04, -20))).toEqual(swish);
+    const y = stored('int8', [7], [-128, -10, -1, 0, 1, 10, 127], perTensor(0.05, 0));
+    const leaky = [-6, 4, 5, 5, 6, 13, 111];
+    expect(runInteger(ops.leaky_relu, [y], { alpha: 0.1 }, perTensor(0.06, 5))).toEqual(leaky);
+  });
+
+  it('hard_swish refuses an output scale below 1/128 of its input', () => {
+    const x = stored('int8', [1], [1], perTensor(1, 0));
+    expect(() => runInteger(ops.hard_swish, [x], {}, perTensor(0.005, 0))).toThrow(ShapeError);
+  });
+});
+
+describe('resize_bilinear (G13)', () => {
+  const quant = perTensor(0.1, 0);
+  const resize = (codes: readonly number[], size: number, alignCorners: boolean, halfPixelCenters: boolean) =>
+    runInteger(
+      ops.resize_bilinear,
+      [stored('int8', [1, 2, 2, 1], codes, quant)],
+      { size: [size, size], alignCorners, halfPixelCenters },
+      quant,
+    );
+
+  it('gives the codes of the table', () => {
+    expect(resize([1, 2, 3, 4], 3, false, false)).toEqual([1, 2, 2, 2, 3, 3, 3, 4, 4]);
+    const image = [-100, 50, 7, 127];
+    expect(resize(image, 4, false, true)).toEqual([
+      -100, -63, 13, 50, -73, -38, 34, 69, -20, 12, 76, 108, 7, 37, 97, 127,
+    ]);
+    expect(resize(image, 3, true, false)).toEqual([-100, -25, 50, -47, 21, 89, 7, 67, 127]);
+  });
+});
+
+describe('l2_normalization (G14)', () => {
+  it('gives the codes of the table', () => {
+    const row = stored('int8', [1, 4], [-10, 4, 25, 0], perTensor(0.1, -5));
+    expect(runInteger(ops.l2_normalization, [row], {}, perTensor(1 / 128, 0))).toEqual([-20, 36, 120, 20]);
+  });
+});
+
+describe('concatenation', () => {
+  it('rescales uint8 to the output, and refuses to in int8', () => {
+    // 0.5 * (10 - 4) = 3 = 0.25 * (22 - 10); 0.5 * (0 - 4) = -2 = 0.25 * (2 - 10); 255 leaves the range.
+    const a = stored('uint8', [3], [10, 0, 255], perTensor(0.5, 4));
+    const b = stored('uint8', [2], [7, 200], perTensor(0.25, 10));
+    expect(runInteger(ops.concatenation, [a, b], { axis: 0 }, perTensor(0.25, 10))).toEqual([22, 2, 255, 7, 200]);
+    const c = stored('int8', [1], [7], perTensor(0.5, 4));
+    expect(() => runInteger(ops.concatenation, [c], { axis: 0 }, perTensor(0.25, 4))).toThrow(ShapeError);
+  });
+});
+
+describe('pad', () => {
+  it('writes the zero point', () => {
+    const quant = perTensor(0.1, -7);
+    const row = stored('int8', [2], [1, 2], quant);
+    expect(runInteger(ops.pad, [row], { paddings: [[1, 2]] }, quant)).toEqual([-7, 1, 2, -7, -7]);
+  });
+});
+
 describe('average_pool_2d (G9)', () => {
   it.each([
     [[1, 2, 4], 2],

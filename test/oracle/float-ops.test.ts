@@ -32,12 +32,15 @@ const TOLERANCE = 2e-5;
 /** Ops that TensorFlow's format has, in float. */
 const exportedOps = opNames.filter((op) => ops[op].graphdef !== null && ops[op].float !== null);
 
-describe.skipIf(!hasOracle)(`float kernels, ORACLE_SEED=${seed}`, () => {
+describe.skipIf(!hasOracle)(`float kernels, ORACLE_SEED=${seed}`, { timeout: 300_000 }, () => {
   let oracle: Oracle;
   let cases = 0;
   /** Exported ops, what their gradient rules emit, and what has a test of its own; two need no TensorFlow. */
   const compared = new Set<OpName>(['cross_replica', 'top_1_count']);
-  beforeAll(() => void (oracle = openOracle()));
+  beforeAll(async () => {
+    oracle = openOracle();
+    await oracle.evaluate('tf.version.VERSION');
+  });
   afterAll(() => {
     oracle.close();
     console.info(`float cases compared with TensorFlow: ${cases}`);
@@ -51,12 +54,19 @@ describe.skipIf(!hasOracle)(`float kernels, ORACLE_SEED=${seed}`, () => {
       // The delay's switch is no part of an eval graph.
       const isGated = op === 'fake_quant' && sample.inputs.length > 3;
       if (sample.refusedBy?.graphdef !== undefined || isGated) continue;
+      if (op === 'batch_norm' && isOfRows(sample)) continue;
       const { failures, emitted } = await compareWithNode(oracle, op, sample, createRandom(seed, op, sample.name));
       expect(failures, sample.name).toEqual([]);
       for (const gradient of emitted) compared.add(gradient);
       cases++;
     }
     compared.add(op);
+  });
+
+  // FusedBatchNormV3 takes four dimensions; an eval graph with batch norm behind a dense layer does not load.
+  it.fails('batch norm of rows loads in TensorFlow', async () => {
+    const [sample] = samples.batch_norm.filter(isOfRows);
+    await compareWithNode(oracle, 'batch_norm', present(sample, 'a sample'), createRandom(seed));
   });
 
   describe('fake quant', () => {
@@ -94,7 +104,11 @@ describe.skipIf(!hasOracle)(`float kernels, ORACLE_SEED=${seed}`, () => {
   });
 
   it('batch norm of a training step, and its gradients', async () => {
-    for (const [index, shape] of [[4, 5, 6, 3], [2, 1, 3, 8], [16, 7, 7, 5]].entries()) {
+    for (const [index, shape] of [
+      [4, 5, 6, 3],
+      [2, 1, 3, 8],
+      [16, 7, 7, 5],
+    ].entries()) {
       const random = createRandom(seed, 'batch norm', `${index}`);
       const channels = [shape.at(-1)!];
       const epsilon = 1e-3;
@@ -114,7 +128,13 @@ describe.skipIf(!hasOracle)(`float kernels, ORACLE_SEED=${seed}`, () => {
       expectClose(ourMean!, mean!);
       // TensorFlow gives the unbiased variance, n / (n - 1) times the one that normalises.
       const count = numElements(shape) / channels[0]!;
-      expectClose(ourVariance!, floatTensor(channels, variance!.data.map((value) => (value * (count - 1)) / count)));
+      expectClose(
+        ourVariance!,
+        floatTensor(
+          channels,
+          variance!.data.map((value) => (value * (count - 1)) / count),
+        ),
+      );
       const back = ourFloat('batch_norm_train_grad', [gradient, x, gamma, ourMean!, ourVariance!], { epsilon });
       for (const [at, reference] of [dx!, dGamma!, dBeta!].entries()) expectClose(back[at]!, reference);
       cases++;
@@ -127,7 +147,10 @@ describe.skipIf(!hasOracle)(`float kernels, ORACLE_SEED=${seed}`, () => {
       const random = createRandom(seed, 'cross entropy', `${index}`);
       const [batch, classes] = [1 + random.below(9), 2 + random.below(20)];
       const logits = uniform(random, [batch, classes], -12, 12);
-      const labels = floatTensor([batch], Array.from({ length: batch }, () => random.below(classes)));
+      const labels = floatTensor(
+        [batch],
+        Array.from({ length: batch }, () => random.below(classes)),
+      );
       const upstream = uniform(random, []);
       const [loss, gradient] = await evaluateList(
         '(lambda loss: [loss(logits), upstream * gradient_of(loss, logits)])(lambda value: tf.reduce_mean(' +
@@ -147,10 +170,14 @@ describe.skipIf(!hasOracle)(`float kernels, ORACLE_SEED=${seed}`, () => {
     for (let step = 0; step < 20; step++) {
       const gradient = uniform(random, [41]);
       const rate = uniform(random, [], 0, 0.1);
-      const expected = await evaluateList(
-        'apply_momentum(parameter, velocity, gradient, rate, momentum, nesterov)',
-        { parameter, velocity, gradient, rate, momentum: 0.9, nesterov },
-      );
+      const expected = await evaluateList('apply_momentum(parameter, velocity, gradient, rate, momentum, nesterov)', {
+        parameter,
+        velocity,
+        gradient,
+        rate,
+        momentum: 0.9,
+        nesterov,
+      });
       const attrs = { momentum: 0.9, nesterov, weightDecay: 0 };
       const ours = ourFloat('momentum_update', [parameter, gradient, velocity, rate], attrs);
       expected.forEach((reference, at) => expectClose(ours[at]!, reference));
@@ -243,9 +270,11 @@ describe.skipIf(!hasOracle)(`float kernels, ORACLE_SEED=${seed}`, () => {
   });
 });
 
+const isOfRows = ({ inputs: [input] }: Sample<'batch_norm'> | Sample<OpName>): boolean => input?.shape.length === 2;
+
 interface Comparison {
   readonly failures: readonly string[];
-  /** The ops that the gradient rule emitted. */
+  /** The op, and what its gradient rule emitted; the op alone where TensorFlow has no such gradient on a CPU. */
   readonly emitted: readonly OpName[];
 }
 
@@ -272,7 +301,9 @@ async function compareWithNode<K extends OpName>(
     });
     return { builder, refs, outputs: builder.node(op, 'result', refs, sample.attrs) };
   };
-  const feeds = Object.fromEntries(tensors.flatMap((data, index) => (isInput[index] === true ? [[`operand_${index}`, data]] : [])));
+  const feeds = Object.fromEntries(
+    tensors.flatMap((data, index) => (isInput[index] === true ? [[`operand_${index}`, data]] : [])),
+  );
   const exported = start(quant.kind === 'quantizer' ? 'eval' : 'float');
   const [output] = exported.outputs;
   if (output === undefined) return internal(`${op} has no output`);
@@ -281,13 +312,14 @@ async function compareWithNode<K extends OpName>(
   const upstream = uniform(random, output.type.shape);
   const training = start('qat');
   const gradients = gradientsOf(op, training.refs, training.outputs, sample.attrs, training.builder);
-  const differentiated = training.refs.filter((_, index) => gradients[index] != null);
+  const isJudged = hasCpuGradient(op, sample.attrs);
+  const differentiated = training.refs.filter((_, index) => isJudged && gradients[index] != null);
   const forwardAndBack = verify(
     training.builder.finish([output, ...gradients.filter((gradient) => gradient !== null)]),
   );
   const session = await referenceEngine.open(forwardAndBack, { replicas: 1, threads: 1 });
   const given = new Map(Object.entries(feeds).map(([name, { data }]) => [name, data]));
-  if (differentiated.length > 0) given.set('upstream', upstream.data);
+  if (gradients.length > 0) given.set('upstream', upstream.data);
   const ours = await session.run(given);
   await session.close();
 
@@ -304,11 +336,9 @@ async function compareWithNode<K extends OpName>(
     const references = expectList(back).map(floatOf);
     for (const [index, reference] of references.entries()) {
       const operand = training.refs.indexOf(differentiated[index]!);
-      const layout = graphdef?.layouts?.[operand];
+      const layout = graphdef?.storedLayouts?.[operand] ?? graphdef?.layouts?.[operand];
       const inOurs =
-        layout === undefined || layout === 'merged'
-          ? reference
-          : transposeTensor(reference, invertPermutation(layout));
+        layout === undefined || layout === 'merged' ? reference : transposeTensor(reference, invertPermutation(layout));
       expected.set(gradients[operand]!.name, inOurs);
     }
   }
@@ -316,7 +346,14 @@ async function compareWithNode<K extends OpName>(
     const error = relativeError(present(ours.get(name), name), reference.data);
     return error <= TOLERANCE ? [] : [`${name}: differs by ${error} of its range`];
   });
-  return { failures, emitted: forwardAndBack.nodes.map((node) => node.op) };
+  return { failures, emitted: isJudged ? forwardAndBack.nodes.map((node) => node.op) : [op] };
+}
+
+/** TensorFlow has no kernel for the gradients of these depthwise convolutions. */
+function hasCpuGradient<K extends OpName>(op: K, attrs: Attrs[K]): boolean {
+  if (op !== 'depthwise_conv_2d' || !('dilations' in attrs)) return true;
+  const { strides, dilations } = attrs;
+  return strides[0] === strides[1] && dilations.every((dilation) => dilation === 1);
 }
 
 function gradientsOf<K extends OpName>(

@@ -9,18 +9,21 @@ import { writeTfliteFile } from '../../src/tflite/file.ts';
 import { optionFields } from '../../src/tflite/option-fields.ts';
 import { readTflite, readTfliteContents } from '../../src/tflite/read.ts';
 import { integerOps, randomRuns } from './integer-cases.ts';
-import { differences, judgeOf, referenceKernels, runOurs, runTflite } from './integer-runs.ts';
+import { compareRuns, judgeOf, referenceKernels } from './integer-runs.ts';
 import type { Oracle } from './oracle.ts';
 import { expectBytes, expectList, hasOracle, openOracle } from './oracle.ts';
 import { seed } from './seed.ts';
 
 const sharedModels = join(import.meta.dirname, '..', '..', '..', 'shared', 'models');
 
-describe.skipIf(!hasOracle)(`models made by others, ORACLE_SEED=${seed}`, () => {
+describe.skipIf(!hasOracle)(`models made by others, ORACLE_SEED=${seed}`, { timeout: 300_000 }, () => {
   let oracle: Oracle;
   let models = 0;
   const seen = new Set<OpName>();
-  beforeAll(() => void (oracle = openOracle()));
+  beforeAll(async () => {
+    oracle = openOracle();
+    await oracle.evaluate('tf.version.VERSION');
+  });
   afterAll(() => {
     oracle.close();
     console.info(`models made by others: ${models}, of the ops ${[...seen].sort().join(', ')}`);
@@ -30,10 +33,8 @@ describe.skipIf(!hasOracle)(`models made by others, ORACLE_SEED=${seed}`, () => 
     const graph = readTflite(model, name);
     for (const { op } of graph.nodes) seen.add(op);
     const runs = randomRuns(graph, createRandom(seed, 'inputs', name));
-    const judge = judgeOf(graph) ?? referenceKernels;
-    const expected = await runTflite(oracle, withLegalAxes(model, name), runs, judge, name);
     models++;
-    return differences(runOurs(model, runs), expected, judge.steps);
+    return compareRuns(oracle, withLegalAxes(model, name), runs, judgeOf(graph) ?? referenceKernels);
   }
 
   const shared = existsSync(sharedModels) ? readdirSync(sharedModels).filter((file) => file.endsWith('.tflite')) : [];
@@ -43,13 +44,14 @@ describe.skipIf(!hasOracle)(`models made by others, ORACLE_SEED=${seed}`, () => 
 
   it.each(['int8', 'uint8'])("TensorFlow's own conversions with %s edges", async (edges) => {
     const failures: string[] = [];
-    for (const name of expectList(await oracle.evaluate('models.names'))) {
+    const names = expectList(await oracle.evaluate('models.names'));
+    for (const name of names.filter((one) => typeof one === 'string')) {
       for (const drawn of [seed, seed + 1]) {
         try {
           const converted = await oracle.evaluate('models.convert(name, seed, edges)', { name, seed: drawn, edges });
-          failures.push(...(await compare(expectBytes(converted), String(name))).map((text) => `${String(name)} ${text}`));
+          failures.push(...(await compare(expectBytes(converted), name)).map((text) => `${name} ${text}`));
         } catch (error) {
-          failures.push(`${String(name)}: ${String(error)}`);
+          failures.push(`${name}: ${String(error)}`);
         }
       }
     }
@@ -57,7 +59,9 @@ describe.skipIf(!hasOracle)(`models made by others, ORACLE_SEED=${seed}`, () => 
   });
 
   it('cover every op that the format has', () => {
-    expect(integerOps.filter((op) => !seen.has(op) && op !== 'dequantize')).toEqual([]);
+    // The converter writes RESHAPE for a squeeze; and models with float outputs are not asked for.
+    const elsewhere: readonly OpName[] = ['squeeze', 'dequantize'];
+    expect(integerOps.filter((op) => !seen.has(op) && !elsewhere.includes(op))).toEqual([]);
   });
 });
 

@@ -33,9 +33,7 @@ export interface IntegerCase {
 const activations: readonly FusedActivation[] = ['none', 'relu', 'relu_n1_to_1', 'relu6'];
 
 /** Ops that have both an integer kernel and a file form. */
-export const integerOps: readonly OpName[] = opNames.filter(
-  (op) => ops[op].int8 !== null && ops[op].tflite !== null,
-);
+export const integerOps: readonly OpName[] = opNames.filter((op) => ops[op].int8 !== null && ops[op].tflite !== null);
 
 /** Every sample of the op, and `variations` of each in shape and attributes, with random parameters. */
 export function integerCases(op: OpName, random: Random, variations: number): readonly IntegerCase[] {
@@ -81,17 +79,30 @@ function vary<K extends OpName>(sample: Sample<K>, random: Random): Shaped<K> {
     return known;
   };
   const pair = (from: number, count: number) => [from + random.below(count), from + random.below(count)];
+  const sized = shapes.map((shape) => shape.map(resized));
+  const strides = pair(1, 3);
+  const padding = random.below(2) === 0 ? 'same' : 'valid';
+  // The size that a transposed convolution enlarges its input to.
+  const outputSize = strides.map((stride, axis) => {
+    const size = sized[0]?.[axis + 1] ?? 1;
+    return padding === 'same'
+      ? size * stride - random.below(stride)
+      : (size - 1) * stride + (sized[1]?.[axis + 1] ?? 1);
+  });
   const drawn: Record<string, unknown> = {
-    strides: pair(1, 3),
+    strides,
     dilations: random.below(2) === 0 ? [1, 1] : pair(1, 3),
     window: pair(1, 4),
-    padding: { kind: random.below(2) === 0 ? 'same' : 'valid' },
+    padding: { kind: padding },
+    outputSize,
     activation: activations[random.below(4)],
     beta: 0.25 + random.float() * 2,
+    alpha: random.float() * 2 - 0.5,
+    halfPixelCenters: random.below(2) === 0,
   };
   // Only keys that the op has are replaced, by values of their own type.
   const replaced = Object.fromEntries(Object.entries(attrs).map(([key, value]) => [key, drawn[key] ?? value]));
-  return { shapes: shapes.map((shape) => shape.map(resized)), attrs: replaced as Attrs[K] };
+  return { shapes: sized, attrs: replaced as Attrs[K] };
 }
 
 function isLegal<K extends OpName>(op: K, { shapes, attrs }: Shaped<K>): boolean {
@@ -125,7 +136,7 @@ function oneOpGraph<K extends OpName>(op: K, { shapes, attrs }: Shaped<K>, dtype
         const channels = shape[rule.channelAxis] ?? internal(`${op} has no axis ${rule.channelAxis}`);
         const quant = randomFilterParams(dtype, channels, rule.channelAxis, random);
         const codes = randomCodes(dtype, shape, random);
-        if (dtype === 'int8') codes.data.forEach((code, at) => (codes.data[at] = Math.max(code as number, -127)));
+        if (dtype === 'int8') codes.data.forEach((code, at) => (codes.data[at] = Math.max(code, -127)));
         scales[index] =
           quant.kind === 'per_tensor' ? new Float32Array(channels).fill(quant.scale) : Float32Array.from(quant.scales);
         reals.push(realOf(codes, quant));
@@ -156,7 +167,16 @@ function oneOpGraph<K extends OpName>(op: K, { shapes, attrs }: Shaped<K>, dtype
     .map(({ shape }) => wideTensor(shape));
   if (float === null) return internal(`${op} has no float form`);
   runFloat(op, reals, attrs, results);
-  const quant = outputParams(op, dtype, shared, results.flatMap(({ data }) => [...data]), random);
+  const drawn = outputParams(
+    op,
+    dtype,
+    shared,
+    results.flatMap(({ data }) => [...data]),
+    random,
+  );
+  // The format forbids less than 1/128 of the input's scale; ours refuses it too (test/golden).
+  const least = op === 'hard_swish' ? Math.fround((scales[0]?.[0] ?? 0) / 100) : 0;
+  const quant = { ...drawn, scale: Math.max(drawn.scale, least) };
   return verify(builder.finish(builder.node(op, 'result', refs, attrs, quant)));
 }
 
@@ -260,7 +280,11 @@ function quantizerCases(op: OpName, random: Random): readonly IntegerCase[] {
         const drawn = random.split(from, dtype, `${index}`);
         const quant = randomParams(dtype, drawn);
         const builder = buildGraph(op, 'int8');
-        const input = builder.input('operand_0', { dtype: from, shape }, from === 'float32' ? null : randomParams(from, drawn));
+        const input = builder.input(
+          'operand_0',
+          { dtype: from, shape },
+          from === 'float32' ? null : randomParams(from, drawn),
+        );
         const graph = verify(builder.finish(builder.node(op, 'result', [input], { dtype }, quant)));
         const runs = from === 'float32' ? [realsAround(quant, shape, drawn)] : randomRuns(graph, drawn.split('inputs'));
         return { name: `${from} to ${dtype} ${index}`, op, dtype, graph, runs };

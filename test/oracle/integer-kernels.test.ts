@@ -4,15 +4,18 @@ import { createRandom } from '../../src/core/random.ts';
 import type { OpName } from '../../src/ops/index.ts';
 import { writeTflite } from '../../src/tflite/write.ts';
 import { integerCases, integerOps } from './integer-cases.ts';
-import { differences, judgeOf, runOurs, runTflite } from './integer-runs.ts';
+import { compareRuns, judgeOf } from './integer-runs.ts';
 import type { Oracle } from './oracle.ts';
 import { hasOracle, openOracle } from './oracle.ts';
 import { seed, variations } from './seed.ts';
 
-describe.skipIf(!hasOracle)(`integer kernels, ORACLE_SEED=${seed}`, () => {
+describe.skipIf(!hasOracle)(`integer kernels, ORACLE_SEED=${seed}`, { timeout: 300_000 }, () => {
   let oracle: Oracle;
   const tally = new Map<OpName, number>();
-  beforeAll(() => void (oracle = openOracle()));
+  beforeAll(async () => {
+    oracle = openOracle();
+    await oracle.evaluate('tf.version.VERSION');
+  });
   afterAll(() => {
     oracle.close();
     const counts = [...tally].map(([op, count]) => `${op} ${count}`).join(', ');
@@ -25,8 +28,7 @@ describe.skipIf(!hasOracle)(`integer kernels, ORACLE_SEED=${seed}`, () => {
       const judge = judgeOf(one.graph);
       if (judge === null) continue;
       const model = writeTflite(one.graph);
-      const expected = await runTflite(oracle, model, one.runs, judge, `${op} ${one.name}`);
-      const found = differences(runOurs(model, one.runs), expected, judge.steps);
+      const found = await compareRuns(oracle, model, one.runs, judge);
       failures.push(...found.map((text) => `${one.name} ${text}`));
       tally.set(op, (tally.get(op) ?? 0) + 1);
     }

@@ -13,7 +13,14 @@ export const hasOracle = existsSync(join(environment, 'ready'));
 
 /** What a Python expression reads and gives. */
 export type OracleValue =
-  null | boolean | number | string | Tensor | Uint8Array | readonly OracleValue[] | { readonly [key: string]: OracleValue };
+  | null
+  | boolean
+  | number
+  | string
+  | Tensor
+  | Uint8Array
+  | readonly OracleValue[]
+  | { readonly [key: string]: OracleValue };
 
 export interface Oracle {
   /**

@@ -42,10 +42,11 @@ function drawNetwork(random: Random): ModelSpec {
   const choose = <T>(...options: readonly T[]): T => options[random.below(options.length)]!;
   const layers: Layer[] = [];
   const blocks = random.below(5);
-  let channels = 0;
+  const image = [3 + random.below(10), 3 + random.below(10), 1 + random.below(3)] as const;
+  let channels: number = image[2];
   for (let block = 0; block < blocks; block++) {
     const name = `block${block}`;
-    switch (random.below(6)) {
+    switch (random.below(8)) {
       case 0:
         layers.push({
           kind: choose('max_pool_2d', 'average_pool_2d'),
@@ -57,12 +58,31 @@ function drawNetwork(random: Random): ModelSpec {
         break;
       case 1:
         // A shortcut: a convolution added to what it read.
-        if (channels > 0) {
+        if (layers.length > 0) {
           const before = layers.at(-1)!.name;
           layers.push(conv(name, channels, 3, { activation: choose('none', 'relu'), batch_norm: choose(true, false) }));
           layers.push({ kind: 'add', name: `${name}/sum`, with: before, activation: choose('none', 'relu', 'relu6') });
         }
         break;
+      case 2:
+      case 3: {
+        const multiplier = 1 + random.below(2);
+        channels *= multiplier;
+        layers.push({
+          kind: 'depthwise_conv_2d',
+          name,
+          multiplier,
+          kernel: [1 + random.below(4), 1 + random.below(4)],
+          // TensorFlow has no kernel for unequal strides.
+          stride: choose([1, 1], [2, 2]),
+          dilation: [1, 1],
+          padding: choose('same', 'valid'),
+          bias: choose(true, false),
+          batch_norm: choose(true, false),
+          activation: choose('none', 'relu', 'relu6'),
+        });
+        break;
+      }
       default:
         channels = 1 + random.below(8);
         layers.push(
@@ -80,10 +100,11 @@ function drawNetwork(random: Random): ModelSpec {
   }
   if (random.below(2) === 0) layers.push({ kind: 'mean', name: 'mean' });
   else layers.push({ kind: 'flatten', name: 'flatten' });
-  if (random.below(2) === 0) layers.push(dense('hidden', 1 + random.below(12), { activation: choose('relu', 'relu6') }));
+  if (random.below(2) === 0)
+    layers.push(dense('hidden', 1 + random.below(12), { activation: choose('relu', 'relu6') }));
   layers.push(dense('logits', 2 + random.below(9), { bias: choose(true, false) }));
   if (random.below(3) === 0) layers.push({ kind: 'softmax', name: 'softmax' });
-  return network(layers, [3 + random.below(10), 3 + random.below(10), 1 + random.below(3)]);
+  return network(layers, image);
 }
 
 /** Variables of the sizes that training gives; the shape may be left out when it was given before. */

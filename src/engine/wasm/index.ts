@@ -1,4 +1,5 @@
 /** The fast engine: AssemblyScript SIMD kernels, run by worker threads over one shared memory. */
+import { packageFile } from '../../core/package-file.ts';
 import { readFile } from 'node:fs/promises';
 import { internal, present } from '../../core/assert.ts';
 import { expectDType } from '../../core/tensor.ts';
@@ -19,7 +20,7 @@ export const wasmEngine: Engine = {
   name: 'wasm',
   version: '1',
   async open(graph, options) {
-    const bytes = await readFile(new URL('./kernels.wasm', import.meta.url));
+    const bytes = await readFile(packageFile('dist/engine/wasm/kernels.wasm'));
     return openSession(graph, options, await WebAssembly.compile(bytes));
   },
 };

@@ -1,5 +1,6 @@
 /** Worker threads over one shared memory: one wake-up a step; inside a step they meet in WASM only. */
 import { Worker } from 'node:worker_threads';
+import { packageFile } from '../../core/package-file.ts';
 
 /** Everything that one thread is told, once. Addresses are bytes in the memory. */
 export interface WorkerTask {
@@ -36,7 +37,7 @@ export function startThreads(tasks: readonly WorkerTask[]): ThreadPool {
   let failure: Error | null = null;
   let current: { resolve: () => void; reject: (reason: Error) => void } | null = null;
 
-  const workers = tasks.map((task) => new Worker(new URL('./worker.js', import.meta.url), { workerData: task }));
+  const workers = tasks.map((task) => new Worker(packageFile('dist/engine/wasm/worker.js'), { workerData: task }));
   const first = workers[0]!;
 
   const settle = (action: (run: NonNullable<typeof current>) => void): void => {

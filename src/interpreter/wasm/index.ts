@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { internal } from '../../core/assert.ts';
 import { userError } from '../../core/diagnostic.ts';
+import { packageFile } from '../../core/package-file.ts';
 import type { Graph } from '../../graph/graph.ts';
 import type { IntegerData } from '../../ops/define.ts';
 import { prepareInterpreter } from '../interpreter.ts';
@@ -57,7 +58,7 @@ export async function openWasmInterpreter(
       'use fewer threads, or the reference runtime',
     );
   }
-  const module = await WebAssembly.compile(await readFile(new URL('./integer.wasm', import.meta.url)));
+  const module = await WebAssembly.compile(await readFile(packageFile('dist/interpreter/wasm/integer.wasm')));
   const pages = Math.ceil(plan.memoryBytes / PAGE_BYTES);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   plan.initialize(memory.buffer);

@@ -140,5 +140,5 @@ function move({
 export function kernelOf(op: string): IntegerWasmKernel<never> | 'reference' {
   if (!Object.hasOwn(kernels, op)) return internal(`${op} has no integer kernel`);
   // A union of kernels takes the intersection of nodes; the planner passes the node of the same op.
-  return kernels[op as IntegerOp] as IntegerWasmKernel<never> | 'reference';
+  return kernels[op as IntegerOp];
 }

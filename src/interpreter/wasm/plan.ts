@@ -1,7 +1,7 @@
 /** From an integer graph to programs: memory and instructions, all fixed before the first image. */
 import { internal, present } from '../../core/assert.ts';
 import type { DType } from '../../core/tensor.ts';
-import { bytesOf, elementBytes, numElements } from '../../core/tensor.ts';
+import { elementBytes, numElements } from '../../core/tensor.ts';
 import type { Graph, Node, Value } from '../../graph/graph.ts';
 import { valueOf } from '../../graph/graph.ts';
 import type { IntegerNode } from '../../ops/define.ts';

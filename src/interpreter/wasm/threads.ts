@@ -1,5 +1,6 @@
 /** Worker threads over one shared memory: one wake-up for each turn of images, which they take one by one. */
 import { Worker } from 'node:worker_threads';
+import { packageFile } from '../../core/package-file.ts';
 import { CONTROL } from './plan.ts';
 import type { Port, ThreadPlan } from './plan.ts';
 
@@ -35,8 +36,8 @@ export function startThreads(tasks: readonly WorkerTask[]): ThreadPool {
   let failure: Error | null = null;
   let current: { resolve: () => void; reject: (reason: Error) => void } | null = null;
 
-  // A bundle, because a thread runs the ops' own loops too, and Node 20 starts no TypeScript; see scripts/build.js.
-  const file = new URL('./worker.bundle.js', import.meta.url);
+  // Built, because a thread runs the ops' own loops too, and Node 20 starts no TypeScript; see scripts/build.js.
+  const file = packageFile('dist/interpreter/wasm/worker.bundle.js');
   const workers = tasks.map((task) => new Worker(file, { workerData: task }));
 
   const settle = (action: (run: NonNullable<typeof current>) => void): void => {

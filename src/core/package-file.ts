@@ -1,0 +1,16 @@
+import { existsSync } from 'node:fs';
+import { internal } from './assert.ts';
+
+/**
+ * A file that comes with the package, by its path from the package's root. The code that asks may run from `src`, from
+ * `dist`, or bundled, so the root is looked for rather than counted in `..`.
+ */
+export function packageFile(relative: string): URL {
+  let folder = new URL('.', import.meta.url);
+  while (!existsSync(new URL('package.json', folder))) {
+    const parent = new URL('..', folder);
+    if (parent.href === folder.href) return internal(`no package.json above ${import.meta.url}`);
+    folder = parent;
+  }
+  return new URL(relative, folder);
+}
