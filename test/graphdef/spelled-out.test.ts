@@ -134,12 +134,14 @@ describe('hard swish', () => {
   it.each(forms)('is known in the form %s', async (_name, nodes) => {
     const graph = read([...gate, ...nodes]);
     expect(opsOf(graph)).toEqual(['hard_swish']);
-    expect(await run(graph, -4, -1, 1, 4)).toEqual([0, Math.fround(-1 / 3), Math.fround(2 / 3), 4]);
+    // Adding 0 makes 0 of -0.
+    const found = await run(graph, -4, -1, 1, 4);
+    expect(found.map((value) => value + 0)).toEqual([0, Math.fround(-1 / 3), Math.fround(2 / 3), 4]);
   });
 
   it('keeps a part that something else reads', () => {
     const nodes = [node('Mul', 'p', ['x', 'relu6']), node('Mul', 'y', ['sixth', 'p']), node('AddV2', 'z', ['y', 'p'])];
-    expect(() => read([...gate, ...nodes])).toThrow(/"three"|"sum"/);
+    expect(opsOf(read([...gate, ...nodes])).toSorted()).toEqual(['add', 'add', 'hard_swish', 'mul', 'relu6']);
   });
 });
 

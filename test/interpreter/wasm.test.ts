@@ -225,6 +225,11 @@ async function expectReferenceBytes(graph: Graph, random: Random, count: number,
   }
 }
 
+/** How a graph runs: kernels in a row are one program, and each op without a kernel is a step of its own. */
+function stepKinds(graph: Graph): readonly string[] {
+  return makePlan(graph, 1).threads[0]!.steps.map(({ kind }) => kind);
+}
+
 describe('the column of kernels', () => {
   const integerOps = Object.keys(kernels) as readonly IntegerOp[]; // Object.keys loses the key type
 
@@ -301,7 +306,9 @@ describe('the column of kernels', () => {
       ),
       addSample(builder, 'relu6', { name: `relu6 ${name}`, inputs: [image], attrs: {}, outputs: [] }, variant),
     ]);
-    await expectReferenceBytes(builder.finish(outputs), createRandom(4, name), 3);
+    const graph = builder.finish(outputs);
+    expect(stepKinds(graph)).toEqual(['program']);
+    await expectReferenceBytes(graph, createRandom(4, name), 3);
   });
 
   it('requantizes between int8 and uint8', async () => {
@@ -320,7 +327,9 @@ describe('the column of kernels', () => {
       const quant = { kind: 'per_tensor', scale: [0.02, 0.3, 0.0001][index]!, zeroPoint: 9 } as const;
       return builder.node('quantize', `output ${index}`, [input], { dtype: to }, quant);
     });
-    await expectReferenceBytes(builder.finish(outputs), createRandom(5, 'requantize'), 3);
+    const graph = builder.finish(outputs);
+    expect(stepKinds(graph)).toEqual(['program']);
+    await expectReferenceBytes(graph, createRandom(5, 'requantize'), 3);
   });
 });
 
@@ -338,7 +347,8 @@ describe('a network', () => {
   });
 
   it('of convolutions, pools and dense layers is one program without reference loops', () => {
-    expect(makePlan(lenet(), 1).threads[0]?.steps.map(({ kind }) => kind)).toEqual(['program']);
+    expect(stepKinds(lenet())).toEqual(['program']);
+    expect(stepKinds(readTflite(lowered(everyLayer).bytes, 'every.tflite'))).toEqual(['program']);
   });
 });
 
@@ -402,6 +412,14 @@ describe('the WASM interpreter', () => {
     const values = await interpreter.trace([image!]);
     expect([...values.keys()]).toEqual(graph.nodes.map(({ name }) => name));
     for (const [name, codes] of values) expect([...codes], name).toEqual([...reference.peek(name)]);
+    await interpreter.close();
+  });
+
+  it('takes one run at a time', async () => {
+    const interpreter = await openWasmInterpreter(small(), 'small', { threads: 1 });
+    const first = interpreter.run([Int8Array.of(5, 0)]);
+    await expect(interpreter.run([Int8Array.of(6, 0)])).rejects.toThrow('internal: the interpreter runs already');
+    expect([...(await first)[0]!]).toEqual([-126, -128]);
     await interpreter.close();
   });
 

@@ -36,7 +36,7 @@ type Answer = { readonly result: unknown } | { readonly error: string; readonly 
 
 export function openOracle(): Oracle {
   const python = join(environment, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python');
-  const child = spawn(python, ['-u', join(import.meta.dirname, 'oracle.py')], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(python, ['-uB', join(import.meta.dirname, 'oracle.py')], { stdio: ['pipe', 'pipe', 'pipe'] });
   const waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void }[] = [];
   let lastWords = '';
   child.stderr.on('data', (data: Buffer) => (lastWords = (lastWords + data.toString()).slice(-2000)));

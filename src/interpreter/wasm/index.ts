@@ -72,12 +72,16 @@ export async function openWasmInterpreter(
   const turnView = (port: Port, images: number): IntegerData =>
     viewOf(memory, { ...port, length: images * port.length });
 
+  let isRunning = false;
+
   async function turn(inputs: readonly IntegerData[], first: number, images: number): Promise<void> {
+    if (isRunning) internal('the interpreter runs already');
+    isRunning = true;
     for (const [index, port] of plan.inputs.entries()) {
       const { length } = port;
       turnView(port, images).set(inputs[index]!.subarray(first * length, (first + images) * length));
     }
-    await pool.run(images);
+    await pool.run(images).finally(() => (isRunning = false));
   }
 
   return {
