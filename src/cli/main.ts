@@ -166,7 +166,8 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
     import('./summary.ts'),
   ]);
   const { default: picocolors } = await import('picocolors');
-  const colors = picocolors.createColors(Boolean(process.stdout.isTTY) && process.env['NO_COLOR'] === undefined);
+  // Without a terminal `isTTY` is undefined, which the package would take for its own default.
+  const colors = picocolors.createColors(process.stdout.isTTY && process.env['NO_COLOR'] === undefined ? true : false);
   const progress =
     options.json === true
       ? jsonProgress(out)

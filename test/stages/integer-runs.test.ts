@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import type { QuantParams } from '../../src/core/affine.ts';
 import { tensor } from '../../src/core/tensor.ts';
 import type { Split } from '../../src/data/dataset.ts';
 import { buildGraph } from '../../src/graph/builder.ts';
@@ -8,7 +7,7 @@ import { prepareInterpreter } from '../../src/interpreter/interpreter.ts';
 import { openWasmInterpreter } from '../../src/interpreter/wasm/index.ts';
 import { checkReference, runInteger } from '../../src/stages/integer-runs.ts';
 
-const unit: QuantParams = { kind: 'per_tensor', scale: 1, zeroPoint: 0 };
+const unit = { kind: 'per_tensor', scale: 1, zeroPoint: 0 } as const;
 
 /** Two classes, of which the larger pixel wins; then the same values again. */
 function classifier(weights: readonly number[]): Graph {
