@@ -33,7 +33,8 @@ await build({
   outfile: 'dist/interpreter/wasm/worker.bundle.js',
   ...{ bundle: true, platform: 'node', format: 'esm', packages: 'external', logLevel: 'warning' },
 });
-for (const file of [`${engine}/kernels.wasm`, `${interpreter}/integer.wasm`]) cpSync(path.join(root, file), path.join(root, file.replace(/^src/, 'dist')));
+for (const file of [`${engine}/kernels.wasm`, `${interpreter}/integer.wasm`])
+  cpSync(path.join(root, file), path.join(root, file.replace(/^src/, 'dist')));
 await writeStageManifest(root);
 // The command line as a few files with its packages inside: hundreds of small ones take longer to find than to run.
 // LiteRT looks for its own files beside itself, so it stays a package.
@@ -44,7 +45,9 @@ await build({
   ...{ bundle: true, splitting: true, platform: 'node', format: 'esm', minifySyntax: true, logLevel: 'warning' },
   external: ['@litertjs/core'],
   // CommonJS packages ask for Node's modules by `require`.
-  banner: { js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);" },
+  banner: {
+    js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
+  },
 });
 
 // npm 11 answers `npx qpipe` inside the package's own checkout only from node_modules/.bin (docs/decisions/0002).

@@ -1,7 +1,9 @@
 /**
  * Functions that TensorFlow spells out in several nodes, as Keras writes them, and that are one op here and in .tflite
- * files. In between they are single nodes of names that TensorFlow does not know: HardSwish and L2Normalize.
+ * files. In between they are single nodes of names that TensorFlow does not know: HardSwish, L2Normalize, and
+ * RowBatchNorm, because FusedBatchNormV3 takes images only.
  */
+import { internal } from '../core/assert.ts';
 import { floatTensor, tensor } from '../core/tensor.ts';
 import type { Tensor } from '../core/tensor.ts';
 import type { AttributeValue } from '../protobuf/attribute-value.ts';
@@ -56,6 +58,24 @@ export function expandComposites(nodes: readonly NodeDef[]): readonly NodeDef[] 
           plainNode('Rsqrt', `${name}/rsqrt`, [`${name}/maximum`]),
           plainNode('Mul', name, [x, `${name}/rsqrt`]),
         ];
+      case 'RowBatchNorm': {
+        const depth = node.attributes.get('depth');
+        const channels = depth?.kind === 'int' ? depth.value : internal(`${name} does not say how long its rows are`);
+        const { depth: _depth, ...attributes } = Object.fromEntries(node.attributes);
+        const reshape: typeof FLOAT = [['Tshape', { kind: 'type', value: 'int32' }]];
+        const shape = (part: string, sizes: readonly number[]) =>
+          constant(`${name}/${part}_shape`, tensor('int32', [sizes.length], Int32Array.from(sizes)));
+        return [
+          shape('image', [-1, 1, 1, channels]),
+          plainNode('Reshape', `${name}/image`, [x, `${name}/image_shape`], reshape),
+          {
+            ...plainNode('FusedBatchNormV3', `${name}/norm`, [`${name}/image`, ...node.inputs.slice(1)]),
+            attributes: new Map(Object.entries(attributes)),
+          },
+          shape('row', [-1, channels]),
+          plainNode('Reshape', name, [`${name}/norm`, `${name}/row_shape`], reshape),
+        ];
+      }
       default:
         return [node];
     }
@@ -63,21 +83,25 @@ export function expandComposites(nodes: readonly NodeDef[]): readonly NodeDef[] 
 }
 
 interface Match {
-  readonly op: 'HardSwish' | 'L2Normalize';
-  readonly input: string;
+  readonly op: 'HardSwish' | 'L2Normalize' | 'RowBatchNorm';
+  readonly inputs: readonly string[];
+  readonly attributes: NodeDef['attributes'];
   /** Nodes that the composite stands for, apart from its last. */
   readonly inner: readonly string[];
 }
+
+const noAttributes: NodeDef['attributes'] = new Map(FLOAT);
 
 /** Finds composites, in any order of the factors, and leaves out the nodes that only they read. */
 export function recognizeComposites(nodes: readonly NodeDef[]): readonly NodeDef[] {
   const byName = new Map(nodes.map((node) => [node.name, node]));
   const inner = new Set<string>();
   const rewritten = nodes.map((node) => {
-    const match = node.op === 'Mul' ? (matchHardSwish(byName, node) ?? matchL2Normalize(byName, node)) : null;
+    const match = matchComposite(byName, node);
     if (match === null) return node;
     for (const name of match.inner) inner.add(name);
-    return plainNode(match.op, node.name, [match.input]);
+    const { op, inputs, attributes } = match;
+    return { ...node, op, inputs, attributes };
   });
   let kept = rewritten;
   for (let before = -1; before !== kept.length;) {
@@ -89,6 +113,42 @@ export function recognizeComposites(nodes: readonly NodeDef[]): readonly NodeDef
 }
 
 type Nodes = ReadonlyMap<string, NodeDef>;
+
+function matchComposite(nodes: Nodes, root: NodeDef): Match | null {
+  switch (root.op) {
+    case 'Mul':
+      return matchHardSwish(nodes, root) ?? matchL2Normalize(nodes, root);
+    case 'Reshape':
+      return matchRowBatchNorm(nodes, root);
+    default:
+      return null;
+  }
+}
+
+/** Rows reshaped to images of one pixel, normalised, and reshaped back. */
+function matchRowBatchNorm(nodes: Nodes, root: NodeDef): Match | null {
+  const norm = behind(nodes, root.inputs[0], 'FusedBatchNormV3');
+  const image = behind(nodes, norm?.inputs[0], 'Reshape');
+  if (norm === null || image === null) return null;
+  const [outer, middle] = [shapeGiven(nodes, root), shapeGiven(nodes, image)];
+  const onePixel = middle?.length === 4 && middle[1] === 1 && middle[2] === 1;
+  if (!onePixel || outer?.length !== 2 || outer[1] !== middle[3]) return null;
+  const [rows = ''] = image.inputs;
+  return {
+    op: 'RowBatchNorm',
+    inputs: [rows, ...norm.inputs.slice(1)],
+    attributes: norm.attributes,
+    inner: [norm.name, image.name, nodeName(image.inputs[1] ?? ''), nodeName(root.inputs[1] ?? '')],
+  };
+}
+
+/** The constant shape of a Reshape. */
+function shapeGiven(nodes: Nodes, reshape: NodeDef): readonly number[] | null {
+  const value = behind(nodes, reshape.inputs[1], 'Const')?.attributes.get('value');
+  return value?.kind === 'tensor' && value.value.kind === 'numeric'
+    ? Array.from(value.value.tensor.data, Number)
+    : null;
+}
 
 function nodeName(input: string): string {
   return parseInput(input).node;
@@ -136,10 +196,10 @@ function matchHardSwish(nodes: Nodes, root: NodeDef): Match | null {
       if (gate === null) continue;
       const inner = [product.name, ...gate.inner];
       if (isScalar(nodes, second, 1 / 6) && a === gate.x) {
-        return { op: 'HardSwish', input: a, inner: [...inner, nodeName(second)] };
+        return { op: 'HardSwish', inputs: [a], attributes: noAttributes, inner: [...inner, nodeName(second)] };
       }
       if (isScalar(nodes, a, 1 / 6) && second === gate.x) {
-        return { op: 'HardSwish', input: second, inner: [...inner, nodeName(a)] };
+        return { op: 'HardSwish', inputs: [second], attributes: noAttributes, inner: [...inner, nodeName(a)] };
       }
     }
   }
@@ -158,7 +218,12 @@ function matchL2Normalize(nodes: Nodes, root: NodeDef): Match | null {
       if (sum === null || square?.inputs[0] !== x || !isScalar(nodes, epsilon, 0) || !isLastAxis(nodes, sum)) continue;
       const [, axis = ''] = sum.inputs;
       const inner = [rsqrt, maximum, sum, square].map(({ name }) => name);
-      return { op: 'L2Normalize', input: x, inner: [...inner, nodeName(epsilon), nodeName(axis)] };
+      return {
+        op: 'L2Normalize',
+        inputs: [x],
+        attributes: noAttributes,
+        inner: [...inner, nodeName(epsilon), nodeName(axis)],
+      };
     }
   }
   return null;

@@ -1,5 +1,6 @@
 import type { Shape } from '../core/tensor.ts';
 import { readBool, readNumber } from './bindings.ts';
+import type { GraphDefRead } from './define.ts';
 import { ShapeError, defineOp, float32 } from './define.ts';
 import type { TensorType } from '../core/tensor.ts';
 import { expectSameShape } from './geometry.ts';
@@ -24,6 +25,13 @@ function expectChannels(input: Shape, parameters: readonly TensorType[]): void {
   }
 }
 
+const readBatchNorm: GraphDefRead<BatchNormAttrs> = (node, { inputs }) => {
+  if (readBool(node, 'is_training', true)) {
+    throw new ShapeError('FusedBatchNormV3 is in training form; export the inference graph');
+  }
+  return { inputs, attrs: { epsilon: readNumber(node, 'epsilon', 1e-4) } };
+};
+
 /** Inference: (x - mean) / sqrt(variance + epsilon) * gamma + beta over the last axis. Folded before conversion. */
 export const batchNorm = defineOp({
   name: 'batch_norm',
@@ -46,22 +54,20 @@ export const batchNorm = defineOp({
   int8: null,
   tflite: null,
   graphdef: {
-    write: (writer, { name, inputs, attrs }) => [
-      writer.node('FusedBatchNormV3', name, inputs, {
-        T: { kind: 'type', value: 'float32' },
-        U: { kind: 'type', value: 'float32' },
-        epsilon: { kind: 'float', value: attrs.epsilon },
-        is_training: { kind: 'bool', value: false },
-      }),
-    ],
-    reads: {
-      FusedBatchNormV3: (node, { inputs }) => {
-        if (readBool(node, 'is_training', true)) {
-          throw new ShapeError('FusedBatchNormV3 is in training form; export the inference graph');
-        }
-        return { inputs, attrs: { epsilon: readNumber(node, 'epsilon', 1e-4) } };
-      },
+    // TensorFlow's op takes images; RowBatchNorm is spelled out around it, see graphdef/composites.ts.
+    write(writer, { name, inputs, inputTypes: [input], attrs }) {
+      const isImage = input!.shape.length === 4;
+      return [
+        writer.node(isImage ? 'FusedBatchNormV3' : 'RowBatchNorm', name, inputs, {
+          T: { kind: 'type', value: 'float32' },
+          U: { kind: 'type', value: 'float32' },
+          epsilon: { kind: 'float', value: attrs.epsilon },
+          is_training: { kind: 'bool', value: false },
+          ...(isImage ? {} : { depth: { kind: 'int', value: input!.shape.at(-1)! } as const }),
+        }),
+      ];
     },
+    reads: { FusedBatchNormV3: readBatchNorm, RowBatchNorm: readBatchNorm },
   },
 });
 

@@ -64,7 +64,7 @@ export const freezePasses: readonly Pass[] = [
 export { lowerToInt8 } from './lower-to-int8.ts';
 export { setBatch } from './set-batch.ts';
 export { removeFakeQuant } from './remove-fake-quant.ts';
-export { lossNames } from './add-loss.ts';
+export { logitsOf, lossNames } from './add-loss.ts';
 export { learningRateInput } from './add-optimizer.ts';
 export { rangeNames, stepVariable } from './insert-fake-quant.ts';
 export type { FakeQuantOptions, OptimizerSpec };

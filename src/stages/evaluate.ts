@@ -7,7 +7,7 @@ import type { Session } from '../engine/engine.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
 import { softmaxRow } from '../ops/softmax.ts';
-import { setBatch } from '../passes/index.ts';
+import { logitsOf, setBatch } from '../passes/index.ts';
 import { modelInput } from './graphs.ts';
 
 /** Images per run when nothing is trained. */
@@ -15,9 +15,7 @@ export const evaluationBatch = 250;
 
 /** What a float graph makes of a split. */
 export interface Evaluation {
-  /** [count, classes] */
-  readonly logits: Float32Array;
-  /** The class with the largest logit, the first of equals. */
+  /** The class with the largest output, the first of equals. */
   readonly predictions: Uint8Array;
   readonly correct: number;
   /** Mean cross entropy of the softmax of the logits. */
@@ -41,19 +39,27 @@ export async function evaluate(
   const input = modelInput(batched);
   const [output = ''] = batched.outputs;
   const classes = valueOf(batched, output).type.shape[1] ?? internal(`"${output}" is not [batch, classes]`);
+  // The loss reads the logits, as in training, also where the network ends in a softmax.
+  const logitsName = logitsOf(batched);
+  const outputs = new Float32Array(split.count * classes);
   const logits = new Float32Array(split.count * classes);
-  const session = await open(batched);
+  const session = await open({ ...batched, outputs: [...new Set([output, logitsName])] });
   try {
     for (const chunk of chunks(split, normalize)) {
       signal.throwIfAborted();
       const result = await session.run(new Map([[input, chunk.images]]));
-      const values = result.get(output) ?? internal(`the engine gave no "${output}"`);
-      logits.set(values.subarray(0, chunk.count * classes), chunk.start * classes);
+      for (const [name, all] of [
+        [output, outputs],
+        [logitsName, logits],
+      ] as const) {
+        const values = result.get(name) ?? internal(`the engine gave no "${name}"`);
+        all.set(values.subarray(0, chunk.count * classes), chunk.start * classes);
+      }
     }
   } finally {
     await session.close();
   }
-  return { logits, ...scores(logits, split.labels, classes) };
+  return scores(outputs, logits, split.labels, classes);
 }
 
 interface Chunk {
@@ -75,17 +81,17 @@ export function* chunks(split: Split, normalize: Normalization): Generator<Chunk
   }
 }
 
-function scores(logits: Float32Array, labels: Uint8Array, classes: number): Omit<Evaluation, 'logits'> {
+function scores(outputs: Float32Array, logits: Float32Array, labels: Uint8Array, classes: number): Evaluation {
   const count = labels.length;
   const predictions = new Uint8Array(count);
   const probabilities = new Float32Array(classes);
   let correct = 0;
   let loss = 0;
   for (let row = 0; row < count; row++) {
-    const values = logits.subarray(row * classes, (row + 1) * classes);
-    predictions[row] = argmax(values);
+    const [start, end] = [row * classes, (row + 1) * classes];
+    predictions[row] = argmax(outputs.subarray(start, end));
     if (predictions[row] === labels[row]) correct++;
-    softmaxRow(values, 0, classes, 1, probabilities);
+    softmaxRow(logits.subarray(start, end), 0, classes, 1, probabilities);
     loss -= log(Math.max(probabilities[labels[row]!]!, 1e-38));
   }
   return { predictions, correct, loss: loss / count };

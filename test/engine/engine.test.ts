@@ -1,10 +1,8 @@
-import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
+import { packageFile } from '../../src/core/package-file.ts';
 import { floatTensor, zeros } from '../../src/core/tensor.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import { referenceEngine } from '../../src/engine/reference.ts';
@@ -179,38 +177,26 @@ describe('a session of the WASM engine', () => {
   });
 
   it('does not keep the process alive', async () => {
-    // A bundle of the sources beside the two files that the engine looks for next to itself.
-    const folder = await mkdtemp(path.join(tmpdir(), 'engine-'));
-    const source = fileURLToPath(new URL('../../src', import.meta.url));
-    await build({
-      stdin: {
-        contents: `
-          import { wasmEngine } from './engine/wasm/index.ts';
-          import { buildGraph } from './graph/builder.ts';
-          const builder = buildGraph('one', 'float');
-          const [two] = builder.node('increment', 'two', [builder.constant('one', {
-            dtype: 'float32', shape: [], data: Float32Array.of(1),
-          })], {});
-          const session = await wasmEngine.open(builder.finish([two]), { replicas: 1, threads: 2 });
-          console.log((await session.run(new Map())).get('two')[0]);`,
-        resolveDir: source,
-      },
-      ...{ bundle: true, platform: 'node', format: 'esm', outfile: path.join(folder, 'main.js') },
-    });
-    await writeFile(path.join(folder, 'package.json'), '{ "type": "module" }');
-    for (const file of ['worker.js', 'kernels.wasm']) {
-      await copyFile(path.join(source, 'engine/wasm', file), path.join(folder, file));
-    }
+    const script = `
+      import { wasmEngine } from './dist/engine/wasm/index.js';
+      import { buildGraph } from './dist/graph/builder.js';
+      const builder = buildGraph('one', 'float');
+      const one = builder.constant('one', { dtype: 'float32', shape: [], data: Float32Array.of(1) });
+      const [two] = builder.node('increment', 'two', [one], {});
+      const session = await wasmEngine.open(builder.finish([two]), { replicas: 1, threads: 2 });
+      console.log((await session.run(new Map())).get('two')[0]);`;
     // No session.close(): the process must end by itself.
-    const { stdout } = await execa(process.execPath, ['main.js'], { cwd: folder, timeout: 20_000 });
+    const { stdout } = await execa(process.execPath, ['--input-type=module', '-e', script], {
+      cwd: fileURLToPath(packageFile('.')),
+      timeout: 20_000,
+    });
     expect(stdout).toBe('2');
-    await rm(folder, { recursive: true });
   });
 });
 
 describe('a compute thread that fails', () => {
   it('rejects the run and all later ones', async () => {
-    const file = new URL('../../src/engine/wasm/kernels.wasm', import.meta.url);
+    const file = packageFile('dist/engine/wasm/kernels.wasm');
     const module = await WebAssembly.compile(await readFile(file));
     const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
     // Thread 0 meets an instruction that does not exist; thread 1 waits for it at a barrier.

@@ -54,19 +54,12 @@ describe.skipIf(!hasOracle)(`float kernels, ORACLE_SEED=${seed}`, { timeout: 300
       // The delay's switch is no part of an eval graph.
       const isGated = op === 'fake_quant' && sample.inputs.length > 3;
       if (sample.refusedBy?.graphdef !== undefined || isGated) continue;
-      if (op === 'batch_norm' && isOfRows(sample)) continue;
       const { failures, emitted } = await compareWithNode(oracle, op, sample, createRandom(seed, op, sample.name));
       expect(failures, sample.name).toEqual([]);
       for (const gradient of emitted) compared.add(gradient);
       cases++;
     }
     compared.add(op);
-  });
-
-  // FusedBatchNormV3 takes four dimensions; an eval graph with batch norm behind a dense layer does not load.
-  it.fails('batch norm of rows loads in TensorFlow', async () => {
-    const [sample] = samples.batch_norm.filter(isOfRows);
-    await compareWithNode(oracle, 'batch_norm', present(sample, 'a sample'), createRandom(seed));
   });
 
   describe('fake quant', () => {
@@ -269,8 +262,6 @@ describe.skipIf(!hasOracle)(`float kernels, ORACLE_SEED=${seed}`, { timeout: 300
     expect(opNames.filter((op) => ops[op].float !== null && !compared.has(op))).toEqual([]);
   });
 });
-
-const isOfRows = ({ inputs: [input] }: Sample<'batch_norm'> | Sample<OpName>): boolean => input?.shape.length === 2;
 
 interface Comparison {
   readonly failures: readonly string[];
