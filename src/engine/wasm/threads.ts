@@ -37,7 +37,8 @@ export function startThreads(tasks: readonly WorkerTask[]): ThreadPool {
   let failure: Error | null = null;
   let current: { resolve: () => void; reject: (reason: Error) => void } | null = null;
 
-  const workers = tasks.map((task) => new Worker(packageFile('dist/engine/wasm/worker.js'), { workerData: task }));
+  // Flags of the process may be for its main script only, like --input-type.
+  const workers = tasks.map((task) => new Worker(packageFile('dist/engine/wasm/worker.js'), { workerData: task, execArgv: [] }));
   const first = workers[0]!;
 
   const settle = (action: (run: NonNullable<typeof current>) => void): void => {

@@ -38,7 +38,8 @@ export function startThreads(tasks: readonly WorkerTask[]): ThreadPool {
 
   // Built, because a thread runs the ops' own loops too, and Node 20 starts no TypeScript; see scripts/build.js.
   const file = packageFile('dist/interpreter/wasm/worker.bundle.js');
-  const workers = tasks.map((task) => new Worker(file, { workerData: task }));
+  // Flags of the process may be for its main script only, like --input-type.
+  const workers = tasks.map((task) => new Worker(file, { workerData: task, execArgv: [] }));
 
   const settle = (action: (run: NonNullable<typeof current>) => void): void => {
     const run = current;
