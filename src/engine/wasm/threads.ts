@@ -38,7 +38,9 @@ export function startThreads(tasks: readonly WorkerTask[]): ThreadPool {
   let current: { resolve: () => void; reject: (reason: Error) => void } | null = null;
 
   // Flags of the process may be for its main script only, like --input-type.
-  const workers = tasks.map((task) => new Worker(packageFile('dist/engine/wasm/worker.js'), { workerData: task, execArgv: [] }));
+  const workers = tasks.map(
+    (task) => new Worker(packageFile('dist/engine/wasm/worker.js'), { workerData: task, execArgv: [] }),
+  );
   const first = workers[0]!;
 
   const settle = (action: (run: NonNullable<typeof current>) => void): void => {
