@@ -4,9 +4,10 @@ import type { Graph, Level } from '../graph/graph.ts';
 import { variablesOf } from '../graph/graph.ts';
 import { buildModel } from '../models/build.ts';
 import type { ModelSpec } from '../models/layers.ts';
-import type { OptimizerSpec, Pass } from '../passes/index.ts';
+import type { ObservedSide, OptimizerSpec, Pass } from '../passes/index.ts';
 import { freezePasses, lowerToInt8, runPasses } from '../passes/index.ts';
 import { tensorSource } from '../stages/checkpoint.ts';
+import type { TensorSource } from '../stages/graphs.ts';
 import { evalGraph, trainingGraph } from '../stages/graphs.ts';
 import type { LoadedPipeline } from './load.ts';
 import { pipelineModel } from './plan.ts';
@@ -34,6 +35,7 @@ export function pipelineGraphs(loaded: LoadedPipeline, level: Level): readonly G
   const qat = configs.find((config) => config.uses === 'qat');
   const pretrain = configs.find((config) => config.uses === 'float-pretrain');
   const weights = { kind: 'random', seed } as const;
+  const observed = qat?.observe ?? 'after_activation';
   switch (level) {
     case 'float': {
       const batch = (pretrain?.batch ?? 1) / (pretrain?.devices.length ?? 1);
@@ -43,27 +45,28 @@ export function pipelineGraphs(loaded: LoadedPipeline, level: Level): readonly G
     case 'qat': {
       const batch = (qat?.batch ?? 1) / (qat?.devices.length ?? 1);
       const { delay = 0, ema_decay: decay = 0.999, merge_ranges: merge = 'mean' } = qat ?? {};
-      trainingGraph(spec, batch, weights, { delay, decay, merge }, untrainedOptimizer, observe);
+      trainingGraph(spec, batch, weights, { delay, decay, merge, observe: observed }, untrainedOptimizer, observe);
       break;
     }
     case 'eval':
-      observe('insert-fake-quant', untrainedEvalGraph(spec, seed));
+      observe('insert-fake-quant', untrainedEvalGraph(spec, seed, observed));
       break;
     case 'int8': {
       const lower: Pass = { name: 'lower-to-int8', run: (graph) => lowerToInt8(graph, 'the pipeline').graph };
-      runPasses(untrainedEvalGraph(spec, seed), [...freezePasses, lower], observe);
+      runPasses(untrainedEvalGraph(spec, seed, observed), [...freezePasses, lower], observe);
     }
   }
   return graphs;
 }
 
-function untrainedEvalGraph(spec: ModelSpec, seed: number): Graph {
+function untrainedEvalGraph(spec: ModelSpec, seed: number, observed: ObservedSide): Graph {
   const model = buildModel(spec, 1, 'inference', { kind: 'random', random: createRandom(seed, 'weights') });
   const tensors = new Map(variablesOf(model).map(({ name, source }) => [name, source.initial] as const));
   const weights = tensorSource(tensors, 'the fresh weights');
-  return evalGraph(spec, 1, (name, shape) => {
+  const tensor: TensorSource = (name, shape) => {
     if (name.endsWith('/act_quant/min')) return floatTensor([], [untrainedRange.min]);
     if (name.endsWith('/act_quant/max')) return floatTensor([], [untrainedRange.max]);
     return weights(name, shape);
-  });
+  };
+  return evalGraph(spec, 1, tensor, observed);
 }

@@ -30,6 +30,15 @@ const transparent = new Set(['Identity', 'StopGradient', 'PreventGradient', 'Che
  */
 export function importGraphDef(graphDef: GraphDef, variables: ReadonlyMap<string, Tensor>, path: string): Graph {
   requireNoFunctions(graphDef, path);
+  const nameless = graphDef.nodes.findIndex(({ name }) => name === '');
+  if (nameless >= 0) {
+    throw userError(
+      path,
+      'bad-graph-def',
+      `node ${nameless} has no name`,
+      'the file is damaged; write or copy it again',
+    );
+  }
   const sorted = sortNodes(recognizeComposites(graphDef.nodes), path);
   const quantized = sorted.some((node) => node.op.startsWith('FakeQuant'));
   const builder = buildGraph(path.replace(/^.*[\\/]/, ''), quantized ? 'eval' : 'float');
@@ -418,7 +427,7 @@ function outputOf(importer: Importer, nodes: readonly NodeDef[]): NodeDef {
       `the graph has ${ends.length} outputs (${ends
         .map((node) => node.name)
         .slice(0, 4)
-        .join(', ')}); expected one`,
+        .join(', ')}); expected one${last === undefined ? `, and node "${nodes[0]?.name ?? ''}" makes nothing` : ''}`,
       'cut the graph to the output that is to be converted',
     );
   }

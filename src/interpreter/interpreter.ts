@@ -67,14 +67,19 @@ export function prepareInterpreter(graph: Graph, path: string): Interpreter {
 
 function requireMemory(graph: Graph, path: string): void {
   let bytes = 0;
-  for (const { type, source } of graph.values.values()) {
-    if (source.kind !== 'constant') bytes += numElements(type.shape) * elementBytes[type.dtype];
+  let largest = { name: '', bytes: 0 };
+  for (const { name, type, source } of graph.values.values()) {
+    if (source.kind === 'constant') continue;
+    const needed = numElements(type.shape) * elementBytes[type.dtype];
+    bytes += needed;
+    if (needed > largest.bytes) largest = { name, bytes: needed };
   }
   if (bytes <= largestMemoryBytes) return;
   throw userError(
     path,
     'model-too-large',
-    `its activations take ${bytes} bytes; expected at most ${largestMemoryBytes}`,
+    `its activations take ${bytes} bytes; expected at most ${largestMemoryBytes}; ` +
+      `"${largest.name}" takes the most`,
     'the file is damaged, or was made for a larger batch or image than qpipe runs',
   );
 }

@@ -7,7 +7,7 @@ import type { OptimizerSpec } from './add-optimizer.ts';
 import { addOptimizer } from './add-optimizer.ts';
 import { foldBatchNorm } from './fold-batch-norm.ts';
 import { freezeVariables } from './freeze-variables.ts';
-import type { FakeQuantOptions } from './insert-fake-quant.ts';
+import type { FakeQuantOptions, ObservedSide } from './insert-fake-quant.ts';
 import { insertFakeQuant } from './insert-fake-quant.ts';
 import { prune } from './prune.ts';
 
@@ -67,4 +67,4 @@ export { removeFakeQuant } from './remove-fake-quant.ts';
 export { logitsOf, lossNames } from './add-loss.ts';
 export { learningRateInput } from './add-optimizer.ts';
 export { rangeNames, stepVariable } from './insert-fake-quant.ts';
-export type { FakeQuantOptions, OptimizerSpec };
+export type { FakeQuantOptions, ObservedSide, OptimizerSpec };

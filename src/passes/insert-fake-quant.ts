@@ -4,7 +4,7 @@ import { floatTensor, numElements, zeros } from '../core/tensor.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
 import { buildGraph, copyNode } from '../graph/builder.ts';
 import type { Graph, Node } from '../graph/graph.ts';
-import { consumers, valueOf } from '../graph/graph.ts';
+import { consumers, producers, valueOf } from '../graph/graph.ts';
 import type { ValueRef } from '../ops/define.ts';
 import { SMALLEST_WEIGHT_RANGE } from '../ops/fake_quant.ts';
 import { ops } from '../ops/index.ts';
@@ -31,15 +31,20 @@ export type Ranges =
     }
   | { readonly kind: 'trained'; readonly tensor: (name: string) => FloatTensor };
 
+/** On which side of a fused activation the range of its group is observed. */
+export type ObservedSide = 'after_activation' | 'before_activation';
+
 export interface FakeQuantOptions {
   readonly ranges: Ranges;
+  /** Default after_activation; the other side is for comparison, as it spends codes on what the activation removes. */
+  readonly observe?: ObservedSide;
   /** The real values of input codes 0 and 255. */
   readonly input: { readonly min: number; readonly max: number };
 }
 
 /**
  * Adds a fake quantizer to every weight (per output channel, symmetric, narrow range) and to every activation edge,
- * after the activation. Bias stays float: it becomes int32 with the scale of the accumulator.
+ * after the activation or, with `observe: before_activation`, between a layer and its activation. Bias stays float: it becomes int32 with the scale of the accumulator.
  *
  * Names follow tf.contrib.quantize: `layer/weights_quant`, `layer/act_quant`.
  *
@@ -49,6 +54,8 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
   const { ranges } = options;
   const builder = buildGraph(graph.name, ranges.kind === 'observed' ? 'qat' : 'eval');
   const readers = consumers(graph);
+  const makers = producers(graph);
+  const observesBefore = options.observe === 'before_activation';
   const joined = joinedValues(graph, readers);
   const gate = ranges.kind === 'observed' ? quantizationGate(builder, ranges.delay) : null;
   const quantizers: Quantizers = { builder, ranges, gate };
@@ -77,7 +84,9 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
     }
     copyNode(builder, node, (input) => renamed.get(input) ?? input);
     const [output] = node.outputs;
-    if (output === undefined || !isActivation(node) || continuesInto(graph, readers, node)) continue;
+    if (output === undefined || !isActivation(node)) continue;
+    const next = nextInGroup(graph, readers, node);
+    if (next !== null && !(observesBefore && ops[next.op].quant.kind === 'activation')) continue;
     if (joined.has(output)) continue;
     const quantizer = `${scopeOf(node.name)}/act_quant`;
     const value = builder.ref(output);
@@ -109,6 +118,16 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
       case 'activation':
       case 'folded':
       case 'float_only': {
+        const [input = ''] = node.inputs;
+        const maker = makers.get(input);
+        const group =
+          maker !== undefined && nextInGroup(graph, readers, maker) === node ? covering.get(input) : undefined;
+        if (group !== undefined) {
+          // The group was quantized before its activation. What that lets through is on the grid, and so is 0; the 6 of
+          // relu6 alone may lie between two codes, up to half a step, which the integer clamp rounds.
+          covering.set(output, group);
+          break;
+        }
         const range = activationRange(quantizers, quantizer, value);
         covering.set(output, range);
         renamed.set(output, fakeQuantNode(quantizers, `${quantizer}/fake_quant`, value, range, null).name);
@@ -152,20 +171,21 @@ function isActivation(node: Node): boolean {
 }
 
 /**
- * True when the value disappears into the next op of a fused group (layer, batch norm, activation): then the group's
- * last op gets the quantizer, so that no code is spent on what the activation removes.
+ * The next op of a fused group (layer, batch norm, activation), into which the value disappears: the group's last op
+ * gets the quantizer, so that no code is spent on what the activation removes. Null at the end of a group.
  */
-function continuesInto(graph: Graph, readers: ReadonlyMap<string, readonly Node[]>, node: Node): boolean {
+function nextInGroup(graph: Graph, readers: ReadonlyMap<string, readonly Node[]>, node: Node): Node | null {
   const [output = ''] = node.outputs;
   const [reader, ...others] = readers.get(output) ?? [];
-  if (reader === undefined || others.length > 0 || graph.outputs.includes(output)) return false;
+  if (reader === undefined || others.length > 0 || graph.outputs.includes(output)) return null;
   const { kind } = ops[node.op].quant;
   const next = ops[reader.op].quant.kind;
   const normalizes = next === 'folded' || reader.op === 'batch_norm_train';
-  if (kind === 'affine' && normalizes) return true;
+  if (kind === 'affine' && normalizes) return reader;
   // An op without an activation of its own cannot take one in.
   const takesActivation = (kind === 'affine' || kind === 'independent') && 'activation' in node.attrs;
-  return (takesActivation || kind === 'folded' || node.op === 'batch_norm_train') && next === 'activation';
+  const endsLayer = takesActivation || kind === 'folded' || node.op === 'batch_norm_train';
+  return endsLayer && next === 'activation' ? reader : null;
 }
 
 /**

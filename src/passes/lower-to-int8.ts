@@ -96,6 +96,11 @@ function activationParameters(graph: Graph, path: string): ActivationParameters 
     behind.set(node.name, input);
   }
   const fused = fuseActivations(graph);
+  // An activation behind its layer's quantizer keeps the parameters before it: the integers are only clamped.
+  for (const { node } of fused.into.values()) {
+    const before = of.get(node.inputs[0] ?? '');
+    if (before !== undefined) of.set(node.name, before);
+  }
   inheritFromReaders(graph, makers, of);
   const missing: Diagnostic[] = [];
   for (const node of graph.nodes) {
@@ -188,18 +193,26 @@ function int8Parameters(ranges: readonly NudgedRange[], name: string): PerTensor
   return { kind: 'per_tensor', scale: range.scale === 0 ? 1 : range.scale, zeroPoint: range.zeroPoint - 128 };
 }
 
-/** An activation goes into its producer when nothing else reads what is between them. */
+/**
+ * An activation goes into its producer when nothing else reads what is between them. A quantizer between them is passed
+ * over unless the activation has one of its own.
+ */
 function fuseActivations(graph: Graph): FusedActivations {
   const makers = producers(graph);
   const readers = consumers(graph);
   const into = new Map<string, { activation: FusedActivation; node: Node }>();
   const gone = new Set<string>();
+  const disappears = (name: string): boolean => readers.get(name)?.length === 1 && !graph.outputs.includes(name);
+  const isQuantized = (name: string): boolean => readers.get(name)?.some(({ op }) => op === 'fake_quant') ?? false;
   for (const node of graph.nodes) {
     const rule = ops[node.op].quant;
+    if (rule.kind !== 'activation') continue;
     const [input = ''] = node.inputs;
-    const producer = makers.get(input);
-    if (rule.kind !== 'activation' || producer === undefined) continue;
-    if (readers.get(input)?.length !== 1 || graph.outputs.includes(input)) continue;
+    const before = makers.get(input);
+    const quantizer = before?.op === 'fake_quant' && !isQuantized(node.name) ? before : null;
+    const output = quantizer?.inputs[0] ?? input;
+    const producer = makers.get(output);
+    if (producer === undefined || !disappears(input) || !disappears(output)) continue;
     const { kind } = ops[producer.op].quant;
     // An op with a shared scale cannot take it: the activation has a range of its own.
     if (kind !== 'affine' && kind !== 'independent') continue;
@@ -212,10 +225,11 @@ function fuseActivations(graph: Graph): FusedActivations {
 }
 
 /** The value that stands for a name in the integer graph. */
-function resolve({ parameters, fused, makers }: Lowering, name: string): string {
+function resolve(context: Lowering, name: string): string {
+  const { parameters, fused, makers } = context;
   const source = parameters.behind.get(name) ?? name;
   const maker = makers.get(source);
-  return maker !== undefined && fused.gone.has(maker.name) ? (maker.inputs[0] ?? source) : source;
+  return maker !== undefined && fused.gone.has(maker.name) ? resolve(context, maker.inputs[0] ?? source) : source;
 }
 
 function lowerNode(context: Lowering, node: Node): void {

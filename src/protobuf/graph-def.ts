@@ -142,6 +142,7 @@ function readFunctionNames(library: Span): string[] {
       if (part.number !== 1) continue;
       for (const signature of fieldsOf(messageIn(part))) if (signature.number === 1) name = stringIn(signature);
     }
+    if (name === '') malformed(field.source, field.start, 'a library function has no name');
     names.push(name);
   }
   return names;

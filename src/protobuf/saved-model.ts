@@ -41,7 +41,7 @@ export function readSavedModel(bytes: Uint8Array, path: string): SavedModel {
     throw userError(
       path,
       'saved-model-graphs',
-      `the file has ${metaGraphs.length} graphs, expected 1`,
+      `byte ${metaGraphs[1]?.start ?? 0}: the file has ${metaGraphs.length} graphs, expected 1`,
       'export the model with one set of tags',
     );
   }

@@ -19,10 +19,10 @@ export const artifactChecks: { readonly [T in ArtifactType]: (file: string) => P
     floatGraph(spec, 1, tensorSource(tensors, file));
   },
   async 'QatModel/1'(file) {
-    const { level, spec, tensors } = await readModelFile(file);
+    const { level, spec, tensors, observe } = await readModelFile(file);
     if (level !== 'qat') internal(`${file} is of level ${level}, not qat`);
     // Builds only when the file holds a range for every activation.
-    evalGraph(spec, 1, tensorSource(tensors, file));
+    evalGraph(spec, 1, tensorSource(tensors, file), observe);
   },
   async 'EvalGraph/1'(file) {
     const { nodes } = readGraphDef(await readFile(file), file);

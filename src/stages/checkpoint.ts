@@ -5,6 +5,7 @@ import { hasDType, sameShape } from '../core/tensor.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { readSafetensors, writeSafetensors } from '../files/safetensors.ts';
 import type { ModelSpec } from '../models/layers.ts';
+import type { ObservedSide } from '../passes/index.ts';
 
 /** A trained network in one file: weights in our layout, and in the metadata what network they belong to. */
 export interface ModelFile {
@@ -12,24 +13,27 @@ export interface ModelFile {
   readonly spec: ModelSpec;
   /** By variable name; for level qat also the trained ranges and the step counter. */
   readonly tensors: ReadonlyMap<string, Tensor>;
+  /** Where the ranges of level qat were observed; after_activation is not written. */
+  readonly observe?: ObservedSide;
 }
 
 const metadataKey = 'qpipe';
 
-export function encodeModelFile({ level, spec, tensors }: ModelFile): Uint8Array {
-  return writeSafetensors({ tensors, metadata: new Map([[metadataKey, JSON.stringify({ level, spec })]]) });
+export function encodeModelFile({ level, spec, tensors, observe }: ModelFile): Uint8Array {
+  const described = { level, spec, ...(observe === 'before_activation' ? { observe } : {}) };
+  return writeSafetensors({ tensors, metadata: new Map([[metadataKey, JSON.stringify(described)]]) });
 }
 
 /** @throws UserError when the file is damaged or was not written by a training stage */
-export async function readModelFile(path: string): Promise<ModelFile> {
+export async function readModelFile(path: string): Promise<Required<ModelFile>> {
   const { tensors, metadata } = readSafetensors(await readFile(path), path);
   const text = metadata.get(metadataKey);
   if (text === undefined) {
     throw userError(path, 'not-a-model', 'the file has no qpipe metadata', 'give the checkpoint of a training stage');
   }
   // Our own writer made the text, and the digest of the file was checked.
-  const { level, spec } = JSON.parse(text) as Pick<ModelFile, 'level' | 'spec'>;
-  return { level, spec, tensors };
+  const { level, spec, observe = 'after_activation' } = JSON.parse(text) as Omit<ModelFile, 'tensors'>;
+  return { level, spec, tensors, observe };
 }
 
 /** Looks variables up by name and checks their shape. */

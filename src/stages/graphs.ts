@@ -6,7 +6,7 @@ import type { Graph } from '../graph/graph.ts';
 import type { ModelForm, Weights } from '../models/build.ts';
 import { buildModel } from '../models/build.ts';
 import type { ModelSpec } from '../models/layers.ts';
-import type { FakeQuantOptions, OptimizerSpec, Pass } from '../passes/index.ts';
+import type { FakeQuantOptions, ObservedSide, OptimizerSpec, Pass } from '../passes/index.ts';
 import { evalPasses, floatTrainingPasses, qatPasses, runPasses } from '../passes/index.ts';
 
 export type TensorSource = (name: string, shape?: Shape) => FloatTensor;
@@ -19,6 +19,7 @@ export type QuantizationOptions = {
   readonly delay: number;
   readonly decay: number;
   readonly merge: 'mean' | 'min_max';
+  readonly observe: ObservedSide;
 } | null;
 
 /**
@@ -36,11 +37,13 @@ export function trainingGraph(
 ): Graph {
   const model = modelGraph(spec, batch, 'training', weights);
   observe?.('build-model', model);
-  const passes: readonly Pass[] =
-    quantization === null
-      ? floatTrainingPasses(optimizer)
-      : qatPasses({ input: inputRange(spec), ranges: { kind: 'observed', ...quantization } }, optimizer);
-  return runPasses(model, passes, observe);
+  return runPasses(model, trainingPasses(spec, quantization, optimizer), observe);
+}
+
+function trainingPasses(spec: ModelSpec, quantization: QuantizationOptions, optimizer: OptimizerSpec): readonly Pass[] {
+  if (quantization === null) return floatTrainingPasses(optimizer);
+  const { observe, ...averages } = quantization;
+  return qatPasses({ input: inputRange(spec), ranges: { kind: 'observed', ...averages }, observe }, optimizer);
 }
 
 /** The float inference graph. */
@@ -49,8 +52,13 @@ export function floatGraph(spec: ModelSpec, batch: number, tensor: TensorSource)
 }
 
 /** The inference graph with fake quantization and the trained ranges, parameters as variables. */
-export function evalGraph(spec: ModelSpec, batch: number, tensor: TensorSource): Graph {
-  const options: FakeQuantOptions = { input: inputRange(spec), ranges: { kind: 'trained', tensor } };
+export function evalGraph(
+  spec: ModelSpec,
+  batch: number,
+  tensor: TensorSource,
+  observe: ObservedSide = 'after_activation',
+): Graph {
+  const options: FakeQuantOptions = { input: inputRange(spec), ranges: { kind: 'trained', tensor }, observe };
   return runPasses(floatGraph(spec, batch, tensor), evalPasses(options));
 }
 

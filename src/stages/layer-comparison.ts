@@ -32,7 +32,11 @@ export async function compareLayers(
   open: (graph: Graph) => Promise<Session>,
 ): Promise<readonly LayerMetrics[]> {
   const count = Math.min(comparedImages, split.count);
-  const layers = interpreter.graph.nodes.map((node) => ({ node, counterpart: counterpartOf(evalGraph, node.name) }));
+  const own = new Set(interpreter.graph.nodes.map(({ name }) => name));
+  const layers = interpreter.graph.nodes.map((node) => ({
+    node,
+    counterpart: counterpartOf(evalGraph, node.name, own),
+  }));
   const fakeQuant = await layerOutputs(
     evalGraph,
     layers.map(({ counterpart }) => counterpart.quantized),
@@ -62,19 +66,25 @@ export async function compareLayers(
 }
 
 /**
- * The float value that an integer layer stands for: its own node, followed through batch norm and the activation that
- * were fused into it, and behind that through its fake quantizer.
+ * The float value that an integer layer stands for: its own node, followed through batch norm, the activation and the
+ * fake quantizer that went into it, in whichever order the last two come.
+ *
+ * @param own names of the integer layers: what is a layer of its own was not fused
  */
-function counterpartOf(graph: Graph, name: string): { readonly activated: string; readonly quantized: string } {
+function counterpartOf(
+  graph: Graph,
+  name: string,
+  own: ReadonlySet<string>,
+): { readonly activated: string; readonly quantized: string } {
   const readers = consumers(graph);
-  let activated = name;
+  let [activated, quantized] = [name, name];
   for (;;) {
-    const [reader, ...others] = readers.get(activated) ?? [];
-    if (reader === undefined || others.length > 0) return { activated, quantized: activated };
+    const [reader, ...others] = readers.get(quantized) ?? [];
+    if (reader === undefined || others.length > 0 || own.has(reader.name)) return { activated, quantized };
     const { kind } = ops[reader.op].quant;
-    if (kind === 'quantizer') return { activated, quantized: reader.name };
-    if (kind !== 'folded' && kind !== 'activation') return { activated, quantized: activated };
-    activated = reader.name;
+    if (kind !== 'quantizer' && kind !== 'folded' && kind !== 'activation') return { activated, quantized };
+    quantized = reader.name;
+    if (kind !== 'quantizer') activated = quantized;
   }
 }
 

@@ -38,20 +38,25 @@ export const qat = defineStage({
       ...key('How the ranges of several devices become one: their mean, or the widest'),
       default: 'mean',
     }),
+    observe: choice(['after_activation', 'before_activation'], {
+      ...key('Side of a ReLU or ReLU6 on which ranges are observed; before_activation is for comparison only'),
+      default: 'after_activation',
+    }),
   },
 
   async run(config, context, environment) {
     const dataset = environment.dataset();
     const spec = environment.model(dataset);
     const weights = await startingWeights(context.inputs['model'], environment.seed);
-    const { delay, ema_decay: decay, merge_ranges: merge } = config;
-    const quantization = { delay, decay, merge };
+    const { delay, ema_decay: decay, merge_ranges: merge, observe } = config;
+    const quantization = { delay, decay, merge, observe };
     const trained = await runTraining(config, spec, dataset, weights, quantization, context, environment);
     // The eval graph's state, less the weight ranges, which it takes from the final weights by itself.
-    const state = variablesOf(evalGraph(spec, 1, tensorSource(trained.variables, 'the trained weights')));
+    const trainedTensor = tensorSource(trained.variables, 'the trained weights');
+    const state = variablesOf(evalGraph(spec, 1, trainedTensor, observe));
     const names = [...state.map(({ name }) => name).filter((name) => !name.includes('/weights_quant/')), stepVariable];
     const tensors = inferenceTensors(names, trained.variables);
-    await writeOutput(context, outputs.model, encodeModelFile({ level: 'qat', spec, tensors }));
+    await writeOutput(context, outputs.model, encodeModelFile({ level: 'qat', spec, tensors, observe }));
     const updates = trained.metrics.steps;
     const ranges = trained.ranges.map((range) => ({ ...range, updates }));
     return {

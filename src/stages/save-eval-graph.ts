@@ -24,8 +24,8 @@ export const saveEvalGraph = defineStage({
 
   async run(_config, context) {
     const file = inputPath(context, 'model');
-    const { spec, tensors } = await readModelFile(file);
-    const { graphDef, variables } = exportGraphDef(evalGraph(spec, 1, tensorSource(tensors, file)));
+    const { spec, tensors, observe } = await readModelFile(file);
+    const { graphDef, variables } = exportGraphDef(evalGraph(spec, 1, tensorSource(tensors, file), observe));
     await writeOutput(context, outputs.graph, writeGraphDef(graphDef));
     // In TensorFlow's layout and under the names of the graph's variables.
     await writeOutput(context, outputs.checkpoint, writeSafetensors({ tensors: variables, metadata: new Map() }));

@@ -56,7 +56,8 @@ export async function runTraining(
   const { learning_rate: learningRate, schedule, warmup } = config.optimizer;
   const validate = async (variables: ReadonlyMap<string, Tensor>): Promise<Evaluation> => {
     const tensor = tensorSource(variables, 'the weights in training');
-    const inference = (quantization === null ? floatGraph : evalGraph)(spec, 1, tensor);
+    const inference =
+      quantization === null ? floatGraph(spec, 1, tensor) : evalGraph(spec, 1, tensor, quantization.observe);
     const open = (batched: typeof inference) => environment.open(batched, 1);
     return evaluate(inference, dataset.validation, spec.normalize, open, context.signal);
   };

@@ -152,7 +152,9 @@ function reject(context: ReadContext, message: string, hint = remedy): never {
 
 function readModel(model: FlatbufferTable, context: ReadContext): TfliteFile {
   const version = readUint32(model, fields.model.version, 0);
-  if (version !== schemaVersion) reject(context, `the schema version is ${version}, expected ${schemaVersion}`);
+  if (version !== schemaVersion) {
+    reject(context, `byte ${model.offset}: the schema version is ${version}, expected ${schemaVersion}`);
+  }
   const buffers = (readTables(model, fields.model.buffers) ?? []).map((table, index) =>
     readBuffer(table, index, context),
   );
@@ -160,7 +162,7 @@ function readModel(model: FlatbufferTable, context: ReadContext): TfliteFile {
   const subgraphs = (readTables(model, fields.model.subgraphs) ?? []).map((table, index) =>
     readSubgraph(table, `subgraph ${index}`, operatorCodes, buffers, context),
   );
-  if (subgraphs.length === 0) reject(context, 'the model has no subgraph, expected at least one');
+  if (subgraphs.length === 0) reject(context, `byte ${model.offset}: the model has no subgraph, expected at least one`);
   const metadata = (readTables(model, fields.model.metadata) ?? []).map((table) => {
     const name = readString(table, fields.metadata.name) ?? '';
     const buffer = readUint32(table, fields.metadata.buffer, 0);

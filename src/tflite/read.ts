@@ -38,7 +38,8 @@ export function readTflite(bytes: Uint8Array, path: string): Graph {
   const file = readTfliteContents(bytes, path);
   const [subgraph, ...others] = file.subgraphs;
   if (subgraph === undefined || others.length > 0) {
-    throw problem(path, `the file has ${file.subgraphs.length} subgraphs; expected 1`);
+    const names = file.subgraphs.map(({ name }) => `"${name}"`).join(', ');
+    throw problem(path, `the file has ${file.subgraphs.length} subgraphs (${names}); expected 1`);
   }
   reportMissingOps(file, path);
   const builder = buildGraph(subgraph.name === '' ? 'main' : subgraph.name, 'int8');
@@ -47,7 +48,7 @@ export function readTflite(bytes: Uint8Array, path: string): Graph {
     if (builder.has(nameOf(reader, index))) throw problem(path, `"${nameOf(reader, index)}" is an input twice`);
     builder.input(nameOf(reader, index), typeOf(reader, index), quantOf(reader, index));
   }
-  for (const operator of subgraph.operators) addOperator(reader, operator);
+  for (const [index, operator] of subgraph.operators.entries()) addOperator(reader, operator, index);
   const outputs = subgraph.outputs.map((index) => {
     if (!builder.has(nameOf(reader, index))) throw problem(path, `nothing makes the output "${nameOf(reader, index)}"`);
     return builder.ref(nameOf(reader, index));
@@ -89,19 +90,22 @@ function valueNames({ tensors, operators }: TfliteSubgraph): readonly string[] {
 }
 
 function reportMissingOps(file: TfliteFile, path: string): void {
-  const missing = new Map<string, number>();
-  for (const operator of file.subgraphs.flatMap((subgraph) => subgraph.operators)) {
+  const missing = new Map<string, { readonly count: number; readonly first: number }>();
+  for (const [index, operator] of file.subgraphs.flatMap((subgraph) => subgraph.operators).entries()) {
     const code = file.operatorCodes[operator.opcodeIndex] ?? internal('an operator code is out of range');
     if (opOfBuiltinCode(code.builtinCode) !== null) continue;
     const name = code.customCode ?? builtinName(code.builtinCode);
-    missing.set(name, (missing.get(name) ?? 0) + 1);
+    const { count, first } = missing.get(name) ?? { count: 0, first: index };
+    missing.set(name, { count: count + 1, first });
   }
   if (missing.size === 0) return;
   throw new UserError(
-    [...missing].map(([name, count]): Diagnostic => ({
+    [...missing].map(([name, { count, first }]): Diagnostic => ({
       code: 'unknown-op',
       place: { file: path },
-      message: `the model uses ${name} (${count} ${count === 1 ? 'time' : 'times'}), which qpipe does not know`,
+      message:
+        `the model uses ${name} (${count} ${count === 1 ? 'time' : 'times'}), which qpipe does not know; ` +
+        `the first is operator ${first}`,
       hint: '`qpipe inspect` still shows the file; `predict --runtime litert` may run it',
     })),
   );
@@ -158,14 +162,14 @@ function constantAt(reader: Reader, index: number): Tensor | null {
   return tensor(dtype, shape, dataFromBytes(dtype, buffer));
 }
 
-function addOperator(reader: Reader, operator: TfliteOperator): void {
+function addOperator(reader: Reader, operator: TfliteOperator, position: number): void {
   const { builder, file, path } = reader;
   const code = file.operatorCodes[operator.opcodeIndex] ?? internal('an operator code is out of range');
   const op = opOfBuiltinCode(code.builtinCode) ?? internal(`operator ${code.builtinCode} passed the check`);
   // The row's name and its attributes belong together.
   const binding = ops[op].tflite as TfliteBinding<Attrs[OpName]>;
   const [first] = operator.outputs;
-  if (first === undefined) throw problem(path, `a ${op} has no outputs; expected 1`);
+  if (first === undefined) throw problem(path, `operator ${position}, a ${op}, has no outputs; expected 1`);
   const place = `${op} "${nameOf(reader, first)}"`;
   const stored = operator.inputs.filter(
     (index, position) => index >= 0 && !binding.parameterPositions.includes(position),

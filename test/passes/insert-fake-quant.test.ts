@@ -81,6 +81,32 @@ describe('where quantizers are', () => {
     ]);
   });
 
+  it('is between a layer and its activation with before_activation, and nothing follows the activation', () => {
+    const options = { ranges: observed(0), input: pixels, observe: 'before_activation' } as const;
+    const before = verify(insertFakeQuant(model([conv('conv0', 4, 3, { batch_norm: true }), ...layers], 2), options));
+    const onActivations = quantizersOf(before).filter(({ name }) => !name.includes('weights_quant'));
+    expect(onActivations.map(({ name, inputs }) => [name, inputs[0]])).toEqual([
+      ['input_quant/fake_quant', 'input'],
+      ['conv0/act_quant/fake_quant', 'conv0/batch_norm'],
+      ['conv1/act_quant/fake_quant', 'conv1/conv_2d'],
+      ['conv2/act_quant/fake_quant', 'conv2/batch_norm'],
+      ['join/act_quant/fake_quant', 'join/add'],
+      ['average/act_quant', 'average/average_pool_2d'],
+      ['fc1/act_quant/fake_quant', 'fc1/fully_connected'],
+      ['logits/act_quant/fake_quant', 'logits/fully_connected'],
+      ['softmax/act_quant/fake_quant', 'softmax/softmax'],
+    ]);
+    const inputsOf = (name: string) => before.nodes.find((node) => node.name === name)?.inputs;
+    expect(inputsOf('conv1/relu')).toEqual(['conv1/act_quant/fake_quant']);
+    expect(inputsOf('join/add')).toEqual(['conv2/act_quant/fake_quant', 'conv1/relu']);
+    expect(inputsOf('largest/max_pool_2d')).toEqual(['join/relu']);
+    expect(inputsOf('logits/fully_connected')?.[0]).toBe('fc1/relu6');
+    // The observer sees what the quantizer rounds.
+    expect(inputsOf('conv1/act_quant/observed')).toEqual(['conv1/conv_2d']);
+    // Ops that share their input's scale take it from before the activation.
+    expect(inputsOf('average/act_quant')?.slice(1)).toEqual(inputsOf('join/act_quant/fake_quant')?.slice(1));
+  });
+
   it('has readers take the rounded value', () => {
     const inputsOf = (name: string) => graph.nodes.find((node) => node.name === name)?.inputs;
     expect(inputsOf('conv1/conv_2d')).toEqual([

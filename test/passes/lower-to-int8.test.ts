@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../src/core/diagnostic.ts';
 import { floatTensor } from '../../src/core/tensor.ts';
+import { referenceEngine } from '../../src/engine/reference.ts';
 import type { GraphBuilder } from '../../src/graph/builder.ts';
 import { buildGraph } from '../../src/graph/builder.ts';
 import type { Graph, Node } from '../../src/graph/graph.ts';
 import { valueOf } from '../../src/graph/graph.ts';
 import { verify } from '../../src/graph/verify.ts';
+import { prepareInterpreter } from '../../src/interpreter/interpreter.ts';
 import type { ValueRef } from '../../src/ops/define.ts';
 import { float32 } from '../../src/ops/define.ts';
 import { lowerToInt8 } from '../../src/passes/lower-to-int8.ts';
@@ -220,6 +222,63 @@ describe('fusing activations', () => {
     };
     const steps = { conv: 1, sum: 2, pooled: 2, pool_relu: 1.5, flat: 1.5, fc: 10 };
     for (const [name, width] of Object.entries(steps)) expect(scale(name)).toBe(Math.fround(width / 255));
+  });
+
+  describe('behind the quantizer of their layer', () => {
+    /** One pixel x of 0 .. 255 -> x / 64 - 1 and 2 - x / 64 over [-4, 8] -> activation, with or without its own range. */
+    function behind(activation: 'relu' | 'relu6', own: Range | null): Graph {
+      const builder = buildGraph('behind', 'eval');
+      const input = quantized(builder, builder.input('input', float32([1, 1])), [0, 255]);
+      const rows = [[1 / 64], [-1 / 64]];
+      const operands = [input, weights(builder, rows, [127 / 64, 127 / 64])];
+      operands.push(builder.constant('bias', floatTensor([2], [-1, 2])));
+      const [fc] = builder.node('fully_connected', 'fc', operands, { activation: 'none', keepNumDims: false });
+      const [y] = builder.node(activation, 'activation', [quantized(builder, fc!, [-4, 8])], {});
+      return verify(builder.finish([own === null ? y! : quantized(builder, y!, own)]));
+    }
+
+    it('go into the layer, whose parameters are those of the quantizer', () => {
+      const graph = lower(behind('relu', null));
+      expect(graph.nodes.map(({ name, attrs }) => [name, attrs])).toEqual([
+        ['fc', { activation: 'relu', keepNumDims: false }],
+      ]);
+      // 12 / 255 a step; 4 of them times 21.25 below zero, so code 0 of the range is 85 - 128.
+      const expected = { kind: 'per_tensor', scale: Math.fround(12 / 255), zeroPoint: 85 - 128 };
+      expect(valueOf(graph, 'fc').quant).toEqual(expected);
+    });
+
+    it('stay an op of their own when they have a range of their own', () => {
+      expect(lower(behind('relu', [0, 8])).nodes.map(({ op }) => op)).toEqual(['fully_connected', 'relu']);
+    });
+
+    it.each([
+      ['relu', 85, 255],
+      // 6 is 127.5 steps above zero; the clamp rounds it to 128, half a step above what the eval graph lets through.
+      ['relu6', 85, 213],
+    ] as const)(
+      'leave %s the codes from its zero point up, within one step of the eval graph',
+      async (op, low, high) => {
+        const graph = behind(op, null);
+        const interpreter = prepareInterpreter(lower(graph), 'm.tflite');
+        const session = await referenceEngine.open(graph, { replicas: 1, threads: 1 });
+        const codes = new Set<number>();
+        for (let pixel = 0; pixel < 256; pixel++) {
+          interpreter.run([Int8Array.of(pixel - 128)]);
+          const result = await session.run(new Map([['input', Float32Array.of(pixel)]]));
+          const values = result.get('activation')!;
+          const reals = [pixel / 64 - 1, 2 - pixel / 64].map((x) => Math.min(Math.max(x, 0), op === 'relu6' ? 6 : 8));
+          interpreter.peek('fc').forEach((code, index) => {
+            codes.add(code + 128);
+            const real = (12 / 255) * (code + 128 - 85);
+            expect(Math.abs(real - values[index]!)).toBeLessThanOrEqual(1.001 * (12 / 255));
+            expect(Math.abs(real - reals[index]!)).toBeLessThanOrEqual(1.001 * (12 / 255));
+          });
+        }
+        await session.close();
+        expect(Math.min(...codes)).toBe(low);
+        expect(Math.max(...codes)).toBeLessThanOrEqual(high);
+      },
+    );
   });
 
   it('keeps an activation whose input something else reads', () => {

@@ -11,13 +11,14 @@ import { lowerToInt8 } from '../../src/passes/index.ts';
 import { compareLayers } from '../../src/stages/layer-comparison.ts';
 
 /**
- * Two pixels p, q (scale 1) -> p and (p + q) / 2 (weights of scale 1/64) -> relu -> codes of scale 1/2, so 0 .. 127.5.
+ * Two pixels p, q (scale 1) -> p and (p + q) / 2 (weights of scale 1/64) -> relu -> codes of scale 1/2, so 0 .. 127.5;
+ * or -64 .. 63.5 with the codes before the relu.
  */
-function network(bias: number): Graph {
+function network(bias: number, side: 'after' | 'before' = 'after'): Graph {
   const builder = buildGraph('by-hand', 'eval');
-  const quantize = (value: ValueRef, max: number): ValueRef => {
+  const quantize = (value: ValueRef, max: number, min = 0): ValueRef => {
     const bound = (end: string, x: number) => builder.constant(`${value.name}_${end}`, floatTensor([], [x]));
-    const operands = [value, bound('min', 0), bound('max', max)];
+    const operands = [value, bound('min', min), bound('max', max)];
     return builder.node('fake_quant', `${value.name}_quant`, operands, { bits: 8, narrowRange: false, axis: null })[0]!;
   };
   const input = quantize(builder.input('input', float32([1, 1, 1, 2])), 255);
@@ -31,7 +32,8 @@ function network(bias: number): Graph {
   });
   const operands = [flat!, weights!, builder.constant('bias', floatTensor([2], [bias, 0]))];
   const [fc] = builder.node('fully_connected', 'fc', operands, { activation: 'none', keepNumDims: false });
-  return builder.finish([quantize(builder.node('relu', 'relu', [fc!], {})[0]!, 127.5)]);
+  const relu = (value: ValueRef) => builder.node('relu', 'relu', [value], {})[0]!;
+  return builder.finish([side === 'after' ? quantize(relu(fc!), 127.5) : relu(quantize(fc!, 63.5, -64))]);
 }
 
 const split: Split = { count: 2, images: Uint8Array.of(100, 51, 200, 20), labels: Uint8Array.of(0, 1) };
@@ -70,6 +72,15 @@ describe('the comparison of layers', () => {
     expect(fc).toMatchObject({ withinOneStep: 0.75, largestDifference: 2 });
     const signal = 100 ** 2 + 75.5 ** 2 + 127.5 ** 2 + 110 ** 2;
     expect(fc!.sqnrDb).toBeCloseTo(10 * Math.log10(signal / 1), 6);
+  });
+
+  it('takes the value behind the activation also when its quantizer is before it', async () => {
+    const [, fc] = await compare(network(-150, 'before'), network(-150, 'before'));
+    // Float 0, 75.5, 50, 110; integers and fake quant 0, 63.5, 50, 63.5.
+    expect(fc).toMatchObject({ name: 'fc', scale: 0.5, zeroPoint: 0, clippedShare: 0.5, usedCodes: 3 });
+    expect(fc).toMatchObject({ sqnrDb: null, withinOneStep: 1, largestDifference: 0 });
+    const signal = 75.5 ** 2 + 50 ** 2 + 110 ** 2;
+    expect(fc!.floatSqnrDb).toBeCloseTo(10 * Math.log10(signal / (12 ** 2 + 46.5 ** 2)), 6);
   });
 
   it('counts one step as one', async () => {

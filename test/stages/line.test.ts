@@ -126,6 +126,7 @@ beforeAll(async () => {
       delay: 3,
       ema_decay: 0.9,
       merge_ranges: 'mean',
+      observe: 'after_activation',
       devices: [
         { kind: 'cpu', index: 0 },
         { kind: 'cpu', index: 1 },

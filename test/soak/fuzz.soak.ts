@@ -1,0 +1,3 @@
+import { describeFuzz } from '../fault/fuzz-suites.ts';
+
+describeFuzz(1, 20);

@@ -1,0 +1,4 @@
+import { defineConfig } from 'vitest/config';
+
+/** What takes minutes: `npm run test:soak`. */
+export default defineConfig({ test: { include: ['test/soak/**/*.soak.ts'], maxWorkers: 2 } });
