@@ -265,7 +265,7 @@ describe('TensorFlow nodes', () => {
   });
 
   it('normalise by given statistics, not by those of the batch', () => {
-    const shapes = [[2, 3], [3], [3], [3], [3]];
+    const shapes = [[2, 4, 4, 3], [3], [3], [3], [3]];
     expect(nodesOf(ops.batch_norm.graphdef, shapes, { epsilon: 0.001 })).toMatchObject([
       { op: 'FusedBatchNormV3', T: 'float32', U: 'float32', epsilon: 0.001, is_training: false },
     ]);

@@ -4,6 +4,7 @@ import { floatTensor, tensor } from '../../src/core/tensor.ts';
 import type { Shape, Tensor } from '../../src/core/tensor.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { verify } from '../../src/graph/verify.ts';
+import { exportGraphDef } from '../../src/graphdef/export.ts';
 import { importGraphDef } from '../../src/graphdef/import.ts';
 import type { AttributeValue } from '../../src/protobuf/attribute-value.ts';
 import { textAttribute } from '../../src/protobuf/attribute-value.ts';
@@ -171,5 +172,39 @@ describe('further outputs', () => {
       node('Sub', 'difference', ['halves:1', 'halves']),
     ]);
     expect(await run(graph, 1, 2, 30, 40)).toEqual([29, 38]);
+  });
+});
+
+describe('batch norm of rows, which FusedBatchNormV3 takes only as images of one pixel', () => {
+  const nodes = [
+    placeholder([-1, 2]),
+    integers('image_shape', -1, 1, 1, 2),
+    node('Reshape', 'image', ['x', 'image_shape']),
+    ...(['gamma', 'beta', 'mean'] as const).map((name, index) => constant(name, floatTensor([2], [index + 1, 2]))),
+    constant('variance', floatTensor([2], [3, 8])),
+    node('FusedBatchNormV3', 'norm', ['image', 'gamma', 'beta', 'mean', 'variance'], {
+      epsilon: { kind: 'float', value: 1 },
+      is_training: { kind: 'bool', value: false },
+    }),
+    integers('row_shape', -1, 2),
+    node('Reshape', 'rows', ['norm', 'row_shape']),
+  ];
+
+  it('is read as one batch norm, so that it can be folded', async () => {
+    const graph = read(nodes);
+    expect(opsOf(graph)).toEqual(['batch_norm']);
+    // (x - mean) / sqrt(variance + 1) * gamma + beta: (7 - 3) / 2 * 1 + 2 and (8 - 2) / 3 * 2 + 2.
+    expect(await run(graph, 7, 8)).toEqual([4, 6]);
+  });
+
+  it('is written in the same nodes', () => {
+    const { graphDef } = exportGraphDef(read(nodes));
+    expect(graphDef.nodes.filter(({ op }) => op !== 'Const').map(({ op }) => op)).toEqual([
+      'Placeholder',
+      'Reshape',
+      'FusedBatchNormV3',
+      'Reshape',
+      'Identity',
+    ]);
   });
 });
