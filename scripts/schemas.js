@@ -2,8 +2,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import path from 'node:path';
-import { pipelineSchemaJson } from '../dist/config/schema.js';
+import { jsonSchemas } from '../dist/cli/schemas.js';
 
 const folder = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), 'schemas');
 mkdirSync(folder, { recursive: true });
-writeFileSync(path.join(folder, 'pipeline.schema.json'), pipelineSchemaJson());
+for (const [file, text] of jsonSchemas()) writeFileSync(path.join(folder, file), text);

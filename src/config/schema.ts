@@ -46,8 +46,3 @@ export const pipelineSchema = object(
 
 /** A pipeline file with defaults filled in and texts parsed; stages still by name. */
 export type PipelineConfig = Static<typeof pipelineSchema>;
-
-/** The text of schemas/pipeline.schema.json. */
-export function pipelineSchemaJson(): string {
-  return `${JSON.stringify({ $schema: 'http://json-schema.org/draft-07/schema#', ...pipelineSchema }, null, 2)}\n`;
-}

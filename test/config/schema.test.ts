@@ -1,9 +1,7 @@
-import { readFile } from 'node:fs/promises';
-import path from 'node:path';
 import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { pipelineSchema, pipelineSchemaJson } from '../../src/config/schema.ts';
+import { pipelineSchema } from '../../src/config/schema.ts';
 import type { SchemaNode } from '../../src/core/schema.ts';
 import { example } from './example.ts';
 
@@ -42,13 +40,8 @@ describe('the schema of a pipeline file', () => {
     expect(maps.filter(([, field]) => field.additionalProperties !== false).map(([at]) => at)).toEqual([]);
   });
 
-  it('is checked in as it is (run `npm run schemas`)', async () => {
-    const file = path.join(import.meta.dirname, '../../schemas/pipeline.schema.json');
-    expect(await readFile(file, 'utf8')).toBe(pipelineSchemaJson());
-  });
-
   it('is plain JSON Schema, so that an editor without our keywords accepts what we accept', () => {
-    const check = new Ajv({ strict: false }).compile(JSON.parse(pipelineSchemaJson()) as object);
+    const check = new Ajv({ strict: false }).compile(pipelineSchema);
     expect(check(parse(example))).toBe(true);
     expect(check(parse(example.replace('delay: 500', 'delai: 500')))).toBe(false);
     expect(check(parse(example.replace('uses: test', 'uses: tests')))).toBe(false);
