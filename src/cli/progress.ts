@@ -190,7 +190,7 @@ const bar = { longest: 24, shortest: 8 } as const;
  * `━━━━━━──────  epoch 1/3  step 120/1718  loss 0.3201  accuracy 91.20 %  12,000 images/s  eta 0:14`, in one line of
  * `width` columns: the bar gets what is left, then the least important parts give way.
  */
-export function progressText({ step, totalSteps, values }: EventOf<'stage-progress'>, width: number): string {
+function progressText({ step, totalSteps, values }: EventOf<'stage-progress'>, width: number): string {
   const { epoch, epochs, loss, accuracy, images, images_per_second: rate, eta_seconds: eta } = values;
   const parts: { readonly text: string; readonly weight: number }[] = [];
   if (epoch != null && epochs != null) parts.push({ text: `epoch ${epoch}/${epochs}`, weight: 3 });

@@ -1,7 +1,7 @@
 import { closest, distance } from 'fastest-levenshtein';
 
 /** The candidate that was probably meant: at most two letters away, or 30 % of them. */
-export function suggestion(written: string, candidates: readonly string[]): string | null {
+function suggestion(written: string, candidates: readonly string[]): string | null {
   if (candidates.length === 0) return null;
   const best = closest(written.toLowerCase(), candidates);
   const letters = distance(written.toLowerCase(), best.toLowerCase());

@@ -27,7 +27,7 @@ export function quantizeMultiplier(real: number): QuantizedMultiplier {
 }
 
 /** real = fraction * 2^exponent with fraction in [0.5, 1), exactly; `real` is positive and finite. */
-export function frexp(real: number): { fraction: number; exponent: number } {
+function frexp(real: number): { fraction: number; exponent: number } {
   let exponent = Math.max(-1022, Math.floor(Math.log2(real)) + 1);
   let fraction = real * 2 ** -exponent;
   // log2 may be off by one next to a power of two, and subnormals start from the clamp above.
@@ -83,7 +83,7 @@ export function multiplyByQuantizedMultiplier(x: number, multiplier: number, shi
 }
 
 /** v << bits, saturated to int32 the way gemmlowp does it (its bounds are symmetric but for the result). */
-export function saturatingShiftLeft(value: number, bits: number): number {
+function saturatingShiftLeft(value: number, bits: number): number {
   const limit = 2 ** (31 - bits) - 1;
   if (value > limit) return INT32_MAX;
   if (value < -limit) return INT32_MIN;
@@ -139,15 +139,6 @@ function expOnIntervalQuarter(a: number): number {
  */
 export function oneOverOnePlusX(a: number): number {
   return saturatingShiftLeft(newtonReciprocalOfHalf(a), 1);
-}
-
-/**
- * (1 - a) / (1 + a) for a in [0, 1), Q0.31 to Q0.31.
- *
- * @see gemmlowp fixedpoint/fixedpoint.h, one_minus_x_over_one_plus_x_for_x_in_0_1
- */
-export function oneMinusXOverOnePlusX(a: number): number {
-  return saturatingShiftLeft(newtonReciprocalOfHalf(a) - (1 << 29), 2);
 }
 
 /** 2 / (1 + a) in Q2.29. */

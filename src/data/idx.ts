@@ -13,7 +13,7 @@ export interface IdxSource {
   readonly testLabels: string;
 }
 
-export const idxRemedy = 'copy or download the file again; it may be plain idx or packed with gzip';
+const idxRemedy = 'copy or download the file again; it may be plain idx or packed with gzip';
 const unsignedByte = 0x08;
 
 /** An array of unsigned bytes in row-major order. */

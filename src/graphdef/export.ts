@@ -12,7 +12,7 @@ import { expandComposites } from './composites.ts';
 import { movedAxis } from './layout.ts';
 
 /** The name of the last node: what `freeze_graph` and the like ask for. */
-export const outputNode = 'output';
+const outputNode = 'output';
 
 export interface ExportedGraph {
   readonly graphDef: GraphDef;

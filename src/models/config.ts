@@ -60,7 +60,7 @@ const poolFields = {
   padding: padding('valid'),
 };
 
-export const layerSchema = discriminated('kind', [
+const layerSchema = discriminated('kind', [
   object({
     ...layerFields('conv_2d'),
     filters: Type.Integer({ ...key('Number of output channels'), minimum: 1 }),

@@ -31,7 +31,7 @@ export function readIntList(node: NodeDef, attribute: string, fallback: readonly
   throw new ShapeError(`attribute ${attribute} is a ${value.kind}; expected a list of integers`);
 }
 
-export function readText(node: NodeDef, attribute: string, fallback: string): string {
+function readText(node: NodeDef, attribute: string, fallback: string): string {
   const value = node.attributes.get(attribute);
   if (value === undefined) return fallback;
   if (value.kind === 'bytes') return new TextDecoder().decode(value.value);

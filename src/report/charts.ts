@@ -206,7 +206,7 @@ export function thumbnail(image: Bitmap, label: string): Markup {
 }
 
 /** Round numbers (1, 2 or 5 times a power of ten) that cover the interval, about five of them. */
-export function linearTicks(low: number, high: number): number[] {
+function linearTicks(low: number, high: number): number[] {
   const rough = (high - low || Math.abs(high) || 1) / 5;
   const exponent = Number(rough.toExponential().split('e')[1]);
   const power = Number(`1e${exponent}`);

@@ -34,6 +34,6 @@ const entities: Readonly<Record<string, string>> = {
 };
 
 /** Safe in element content and in quoted attributes. */
-export function escapeText(text: string): string {
+function escapeText(text: string): string {
   return text.replace(/[&<>"']/g, (character) => entities[character] ?? character);
 }

@@ -11,7 +11,7 @@ const keySchema = Type.String({ pattern: '^[0-9a-f]{64}$', description: 'names t
 export const verdictSchema = Type.Union([Type.Literal('pass'), Type.Literal('fail')]);
 
 /** What the machine and the program were. Shown and compared, never part of a key. */
-export const provenanceSchema = Type.Object({
+const provenanceSchema = Type.Object({
   commandLine: Type.Array(Type.String()),
   node: Type.String(),
   platform: Type.String(),

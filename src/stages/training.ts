@@ -99,7 +99,7 @@ export function inferenceTensors(
 }
 
 /** Quantizers with a trained range, in graph order: those whose range is state of the training graph. */
-export function activationQuantizers(graph: ReturnType<typeof trainingGraph>): readonly string[] {
+function activationQuantizers(graph: ReturnType<typeof trainingGraph>): readonly string[] {
   const suffix = '/min/biased';
   return [...graph.values.keys()].filter((name) => name.endsWith(suffix)).map((name) => name.slice(0, -suffix.length));
 }
