@@ -45,6 +45,7 @@ function makeProgram(finish: (code: number) => void): Command {
     .description('run a pipeline; stages whose result is stored are not run again')
     .argument('<pipeline>', 'pipeline file')
     .addOption(setOption())
+    .option('--engine <name>', "what runs the graphs, in place of the pipeline's own: wasm, tensorflow or reference")
     .option('--runs <folder>', 'folder of the runs', 'runs')
     .option('--store <folder>', 'folder of the stored results', '.qpipe/store')
     .option('--threads <count>', 'threads of the engine, at most one per core; default: all cores', wholeNumber)
@@ -152,6 +153,7 @@ interface PredictCommandOptions {
 
 interface RunCommandOptions {
   readonly set: readonly string[];
+  readonly engine?: string;
   readonly runs: string;
   readonly store: string;
   readonly threads?: number;
@@ -183,7 +185,7 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
   const stop = (): void => abort.abort();
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt).on('SIGPIPE', stop);
   try {
-    const { force, threads, set, runs, store } = options;
+    const { force, threads, engine, set, runs, store } = options;
     const { record, report, folder } = await run({
       pipeline,
       set,
@@ -192,6 +194,7 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
       signal: abort.signal,
       force: force ?? [],
       ...(threads === undefined ? {} : { threads }),
+      ...(engine === undefined ? {} : { engine }),
       onEvent: (event) => progress.show(event),
       onWarning: (warning: Diagnostic) => {
         if (options.json === true) out(JSON.stringify({ kind: 'warning', diagnostic: warning }));

@@ -19,6 +19,8 @@ export interface RunOptions {
   readonly pipeline: string;
   /** Changes to it, each `path=value` as in `stages.qat.delay=1000`. */
   readonly set?: readonly string[];
+  /** In place of the pipeline's own. */
+  readonly engine?: string;
   /** Folder of the runs; default `runs` in the current folder. */
   readonly runs?: string;
   /** Folder of the store; default `.qpipe/store` in the current folder. */
@@ -48,9 +50,12 @@ export interface RunResult {
  * @throws UserError for mistakes in the pipeline or its data; Interrupted after `signal`
  */
 export async function run(options: RunOptions): Promise<RunResult> {
-  const loaded = await loadPipeline(options.pipeline, options.set ?? []);
+  const loaded = await loadPipeline(options.pipeline, [
+    ...(options.set ?? []),
+    ...(options.engine === undefined ? [] : [`engine=${options.engine}`]),
+  ]);
   for (const warning of warnings(loaded.pipeline, loaded.locate)) options.onWarning?.(warning);
-  const plan = makePlan(loaded, {
+  const plan = await makePlan(loaded, {
     threads: options.threads ?? null,
     cores: os.availableParallelism(),
     now: () => performance.now(),

@@ -19,7 +19,11 @@ export interface Validation {
 export async function validate(pipeline: string, set: readonly string[] = []): Promise<Validation> {
   const loaded = await loadPipeline(pipeline, set);
   pipelineModel(loaded); // reads the data
-  const plan = makePlan(loaded, { threads: null, cores: os.availableParallelism(), now: () => performance.now() });
+  const plan = await makePlan(loaded, {
+    threads: null,
+    cores: os.availableParallelism(),
+    now: () => performance.now(),
+  });
   return {
     name: plan.name,
     stages: plan.stages.map(({ name, kind }) => ({ name, kind })),

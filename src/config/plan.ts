@@ -27,7 +27,7 @@ import type { LoadedPipeline } from './load.ts';
 import { networkDiagnostics } from './network.ts';
 import type { ResolvedPipeline, ResolvedStage } from './resolve.ts';
 import { parentOf } from './resolve.ts';
-import { sizeDiagnostics } from './semantics.ts';
+import { deviceDiagnostics, sizeDiagnostics } from './semantics.ts';
 
 export interface PlanOptions {
   /** Threads of the engine as the command line says; null leaves them to the pipeline, and that to `cores`. */
@@ -41,18 +41,20 @@ export interface PlanOptions {
 /**
  * Binds a pipeline to data, code and an engine.
  *
- * @throws UserError for data that cannot be read, and for settings that do not fit the data
+ * @throws UserError for data that cannot be read, an engine that is not installed, and settings that do not fit them
  */
-export function makePlan(loaded: LoadedPipeline, options: PlanOptions): Plan {
+export async function makePlan(loaded: LoadedPipeline, options: PlanOptions): Promise<Plan> {
   const { pipeline, locate, text } = loaded;
   const source = dataSource(pipeline.data);
   const validation = { count: pipeline.data.validation, seed: pipeline.seed };
   let dataset: Dataset | null = null;
   const load = (): Dataset => (dataset ??= loadDataset(source, validation));
 
+  const engine = await engines[pipeline.engine]();
   const { trainingImages, ...images } = knownSize(source) ?? sizeOf(load());
   const problems = [
     ...sizeDiagnostics(pipeline, locate, { trainingImages }),
+    ...(await deviceDiagnostics(pipeline, locate, engine)),
     ...networkDiagnostics(modelSpec(pipeline, images), locate, 'layers' in pipeline.model),
   ];
   if (problems.length > 0) throw new UserError(problems, 64);
@@ -61,7 +63,6 @@ export function makePlan(loaded: LoadedPipeline, options: PlanOptions): Plan {
     const bytes = readBytes(path, 'check the paths under `data:`');
     return { name, size: bytes.length, sha256: sha256(bytes) };
   });
-  const engine = engines[pipeline.engine];
   const threads = Math.min(options.cores, options.threads ?? pipeline.threads ?? options.cores);
   const shared: Shared = {
     pipeline,
@@ -72,7 +73,8 @@ export function makePlan(loaded: LoadedPipeline, options: PlanOptions): Plan {
       seed: pipeline.seed,
       dataset: load,
       model: (data) => modelSpec(pipeline, data),
-      open: (graph, replicas) => engine.open(graph, { replicas, threads }),
+      open: (graph, replicas, devices) =>
+        engine.open(graph, { replicas, threads, ...(devices === undefined ? {} : { devices }) }),
       threads,
       now: () => options.now(),
     },
@@ -96,9 +98,11 @@ interface Shared {
   readonly environment: StageEnvironment;
 }
 
-const engines: { readonly [E in ResolvedPipeline['engine']]: Engine } = {
-  wasm: wasmEngine,
-  reference: referenceEngine,
+const engines: { readonly [E in ResolvedPipeline['engine']]: () => Promise<Engine> } = {
+  wasm: () => Promise.resolve(wasmEngine),
+  reference: () => Promise.resolve(referenceEngine),
+  // Its code is not even read unless it is asked for.
+  tensorflow: async () => (await import('../engine/tensorflow/index.ts')).loadTensorflowEngine(),
 };
 
 function planStage({ name, config }: ResolvedStage, shared: Shared): StagePlan {

@@ -30,8 +30,10 @@ export const pipelineSchema = object(
       maximum: Number.MAX_SAFE_INTEGER,
       default: 1,
     }),
-    engine: choice(['wasm', 'reference'], {
-      ...key('What runs the graphs: WebAssembly kernels, or slow plain loops to compare with'),
+    engine: choice(['wasm', 'tensorflow', 'reference'], {
+      ...key(
+        'What runs the graphs: WebAssembly kernels, TensorFlow where it is installed, or slow plain loops to compare with',
+      ),
       default: 'wasm',
     }),
     threads: Type.Optional(

@@ -1,5 +1,6 @@
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { isRecord } from '../core/schema.ts';
+import type { Engine } from '../engine/engine.ts';
 import type { ArtifactType } from '../stages/define.ts';
 import type { StageConfig, StageKind } from '../stages/index.ts';
 import { isStageKind, stages as definitions } from '../stages/index.ts';
@@ -262,6 +263,32 @@ export function sizeDiagnostics(
           `\`stages.${name}.delay\` is ${config.delay} steps, but the training ends after ${steps} ` +
           `(epochs ${epochs}, ${perEpoch} steps each); nothing would be quantized`,
         hint: `a delay below ${steps}, or more epochs`,
+      },
+    ];
+  });
+}
+
+/** Devices that the engine does not have. */
+export async function deviceDiagnostics(
+  pipeline: ResolvedPipeline,
+  locate: Locate,
+  engine: Pick<Engine, 'name' | 'gpus'>,
+): Promise<Diagnostic[]> {
+  const wanted = pipeline.stages.flatMap(({ name, config }) =>
+    'devices' in config
+      ? config.devices.map((device, index) => ({ ...device, path: ['stages', name, 'devices', String(index)] }))
+      : [],
+  );
+  const gpus = wanted.some(({ kind }) => kind === 'gpu') ? await engine.gpus() : 0;
+  const present = ['`cpu:0` and on', ...Array.from({ length: gpus }, (_, index) => `\`gpu:${index}\``)].join(', ');
+  return wanted.flatMap(({ kind, index, path }): Diagnostic[] => {
+    if (kind === 'cpu' || index < gpus) return [];
+    return [
+      {
+        code: 'unknown-device',
+        place: locate(path, 'value'),
+        message: `\`${path.join('.')}\` is \`gpu:${index}\`; engine \`${engine.name}\` has ${present}`,
+        hint: engine.name === 'tensorflow' ? 'use one of those' : 'GPUs need `engine: tensorflow`',
       },
     ];
   });

@@ -1,10 +1,16 @@
 import type { Graph } from '../graph/graph.ts';
+import type { OpName } from '../ops/index.ts';
+
+/** Ops that have a float form. */
+export type FloatOp = Exclude<OpName, 'quantize' | 'dequantize'>;
 
 /** Runs float graphs (levels float, qat and eval) step by step. All engines compute the same, at different speeds. */
 export interface Engine {
-  readonly name: 'reference' | 'wasm';
+  readonly name: 'reference' | 'wasm' | 'tensorflow';
   /** Changes when results may change by a bit; part of what a cached result depends on. */
   readonly version: string;
+  /** How many GPUs replicas can run on. */
+  gpus(): Promise<number>;
   open(graph: Graph, options: SessionOptions): Promise<Session>;
 }
 
@@ -14,8 +20,16 @@ export interface SessionOptions {
    * divided by this.
    */
   readonly replicas: number;
-  /** How many threads compute. The results do not depend on it, byte for byte. */
+  /** How many threads compute; on our own engines the results do not depend on it, byte for byte. */
   readonly threads: number;
+  /** One for each replica, where the engine knows several kinds; default: where the engine likes. */
+  readonly devices?: readonly Device[];
+}
+
+/** Where one replica of a training graph runs. */
+export interface Device {
+  readonly kind: 'cpu' | 'gpu';
+  readonly index: number;
 }
 
 /** A graph with its variables, open for steps. */

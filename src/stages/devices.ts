@@ -1,19 +1,14 @@
 import { Type } from '@sinclair/typebox';
 import { key } from '../core/schema.ts';
+import type { Device } from '../engine/engine.ts';
 
-/** Where one replica of a training graph runs. */
-export interface Device {
-  readonly kind: 'cpu';
-  readonly index: number;
-}
-
-const pattern = '^cpu:(0|[1-9][0-9]*)$';
+const pattern = '^(cpu|gpu):(0|[1-9][0-9]*)$';
 
 /** The number of replicas changes the numbers, so the field is part of the key. */
 export const devicesSchema = Type.Array(
   Type.Unsafe<Device>({ type: 'string', pattern, examples: ['cpu:0', 'cpu:1'], 'x-parse': 'device' }),
   {
-    ...key('One replica of the graph per device; each takes an equal part of every batch'),
+    ...key('One replica of the graph per device; each takes an equal part of every batch; gpu needs engine tensorflow'),
     minItems: 1,
     uniqueItems: true,
     default: ['cpu:0'],
@@ -22,5 +17,6 @@ export const devicesSchema = Type.Array(
 
 /** @param text as the schema's pattern has it, for example `cpu:1` */
 export function parseDevice(text: string): Device {
-  return { kind: 'cpu', index: Number(text.slice('cpu:'.length)) };
+  const [kind, index] = text.split(':');
+  return { kind: kind === 'gpu' ? 'gpu' : 'cpu', index: Number(index) };
 }

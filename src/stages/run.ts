@@ -1,5 +1,5 @@
 import type { Dataset } from '../data/dataset.ts';
-import type { Session } from '../engine/engine.ts';
+import type { Device, Session } from '../engine/engine.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { ModelSpec } from '../models/layers.ts';
 import type { StageContext, StageOutcome } from '../runner/plan.ts';
@@ -11,8 +11,8 @@ export interface StageEnvironment {
   readonly dataset: () => Dataset;
   /** The network of the pipeline, for the classes and images of its data. */
   readonly model: (dataset: Dataset) => ModelSpec;
-  /** Starts a session on the pipeline's engine. */
-  readonly open: (graph: Graph, replicas: number) => Promise<Session>;
+  /** Starts a session on the pipeline's engine; `devices` says where each replica runs. */
+  readonly open: (graph: Graph, replicas: number, devices?: readonly Device[]) => Promise<Session>;
   /** For what a stage runs beside the engine; the results are the same for any number. */
   readonly threads: number;
   /** Milliseconds on a clock that only goes forward. */

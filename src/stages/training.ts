@@ -75,7 +75,7 @@ export async function runTraining(
     {
       dataset,
       normalize: spec.normalize,
-      open: (opened, count) => environment.open(opened, count),
+      open: (opened, count) => environment.open(opened, count, config.devices),
       validate: dataset.validation.count > 0 ? validate : null,
       tracked: activationQuantizers(graph).map((name) => ({ name, ...rangeNames(name) })),
       emit: (progress) => context.emit(progress),

@@ -12,6 +12,7 @@ import { startThreads } from '../../src/engine/wasm/threads.ts';
 import { buildGraph } from '../../src/graph/builder.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { variablesOf } from '../../src/graph/graph.ts';
+import { tensorflowEngine } from './engines.ts';
 import { trainingFeeds, trainingGraph } from './network.ts';
 
 const BATCH = 12;
@@ -67,10 +68,11 @@ function swapGraph(): Graph {
   return builder.finish([left, next!]);
 }
 
-const engines = [
+const engines: readonly (readonly [string, Engine])[] = [
   ['reference', referenceEngine],
   ['wasm', wasmEngine],
-] as const;
+  ...(tensorflowEngine === null ? [] : [['tensorflow', tensorflowEngine] as const]),
+];
 
 describe.each(engines)('the %s engine', (_name, engine) => {
   it('splits what is fed R times over and shares what is fed once', async () => {
@@ -139,10 +141,10 @@ describe.each(engines)('the %s engine', (_name, engine) => {
   });
 });
 
-describe('the WASM engine trains as the reference does', () => {
+describe.each(engines.slice(1))('the %s engine trains as the reference does', (_name, engine) => {
   it.each([1, 2])('with %i replicas', async (replicas) => {
     const [actual, expected] = await Promise.all([
-      train(wasmEngine, replicas, 2, 3),
+      train(engine, replicas, 2, 3),
       train(referenceEngine, replicas, 1, 3),
     ]);
     // Sums of a few hundred float32 products differ in order; three steps carry that on. No activation of these

@@ -1,5 +1,5 @@
 /** Cases that plain loops do not need: sizes around the kernels' blocks, and enough work for every thread. */
-import type { FloatOp } from '../../src/engine/wasm/program.ts';
+import type { FloatOp } from '../../src/engine/engine.ts';
 import type { Attrs } from '../../src/ops/index.ts';
 import type { Shape } from '../../src/core/tensor.ts';
 import type { OperandSample, Sample } from '../contract/samples.ts';

@@ -17,9 +17,10 @@ import type { StridedCopy } from '../../ops/strided.ts';
 import { sliceCopy } from '../../ops/strided_slice.ts';
 import { transposition } from '../../ops/transpose.ts';
 import { convolutionAttrs } from '../../ops/transpose_conv.ts';
+import type { FloatOp } from '../engine.ts';
 import { lowerConvolution, lowerFilterGradient, lowerInputGradient, lowerProduct } from './convolution.ts';
 import * as code from './opcodes.ts';
-import type { FloatOp, KernelNode, Operand, Phase, Region, WasmKernel } from './program.ts';
+import type { KernelNode, Operand, Phase, Region, WasmKernel } from './program.ts';
 import { float32Bits } from './program.ts';
 
 type Kernels = { readonly [K in FloatOp]: WasmKernel<K> };

@@ -3,11 +3,12 @@ import { internal, present } from '../../core/assert.ts';
 import { expectDType, numElements, sameShape } from '../../core/tensor.ts';
 import type { Graph, Node, Value } from '../../graph/graph.ts';
 import { isVariable, valueOf } from '../../graph/graph.ts';
+import type { FloatOp } from '../engine.ts';
 import { liveNodes, replicaValues } from '../replicas.ts';
 import { kernelOf } from './kernels.ts';
 import { ALIGNMENT, align, placeBlocks } from './memory.ts';
 import { ALL, BARRIER, COPY, END, TEAM } from './opcodes.ts';
-import type { FloatOp, KernelNode, Operand, Phase, Region, Storage } from './program.ts';
+import type { KernelNode, Operand, Phase, Region, Storage } from './program.ts';
 
 export interface Plan {
   readonly memoryBytes: number;

@@ -1,9 +1,7 @@
 /** The vocabulary in which kernels describe a node to the planner. */
 import type { Shape } from '../../core/tensor.ts';
-import type { Attrs, OpName } from '../../ops/index.ts';
-
-/** Ops that have a float form. */
-export type FloatOp = Exclude<OpName, 'quantize' | 'dequantize'>;
+import type { Attrs } from '../../ops/index.ts';
+import type { FloatOp } from '../engine.ts';
 
 /**
  * A piece of the shared memory that the planner places. `persistent` memory is never reused; `shared` and `replica`
