@@ -7,6 +7,7 @@ import { floatTensor, numElements, tensor } from '../../core/tensor.ts';
 import type { Shape } from '../../core/tensor.ts';
 import { intList, writePadding } from '../../ops/bindings.ts';
 import type { Conv2dAttrs } from '../../ops/conv_2d.ts';
+import type { FakeQuantAttrs } from '../../ops/fake_quant.ts';
 import { SMALLEST_WEIGHT_RANGE } from '../../ops/fake_quant.ts';
 import type { WindowAttrs } from '../../ops/geometry.ts';
 import { slidingWindow } from '../../ops/geometry.ts';
@@ -177,8 +178,8 @@ export const lowerings: Lowerings = {
     },
   },
 
-  relu: 'graphdef',
-  relu6: 'graphdef',
+  relu: { write: (to, { inputs }) => [rectified(to, 'Relu', inputs)] },
+  relu6: { write: (to, { inputs }) => [rectified(to, 'Relu6', inputs)] },
   relu_grad: {
     write: (to, { inputs, attrs: { limit } }) => {
       if (limit !== Infinity && limit !== 6) internal(`TensorFlow has no rectifier with the limit ${limit}`);
@@ -337,8 +338,8 @@ export const lowerings: Lowerings = {
           if (attrs.axis === null) {
             return to.add('FakeQuantWithMinMaxVars', [value, min!, max!], quantAttributes(attrs));
           }
-          return channelsLast(to, [value], shape!, storedAxis(attrs.axis, layout), ([last]) =>
-            to.add('FakeQuantWithMinMaxVarsPerChannel', [last!, min!, max!], quantAttributes(attrs)),
+          return channelsLast(to, [value], shape!, storedAxis(attrs.axis, layout), (last) =>
+            to.add('FakeQuantWithMinMaxVarsPerChannel', [...last, min!, max!], quantAttributes(attrs)),
           );
         }),
       ];
@@ -371,10 +372,8 @@ export const lowerings: Lowerings = {
         const max = to.float('Maximum', [largest, to.scalar(SMALLEST_WEIGHT_RANGE)]);
         return [to.float('Neg', [max]), max];
       }
-      return [
-        to.float('Minimum', [reduced('Min', input!), to.scalar(0)]),
-        to.float('Maximum', [reduced('Max', input!), to.scalar(0)]),
-      ];
+      const min = to.known(rectifiedKey(input!)) ?? to.float('Minimum', [reduced('Min', input!), to.scalar(0)]);
+      return [min, to.float('Maximum', [reduced('Max', input!), to.scalar(0)])];
     },
   },
 
@@ -477,7 +476,7 @@ function normAttributes({ epsilon }: { readonly epsilon: number }): Attributes {
 
 const training = (isTraining: boolean): Attributes => ({ is_training: { kind: 'bool', value: isTraining } });
 
-function quantAttributes({ bits, narrowRange }: { readonly bits: number; readonly narrowRange: boolean }): Attributes {
+function quantAttributes({ bits, narrowRange }: FakeQuantAttrs): Attributes {
   return { num_bits: { kind: 'int', value: bits }, narrow_range: { kind: 'bool', value: narrowRange } };
 }
 
@@ -486,6 +485,15 @@ function resizeAttributes(attrs: { readonly alignCorners: boolean; readonly half
     align_corners: { kind: 'bool', value: attrs.alignCorners },
     half_pixel_centers: { kind: 'bool', value: attrs.halfPixelCenters },
   };
+}
+
+const rectifiedKey = (value: string): string => `least of ${value}`;
+
+/** The least value that a rectifier lets through needs no look at the values. */
+function rectified(to: Writer, op: string, inputs: readonly string[]): string {
+  const result = to.float(op, inputs);
+  to.once(rectifiedKey(result), () => to.scalar(0));
+  return result;
 }
 
 function withBias(to: Writer, value: string, bias: string | undefined): string {
