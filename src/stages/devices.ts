@@ -6,7 +6,7 @@ const pattern = '^(cpu|gpu):(0|[1-9][0-9]*)$';
 
 /** The number of replicas changes the numbers, so the field is part of the key. */
 export const devicesSchema = Type.Array(
-  Type.Unsafe<Device>({ type: 'string', pattern, examples: ['cpu:0', 'cpu:1'], 'x-parse': 'device' }),
+  Type.Unsafe<Device>({ type: 'string', pattern, examples: ['cpu:0', 'gpu:0'], 'x-parse': 'device' }),
   {
     ...key('One replica of the graph per device; each takes an equal part of every batch; gpu needs engine tensorflow'),
     minItems: 1,

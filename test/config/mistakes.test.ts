@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { formatDiagnostic } from '../../src/core/diagnostic.ts';
 import { parsePipeline } from '../../src/config/load.ts';
-import { sizeDiagnostics, warnings } from '../../src/config/semantics.ts';
+import { deviceDiagnostics, sizeDiagnostics, warnings } from '../../src/config/semantics.ts';
 import { edited, example, mistakes } from './example.ts';
 
 const lines = (...text: readonly string[]) => text.join('\n');
@@ -172,7 +172,7 @@ describe('a mistake in a pipeline file', () => {
       'a malformed device',
       ['[cpu:0, cpu:1]', '[cpu:0, cpu1]'],
       lines(
-        'p.yaml:24:22 error bad-value: `stages.qat.devices.1` is "cpu1"; expected a text like `cpu:0`, `cpu:1`',
+        'p.yaml:24:22 error bad-value: `stages.qat.devices.1` is "cpu1"; expected a text like `cpu:0`, `gpu:0`',
         '  24 |     devices: [cpu:0, cpu1]',
         '     |                      ^^^^',
       ),
@@ -439,6 +439,40 @@ describe('a mistake that the data show', () => {
       ),
     ]);
     expect(found(example, 60000, ['stages.qat.delay=5000'])[0]).toMatch(/^command line error delay-too-long: /);
+  });
+});
+
+describe('a device that the engine does not have', () => {
+  const found = async (text: string, name: 'wasm' | 'tensorflow', gpus: number) => {
+    const { pipeline, locate } = parsePipeline(text, 'p.yaml');
+    const engine = { name, gpus: () => Promise.resolve(gpus) };
+    return (await deviceDiagnostics(pipeline, locate, engine)).map(formatDiagnostic);
+  };
+
+  it('is shown in its place, with those that exist', async () => {
+    const text = edited(['engine: wasm', 'engine: tensorflow'], ['[cpu:0, cpu:1]', '[gpu:0, gpu:2]']);
+    expect(await found(text, 'tensorflow', 3)).toEqual([]);
+    expect(await found(text, 'tensorflow', 2)).toEqual([
+      lines(
+        'p.yaml:24:22 error unknown-device: `stages.qat.devices.1` is `gpu:2`; ' +
+          'engine `tensorflow` has `cpu:0` and on, `gpu:0`, `gpu:1`',
+        '  24 |     devices: [gpu:0, gpu:2]',
+        '     |                      ^^^^^',
+        '  hint: use one of those',
+      ),
+    ]);
+  });
+
+  it('is any GPU on the engines that compute on a CPU', async () => {
+    expect(await found(example, 'wasm', 0)).toEqual([]);
+    expect(await found(edited(['[cpu:0, cpu:1]', '[cpu:0, gpu:0]']), 'wasm', 0)).toEqual([
+      lines(
+        'p.yaml:24:22 error unknown-device: `stages.qat.devices.1` is `gpu:0`; engine `wasm` has `cpu:0` and on',
+        '  24 |     devices: [cpu:0, gpu:0]',
+        '     |                      ^^^^^',
+        '  hint: GPUs need `engine: tensorflow`',
+      ),
+    ]);
   });
 });
 

@@ -1,0 +1,224 @@
+/** The tensorflow engine against the others, on whole networks: what it trains is what they train. */
+import { readdirSync } from 'node:fs';
+import os from 'node:os';
+import { describe, expect, it } from 'vitest';
+import { createRandom } from '../../src/core/random.ts';
+import { numElements } from '../../src/core/tensor.ts';
+import type { Engine } from '../../src/engine/engine.ts';
+import { loadTensorflow } from '../../src/engine/tensorflow/addon.ts';
+import { wasmEngine } from '../../src/engine/wasm/index.ts';
+import type { Graph } from '../../src/graph/graph.ts';
+import { valueOf, variablesOf } from '../../src/graph/graph.ts';
+import type { ModelConfig } from '../../src/models/config.ts';
+import { modelLayers } from '../../src/models/presets.ts';
+import type { OptimizerSpec } from '../../src/passes/index.ts';
+import { learningRateInput, lossNames } from '../../src/passes/index.ts';
+import type { QuantizationOptions } from '../../src/stages/graphs.ts';
+import { trainingGraph } from '../../src/stages/graphs.ts';
+import { tensorflowEngine } from './engines.ts';
+
+const CLASSES = 5;
+const BATCH = 8;
+
+const sgd: OptimizerSpec = { kind: 'sgd', momentum: 0.9, nesterov: false, weightDecay: 1e-3 };
+const nesterov: OptimizerSpec = { kind: 'sgd', momentum: 0.9, nesterov: true, weightDecay: 0 };
+const adam: OptimizerSpec = { kind: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0 };
+
+const quantized = (delay: number): QuantizationOptions => ({
+  delay,
+  decay: 0.9,
+  merge: 'mean',
+  observe: 'after_activation',
+});
+
+interface Training {
+  readonly losses: readonly number[];
+  readonly variables: ReadonlyMap<string, Float32Array>;
+}
+
+function presetGraph(
+  model: ModelConfig,
+  side: number,
+  batch: number,
+  optimizer: OptimizerSpec,
+  quantization: QuantizationOptions,
+): Graph {
+  const spec = {
+    name: 'preset',
+    layers: modelLayers(model, CLASSES, [side, side]),
+    image: [side, side, 1] as const,
+    classes: Array.from({ length: CLASSES }, (_, index) => String(index)),
+    normalize: { scale: Math.fround(1 / 255), mean: 0 },
+  };
+  return trainingGraph(spec, batch, { kind: 'random', seed: 3 }, quantization, optimizer);
+}
+
+function feeds(graph: Graph, batch: number, step: number): ReadonlyMap<string, Float32Array> {
+  const random = createRandom(5, `step ${step}`);
+  const [images = ''] = graph.inputs;
+  const pixels = batch * numElements(valueOf(graph, images).type.shape.slice(1));
+  return new Map([
+    [images, Float32Array.from({ length: pixels }, () => random.below(256) / 255)],
+    [lossNames.labels, Float32Array.from({ length: batch }, () => random.below(CLASSES))],
+    [learningRateInput, Float32Array.of(0.01)],
+  ]);
+}
+
+async function train(engine: Engine, graph: Graph, replicas: number, steps: number): Promise<Training> {
+  const session = await engine.open(graph, { replicas, threads: 2 });
+  try {
+    const losses: number[] = [];
+    for (let step = 0; step < steps; step++) {
+      losses.push((await session.run(feeds(graph, BATCH, step))).get(lossNames.loss)![0]!);
+    }
+    return { losses, variables: new Map(variablesOf(graph).map(({ name }) => [name, session.read(name)])) };
+  } finally {
+    await session.close();
+  }
+}
+
+/** How far two trainings are apart: each loss, and all variables together as a part of their length. */
+function distance(a: Training, b: Training, isCompared: (variable: string) => boolean) {
+  const names = [...b.variables.keys()].filter(isCompared);
+  const length = (element: (actual: number, expected: number) => number): number => {
+    let squares = 0;
+    for (const name of names) {
+      b.variables
+        .get(name)!
+        .forEach((value, index) => (squares += element(a.variables.get(name)![index]!, value) ** 2));
+    }
+    return Math.sqrt(squares);
+  };
+  const losses = a.losses.map((loss, step) => Math.abs(loss - b.losses[step]!));
+  return { losses, variables: length((actual, value) => actual - value) / length((_, value) => value) };
+}
+
+const networks: readonly (readonly [string, ModelConfig, number, OptimizerSpec])[] = [
+  ['lenet5 with momentum and weight decay', { preset: 'lenet5' }, 28, sgd],
+  ['lenet5 with adam', { preset: 'lenet5' }, 28, adam],
+  ['resnet8 with Nesterov momentum', { preset: 'resnet8', filters: 4 }, 12, nesterov],
+  ['ds_cnn', { preset: 'ds_cnn', filters: 6 }, 20, sgd],
+];
+
+// Deeper networks with batch norm over few values are chaotic: a rectifier whose input is 0 but for the last bit passes
+// a gradient on one engine and not on the other. The two engines of our own differ as much there.
+describe.skipIf(tensorflowEngine === null)('20 steps on the tensorflow engine are those of the wasm engine', () => {
+  const STEPS = 20;
+
+  it.each(networks)('in float: %s', async (_name, model, side, optimizer) => {
+    const graph = presetGraph(model, side, BATCH, optimizer, null);
+    const expected = await train(wasmEngine, graph, 1, STEPS);
+    const { losses, variables } = distance(await train(tensorflowEngine!, graph, 1, STEPS), expected, () => true);
+    // Sums in another order: about 1e-7 of each value, which 20 steps carry on; seen were 3e-6.
+    expect(Math.max(...losses)).toBeLessThan(2e-5);
+    expect(variables).toBeLessThan(1e-4);
+  });
+
+  it.each(networks)('in QAT, before, at and after the delay: %s', async (_name, model, side, optimizer) => {
+    const DELAY = 8;
+    const graph = presetGraph(model, side, BATCH, optimizer, quantized(DELAY));
+    const expected = await train(wasmEngine, graph, 1, STEPS);
+    const actual = await train(tensorflowEngine!, graph, 1, STEPS);
+    const trainable = new Set(variablesOf(graph).flatMap(({ name, source }) => (source.trainable ? [name] : [])));
+    const { losses, variables: weights } = distance(actual, expected, (name) => trainable.has(name));
+    const { variables: ranges } = distance(actual, expected, (name) => /\/act_quant\/m(in|ax)$/.test(name));
+    expect(Math.max(...losses.slice(0, DELAY - 1))).toBeLessThan(2e-5);
+    // From here on, a value within 1e-7 of the edge between two codes takes the one or the other, and the steps that
+    // follow go on from there; seen were 0.014 in the loss and 0.006 in weights and ranges.
+    expect(Math.max(...losses)).toBeLessThan(0.05);
+    expect(weights).toBeLessThan(0.02);
+    expect(ranges).toBeLessThan(0.02);
+    // Quantization does act: the loss of the first quantized step is not that of the float graph.
+    const float = await train(tensorflowEngine!, presetGraph(model, side, BATCH, optimizer, null), 1, DELAY);
+    expect(actual.losses[DELAY - 2]).toBeCloseTo(float.losses[DELAY - 2]!, 4);
+    expect(Math.abs(actual.losses[DELAY - 1]! - float.losses[DELAY - 1]!)).toBeGreaterThan(1e-4);
+  });
+});
+
+describe.skipIf(tensorflowEngine === null)('replicas on the tensorflow engine', () => {
+  it.each([2, 4])('%i of them are one with all of the batch, without batch norm', async (replicas) => {
+    const whole = await train(tensorflowEngine!, presetGraph({ preset: 'lenet5' }, 28, BATCH, sgd, null), 1, 10);
+    const parts = presetGraph({ preset: 'lenet5' }, 28, BATCH / replicas, sgd, null);
+    const { losses, variables } = distance(await train(tensorflowEngine!, parts, replicas, 10), whole, () => true);
+    // A mean of means, rounded in another order.
+    expect(Math.max(...losses)).toBeLessThan(1e-5);
+    expect(variables).toBeLessThan(1e-4);
+  });
+
+  it('run where their devices say', async () => {
+    const graph = presetGraph({ preset: 'lenet5' }, 28, BATCH / 2, sgd, quantized(0));
+    const devices = [
+      { kind: 'cpu', index: 0 },
+      { kind: 'cpu', index: 1 },
+    ] as const;
+    const session = await tensorflowEngine!.open(graph, { replicas: 2, threads: 2, devices });
+    expect((await session.run(feeds(graph, BATCH, 0))).get(lossNames.loss)![0]).toBeGreaterThan(0);
+    await session.close();
+    const elsewhere = await tensorflowEngine!.open(graph, {
+      replicas: 2,
+      threads: 2,
+      devices: [devices[0], { kind: 'gpu', index: await tensorflowEngine!.gpus() }],
+    });
+    await expect(elsewhere.run(feeds(graph, BATCH, 0))).rejects.toThrow('available devices are');
+    await elsewhere.close();
+  });
+});
+
+describe.skipIf(tensorflowEngine === null)('a session of the tensorflow engine', () => {
+  const small = (): Graph => presetGraph({ preset: 'mlp', hidden: [4] }, 4, BATCH, sgd, quantized(2));
+
+  it('keeps no tensor from step to step, and nothing after it is closed', async () => {
+    const { tf } = await loadTensorflow();
+    const left = (): number => readdirSync(os.tmpdir()).filter((name) => name.startsWith('qpipe-tensorflow-')).length;
+    const [tensors, models, folders] = [tf.memory().numTensors, tf.node.getNumOfSavedModels(), left()];
+    const graph = small();
+    const session = await tensorflowEngine!.open(graph, { replicas: 1, threads: 2 });
+    for (let step = 0; step < 50; step++) {
+      await session.run(feeds(graph, BATCH, step));
+      if (step % 10 === 0) session.read(variablesOf(graph)[0]!.name);
+    }
+    expect(tf.memory().numTensors).toBe(tensors);
+    expect(tf.node.getNumOfSavedModels()).toBe(models + 1);
+    await session.close();
+    expect(tf.node.getNumOfSavedModels()).toBe(models);
+    expect(left()).toBe(folders);
+  });
+
+  it('keeps its variables to itself', async () => {
+    const graph = small();
+    const [one, two] = [
+      await tensorflowEngine!.open(graph, { replicas: 1, threads: 2 }),
+      await tensorflowEngine!.open(graph, { replicas: 1, threads: 2 }),
+    ];
+    await one.run(feeds(graph, BATCH, 0));
+    await two.run(feeds(graph, BATCH, 0));
+    const { name } = variablesOf(graph)[0]!;
+    const before = two.read(name);
+    await one.run(feeds(graph, BATCH, 1));
+    expect(two.read(name)).toEqual(before);
+    expect(one.read(name)).not.toEqual(before);
+    await one.close();
+    await two.close();
+  });
+
+  it('lets signals and timers in between two steps', async () => {
+    const graph = small();
+    const session = await tensorflowEngine!.open(graph, { replicas: 1, threads: 2 });
+    const abort = new AbortController();
+    setTimeout(() => abort.abort(), 20);
+    let steps = 0;
+    while (!abort.signal.aborted && steps < 100_000) await session.run(feeds(graph, BATCH, steps++));
+    expect(steps).toBeLessThan(100_000);
+    await session.close();
+  });
+
+  it('rejects the run under way when it is closed, and all later ones', async () => {
+    const graph = small();
+    const session = await tensorflowEngine!.open(graph, { replicas: 1, threads: 2 });
+    const under = session.run(feeds(graph, BATCH, 0));
+    const closing = session.close();
+    await expect(under).rejects.toThrow('internal: the session is closed');
+    await closing;
+    await expect(session.run(feeds(graph, BATCH, 1))).rejects.toThrow('internal: the session is closed');
+  });
+});
