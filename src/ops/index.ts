@@ -7,6 +7,7 @@ import { conv2d, conv2dGradFilter, conv2dGradInput } from './conv_2d.ts';
 import type { AttrsOf, OpDef } from './define.ts';
 import { depthwiseConv2d, depthwiseConv2dGradFilter, depthwiseConv2dGradInput } from './depthwise_conv_2d.ts';
 import { fakeQuant, fakeQuantGrad, observeRange } from './fake_quant.ts';
+import { foldCorrect, foldCorrectGrad, foldFilter, foldFilterGrad } from './folded_batch_norm.ts';
 import { fullyConnected } from './fully_connected.ts';
 import { hardSwish, hardSwishGrad } from './hard_swish.ts';
 import { l2Normalization, l2NormalizationGrad } from './l2_normalization.ts';
@@ -57,6 +58,10 @@ const table = {
   batch_norm: batchNorm,
   batch_norm_train: batchNormTrain,
   batch_norm_train_grad: batchNormTrainGrad,
+  fold_filter: foldFilter,
+  fold_filter_grad: foldFilterGrad,
+  fold_correct: foldCorrect,
+  fold_correct_grad: foldCorrectGrad,
   relu,
   relu6,
   relu_grad: reluGrad,

@@ -45,6 +45,9 @@ export function operandData(operand: OperandSample, random: Random): FloatTensor
   );
 }
 
+/** Gamma, beta, moving mean, moving variance. */
+const foldStatistics = [spread([4], 0.5, 2), spread([4]), spread([4]), spread([4], 0.1, 3)];
+
 const same = { kind: 'same' } as const;
 const valid = { kind: 'valid' } as const;
 const explicit = { kind: 'explicit', top: 1, bottom: 0, left: 2, right: 1 } as const;
@@ -446,6 +449,63 @@ export const samples: { readonly [K in OpName]: readonly Sample<K>[] } = {
       outputs: [[2, 3, 3, 4], [4], [4]],
     },
   ],
+  fold_filter: [
+    {
+      name: 'the first axis of an OHWI filter',
+      inputs: [spread([4, 2, 3, 2]), spread([4], -1, 2), spread([4], 0.1, 3)],
+      attrs: { axis: 0, epsilon: 0.001 },
+      outputs: [[4, 2, 3, 2]],
+    },
+    {
+      name: 'the last axis of a depthwise filter',
+      inputs: [spread([1, 3, 3, 5]), spread([5], 0.5, 2), spread([5], 0.1, 3)],
+      attrs: { axis: 3, epsilon: 0.00001 },
+      outputs: [[1, 3, 3, 5]],
+    },
+    {
+      name: 'a bias',
+      inputs: [spread([3]), spread([3], 0.5, 2), spread([3], 0.1, 3)],
+      attrs: { axis: 0, epsilon: 0.001 },
+      outputs: [[3]],
+    },
+  ],
+  fold_filter_grad: [
+    {
+      name: 'the last axis of a depthwise filter',
+      inputs: [spread([1, 3, 3, 5]), spread([1, 3, 3, 5]), spread([5], 0.5, 2), spread([5], 0.1, 3)],
+      attrs: { axis: 3, epsilon: 0.001 },
+      outputs: [[1, 3, 3, 5], [5]],
+    },
+  ],
+  fold_correct: [
+    {
+      name: 'by the statistics of the batch',
+      inputs: [spread([2, 3, 3, 4]), spread([2, 3, 3, 4]), ...foldStatistics],
+      attrs: { epsilon: 0.001 },
+      outputs: [[2, 3, 3, 4], [4], [4]],
+    },
+    {
+      name: 'not frozen yet, over rows',
+      inputs: [spread([6, 4]), spread([6, 4]), ...foldStatistics, scalar(0)],
+      attrs: { epsilon: 0.001 },
+      outputs: [[6, 4], [4], [4]],
+    },
+    {
+      name: 'frozen',
+      inputs: [spread([2, 3, 3, 4]), spread([2, 3, 3, 4]), ...foldStatistics, scalar(1)],
+      attrs: { epsilon: 0.001 },
+      outputs: [[2, 3, 3, 4], [4], [4]],
+    },
+  ],
+  fold_correct_grad: [0, 1].map((frozen) => ({
+    name: frozen === 1 ? 'frozen' : 'by the statistics of the batch',
+    inputs: [
+      ...[spread([2, 3, 3, 4]), spread([2, 3, 3, 4]), spread([2, 3, 3, 4])],
+      ...[spread([4], 0.5, 2), spread([4], -0.1, 0.1), spread([4], 1, 2), spread([4], 0.1, 3), scalar(frozen)],
+    ],
+    attrs: { epsilon: 0.001 },
+    outputs: [[2, 3, 3, 4], [2, 3, 3, 4], [4], [4]],
+  })),
   relu: [
     { name: 'both signs', inputs: [spread([2, 3, 5])], attrs: {}, outputs: [[2, 3, 5]] },
     { name: 'a scalar', inputs: [scalar(0.5)], attrs: {}, outputs: [[]] },
@@ -1040,6 +1100,17 @@ export const misfits: { readonly [K in OpName]: readonly Misfit<K>[] } = {
   batch_norm_train: [{ inputs: [[2, 4], [4], [3]], attrs: { epsilon: 0.001 }, message: ['[3]', '[4]'] }],
   batch_norm_train_grad: [
     { inputs: [[2, 3], [2, 4], [4], [4], [4]], attrs: { epsilon: 0.001 }, message: ['[2,3]', '[2,4]'] },
+  ],
+  fold_filter: [{ inputs: [[4, 2, 2, 3], [4], [3]], attrs: { axis: 0, epsilon: 0.001 }, message: ['[3]', '[4]'] }],
+  fold_filter_grad: [
+    { inputs: [[3, 4], [4, 4], [4], [4]], attrs: { axis: 0, epsilon: 0.001 }, message: ['[3,4]', '[4,4]'] },
+  ],
+  fold_correct: [
+    { inputs: [[2, 4], [2, 4], [4], [4], [3], [4]], attrs: { epsilon: 0.001 }, message: ['[3]', '[4]'] },
+    { inputs: [[2, 4], [3, 4], [4], [4], [4], [4]], attrs: { epsilon: 0.001 }, message: ['[3,4]', '[2,4]'] },
+  ],
+  fold_correct_grad: [
+    { inputs: [[2, 4], [2, 3], [2, 4], [4], [4], [4], [4]], attrs: { epsilon: 0.001 }, message: ['[2,4]', '[2,3]'] },
   ],
   relu: [],
   relu6: [],

@@ -43,6 +43,12 @@ export const NORM_APPLY = 52;
 export const NORM_GRAD_SUMS = 53;
 export const NORM_GRAD_STATISTICS = 54;
 export const NORM_GRAD_APPLY = 55;
+export const FOLD_FACTORS = 56;
+export const SCALE_CHANNELS = 57;
+export const FOLD_GAMMA_GRAD = 58;
+export const FOLD_CORRECT_TABLES = 59;
+export const FOLD_CORRECT_GRAD_TABLES = 61;
+export const AFFINE_ROWS = 64;
 
 export const FAKE_QUANT = 60;
 export const OBSERVE_RANGE = 62;

@@ -6,6 +6,7 @@ type TrainingOp =
   | `${string}_grad${string}`
   | `${string}_update`
   | `batch_norm${string}`
+  | `fold_${string}`
   | `softmax_cross_entropy${string}`
   | 'mat_mul'
   | 'fake_quant'

@@ -6,6 +6,7 @@ import { normApply, normGradApply, normGradStatistics, normGradSums, normStatist
 import { combineFilterGradient, convolve, filterGradient } from './convolution';
 import { depthwise, depthwiseGradFilter, depthwiseGradInput } from './depthwise';
 import { add, copy, expand, relu, reluGrad } from './elementwise';
+import { affineRows, foldCorrectGradTables, foldCorrectTables, foldFactors, foldGammaGrad, scaleChannels } from './folding';
 import { applyFunction, applyFunctionGrad, l2Normalize, l2NormalizeGrad, multiply, subtract } from './functions';
 import { packPanels } from './gemm';
 import { crossEntropyGrad, crossEntropyRows, crossEntropySum, softmax, top1Count } from './loss';
@@ -146,6 +147,24 @@ export function run(
         break;
       case code.NORM_GRAD_APPLY:
         normGradApply(args, part, parts, scratch);
+        break;
+      case code.FOLD_FACTORS:
+        foldFactors(args, part, parts);
+        break;
+      case code.SCALE_CHANNELS:
+        scaleChannels(args, part, parts);
+        break;
+      case code.FOLD_GAMMA_GRAD:
+        foldGammaGrad(args, part, parts);
+        break;
+      case code.FOLD_CORRECT_TABLES:
+        foldCorrectTables(args, part, parts);
+        break;
+      case code.FOLD_CORRECT_GRAD_TABLES:
+        foldCorrectGradTables(args, part, parts);
+        break;
+      case code.AFFINE_ROWS:
+        affineRows(args, part, parts);
         break;
       case code.FAKE_QUANT:
         fakeQuant(args, part, parts, scratch);
