@@ -27,7 +27,7 @@ import type { LoadedPipeline } from './load.ts';
 import { networkDiagnostics } from './network.ts';
 import type { ResolvedPipeline, ResolvedStage } from './resolve.ts';
 import { parentOf } from './resolve.ts';
-import { sizeDiagnostics } from './semantics.ts';
+import { schemeDiagnostics, sizeDiagnostics } from './semantics.ts';
 
 export interface PlanOptions {
   /** Threads of the engine as the command line says; null leaves them to the pipeline, and that to `cores`. */
@@ -51,9 +51,11 @@ export function makePlan(loaded: LoadedPipeline, options: PlanOptions): Plan {
   const load = (): Dataset => (dataset ??= loadDataset(source, validation));
 
   const { trainingImages, ...images } = knownSize(source) ?? sizeOf(load());
+  const spec = modelSpec(pipeline, images);
   const problems = [
     ...sizeDiagnostics(pipeline, locate, { trainingImages }),
-    ...networkDiagnostics(modelSpec(pipeline, images), locate, 'layers' in pipeline.model),
+    ...schemeDiagnostics(pipeline, spec, locate),
+    ...networkDiagnostics(spec, locate, 'layers' in pipeline.model),
   ];
   if (problems.length > 0) throw new UserError(problems, 64);
 

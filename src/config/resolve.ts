@@ -3,6 +3,7 @@ import { internal } from '../core/assert.ts';
 import type { ParseRule, SchemaNode } from '../core/schema.ts';
 import { chosenSchema, fieldSchema, isRecord } from '../core/schema.ts';
 import { completeLayers } from '../models/config.ts';
+import type { Scheme } from '../passes/index.ts';
 import { parseDevice } from '../stages/devices.ts';
 import type { StageConfig } from '../stages/index.ts';
 import type { PipelineConfig } from './schema.ts';
@@ -28,7 +29,37 @@ export function parseTexts(validated: unknown, folder: string): PipelineConfig {
   // The schema's type is by definition what parsing makes of a valid value.
   const config = parseValue(pipelineSchema, validated, folder) as PipelineConfig;
   const { model } = config;
-  return 'layers' in model ? { ...config, model: { layers: [...completeLayers(model.layers)] } } : config;
+  const complete = { ...config, stages: completeStages(config.stages) };
+  return 'layers' in model ? { ...complete, model: { layers: [...completeLayers(model.layers)] } } : complete;
+}
+
+/** Fills in what the schemas leave to others: a conversion's scheme is that of its qat stage. */
+function completeStages(stages: PipelineConfig['stages']): PipelineConfig['stages'] {
+  return Object.fromEntries(
+    Object.entries(stages).map(([name, stage]): [string, StageConfig] => {
+      // The types promise what this function fills in.
+      const given: Partial<StageConfig> = stage;
+      if (stage.uses === 'qat') {
+        return [name, { batch_norm: stage.scheme === 'uint8' ? 'folded' : 'kept', ...given } as StageConfig];
+      }
+      if (stage.uses !== 'convert') return [name, stage];
+      const scheme = ('scheme' in given ? given.scheme : undefined) ?? trainedScheme(stages, stage);
+      return [name, { scheme, input: scheme, output: scheme, ...given } as StageConfig];
+    }),
+  );
+}
+
+/** The scheme of the qat stage that a stage's chain passes; the default where none does, which is reported elsewhere. */
+export function trainedScheme(stages: PipelineConfig['stages'], stage: StageConfig): Scheme {
+  // Cycles are reported elsewhere; here they only must end.
+  const seen = new Set<StageConfig>();
+  let current: StageConfig | undefined = stage;
+  while (current !== undefined && !seen.has(current)) {
+    if (current.uses === 'qat') return current.scheme;
+    seen.add(current);
+    current = stages[parentOf(current) ?? ''];
+  }
+  return 'int8';
 }
 
 /** Puts the stages in order; `config` has passed the semantic checks. */

@@ -1,11 +1,12 @@
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { isRecord } from '../core/schema.ts';
+import type { ModelSpec } from '../models/layers.ts';
 import type { ArtifactType } from '../stages/define.ts';
 import type { StageConfig, StageKind } from '../stages/index.ts';
 import { isStageKind, stages as definitions } from '../stages/index.ts';
 import { stepsPerEpoch } from '../stages/steps.ts';
 import type { ResolvedPipeline } from './resolve.ts';
-import { parentOf } from './resolve.ts';
+import { parentOf, trainedScheme } from './resolve.ts';
 import type { PipelineConfig } from './schema.ts';
 import type { Locate, Path } from './source.ts';
 import { didYouMean } from './suggest.ts';
@@ -191,6 +192,36 @@ function stageDiagnostics(config: PipelineConfig, name: string, stage: StageConf
       }
     }
   }
+  if (stage.uses === 'qat') {
+    const { freeze_bn_delay: freezeDelay, batch_norm: batchNorm } = stage;
+    if (freezeDelay !== undefined && batchNorm === 'kept') {
+      diagnostics.push({
+        code: 'freeze-without-folding',
+        place: locate(path('freeze_bn_delay'), 'key'),
+        message: `\`stages.${name}.freeze_bn_delay\` needs \`batch_norm: folded\`, but batch norm is kept`,
+        hint: 'add `batch_norm: folded`, or use `reestimate_batch_norm`',
+      });
+    }
+    if (freezeDelay !== undefined && stage.reestimate_batch_norm > 0) {
+      diagnostics.push({
+        code: 'frozen-and-reestimated',
+        place: locate(path('reestimate_batch_norm'), 'value'),
+        message: `\`stages.${name}\` freezes the statistics of batch norm and takes them anew after training`,
+        hint: 'leave out one of `freeze_bn_delay` and `reestimate_batch_norm`',
+      });
+    }
+  }
+  if (stage.uses === 'convert') {
+    const trained = trainedScheme(config.stages, stage);
+    if (stage.scheme !== trained) {
+      diagnostics.push({
+        code: 'other-scheme',
+        place: locate(path('scheme'), 'value'),
+        message: `\`stages.${name}.scheme\` is ${stage.scheme}, but the weights are trained for ${trained}`,
+        hint: `leave it out, or set \`scheme: ${stage.scheme}\` in the qat stage`,
+      });
+    }
+  }
   if (stage.uses === 'test' && stage.gates.drop_max !== undefined && beginsWithoutFloat(config, stage)) {
     diagnostics.push({
       code: 'gate-without-float',
@@ -253,15 +284,36 @@ export function sizeDiagnostics(
       ];
     }
     const steps = epochs * perEpoch;
-    if (config.uses !== 'qat' || config.delay < steps) return [];
+    if (config.uses !== 'qat') return [];
+    return Object.entries({ delay: 'quantized', freeze_bn_delay: 'frozen' } as const).flatMap(([field, done]) => {
+      const delay = config[field as 'delay' | 'freeze_bn_delay'] ?? 0; // the keys of the object above
+      if (delay < steps) return [];
+      return [
+        {
+          code: 'delay-too-long',
+          place: locate(['stages', name, field], 'value'),
+          message:
+            `\`stages.${name}.${field}\` is ${delay} steps, but the training ends after ${steps} ` +
+            `(epochs ${epochs}, ${perEpoch} steps each); nothing would be ${done}`,
+          hint: `a delay below ${steps}, or more epochs`,
+        },
+      ];
+    });
+  });
+}
+
+/** What does not fit the network: one range for a whole filter cannot take in a factor for each channel at export. */
+export function schemeDiagnostics({ stages }: ResolvedPipeline, { layers }: ModelSpec, locate: Locate): Diagnostic[] {
+  const normalized = layers.find((layer) => layer.kind === 'batch_norm' || ('batch_norm' in layer && layer.batch_norm));
+  if (normalized === undefined) return [];
+  return stages.flatMap(({ name, config }): Diagnostic[] => {
+    if (config.uses !== 'qat' || config.scheme !== 'uint8' || config.batch_norm !== 'kept') return [];
     return [
       {
-        code: 'delay-too-long',
-        place: locate(['stages', name, 'delay'], 'value'),
-        message:
-          `\`stages.${name}.delay\` is ${config.delay} steps, but the training ends after ${steps} ` +
-          `(epochs ${epochs}, ${perEpoch} steps each); nothing would be quantized`,
-        hint: `a delay below ${steps}, or more epochs`,
+        code: 'batch-norm-kept',
+        place: locate(['stages', name, 'batch_norm'], 'value'),
+        message: `\`stages.${name}\` keeps batch norm, but uint8 has one range for a filter; \`${normalized.name}\` has one`,
+        hint: 'leave `batch_norm` out, or set it to folded',
       },
     ];
   });

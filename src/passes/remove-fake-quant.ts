@@ -1,4 +1,4 @@
-import { buildGraph, copyNode } from '../graph/builder.ts';
+import { buildGraph, copyNode, copySources } from '../graph/builder.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
 import { prune } from './prune.ts';
@@ -8,11 +8,7 @@ export function removeFakeQuant(graph: Graph): Graph {
   const builder = buildGraph(graph.name, 'float');
   const renamed = new Map<string, string>();
   const current = (name: string): string => renamed.get(name) ?? name;
-  for (const { name, type, source } of graph.values.values()) {
-    if (source.kind === 'input') builder.input(name, type);
-    if (source.kind === 'constant') builder.constant(name, source.data);
-    if (source.kind === 'variable') builder.variable(name, source.initial, source.trainable ? 'trainable' : 'state');
-  }
+  copySources(builder, graph);
   for (const node of graph.nodes) {
     if (node.op === 'fake_quant') renamed.set(node.name, current(node.inputs[0] ?? node.name));
     else copyNode(builder, node, current, valueOf(graph, node.name).quant);

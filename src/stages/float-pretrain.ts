@@ -23,7 +23,17 @@ export const floatPretrain = defineStage({
     const dataset = environment.dataset();
     const spec = environment.model(dataset);
     const weights = { kind: 'random', seed: environment.seed } as const;
-    const { variables, metrics } = await runTraining(config, spec, dataset, weights, null, context, environment);
+    const extras = { change: null, reestimateBatches: 0 };
+    const { variables, metrics } = await runTraining(
+      config,
+      spec,
+      dataset,
+      weights,
+      null,
+      extras,
+      context,
+      environment,
+    );
     const names = variablesOf(floatGraph(spec, 1, tensorSource(variables, 'the trained weights')));
     const tensors = inferenceTensors(
       names.map(({ name }) => name),

@@ -1,5 +1,5 @@
 import { internal } from '../core/assert.ts';
-import { perTensor } from '../core/affine.ts';
+import { integerRanges, perTensor } from '../core/affine.ts';
 import type { Split } from '../data/dataset.ts';
 import type { Normalization } from '../data/batches.ts';
 import { fillBatch } from '../data/batches.ts';
@@ -10,7 +10,7 @@ import type { Interpreter } from '../interpreter/interpreter.ts';
 import { ops } from '../ops/index.ts';
 import { removeFakeQuant, setBatch } from '../passes/index.ts';
 import { modelInput } from './graphs.ts';
-import { quantizeImages } from './integer-input.ts';
+import { modelImages } from './integer-input.ts';
 import type { TestMetrics } from './metrics.ts';
 
 type LayerMetrics = TestMetrics['layers'][number];
@@ -33,10 +33,10 @@ export async function compareLayers(
 ): Promise<readonly LayerMetrics[]> {
   const count = Math.min(comparedImages, split.count);
   const own = new Set(interpreter.graph.nodes.map(({ name }) => name));
-  const layers = interpreter.graph.nodes.map((node) => ({
-    node,
-    counterpart: counterpartOf(evalGraph, node.name, own),
-  }));
+  // What conversion added (a change of scale or type, a pad) has no counterpart and computes nothing new.
+  const layers = interpreter.graph.nodes
+    .filter(({ name }) => evalGraph.values.has(name))
+    .map((node) => ({ node, counterpart: counterpartOf(evalGraph, node.name, own) }));
   const fakeQuant = await layerOutputs(
     evalGraph,
     layers.map(({ counterpart }) => counterpart.quantized),
@@ -53,7 +53,8 @@ export async function compareLayers(
     normalize,
     open,
   );
-  const integers = integerOutputs(interpreter, split, count, normalize);
+  const names = layers.map(({ node }) => node.name);
+  const integers = integerOutputs(interpreter, names, split, count, normalize);
   return layers.map(({ node, counterpart }) =>
     describeLayer(
       interpreter.graph,
@@ -110,15 +111,14 @@ async function layerOutputs(
 
 function integerOutputs(
   interpreter: Interpreter,
+  names: readonly string[],
   split: Split,
   count: number,
   normalize: Normalization,
 ): ReadonlyMap<string, Int32Array> {
   const { graph } = interpreter;
-  const outputs = new Map(
-    graph.nodes.map((node) => [node.name, new Int32Array(interpreter.peek(node.name).length * count)] as const),
-  );
-  const images = quantizeImages(graph, normalize);
+  const outputs = new Map(names.map((name) => [name, new Int32Array(interpreter.peek(name).length * count)] as const));
+  const images = modelImages(graph, normalize);
   for (let index = 0; index < count; index++) {
     interpreter.run([images(split, index)]);
     for (const [name, all] of outputs) {
@@ -138,6 +138,7 @@ function describeLayer(
 ): LayerMetrics {
   const { type, quant } = valueOf(graph, node.name);
   const { scale, zeroPoint } = perTensor(quant, node.name);
+  const { min, max } = integerRanges[type.dtype === 'uint8' ? 'uint8' : 'int8'];
   const fakeQuantError = errorOf(codes, fakeQuant, scale, zeroPoint);
   const floatError = errorOf(codes, float, scale, zeroPoint);
   const filter = ops[node.op].quant.kind === 'affine' ? valueOf(graph, node.inputs[1] ?? '').quant : null;
@@ -155,7 +156,7 @@ function describeLayer(
     floatSqnrDb: floatError.sqnrDb,
     withinOneStep: fakeQuantError.withinOneStep,
     largestDifference: fakeQuantError.largest,
-    clippedShare: shareOf(float, (x) => x < scale * (-128 - zeroPoint - 0.5) || x > scale * (127 - zeroPoint + 0.5)),
+    clippedShare: shareOf(float, (x) => x < scale * (min - zeroPoint - 0.5) || x > scale * (max - zeroPoint + 0.5)),
     usedCodes: new Set(codes).size,
   };
 }

@@ -19,6 +19,7 @@ import { evaluate } from './evaluate.ts';
 import { inputPath, readInput, writeOutput } from './files.ts';
 import { readEvalGraph } from './freeze.ts';
 import { floatGraph } from './graphs.ts';
+import { outputIntegers } from './integer-input.ts';
 import type { IntegerRun } from './integer-runs.ts';
 import { checkReference, numChecked, runInteger, runLitert } from './integer-runs.ts';
 import { compareLayers } from './layer-comparison.ts';
@@ -244,7 +245,7 @@ function examplesOf(
   float: Evaluation | null,
 ): TestMetrics['examples'] {
   const { test: split } = dataset;
-  const { scale, zeroPoint } = perTensor(valueOf(graph, graph.outputs[0] ?? '').quant, 'the model output');
+  const { scale, zeroPoint } = outputIntegers(graph);
   const classes = int8.codes.length / split.count;
   const [height, width, channels] = spec.image;
   const size = height * width * channels;
@@ -276,6 +277,6 @@ function describeModel(bytes: Uint8Array, graph: Graph): TestMetrics['model'] {
 
 function portOf(graph: Graph, name: string): TestMetrics['model']['input'] {
   const { type, quant } = valueOf(graph, name);
-  const { scale, zeroPoint } = perTensor(quant, name);
+  const { scale, zeroPoint } = quant === null ? { scale: null, zeroPoint: null } : perTensor(quant, name);
   return { name, dtype: type.dtype, shape: [...type.shape], scale, zeroPoint };
 }

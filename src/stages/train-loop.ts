@@ -203,14 +203,16 @@ function updatedValues(graph: Graph, range: { readonly min: string; readonly max
   return { minValue: valueFor(range.min), maxValue: valueFor(range.max) };
 }
 
+export type BatchFeeds = (step: number) => ReadonlyMap<string, Float32Array>;
+
 /** Fills one of three buffer sets in turn: two steps may be under way while the next is prepared. */
-function batchFeeds(
+export function batchFeeds(
   graph: Graph,
-  options: TrainOptions,
-  { dataset, normalize }: TrainEnvironment,
+  options: Pick<TrainOptions, 'batch' | 'seed' | 'schedule'>,
+  { dataset, normalize }: Pick<TrainEnvironment, 'dataset' | 'normalize'>,
   perEpoch: number,
   totalSteps: number,
-): (step: number) => ReadonlyMap<string, Float32Array> {
+): BatchFeeds {
   const input = modelInput(graph);
   const imageSize = valueOf(graph, input)
     .type.shape.slice(1)

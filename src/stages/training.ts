@@ -10,14 +10,16 @@ import type { StageContext } from '../runner/plan.ts';
 import { devicesSchema } from './devices.ts';
 import type { Evaluation } from './evaluate.ts';
 import { evaluate } from './evaluate.ts';
-import type { InitialWeights, QuantizationOptions } from './graphs.ts';
+import { reestimateBatchNorm } from './batch-norm-statistics.ts';
+import type { InitialWeights, QuantizationForm, QuantizationOptions } from './graphs.ts';
 import { evalGraph, floatGraph, trainingGraph } from './graphs.ts';
 import { tensorSource } from './checkpoint.ts';
 import type { OptimizerConfig } from './optimizer.ts';
 import { optimizerSchema } from './optimizer.ts';
 import type { StageEnvironment } from './run.ts';
-import type { Trained } from './train-loop.ts';
-import { train } from './train-loop.ts';
+import type { Schedule } from './schedule.ts';
+import type { BatchFeeds, Trained } from './train-loop.ts';
+import { batchFeeds, train } from './train-loop.ts';
 
 /** The fields that both training stages have. */
 export const trainingFields = {
@@ -48,6 +50,7 @@ export async function runTraining(
   dataset: Dataset,
   weights: InitialWeights,
   quantization: QuantizationOptions,
+  { change, reestimateBatches }: TrainingExtras,
   context: StageContext,
   environment: StageEnvironment,
 ): Promise<Trained> {
@@ -57,32 +60,55 @@ export async function runTraining(
   const validate = async (variables: ReadonlyMap<string, Tensor>): Promise<Evaluation> => {
     const tensor = tensorSource(variables, 'the weights in training');
     const inference =
-      quantization === null ? floatGraph(spec, 1, tensor) : evalGraph(spec, 1, tensor, quantization.observe);
+      quantization === null ? floatGraph(spec, 1, tensor) : evalGraph(spec, 1, tensor, formOf(quantization));
     const open = (batched: typeof inference) => environment.open(batched, 1);
     return evaluate(inference, dataset.validation, spec.normalize, open, context.signal);
   };
-  return train(
+  const options = {
+    epochs: config.epochs,
+    batch: config.batch,
+    replicas,
+    seed: environment.seed,
+    schedule: { learningRate, schedule, warmup, change },
+    patience: config.early_stopping?.patience ?? null,
+    keep: config.keep,
+  };
+  const trained = await train(graph, options, {
+    dataset,
+    normalize: spec.normalize,
+    open: (opened, count) => environment.open(opened, count),
+    validate: dataset.validation.count > 0 ? validate : null,
+    tracked: activationQuantizers(graph).map((name) => ({ name, ...rangeNames(name) })),
+    emit: (progress) => context.emit(progress),
+    signal: context.signal,
+    now: () => environment.now(),
+  });
+  if (reestimateBatches === 0) return trained;
+  const { normalize } = spec;
+  const { stepsPerEpoch, steps } = trained.metrics;
+  const feeds = batchFeeds(graph, options, { dataset, normalize }, stepsPerEpoch, steps + reestimateBatches);
+  const variables = await reestimateBatchNorm(
     graph,
-    {
-      epochs: config.epochs,
-      batch: config.batch,
-      replicas,
-      seed: environment.seed,
-      schedule: { learningRate, schedule, warmup },
-      patience: config.early_stopping?.patience ?? null,
-      keep: config.keep,
-    },
-    {
-      dataset,
-      normalize: spec.normalize,
-      open: (opened, count) => environment.open(opened, count),
-      validate: dataset.validation.count > 0 ? validate : null,
-      tracked: activationQuantizers(graph).map((name) => ({ name, ...rangeNames(name) })),
-      emit: (progress) => context.emit(progress),
-      signal: context.signal,
-      now: () => environment.now(),
-    },
+    trained.variables,
+    batchesFrom(feeds, steps, reestimateBatches),
+    (opened) => environment.open(opened, replicas),
   );
+  return { ...trained, variables };
+}
+
+function* batchesFrom(feeds: BatchFeeds, first: number, count: number): Generator<ReturnType<BatchFeeds>> {
+  for (let index = 0; index < count; index++) yield feeds(first + index);
+}
+
+export interface TrainingExtras {
+  readonly change: Schedule['change'];
+  /** Batches over which the statistics of batch norm are taken anew after training; 0 keeps the moving averages. */
+  readonly reestimateBatches: number;
+}
+
+/** What of a quantization its eval graph depends on. */
+export function formOf({ scheme, observe, batchNorm }: NonNullable<QuantizationOptions>): QuantizationForm {
+  return { scheme, observe, batchNorm: batchNorm.kind };
 }
 
 /** The tensors of an inference graph out of all variables of training: no optimizer slots, no averages under way. */

@@ -67,11 +67,14 @@ describe('a pipeline file', () => {
             ema_decay: 0.999,
             merge_ranges: 'mean',
             observe: 'after_activation',
+            scheme: 'int8',
+            batch_norm: 'kept',
+            reestimate_batch_norm: 0,
           },
         },
         { name: 'eval', config: { uses: 'save-eval-graph', from: 'qat' } },
         { name: 'freeze', config: { uses: 'freeze', from: 'eval' } },
-        { name: 'convert', config: { uses: 'convert', from: 'freeze', scheme: 'int8' } },
+        { name: 'convert', config: { uses: 'convert', from: 'freeze', scheme: 'int8', input: 'int8', output: 'int8' } },
         {
           name: 'test',
           config: {

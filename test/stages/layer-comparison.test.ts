@@ -7,7 +7,7 @@ import type { Graph } from '../../src/graph/graph.ts';
 import { prepareInterpreter } from '../../src/interpreter/interpreter.ts';
 import type { ValueRef } from '../../src/ops/define.ts';
 import { float32 } from '../../src/ops/define.ts';
-import { lowerToInt8 } from '../../src/passes/index.ts';
+import { lowerToIntegers } from '../../src/passes/index.ts';
 import { compareLayers } from '../../src/stages/layer-comparison.ts';
 
 /**
@@ -40,7 +40,7 @@ const split: Split = { count: 2, images: Uint8Array.of(100, 51, 200, 20), labels
 const open = (graph: Graph) => referenceEngine.open(graph, { replicas: 1, threads: 1 });
 
 function compare(integer: Graph, evalGraph: Graph) {
-  const interpreter = prepareInterpreter(lowerToInt8(integer, 'f.pb').graph, 'm.tflite');
+  const interpreter = prepareInterpreter(lowerToIntegers(integer, 'int8', 'f.pb').graph, 'm.tflite');
   return compareLayers(interpreter, evalGraph, split, { scale: 1, mean: 0 }, open);
 }
 

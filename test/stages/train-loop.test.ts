@@ -22,7 +22,7 @@ const options: TrainOptions = {
   batch: 16,
   replicas: 1,
   seed: 1,
-  schedule: { learningRate: 0.01, schedule: 'constant', warmup: 0 },
+  schedule: { learningRate: 0.01, schedule: 'constant', warmup: 0, change: null },
   patience: null,
   keep: 'last',
 };
