@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { formatDiagnostic } from '../../src/core/diagnostic.ts';
 import { parsePipeline } from '../../src/config/load.ts';
-import { sizeDiagnostics, warnings } from '../../src/config/semantics.ts';
+import { schemeDiagnostics, sizeDiagnostics, warnings } from '../../src/config/semantics.ts';
+import { conv, dense, network } from '../models/networks.ts';
 import { edited, example, mistakes } from './example.ts';
 
 const lines = (...text: readonly string[]) => text.join('\n');
@@ -300,6 +301,38 @@ describe('a mistake in a pipeline file', () => {
         '  hint: `from` must lead back to a stage that starts from nothing',
       ),
     ],
+    [
+      'a scheme that the weights were not trained for',
+      ['{ uses: convert, from: freeze }', '{ uses: convert, from: freeze, scheme: uint8 }'],
+      lines(
+        'p.yaml:28:51 error other-scheme: `stages.convert.scheme` is uint8, but the weights are trained for int8',
+        '  28 |   convert: { uses: convert, from: freeze, scheme: uint8 }',
+        '     |                                                   ^^^^^',
+        '  hint: leave it out, or set `scheme: uint8` in the qat stage',
+      ),
+    ],
+    [
+      'freezing a batch norm that is not folded',
+      ['    ema_decay: 0.999', '    freeze_bn_delay: 900'],
+      lines(
+        'p.yaml:25:5 error freeze-without-folding: `stages.qat.freeze_bn_delay` needs `batch_norm: folded`, but batch ' +
+          'norm is kept',
+        '  25 |     freeze_bn_delay: 900',
+        '     |     ^^^^^^^^^^^^^^^',
+        '  hint: add `batch_norm: folded`, or use `reestimate_batch_norm`',
+      ),
+    ],
+    [
+      'statistics that are frozen and taken anew',
+      ['    ema_decay: 0.999', '    batch_norm: folded\n    freeze_bn_delay: 900\n    reestimate_batch_norm: 20'],
+      lines(
+        'p.yaml:27:28 error frozen-and-reestimated: `stages.qat` freezes the statistics of batch norm and takes them ' +
+          'anew after training',
+        '  27 |     reestimate_batch_norm: 20',
+        '     |                            ^^',
+        '  hint: leave out one of `freeze_bn_delay` and `reestimate_batch_norm`',
+      ),
+    ],
   ];
   it.each(cases)('%s is shown in its place', (_, replacement, printed) => {
     expect(mistakes(edited(replacement))).toEqual([printed]);
@@ -439,6 +472,43 @@ describe('a mistake that the data show', () => {
       ),
     ]);
     expect(found(example, 60000, ['stages.qat.delay=5000'])[0]).toMatch(/^command line error delay-too-long: /);
+    const frozen = edited(['ema_decay: 0.999', 'batch_norm: folded\n    freeze_bn_delay: 1718']);
+    expect(found(frozen, 60000)).toEqual([
+      lines(
+        'p.yaml:26:22 error delay-too-long: `stages.qat.freeze_bn_delay` is 1718 steps, but the training ends after 1718 ' +
+          '(epochs 2, 859 steps each); nothing would be frozen',
+        '  26 |     freeze_bn_delay: 1718',
+        '     |                      ^^^^',
+        '  hint: a delay below 1718, or more epochs',
+      ),
+    ]);
+  });
+});
+
+describe('a mistake that the network shows', () => {
+  const found = (text: string, batchNorm: boolean) => {
+    const { pipeline, locate } = parsePipeline(text, 'p.yaml');
+    const spec = network([conv('conv1', 4, 3, { batch_norm: batchNorm }), dense('logits', 3)], [12, 12, 1]);
+    return schemeDiagnostics(pipeline, spec, locate).map(formatDiagnostic);
+  };
+  const kept = edited(['ema_decay: 0.999', 'scheme: uint8\n    batch_norm: kept']);
+
+  it('batch norm kept beside weights of one range is shown in its place', () => {
+    expect(found(kept, true)).toEqual([
+      lines(
+        'p.yaml:26:17 error batch-norm-kept: `stages.qat` keeps batch norm, but uint8 has one range for a filter; ' +
+          '`conv1` has one',
+        '  26 |     batch_norm: kept',
+        '     |                 ^^^^',
+        '  hint: leave `batch_norm` out, or set it to folded',
+      ),
+    ]);
+  });
+
+  it('is none where no layer has batch norm, or it is folded', () => {
+    expect(found(kept, false)).toEqual([]);
+    expect(found(edited(['ema_decay: 0.999', 'scheme: uint8']), true)).toEqual([]);
+    expect(found(example, true)).toEqual([]);
   });
 });
 
