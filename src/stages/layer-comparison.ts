@@ -1,12 +1,15 @@
 import { internal } from '../core/assert.ts';
-import { perTensor } from '../core/affine.ts';
+import type { IntegerRange } from '../core/affine.ts';
+import { channelScales, integerRanges, perTensor } from '../core/affine.ts';
+import { numElements } from '../core/tensor.ts';
 import type { Split } from '../data/dataset.ts';
 import type { Normalization } from '../data/batches.ts';
 import { fillBatch } from '../data/batches.ts';
 import type { Session } from '../engine/engine.ts';
 import type { Graph, Node } from '../graph/graph.ts';
-import { consumers, valueOf } from '../graph/graph.ts';
+import { consumers, producers, valueOf } from '../graph/graph.ts';
 import type { Interpreter } from '../interpreter/interpreter.ts';
+import type { QuantRule } from '../ops/define.ts';
 import { ops } from '../ops/index.ts';
 import { removeFakeQuant, setBatch } from '../passes/index.ts';
 import { modelInput } from './graphs.ts';
@@ -18,9 +21,12 @@ type LayerMetrics = TestMetrics['layers'][number];
 /** Images on which every layer is compared. */
 const comparedImages = 64;
 
+/** Runs a float or eval graph on the compared images; the values are [images, ...shape of the layer]. */
+type Run = (graph: Graph, outputs: readonly string[]) => Promise<ReadonlyMap<string, Float32Array>>;
+
 /**
- * Compares every layer's output on the same images: the integers against the fake-quant graph, and against the float
- * graph with the same weights.
+ * Compares every layer's output on the same images: the integers, the fake-quant graph, and the float graph with the
+ * same weights.
  *
  * @param evalGraph level eval, any batch
  */
@@ -37,32 +43,41 @@ export async function compareLayers(
     node,
     counterpart: counterpartOf(evalGraph, node.name, own),
   }));
-  const fakeQuant = await layerOutputs(
+  const run: Run = (graph, outputs) => runOnImages(graph, outputs, split, count, normalize, open);
+  const fakeQuant = await run(
     evalGraph,
     layers.map(({ counterpart }) => counterpart.quantized),
-    split,
-    count,
-    normalize,
-    open,
   );
-  const float = await layerOutputs(
-    removeFakeQuant(evalGraph),
-    layers.map(({ counterpart }) => counterpart.activated),
-    split,
-    count,
-    normalize,
-    open,
-  );
+  const floatGraph = removeFakeQuant(evalGraph);
+  const [output = ''] = floatGraph.outputs;
+  const float = await run(floatGraph, [...layers.map(({ counterpart }) => counterpart.activated), output]);
   const integers = integerOutputs(interpreter, split, count, normalize);
-  return layers.map(({ node, counterpart }) =>
-    describeLayer(
-      interpreter.graph,
-      node,
-      integers.get(node.name) ?? internal(`no integers of ${node.name}`),
-      fakeQuant.get(counterpart.quantized) ?? internal(`no values of ${counterpart.quantized}`),
-      float.get(counterpart.activated) ?? internal(`no values of ${counterpart.activated}`),
-    ),
-  );
+  const result: LayerMetrics[] = [];
+  for (const { node, counterpart } of layers) {
+    result.push({
+      ...describeLayer(
+        interpreter.graph,
+        node,
+        integers.get(node.name) ?? internal(`no integers of ${node.name}`),
+        fakeQuant.get(counterpart.quantized) ?? internal(`no values of ${counterpart.quantized}`),
+        float.get(counterpart.activated) ?? internal(`no values of ${counterpart.activated}`),
+      ),
+      outputNoise: await outputNoise(
+        evalGraph,
+        counterpart.quantizers,
+        float.get(output) ?? internal('no output'),
+        run,
+      ),
+    });
+  }
+  return result;
+}
+
+interface Counterpart {
+  readonly activated: string;
+  readonly quantized: string;
+  /** The layer's own quantizers, of its weights and of its output. */
+  readonly quantizers: readonly string[];
 }
 
 /**
@@ -71,24 +86,45 @@ export async function compareLayers(
  *
  * @param own names of the integer layers: what is a layer of its own was not fused
  */
-function counterpartOf(
-  graph: Graph,
-  name: string,
-  own: ReadonlySet<string>,
-): { readonly activated: string; readonly quantized: string } {
+function counterpartOf(graph: Graph, name: string, own: ReadonlySet<string>): Counterpart {
   const readers = consumers(graph);
+  const quantizers = weightQuantizers(graph, name);
   let [activated, quantized] = [name, name];
   for (;;) {
     const [reader, ...others] = readers.get(quantized) ?? [];
-    if (reader === undefined || others.length > 0 || own.has(reader.name)) return { activated, quantized };
+    if (reader === undefined || others.length > 0 || own.has(reader.name)) return { activated, quantized, quantizers };
     const { kind } = ops[reader.op].quant;
-    if (kind !== 'quantizer' && kind !== 'folded' && kind !== 'activation') return { activated, quantized };
+    if (kind !== 'quantizer' && kind !== 'folded' && kind !== 'activation') return { activated, quantized, quantizers };
     quantized = reader.name;
-    if (kind !== 'quantizer') activated = quantized;
+    if (kind === 'quantizer') quantizers.push(quantized);
+    else activated = quantized;
   }
 }
 
-async function layerOutputs(
+function weightQuantizers(graph: Graph, name: string): string[] {
+  const makers = producers(graph);
+  const node = makers.get(name);
+  const rule = node === undefined ? null : ops[node.op].quant;
+  if (node === undefined || rule?.kind !== 'affine') return [];
+  const quantizer = makers.get(node.inputs[rule.weight] ?? '');
+  return quantizer?.op === 'fake_quant' ? [quantizer.name] : [];
+}
+
+/** What a layer's quantizers alone do to the output of the network: noise power over signal power. */
+async function outputNoise(
+  evalGraph: Graph,
+  quantizers: readonly string[],
+  float: Float32Array,
+  run: Run,
+): Promise<number | null> {
+  if (quantizers.length === 0) return null;
+  const graph = removeFakeQuant(evalGraph, new Set(quantizers));
+  const [output = ''] = graph.outputs;
+  const { signal, noise } = powers((await run(graph, [output])).get(output) ?? internal('no output'), float);
+  return signal > 0 ? noise / signal : null;
+}
+
+async function runOnImages(
   graph: Graph,
   names: readonly string[],
   split: Split,
@@ -135,57 +171,128 @@ function describeLayer(
   codes: Int32Array,
   fakeQuant: Float32Array,
   float: Float32Array,
-): LayerMetrics {
+): Omit<LayerMetrics, 'outputNoise'> {
   const { type, quant } = valueOf(graph, node.name);
   const { scale, zeroPoint } = perTensor(quant, node.name);
-  const fakeQuantError = errorOf(codes, fakeQuant, scale, zeroPoint);
-  const floatError = errorOf(codes, float, scale, zeroPoint);
-  const filter = ops[node.op].quant.kind === 'affine' ? valueOf(graph, node.inputs[1] ?? '').quant : null;
+  const codeRange = codeRangeOf(graph, node.name);
+  const integers = Float64Array.from(codes, (code) => scale * (code - zeroPoint));
+  const rule = ops[node.op].quant;
+  const weights = rule.kind === 'affine' ? valueOf(graph, node.inputs[rule.weight] ?? '').quant : null;
   return {
     name: node.name,
     op: node.op,
     shape: [...type.shape],
+    range: rangeKind(rule),
     scale,
     zeroPoint,
     weightScales:
-      filter?.kind === 'per_channel'
-        ? { min: Math.min(...filter.scales), max: Math.max(...filter.scales), count: filter.scales.length }
+      weights?.kind === 'per_channel'
+        ? { min: Math.min(...weights.scales), max: Math.max(...weights.scales), count: weights.scales.length }
         : null,
-    sqnrDb: fakeQuantError.sqnrDb,
-    floatSqnrDb: floatError.sqnrDb,
-    withinOneStep: fakeQuantError.withinOneStep,
-    largestDifference: fakeQuantError.largest,
-    clippedShare: shareOf(float, (x) => x < scale * (-128 - zeroPoint - 0.5) || x > scale * (127 - zeroPoint + 0.5)),
+    filter: rule.kind === 'affine' ? describeFilter(graph, node, rule, codes) : null,
+    fakeQuantSqnrDb: sqnrDb(fakeQuant, float),
+    sqnrDb: sqnrDb(integers, fakeQuant),
+    floatSqnrDb: sqnrDb(integers, float),
+    ...stepsBetween(integers, fakeQuant, scale),
+    clipped: {
+      below: shareOf(float, (x) => x < scale * (codeRange.min - zeroPoint - 0.5)),
+      above: shareOf(float, (x) => x > scale * (codeRange.max - zeroPoint + 0.5)),
+    },
     usedCodes: new Set(codes).size,
+    headroom: headroomOf(codes, zeroPoint, codeRange),
   };
 }
 
-interface LayerError {
-  /** Signal to quantization noise; null when there is no noise or no signal. */
-  readonly sqnrDb: number | null;
-  /** Share of values that are at most one step apart. */
-  readonly withinOneStep: number;
-  /** Largest difference in steps. */
-  readonly largest: number;
+function codeRangeOf(graph: Graph, name: string): IntegerRange {
+  const { dtype } = valueOf(graph, name).type;
+  return dtype === 'int8' || dtype === 'uint8' ? integerRanges[dtype] : internal(`"${name}" is ${dtype}, not 8 bits`);
 }
 
-function errorOf(codes: Int32Array, reference: Float32Array, scale: number, zeroPoint: number): LayerError {
-  let [signal, noise, within, largest] = [0, 0, 0, 0];
-  for (let index = 0; index < codes.length; index++) {
-    const real = scale * (codes[index]! - zeroPoint);
-    const difference = real - reference[index]!;
-    signal += reference[index]! ** 2;
-    noise += difference ** 2;
-    const steps = Math.abs(difference) / scale;
+function rangeKind({ kind }: QuantRule): LayerMetrics['range'] {
+  return kind === 'same_scale' ? 'shared' : kind === 'fixed_output' ? 'fixed' : 'own';
+}
+
+/** @param codes [images, ..., output channels] */
+function describeFilter(
+  graph: Graph,
+  node: Node,
+  rule: Extract<QuantRule, { kind: 'affine' }>,
+  codes: Int32Array,
+): LayerMetrics['filter'] {
+  const filterName = node.inputs[rule.weight] ?? '';
+  const { type, quant, source } = valueOf(graph, filterName);
+  if (source.kind !== 'constant' || type.dtype === 'int64') return null;
+  const channels = type.shape[rule.channelAxis] ?? internal(`"${filterName}" has no axis ${rule.channelAxis}`);
+  const scales = channelScales(quant, channels, filterName);
+  const zeroPoint = quant?.kind === 'per_tensor' ? quant.zeroPoint : 0;
+  const inner = numElements(type.shape.slice(rule.channelAxis + 1));
+  const largest = new Float64Array(channels);
+  for (const [at, code] of source.data.data.entries()) {
+    const channel = Math.floor(at / inner) % channels;
+    largest[channel] = Math.max(largest[channel]!, scales[channel]! * Math.abs(Number(code) - zeroPoint));
+  }
+  const toOutput =
+    perTensor(valueOf(graph, node.inputs[0] ?? '').quant, 'the input').scale /
+    perTensor(valueOf(graph, node.name).quant, node.name).scale;
+  const live = [...largest.keys()].filter((channel) => largest[channel]! > 0);
+  return {
+    channels,
+    deadChannels: channels - live.length,
+    constantChannels: numConstant(codes, channels),
+    ranges: spanOf(live.map((channel) => largest[channel]!)),
+    multipliers: spanOf(live.map((channel) => toOutput * scales[channel]!)),
+  };
+}
+
+function spanOf(values: readonly number[]): { min: number; max: number } | null {
+  return values.length === 0 ? null : { min: Math.min(...values), max: Math.max(...values) };
+}
+
+/** @param codes [..., channels] */
+function numConstant(codes: Int32Array, channels: number): number {
+  const varies = new Set<number>();
+  for (const [at, code] of codes.entries()) if (code !== codes[at % channels]) varies.add(at % channels);
+  return channels - varies.size;
+}
+
+/** null when 99.9 % of the values are zero. */
+function headroomOf(codes: Int32Array, zeroPoint: number, { min, max }: IntegerRange): number | null {
+  const counts = new Uint32Array(max - min + 1);
+  for (const code of codes) counts[Math.abs(code - zeroPoint)]!++;
+  let [magnitude, within] = [0, counts[0]!];
+  while (within < 0.999 * codes.length) within += counts[++magnitude]!;
+  return magnitude === 0 ? null : Math.max(max - zeroPoint, zeroPoint - min) / magnitude;
+}
+
+function powers(values: ArrayLike<number>, reference: Float32Array): { signal: number; noise: number } {
+  let [signal, noise] = [0, 0];
+  for (const [index, wanted] of reference.entries()) {
+    signal += wanted ** 2;
+    noise += (values[index]! - wanted) ** 2;
+  }
+  return { signal, noise };
+}
+
+/** Signal to quantization noise; null when there is no noise or no signal. */
+function sqnrDb(values: ArrayLike<number>, reference: Float32Array): number | null {
+  const { signal, noise } = powers(values, reference);
+  return signal > 0 && noise > 0 ? 10 * Math.log10(signal / noise) : null;
+}
+
+/** The share of values at most one step apart, and the largest difference in steps. */
+function stepsBetween(
+  values: Float64Array,
+  reference: Float32Array,
+  scale: number,
+): Pick<LayerMetrics, 'withinOneStep' | 'largestDifference'> {
+  let [within, largest] = [0, 0];
+  for (const [index, value] of values.entries()) {
+    const steps = Math.abs(value - reference[index]!) / scale;
     // A thousandth of a step is float32 noise of the reference, not a step.
     if (steps <= 1.001) within++;
     if (steps > largest) largest = steps;
   }
-  return {
-    sqnrDb: signal > 0 && noise > 0 ? 10 * Math.log10(signal / noise) : null,
-    withinOneStep: within / codes.length,
-    largest: Math.round(largest * 1000) / 1000,
-  };
+  return { withinOneStep: within / values.length, largestDifference: Math.round(largest * 1000) / 1000 };
 }
 
 function shareOf(values: Float32Array, test: (x: number) => boolean): number {
