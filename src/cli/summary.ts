@@ -46,18 +46,15 @@ export function summaryText(
 }
 
 /** The rest, and what to do about them, is in the report. */
-const mostLints = 4;
+const mostLints = 3;
 
 function lintLines(report: Report, columns: number, colors: ReturnType<typeof createColors>): string[] {
   const groups = groupLints(report.lints);
   const margin = 'warning  '.length;
   const lines = groups.slice(0, mostLints).flatMap((group) => {
-    const { severity, expected } = group.worst;
+    const { severity } = group.worst;
     const paint = severity === 'warning' ? colors.yellow : colors.dim;
-    const [first = '', ...rest] = wrap(
-      `${foundText(group)}${expected === null ? '' : `; expected ${expected}`}`,
-      columns - margin,
-    );
+    const [first = '', ...rest] = wrap(foundText(group), columns - margin);
     return [`${paint(severity.padEnd(margin))}${first}`, ...rest.map((line) => `${' '.repeat(margin)}${line}`)];
   });
   const more = groups.length - mostLints;

@@ -69,17 +69,17 @@ function noisiestRange(layers: readonly Layer[]): Worst | null {
   return worstOf(layers.map((layer) => ({ layer, share: shares.get(layer.name) ?? 0 })));
 }
 
-/** Noise of int8 against fake-quant grows with the depth; the layer where it grows most, in shares of the signal. */
+/** The kernel that adds most noise by itself, in shares of its signal. */
 function noisiestKernel(layers: readonly Layer[]): Worst | null {
-  const noise = layers.map(({ sqnrDb }) => (sqnrDb === null ? 0 : powerRatio(-sqnrDb)));
-  const growth = noise.map((value, index) => Math.max(0, value - (noise[index - 1] ?? 0)));
-  const sum = growth.reduce((total, value) => total + value, 0);
-  return worstOf(layers.map((layer, index) => ({ layer, share: sum === 0 ? 0 : growth[index]! / sum })));
+  const noise = layers.map(({ kernel }) =>
+    kernel === null || kernel.sqnrDb === null ? 0 : powerRatio(-kernel.sqnrDb),
+  );
+  const sum = noise.reduce((total, value) => total + value, 0);
+  return worstOf(layers.map((layer, index) => ({ layer, share: sum === 0 ? 0 : noise[index]! / sum })));
 }
 
 function worstOf(candidates: readonly Worst[]): Worst | null {
-  const worst = candidates.reduce<Worst | null>((best, one) => (one.share > (best?.share ?? 0) ? one : best), null);
-  return worst;
+  return candidates.reduce<Worst | null>((best, one) => (one.share > (best?.share ?? 0) ? one : best), null);
 }
 
 function lossSentence(loss: Loss, blame: Diagnosis['blame']): string {
@@ -110,13 +110,15 @@ function noiseSentence(
   const share = `${fixed(100 * layerShare, 0)} %`;
   return source === 'ranges'
     ? `${whole}, ${kernels}; of the ranges' part, ${layer.name} puts in most (${share}): ${causeOf(layer)}.`
-    : `${whole}, ${kernels}; it grows most at ${layer.name} (${share} of the growth).`;
+    : `${whole}, ${kernels}; the kernel of ${layer.name} adds most (${share}).`;
 }
 
 /** Why a range costs what it does, as far as the values tell. */
 function causeOf({ clipped, headroom, range }: Layer): string {
-  const share = clipped === null ? 0 : clipped.below + clipped.above;
-  if (share > thresholds.clippedShare) return `its range is too narrow, ${percent(share)} of its values are clipped`;
+  if (clipped !== null && clipped.noiseShare > 0.5) {
+    const share = percent(clipped.below + clipped.above);
+    return `its range is too narrow, and the ${share} of its values that are clipped make ${fixed(100 * clipped.noiseShare, 0)} % of its noise`;
+  }
   if (range === 'own' && headroom !== null && headroom > thresholds.headroom) {
     return `its range is ${fixed(headroom, 1)} times as wide as 99.9 % of its values need`;
   }

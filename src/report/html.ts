@@ -416,7 +416,7 @@ type Layer = Test['metrics']['layers'][number];
 
 function layersSection({ metrics, diagnosis }: Test): Markup | null {
   if (metrics.layers.length === 0) return null;
-  return markup`<p class="lead">SQNR is signal against quantization noise, more is better: from float to fake-quant it is the ranges and the 8 bits that cost, from fake-quant to int8 the integer kernels. The output error is what a layer's own quantizers alone do to the output of the network. A step is one unit of the scale.</p>
+  return markup`<p class="lead">SQNR is signal against quantization noise, more is better: from float to fake-quant it is the ranges and the 8 bits that cost, from fake-quant to int8 the integer kernels. The output error is what a layer's own quantizers alone do to the output of the network. Within one step, a unit of the scale, are the integers of the layer's kernel on the inputs of fake-quant, and below it in all, with what the layers before it add.</p>
 ${diagnosis === null ? null : markup`<p>${diagnosis.sentence}</p>`}
 ${table(metrics.layers, layerColumns(metrics.layers), { sorting: 'sortable', width: 'full' })}`;
 }
@@ -486,11 +486,9 @@ function layerColumns(layers: readonly Layer[]): Column<Layer>[] {
     {
       head: 'Within 1 step',
       kind: 'number',
-      cell: ({ withinOneStep, largestDifference }) =>
-        markup`${orNone(withinOneStep, percent)}${
-          largestDifference === null ? null : markup`<small>largest ${significant(largestDifference)}</small>`
-        }`,
-      value: ({ withinOneStep }) => withinOneStep,
+      cell: ({ kernel, withinOneStep }) =>
+        markup`${orNone(kernel?.withinOneStep ?? null, percent)}<small>in all ${orNone(withinOneStep, percent)}</small>`,
+      value: ({ kernel }) => kernel?.withinOneStep ?? null,
     },
     {
       head: 'Clipped',

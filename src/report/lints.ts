@@ -38,7 +38,7 @@ export const thresholds = {
   usedCodes: 32,
   /** Below that many values few codes say nothing about the range. */
   countedValues: 1024,
-  /** Share of values within one step of fake-quant; rounding alone, twice where kernels round twice, stays above. */
+  /** Share of a kernel's values within one step of fake-quant: rounding twice, as kernels do, stays above. */
   withinOneStep: 0.995,
   /** Same label from LiteRT, whose faster kernels round some sums otherwise. */
   litertAgreement: 0.995,
@@ -237,13 +237,13 @@ const layerRules: readonly LayerRule[] = [
   },
   {
     code: 'kernel-disagreement',
-    badness: ({ withinOneStep }) =>
-      withinOneStep !== null && withinOneStep < thresholds.withinOneStep ? 1 - withinOneStep : null,
+    badness: ({ kernel }) =>
+      kernel !== null && kernel.withinOneStep < thresholds.withinOneStep ? 1 - kernel.withinOneStep : null,
     severity: always('warning'),
-    describe: ({ withinOneStep }) => ({
-      found: `${percent(withinOneStep ?? 0)} of its integers are within one step of fake-quant`,
+    describe: ({ kernel }) => ({
+      found: `on the same inputs, ${percent(kernel?.withinOneStep ?? 0)} of its integers are within one step of fake-quant`,
       expected: `${percentOrMore(thresholds.withinOneStep)}: more is not rounding, so training did not see what runs`,
-      remedy: 'read the layers from the top: the first that disagrees is where it begins',
+      remedy: 'look at its multipliers and zero point; if they are sound, this is a mistake in qpipe: report it',
     }),
   },
 ];

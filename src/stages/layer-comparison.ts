@@ -1,6 +1,6 @@
 import { internal } from '../core/assert.ts';
 import type { IntegerRange } from '../core/affine.ts';
-import { channelScales, integerRanges, perTensor } from '../core/affine.ts';
+import { channelScales, integerRanges, perTensor, quantizeValue } from '../core/affine.ts';
 import { numElements } from '../core/tensor.ts';
 import type { Split } from '../data/dataset.ts';
 import type { Normalization } from '../data/batches.ts';
@@ -9,6 +9,7 @@ import type { Session } from '../engine/engine.ts';
 import type { Graph, Node } from '../graph/graph.ts';
 import { consumers, producers, valueOf } from '../graph/graph.ts';
 import type { Interpreter } from '../interpreter/interpreter.ts';
+import { prepareInterpreter } from '../interpreter/interpreter.ts';
 import type { QuantRule } from '../ops/define.ts';
 import { ops } from '../ops/index.ts';
 import { removeFakeQuant, setBatch } from '../passes/index.ts';
@@ -53,15 +54,21 @@ export async function compareLayers(
   const float = await run(floatGraph, [...layers.map(({ counterpart }) => counterpart.activated), output]);
   const integers = integerOutputs(interpreter, split, count, normalize);
   const result: LayerMetrics[] = [];
+  const codesOf = fakeQuantCodes(interpreter.graph, split, count, normalize, (name) => {
+    const layer = layers.find(({ node }) => node.name === name);
+    return layer === undefined ? null : (fakeQuant.get(layer.counterpart.quantized) ?? null);
+  });
   for (const { node, counterpart } of layers) {
+    const wanted = fakeQuant.get(counterpart.quantized) ?? internal(`no values of ${counterpart.quantized}`);
     result.push({
       ...describeLayer(
         interpreter.graph,
         node,
         integers.get(node.name) ?? internal(`no integers of ${node.name}`),
-        fakeQuant.get(counterpart.quantized) ?? internal(`no values of ${counterpart.quantized}`),
+        wanted,
         float.get(counterpart.activated) ?? internal(`no values of ${counterpart.activated}`),
       ),
+      kernel: compareKernel(interpreter.graph, node, count, codesOf, wanted),
       outputNoise: await outputNoise(
         evalGraph,
         counterpart.quantizers,
@@ -71,6 +78,73 @@ export async function compareLayers(
     });
   }
   return result;
+}
+
+type IntegerCodes = Int8Array | Uint8Array;
+
+/**
+ * The codes of all compared images as the fake-quant graph has them, by the name of the integer value; null for values
+ * that are no layer's first output.
+ */
+function fakeQuantCodes(
+  graph: Graph,
+  split: Split,
+  count: number,
+  normalize: Normalization,
+  fakeQuant: (layer: string) => Float32Array | null,
+): (name: string) => IntegerCodes | null {
+  return (name) => {
+    const { type, quant } = valueOf(graph, name);
+    const allocate = (length: number) => (type.dtype === 'uint8' ? new Uint8Array(length) : new Int8Array(length));
+    if (graph.inputs.includes(name)) {
+      const image = quantizeImages(graph, normalize);
+      const size = numElements(type.shape);
+      const codes = allocate(size * count);
+      for (let index = 0; index < count; index++) codes.set(image(split, index), index * size);
+      return codes;
+    }
+    const reals = fakeQuant(name);
+    if (reals === null) return null;
+    const { scale, zeroPoint } = perTensor(quant, name);
+    const range = codeRangeOf(graph, name);
+    const codes = allocate(reals.length);
+    for (const [index, real] of reals.entries()) codes[index] = quantizeValue(real, scale, zeroPoint, range);
+    return codes;
+  };
+}
+
+/** Runs one layer by itself, so that nothing of what happened before it counts. */
+function compareKernel(
+  graph: Graph,
+  node: Node,
+  count: number,
+  codesOf: (name: string) => IntegerCodes | null,
+  wanted: Float32Array,
+): LayerMetrics['kernel'] {
+  const inputs = node.inputs.filter((name) => valueOf(graph, name).source.kind !== 'constant');
+  const codes = inputs.map(codesOf);
+  const output = perTensor(valueOf(graph, node.name).quant, node.name);
+  const names = new Set([...node.inputs, ...node.outputs]);
+  const values = new Map([...graph.values].filter(([name]) => names.has(name)));
+  const alone = prepareInterpreter({ ...graph, values, inputs, nodes: [node], outputs: [node.name] }, node.name);
+  const result = new Float64Array(wanted.length);
+  for (let index = 0; index < count; index++) {
+    const image: IntegerCodes[] = [];
+    for (const all of codes) {
+      if (all === null) return null;
+      const size = all.length / count;
+      image.push(all.subarray(index * size, (index + 1) * size));
+    }
+    alone.run(image);
+    const made = alone.peek(node.name);
+    for (let at = 0; at < made.length; at++) {
+      result[index * made.length + at] = output.scale * (made[at]! - output.zeroPoint);
+    }
+  }
+  return {
+    sqnrDb: sqnrDb(result, wanted),
+    withinOneStep: stepsBetween(result, wanted, output.scale).withinOneStep,
+  };
 }
 
 interface Counterpart {
@@ -171,7 +245,7 @@ function describeLayer(
   codes: Int32Array,
   fakeQuant: Float32Array,
   float: Float32Array,
-): Omit<LayerMetrics, 'outputNoise'> {
+): Omit<LayerMetrics, 'outputNoise' | 'kernel'> {
   const { type, quant } = valueOf(graph, node.name);
   const { scale, zeroPoint } = perTensor(quant, node.name);
   const codeRange = codeRangeOf(graph, node.name);
@@ -194,10 +268,10 @@ function describeLayer(
     sqnrDb: sqnrDb(integers, fakeQuant),
     floatSqnrDb: sqnrDb(integers, float),
     ...stepsBetween(integers, fakeQuant, scale),
-    clipped: {
-      below: shareOf(float, (x) => x < scale * (codeRange.min - zeroPoint - 0.5)),
-      above: shareOf(float, (x) => x > scale * (codeRange.max - zeroPoint + 0.5)),
-    },
+    clipped: describeClipped(float, fakeQuant, {
+      min: scale * (codeRange.min - zeroPoint - 0.5),
+      max: scale * (codeRange.max - zeroPoint + 0.5),
+    }),
     usedCodes: new Set(codes).size,
     headroom: headroomOf(codes, zeroPoint, codeRange),
   };
@@ -284,7 +358,7 @@ function stepsBetween(
   values: Float64Array,
   reference: Float32Array,
   scale: number,
-): Pick<LayerMetrics, 'withinOneStep' | 'largestDifference'> {
+): { withinOneStep: number; largestDifference: number } {
   let [within, largest] = [0, 0];
   for (const [index, value] of values.entries()) {
     const steps = Math.abs(value - reference[index]!) / scale;
@@ -295,8 +369,23 @@ function stepsBetween(
   return { withinOneStep: within / values.length, largestDifference: Math.round(largest * 1000) / 1000 };
 }
 
-function shareOf(values: Float32Array, test: (x: number) => boolean): number {
-  let count = 0;
-  for (const value of values) if (test(value)) count++;
-  return count / values.length;
+/** @param range real values; what lies outside is clipped */
+function describeClipped(
+  float: Float32Array,
+  fakeQuant: Float32Array,
+  range: { readonly min: number; readonly max: number },
+): LayerMetrics['clipped'] {
+  let [below, above, noise, clippedNoise] = [0, 0, 0, 0];
+  for (const [index, value] of float.entries()) {
+    const error = (fakeQuant[index]! - value) ** 2;
+    noise += error;
+    if (value < range.min) below++;
+    if (value > range.max) above++;
+    if (value < range.min || value > range.max) clippedNoise += error;
+  }
+  return {
+    below: below / float.length,
+    above: above / float.length,
+    noiseShare: noise === 0 ? 0 : clippedNoise / noise,
+  };
 }

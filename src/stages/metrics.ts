@@ -112,6 +112,12 @@ const Layer = object({
   floatSqnrDb: nullable(Type.Number({ description: 'int8 against float; null when not measured or exact' })),
   withinOneStep: nullable(share),
   largestDifference: nullable(Type.Number({ description: 'int8 against fake-quant, in steps; 0 says exact' })),
+  kernel: nullable(
+    object(
+      { sqnrDb: nullable(Type.Number()), withinOneStep: share },
+      { description: "the integer kernel alone, on the codes of the fake-quant graph's inputs, against its output" },
+    ),
+  ),
   outputNoise: nullable(
     Type.Number({
       minimum: 0,
@@ -119,7 +125,10 @@ const Layer = object({
     }),
   ),
   clipped: nullable(
-    object({ below: share, above: share }, { description: 'float values more than half a step outside the range' }),
+    object(
+      { below: share, above: share, noiseShare: share },
+      { description: 'float values more than half a step outside the range; their share of the fake-quant noise' },
+    ),
   ),
   usedCodes: nullable(Type.Integer({ minimum: 0, maximum: 256 })),
   headroom: nullable(
