@@ -73,6 +73,19 @@ describe('report.html', () => {
     expect(html).toContain('99.49 %');
   });
 
+  it('shows diagnosis and lints before the first section, each lint with its remedy', () => {
+    const layers = test.layers.map((layer) =>
+      layer.range === 'own' ? { ...layer, clipped: { below: 0, above: 0.05, noiseShare: 0.9 } } : layer,
+    );
+    const html = render({ ...run, stages: [{ ...stages.test, metrics: { ...test, layers } }] });
+    const head = html.slice(0, html.indexOf('<nav>')).replaceAll('\u202f', ' ');
+    expect(head).toContain('The loss of accuracy is within chance. Noise at the output is 30.9 dB below the signal');
+    expect(head).toContain('5.00 % above (also conv1/relu, conv2/relu and 3 more); expected at most 1.00 % together');
+    expect(head).toContain('<span class="remedy">Train longer, so that the range follows the values');
+    expect(head).toContain('<summary>each of 6</summary>');
+    expect(unbalanced(html)).toEqual([]);
+  });
+
   it('draws a line where the delay ends', () => {
     expect(render(run)).toContain('delay ends (qat)');
   });
