@@ -422,17 +422,13 @@ ${table(metrics.layers, layerColumns(metrics.layers), { sorting: 'sortable', wid
 }
 
 function layerColumns(layers: readonly Layer[]): Column<Layer>[] {
-  const best = Math.max(1, ...layers.map(({ floatSqnrDb }) => floatSqnrDb ?? 0));
   const shares = noiseShares(layers);
-  const ratio = ({ largestDifference }: Layer, value: number | null): string => {
-    if (value !== null) return fixed(value, 1);
-    return largestDifference === 0 ? 'exact' : NOT_MEASURED;
-  };
   return [
     {
       head: 'Layer',
       kind: 'text',
-      cell: ({ name, op, shape }) => markup`${name}<small>${op} ${shapeText(shape)}</small>`,
+      cell: ({ name, op, shape }) =>
+        markup`${breakable(name)}<small>${name.endsWith(op) ? '' : `${op} `}${shapeText(shape)}</small>`,
     },
     {
       head: 'Scale',
@@ -464,22 +460,22 @@ function layerColumns(layers: readonly Layer[]): Column<Layer>[] {
     {
       head: 'Fake-quant to int8, dB',
       kind: 'number',
-      cell: (layer) => ratio(layer, layer.sqnrDb),
+      cell: ({ sqnrDb, largestDifference }) =>
+        sqnrDb === null && largestDifference === 0 ? 'exact' : orNone(sqnrDb, (value) => fixed(value, 1)),
       value: ({ sqnrDb }) => sqnrDb,
     },
     {
       head: 'Float to int8, dB',
       kind: 'number',
-      cell: ({ floatSqnrDb }) =>
-        floatSqnrDb === null ? NOT_MEASURED : markup`${fixed(floatSqnrDb, 1)}${bar(floatSqnrDb / best, 0)}`,
+      cell: ({ floatSqnrDb }) => orNone(floatSqnrDb, (value) => fixed(value, 1)),
       value: ({ floatSqnrDb }) => floatSqnrDb,
     },
     {
-      head: 'Of the output error',
+      head: 'Share of output error',
       kind: 'number',
       cell: ({ name }) => {
         const part = shares.get(name);
-        return part === undefined ? NOT_MEASURED : markup`${fixed(100 * part, 1)} %${bar(part, 1)}`;
+        return part === undefined ? NOT_MEASURED : markup`${fixed(100 * part, 1)} %<small>${bar(part, 1)}</small>`;
       },
       value: ({ name }) => shares.get(name) ?? null,
     },
@@ -508,8 +504,13 @@ function layerColumns(layers: readonly Layer[]): Column<Layer>[] {
   ];
 }
 
+/** A path may be broken behind its slashes. */
+function breakable(name: string): Markup {
+  return markup`${name.split('/').map((part, index) => (index === 0 ? part : markup`/<wbr>${part}`))}`;
+}
+
 function filterCell(filter: NonNullable<Layer['filter']>): Markup {
-  const ratio = orNone(weightRangeRatio(filter), (value) => `${fixed(value, 1)}\u00d7`);
+  const ratio = orNone(weightRangeRatio(filter), (value) => `${fixed(value, value < 100 ? 1 : 0)}\u00d7`);
   const idle = idleChannels(filter);
   return markup`${ratio}<small>${idle === 0 ? '' : `${integer(idle)} of `}${integer(filter.channels)} ${
     idle === 0 ? 'channels' : 'dead'

@@ -132,6 +132,7 @@ const over = (value: number | null | undefined, limit: number): number | null =>
 
 const clippedOf = ({ clipped }: Layer): number | null => (clipped === null ? null : clipped.below + clipped.above);
 const idleChannelsOf = ({ filter }: Layer): number => (filter === null ? 0 : idleChannels(filter));
+const deadChannelsOf = ({ filter }: Layer): number => filter?.deadChannels ?? 0;
 const hasScalePerChannel = ({ weightScales }: Layer): boolean => weightScales !== null && weightScales.count > 1;
 const numValues = ({ shape }: Layer, n: number): number =>
   Math.min(comparedExamples, n) * shape.reduce((product, size) => product * size, 1);
@@ -163,7 +164,7 @@ const layerRules: readonly LayerRule[] = [
         remedy:
           min < thresholds.smallestMultiplier
             ? 'look at the range of the output, which is far too wide for its weights'
-            : 'look at the range of the output, which is far too narrow for its weights: was it trained with fake quantization?',
+            : 'look at the range of the output, which is narrow for its weights; train longer with fake quantization on',
       };
     },
   },
@@ -173,7 +174,9 @@ const layerRules: readonly LayerRule[] = [
     severity: (layer) =>
       idleChannelsOf(layer) / (layer.filter?.channels ?? 1) > thresholds.deadShare ? 'warning' : 'note',
     describe: (layer) => ({
-      found: `${integer(idleChannelsOf(layer))} of its ${integer(layer.filter?.channels ?? 0)} channels never change (${integer(layer.filter?.deadChannels ?? 0)} have no weight but 0)`,
+      found: `${integer(idleChannelsOf(layer))} of its ${integer(layer.filter?.channels ?? 0)} channels never change${
+        deadChannelsOf(layer) === 0 ? '' : `, ${integer(deadChannelsOf(layer))} because all their weights are 0`
+      }`,
       expected: 'none: such a channel costs bytes and time and tells nothing',
       remedy: 'lower the learning rate or the weight decay, or give the layer fewer filters',
     }),

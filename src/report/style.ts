@@ -45,6 +45,7 @@ table{border-collapse:collapse;font-size:.875rem;line-height:1.4}
 table.full{width:100%}table.narrow{width:560px;max-width:100%}
 th,td{padding:7px 14px 7px 0;text-align:left;vertical-align:baseline;border-bottom:1px solid var(--line)}
 th:last-child,td:last-child{padding-right:0}
+.sortable thead th{white-space:normal}.sortable small .bar{margin:0}
 thead th{font-weight:500;color:var(--muted);font-size:.8rem;vertical-align:bottom;border-bottom-color:color-mix(in srgb,var(--line),var(--ink) 18%)}
 tbody th{font-weight:500}
 .n{text-align:right;white-space:nowrap}

@@ -93,7 +93,7 @@ describe('lints', () => {
         {
           code: 'dead-channels',
           severity: 'note',
-          found: '4 of its 16 channels never change (1 have no weight but 0)',
+          found: '4 of its 16 channels never change, 1 because all their weights are 0',
         },
       ]);
       expect(withFilter({ deadChannels: 5 })).toMatchObject([{ code: 'dead-channels', severity: 'warning' }]);
