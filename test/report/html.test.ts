@@ -6,7 +6,7 @@ import { config, run, stages, test } from './fixtures.ts';
 
 const render = (record: RunRecord): string => renderReport(buildReport(record, config));
 
-const VOID = new Set(['meta', 'img', 'br']);
+const VOID = new Set(['meta', 'img', 'br', 'wbr']);
 
 /** Tags that are closed by another or not at all. Knows quoted attributes, so that `>` in a value does not fool it. */
 function unbalanced(html: string): string[] {
