@@ -1,6 +1,7 @@
 import Table from 'cli-table3';
 import type { createColors } from 'picocolors';
 import { runtimeTitles } from '../report/html.ts';
+import { foundText, groupLints } from '../report/lints.ts';
 import type { Report } from '../report/report.ts';
 import { gateText } from '../report/report.ts';
 import { runtimes } from '../stages/metrics.ts';
@@ -17,6 +18,8 @@ export function summaryText(
   colors: ReturnType<typeof createColors>,
 ): string {
   const lines: string[] = ['', ...wrap(report.sentence, columns)];
+  const diagnosis = report.tests.at(-1)?.diagnosis?.sentence;
+  if (diagnosis !== undefined) lines.push(...wrap(diagnosis, columns).map((line) => colors.dim(line)));
   const rows = runtimes.flatMap((name) => {
     const measured = report.accuracy[name];
     if (measured == null) return [];
@@ -37,12 +40,25 @@ export function summaryText(
     const mark = gate.ok ? colors.green('met    ') : colors.red('not met');
     lines.push(`gate ${mark}  ${gate.name}: ${gateText(gate)}`);
   }
-  for (const { message } of report.lints) {
-    const [first = '', ...rest] = wrap(message, columns - 6);
-    lines.push(`${colors.yellow('note')}  ${first}`, ...rest.map((line) => `      ${line}`));
-  }
+  lines.push(...lintLines(report, columns, colors));
   lines.push(`report ${folder}/report.html`);
   return lines.join('\n');
+}
+
+/** The rest, and what to do about them, is in the report. */
+const mostLints = 3;
+
+function lintLines(report: Report, columns: number, colors: ReturnType<typeof createColors>): string[] {
+  const groups = groupLints(report.lints);
+  const margin = 'warning  '.length;
+  const lines = groups.slice(0, mostLints).flatMap((group) => {
+    const { severity } = group.worst;
+    const paint = severity === 'warning' ? colors.yellow : colors.dim;
+    const [first = '', ...rest] = wrap(foundText(group), columns - margin);
+    return [`${paint(severity.padEnd(margin))}${first}`, ...rest.map((line) => `${' '.repeat(margin)}${line}`)];
+  });
+  const more = groups.length - mostLints;
+  return more > 0 ? [...lines, `${' '.repeat(margin)}and ${more} more in the report`] : lines;
 }
 
 function wrap(text: string, columns: number): string[] {

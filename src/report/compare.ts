@@ -8,6 +8,7 @@ import type { RunRecord } from '../runner/record.ts';
 import { nullable, runtimes } from '../stages/metrics.ts';
 import { bytes, decibel, fixed, integer, NOT_MEASURED, percent, points, seconds, shortDigest } from './format.ts';
 import { runtimeTitles } from './html.ts';
+import { Lint } from './lints.ts';
 import { type Markup, markup } from './markup.ts';
 import { type Column, page, table } from './page.ts';
 import { buildReport, type Measured, type Report } from './report.ts';
@@ -51,6 +52,11 @@ const LayerDifference = object({
   b: Type.Number(),
 });
 
+const LintDifference = object({
+  change: Type.Union([Type.Literal('came'), Type.Literal('went')], { description: 'from A to B' }),
+  lint: Lint,
+});
+
 export const Comparison = object({
   schema: Type.Literal('qpipe-comparison-1'),
   a: Run,
@@ -61,6 +67,7 @@ export const Comparison = object({
   metrics: Type.Array(Metric),
   artifacts: Type.Array(Artifact),
   layers: Type.Array(LayerDifference, { description: 'the largest change first' }),
+  lints: Type.Array(LintDifference, { description: 'those that only one run has' }),
 });
 export type Comparison = Static<typeof Comparison>;
 type Metric = Static<typeof Metric>;
@@ -86,6 +93,7 @@ export function compareRuns(a: ComparedRun, b: ComparedRun, rows: 'differing' | 
     metrics: pairMetrics(reportA, reportB),
     artifacts: pairArtifacts(reportA, reportB),
     layers: pairLayers(reportA, reportB),
+    lints: pairLints(reportA, reportB),
   };
 }
 
@@ -208,6 +216,19 @@ function pairLayers(a: Report, b: Report): Static<typeof LayerDifference>[] {
     .sort((x, y) => Math.abs(y.b - y.a) - Math.abs(x.b - x.a));
 }
 
+/** The same lint of the same layer is the same, whatever its numbers. */
+function pairLints(a: Report, b: Report): Static<typeof LintDifference>[] {
+  const keyOf = ({ stage, code, layer }: Lint): string => JSON.stringify([stage, code, layer]);
+  const missingFrom = (lints: readonly Lint[], others: readonly Lint[]): Lint[] => {
+    const known = new Set(others.map(keyOf));
+    return lints.filter((lint) => !known.has(keyOf(lint)));
+  };
+  return [
+    ...missingFrom(b.lints, a.lints).map((lint) => ({ change: 'came' as const, lint })),
+    ...missingFrom(a.lints, b.lints).map((lint) => ({ change: 'went' as const, lint })),
+  ];
+}
+
 // Rendering
 
 /** What both renderers show, in cells of text. */
@@ -221,7 +242,7 @@ interface Sheet {
 }
 
 function sheets(comparison: Comparison): Sheet[] {
-  const { config, environment, metrics, artifacts, layers } = comparison;
+  const { config, environment, metrics, artifacts, layers, lints } = comparison;
   const settings = (title: string, rows: Comparison['config']): Sheet => ({
     title,
     head: ['Setting', 'A', 'B'],
@@ -242,6 +263,18 @@ function sheets(comparison: Comparison): Sheet[] {
       ]),
       judgements: metrics.map(({ judgement }) => judgement),
       numbers: 'right',
+    },
+    {
+      title: 'Lints',
+      head: ['Lint', 'Where', 'Found', 'B against A'],
+      rows: lints.map(({ change, lint }) => [
+        lint.code,
+        lint.layer === null ? lint.stage : `${lint.stage}, ${lint.layer}`,
+        lint.found,
+        change,
+      ]),
+      judgements: lints.map(({ change }) => (change === 'came' ? 'worse' : 'better')),
+      numbers: 'left',
     },
     settings('Settings', config),
     settings('Environment', environment),
@@ -390,7 +423,9 @@ function htmlTable(sheet: Sheet): Markup {
     kind: column > 0 && column < 4 && sheet.numbers === 'right' ? 'number' : 'text',
     cell: ({ cells, judgement }) => {
       const text = cells[column] ?? '';
-      return column === 4 ? markup`<span class="${judgement}">${text}</span>` : text;
+      return column === 4 || (column === 3 && sheet.numbers === 'left')
+        ? markup`<span class="${judgement}">${text}</span>`
+        : text;
     },
   }));
   return table(rows, columns, { sorting: 'fixed', width: 'full' });

@@ -1,9 +1,9 @@
 import type { Json } from '../core/json.ts';
 import { runtimes, type RuntimeName } from '../stages/metrics.ts';
 import { bandSparkline, bar, flowChart, lineChart, type Series, thumbnail } from './charts.ts';
+import { noiseShares } from './diagnosis.ts';
 import {
   bytes,
-  decibel,
   fixed,
   fullScale,
   integer,
@@ -16,6 +16,7 @@ import {
   shortDigest,
   significant,
 } from './format.ts';
+import { foundText, groupLints, idleChannels, weightRangeRatio } from './lints.ts';
 import { type Markup, markup, nothing } from './markup.ts';
 import { type Column, page, table } from './page.ts';
 import { gateNumber, type Measured, type Report, type ReportGate } from './report.ts';
@@ -87,14 +88,37 @@ function headSection(report: Report): Markup {
   const { tone, word } = tones[run.status];
   return markup`<header><h1>${run.pipeline}</h1>
 <p class="byline"><span>${run.startedAt.replace('T', ' ').replace(/\.\d+Z$/, 'Z')}</span><span>${seconds(run.seconds)}</span><span class="mono">${run.id}</span></p></header>
-<div class="verdict ${tone}"><p><strong>${word}</strong>${report.sentence}</p></div>
+<div class="verdict ${tone}"><p><strong>${word}</strong>${report.sentence}</p>${diagnosisLine(report)}</div>
 ${factsList(report)}
 ${report.gates.length === 0 ? null : table(report.gates, gateColumns(report), { sorting: 'fixed', width: 'full' })}
-${
-  report.lints.length === 0
-    ? null
-    : markup`<ul class="lints">${report.lints.map(({ message }) => markup`<li>${message}</li>`)}</ul>`
-}`;
+${report.lints.length === 0 ? null : lintList(report.lints)}`;
+}
+
+/** Of the last test, whose accuracy is the headline. */
+function diagnosisLine({ tests }: Report): Markup | null {
+  const sentence = tests.at(-1)?.diagnosis?.sentence;
+  return sentence === undefined ? null : markup`<p class="diagnosis">${sentence}</p>`;
+}
+
+function lintList(lints: Report['lints']): Markup {
+  return markup`<ul class="lints">${groupLints(lints).map((group) => {
+    const { severity, code, expected, remedy } = group.worst;
+    return markup`
+<li class="${severity}"><span class="code">${severity} <code>${code}</code></span>${foundText(group)}${
+      expected === null ? '.' : markup`; expected ${expected}.`
+    }${remedy === null ? null : markup` <span class="remedy">${capitalized(remedy)}.</span>`}${
+      group.others.length === 0
+        ? null
+        : markup`<details><summary>each of ${group.others.length + 1}</summary><ul>${[group.worst, ...group.others].map(
+            ({ layer, found }) => markup`<li><strong>${layer ?? ''}</strong> ${found}</li>`,
+          )}</ul></details>`
+    }</li>`;
+  })}
+</ul>`;
+}
+
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function factsList(report: Report): Markup {
@@ -392,78 +416,112 @@ type Layer = Test['metrics']['layers'][number];
 
 function layersSection({ metrics, diagnosis }: Test): Markup | null {
   if (metrics.layers.length === 0) return null;
-  const best = Math.max(1, ...metrics.layers.flatMap(({ sqnrDb, floatSqnrDb }) => [sqnrDb ?? 0, floatSqnrDb ?? 0]));
-  return markup`<p class="lead">SQNR is signal against quantization noise, more is better: the first column against float (ranges and kernels), the second against fake-quant (kernels alone). A step is one unit of the scale.</p>
-${
-  diagnosis === null
-    ? null
-    : markup`<p>Most noise is added at <strong>${diagnosis.layer}</strong> (${decibel(diagnosis.sqnrDb)} after it). The integer kernels explain ${fixed(100 * diagnosis.kernelShare, 0)} % of it, so ${
-        diagnosis.blame === 'ranges' ? 'the ranges and the 8 bits are what costs' : 'look at the integer kernels first'
-      }.</p>`
-}
-${table(metrics.layers, layerColumns(best), { sorting: 'sortable', width: 'full' })}`;
+  return markup`<p class="lead">SQNR is signal against quantization noise, more is better: from float to fake-quant it is the ranges and the 8 bits that cost, from fake-quant to int8 the integer kernels. The output error is what a layer's own quantizers alone do to the output of the network. Within one step, a unit of the scale, are the integers of the layer's kernel on the inputs of fake-quant, and below it in all, with what the layers before it add.</p>
+${diagnosis === null ? null : markup`<p>${diagnosis.sentence}</p>`}
+${table(metrics.layers, layerColumns(metrics.layers), { sorting: 'sortable', width: 'full' })}`;
 }
 
-function layerColumns(best: number): Column<Layer>[] {
-  const ratio = (layer: Layer, value: number | null, color: number): Markup | string => {
-    if (value === null) return layer.largestDifference === 0 && color === 2 ? 'exact' : NOT_MEASURED;
-    return markup`${fixed(value, 1)}${bar(value / best, color)}`;
-  };
+function layerColumns(layers: readonly Layer[]): Column<Layer>[] {
+  const shares = noiseShares(layers);
   return [
-    { head: 'Layer', kind: 'text', cell: ({ name, op }) => markup`${name}<small>${op}</small>` },
-    { head: 'Shape', kind: 'number', cell: ({ shape }) => shapeText(shape) },
-    { head: 'Scale', kind: 'number', cell: ({ scale }) => significant(scale), value: ({ scale }) => scale },
     {
-      head: 'Zero point',
-      kind: 'number',
-      cell: ({ zeroPoint }) => integer(zeroPoint),
-      value: ({ zeroPoint }) => zeroPoint,
+      head: 'Layer',
+      kind: 'text',
+      cell: ({ name, op, shape }) =>
+        markup`${breakable(name)}<small>${name.endsWith(op) ? '' : `${op} `}${shapeText(shape)}</small>`,
     },
     {
-      head: 'Weight scales',
+      head: 'Scale',
       kind: 'number',
-      cell: ({ weightScales }) =>
-        weightScales === null
+      cell: ({ scale, zeroPoint }) => markup`${significant(scale)}<small>zero ${integer(zeroPoint)}</small>`,
+      value: ({ scale }) => scale,
+    },
+    {
+      head: 'Weight range ratio',
+      kind: 'number',
+      cell: ({ filter }) => (filter === null ? NOT_MEASURED : filterCell(filter)),
+      value: ({ filter }) => weightRangeRatio(filter),
+    },
+    {
+      head: 'Largest multiplier',
+      kind: 'number',
+      cell: ({ filter }) =>
+        filter === null || filter.multipliers === null
           ? NOT_MEASURED
-          : markup`${significant(weightScales.min)} \u2013 ${significant(weightScales.max)}<small>${weightScales.count} ${
-              weightScales.count === 1 ? 'scale' : 'scales'
-            }</small>`,
-      value: ({ weightScales }) => weightScales?.max ?? null,
+          : markup`${significant(filter.multipliers.max)}<small>least ${significant(filter.multipliers.min)}</small>`,
+      value: ({ filter }) => filter?.multipliers?.max ?? null,
     },
     {
-      head: 'SQNR to float, dB',
+      head: 'Float to fake-quant, dB',
       kind: 'number',
-      cell: (layer) => ratio(layer, layer.floatSqnrDb, 0),
+      cell: ({ fakeQuantSqnrDb }) => orNone(fakeQuantSqnrDb, (value) => fixed(value, 1)),
+      value: ({ fakeQuantSqnrDb }) => fakeQuantSqnrDb,
+    },
+    {
+      head: 'Fake-quant to int8, dB',
+      kind: 'number',
+      cell: ({ sqnrDb, largestDifference }) =>
+        sqnrDb === null && largestDifference === 0 ? 'exact' : orNone(sqnrDb, (value) => fixed(value, 1)),
+      value: ({ sqnrDb }) => sqnrDb,
+    },
+    {
+      head: 'Float to int8, dB',
+      kind: 'number',
+      cell: ({ floatSqnrDb }) => orNone(floatSqnrDb, (value) => fixed(value, 1)),
       value: ({ floatSqnrDb }) => floatSqnrDb,
     },
     {
-      head: 'to fake-quant, dB',
+      head: 'Share of output error',
       kind: 'number',
-      cell: (layer) => ratio(layer, layer.sqnrDb, 2),
-      value: ({ sqnrDb }) => sqnrDb,
+      cell: ({ name }) => {
+        const part = shares.get(name);
+        return part === undefined ? NOT_MEASURED : markup`${fixed(100 * part, 1)} %<small>${bar(part, 1)}</small>`;
+      },
+      value: ({ name }) => shares.get(name) ?? null,
     },
     {
       head: 'Within 1 step',
       kind: 'number',
-      cell: ({ withinOneStep, largestDifference }) =>
-        markup`${orNone(withinOneStep, percent)}${
-          largestDifference === null ? null : markup`<small>largest ${significant(largestDifference)}</small>`
-        }`,
-      value: ({ withinOneStep }) => withinOneStep,
+      cell: ({ kernel, withinOneStep }) =>
+        markup`${orNone(kernel?.withinOneStep ?? null, percent)}<small>in all ${orNone(withinOneStep, percent)}</small>`,
+      value: ({ kernel }) => kernel?.withinOneStep ?? null,
     },
     {
       head: 'Clipped',
       kind: 'number',
-      cell: ({ clippedShare }) => orNone(clippedShare, percent),
-      value: ({ clippedShare }) => clippedShare,
+      cell: ({ clipped }) => (clipped === null ? NOT_MEASURED : clippedCell(clipped)),
+      value: ({ clipped }) => (clipped === null ? null : clipped.below + clipped.above),
     },
     {
       head: 'Codes of 256',
       kind: 'number',
-      cell: ({ usedCodes }) => orNone(usedCodes, integer),
+      cell: ({ usedCodes, headroom }) =>
+        markup`${orNone(usedCodes, integer)}${
+          headroom === null ? null : markup`<small>headroom ${fixed(headroom, 1)}\u00d7</small>`
+        }`,
       value: ({ usedCodes }) => usedCodes,
     },
   ];
+}
+
+/** A path may be broken behind its slashes. */
+function breakable(name: string): Markup {
+  return markup`${name.split('/').map((part, index) => (index === 0 ? part : markup`/<wbr>${part}`))}`;
+}
+
+function filterCell(filter: NonNullable<Layer['filter']>): Markup {
+  const ratio = orNone(weightRangeRatio(filter), (value) => `${fixed(value, value < 100 ? 1 : 0)}\u00d7`);
+  const idle = idleChannels(filter);
+  return markup`${ratio}<small>${idle === 0 ? '' : `${integer(idle)} of `}${integer(filter.channels)} ${
+    idle === 0 ? 'channels' : 'dead'
+  }</small>`;
+}
+
+function clippedCell({ below, above }: NonNullable<Layer['clipped']>): Markup {
+  const sides = [below > 0 ? `${percent(below)} below` : null, above > 0 ? `${percent(above)} above` : null];
+  return markup`${percent(below + above)}${
+    below > 0 && above > 0 ? sides.map((side) => markup`<small>${side}</small>`) : null
+  }`;
 }
 
 // Examples

@@ -2,7 +2,6 @@ import { type Static, Type } from '@sinclair/typebox';
 import { unreachable } from '../core/assert.ts';
 import type { Json } from '../core/json.ts';
 import { object } from '../core/schema.ts';
-import { exp } from '../core/math.ts';
 import { type RunRecord, runRecordSchema, type StageRecord, stageRecordSchema } from '../runner/record.ts';
 import {
   ConvertMetrics,
@@ -14,7 +13,9 @@ import {
   TestMetrics,
   TrainMetrics,
 } from '../stages/metrics.ts';
+import { diagnose, Diagnosis, type Loss } from './diagnosis.ts';
 import { bytes, fixed, integer, percent, points } from './format.ts';
+import { conversionLints, Lint, testLints, trainingLints, unreadableLint } from './lints.ts';
 import { mcnemarExact, wilsonInterval } from './statistics.ts';
 
 const Measured = object({
@@ -30,13 +31,6 @@ const Accuracy = object({
   fake_quant: nullable(Measured),
   int8: nullable(Measured),
   int8_litert: nullable(Measured),
-});
-
-const Diagnosis = object({
-  layer: Type.String({ description: 'the layer after which the most noise has been added' }),
-  blame: Type.Union([Type.Literal('ranges'), Type.Literal('integer_kernel')]),
-  sqnrDb: Type.Number({ description: 'int8 against float at that layer' }),
-  kernelShare: Type.Number({ description: 'of the noise power there, what the integer kernels explain; 0..1' }),
 });
 
 const Test = object({
@@ -66,7 +60,7 @@ export const Report = object({
       additionalProperties: false,
     }),
   ),
-  lints: Type.Array(object({ code: Type.String(), message: Type.String() })),
+  lints: Type.Array(Lint),
   stages: Type.Array(Stage),
   training: Type.Array(
     object({
@@ -85,7 +79,6 @@ export type Accuracy = Static<typeof Accuracy>;
 export type Measured = Static<typeof Measured>;
 export type ReportGate = Report['gates'][number];
 type Test = Static<typeof Test>;
-type Lint = Report['lints'][number];
 
 /** @param config the resolved pipeline, shown as it is; null when it was not kept */
 export function buildReport(record: RunRecord, config: Json = null): Report {
@@ -121,12 +114,10 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
     gates,
     model: headline === undefined ? null : locateModel(headline.metrics.model, record.stages),
     lints: [
-      ...record.stages.flatMap((stage) => (isUnreadable(stage) ? [unreadable(stage.name)] : [])),
+      ...record.stages.flatMap((stage) => (isUnreadable(stage) ? [unreadableLint(stage.name)] : [])),
       ...training.flatMap(({ stage, metrics }) => trainingLints(stage, metrics)),
-      ...conversions.flatMap(({ stage, metrics }) =>
-        metrics.adjustments.map((message) => ({ code: 'adjusted', message: `${stage}: ${message}` })),
-      ),
-      ...tests.flatMap(testLints),
+      ...conversions.flatMap(({ stage, metrics }) => conversionLints(stage, metrics)),
+      ...tests.flatMap(({ stage, metrics }) => testLints(stage, metrics)),
     ],
     stages,
     training,
@@ -176,48 +167,22 @@ function summarizeTest(stage: string, metrics: TestMetrics): Test {
     };
   };
   const { flips } = metrics;
-  return {
-    stage,
-    accuracy: {
-      float: measure('float'),
-      fake_quant: measure('fake_quant'),
-      int8: measure('int8'),
-      int8_litert: measure('int8_litert'),
-    },
-    mcnemarP: flips === null ? null : mcnemarExact(flips.rightToWrong, flips.wrongToRight),
-    diagnosis: diagnose(metrics.layers),
-    metrics,
+  const accuracy = {
+    float: measure('float'),
+    fake_quant: measure('fake_quant'),
+    int8: measure('int8'),
+    int8_litert: measure('int8_litert'),
   };
+  const mcnemarP = flips === null ? null : mcnemarExact(flips.rightToWrong, flips.wrongToRight);
+  return { stage, accuracy, mcnemarP, diagnosis: diagnose(metrics.layers, lossOf({ accuracy, mcnemarP })), metrics };
 }
 
-/**
- * The layer after which the noise against float has grown most, in shares of the signal's power, and whether the
- * integer kernels (int8 against fake-quant) make up more than half of it.
- */
-function diagnose(layers: TestMetrics['layers']): Test['diagnosis'] {
-  let worst: Test['diagnosis'] = null;
-  let largestGrowth = 0;
-  let before = 0;
-  for (const { name, sqnrDb, floatSqnrDb } of layers) {
-    if (floatSqnrDb === null) continue;
-    const noise = powerRatio(-floatSqnrDb);
-    if (noise - before > largestGrowth) {
-      largestGrowth = noise - before;
-      const kernelShare = sqnrDb === null ? 0 : Math.min(1, powerRatio(-sqnrDb) / noise);
-      worst = {
-        layer: name,
-        blame: kernelShare > 0.5 ? 'integer_kernel' : 'ranges',
-        sqnrDb: floatSqnrDb,
-        kernelShare,
-      };
-    }
-    before = noise;
-  }
-  return worst;
-}
-
-function powerRatio(decibel: number): number {
-  return exp((decibel / 10) * Math.LN10);
+/** Of accuracy, from float to int8: paired where the same examples were counted. */
+function lossOf({ accuracy, mcnemarP }: Pick<Test, 'accuracy' | 'mcnemarP'>): Loss {
+  const drop = accuracy.int8?.drop ?? null;
+  if (drop === null || mcnemarP === null) return 'not_measured';
+  if (drop <= 0) return 'none';
+  return mcnemarP < 0.05 ? 'real' : 'within_chance';
 }
 
 function verdictSentence(record: RunRecord, test: Test | undefined, gates: readonly ReportGate[]): string {
@@ -286,70 +251,4 @@ export function gateNumber(value: number, unit: Gate['unit']): string {
 /** Most stages have no metrics that the report knows; those that claim to must not vanish without a word. */
 function isUnreadable({ metrics }: StageRecord): boolean {
   return 'kind' in metrics && readStageMetrics(metrics) === null;
-}
-
-function unreadable(stage: string): Lint {
-  const message = `${stage}: its metrics are left out, they hold a number that is not finite or are of another version.`;
-  return { code: 'metrics-unreadable', message };
-}
-
-function trainingLints(stage: string, metrics: TrainMetrics): Lint[] {
-  if (metrics.level === 'float') return [];
-  const lints: Lint[] = [];
-  const { delay, decay, ranges, steps } = metrics;
-  const memory = Math.round(1 / (1 - decay));
-  const cold = ranges.filter(({ updates }) => updates < memory);
-  if (cold.length > 0) {
-    const some = cold.slice(0, 3).map(({ name, updates }) => `${name} (${integer(updates)})`);
-    const rest = cold.length > 3 ? ` and ${cold.length - 3} more` : '';
-    lints.push({
-      code: 'ranges-not-warm',
-      message: `${stage}: fewer range updates than the moving average remembers (${integer(memory)} at decay ${decay}): ${some.join(', ')}${rest}. Train longer or lower the decay.`,
-    });
-  }
-  if (delay >= steps) {
-    lints.push({
-      code: 'delay-too-long',
-      message: `${stage}: the delay of ${integer(delay)} steps is not over after ${integer(steps)} steps, so fake quantization was never applied.`,
-    });
-  } else if (delay > 0 && delay < memory) {
-    lints.push({
-      code: 'delay-too-short',
-      message: `${stage}: fake quantization starts at step ${integer(delay)}, before the ranges are warm (${integer(memory)} updates at decay ${decay}).`,
-    });
-  }
-  return lints;
-}
-
-function testLints({ stage, accuracy, metrics }: Test): Lint[] {
-  const lints: Lint[] = [];
-  const { int8 } = accuracy;
-  if (int8 !== null) {
-    const half = (int8.interval.high - int8.interval.low) / 2;
-    const limits = metrics.gates.filter(({ unit }) => unit === 'share_difference').map(({ limit }) => limit);
-    const wanted = Math.min(...limits, 0.02);
-    if (half > wanted) {
-      lints.push({
-        code: 'n-too-small',
-        message: `${stage}: ${integer(int8.n)} examples give top-1 only to within ${points(half).replace('+', '\u00b1')}; differences of ${points(wanted).replace('+', '')} cannot be told from chance by accuracy alone.`,
-      });
-    }
-  }
-  if (accuracy.float === null) {
-    lints.push({
-      code: 'no-baseline',
-      message: `${stage}: float was not measured, so the cost of quantization is unknown.`,
-    });
-  }
-  if (metrics.litertNote !== null) {
-    lints.push({ code: 'litert', message: `${stage}: ${metrics.litertNote}` });
-  }
-  const { int8_vs_litert: agreement } = metrics.agreement;
-  if (agreement !== null && agreement < 0.995) {
-    lints.push({
-      code: 'runtimes-disagree',
-      message: `${stage}: LiteRT and the reference give the same label for ${percent(agreement)} of the examples.`,
-    });
-  }
-  return lints;
 }

@@ -86,19 +86,54 @@ const AccuracyCount = object({ top1: share, correct: count, n: count });
 export const runtimes = ['float', 'fake_quant', 'int8', 'int8_litert'] as const;
 export type RuntimeName = (typeof runtimes)[number];
 
+const span = (description: string) => object({ min: Type.Number(), max: Type.Number() }, { description });
+
+const Filter = object({
+  channels: Type.Integer({ minimum: 1, description: 'output channels' }),
+  deadChannels: Type.Integer({ minimum: 0, description: 'whose weights are all zero' }),
+  constantChannels: Type.Integer({ minimum: 0, description: 'with one and the same code on all compared examples' }),
+  ranges: nullable(span('largest magnitude of the weights of a channel that is not dead')),
+  multipliers: nullable(span('input scale * filter scale / output scale of a channel that is not dead')),
+});
+
 const Layer = object({
   name: Type.String(),
   op: Type.String(),
   shape,
+  range: Type.Union([Type.Literal('own'), Type.Literal('shared'), Type.Literal('fixed')], {
+    description: "of the output: trained for it, its input's, or given by the int8 specification",
+  }),
   scale: Type.Number(),
   zeroPoint: Type.Integer(),
   weightScales: nullable(object({ min: Type.Number(), max: Type.Number(), count })),
+  filter: nullable(Filter),
+  fakeQuantSqnrDb: nullable(Type.Number({ description: 'fake-quant against float; null when not measured or exact' })),
   sqnrDb: nullable(Type.Number({ description: 'int8 against fake-quant; null when not measured or exact' })),
   floatSqnrDb: nullable(Type.Number({ description: 'int8 against float; null when not measured or exact' })),
   withinOneStep: nullable(share),
   largestDifference: nullable(Type.Number({ description: 'int8 against fake-quant, in steps; 0 says exact' })),
-  clippedShare: nullable(share),
+  kernel: nullable(
+    object(
+      { sqnrDb: nullable(Type.Number()), withinOneStep: share },
+      { description: "the integer kernel alone, on the codes of the fake-quant graph's inputs, against its output" },
+    ),
+  ),
+  outputNoise: nullable(
+    Type.Number({
+      minimum: 0,
+      description: "noise power at the model's output, over the signal's, when only this layer is fake-quantized",
+    }),
+  ),
+  clipped: nullable(
+    object(
+      { below: share, above: share, noiseShare: share },
+      { description: 'float values more than half a step outside the range; their share of the fake-quant noise' },
+    ),
+  ),
   usedCodes: nullable(Type.Integer({ minimum: 0, maximum: 256 })),
+  headroom: nullable(
+    Type.Number({ minimum: 0, description: 'largest magnitude of the range over that of 99.9 % of the values' }),
+  ),
 });
 
 const Example = object({

@@ -70,6 +70,35 @@ describe('compareRuns', () => {
     expect(comparison.layers[0]).toEqual({ name: 'conv2/relu', a: 35.2, b: 30.2 });
   });
 
+  it('lists the lints that came and those that went, whatever their numbers', () => {
+    const clip = (layers: readonly string[], above: number): RunRecord => ({
+      ...run,
+      stages: [
+        ...run.stages.slice(0, -1),
+        {
+          ...stages.test,
+          metrics: {
+            ...test,
+            layers: test.layers.map((layer) =>
+              layers.includes(layer.name) ? { ...layer, clipped: { below: 0, above, noiseShare: 0.5 } } : layer,
+            ),
+          },
+        },
+      ],
+    });
+    const lints = compareRuns(
+      { record: clip(['conv1/relu', 'conv2/relu'], 0.02), config },
+      { record: clip(['conv2/relu', 'logits'], 0.03), config },
+    );
+    expect(lints.lints.map(({ change, lint }) => [change, lint.code, lint.layer])).toEqual([
+      ['came', 'clipped-share', 'logits'],
+      ['went', 'clipped-share', 'conv1/relu'],
+    ]);
+    const text = renderComparisonText(lints, { color: 'plain', width: 140 });
+    expect(text).toMatch(/clipped-share +test, logits +0\.00 % .*3\.00 % above +came/);
+    expect(renderComparisonHtml(lints)).toContain('<span class="worse">came</span>');
+  });
+
   it('warns when the test data differ', () => {
     const inputs = { ...stages.test.inputs, data: { type: 'Dataset/1', digest: `sha256:${'cd'.repeat(32)}` as const } };
     const record = { ...run, stages: [...run.stages.slice(0, -1), { ...stages.test, inputs }] };

@@ -158,15 +158,30 @@ const layer = (
   name,
   op,
   shape,
+  range: op === 'softmax' ? 'fixed' : op === 'max_pool_2d' || op === 'reshape' ? 'shared' : 'own',
   scale,
   zeroPoint,
   weightScales: weights === null ? null : { min: weights[0], max: weights[1], count: weights[2] },
+  filter:
+    weights === null
+      ? null
+      : {
+          channels: weights[2],
+          deadChannels: 0,
+          constantChannels: 0,
+          ranges: { min: 127 * weights[0], max: 127 * weights[1] },
+          multipliers: { min: weights[0], max: weights[1] },
+        },
+  fakeQuantSqnrDb: noise[1] + 0.2,
   sqnrDb: noise[0],
   floatSqnrDb: noise[1],
   withinOneStep: noise[2],
   largestDifference: noise[3],
-  clippedShare,
+  kernel: { sqnrDb: 54, withinOneStep: 1 },
+  outputNoise: weights === null ? null : 1e-4 * weights[2] ** 0.5,
+  clipped: { below: 0, above: clippedShare, noiseShare: 0.1 },
   usedCodes,
+  headroom: 1.3,
 });
 
 export const test: TestMetrics = {

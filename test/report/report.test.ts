@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { buildReport, Report } from '../../src/report/report.ts';
 import type { RunRecord } from '../../src/runner/record.ts';
 import type { TestMetrics } from '../../src/stages/metrics.ts';
-import { config, conversion, hex, qatTraining, run, stages, test } from './fixtures.ts';
+import { config, hex, qatTraining, run, stages, test } from './fixtures.ts';
 
 const validate = new Ajv({ strict: true, allErrors: true }).compile(Report);
 /** As it is written to disk and read back. */
@@ -73,45 +73,6 @@ describe('report.json', () => {
       ['pretrain', 0],
       ['qat', 3440],
     ]);
-  });
-
-  it('blames the ranges where fake-quant has the same noise, and the kernels where it has not', () => {
-    expect(buildReport(run).tests[0]?.diagnosis).toMatchObject({ layer: 'dense1/relu', blame: 'ranges' });
-    const layers = test.layers.map((layer) =>
-      layer.name === 'conv2/relu' ? { ...layer, sqnrDb: 12.1, floatSqnrDb: 12 } : layer,
-    );
-    // 12.0 dB in all and 12.1 dB of kernels: 10^-0.01 = 97.7 % of the noise power.
-    const diagnosis = buildReport(withTest({ layers })).tests[0]?.diagnosis;
-    expect(diagnosis).toMatchObject({ layer: 'conv2/relu', blame: 'integer_kernel' });
-    expect(diagnosis?.kernelShare).toBeCloseTo(0.977, 3);
-  });
-});
-
-describe('lints', () => {
-  it('are silent for a sound run', () => {
-    expect(codes(run)).toEqual([]);
-  });
-  it('tell ranges with fewer updates than the moving average remembers', () => {
-    const ranges = qatTraining.level === 'qat' ? qatTraining.ranges.map((range) => ({ ...range, updates: 99 })) : [];
-    expect(codes(withQat({ ranges }))).toEqual(['ranges-not-warm']);
-  });
-  it('tell a delay that ends before the ranges are warm, or never', () => {
-    expect(codes(withQat({ delay: 50 }))).toEqual(['delay-too-short']);
-    expect(codes(withQat({ delay: 1720 }))).toEqual(['delay-too-long']);
-    expect(codes(withQat({ delay: 0 }))).toEqual([]);
-  });
-  it('tell a test split too small for the gate', () => {
-    const small = { top1: 0.985, correct: 197, n: 200 };
-    expect(codes(withTest({ accuracy: { ...test.accuracy, int8: small } }))).toEqual(['n-too-small']);
-  });
-  it('tell what was not measured and what conversion changed', () => {
-    const record = withTest({
-      accuracy: { ...test.accuracy, float: null },
-      litertNote: 'LiteRT did not run: softmax of uint8 is not supported.',
-    });
-    expect(codes(record)).toEqual(['no-baseline', 'litert']);
-    const adjusted = { ...stages.convert, metrics: { ...conversion, adjustments: ['conv1: 2 dead channels'] } };
-    expect(codes({ ...run, stages: [adjusted] })).toEqual(['adjusted']);
   });
 });
 
