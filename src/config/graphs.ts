@@ -44,8 +44,9 @@ export function pipelineGraphs(loaded: LoadedPipeline, level: Level): readonly G
     }
     case 'qat': {
       const batch = (qat?.batch ?? 1) / (qat?.devices.length ?? 1);
-      const { delay = 0, ema_decay: decay = 0.999, merge_ranges: merge = 'mean' } = qat ?? {};
-      trainingGraph(spec, batch, weights, { delay, decay, merge, observe: observed }, untrainedOptimizer, observe);
+      const { delay = 0, ema_decay: decay = 0.999, merge_ranges: merge = 'mean', dropout = 'always' } = qat ?? {};
+      const quantization = { delay, decay, merge, observe: observed, dropout };
+      trainingGraph(spec, batch, weights, quantization, untrainedOptimizer, observe);
       break;
     }
     case 'eval':

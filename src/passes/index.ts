@@ -10,6 +10,7 @@ import { freezeVariables } from './freeze-variables.ts';
 import type { FakeQuantOptions, ObservedSide } from './insert-fake-quant.ts';
 import { insertFakeQuant } from './insert-fake-quant.ts';
 import { prune } from './prune.ts';
+import { stopDropout } from './stop-dropout.ts';
 
 export interface Pass {
   readonly name: string;
@@ -38,10 +39,18 @@ export function floatTrainingPasses(optimizer: OptimizerSpec): readonly Pass[] {
   ];
 }
 
+/** Whether dropout goes on once quantization is applied. */
+export type DropoutInQat = 'always' | 'off_after_delay';
+
 /** The same with fake quantization between the network and its loss. */
-export function qatPasses(options: FakeQuantOptions, optimizer: OptimizerSpec): readonly Pass[] {
+export function qatPasses(
+  options: FakeQuantOptions,
+  optimizer: OptimizerSpec,
+  dropout: DropoutInQat = 'always',
+): readonly Pass[] {
   return [
     { name: 'insert-fake-quant', run: (graph) => insertFakeQuant(graph, options) },
+    ...(dropout === 'off_after_delay' ? [{ name: 'stop-dropout', run: stopDropout }] : []),
     ...floatTrainingPasses(optimizer),
   ];
 }

@@ -8,11 +8,13 @@ import { consumers, producers, valueOf } from '../graph/graph.ts';
 import type { ValueRef } from '../ops/define.ts';
 import { SMALLEST_WEIGHT_RANGE } from '../ops/fake_quant.ts';
 import { ops } from '../ops/index.ts';
+import { removeDropout } from './remove-dropout.ts';
 
 const BITS = 8;
 
 /** Names of the state that quantization adds; the eval graph finds trained ranges by them. */
 export const stepVariable = 'fake_quantization_step';
+export const quantizationActive = `${stepVariable}/active`;
 export const rangeNames = (quantizer: string): { readonly min: string; readonly max: string } => ({
   min: `${quantizer}/min`,
   max: `${quantizer}/max`,
@@ -53,10 +55,12 @@ export interface FakeQuantOptions {
 export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph {
   const { ranges } = options;
   const builder = buildGraph(graph.name, ranges.kind === 'observed' ? 'qat' : 'eval');
-  const readers = consumers(graph);
-  const makers = producers(graph);
+  // Groups are those of the inference graph, which finds the trained ranges by their names.
+  const inference = removeDropout(graph);
+  const readers = consumers(inference);
+  const makers = producers(inference);
   const observesBefore = options.observe === 'before_activation';
-  const joined = joinedValues(graph, readers);
+  const joined = joinedValues(inference, readers);
   const gate = ranges.kind === 'observed' ? quantizationGate(builder, ranges.delay) : null;
   const quantizers: Quantizers = { builder, ranges, gate };
   /** What a reader of the old value reads now. */
@@ -66,6 +70,7 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
 
   for (const name of graph.inputs) {
     const input = builder.input(name, valueOf(graph, name).type);
+    if (!inference.inputs.includes(name)) continue;
     const range = constantRange(builder, `${name}_quant`, options.input);
     renamed.set(name, fakeQuantNode(quantizers, `${name}_quant/fake_quant`, input, range, null).name);
     covering.set(name, range);
@@ -84,8 +89,10 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
     }
     copyNode(builder, node, (input) => renamed.get(input) ?? input);
     const [output] = node.outputs;
+    const before = node.op === 'dropout' ? covering.get(node.inputs[0] ?? '') : undefined;
+    if (before !== undefined) covering.set(node.name, before);
     if (output === undefined || !isActivation(node)) continue;
-    const next = nextInGroup(graph, readers, node);
+    const next = nextInGroup(inference, readers, node);
     if (next !== null && !(observesBefore && ops[next.op].quant.kind === 'activation')) continue;
     if (joined.has(output)) continue;
     const quantizer = `${scopeOf(node.name)}/act_quant`;
@@ -121,7 +128,9 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
         const [input = ''] = node.inputs;
         const maker = makers.get(input);
         const group =
-          maker !== undefined && nextInGroup(graph, readers, maker) === node ? covering.get(input) : undefined;
+          maker !== undefined && nextInGroup(inference, readers, maker)?.name === node.name
+            ? covering.get(input)
+            : undefined;
         if (group !== undefined) {
           // The group was quantized before its activation. What that lets through is on the grid, and so is 0; the 6 of
           // relu6 alone may lie between two codes, up to half a step, which the integer clamp rounds.
@@ -224,7 +233,7 @@ function quantizationGate(builder: GraphBuilder, delay: number): Gate {
   const [step = counter] = builder.node('increment', `${stepVariable}/next`, [counter], {});
   builder.update(stepVariable, step);
   if (delay <= 0) return { step, active: null };
-  const [active = step] = builder.node('reached', `${stepVariable}/active`, [step], { threshold: delay });
+  const [active = step] = builder.node('reached', quantizationActive, [step], { threshold: delay });
   return { step, active };
 }
 

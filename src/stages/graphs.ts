@@ -6,7 +6,7 @@ import type { Graph } from '../graph/graph.ts';
 import type { ModelForm, Weights } from '../models/build.ts';
 import { buildModel } from '../models/build.ts';
 import type { ModelSpec } from '../models/layers.ts';
-import type { FakeQuantOptions, ObservedSide, OptimizerSpec, Pass } from '../passes/index.ts';
+import type { DropoutInQat, FakeQuantOptions, ObservedSide, OptimizerSpec, Pass } from '../passes/index.ts';
 import { evalPasses, floatTrainingPasses, qatPasses, runPasses } from '../passes/index.ts';
 
 export type TensorSource = (name: string, shape?: Shape) => FloatTensor;
@@ -20,6 +20,7 @@ export type QuantizationOptions = {
   readonly decay: number;
   readonly merge: 'mean' | 'min_max';
   readonly observe: ObservedSide;
+  readonly dropout: DropoutInQat;
 } | null;
 
 /**
@@ -42,8 +43,9 @@ export function trainingGraph(
 
 function trainingPasses(spec: ModelSpec, quantization: QuantizationOptions, optimizer: OptimizerSpec): readonly Pass[] {
   if (quantization === null) return floatTrainingPasses(optimizer);
-  const { observe, ...averages } = quantization;
-  return qatPasses({ input: inputRange(spec), ranges: { kind: 'observed', ...averages }, observe }, optimizer);
+  const { observe, dropout, ...averages } = quantization;
+  const options = { input: inputRange(spec), ranges: { kind: 'observed', ...averages }, observe } as const;
+  return qatPasses(options, optimizer, dropout);
 }
 
 /** The float inference graph. */

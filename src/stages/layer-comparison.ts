@@ -32,8 +32,10 @@ export async function compareLayers(
   open: (graph: Graph) => Promise<Session>,
 ): Promise<readonly LayerMetrics[]> {
   const count = Math.min(comparedImages, split.count);
-  const own = new Set(interpreter.graph.nodes.map(({ name }) => name));
-  const layers = interpreter.graph.nodes.map((node) => ({
+  // Rescaling and padding that only the integer graph needs have no counterpart.
+  const nodes = interpreter.graph.nodes.filter(({ name }) => evalGraph.values.has(name));
+  const own = new Set(nodes.map(({ name }) => name));
+  const layers = nodes.map((node) => ({
     node,
     counterpart: counterpartOf(evalGraph, node.name, own),
   }));

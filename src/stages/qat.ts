@@ -42,14 +42,18 @@ export const qat = defineStage({
       ...key('Side of a ReLU or ReLU6 on which ranges are observed; before_activation is for comparison only'),
       default: 'after_activation',
     }),
+    dropout: choice(['always', 'off_after_delay'], {
+      ...key('Whether dropout layers go on once quantization is applied'),
+      default: 'always',
+    }),
   },
 
   async run(config, context, environment) {
     const dataset = environment.dataset();
     const spec = environment.model(dataset);
     const weights = await startingWeights(context.inputs['model'], environment.seed);
-    const { delay, ema_decay: decay, merge_ranges: merge, observe } = config;
-    const quantization = { delay, decay, merge, observe };
+    const { delay, ema_decay: decay, merge_ranges: merge, observe, dropout } = config;
+    const quantization = { delay, decay, merge, observe, dropout };
     const trained = await runTraining(config, spec, dataset, weights, quantization, context, environment);
     // The eval graph's state, less the weight ranges, which it takes from the final weights by itself.
     const trainedTensor = tensorSource(trained.variables, 'the trained weights');

@@ -127,6 +127,7 @@ beforeAll(async () => {
       ema_decay: 0.9,
       merge_ranges: 'mean',
       observe: 'after_activation',
+      dropout: 'always',
       devices: [
         { kind: 'cpu', index: 0 },
         { kind: 'cpu', index: 1 },

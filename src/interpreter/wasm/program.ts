@@ -8,6 +8,7 @@ type TrainingOp =
   | `batch_norm${string}`
   | `softmax_cross_entropy${string}`
   | 'mat_mul'
+  | 'dropout'
   | 'fake_quant'
   | 'observe_range'
   | 'top_1_count'

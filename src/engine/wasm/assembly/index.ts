@@ -5,6 +5,7 @@ import { barrier } from './barrier';
 import { normApply, normGradApply, normGradStatistics, normGradSums, normStatistics, normSums } from './batch-norm';
 import { combineFilterGradient, convolve, filterGradient } from './convolution';
 import { depthwise, depthwiseGradFilter, depthwiseGradInput } from './depthwise';
+import { dropout } from './dropout';
 import { add, copy, expand, relu, reluGrad } from './elementwise';
 import { applyFunction, applyFunctionGrad, l2Normalize, l2NormalizeGrad, multiply, subtract } from './functions';
 import { packPanels } from './gemm';
@@ -146,6 +147,9 @@ export function run(
         break;
       case code.NORM_GRAD_APPLY:
         normGradApply(args, part, parts, scratch);
+        break;
+      case code.DROPOUT:
+        dropout(args, part, parts);
         break;
       case code.FAKE_QUANT:
         fakeQuant(args, part, parts, scratch);
