@@ -67,6 +67,7 @@ describe('a pipeline file', () => {
             ema_decay: 0.999,
             merge_ranges: 'mean',
             observe: 'after_activation',
+            dropout: 'always',
           },
         },
         { name: 'eval', config: { uses: 'save-eval-graph', from: 'qat' } },
