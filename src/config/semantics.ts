@@ -117,6 +117,7 @@ function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic
   if (!('layers' in model)) return [];
   const diagnostics: Diagnostic[] = [];
   const earlier: string[] = [];
+  const read = new Set(model.layers.flatMap((layer) => namedLayers(layer).map(([, name]) => name)));
   for (const [index, layer] of model.layers.entries()) {
     const path = (...fields: readonly string[]) => ['model', 'layers', String(index), ...fields];
     if (earlier.includes(layer.name)) {
@@ -154,6 +155,15 @@ function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic
         place: locate(path('kind'), 'value'),
         message: `${layer.kind} has ${'size' in layer ? 'both `size` and `factor`' : 'neither `size` nor `factor`'}; expected one of them`,
         hint: 'for example `factor: 2`',
+      });
+    }
+    const next = model.layers[index + 1];
+    if (next?.input !== undefined && !read.has(layer.name)) {
+      diagnostics.push({
+        code: 'unread-layer',
+        place: locate(path('kind'), 'value'),
+        message: `nothing takes the output of this layer: the next one takes \`${next.input}\``,
+        hint: 'remove it, or name it in `with` or `input` of a later layer',
       });
     }
     if (layer.kind === 'softmax' && index < model.layers.length - 1) {

@@ -433,6 +433,16 @@ describe('a mistake in a layer', () => {
     ]);
   });
 
+  it('that nothing takes is shown in its place', () => {
+    expect(
+      inLayers(
+        '- { kind: conv_2d, name: one, filters: 3, kernel: 3 }',
+        '- { kind: max_pool_2d, window: 2 }',
+        '- { kind: flatten, input: one }',
+      ),
+    ).toEqual(['p.yaml:14:15 error unread-layer: nothing takes the output of this layer: the next one takes `one`']);
+  });
+
   it('that drops everything, or transposes the batch, is against the schema', () => {
     expect(
       inLayers('- { kind: dropout, rate: 1 }', '- { kind: transpose, permutation: [0, 1] }', '- { kind: flatten }'),
