@@ -117,7 +117,11 @@ function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic
   if (!('layers' in model)) return [];
   const diagnostics: Diagnostic[] = [];
   const earlier: string[] = [];
-  const read = new Set(model.layers.flatMap((layer) => namedLayers(layer).map(([, name]) => name)));
+  const taken = model.layers.flatMap((layer, index) => [
+    ...(layer.input === undefined && index > 0 ? [model.layers[index - 1]?.name] : []),
+    ...namedLayers(layer).map(([, name]) => name),
+  ]);
+  const takers = (name: string): number => taken.filter((other) => other === name).length;
   for (const [index, layer] of model.layers.entries()) {
     const path = (...fields: readonly string[]) => ['model', 'layers', String(index), ...fields];
     if (earlier.includes(layer.name)) {
@@ -158,7 +162,7 @@ function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic
       });
     }
     const next = model.layers[index + 1];
-    if (next?.input !== undefined && !read.has(layer.name)) {
+    if (next?.input !== undefined && takers(layer.name) === 0) {
       diagnostics.push({
         code: 'unread-layer',
         place: locate(path('kind'), 'value'),
@@ -174,12 +178,14 @@ function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic
         hint: 'move it to the end, or leave it out: training works on the scores before it',
       });
     }
-    if (layer.kind === 'batch_norm' && !foldsBatchNorm(model.layers[index - 1])) {
+    const source = layer.input ?? model.layers[index - 1]?.name;
+    const before = model.layers.find(({ name }) => name === source);
+    if (layer.kind === 'batch_norm' && (before === undefined || !foldsBatchNorm(before) || takers(before.name) > 1)) {
       diagnostics.push({
         code: 'batch-norm-not-folded',
         place: locate(path('kind'), 'value'),
         message: 'batch_norm cannot become part of the layer before it, which integer models need',
-        hint: 'put it right behind a convolution or fully_connected layer without activation, or use `batch_norm: true` there',
+        hint: 'put it behind a convolution or fully_connected layer without activation that nothing else takes, or use `batch_norm: true` there',
       });
     }
     earlier.push(layer.name);
@@ -189,9 +195,8 @@ function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic
 
 type WrittenLayer = Extract<PipelineConfig['model'], { readonly layers: unknown }>['layers'][number];
 
-function foldsBatchNorm(before: WrittenLayer | undefined): boolean {
-  if (before === undefined || !('batch_norm' in before)) return false;
-  return before.activation === 'none' && !before.batch_norm;
+function foldsBatchNorm(before: WrittenLayer): boolean {
+  return 'batch_norm' in before && before.activation === 'none' && !before.batch_norm;
 }
 
 function stageDiagnostics(config: PipelineConfig, name: string, stage: StageConfig, locate: Locate): Diagnostic[] {
