@@ -41,7 +41,10 @@ interface Convolution extends Affine {
   readonly padding: 'same' | 'valid';
 }
 
-/** Axes count the batch as 0, as TensorFlow does; no layer touches that one. */
+/**
+ * Axes count the batch as 0, as TensorFlow does; no layer touches that one. There is no split: a layer has one output,
+ * and strided_slice takes a part.
+ */
 type LayerBody =
   | (Convolution & { readonly kind: 'conv_2d'; readonly filters: number; readonly dilation: Pair })
   | (Convolution & {
