@@ -24,7 +24,7 @@ const untrainedRange = { min: 0, max: 6 } as const;
 
 /** The defaults of a qat stage, for a pipeline that has none. */
 const untrainedQuantization: NonNullable<QuantizationOptions> = {
-  ...{ delay: 0, decay: 0.999, merge: 'mean', observe: 'after_activation', scheme: 'int8' },
+  ...{ delay: 0, decay: 0.999, merge: 'mean', observe: 'after_activation', scheme: 'int8', dropout: 'always' },
   batchNorm: { kind: 'kept' },
 };
 

@@ -1,6 +1,7 @@
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { isRecord } from '../core/schema.ts';
 import type { ModelSpec } from '../models/layers.ts';
+import { namedLayers } from '../models/layers.ts';
 import type { ArtifactType } from '../stages/define.ts';
 import type { StageConfig, StageKind } from '../stages/index.ts';
 import { isStageKind, stages as definitions } from '../stages/index.ts';
@@ -117,8 +118,13 @@ function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic
   if (!('layers' in model)) return [];
   const diagnostics: Diagnostic[] = [];
   const earlier: string[] = [];
+  const taken = model.layers.flatMap((layer, index) => [
+    ...(layer.input === undefined && index > 0 ? [model.layers[index - 1]?.name] : []),
+    ...namedLayers(layer).map(([, name]) => name),
+  ]);
+  const takers = (name: string): number => taken.filter((other) => other === name).length;
   for (const [index, layer] of model.layers.entries()) {
-    const path = (field: string) => ['model', 'layers', String(index), field];
+    const path = (...fields: readonly string[]) => ['model', 'layers', String(index), ...fields];
     if (earlier.includes(layer.name)) {
       diagnostics.push({
         code: 'duplicate-layer',
@@ -127,14 +133,42 @@ function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic
         hint: 'give each layer its own name, or none',
       });
     }
-    const named = { with: layer.kind === 'add' ? layer.with : undefined, input: layer.input };
-    for (const [field, other] of Object.entries(named)) {
-      if (other === undefined || earlier.includes(other)) continue;
+    for (const [fields, other] of namedLayers(layer)) {
+      if (earlier.includes(other)) continue;
       diagnostics.push({
         code: 'unknown-layer',
-        place: locate(path(field), 'value'),
-        message: `\`${path(field).join('.')}\` is \`${other}\`, but no earlier layer has that name`,
+        place: locate(path(...fields), 'value'),
+        message: `\`${path(...fields).join('.')}\` is \`${other}\`, but no earlier layer has that name`,
         hint: earlier.length === 0 ? 'the first layer takes the image' : didYouMean(other, earlier),
+      });
+    }
+    const activation = layer.kind === 'activation' ? layer.function : 'activation' in layer ? layer.activation : null;
+    if ('alpha' in layer && activation !== 'leaky_relu') {
+      diagnostics.push({
+        code: 'unused-alpha',
+        place: locate(path('alpha'), 'key'),
+        message: `\`alpha\` is the slope of leaky_relu, but the activation here is ${activation ?? 'none'}`,
+        hint: 'remove it, or choose leaky_relu',
+      });
+    }
+    if (
+      (layer.kind === 'resize_bilinear' || layer.kind === 'resize_nearest_neighbor') &&
+      'size' in layer === 'factor' in layer
+    ) {
+      diagnostics.push({
+        code: 'resize-size',
+        place: locate(path('kind'), 'value'),
+        message: `${layer.kind} has ${'size' in layer ? 'both `size` and `factor`' : 'neither `size` nor `factor`'}; expected one of them`,
+        hint: 'for example `factor: 2`',
+      });
+    }
+    const next = model.layers[index + 1];
+    if (next?.input !== undefined && takers(layer.name) === 0) {
+      diagnostics.push({
+        code: 'unread-layer',
+        place: locate(path('kind'), 'value'),
+        message: `nothing takes the output of this layer: the next one takes \`${next.input}\``,
+        hint: 'remove it, or name it in `with` or `input` of a later layer',
       });
     }
     if (layer.kind === 'softmax' && index < model.layers.length - 1) {
@@ -145,12 +179,14 @@ function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic
         hint: 'move it to the end, or leave it out: training works on the scores before it',
       });
     }
-    if (layer.kind === 'batch_norm' && !foldsBatchNorm(model.layers[index - 1])) {
+    const source = layer.input ?? model.layers[index - 1]?.name;
+    const before = model.layers.find(({ name }) => name === source);
+    if (layer.kind === 'batch_norm' && (before === undefined || !foldsBatchNorm(before) || takers(before.name) > 1)) {
       diagnostics.push({
         code: 'batch-norm-not-folded',
         place: locate(path('kind'), 'value'),
         message: 'batch_norm cannot become part of the layer before it, which integer models need',
-        hint: 'put it right behind a conv_2d or fully_connected layer without activation, or use `batch_norm: true` there',
+        hint: 'put it behind a convolution or fully_connected layer without activation that nothing else takes, or use `batch_norm: true` there',
       });
     }
     earlier.push(layer.name);
@@ -160,9 +196,8 @@ function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic
 
 type WrittenLayer = Extract<PipelineConfig['model'], { readonly layers: unknown }>['layers'][number];
 
-function foldsBatchNorm(before: WrittenLayer | undefined): boolean {
-  if (before?.kind !== 'conv_2d' && before?.kind !== 'fully_connected') return false;
-  return before.activation === 'none' && !before.batch_norm;
+function foldsBatchNorm(before: WrittenLayer): boolean {
+  return 'batch_norm' in before && before.activation === 'none' && !before.batch_norm;
 }
 
 function stageDiagnostics(config: PipelineConfig, name: string, stage: StageConfig, locate: Locate): Diagnostic[] {

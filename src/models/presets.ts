@@ -1,6 +1,6 @@
 import { unreachable } from '../core/assert.ts';
 import type { ModelConfig } from './config.ts';
-import type { Layer, LayerActivation } from './layers.ts';
+import type { Activated, Layer } from './layers.ts';
 
 /** Height and width. */
 type ImageSize = readonly [number, number];
@@ -44,7 +44,7 @@ function convolution(name: string, filters: number, size: number, rest: Partial<
   };
 }
 
-function depthwise(name: string, stride: number, activation: LayerActivation): Layer {
+function depthwise(name: string, stride: number, activation: Activated['activation']): Layer {
   return {
     kind: 'depthwise_conv_2d',
     name,
@@ -59,7 +59,7 @@ function depthwise(name: string, stride: number, activation: LayerActivation): L
   };
 }
 
-const dense = (name: string, units: number, activation: LayerActivation): Layer => ({
+const dense = (name: string, units: number, activation: Activated['activation']): Layer => ({
   kind: 'fully_connected',
   name,
   units,
@@ -154,15 +154,16 @@ function resnet8(filters: number, classes: number, image: ImageSize): readonly L
 }
 
 /**
- * A strided convolution and four depthwise separable ones. MLPerf Tiny's keyword spotter with 64 filters; its dropout
- * is left out.
+ * A strided convolution and four depthwise separable ones. MLPerf Tiny's keyword spotter with 64 filters.
  *
  * @see https://github.com/mlcommons/tiny benchmark/training/keyword_spotting/keras_model.py
  */
 function dsCnn(filters: number, classes: number, image: ImageSize): readonly Layer[] {
   return [
     convolution('conv1', filters, 3, { kernel: [10, 4], stride: [2, 2], batch_norm: true }),
+    { kind: 'dropout', name: 'dropout1', rate: 0.2 },
     ...[1, 2, 3, 4].flatMap((index) => separable(`block${index}`, filters, 1)),
+    { kind: 'dropout', name: 'dropout2', rate: 0.4 },
     averageAll('pool', shrunk(image, 2)),
     ...classifier(classes),
   ];

@@ -6,6 +6,7 @@ import { concatenation } from './concatenation.ts';
 import { conv2d, conv2dGradFilter, conv2dGradInput } from './conv_2d.ts';
 import type { AttrsOf, OpDef } from './define.ts';
 import { depthwiseConv2d, depthwiseConv2dGradFilter, depthwiseConv2dGradInput } from './depthwise_conv_2d.ts';
+import { dropout } from './dropout.ts';
 import { fakeQuant, fakeQuantGrad, observeRange } from './fake_quant.ts';
 import { foldCorrect, foldCorrectGrad, foldFilter, foldFilterGrad } from './folded_batch_norm.ts';
 import { fullyConnected } from './fully_connected.ts';
@@ -98,6 +99,7 @@ const table = {
   softmax,
   quantize,
   dequantize,
+  dropout,
   fake_quant: fakeQuant,
   fake_quant_grad: fakeQuantGrad,
   observe_range: observeRange,

@@ -11,6 +11,7 @@ import { freezeVariables } from './freeze-variables.ts';
 import type { FakeQuantOptions, ObservedSide } from './insert-fake-quant.ts';
 import { insertFakeQuant } from './insert-fake-quant.ts';
 import { prune } from './prune.ts';
+import { stopDropout } from './stop-dropout.ts';
 
 export interface Pass {
   readonly name: string;
@@ -45,14 +46,24 @@ export type BatchNormForm =
   /** From step `freezeDelay` on the moving statistics are used and stay; null never. */
   | { readonly kind: 'folded'; readonly freezeDelay: number | null };
 
+/** Whether dropout goes on once quantization is applied. */
+export type DropoutInQat = 'always' | 'off_after_delay';
+
 export interface QuantizationOptions extends FakeQuantOptions {
+  /** Default always. */
+  readonly dropout?: DropoutInQat;
   /** Default kept. */
   readonly batchNorm?: BatchNormForm;
 }
 
 /** The same with fake quantization between the network and its loss. */
 export function qatPasses(options: QuantizationOptions, optimizer: OptimizerSpec): readonly Pass[] {
-  return [...quantizedForwardPasses(options), ...floatTrainingPasses(optimizer)];
+  const stop = { name: 'stop-dropout', run: stopDropout };
+  return [
+    ...quantizedForwardPasses(options),
+    ...(options.dropout === 'off_after_delay' ? [stop] : []),
+    ...floatTrainingPasses(optimizer),
+  ];
 }
 
 /** The network of level qat in training form, without what learns: observers and statistics run, weights stay. */

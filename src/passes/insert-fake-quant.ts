@@ -10,6 +10,7 @@ import type { FakeQuantAttrs } from '../ops/fake_quant.ts';
 import { ops } from '../ops/index.ts';
 import type { Scheme } from './scheme.ts';
 import { schemes, weightRange } from './scheme.ts';
+import { removeDropout } from './remove-dropout.ts';
 
 const BITS = 8;
 const activationCodes = { narrowRange: false, axis: null } as const;
@@ -18,6 +19,7 @@ const activationCodes = { narrowRange: false, axis: null } as const;
 export const stepVariable = 'fake_quantization_step';
 /** The count of steps, this one included. */
 export const stepCount = `${stepVariable}/next`;
+export const quantizationActive = `${stepVariable}/active`;
 export const rangeNames = (quantizer: string): { readonly min: string; readonly max: string } => ({
   min: `${quantizer}/min`,
   max: `${quantizer}/max`,
@@ -60,10 +62,12 @@ export interface FakeQuantOptions {
 export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph {
   const { ranges } = options;
   const builder = buildGraph(graph.name, ranges.kind === 'observed' ? 'qat' : 'eval');
-  const readers = consumers(graph);
-  const makers = producers(graph);
+  // Groups are those of the inference graph, which finds the trained ranges by their names.
+  const inference = removeDropout(graph);
+  const readers = consumers(inference);
+  const makers = producers(inference);
   const observesBefore = options.observe === 'before_activation';
-  const joined = joinedValues(graph, readers);
+  const joined = joinedValues(inference, readers);
   const gate = ranges.kind === 'observed' ? quantizationGate(builder, ranges.delay) : null;
   const quantizers: Quantizers = { builder, ranges, gate, scheme: options.scheme ?? 'int8' };
   /** What a reader of the old value reads now. */
@@ -73,6 +77,7 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
 
   for (const name of graph.inputs) {
     const input = builder.input(name, valueOf(graph, name).type);
+    if (!inference.inputs.includes(name)) continue;
     const range = constantRange(builder, `${name}_quant`, options.input);
     renamed.set(name, fakeQuantNode(quantizers, `${name}_quant/fake_quant`, input, range, activationCodes).name);
     covering.set(name, range);
@@ -91,8 +96,10 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
     }
     copyNode(builder, node, (input) => renamed.get(input) ?? input);
     const [output] = node.outputs;
+    const before = node.op === 'dropout' ? covering.get(node.inputs[0] ?? '') : undefined;
+    if (before !== undefined) covering.set(node.name, before);
     if (output === undefined || !isActivation(node)) continue;
-    const next = nextInGroup(graph, readers, node);
+    const next = nextInGroup(inference, readers, node);
     if (next !== null && !(observesBefore && ops[next.op].quant.kind === 'activation')) continue;
     if (joined.has(output)) continue;
     const quantizer = `${scopeOf(node.name)}/act_quant`;
@@ -128,7 +135,9 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
         const [input = ''] = node.inputs;
         const maker = makers.get(input);
         const group =
-          maker !== undefined && nextInGroup(graph, readers, maker) === node ? covering.get(input) : undefined;
+          maker !== undefined && nextInGroup(inference, readers, maker)?.name === node.name
+            ? covering.get(input)
+            : undefined;
         if (group !== undefined) {
           // The group was quantized before its activation. What that lets through is on the grid, and so is 0; the 6 of
           // relu6 alone may lie between two codes, up to half a step, which the integer clamp rounds.
@@ -232,7 +241,7 @@ function quantizationGate(builder: GraphBuilder, delay: number): Gate {
   const [step = counter] = builder.node('increment', stepCount, [counter], {});
   builder.update(stepVariable, step);
   if (delay <= 0) return { step, active: null };
-  const [active = step] = builder.node('reached', `${stepVariable}/active`, [step], { threshold: delay });
+  const [active = step] = builder.node('reached', quantizationActive, [step], { threshold: delay });
   return { step, active };
 }
 

@@ -6,7 +6,7 @@ import type { Graph } from '../graph/graph.ts';
 import type { ModelForm, Weights } from '../models/build.ts';
 import { buildModel } from '../models/build.ts';
 import type { ModelSpec } from '../models/layers.ts';
-import type { BatchNormForm, ObservedSide, OptimizerSpec, Pass, Scheme } from '../passes/index.ts';
+import type { BatchNormForm, DropoutInQat, ObservedSide, OptimizerSpec, Pass, Scheme } from '../passes/index.ts';
 import { evalPasses, floatTrainingPasses, qatPasses, runPasses } from '../passes/index.ts';
 
 export type TensorSource = (name: string, shape?: Shape) => FloatTensor;
@@ -29,6 +29,7 @@ export type QuantizationOptions =
       readonly decay: number;
       readonly merge: 'mean' | 'min_max';
       readonly batchNorm: BatchNormForm;
+      readonly dropout: DropoutInQat;
     })
   | null;
 
@@ -52,13 +53,14 @@ export function trainingGraph(
 
 function trainingPasses(spec: ModelSpec, quantization: QuantizationOptions, optimizer: OptimizerSpec): readonly Pass[] {
   if (quantization === null) return floatTrainingPasses(optimizer);
-  const { scheme, observe, batchNorm, ...averages } = quantization;
+  const { scheme, observe, batchNorm, dropout, ...averages } = quantization;
   const options = {
     input: inputRange(spec),
     ranges: { kind: 'observed', ...averages },
     scheme,
     observe,
     batchNorm,
+    dropout,
   } as const;
   return qatPasses(options, optimizer);
 }

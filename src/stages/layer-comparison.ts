@@ -39,11 +39,10 @@ export async function compareLayers(
   open: (graph: Graph) => Promise<Session>,
 ): Promise<readonly LayerMetrics[]> {
   const count = Math.min(comparedImages, split.count);
-  const own = new Set(interpreter.graph.nodes.map(({ name }) => name));
   // What conversion added (a change of scale or type, a pad) has no counterpart and computes nothing new.
-  const layers = interpreter.graph.nodes
-    .filter(({ name }) => evalGraph.values.has(name))
-    .map((node) => ({ node, counterpart: counterpartOf(evalGraph, node.name, own) }));
+  const nodes = interpreter.graph.nodes.filter(({ name }) => evalGraph.values.has(name));
+  const own = new Set(nodes.map(({ name }) => name));
+  const layers = nodes.map((node) => ({ node, counterpart: counterpartOf(evalGraph, node.name, own) }));
   const run: Run = (graph, outputs) => runOnImages(graph, outputs, split, count, normalize, open);
   const fakeQuant = await run(
     evalGraph,

@@ -47,6 +47,10 @@ const quantizationFields = {
     }),
     'folded for uint8, kept for int8',
   ),
+  dropout: choice(['always', 'off_after_delay'], {
+    ...key('Whether dropout layers go on once quantization is applied'),
+    default: 'always',
+  }),
   freeze_bn_delay: Type.Optional(
     Type.Integer({
       ...key('The statistics of batch norm stay as they are from this step on; needs `batch_norm: folded`'),
@@ -113,9 +117,9 @@ export const qat = defineStage({
 
 /** How a stage quantizes, from its fields. */
 export function quantizationOf(config: QatFields): NonNullable<QuantizationOptions> {
-  const { delay, ema_decay: decay, merge_ranges: merge, observe, scheme, batch_norm: kind } = config;
+  const { delay, ema_decay: decay, merge_ranges: merge, observe, scheme, dropout, batch_norm: kind } = config;
   const batchNorm = kind === 'kept' ? { kind } : { kind, freezeDelay: config.freeze_bn_delay ?? null };
-  return { delay, decay, merge, observe, scheme, batchNorm };
+  return { delay, decay, merge, observe, scheme, dropout, batchNorm };
 }
 
 /** The float parent's weights, or fresh ones: then the delay is the float phase. */

@@ -1,4 +1,5 @@
 import { internal } from '../core/assert.ts';
+import { createRandom } from '../core/random.ts';
 import { userError } from '../core/diagnostic.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { tensor } from '../core/tensor.ts';
@@ -8,6 +9,7 @@ import type { Dataset } from '../data/dataset.ts';
 import type { Session } from '../engine/engine.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueOf, variablesOf } from '../graph/graph.ts';
+import { dropoutKeyInput } from '../models/build.ts';
 import { learningRateInput, lossNames } from '../passes/index.ts';
 import type { StageProgress } from '../runner/plan.ts';
 import type { Evaluation } from './evaluate.ts';
@@ -208,7 +210,7 @@ export type BatchFeeds = (step: number) => ReadonlyMap<string, Float32Array>;
 /** Fills one of three buffer sets in turn: two steps may be under way while the next is prepared. */
 export function batchFeeds(
   graph: Graph,
-  options: Pick<TrainOptions, 'batch' | 'seed' | 'schedule'>,
+  options: Pick<TrainOptions, 'batch' | 'replicas' | 'seed' | 'schedule'>,
   { dataset, normalize }: Pick<TrainEnvironment, 'dataset' | 'normalize'>,
   perEpoch: number,
   totalSteps: number,
@@ -232,8 +234,19 @@ export function batchFeeds(
       [input, images],
       [lossNames.labels, labels],
       [learningRateInput, Float32Array.of(learningRateAt(options.schedule, step, totalSteps))],
+      ...(graph.inputs.includes(dropoutKeyInput) ? [[dropoutKeyInput, dropoutKeys(options, step)] as const] : []),
     ]);
   };
+}
+
+/** The key of every replica, from the step and not from a running generator: a resumed training has the same masks. */
+function dropoutKeys({ seed, replicas }: Pick<TrainOptions, 'seed' | 'replicas'>, step: number): Float32Array {
+  const keys = new Float32Array(2 * replicas);
+  for (let replica = 0; replica < replicas; replica++) {
+    const random = createRandom(seed, 'dropout', `step ${step}`, `replica ${replica}`);
+    keys.set([random.below(2 ** 24), random.below(2 ** 24)], 2 * replica);
+  }
+  return keys;
 }
 
 function diverged(dataset: string, step: number, loss: number) {

@@ -70,6 +70,7 @@ describe('a pipeline file', () => {
             scheme: 'int8',
             batch_norm: 'kept',
             reestimate_batch_norm: 0,
+            dropout: 'always',
           },
         },
         { name: 'eval', config: { uses: 'save-eval-graph', from: 'qat' } },

@@ -420,6 +420,87 @@ describe('a mistake in a pipeline file', () => {
   });
 });
 
+describe('a mistake in a layer', () => {
+  const inLayers = (...list: readonly string[]) =>
+    mistakes(edited(['model: { preset: lenet5 }', ['model:\n  layers:', ...list].join('\n    ')])).map(
+      (printed) => printed.split('\n')[0],
+    );
+
+  it('that names another one in a list is shown in its place', () => {
+    expect(
+      inLayers(
+        '- { kind: conv_2d, name: one, filters: 3, kernel: 3 }',
+        '- { kind: conv_2d, name: two, filters: 3, kernel: 3 }',
+        '- { kind: concatenation, with: [one, tow] }',
+        '- { kind: mul, with: too }',
+      ),
+    ).toEqual([
+      'p.yaml:15:42 error unknown-layer: `model.layers.2.with.1` is `tow`, but no earlier layer has that name',
+      'p.yaml:16:26 error unknown-layer: `model.layers.3.with` is `too`, but no earlier layer has that name',
+    ]);
+  });
+
+  it('that gives an alpha to what has none is shown in its place', () => {
+    expect(
+      inLayers(
+        '- { kind: conv_2d, filters: 3, kernel: 3, activation: leaky_relu, alpha: 0.1 }',
+        '- { kind: conv_2d, filters: 3, kernel: 3, activation: relu, alpha: 0.1 }',
+        '- { kind: activation, function: tanh, alpha: 0.1 }',
+      ),
+    ).toEqual([
+      'p.yaml:14:65 error unused-alpha: `alpha` is the slope of leaky_relu, but the activation here is relu',
+      'p.yaml:15:43 error unused-alpha: `alpha` is the slope of leaky_relu, but the activation here is tanh',
+    ]);
+  });
+
+  it('that resizes to no size, or to two, is shown in its place', () => {
+    expect(
+      inLayers(
+        '- { kind: resize_bilinear, factor: 2 }',
+        '- { kind: resize_bilinear }',
+        '- { kind: resize_nearest_neighbor, factor: 2, size: [7, 7] }',
+      ),
+    ).toEqual([
+      'p.yaml:14:15 error resize-size: resize_bilinear has neither `size` nor `factor`; expected one of them',
+      'p.yaml:15:15 error resize-size: resize_nearest_neighbor has both `size` and `factor`; expected one of them',
+    ]);
+  });
+
+  it('that nothing takes is shown in its place', () => {
+    expect(
+      inLayers(
+        '- { kind: conv_2d, name: one, filters: 3, kernel: 3 }',
+        '- { kind: max_pool_2d, window: 2 }',
+        '- { kind: flatten, input: one }',
+      ),
+    ).toEqual(['p.yaml:14:15 error unread-layer: nothing takes the output of this layer: the next one takes `one`']);
+  });
+
+  it('that normalizes what others take too is shown in its place', () => {
+    const folded = 'batch_norm cannot become part of the layer before it, which integer models need';
+    expect(
+      inLayers(
+        '- { kind: conv_2d, name: one, filters: 3, kernel: 3 }',
+        '- { kind: batch_norm }',
+        '- { kind: add, with: one }',
+        '- { kind: batch_norm }',
+      ),
+    ).toEqual([
+      `p.yaml:14:15 error batch-norm-not-folded: ${folded}`,
+      `p.yaml:16:15 error batch-norm-not-folded: ${folded}`,
+    ]);
+  });
+
+  it('that drops everything, or transposes the batch, is against the schema', () => {
+    expect(
+      inLayers('- { kind: dropout, rate: 1 }', '- { kind: transpose, permutation: [0, 1] }', '- { kind: flatten }'),
+    ).toEqual([
+      'p.yaml:13:30 error bad-value: `model.layers.0.rate` is 1; expected less than 1',
+      'p.yaml:14:40 error bad-value: `model.layers.1.permutation.0` is 0; expected at least 1',
+    ]);
+  });
+});
+
 describe('a mistake that the data show', () => {
   const found = (text: string, trainingImages: number, overrides: readonly string[] = []) => {
     const { pipeline, locate } = parsePipeline(text, 'p.yaml', overrides);

@@ -818,6 +818,27 @@ export const samples: { readonly [K in OpName]: readonly Sample<K>[] } = {
     { name: 'to uint8', inputs: [spread([3])], attrs: { dtype: 'uint8' }, outputs: [[3]] },
   ],
   dequantize: [{ name: 'a matrix', inputs: [spread([2, 5])], attrs: {}, outputs: [[2, 5]] }],
+  dropout: [
+    {
+      name: 'a third, late in training',
+      inputs: [spread([3, 7, 5]), values([2], [16777215, 12345])],
+      attrs: { rate: 1 / 3, stream: 4294967295 },
+      outputs: [[3, 7, 5]],
+    },
+    { name: 'nothing', inputs: [spread([9]), values([2], [0, 0])], attrs: { rate: 0, stream: 0 }, outputs: [[9]] },
+    {
+      name: 'still on',
+      inputs: [spread([40]), values([2], [1, 2]), scalar(0)],
+      attrs: { rate: 0.5, stream: 7 },
+      outputs: [[40]],
+    },
+    {
+      name: 'switched off',
+      inputs: [spread([40]), values([2], [1, 2]), scalar(1)],
+      attrs: { rate: 0.5, stream: 7 },
+      outputs: [[40]],
+    },
+  ],
   fake_quant: [
     {
       name: 'one range, values on both sides of it',
@@ -1228,6 +1249,10 @@ export const misfits: { readonly [K in OpName]: readonly Misfit<K>[] } = {
     { inputs: [[2], [2, 3], [], []], attrs: { bits: 8, narrowRange: true, axis: null }, message: ['[2]', '[2,3]'] },
   ],
   observe_range: [],
+  dropout: [
+    { inputs: [[4], []], attrs: { rate: 0.5, stream: 0 }, message: ['[]', '[2]'] },
+    { inputs: [[4], [2]], attrs: { rate: 1, stream: 0 }, message: ['rate is 1', 'less than 1'] },
+  ],
   softmax_cross_entropy: [{ inputs: [[3, 5], [4]], attrs: {}, message: ['[3,5]', '[4]'] }],
   softmax_cross_entropy_grad: [{ inputs: [[], [3, 5], [4]], attrs: {}, message: ['[3,5]', '[4]'] }],
   top_1_count: [

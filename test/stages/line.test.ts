@@ -130,6 +130,7 @@ beforeAll(async () => {
       scheme: 'int8',
       batch_norm: 'kept',
       reestimate_batch_norm: 0,
+      dropout: 'always',
       devices: [
         { kind: 'cpu', index: 0 },
         { kind: 'cpu', index: 1 },

@@ -95,5 +95,5 @@ export const training: Fields<'float-pretrain'> = {
 export const quantization: Fields<'qat'> = {
   ...training,
   ...{ epochs: 1, delay: 4, ema_decay: 0.8, merge_ranges: 'mean', observe: 'after_activation' },
-  ...{ scheme: 'int8', batch_norm: 'kept', reestimate_batch_norm: 0 },
+  ...{ scheme: 'int8', batch_norm: 'kept', reestimate_batch_norm: 0, dropout: 'always' },
 };

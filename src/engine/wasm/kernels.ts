@@ -4,6 +4,7 @@ import type { Shape } from '../../core/tensor.ts';
 import { numElements, sameShape } from '../../core/tensor.ts';
 import { concatenationCopies } from '../../ops/concatenation.ts';
 import type { Conv2dAttrs } from '../../ops/conv_2d.ts';
+import { dropThreshold } from '../../ops/dropout.ts';
 import { SMALLEST_WEIGHT_RANGE } from '../../ops/fake_quant.ts';
 import { slidingWindow } from '../../ops/geometry.ts';
 import { paddingCopy } from '../../ops/pad.ts';
@@ -377,6 +378,15 @@ export const kernels: Kernels = {
     lower: ({ inputs, outputs }) => [
       [{ code: code.TOP_1_COUNT, args: [...regions([...inputs, ...outputs]), ...inputs[0]!.shape] }],
     ],
+  },
+
+  dropout: {
+    elementwise: [0],
+    lower({ inputs: [input, key, off], outputs: [output], attrs: { rate, stream } }) {
+      const operands = [input!.region, key!.region, off?.region ?? 0, output!.region, output!.count];
+      const args = [...operands, stream | 0, dropThreshold(rate), float32Bits(1 / (1 - rate))];
+      return [[{ code: code.DROPOUT, args }]];
+    },
   },
 
   fake_quant: {

@@ -9,6 +9,7 @@ type TrainingOp =
   | `fold_${string}`
   | `softmax_cross_entropy${string}`
   | 'mat_mul'
+  | 'dropout'
   | 'fake_quant'
   | 'observe_range'
   | 'top_1_count'

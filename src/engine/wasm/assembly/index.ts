@@ -5,6 +5,7 @@ import { barrier } from './barrier';
 import { normApply, normGradApply, normGradStatistics, normGradSums, normStatistics, normSums } from './batch-norm';
 import { combineFilterGradient, convolve, filterGradient } from './convolution';
 import { depthwise, depthwiseGradFilter, depthwiseGradInput } from './depthwise';
+import { dropout } from './dropout';
 import { add, copy, expand, relu, reluGrad } from './elementwise';
 import { affineRows, foldCorrectGradTables, foldCorrectTables, foldFactors, foldGammaGrad, scaleChannels } from './folding';
 import { applyFunction, applyFunctionGrad, l2Normalize, l2NormalizeGrad, multiply, subtract } from './functions';
@@ -165,6 +166,9 @@ export function run(
         break;
       case code.AFFINE_ROWS:
         affineRows(args, part, parts);
+        break;
+      case code.DROPOUT:
+        dropout(args, part, parts);
         break;
       case code.FAKE_QUANT:
         fakeQuant(args, part, parts, scratch);
