@@ -50,10 +50,10 @@ export function makePlan(loaded: LoadedPipeline, options: PlanOptions): Plan {
   let dataset: Dataset | null = null;
   const load = (): Dataset => (dataset ??= loadDataset(source, validation));
 
-  const { trainingImages, ...images } = knownSize(source) ?? sizeOf(load());
+  const size = knownSize(source) ?? sizeOf(load());
   const problems = [
-    ...sizeDiagnostics(pipeline, locate, { trainingImages }),
-    ...networkDiagnostics(modelSpec(pipeline, images), locate, 'layers' in pipeline.model),
+    ...sizeDiagnostics(pipeline, locate, size),
+    ...networkDiagnostics(modelSpec(pipeline, size), locate, 'layers' in pipeline.model),
   ];
   if (problems.length > 0) throw new UserError(problems, 64);
 
@@ -71,6 +71,7 @@ export function makePlan(loaded: LoadedPipeline, options: PlanOptions): Plan {
     environment: {
       seed: pipeline.seed,
       dataset: load,
+      augment: pipeline.data.augment,
       model: (data) => modelSpec(pipeline, data),
       open: (graph, replicas) => engine.open(graph, { replicas, threads }),
       threads,
@@ -117,7 +118,8 @@ function planStage({ name, config }: ResolvedStage, shared: Shared): StagePlan {
     config: {
       stage: keyPart(definition.config, config),
       ...(uses.has('model') ? { model: keyPart(modelSchema, pipeline.model) } : {}),
-      ...(uses.has('data') ? { normalize: normalizePart(pipeline.data) } : {}),
+      ...(uses.has('data') ? { normalize: dataPart(pipeline.data, 'normalize') } : {}),
+      ...(uses.has('augment') ? { augment: dataPart(pipeline.data, 'augment') } : {}),
     },
     seeds: uses.has('seed') ? { seed: pipeline.seed } : {},
     environment: uses.has('engine')
@@ -163,10 +165,10 @@ function parentOfStage(byName: ReadonlyMap<string, ResolvedStage['config']>, nam
   return parentOf(present(byName.get(name), `stage ${name}`));
 }
 
-/** Which images there are is in the data's digest; what a pixel means is not. */
-function normalizePart(data: DataConfig): Json {
+/** Which images there are is in the data's digest; what is made of them is not. */
+function dataPart(data: DataConfig, field: 'normalize' | 'augment'): Json {
   const part = keyPart(dataSchema, data) as JsonObject; // data is a map
-  return part['normalize'] ?? internal('data without normalize');
+  return part[field] ?? internal(`data without ${field}`);
 }
 
 /** The network of a pipeline; reads the data for its classes and image size. */

@@ -41,6 +41,22 @@ const common = {
     },
     { ...key('How pixels 0..255 become real numbers: real = scale * (pixel - mean)'), default: {} },
   ),
+  augment: object(
+    {
+      crop: Type.Integer({
+        ...key(
+          'Pixels of black (pixel value 0, before `normalize`) around the image, out of which a window of its own size is cut at a random place',
+        ),
+        minimum: 0,
+        default: 0,
+      }),
+      flip: Type.Boolean({ ...key('Mirror every second image, by chance, left to right'), default: false }),
+    },
+    {
+      ...key('How training images vary from epoch to epoch, by the seed; validation and test images stay as they are'),
+      default: {},
+    },
+  ),
 };
 
 const source = <const S extends string>(name: S) => Type.Literal(name, key('Where the images come from'));

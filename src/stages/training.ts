@@ -75,6 +75,7 @@ export async function runTraining(
     {
       dataset,
       normalize: spec.normalize,
+      augment: environment.augment,
       open: (opened, count) => environment.open(opened, count),
       validate: dataset.validation.count > 0 ? validate : null,
       tracked: activationQuantizers(graph).map((name) => ({ name, ...rangeNames(name) })),

@@ -36,7 +36,12 @@ describe('a pipeline file', () => {
       description: 'optional text',
       seed: 1,
       engine: 'wasm',
-      data: { source: 'mnist', validation: 5000, normalize: { scale: 0.00392156862745098, mean: 0 } },
+      data: {
+        source: 'mnist',
+        validation: 5000,
+        normalize: { scale: 0.00392156862745098, mean: 0 },
+        augment: { crop: 0, flip: false },
+      },
       model: { preset: 'lenet5' },
       stages: [
         {
