@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { internal, present } from '../core/assert.ts';
-import { UserError } from '../core/diagnostic.ts';
+import { UserError, userError } from '../core/diagnostic.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import { packageFile } from '../core/package-file.ts';
 import type { DataConfig } from '../data/config.ts';
@@ -44,22 +44,22 @@ export interface PlanOptions {
  * @throws UserError for data that cannot be read, and for settings that do not fit the data
  */
 export function makePlan(loaded: LoadedPipeline, options: PlanOptions): Plan {
-  const { pipeline, locate, text } = loaded;
+  const { pipeline, text } = loaded;
   const source = dataSource(pipeline.data);
   const validation = { count: pipeline.data.validation, seed: pipeline.seed };
   let dataset: Dataset | null = null;
   const load = (): Dataset => (dataset ??= loadDataset(source, validation));
 
-  const size = knownSize(source) ?? sizeOf(load());
-  const problems = [
-    ...sizeDiagnostics(pipeline, locate, size),
-    ...networkDiagnostics(modelSpec(pipeline, size), locate, 'layers' in pipeline.model),
-  ];
-  if (problems.length > 0) throw new UserError(problems, 64);
+  checkFit(loaded, knownSize(source) ?? sizeOf(load()));
 
-  const files = sourceFiles(source).map(({ name, path }) => {
-    const bytes = readBytes(path, 'check the paths under `data:`');
-    return { name, size: bytes.length, sha256: sha256(bytes) };
+  const files = sourceFiles(source).map((file) => {
+    const bytes = readBytes(file.path, 'check the paths under `data:`');
+    const digest = sha256(bytes);
+    if (file.download !== undefined && digest !== file.download.sha256) {
+      const message = `the file has SHA-256 ${digest}, expected ${file.download.sha256}`;
+      throw userError(file.path, 'wrong-digest', message, 'remove the file to download it again, or correct `sha256`');
+    }
+    return { name: file.name, size: bytes.length, sha256: digest };
   });
   const engine = engines[pipeline.engine];
   const threads = Math.min(options.cores, options.threads ?? pipeline.threads ?? options.cores);
@@ -87,6 +87,20 @@ export function makePlan(loaded: LoadedPipeline, options: PlanOptions): Plan {
     },
     stages: pipeline.stages.map((stage) => planStage(stage, shared)),
   };
+}
+
+/** Checks what can be known of a pipeline without its data. */
+export function checkWithoutData(loaded: LoadedPipeline): void {
+  const size = knownSize(dataSource(loaded.pipeline.data));
+  if (size !== null) checkFit(loaded, size);
+}
+
+function checkFit({ pipeline, locate }: LoadedPipeline, size: DataSize): void {
+  const problems = [
+    ...sizeDiagnostics(pipeline, locate, size),
+    ...networkDiagnostics(modelSpec(pipeline, size), locate, 'layers' in pipeline.model),
+  ];
+  if (problems.length > 0) throw new UserError(problems, 64);
 }
 
 interface Shared {
@@ -171,9 +185,10 @@ function dataPart(data: DataConfig, field: 'normalize' | 'augment'): Json {
   return part[field] ?? internal(`data without ${field}`);
 }
 
-/** The network of a pipeline; reads the data for its classes and image size. */
+/** The network of a pipeline; reads the data where its classes and image size are not known without. */
 export function pipelineModel({ pipeline }: LoadedPipeline): ModelSpec {
-  return modelSpec(pipeline, loadDataset(dataSource(pipeline.data), { count: 0, seed: pipeline.seed }));
+  const source = dataSource(pipeline.data);
+  return modelSpec(pipeline, knownSize(source) ?? loadDataset(source, { count: 0, seed: pipeline.seed }));
 }
 
 /** What of a data set decides whether a pipeline fits it. */

@@ -78,15 +78,15 @@ export function cropAndFlip(
   for (let y = 0; y < height; y++) {
     const fromY = y + top - crop;
     if (fromY < 0 || fromY >= height) continue;
-    const rowStart = fromY * rowBytes + shiftX * channels;
+    let from = fromY * rowBytes + (firstX + shiftX) * channels;
+    const fromEnd = fromY * rowBytes + (endX + shiftX) * channels;
+    const rowTo = y * rowBytes;
     if (!mirrored) {
-      out.set(image.subarray(rowStart + firstX * channels, rowStart + endX * channels), y * rowBytes + firstX * channels);
+      out.set(image.subarray(from, fromEnd), rowTo + firstX * channels);
       continue;
     }
-    for (let x = firstX; x < endX; x++) {
-      const from = rowStart + x * channels;
-      const to = y * rowBytes + (width - 1 - x) * channels;
-      for (let channel = 0; channel < channels; channel++) out[to + channel] = image[from + channel]!;
+    for (let to = rowTo + (width - 1 - firstX) * channels; from < fromEnd; to -= channels) {
+      for (let channel = 0; channel < channels; channel++) out[to + channel] = image[from++]!;
     }
   }
 }

@@ -43,11 +43,12 @@ export function loadDataset(source: DataSource, validation: ValidationOptions): 
   );
   const files = [...contents].map(([name, { bytes }]) => ({ name, size: bytes.length, sha256: sha256(bytes) }));
   const digest = sourceDigest(source, validation, files);
-  const decoded = decode(source, (name) => contents.get(name) ?? internal(`no data file ${name}`));
+  const decoded = decode(source, contents);
   return { ...decoded, ...splitValidation(decoded.train, validation, decoded.name), digest };
 }
 
-function decode(source: DataSource, contentOf: (name: string) => DataContent): DecodedData {
+function decode(source: DataSource, contents: ReadonlyMap<string, DataContent>): DecodedData {
+  const contentOf = (name: string): DataContent => contents.get(name) ?? internal(`no data file ${name}`);
   switch (source.kind) {
     case 'synthetic':
       return makeSynthetic(source);
@@ -56,7 +57,7 @@ function decode(source: DataSource, contentOf: (name: string) => DataContent): D
     case 'idx':
       return decodeIdx(contentOf);
     case 'cifar10':
-      return decodeCifar10(contentOf);
+      return decodeCifar10(contents);
     default:
       return unreachable(source);
   }
@@ -73,5 +74,6 @@ const remedies = {
   synthetic: 'nothing to read',
   mnist: mnistRemedy,
   idx: 'check the paths of the four idx files',
-  cifar10: 'download cifar-10-binary.tar.gz, unpack it, and point `path` to its folder',
+  cifar10:
+    'put cifar-10-binary.tar.gz, or the files in it, into this folder, point `path` to it, or set `download` to get it',
 } as const satisfies Record<DataSource['kind'], string>;

@@ -143,7 +143,7 @@ describe('a pipeline file', () => {
     const source = (text: string) => dataSource(load(edited(['source: mnist', text])).pipeline.data);
     expect(source('source: mnist\n  path: m')).toEqual({ kind: 'mnist', path: '/pipelines/m' });
     expect(source('source: mnist')).toMatchObject({ path: expect.stringMatching(/data.mnist$/) as string });
-    expect(source('source: cifar10\n  path: c')).toEqual({ kind: 'cifar10', path: '/pipelines/c' });
+    expect(source('source: cifar10\n  path: c')).toEqual({ kind: 'cifar10', path: '/pipelines/c', download: null });
     expect(source('source: synthetic\n  train: 6000\n  test: 7\n  seed: 8')).toEqual({
       kind: 'synthetic',
       classes: 10,
