@@ -1,18 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { internal, present } from '../core/assert.ts';
-import { UserError, userError } from '../core/diagnostic.ts';
+import { UserError } from '../core/diagnostic.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import { packageFile } from '../core/package-file.ts';
 import type { DataConfig } from '../data/config.ts';
 import { dataSchema, dataSource } from '../data/config.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { sha256 } from '../data/dataset.ts';
 import type { DataSource } from '../data/load.ts';
-import { loadDataset, sourceDigest, sourceFiles } from '../data/load.ts';
+import { loadDataset, readFiles, sourceDigest } from '../data/load.ts';
 import type { Engine } from '../engine/engine.ts';
 import { referenceEngine } from '../engine/reference.ts';
 import { wasmEngine } from '../engine/wasm/index.ts';
-import { readBytes } from '../files/bytes.ts';
 import { modelSchema } from '../models/config.ts';
 import type { ModelSpec } from '../models/layers.ts';
 import { modelLayers } from '../models/presets.ts';
@@ -52,20 +50,11 @@ export function makePlan(loaded: LoadedPipeline, options: PlanOptions): Plan {
 
   checkFit(loaded, knownSize(source) ?? sizeOf(load()));
 
-  const files = sourceFiles(source).map((file) => {
-    const bytes = readBytes(file.path, 'check the paths under `data:`');
-    const digest = sha256(bytes);
-    if (file.download !== undefined && digest !== file.download.sha256) {
-      const message = `the file has SHA-256 ${digest}, expected ${file.download.sha256}`;
-      throw userError(file.path, 'wrong-digest', message, 'remove the file to download it again, or correct `sha256`');
-    }
-    return { name: file.name, size: bytes.length, sha256: digest };
-  });
   const engine = engines[pipeline.engine];
   const threads = Math.min(options.cores, options.threads ?? pipeline.threads ?? options.cores);
   const shared: Shared = {
     pipeline,
-    dataDigest: sourceDigest(source, validation, files) as Digest, // it begins with `sha256:`
+    dataDigest: sourceDigest(source, validation, readFiles(source)) as Digest, // it begins with `sha256:`
     engine,
     code: readStageManifest(),
     environment: {

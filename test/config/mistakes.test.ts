@@ -19,6 +19,25 @@ describe('a mistake in a pipeline file', () => {
       ),
     ],
     [
+      'a download without its digest',
+      ['source: mnist', 'source: cifar10\n  download: { url: "https://example.org/x" }'],
+      lines(
+        'p.yaml:9:3 error missing-key: `data.download` lacks the key `sha256`',
+        '   9 |   download: { url: "https://example.org/x" }',
+        '     |   ^^^^^^^^',
+        '  hint: `sha256`: SHA-256 of the file as it is sent, in hexadecimal',
+      ),
+    ],
+    [
+      'an address that is none',
+      ['source: mnist', `source: cifar10\n  download: { url: ftp://x, sha256: ${'ab'.repeat(32)} }`],
+      lines(
+        'p.yaml:9:20 error bad-value: `data.download.url` is "ftp://x"; expected a text like `https://example.org/images.gz`',
+        `   9 |   download: { url: ftp://x, sha256: ${'ab'.repeat(32)} }`,
+        '     |                    ^^^^^^^',
+      ),
+    ],
+    [
       'a crop that is no number of pixels',
       ['normalize: { scale: 1/255, mean: 0 }', 'augment: { crop: -1 }'],
       lines(
