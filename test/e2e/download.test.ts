@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { createServer } from 'node:http';
+import { execa } from 'execa';
 import * as qpipe from 'qpipe';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { makeWorkspace } from './workspace.ts';
+import { makeWorkspace, program } from './workspace.ts';
 
 // 32 images of 4 x 4 in two classes: all dark or all bright.
 const count = 32;
@@ -93,6 +94,22 @@ stages:
     space.write('set/labels', files['/images'] ?? '');
     await expect(qpipe.run({ pipeline: space.file('idx.yaml'), ...options() })).rejects.toThrow(
       /set\/labels error wrong-digest: [^]*hint: remove the file to download it again/,
+    );
+  });
+
+  it('is looked for in the folder that QPIPE_DATA or --data names', async () => {
+    const download = `download: { url: http://127.0.0.1/x, sha256: ${'ab'.repeat(32)} }`;
+    const text = space
+      .text('idx.yaml')
+      .replace(/ {2}source: idx[^]*?model:/, `  source: cifar10\n  ${download}\nmodel:`);
+    const pipeline = space.write('cifar10.yaml', text);
+    const validate = async (...args: string[]) => {
+      const options = { cwd: space.folder, env: { QPIPE_DATA: 'from-environment' } };
+      return (await execa(process.execPath, [program, 'validate', pipeline, ...args], options)).stderr;
+    };
+    expect(await validate()).toContain(`${space.file('from-environment/cifar10/cifar-10-binary.tar.gz')} warning`);
+    expect(await validate('--data', 'given')).toContain(
+      `${space.file('given/cifar10/cifar-10-binary.tar.gz')} warning`,
     );
   });
 
