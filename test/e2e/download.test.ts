@@ -102,7 +102,7 @@ stages:
     const text = space
       .text('idx.yaml')
       .replace(/ {2}source: idx[^]*?model:/, `  source: cifar10\n  ${download}\nmodel:`);
-    const pipeline = space.write('cifar10.yaml', text);
+    const pipeline = space.write('cifar10.yaml', text.replace('units: 2', 'units: 10'));
     const validate = async (...args: string[]) => {
       const options = { cwd: space.folder, env: { QPIPE_DATA: 'from-environment' } };
       return (await execa(process.execPath, [program, 'validate', pipeline, ...args], options)).stderr;
