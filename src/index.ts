@@ -20,6 +20,8 @@ export { run } from './cli/run.ts';
 export type { Validation } from './cli/validate.ts';
 export { validate } from './cli/validate.ts';
 
+export type { DownloadProgress } from './data/download.ts';
+
 export type { LoadedPipeline } from './config/load.ts';
 export { loadPipeline, parsePipeline } from './config/load.ts';
 export type { ResolvedPipeline } from './config/resolve.ts';

@@ -32,6 +32,11 @@ const setOption = () =>
     .argParser(collect)
     .default([], 'none');
 
+const dataOption = () =>
+  new Option('--data <folder>', 'data sets that the pipeline gives no path of; default: data, else ../shared/data').env(
+    'QPIPE_DATA',
+  );
+
 function makeProgram(finish: (code: number) => void): Command {
   const program = new Command('qpipe')
     .description('One YAML file to a true int8 .tflite model, and a report that says what quantization cost and where.')
@@ -45,6 +50,7 @@ function makeProgram(finish: (code: number) => void): Command {
     .description('run a pipeline; stages whose result is stored are not run again')
     .argument('<pipeline>', 'pipeline file')
     .addOption(setOption())
+    .addOption(dataOption())
     .option('--runs <folder>', 'folder of the runs', 'runs')
     .option('--store <folder>', 'folder of the stored results', '.qpipe/store')
     .option('--threads <count>', 'threads of the engine, at most one per core; default: all cores', wholeNumber)
@@ -57,10 +63,11 @@ function makeProgram(finish: (code: number) => void): Command {
     .description('check a pipeline and its data without running it')
     .argument('<pipeline>', 'pipeline file')
     .addOption(setOption())
+    .addOption(dataOption())
     .option('--json', 'print the result as JSON')
-    .action(async (pipeline: string, { set, json }: { set: string[]; json?: true }) => {
+    .action(async (pipeline: string, { set, data, json }: { set: string[]; data?: string; json?: true }) => {
       const { validate } = await import('./validate.ts');
-      const result = await validate(pipeline, set);
+      const result = await validate(pipeline, set, data);
       if (json === true) return out(JSON.stringify(result, null, 2));
       for (const warning of result.warnings) note(formatWarning(warning));
       out(`${pipeline} is valid: ${result.stages.map(({ name, kind }) => `${name} (${kind})`).join(', ')}`);
@@ -133,11 +140,12 @@ function makeProgram(finish: (code: number) => void): Command {
     .description("print a pipeline's network at one of its levels, with fresh weights")
     .argument('<pipeline>', 'pipeline file')
     .addOption(setOption())
+    .addOption(dataOption())
     .addOption(new Option('--level <level>', 'which graph').choices([...levels]).default('qat'))
     .option('--each-pass', 'print the graph after every pass on the way')
-    .action(async (pipeline: string, { set, level, eachPass }: { set: string[]; level: Level; eachPass?: true }) => {
+    .action(async (pipeline: string, { eachPass, ...options }: GraphCommandOptions) => {
       const { graphText } = await import('./graph.ts');
-      out(await graphText({ pipeline, set, level, passes: eachPass === true ? 'each' : 'last' }));
+      out(await graphText({ pipeline, ...options, passes: eachPass === true ? 'each' : 'last' }));
     });
 
   return program;
@@ -150,8 +158,16 @@ interface PredictCommandOptions {
   readonly dequantize?: true;
 }
 
+interface GraphCommandOptions {
+  readonly set: readonly string[];
+  readonly data?: string;
+  readonly level: Level;
+  readonly eachPass?: true;
+}
+
 interface RunCommandOptions {
   readonly set: readonly string[];
+  readonly data?: string;
   readonly runs: string;
   readonly store: string;
   readonly threads?: number;
@@ -160,11 +176,8 @@ interface RunCommandOptions {
 }
 
 async function runCommand(pipeline: string, options: RunCommandOptions): Promise<number> {
-  const [{ run }, { jsonProgress, plainProgress, terminalProgress }, { summaryText }] = await Promise.all([
-    import('./run.ts'),
-    import('./progress.ts'),
-    import('./summary.ts'),
-  ]);
+  const [{ run }, { downloadNotes, jsonProgress, plainProgress, terminalProgress }, { summaryText }] =
+    await Promise.all([import('./run.ts'), import('./progress.ts'), import('./summary.ts')]);
   const { default: picocolors } = await import('picocolors');
   // Without a terminal `isTTY` is undefined, which the package would take for its own default.
   const colors = picocolors.createColors(process.stdout.isTTY && process.env['NO_COLOR'] === undefined ? true : false);
@@ -183,7 +196,8 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
   const stop = (): void => abort.abort();
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt).on('SIGPIPE', stop);
   try {
-    const { force, threads, set, runs, store } = options;
+    const { force, threads, set, data, runs, store } = options;
+    const showDownload = downloadNotes(process.stderr);
     const { record, report, folder } = await run({
       pipeline,
       set,
@@ -192,7 +206,12 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
       signal: abort.signal,
       force: force ?? [],
       ...(threads === undefined ? {} : { threads }),
+      ...(data === undefined ? {} : { data }),
       onEvent: (event) => progress.show(event),
+      onDownload: (state) => {
+        if (options.json === true) out(JSON.stringify({ kind: 'download', ...state }));
+        else showDownload(state);
+      },
       onWarning: (warning: Diagnostic) => {
         if (options.json === true) out(JSON.stringify({ kind: 'warning', diagnostic: warning }));
         else note(formatWarning(warning));

@@ -2,14 +2,18 @@ import { randomBytes } from 'node:crypto';
 import os from 'node:os';
 import path from 'node:path';
 import { loadPipeline } from '../config/load.ts';
-import { makePlan } from '../config/plan.ts';
+import { checkWithoutData, makePlan } from '../config/plan.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { UserError } from '../core/diagnostic.ts';
 import { didYouMean } from '../config/suggest.ts';
 import { warnings } from '../config/semantics.ts';
+import { dataSource } from '../data/config.ts';
+import type { DownloadProgress } from '../data/download.ts';
+import { downloadFile, missingFiles } from '../data/download.ts';
+import { sourceFiles } from '../data/load.ts';
 import type { Report } from '../report/report.ts';
 import type { RunEvent } from '../runner/event.ts';
-import { execute } from '../runner/execute.ts';
+import { execute, Interrupted } from '../runner/execute.ts';
 import type { RunRecord } from '../runner/record.ts';
 import { writeReport } from './report.ts';
 import { packageVersion } from './version.ts';
@@ -19,6 +23,8 @@ export interface RunOptions {
   readonly pipeline: string;
   /** Changes to it, each `path=value` as in `stages.qat.delay=1000`. */
   readonly set?: readonly string[];
+  /** Folder of the data sets that the pipeline gives no path of; default: see `loadPipeline`. */
+  readonly data?: string;
   /** Folder of the runs; default `runs` in the current folder. */
   readonly runs?: string;
   /** Folder of the store; default `.qpipe/store` in the current folder. */
@@ -29,6 +35,8 @@ export interface RunOptions {
   readonly force?: readonly string[];
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: RunEvent) => void;
+  /** Of data that are not there yet; comes before all events. */
+  readonly onDownload?: (progress: DownloadProgress) => void;
   /** What is allowed but seldom meant. */
   readonly onWarning?: (warning: Diagnostic) => void;
 }
@@ -41,15 +49,24 @@ export interface RunResult {
 }
 
 /**
- * Runs a pipeline: stages with a result are taken from the store, the others are executed; then the report is
+ * Runs a pipeline: data that are missing are downloaded if it says from where; stages with a result are taken from the store, the others are executed; then the report is
  * written.
  *
  * @returns a record whose status is `pass`, or `fail` when a gate was not met
  * @throws UserError for mistakes in the pipeline or its data; Interrupted after `signal`
  */
 export async function run(options: RunOptions): Promise<RunResult> {
-  const loaded = await loadPipeline(options.pipeline, options.set ?? []);
+  const signal = options.signal ?? new AbortController().signal;
+  const randomHex = (): string => randomBytes(16).toString('hex');
+  const loaded = await loadPipeline(options.pipeline, options.set ?? [], options.data);
   for (const warning of warnings(loaded.pipeline, loaded.locate)) options.onWarning?.(warning);
+  checkWithoutData(loaded);
+  for (const file of missingFiles(sourceFiles(dataSource(loaded.pipeline.data)))) {
+    const onProgress = (progress: DownloadProgress): void => options.onDownload?.(progress);
+    await downloadFile(file, { signal, randomHex, onProgress }).catch((error: unknown) => {
+      throw signal.aborted ? new Interrupted({ cause: error }) : error;
+    });
+  }
   const plan = makePlan(loaded, {
     threads: options.threads ?? null,
     cores: os.availableParallelism(),
@@ -65,9 +82,9 @@ export async function run(options: RunOptions): Promise<RunResult> {
     store: path.resolve(options.store ?? '.qpipe/store'),
     runs,
     emit: (event) => options.onEvent?.(event),
-    signal: options.signal ?? new AbortController().signal,
+    signal,
     clock: () => new Date(),
-    randomHex: () => randomBytes(16).toString('hex'),
+    randomHex,
     force,
     provenance: {
       commandLine: process.argv.slice(2),

@@ -6,13 +6,11 @@ import { packageFile } from '../core/package-file.ts';
 import type { DataConfig } from '../data/config.ts';
 import { dataSchema, dataSource } from '../data/config.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { sha256 } from '../data/dataset.ts';
 import type { DataSource } from '../data/load.ts';
-import { loadDataset, sourceDigest, sourceFiles } from '../data/load.ts';
+import { loadDataset, readFiles, sourceDigest } from '../data/load.ts';
 import type { Engine } from '../engine/engine.ts';
 import { referenceEngine } from '../engine/reference.ts';
 import { wasmEngine } from '../engine/wasm/index.ts';
-import { readBytes } from '../files/bytes.ts';
 import { modelSchema } from '../models/config.ts';
 import type { ModelSpec } from '../models/layers.ts';
 import { modelLayers } from '../models/presets.ts';
@@ -44,35 +42,25 @@ export interface PlanOptions {
  * @throws UserError for data that cannot be read, and for settings that do not fit the data
  */
 export function makePlan(loaded: LoadedPipeline, options: PlanOptions): Plan {
-  const { pipeline, locate, text } = loaded;
+  const { pipeline, text } = loaded;
   const source = dataSource(pipeline.data);
   const validation = { count: pipeline.data.validation, seed: pipeline.seed };
   let dataset: Dataset | null = null;
   const load = (): Dataset => (dataset ??= loadDataset(source, validation));
 
-  const { trainingImages, ...images } = knownSize(source) ?? sizeOf(load());
-  const spec = modelSpec(pipeline, images);
-  const problems = [
-    ...sizeDiagnostics(pipeline, locate, { trainingImages }),
-    ...schemeDiagnostics(pipeline, spec, locate),
-    ...networkDiagnostics(spec, locate, 'layers' in pipeline.model),
-  ];
-  if (problems.length > 0) throw new UserError(problems, 64);
+  checkFit(loaded, knownSize(source) ?? sizeOf(load()));
 
-  const files = sourceFiles(source).map(({ name, path }) => {
-    const bytes = readBytes(path, 'check the paths under `data:`');
-    return { name, size: bytes.length, sha256: sha256(bytes) };
-  });
   const engine = engines[pipeline.engine];
   const threads = Math.min(options.cores, options.threads ?? pipeline.threads ?? options.cores);
   const shared: Shared = {
     pipeline,
-    dataDigest: sourceDigest(source, validation, files) as Digest, // it begins with `sha256:`
+    dataDigest: sourceDigest(source, validation, readFiles(source)) as Digest, // it begins with `sha256:`
     engine,
     code: readStageManifest(),
     environment: {
       seed: pipeline.seed,
       dataset: load,
+      augment: pipeline.data.augment,
       model: (data) => modelSpec(pipeline, data),
       open: (graph, replicas) => engine.open(graph, { replicas, threads }),
       threads,
@@ -88,6 +76,22 @@ export function makePlan(loaded: LoadedPipeline, options: PlanOptions): Plan {
     },
     stages: pipeline.stages.map((stage) => planStage(stage, shared)),
   };
+}
+
+/** Checks what can be known of a pipeline without its data. */
+export function checkWithoutData(loaded: LoadedPipeline): void {
+  const size = knownSize(dataSource(loaded.pipeline.data));
+  if (size !== null) checkFit(loaded, size);
+}
+
+function checkFit({ pipeline, locate }: LoadedPipeline, size: DataSize): void {
+  const spec = modelSpec(pipeline, size);
+  const problems = [
+    ...sizeDiagnostics(pipeline, locate, size),
+    ...schemeDiagnostics(pipeline, spec, locate),
+    ...networkDiagnostics(spec, locate, 'layers' in pipeline.model),
+  ];
+  if (problems.length > 0) throw new UserError(problems, 64);
 }
 
 interface Shared {
@@ -119,7 +123,8 @@ function planStage({ name, config }: ResolvedStage, shared: Shared): StagePlan {
     config: {
       stage: keyPart(definition.config, config),
       ...(uses.has('model') ? { model: keyPart(modelSchema, pipeline.model) } : {}),
-      ...(uses.has('data') ? { normalize: normalizePart(pipeline.data) } : {}),
+      ...(uses.has('data') ? { normalize: dataPart(pipeline.data, 'normalize') } : {}),
+      ...(uses.has('augment') ? { augment: dataPart(pipeline.data, 'augment') } : {}),
     },
     seeds: uses.has('seed') ? { seed: pipeline.seed } : {},
     environment: uses.has('engine')
@@ -165,15 +170,16 @@ function parentOfStage(byName: ReadonlyMap<string, ResolvedStage['config']>, nam
   return parentOf(present(byName.get(name), `stage ${name}`));
 }
 
-/** Which images there are is in the data's digest; what a pixel means is not. */
-function normalizePart(data: DataConfig): Json {
+/** Which images there are is in the data's digest; what is made of them is not. */
+function dataPart(data: DataConfig, field: 'normalize' | 'augment'): Json {
   const part = keyPart(dataSchema, data) as JsonObject; // data is a map
-  return part['normalize'] ?? internal('data without normalize');
+  return part[field] ?? internal(`data without ${field}`);
 }
 
-/** The network of a pipeline; reads the data for its classes and image size. */
+/** The network of a pipeline; reads the data where its classes and image size are not known without. */
 export function pipelineModel({ pipeline }: LoadedPipeline): ModelSpec {
-  return modelSpec(pipeline, loadDataset(dataSource(pipeline.data), { count: 0, seed: pipeline.seed }));
+  const source = dataSource(pipeline.data);
+  return modelSpec(pipeline, knownSize(source) ?? loadDataset(source, { count: 0, seed: pipeline.seed }));
 }
 
 /** What of a data set decides whether a pipeline fits it. */

@@ -2,6 +2,7 @@ import path from 'node:path';
 import { internal } from '../core/assert.ts';
 import type { ParseRule, SchemaNode } from '../core/schema.ts';
 import { chosenSchema, fieldSchema, isRecord } from '../core/schema.ts';
+import { completeData } from '../data/config.ts';
 import { completeLayers } from '../models/config.ts';
 import type { Scheme } from '../passes/index.ts';
 import { parseDevice } from '../stages/devices.ts';
@@ -24,10 +25,12 @@ export interface ResolvedPipeline extends Omit<PipelineConfig, 'stages'> {
  * Parses the texts of a pipeline that fits the schema, defaults filled in, and completes its layers.
  *
  * @param folder of the pipeline file, from which its relative paths start
+ * @param dataFolders where data sets are looked for, absolute paths
  */
-export function parseTexts(validated: unknown, folder: string): PipelineConfig {
+export function parseTexts(validated: unknown, folder: string, dataFolders: readonly string[]): PipelineConfig {
   // The schema's type is by definition what parsing makes of a valid value.
-  const config = parseValue(pipelineSchema, validated, folder) as PipelineConfig;
+  const parsed = parseValue(pipelineSchema, validated, folder) as PipelineConfig;
+  const config = { ...parsed, data: completeData(parsed.data, dataFolders) };
   const { model } = config;
   const complete = { ...config, stages: completeStages(config.stages) };
   return 'layers' in model ? { ...complete, model: { layers: [...completeLayers(model.layers)] } } : complete;
@@ -69,6 +72,10 @@ export function resolve(config: PipelineConfig): ResolvedPipeline {
 
 const parsers: { readonly [R in ParseRule]: (written: unknown, folder: string) => unknown } = {
   device: (written) => parseDevice(String(written)),
+  file: (written, folder) =>
+    isRecord(written)
+      ? { ...written, path: path.resolve(folder, String(written['path'])) }
+      : path.resolve(folder, String(written)),
   fraction: (written) => {
     const [numerator, denominator] = String(written).split('/').map(Number);
     return typeof written === 'number' ? written : Number(numerator) / Number(denominator);

@@ -2,6 +2,7 @@ import type { Diagnostic } from '../core/diagnostic.ts';
 import { isRecord } from '../core/schema.ts';
 import type { ModelSpec } from '../models/layers.ts';
 import { namedLayers } from '../models/layers.ts';
+import type { ImageShape } from '../data/dataset.ts';
 import type { ArtifactType } from '../stages/define.ts';
 import type { StageConfig, StageKind } from '../stages/index.ts';
 import { isStageKind, stages as definitions } from '../stages/index.ts';
@@ -285,13 +286,35 @@ function beginsWithoutFloat(config: PipelineConfig, stage: StageConfig): boolean
 /**
  * What does not fit the data, known once they are loaded.
  *
- * @param trainingImages size of the training split before `data.validation` is taken out
+ * @param size `trainingImages` before `data.validation` is taken out
  */
 export function sizeDiagnostics(
   pipeline: ResolvedPipeline,
   locate: Locate,
-  { trainingImages }: { readonly trainingImages: number },
+  size: { readonly trainingImages: number; readonly image: Pick<ImageShape, 'height' | 'width'> },
 ): Diagnostic[] {
+  return [...cropDiagnostics(pipeline, locate, size.image), ...countDiagnostics(pipeline, locate, size.trainingImages)];
+}
+
+function cropDiagnostics(
+  { data }: ResolvedPipeline,
+  locate: Locate,
+  { height, width }: Pick<ImageShape, 'height' | 'width'>,
+): Diagnostic[] {
+  const { crop } = data.augment;
+  const smallest = Math.min(height, width);
+  if (crop < smallest) return [];
+  return [
+    {
+      code: 'crop-too-large',
+      place: locate(['data', 'augment', 'crop'], 'value'),
+      message: `\`data.augment.crop\` is ${crop}, but the images are ${height}x${width}; a window could miss the image`,
+      hint: `a few pixels, at most ${smallest - 1}; 4 is usual for images of 32x32`,
+    },
+  ];
+}
+
+function countDiagnostics(pipeline: ResolvedPipeline, locate: Locate, trainingImages: number): Diagnostic[] {
   const { validation } = pipeline.data;
   if (validation >= trainingImages) {
     return [

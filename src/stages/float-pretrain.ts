@@ -14,7 +14,7 @@ export const floatPretrain = defineStage({
   description: 'Trains the float model from scratch',
   from: null,
   produces: 'FloatModel/1',
-  uses: ['data', 'model', 'engine', 'seed'],
+  uses: ['data', 'augment', 'model', 'engine', 'seed'],
   inputs: {},
   outputs,
   fields: trainingFields,

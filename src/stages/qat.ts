@@ -67,7 +67,7 @@ export const qat = defineStage({
   description: 'Quantization-aware training, from a float model or from scratch',
   from: { accepts: ['FloatModel/1'], optional: true },
   produces: 'QatModel/1',
-  uses: ['data', 'model', 'engine', 'seed'],
+  uses: ['data', 'augment', 'model', 'engine', 'seed'],
   inputs: { model: { type: 'FloatModel/1', optional: true } },
   outputs,
   fields: {

@@ -3,6 +3,8 @@ import { createRandom } from '../core/random.ts';
 import { userError } from '../core/diagnostic.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { tensor } from '../core/tensor.ts';
+import type { Augmentation, VaryImage } from '../data/augment.ts';
+import { augmentEpoch } from '../data/augment.ts';
 import type { Normalization } from '../data/batches.ts';
 import { epochOrder, fillBatch } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
@@ -34,6 +36,8 @@ export interface TrainOptions {
 export interface TrainEnvironment {
   readonly dataset: Dataset;
   readonly normalize: Normalization;
+  /** Of the images to train on; those to validate with stay as they are. */
+  readonly augment: Augmentation;
   readonly open: (graph: Graph, replicas: number) => Promise<Session>;
   /** Validation at the end of an epoch, with the variables as they are; null without a validation split. */
   readonly validate: ((variables: Variables) => Promise<Evaluation>) | null;
@@ -211,7 +215,7 @@ export type BatchFeeds = (step: number) => ReadonlyMap<string, Float32Array>;
 export function batchFeeds(
   graph: Graph,
   options: Pick<TrainOptions, 'batch' | 'replicas' | 'seed' | 'schedule'>,
-  { dataset, normalize }: Pick<TrainEnvironment, 'dataset' | 'normalize'>,
+  { dataset, normalize, augment }: Pick<TrainEnvironment, 'dataset' | 'normalize' | 'augment'>,
   perEpoch: number,
   totalSteps: number,
 ): BatchFeeds {
@@ -223,13 +227,20 @@ export function batchFeeds(
     images: new Float32Array(options.batch * imageSize),
     labels: new Float32Array(options.batch),
   }));
-  let order: { epoch: number; indices: Uint32Array } = { epoch: -1, indices: new Uint32Array() };
+  let current: { epoch: number; order: Uint32Array; vary: VaryImage | null } | null = null;
   return (step) => {
     const epoch = Math.floor(step / perEpoch);
-    if (order.epoch !== epoch) order = { epoch, indices: epochOrder(dataset.train.count, options.seed, epoch) };
+    if (current?.epoch !== epoch) {
+      const { count } = dataset.train;
+      current = {
+        epoch,
+        order: epochOrder(count, options.seed, epoch),
+        vary: augmentEpoch(count, options.seed, epoch, augment, dataset.image),
+      };
+    }
     const { images, labels } = sets[step % sets.length] ?? internal('no buffer set');
     const start = (step % perEpoch) * options.batch;
-    fillBatch(dataset.train, order.indices, start, options.batch, normalize, images, labels);
+    fillBatch(dataset.train, current.order, start, options.batch, normalize, images, labels, current.vary);
     return new Map([
       [input, images],
       [lossNames.labels, labels],

@@ -49,8 +49,7 @@ export async function runTraining(
   spec: ModelSpec,
   dataset: Dataset,
   weights: InitialWeights,
-  quantization: QuantizationOptions,
-  { change, reestimateBatches }: TrainingExtras,
+  { quantization, change, reestimateBatches }: TrainingMethod,
   context: StageContext,
   environment: StageEnvironment,
 ): Promise<Trained> {
@@ -76,6 +75,7 @@ export async function runTraining(
   const trained = await train(graph, options, {
     dataset,
     normalize: spec.normalize,
+    augment: environment.augment,
     open: (opened, count) => environment.open(opened, count),
     validate: dataset.validation.count > 0 ? validate : null,
     tracked: activationQuantizers(graph).map((name) => ({ name, ...rangeNames(name) })),
@@ -84,9 +84,9 @@ export async function runTraining(
     now: () => environment.now(),
   });
   if (reestimateBatches === 0) return trained;
-  const { normalize } = spec;
+  const images = { dataset, normalize: spec.normalize, augment: environment.augment };
   const { stepsPerEpoch, steps } = trained.metrics;
-  const feeds = batchFeeds(graph, options, { dataset, normalize }, stepsPerEpoch, steps + reestimateBatches);
+  const feeds = batchFeeds(graph, options, images, stepsPerEpoch, steps + reestimateBatches);
   const variables = await reestimateBatchNorm(
     graph,
     trained.variables,
@@ -100,11 +100,15 @@ function* batchesFrom(feeds: BatchFeeds, first: number, count: number): Generato
   for (let index = 0; index < count; index++) yield feeds(first + index);
 }
 
-export interface TrainingExtras {
+/** What a training stage does beyond its common fields. */
+export interface TrainingMethod {
+  readonly quantization: QuantizationOptions;
   readonly change: Schedule['change'];
   /** Batches over which the statistics of batch norm are taken anew after training; 0 keeps the moving averages. */
   readonly reestimateBatches: number;
 }
+
+export const floatTraining: TrainingMethod = { quantization: null, change: null, reestimateBatches: 0 };
 
 /** What of a quantization its eval graph depends on. */
 export function formOf({ scheme, observe, batchNorm }: NonNullable<QuantizationOptions>): QuantizationForm {

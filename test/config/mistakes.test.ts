@@ -20,6 +20,34 @@ describe('a mistake in a pipeline file', () => {
       ),
     ],
     [
+      'a download without its digest',
+      ['source: mnist', 'source: cifar10\n  download: { url: "https://example.org/x" }'],
+      lines(
+        'p.yaml:9:3 error missing-key: `data.download` lacks the key `sha256`',
+        '   9 |   download: { url: "https://example.org/x" }',
+        '     |   ^^^^^^^^',
+        '  hint: `sha256`: SHA-256 of the file as it is sent, in hexadecimal',
+      ),
+    ],
+    [
+      'an address that is none',
+      ['source: mnist', `source: cifar10\n  download: { url: ftp://x, sha256: ${'ab'.repeat(32)} }`],
+      lines(
+        'p.yaml:9:20 error bad-value: `data.download.url` is "ftp://x"; expected a text like `https://example.org/images.gz`',
+        `   9 |   download: { url: ftp://x, sha256: ${'ab'.repeat(32)} }`,
+        '     |                    ^^^^^^^',
+      ),
+    ],
+    [
+      'a crop that is no number of pixels',
+      ['normalize: { scale: 1/255, mean: 0 }', 'augment: { crop: -1 }'],
+      lines(
+        'p.yaml:10:20 error bad-value: `data.augment.crop` is -1; expected at least 0',
+        '  10 |   augment: { crop: -1 }',
+        '     |                    ^^',
+      ),
+    ],
+    [
       'a key that is like no other',
       ['normalize: { scale: 1/255, mean: 0 }', 'normalize: { scale: 1/255, deviation: 0 }'],
       lines(
@@ -504,7 +532,8 @@ describe('a mistake in a layer', () => {
 describe('a mistake that the data show', () => {
   const found = (text: string, trainingImages: number, overrides: readonly string[] = []) => {
     const { pipeline, locate } = parsePipeline(text, 'p.yaml', overrides);
-    return sizeDiagnostics(pipeline, locate, { trainingImages }).map(formatDiagnostic);
+    const image = { height: 28, width: 28 };
+    return sizeDiagnostics(pipeline, locate, { trainingImages, image }).map(formatDiagnostic);
   };
 
   it('is none where everything fits', () => {
@@ -538,6 +567,20 @@ describe('a mistake that the data show', () => {
       ),
     ]);
     expect(found(example, 5064, ['stages.qat.delay=1'])).toEqual([]);
+  });
+
+  it('a crop that could miss the image is shown in its place', () => {
+    const augmented = (crop: number) => edited(['mean: 0 }', `mean: 0 }\n  augment: { crop: ${crop} }`]);
+    expect(found(augmented(27), 60000)).toEqual([]);
+    expect(found(augmented(28), 60000)).toEqual([
+      lines(
+        'p.yaml:11:20 error crop-too-large: `data.augment.crop` is 28, but the images are 28x28; a window could miss ' +
+          'the image',
+        '  11 |   augment: { crop: 28 }',
+        '     |                    ^^',
+        '  hint: a few pixels, at most 27; 4 is usual for images of 32x32',
+      ),
+    ]);
   });
 
   it('a delay longer than the training is shown in its place', () => {

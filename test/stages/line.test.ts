@@ -46,6 +46,7 @@ const spec = {
 const environment: StageEnvironment = {
   seed: 5,
   dataset: () => dataset,
+  augment: { crop: 0, flip: false },
   model: () => spec,
   open: (graph, replicas) => referenceEngine.open(graph, { replicas, threads: 1 }),
   threads: 1,

@@ -39,6 +39,7 @@ export async function runLine({ spec, dataset, pretrain, qat, convert }: LineCon
     seed: 5,
     dataset: () => dataset,
     model: () => spec,
+    augment: { crop: 0, flip: false },
     open: (graph, replicas) => wasmEngine.open(graph, { replicas, threads: 2 }),
     threads: 2,
     now: () => performance.now(),

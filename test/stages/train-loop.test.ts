@@ -34,6 +34,7 @@ async function trainWith(changes: Partial<TrainOptions>, right: readonly number[
   const environment: TrainEnvironment = {
     dataset,
     normalize: spec.normalize,
+    augment: { crop: 0, flip: false },
     open: (opened, replicas) => referenceEngine.open(opened, { replicas, threads: 1 }),
     validate: (variables) => {
       validated.push(variables);
