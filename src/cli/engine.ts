@@ -1,7 +1,8 @@
 import { existsSync, rmSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, readdir, rename, rm, statfs, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rename, rm, statfs, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { execa } from 'execa';
+import { present } from '../core/assert.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { UserError, userError } from '../core/diagnostic.ts';
 import { packageFile } from '../core/package-file.ts';
@@ -13,6 +14,7 @@ import { findProgram, findPython } from './programs.ts';
 import type { Step, StepRunner } from './steps.ts';
 import { quietSteps } from './steps.ts';
 import type { ProbeAnswer } from './tensorflow-probe.ts';
+import { packageJson } from './version.ts';
 
 /** Where TensorFlow's library comes from: a folder, a Python that can import TensorFlow, or a wheel to download. */
 export type LibrarySource =
@@ -58,13 +60,14 @@ export async function installTensorflow(options: InstallOptions = {}): Promise<E
   const home = options.home ?? qpipeHome(env);
   const source = options.source ?? { kind: 'wheel' };
   const signal = options.signal ?? new AbortController().signal;
-  const present = await keptInstall(home, options.existing ?? 'keep');
-  if (present !== null) return present;
+  const kept = await keptInstall(home, options.existing ?? 'keep');
+  if (kept !== null) return kept;
 
   const tools = await findTools(source, home, env);
-  const library = await findLibrary(source, env);
-  const diagnostics = [...missingTools(tools, source), ...('diagnostics' in library ? library.diagnostics : [])];
-  if (diagnostics.length > 0 || 'diagnostics' in library) throw new UserError(diagnostics);
+  const found = source.kind === 'wheel' ? null : await givenLibrary(source, env);
+  const lacks = found !== null && 'diagnostics' in found ? found.diagnostics : [];
+  const diagnostics = [...missingTools(tools, source), ...lacks];
+  if (diagnostics.length > 0) throw new UserError(diagnostics);
 
   const folder = tensorflowFolder(home);
   const work = await writingTo(home, 'the engine', async () => {
@@ -74,12 +77,14 @@ export async function installTensorflow(options: InstallOptions = {}): Promise<E
   const removeNow = (): void => rmSync(work, { recursive: true, force: true, maxRetries: 5 });
   process.once('exit', removeNow);
   try {
-    const build: Build = { work, log: `${folder}.log`, env, python: tools.python ?? 'python3', signal };
+    const library = found === null || 'diagnostics' in found ? wheelLibrary(work) : found;
+    const python = present(tools.python, 'a Python');
+    const build: Build = { work, log: `${folder}.log`, env, python, signal, library };
     let version = '';
     await (options.runSteps ?? quietSteps)([
       ...(library.kind === 'wheel' ? [downloadStep(build)] : []),
       fetchStep(build),
-      buildStep(build, library),
+      buildStep(build),
       {
         title: 'load it and check a product',
         async run() {
@@ -90,6 +95,8 @@ export async function installTensorflow(options: InstallOptions = {}): Promise<E
       },
     ]);
     signal.throwIfAborted();
+    // A temporary folder is its maker's alone; an installed engine may be a group's.
+    await chmod(work, 0o755);
     await replaceFolder(work, folder);
     return { status: 'installed', folder: addonFolder(folder), version };
   } catch (error) {
@@ -190,24 +197,21 @@ export interface Library {
   readonly headers: string;
 }
 
-async function findLibrary(
-  source: LibrarySource,
+interface NoLibrary {
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+async function givenLibrary(
+  source: Exclude<LibrarySource, { kind: 'wheel' }>,
   env: NodeJS.ProcessEnv,
-): Promise<Library | { readonly diagnostics: readonly Diagnostic[] }> {
-  switch (source.kind) {
-    case 'folder':
-      return libraryIn(path.resolve(source.folder));
-    case 'python': {
-      const folder = await tensorflowOf(source.python, env);
-      return typeof folder === 'string' ? libraryIn(folder) : { diagnostics: [folder] };
-    }
-    case 'wheel':
-      return wheelLibrary('.');
-  }
+): Promise<Library | NoLibrary> {
+  if (source.kind === 'folder') return libraryIn(path.resolve(source.folder));
+  const folder = await tensorflowOf(source.python, env);
+  return typeof folder === 'string' ? libraryIn(folder) : { diagnostics: [folder] };
 }
 
 /** The library that a folder holds, or why it holds none. */
-export function libraryIn(folder: string): Library | { readonly diagnostics: readonly Diagnostic[] } {
+export function libraryIn(folder: string): Library | NoLibrary {
   const firstOf = (...files: string[]): string | undefined =>
     files.map((file) => path.join(folder, file)).find((file) => existsSync(file));
   const core = firstOf('libtensorflow_cc.so.2', 'libtensorflow.so.2');
@@ -267,6 +271,7 @@ interface Build {
   readonly log: string;
   readonly env: NodeJS.ProcessEnv;
   readonly python: string;
+  readonly library: Library;
   readonly signal: AbortSignal;
 }
 
@@ -287,7 +292,7 @@ function downloadStep(build: Build): Step {
         purpose: `download ${wheel.requirement}`,
         hint: "check pip's index and network, or give a library: `--lib` or `--python`",
       });
-      const { core, framework, headers } = wheelLibrary(build.work);
+      const { core, framework, headers } = build.library;
       await mkdir(path.dirname(core));
       for (const file of [core, framework, headers]) {
         await rename(path.join(target, 'tensorflow', path.basename(file)), file);
@@ -302,15 +307,12 @@ function fetchStep(build: Build): Step {
   return {
     title: `fetch ${addonPackage}`,
     async run(say) {
-      const own = JSON.parse(await readFile(packageFile('package.json'), 'utf8')) as {
-        peerDependencies: Record<string, string>; // our own package.json
-      };
       await writeFile(path.join(build.work, 'package.json'), '{ "private": true }\n');
       await runProgram(build, say, {
         file: 'npm',
         args: [
           ...['install', '--ignore-scripts', '--no-audit', '--no-fund', '--no-update-notifier'],
-          `${addonPackage}@${own.peerDependencies[addonPackage] ?? 'latest'}`,
+          `${addonPackage}@${present(packageJson().peerDependencies[addonPackage], 'range of the peer dependency')}`,
         ],
         cwd: build.work,
         purpose: `fetch ${addonPackage}`,
@@ -321,14 +323,13 @@ function fetchStep(build: Build): Step {
   };
 }
 
-function buildStep(build: Build, found: Library): Step {
+function buildStep(build: Build): Step {
   return {
     title: 'build the addon',
     async run(say) {
       const folder = addonFolder(build.work);
-      const library = found.kind === 'wheel' ? wheelLibrary(build.work) : found;
       const deps = path.join(folder, 'deps');
-      await linkLibrary(library, deps);
+      await linkLibrary(build.library, deps);
       // Node's own headers spare node-gyp a download.
       const nodeFolder = path.dirname(path.dirname(process.execPath));
       const hasHeaders = existsSync(path.join(nodeFolder, 'include/node/node_api.h'));
@@ -344,7 +345,7 @@ function buildStep(build: Build, found: Library): Step {
       });
       await rm(path.join(folder, 'build'), { recursive: true, force: true });
       await rm(path.join(deps, 'include'));
-      if (library.kind === 'wheel') await rm(library.headers, { recursive: true });
+      if (build.library.kind === 'wheel') await rm(build.library.headers, { recursive: true });
       return 'done';
     },
   };
@@ -429,7 +430,7 @@ interface ProgramCall {
 }
 
 /** @throws UserError with the program's own words */
-async function runProgram({ env, signal, log }: Build, say: Step['run'] extends (say: infer S) => unknown ? S : never, call: ProgramCall): Promise<void> {
+async function runProgram({ env, signal, log }: Build, say: (line: string) => void, call: ProgramCall): Promise<void> {
   signal.throwIfAborted();
   const lines: string[] = [];
   const child = execa(call.file, call.args, {
@@ -443,7 +444,7 @@ async function runProgram({ env, signal, log }: Build, say: Step['run'] extends 
     detached: true,
   });
   const stop = (): void => {
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGTERM');
+    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGTERM');
   };
   signal.addEventListener('abort', stop);
   try {
@@ -455,7 +456,10 @@ async function runProgram({ env, signal, log }: Build, say: Step['run'] extends 
   } catch (error) {
     signal.throwIfAborted();
     await writeFile(log, `${lines.join('\n')}\n`);
-    const reason = lines.find((line) => /\b(error|ERR!)[: ]/i.test(line)) ?? lines.at(-1) ?? (error instanceof Error ? error.message : String(error));
+    const reason =
+      lines.find((line) => /\b(error|ERR!)[: ]/i.test(line)) ??
+      lines.at(-1) ??
+      (error instanceof Error ? error.message : String(error));
     throw userError(log, 'install-failed', `could not ${call.purpose}: ${reason.trim()}`, call.hint);
   } finally {
     signal.removeEventListener('abort', stop);

@@ -7,8 +7,7 @@ import type { Diagnostic } from '../core/diagnostic.ts';
 import { loadAddon } from '../engine/tensorflow/addon.ts';
 
 export type ProbeAnswer =
-  | { readonly version: string; readonly product: readonly number[] }
-  | { readonly diagnostics: readonly Diagnostic[] };
+  { readonly version: string; readonly product: readonly number[] } | { readonly diagnostics: readonly Diagnostic[] };
 
 function answer(folder: string): ProbeAnswer {
   try {
@@ -16,15 +15,17 @@ function answer(folder: string): ProbeAnswer {
     const { binding } = tf.backend();
     const matrix = (...values: number[]) => tf.tensor(Float32Array.from(values), [2, 2]);
     const attribute = (name: string, type: number | string = 0, value: unknown = false) => ({ name, type, value });
-    const product = tf.backend().executeSingleOutput(
-      'MatMul',
-      [
-        attribute('transpose_a', binding['TF_ATTR_BOOL']),
-        attribute('transpose_b', binding['TF_ATTR_BOOL']),
-        attribute('T', binding['TF_ATTR_TYPE'], binding['TF_FLOAT']),
-      ],
-      [matrix(1, 2, 3, 4), matrix(5, 6, 7, 8)],
-    );
+    const product = tf
+      .backend()
+      .executeSingleOutput(
+        'MatMul',
+        [
+          attribute('transpose_a', binding['TF_ATTR_BOOL']),
+          attribute('transpose_b', binding['TF_ATTR_BOOL']),
+          attribute('T', binding['TF_ATTR_TYPE'], binding['TF_FLOAT']),
+        ],
+        [matrix(1, 2, 3, 4), matrix(5, 6, 7, 8)],
+      );
     return { version, product: [...product.dataSync()] };
   } catch (error) {
     if (error instanceof UserError) return { diagnostics: error.diagnostics };
