@@ -90,7 +90,6 @@ export async function installTensorflow(options: InstallOptions = {}): Promise<E
         async run() {
           ({ version } = await probe(addonFolder(work), signal));
           await writeBuildRecord(work, version, library);
-          return version;
         },
       },
     ]);
@@ -298,7 +297,6 @@ function downloadStep(build: Build): Step {
         await rename(path.join(target, 'tensorflow', path.basename(file)), file);
       }
       await rm(target, { recursive: true });
-      return 'done';
     },
   };
 }
@@ -318,7 +316,6 @@ function fetchStep(build: Build): Step {
         purpose: `fetch ${addonPackage}`,
         hint: "check npm's registry and network with `npm ping`",
       });
-      return 'done';
     },
   };
 }
@@ -346,7 +343,6 @@ function buildStep(build: Build): Step {
       await rm(path.join(folder, 'build'), { recursive: true, force: true });
       await rm(path.join(deps, 'include'));
       if (build.library.kind === 'wheel') await rm(build.library.headers, { recursive: true });
-      return 'done';
     },
   };
 }
@@ -450,7 +446,7 @@ async function runProgram({ env, signal, log }: Build, say: (line: string) => vo
   try {
     for await (const line of child.iterable({ from: 'all' })) {
       lines.push(line);
-      if (line.trim() !== '') say(line.trim());
+      if (line.trim() !== '' && !signal.aborted) say(line.trim());
     }
     await rm(log, { force: true });
   } catch (error) {

@@ -3,11 +3,8 @@ import { Listr } from 'listr2';
 /** A part of a longer job that a person may want to watch. */
 export interface Step {
   readonly title: string;
-  /**
-   * @param say shows what it is doing, line by line
-   * @returns what it came to, in a few words
-   */
-  readonly run: (say: (line: string) => void) => Promise<string>;
+  /** @param say shows what it is doing, line by line */
+  readonly run: (say: (line: string) => void) => Promise<void>;
 }
 
 /** Runs steps one after the other, and shows them. A step that throws is the last. */
@@ -22,7 +19,8 @@ export function plainSteps(write: (line: string) => void): StepRunner {
   return async (steps) => {
     for (const { title, run } of steps) {
       write(`${title}: started`);
-      write(`${title}: ${await run(() => undefined)}`);
+      const seconds = await secondsOf(run(() => undefined));
+      write(`${title}: ${timeText(seconds)}`);
     }
   };
 }
@@ -32,8 +30,8 @@ export function jsonSteps(write: (line: string) => void): StepRunner {
   return async (steps) => {
     for (const { title, run } of steps) {
       write(JSON.stringify({ kind: 'step-started', step: title }));
-      const result = await run((line) => write(JSON.stringify({ kind: 'step-output', step: title, line })));
-      write(JSON.stringify({ kind: 'step-finished', step: title, result }));
+      const seconds = await secondsOf(run((line) => write(JSON.stringify({ kind: 'step-output', step: title, line }))));
+      write(JSON.stringify({ kind: 'step-finished', step: title, seconds }));
     }
   };
 }
@@ -47,8 +45,8 @@ export function terminalSteps(terminal: { readonly columns?: number }): StepRunn
       steps.map(({ title, run }) => ({
         title,
         task: async (_context: unknown, task) => {
-          const result = await run((line) => (task.output = line.slice(0, width)));
-          task.title = `${title}  ${result}`;
+          const seconds = await secondsOf(run((line) => void (task.output = line.slice(0, width))));
+          task.title = `${title}  ${timeText(seconds)}`;
         },
         rendererOptions: { outputBar: 1 },
       })),
@@ -61,3 +59,11 @@ export function terminalSteps(terminal: { readonly columns?: number }): StepRunn
     await list.run();
   };
 }
+
+async function secondsOf(work: Promise<void>): Promise<number> {
+  const start = performance.now();
+  await work;
+  return (performance.now() - start) / 1000;
+}
+
+const timeText = (seconds: number): string => `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
