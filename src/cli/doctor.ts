@@ -8,6 +8,7 @@ import { findAddon } from '../engine/tensorflow/addon.ts';
 import { probe } from './engine.ts';
 import { qpipeHome } from './home.ts';
 import { findProgram } from './programs.ts';
+import { wrap } from './summary.ts';
 import { packageJson } from './version.ts';
 
 /** What one part of qpipe needs, and whether it is there. */
@@ -167,22 +168,23 @@ export function healthText({ checks }: Health, columns: number, colors: ReturnTy
   const marks = { ok: colors.green('ok'), absent: colors.yellow('absent'), broken: colors.red('broken') };
   const rows = checks.map(({ name, status, found, remedy }) => ({
     name,
-    mark: marks[status],
-    text: [found, ...(remedy === null ? [] : [`remedy: ${remedy}`])].join('\n'),
+    status,
+    lines: [...found.split('\n'), ...(remedy === null ? [] : [`remedy: ${remedy}`])],
   }));
-  const longest = (texts: readonly string[]): number =>
-    Math.max(...texts.flatMap((text) => text.split('\n')).map((line) => line.length));
-  // With each cell's spaces and the lines between: 2 each for three columns, and 4.
-  const others = longest(checks.map(({ name }) => name)) + longest(checks.map(({ status }) => status)) + 10;
-  const width = Math.min(longest(rows.map(({ text }) => text)), Math.max(20, columns - others));
+  const longest = (texts: readonly string[]): number => Math.max(...texts.map((text) => text.length));
+  // Beside the texts: two spaces in each of three columns, and four lines between and around them.
+  const others = longest(rows.map(({ name }) => name)) + longest(rows.map(({ status }) => status)) + 10;
+  const width = Math.min(longest(rows.flatMap(({ lines }) => lines)), Math.max(20, columns - others));
   const table = new Table({
     head: ['part', 'status', 'what is there'],
     colWidths: [null, null, width + 2],
     wordWrap: true,
-    // A path has no words.
+    // What is left to break is a path, which has no words.
     wrapOnWordBoundary: false,
     style: { head: [], border: [], compact: true },
   });
-  table.push(...rows.map(({ name, mark, text }) => [name, mark, text]));
+  for (const { name, status, lines } of rows) {
+    table.push([name, marks[status], lines.flatMap((line) => wrap(line, width)).join('\n')]);
+  }
   return table.toString();
 }

@@ -45,7 +45,8 @@ export function summaryText(
   return lines.join('\n');
 }
 
-function wrap(text: string, columns: number): string[] {
+/** Breaks a sentence between words; a longer word stays whole. */
+export function wrap(text: string, columns: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(' ')) {
     const line = lines.at(-1);
