@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { UserError, formatDiagnostic, formatWarning } from '../core/diagnostic.ts';
 import { levels } from '../graph/graph.ts';
@@ -148,7 +148,42 @@ function makeProgram(finish: (code: number) => void): Command {
       out(await graphText({ pipeline, ...options, passes: eachPass === true ? 'each' : 'last' }));
     });
 
+  program
+    .command('engine')
+    .description('what an engine needs besides the npm packages')
+    .command('install')
+    .description("build TensorFlow's addon where npm's own install cannot")
+    .addArgument(new Argument('<engine>', 'which engine').choices(['tensorflow']))
+    .addOption(
+      new Option('--lib <folder>', 'folder of libtensorflow_cc.so.2 or libtensorflow.so.2').conflicts('python'),
+    )
+    .option('--python <program>', 'a Python with TensorFlow, whose library is used; default: download a wheel')
+    .option('--force', 'build again even if there is one that works')
+    .option('--json', 'print the steps and the result as JSON lines')
+    .action(async (_engine: string, options: EngineInstallCommandOptions) => {
+      finish(await engineInstallCommand(options));
+    });
+
+  program
+    .command('doctor')
+    .description('check this machine: what is there, what is missing, what to do')
+    .option('--json', 'print the result as JSON')
+    .action(async ({ json }: { json?: true }) => {
+      const { doctor, healthText } = await import('./doctor.ts');
+      const health = await doctor();
+      const columns = process.stdout.isTTY ? process.stdout.columns : Infinity;
+      out(json === true ? JSON.stringify(health, null, 2) : healthText(health, columns, await terminalColors()));
+      finish(health.ok ? exitCodes.ok : exitCodes.failed);
+    });
+
   return program;
+}
+
+interface EngineInstallCommandOptions {
+  readonly lib?: string;
+  readonly python?: string;
+  readonly force?: true;
+  readonly json?: true;
 }
 
 interface PredictCommandOptions {
@@ -178,23 +213,14 @@ interface RunCommandOptions {
 async function runCommand(pipeline: string, options: RunCommandOptions): Promise<number> {
   const [{ run }, { downloadNotes, jsonProgress, plainProgress, terminalProgress }, { summaryText }] =
     await Promise.all([import('./run.ts'), import('./progress.ts'), import('./summary.ts')]);
-  const { default: picocolors } = await import('picocolors');
-  // Without a terminal `isTTY` is undefined, which the package would take for its own default.
-  const colors = picocolors.createColors(process.stdout.isTTY && process.env['NO_COLOR'] === undefined ? true : false);
+  const colors = await terminalColors();
   const progress =
     options.json === true
       ? jsonProgress(out)
       : process.stdout.isTTY
         ? terminalProgress(process.stdout)
         : plainProgress(out);
-  const abort = new AbortController();
-  const interrupt = (): void => {
-    // The second Ctrl-C does not wait for the step to end.
-    if (abort.signal.aborted) process.exit(exitCodes.interrupted);
-    abort.abort();
-  };
-  const stop = (): void => abort.abort();
-  process.on('SIGINT', interrupt).on('SIGTERM', interrupt).on('SIGPIPE', stop);
+  const interruption = onInterrupt();
   try {
     const { force, threads, set, data, runs, store } = options;
     const showDownload = downloadNotes(process.stderr);
@@ -203,7 +229,7 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
       set,
       runs,
       store,
-      signal: abort.signal,
+      signal: interruption.signal,
       force: force ?? [],
       ...(threads === undefined ? {} : { threads }),
       ...(data === undefined ? {} : { data }),
@@ -227,9 +253,64 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
     await progress.finish();
     throw error;
   } finally {
-    // The reader may leave until the very end.
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    interruption.end();
   }
+}
+
+async function engineInstallCommand({ lib, python, force, json }: EngineInstallCommandOptions): Promise<number> {
+  const [{ installTensorflow }, { jsonSteps, plainSteps, terminalSteps }, { Interrupted }] = await Promise.all([
+    import('./engine.ts'),
+    import('./steps.ts'),
+    import('../runner/execute.ts'),
+  ]);
+  const interruption = onInterrupt();
+  try {
+    const result = await installTensorflow({
+      source:
+        lib !== undefined
+          ? { kind: 'folder', folder: lib }
+          : python !== undefined
+            ? { kind: 'python', python }
+            : { kind: 'wheel' },
+      existing: force === true ? 'replace' : 'keep',
+      signal: interruption.signal,
+      runSteps: json === true ? jsonSteps(out) : process.stdout.isTTY ? terminalSteps(process.stdout) : plainSteps(out),
+    });
+    if (json === true) out(JSON.stringify({ kind: 'result', ...result }));
+    else if (result.status === 'present')
+      out(`${result.version} is there already, and works: ${result.folder}\n\`--force\` builds it again`);
+    else out(`${result.version} is installed: ${result.folder}\nuse it with \`engine: tensorflow\` in a pipeline`);
+    return exitCodes.ok;
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    note('interrupted; nothing of it is kept');
+    return exitCodes.interrupted;
+  } finally {
+    interruption.end();
+  }
+}
+
+/** A signal for what can be stopped; until `end`, Ctrl-C and the like raise it. */
+function onInterrupt(): { readonly signal: AbortSignal; readonly end: () => void } {
+  const abort = new AbortController();
+  const interrupt = (): void => {
+    // The second Ctrl-C does not wait for the step to end.
+    if (abort.signal.aborted) process.exit(exitCodes.interrupted);
+    abort.abort();
+  };
+  const stop = (): void => abort.abort();
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt).on('SIGPIPE', stop);
+  return {
+    signal: abort.signal,
+    // The reader may leave until the very end.
+    end: () => void process.off('SIGINT', interrupt).off('SIGTERM', interrupt),
+  };
+}
+
+async function terminalColors() {
+  const { default: picocolors } = await import('picocolors');
+  // Without a terminal `isTTY` is undefined, which the package would take for its own default.
+  return picocolors.createColors(process.stdout.isTTY && process.env['NO_COLOR'] === undefined ? true : false);
 }
 
 /** Prints a failure as its reader needs it and gives the exit code. */

@@ -61,7 +61,8 @@ function lintLines(report: Report, columns: number, colors: ReturnType<typeof cr
   return more > 0 ? [...lines, `${' '.repeat(margin)}and ${more} more in the report`] : lines;
 }
 
-function wrap(text: string, columns: number): string[] {
+/** Breaks a sentence between words; a longer word stays whole. */
+export function wrap(text: string, columns: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(' ')) {
     const line = lines.at(-1);

@@ -4,7 +4,7 @@ import { defineStage } from './define.ts';
 import { writeOutput } from './files.ts';
 import { floatGraph } from './graphs.ts';
 import type { TrainMetrics } from './metrics.ts';
-import { inferenceTensors, runTraining, trainingFields } from './training.ts';
+import { floatTraining, inferenceTensors, runTraining, trainingFields } from './training.ts';
 
 const outputs = { model: { type: 'FloatModel/1', file: 'float_model.safetensors' } } as const;
 
@@ -23,14 +23,12 @@ export const floatPretrain = defineStage({
     const dataset = environment.dataset();
     const spec = environment.model(dataset);
     const weights = { kind: 'random', seed: environment.seed } as const;
-    const extras = { change: null, reestimateBatches: 0 };
     const { variables, metrics } = await runTraining(
       config,
       spec,
       dataset,
       weights,
-      null,
-      extras,
+      floatTraining,
       context,
       environment,
     );

@@ -93,11 +93,12 @@ export const qat = defineStage({
     const { learning_rate_at_delay } = config;
     const quantization = quantizationOf(config);
     const { delay, decay } = quantization;
-    const extras = {
+    const method = {
+      quantization,
       change: learning_rate_at_delay === undefined ? null : { step: delay, learningRate: learning_rate_at_delay },
       reestimateBatches: config.reestimate_batch_norm,
     };
-    const trained = await runTraining(config, spec, dataset, weights, quantization, extras, context, environment);
+    const trained = await runTraining(config, spec, dataset, weights, method, context, environment);
     // The network's own variables and the ranges of activations; the eval graph takes those of weights by itself.
     const trainedTensor = tensorSource(trained.variables, 'the trained weights');
     const form = formOf(quantization);
