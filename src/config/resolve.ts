@@ -28,7 +28,7 @@ export function parseTexts(validated: unknown, folder: string): PipelineConfig {
   // The schema's type is by definition what parsing makes of a valid value.
   const config = parseValue(pipelineSchema, validated, folder) as PipelineConfig;
   const { model } = config;
-  return 'layers' in model ? { ...config, model: { layers: [...completeLayers(model.layers)] } } : config;
+  return 'layers' in model ? { ...config, model: { ...model, layers: [...completeLayers(model.layers)] } } : config;
 }
 
 /** Puts the stages in order; `config` has passed the semantic checks. */

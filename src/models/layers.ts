@@ -51,9 +51,13 @@ type LayerBody =
   | { readonly kind: 'activation'; readonly function: 'relu' | 'relu6' }
   | { readonly kind: 'add'; readonly with: string; readonly activation: LayerActivation };
 
+/** What the output is for: scores of classes, or the image itself, given back through a narrow place. */
+export type Task = 'classify' | 'reconstruct';
+
 /** What a trained network is, apart from its weights: enough to build its graph again. */
 export interface ModelSpec {
   readonly name: string;
+  readonly task: Task;
   readonly layers: readonly Layer[];
   /** Height, width, channels. */
   readonly image: readonly [number, number, number];

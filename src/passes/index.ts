@@ -2,6 +2,7 @@
 import type { Graph } from '../graph/graph.ts';
 import { verify } from '../graph/verify.ts';
 import { addGradients } from './add-gradients.ts';
+import type { Loss } from './add-loss.ts';
 import { addLoss } from './add-loss.ts';
 import type { OptimizerSpec } from './add-optimizer.ts';
 import { addOptimizer } from './add-optimizer.ts';
@@ -30,19 +31,19 @@ export function runPasses(
 }
 
 /** From a network in training form to a graph whose one run is one step of float training. */
-export function floatTrainingPasses(optimizer: OptimizerSpec): readonly Pass[] {
+export function floatTrainingPasses(optimizer: OptimizerSpec, loss: Loss = 'softmax_cross_entropy'): readonly Pass[] {
   return [
-    { name: 'add-loss', run: addLoss },
+    { name: 'add-loss', run: (graph) => addLoss(graph, loss) },
     { name: 'add-gradients', run: addGradients },
     { name: 'add-optimizer', run: (graph) => addOptimizer(graph, optimizer) },
   ];
 }
 
 /** The same with fake quantization between the network and its loss. */
-export function qatPasses(options: FakeQuantOptions, optimizer: OptimizerSpec): readonly Pass[] {
+export function qatPasses(options: FakeQuantOptions, optimizer: OptimizerSpec, loss?: Loss): readonly Pass[] {
   return [
     { name: 'insert-fake-quant', run: (graph) => insertFakeQuant(graph, options) },
-    ...floatTrainingPasses(optimizer),
+    ...floatTrainingPasses(optimizer, loss),
   ];
 }
 
@@ -67,4 +68,4 @@ export { removeFakeQuant } from './remove-fake-quant.ts';
 export { logitsOf, lossNames } from './add-loss.ts';
 export { learningRateInput } from './add-optimizer.ts';
 export { rangeNames, stepVariable } from './insert-fake-quant.ts';
-export type { FakeQuantOptions, ObservedSide, OptimizerSpec };
+export type { FakeQuantOptions, Loss, ObservedSide, OptimizerSpec };

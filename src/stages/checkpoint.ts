@@ -17,6 +17,11 @@ export interface ModelFile {
   readonly observe?: ObservedSide;
 }
 
+/** A file without a task is of a time when there was one only. */
+interface WrittenFile extends Omit<ModelFile, 'spec' | 'tensors'> {
+  readonly spec: Omit<ModelSpec, 'task'> & Partial<Pick<ModelSpec, 'task'>>;
+}
+
 const metadataKey = 'qpipe';
 
 export function encodeModelFile({ level, spec, tensors, observe }: ModelFile): Uint8Array {
@@ -32,8 +37,8 @@ export async function readModelFile(path: string): Promise<Required<ModelFile>> 
     throw userError(path, 'not-a-model', 'the file has no qpipe metadata', 'give the checkpoint of a training stage');
   }
   // Our own writer made the text, and the digest of the file was checked.
-  const { level, spec, observe = 'after_activation' } = JSON.parse(text) as Omit<ModelFile, 'tensors'>;
-  return { level, spec, tensors, observe };
+  const { level, spec, observe = 'after_activation' } = JSON.parse(text) as WrittenFile;
+  return { level, spec: { ...spec, task: spec.task ?? 'classify' }, tensors, observe };
 }
 
 /** Looks variables up by name and checks their shape. */

@@ -5,8 +5,8 @@ import type { FloatTensor, Shape } from '../core/tensor.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { ModelForm, Weights } from '../models/build.ts';
 import { buildModel } from '../models/build.ts';
-import type { ModelSpec } from '../models/layers.ts';
-import type { FakeQuantOptions, ObservedSide, OptimizerSpec, Pass } from '../passes/index.ts';
+import type { ModelSpec, Task } from '../models/layers.ts';
+import type { FakeQuantOptions, Loss, ObservedSide, OptimizerSpec, Pass } from '../passes/index.ts';
 import { evalPasses, floatTrainingPasses, qatPasses, runPasses } from '../passes/index.ts';
 
 export type TensorSource = (name: string, shape?: Shape) => FloatTensor;
@@ -40,10 +40,16 @@ export function trainingGraph(
   return runPasses(model, trainingPasses(spec, quantization, optimizer), observe);
 }
 
+const losses: { readonly [T in Task]: Loss } = {
+  classify: 'softmax_cross_entropy',
+  reconstruct: 'mean_squared_error',
+};
+
 function trainingPasses(spec: ModelSpec, quantization: QuantizationOptions, optimizer: OptimizerSpec): readonly Pass[] {
-  if (quantization === null) return floatTrainingPasses(optimizer);
+  const loss = losses[spec.task];
+  if (quantization === null) return floatTrainingPasses(optimizer, loss);
   const { observe, ...averages } = quantization;
-  return qatPasses({ input: inputRange(spec), ranges: { kind: 'observed', ...averages }, observe }, optimizer);
+  return qatPasses({ input: inputRange(spec), ranges: { kind: 'observed', ...averages }, observe }, optimizer, loss);
 }
 
 /** The float inference graph. */

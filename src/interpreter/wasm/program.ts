@@ -7,6 +7,7 @@ type TrainingOp =
   | `${string}_update`
   | `batch_norm${string}`
   | `softmax_cross_entropy${string}`
+  | 'mean_squared_error'
   | 'mat_mul'
   | 'fake_quant'
   | 'observe_range'

@@ -8,7 +8,16 @@ import { depthwise, depthwiseGradFilter, depthwiseGradInput } from './depthwise'
 import { add, copy, expand, relu, reluGrad } from './elementwise';
 import { applyFunction, applyFunctionGrad, l2Normalize, l2NormalizeGrad, multiply, subtract } from './functions';
 import { packPanels } from './gemm';
-import { crossEntropyGrad, crossEntropyRows, crossEntropySum, softmax, top1Count } from './loss';
+import {
+  crossEntropyGrad,
+  crossEntropyRows,
+  crossEntropySum,
+  softmax,
+  squaredErrorGrad,
+  squaredErrorMean,
+  squaredErrorSlices,
+  top1Count,
+} from './loss';
 import { copyStrided, fill } from './move';
 import { adamUpdate, crossReplica, increment, momentumUpdate, movingAverage, reached, zeroDebias } from './optimizer';
 import { averagePool, averagePoolGrad, maxPool, maxPoolGrad } from './pool';
@@ -170,6 +179,15 @@ export function run(
         break;
       case code.TOP_1_COUNT:
         top1Count(args, part);
+        break;
+      case code.SQUARED_ERROR_SLICES:
+        squaredErrorSlices(args, part, parts);
+        break;
+      case code.SQUARED_ERROR_MEAN:
+        squaredErrorMean(args, part);
+        break;
+      case code.SQUARED_ERROR_GRAD:
+        squaredErrorGrad(args, part, parts);
         break;
       case code.INCREMENT:
         increment(args, part);
