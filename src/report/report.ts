@@ -1,21 +1,23 @@
-import { type Static, Type } from '@sinclair/typebox';
+import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { unreachable } from '../core/assert.ts';
 import type { Json } from '../core/json.ts';
 import { object } from '../core/schema.ts';
 import { exp } from '../core/math.ts';
 import { type RunRecord, runRecordSchema, type StageRecord, stageRecordSchema } from '../runner/record.ts';
 import {
+  ClassifyTest,
   ConvertMetrics,
   Gate,
   ModelFile,
   nullable,
   readStageMetrics,
+  ReconstructTest,
   type RuntimeName,
-  TestMetrics,
+  type TestMetrics,
   TrainMetrics,
 } from '../stages/metrics.ts';
-import { bytes, fixed, integer, percent, points } from './format.ts';
-import { mcnemarExact, wilsonInterval } from './statistics.ts';
+import { bytes, fixed, integer, percent, points, significant } from './format.ts';
+import { mcnemarExact, meanInterval, wilsonInterval } from './statistics.ts';
 
 const Measured = object({
   top1: Type.Number({ minimum: 0, maximum: 1 }),
@@ -25,12 +27,27 @@ const Measured = object({
   drop: nullable(Type.Number({ description: 'float top1 minus this top1, as a share' })),
 });
 
-const Accuracy = object({
-  float: nullable(Measured),
-  fake_quant: nullable(Measured),
-  int8: nullable(Measured),
-  int8_litert: nullable(Measured),
+const perRuntime = <T extends TSchema>(schema: T) =>
+  object({
+    float: nullable(schema),
+    fake_quant: nullable(schema),
+    int8: nullable(schema),
+    int8_litert: nullable(schema),
+  });
+
+const Accuracy = perRuntime(Measured);
+
+const MeasuredError = object({
+  mean: Type.Number({ description: 'squared error, over the values of all images' }),
+  n: Type.Integer(),
+  interval: Type.Object(
+    { low: Type.Number(), high: Type.Number() },
+    { description: '95 %: 1.96 standard errors of the mean over the images' },
+  ),
+  rise: nullable(Type.Number({ description: 'this error over that of float, minus 1' })),
 });
+
+const ReconstructionError = perRuntime(MeasuredError);
 
 const Diagnosis = object({
   layer: Type.String({ description: 'the layer after which the most noise has been added' }),
@@ -39,13 +56,24 @@ const Diagnosis = object({
   kernelShare: Type.Number({ description: 'of the noise power there, what the integer kernels explain; 0..1' }),
 });
 
-const Test = object({
-  stage: Type.String(),
+const testProperties = { stage: Type.String(), diagnosis: nullable(Diagnosis) };
+
+const ClassifyResult = object({
+  ...testProperties,
+  task: Type.Literal('classify'),
   accuracy: Accuracy,
   mcnemarP: nullable(Type.Number({ description: 'float against int8 on the same examples, exact, two-sided' })),
-  diagnosis: nullable(Diagnosis),
-  metrics: TestMetrics,
+  metrics: ClassifyTest,
 });
+
+const ReconstructResult = object({
+  ...testProperties,
+  task: Type.Literal('reconstruct'),
+  error: ReconstructionError,
+  metrics: ReconstructTest,
+});
+
+const Test = Type.Union([ClassifyResult, ReconstructResult]);
 
 const Stage = Type.Composite([
   Type.Omit(stageRecordSchema, ['metrics']),
@@ -54,12 +82,17 @@ const Stage = Type.Composite([
   }),
 ]);
 
-/** `report.json`. `accuracy` and `model` are those of the last test stage; `gates` are those of all of them. */
-export const Report = object({
+/** What the last test stage measured, by the task of the network. */
+const Headline = Type.Union([
+  Type.Object({ task: Type.Literal('classify'), accuracy: Accuracy }),
+  Type.Object({ task: Type.Literal('reconstruct'), error: ReconstructionError }),
+  Type.Object({ task: Type.Null({ description: 'no stage had a result that says the task' }) }),
+]);
+
+const Body = Type.Object({
   schema: Type.Literal('qpipe-report-1'),
   run: Type.Omit(runRecordSchema, ['schema', 'stages']),
   sentence: Type.String(),
-  accuracy: Accuracy,
   gates: Type.Array(Type.Composite([Gate, Type.Object({ stage: Type.String() })], { additionalProperties: false })),
   model: nullable(
     Type.Composite([ModelFile, Type.Object({ path: Type.String({ description: 'relative to the run folder' }) })], {
@@ -80,11 +113,18 @@ export const Report = object({
   config: Type.Unsafe<Json>({}),
 });
 
+/** `report.json`. What was measured and `model` are those of the last test stage; `gates` are those of all of them. */
+export const Report = Type.Intersect([Body, Headline]);
+
 export type Report = Static<typeof Report>;
 export type Accuracy = Static<typeof Accuracy>;
 export type Measured = Static<typeof Measured>;
 export type ReportGate = Report['gates'][number];
-type Test = Static<typeof Test>;
+export type ClassifyResult = Static<typeof ClassifyResult>;
+export type ReconstructResult = Static<typeof ReconstructResult>;
+export type MeasuredError = Static<typeof MeasuredError>;
+type Test = ClassifyResult | ReconstructResult;
+type Headline = Static<typeof Headline>;
 type Lint = Report['lints'][number];
 
 /** @param config the resolved pipeline, shown as it is; null when it was not kept */
@@ -117,7 +157,7 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
     schema: 'qpipe-report-1',
     run: { id, pipeline, status, startedAt, seconds, provenance },
     sentence: verdictSentence(record, headline, gates),
-    accuracy: headline?.accuracy ?? { float: null, fake_quant: null, int8: null, int8_litert: null },
+    ...headlineOf(headline, training),
     gates,
     model: headline === undefined ? null : locateModel(headline.metrics.model, record.stages),
     lints: [
@@ -134,6 +174,22 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
     tests,
     config,
   };
+}
+
+/** Before a test stage has run, only the task is known, by what was trained. */
+function headlineOf(test: Test | undefined, training: Report['training']): Headline {
+  const nothing = { float: null, fake_quant: null, int8: null, int8_litert: null };
+  const task = test?.task ?? training.at(-1)?.metrics.task ?? null;
+  switch (task) {
+    case 'classify':
+      return { task, accuracy: test?.task === task ? test.accuracy : nothing };
+    case 'reconstruct':
+      return { task, error: test?.task === task ? test.error : nothing };
+    case null:
+      return { task };
+    default:
+      return unreachable(task);
+  }
 }
 
 /** The tested file, found among the outputs by its digest. */
@@ -165,6 +221,17 @@ function stepsBefore(name: string, stages: Report['stages'], earlier: Report['tr
 }
 
 function summarizeTest(stage: string, metrics: TestMetrics): Test {
+  switch (metrics.task) {
+    case 'classify':
+      return summarizeClassification(stage, metrics);
+    case 'reconstruct':
+      return summarizeReconstruction(stage, metrics);
+    default:
+      return unreachable(metrics);
+  }
+}
+
+function summarizeClassification(stage: string, metrics: ClassifyTest): ClassifyResult {
   const measure = (runtime: RuntimeName): Measured | null => {
     const counted = metrics.accuracy[runtime];
     if (counted === null) return null;
@@ -177,16 +244,34 @@ function summarizeTest(stage: string, metrics: TestMetrics): Test {
   };
   const { flips } = metrics;
   return {
+    task: 'classify',
     stage,
-    accuracy: {
-      float: measure('float'),
-      fake_quant: measure('fake_quant'),
-      int8: measure('int8'),
-      int8_litert: measure('int8_litert'),
-    },
+    accuracy: forEachRuntime(measure),
     mcnemarP: flips === null ? null : mcnemarExact(flips.rightToWrong, flips.wrongToRight),
     diagnosis: diagnose(metrics.layers),
     metrics,
+  };
+}
+
+function summarizeReconstruction(stage: string, metrics: ReconstructTest): ReconstructResult {
+  const { n, error } = metrics;
+  const measure = (runtime: RuntimeName): MeasuredError | null => {
+    const measured = error[runtime];
+    if (measured === null) return null;
+    const { mean, deviation } = measured;
+    const rise = error.float === null || runtime === 'float' ? null : mean / error.float.mean - 1;
+    return { mean, n, interval: meanInterval(mean, deviation, n), rise };
+  };
+  const diagnosis = diagnose(metrics.layers);
+  return { task: 'reconstruct', stage, error: forEachRuntime(measure), diagnosis, metrics };
+}
+
+function forEachRuntime<T>(measure: (runtime: RuntimeName) => T): Record<RuntimeName, T> {
+  return {
+    float: measure('float'),
+    fake_quant: measure('fake_quant'),
+    int8: measure('int8'),
+    int8_litert: measure('int8_litert'),
   };
 }
 
@@ -239,21 +324,42 @@ function verdictSentence(record: RunRecord, test: Test | undefined, gates: reado
 }
 
 function testSentence(test: Test | undefined, gates: readonly ReportGate[]): string {
-  const int8 = test?.accuracy.int8;
-  if (test === undefined || int8 === null || int8 === undefined) return 'No test stage ran, so nothing was measured.';
-  const { float } = test.accuracy;
-  const accuracy =
-    float === null || int8.drop === null
-      ? `int8 top-1 is ${percent(int8.top1)}; float was not measured`
-      : `int8 top-1 is ${percent(int8.top1)} against ${percent(float.top1)} for float: ${describeDrop(int8.drop)}`;
+  const result = test === undefined ? null : resultClause(test);
+  if (result === null) return 'No test stage ran, so nothing was measured.';
   const unmet = gates.filter(({ ok }) => !ok);
   const [first] = unmet;
-  if (gates.length === 0) return `${accuracy}. No gate was set.`;
+  if (gates.length === 0) return `${result}. No gate was set.`;
   if (first === undefined)
-    return `${accuracy}. ${gates.length === 1 ? 'The gate is' : `All ${gates.length} gates are`} met.`;
+    return `${result}. ${gates.length === 1 ? 'The gate is' : `All ${gates.length} gates are`} met.`;
   const others =
     unmet.length === 1 ? '' : `, nor ${unmet.length === 2 ? 'is 1 other' : `are ${unmet.length - 1} others`}`;
-  return `${accuracy}. Gate ${first.name} is not met${others}: ${gateText(first)}.`;
+  return `${result}. Gate ${first.name} is not met${others}: ${gateText(first)}.`;
+}
+
+function resultClause(test: Test): string | null {
+  switch (test.task) {
+    case 'classify': {
+      const { float, int8 } = test.accuracy;
+      if (int8 === null) return null;
+      return float === null || int8.drop === null
+        ? `int8 top-1 is ${percent(int8.top1)}; float was not measured`
+        : `int8 top-1 is ${percent(int8.top1)} against ${percent(float.top1)} for float: ${describeDrop(int8.drop)}`;
+    }
+    case 'reconstruct': {
+      const { float, int8 } = test.error;
+      if (int8 === null) return null;
+      return float === null || int8.rise === null
+        ? `int8 mean squared error is ${significant(int8.mean)}; float was not measured`
+        : `int8 mean squared error is ${significant(int8.mean)} against ${significant(float.mean)} for float: ${describeRise(int8.rise)}`;
+    }
+    default:
+      return unreachable(test);
+  }
+}
+
+function describeRise(rise: number): string {
+  if (rise === 0) return 'no difference';
+  return `${percent(Math.abs(rise))} ${rise > 0 ? 'more' : 'less'}`;
 }
 
 function describeDrop(drop: number): string {
@@ -274,6 +380,8 @@ export function gateNumber(value: number, unit: Gate['unit']): string {
       return percent(value);
     case 'share_difference':
       return points(value).replace('+', '');
+    case 'error':
+      return significant(value);
     case 'bytes':
       return bytes(value);
     case 'number':
@@ -321,21 +429,10 @@ function trainingLints(stage: string, metrics: TrainMetrics): Lint[] {
   return lints;
 }
 
-function testLints({ stage, accuracy, metrics }: Test): Lint[] {
+function testLints(test: Test): Lint[] {
+  const { stage, metrics } = test;
   const lints: Lint[] = [];
-  const { int8 } = accuracy;
-  if (int8 !== null) {
-    const half = (int8.interval.high - int8.interval.low) / 2;
-    const limits = metrics.gates.filter(({ unit }) => unit === 'share_difference').map(({ limit }) => limit);
-    const wanted = Math.min(...limits, 0.02);
-    if (half > wanted) {
-      lints.push({
-        code: 'n-too-small',
-        message: `${stage}: ${integer(int8.n)} examples give top-1 only to within ${points(half).replace('+', '\u00b1')}; differences of ${points(wanted).replace('+', '')} cannot be told from chance by accuracy alone.`,
-      });
-    }
-  }
-  if (accuracy.float === null) {
+  if (measurements(test).float === null) {
     lints.push({
       code: 'no-baseline',
       message: `${stage}: float was not measured, so the cost of quantization is unknown.`,
@@ -344,12 +441,48 @@ function testLints({ stage, accuracy, metrics }: Test): Lint[] {
   if (metrics.litertNote !== null) {
     lints.push({ code: 'litert', message: `${stage}: ${metrics.litertNote}` });
   }
-  const { int8_vs_litert: agreement } = metrics.agreement;
-  if (agreement !== null && agreement < 0.995) {
-    lints.push({
-      code: 'runtimes-disagree',
-      message: `${stage}: LiteRT and the reference give the same label for ${percent(agreement)} of the examples.`,
-    });
+  switch (test.task) {
+    case 'classify':
+      return [...sizeLints(test), ...lints, ...agreementLints(test)];
+    case 'reconstruct':
+      return [...lints, ...errorLints(test)];
+    default:
+      return unreachable(test);
   }
-  return lints;
+}
+
+/** What a test says of each model, whatever the task. */
+export function measurements(test: Test): Record<RuntimeName, Measured | MeasuredError | null> {
+  switch (test.task) {
+    case 'classify':
+      return test.accuracy;
+    case 'reconstruct':
+      return test.error;
+    default:
+      return unreachable(test);
+  }
+}
+
+/** Top-1 of few images says little. */
+function sizeLints({ stage, accuracy: { int8 }, metrics }: ClassifyResult): Lint[] {
+  if (int8 === null) return [];
+  const half = (int8.interval.high - int8.interval.low) / 2;
+  const limits = metrics.gates.filter(({ unit }) => unit === 'share_difference').map(({ limit }) => limit);
+  const wanted = Math.min(...limits, 0.02);
+  if (half <= wanted) return [];
+  const message = `${stage}: ${integer(int8.n)} examples give top-1 only to within ${points(half).replace('+', '\u00b1')}; differences of ${points(wanted).replace('+', '')} cannot be told from chance by accuracy alone.`;
+  return [{ code: 'n-too-small', message }];
+}
+
+function agreementLints({ stage, metrics }: ClassifyResult): Lint[] {
+  const { int8_vs_litert: agreement } = metrics.agreement;
+  if (agreement === null || agreement >= 0.995) return [];
+  const message = `${stage}: LiteRT and the reference give the same label for ${percent(agreement)} of the examples.`;
+  return [{ code: 'runtimes-disagree', message }];
+}
+
+function errorLints({ stage, error: { int8, int8_litert: litert } }: ReconstructResult): Lint[] {
+  if (int8 === null || litert === null || Math.abs(litert.mean - int8.mean) <= 0.005 * int8.mean) return [];
+  const message = `${stage}: the mean squared error is ${significant(litert.mean)} with LiteRT and ${significant(int8.mean)} with the reference.`;
+  return [{ code: 'runtimes-disagree', message }];
 }

@@ -8,7 +8,6 @@ import type { OptimizerSpec } from '../passes/index.ts';
 import { rangeNames } from '../passes/index.ts';
 import type { StageContext } from '../runner/plan.ts';
 import { devicesSchema } from './devices.ts';
-import type { Evaluation } from './evaluate.ts';
 import { evaluate } from './evaluate.ts';
 import type { InitialWeights, QuantizationOptions } from './graphs.ts';
 import { evalGraph, floatGraph, trainingGraph } from './graphs.ts';
@@ -18,6 +17,8 @@ import { optimizerSchema } from './optimizer.ts';
 import type { StageEnvironment } from './run.ts';
 import type { Trained } from './train-loop.ts';
 import { train } from './train-loop.ts';
+import type { Validation } from './validation.ts';
+import { validationOf } from './validation.ts';
 
 /** The fields that both training stages have. */
 export const trainingFields = {
@@ -27,13 +28,15 @@ export const trainingFields = {
   early_stopping: Type.Optional(
     object(
       {
-        patience: Type.Integer({ ...key('Epochs without a better validation accuracy before the end'), minimum: 1 }),
+        patience: Type.Integer({ ...key('Epochs without a better validation before the end'), minimum: 1 }),
       },
       key('End before all epochs are done; needs data.validation'),
     ),
   ),
   keep: choice(['last', 'best'], {
-    ...key('Which weights are the result: the last, or those of the best validation accuracy'),
+    ...key(
+      'Which weights are the result: the last, or those of the best validation (accuracy, or reconstruction error)',
+    ),
     default: 'last',
   }),
   devices: devicesSchema,
@@ -54,12 +57,14 @@ export async function runTraining(
   const replicas = config.devices.length;
   const graph = trainingGraph(spec, config.batch / replicas, weights, quantization, optimizerSpec(config.optimizer));
   const { learning_rate: learningRate, schedule, warmup } = config.optimizer;
-  const validate = async (variables: ReadonlyMap<string, Tensor>): Promise<Evaluation> => {
+  const validate = async (variables: ReadonlyMap<string, Tensor>): Promise<Validation> => {
     const tensor = tensorSource(variables, 'the weights in training');
     const inference =
       quantization === null ? floatGraph(spec, 1, tensor) : evalGraph(spec, 1, tensor, quantization.observe);
     const open = (batched: typeof inference) => environment.open(batched, 1);
-    return evaluate(inference, dataset.validation, spec.normalize, open, context.signal);
+    const { validation } = dataset;
+    const evaluation = await evaluate(inference, validation, spec.normalize, open, context.signal);
+    return validationOf(spec.task, evaluation, validation, spec.normalize);
   };
   return train(
     graph,
@@ -73,6 +78,7 @@ export async function runTraining(
       keep: config.keep,
     },
     {
+      task: spec.task,
       dataset,
       normalize: spec.normalize,
       open: (opened, count) => environment.open(opened, count),

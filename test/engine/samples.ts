@@ -129,9 +129,7 @@ export const largerSamples: { readonly [K in FloatOp]?: readonly Sample<K>[] } =
       outputs: [[6, 7, 5]],
     },
   ],
-  mean_squared_error: [
-    { name: 'larger', inputs: [spread([33, 129]), spread([33, 129])], attrs: {}, outputs: [[]] },
-  ],
+  mean_squared_error: [{ name: 'larger', inputs: [spread([33, 129]), spread([33, 129])], attrs: {}, outputs: [[]] }],
   mean_squared_error_grad: [
     {
       name: 'larger',

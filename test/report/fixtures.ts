@@ -1,6 +1,6 @@
 import type { Json, JsonObject } from '../../src/core/json.ts';
 import type { RunRecord, StageRecord } from '../../src/runner/record.ts';
-import type { ConvertMetrics, TestMetrics, TrainMetrics } from '../../src/stages/metrics.ts';
+import type { ClassifyTest, ConvertMetrics, TestMetrics, TrainMetrics } from '../../src/stages/metrics.ts';
 
 /** A MNIST LeNet-5 run as the stages would record it; the curves are formulas, the counts are written by hand. */
 
@@ -26,7 +26,9 @@ const curve = (
     };
   });
 
-const epochs = (count: number, perEpoch: number, loss: number, accuracy: number): TrainMetrics['epochs'] =>
+type ClassifyEpochs = Extract<TrainMetrics, { task: 'classify' }>['epochs'];
+
+const epochs = (count: number, perEpoch: number, loss: number, accuracy: number): ClassifyEpochs =>
   Array.from({ length: count }, (_, index) => ({
     epoch: index + 1,
     step: (index + 1) * perEpoch,
@@ -40,6 +42,7 @@ const epochs = (count: number, perEpoch: number, loss: number, accuracy: number)
 export const floatTraining: TrainMetrics = {
   kind: 'train',
   level: 'float',
+  task: 'classify',
   batch: 128,
   devices: 2,
   stepsPerEpoch: 430,
@@ -57,6 +60,7 @@ const rangeNames = ['input', 'conv1/relu', 'conv2/relu', 'dense1/relu', 'dense2/
 export const qatTraining: TrainMetrics = {
   kind: 'train',
   level: 'qat',
+  task: 'classify',
   batch: 128,
   devices: 2,
   stepsPerEpoch: 430,
@@ -169,8 +173,9 @@ const layer = (
   usedCodes,
 });
 
-export const test: TestMetrics = {
+export const test: ClassifyTest = {
   kind: 'test',
+  task: 'classify',
   classes: ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'],
   n: 10_000,
   accuracy: {

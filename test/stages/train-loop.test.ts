@@ -32,13 +32,14 @@ async function trainWith(changes: Partial<TrainOptions>, right: readonly number[
   const validated: Variables[] = [];
   const emitted: StageProgress[] = [];
   const environment: TrainEnvironment = {
+    task: 'classify',
     dataset,
     normalize: spec.normalize,
     open: (opened, replicas) => referenceEngine.open(opened, { replicas, threads: 1 }),
     validate: (variables) => {
       validated.push(variables);
       const correct = right[validated.length - 1] ?? 0;
-      return Promise.resolve({ logits: new Float32Array(), predictions: new Uint8Array(), correct, loss: 1 });
+      return Promise.resolve({ task: 'classify', accuracy: correct / dataset.validation.count, loss: 1 });
     },
     tracked: [],
     emit: (progress) => emitted.push(progress),
