@@ -42,7 +42,7 @@ export function summaryText(
   return lines.join('\n');
 }
 
-function results(report: Report): { readonly title: string; readonly rows: readonly (readonly string[])[] } {
+function results(report: Report): { readonly title: string; readonly rows: string[][] } {
   switch (report.task) {
     case 'classify': {
       const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;

@@ -57,10 +57,13 @@ describe('training', () => {
     const { trained, validated } = await trainWith({ epochs: 2 }, [3, 4]);
     // 60 images are 3 batches of 16.
     expect(trained.metrics).toMatchObject({ stepsPerEpoch: 3, steps: 6, bestEpoch: 2, stoppedEarly: false });
-    expect(trained.metrics.epochs.map(({ step, validationAccuracy }) => [step, validationAccuracy])).toEqual([
-      [3, 0.3],
-      [6, 0.4],
-    ]);
+    expect(trained.metrics).toMatchObject({
+      task: 'classify',
+      epochs: [
+        { step: 3, validationAccuracy: 0.3 },
+        { step: 6, validationAccuracy: 0.4 },
+      ],
+    });
     expect(validated).toHaveLength(2);
     expect(filterOf(trained.variables)).toEqual(filterOf(validated[1]));
   });

@@ -1,0 +1,212 @@
+// A network that gives its input back, through all six stages.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { present } from '../../src/core/assert.ts';
+import type { JsonObject } from '../../src/core/json.ts';
+import { loadDataset } from '../../src/data/load.ts';
+import { wasmEngine } from '../../src/engine/wasm/index.ts';
+import { writeSafetensors } from '../../src/files/safetensors.ts';
+import { modelLayers } from '../../src/models/presets.ts';
+import type { StageProgress } from '../../src/runner/plan.ts';
+import { readModelFile } from '../../src/stages/checkpoint.ts';
+import type { StageConfig, StageKind } from '../../src/stages/index.ts';
+import { stages } from '../../src/stages/index.ts';
+import type { ReconstructTest, TrainMetrics } from '../../src/stages/metrics.ts';
+import { readStageMetrics } from '../../src/stages/metrics.ts';
+import type { StageEnvironment } from '../../src/stages/run.ts';
+
+const dataset = loadDataset(
+  { kind: 'synthetic', classes: 3, size: 12, trainCount: 640, testCount: 60, noise: 8, seed: 4 },
+  { count: 64, seed: 1 },
+);
+const model = { preset: 'autoencoder', hidden: 24, bottleneck: 6 } as const;
+const spec = {
+  name: 'autoencoder',
+  task: 'reconstruct',
+  layers: modelLayers(model, 3, [12, 12, 1]),
+  image: [12, 12, 1],
+  classes: dataset.classNames,
+  normalize: { scale: Math.fround(1 / 255), mean: 0 },
+} as const;
+
+const environment: StageEnvironment = {
+  seed: 5,
+  dataset: () => dataset,
+  model: () => spec,
+  open: (graph, replicas) => wasmEngine.open(graph, { replicas, threads: 1 }),
+  threads: 1,
+  now: () => performance.now(),
+};
+
+const training: Omit<StageConfig<'float-pretrain'>, 'uses'> = {
+  epochs: 12,
+  batch: 32,
+  optimizer: {
+    kind: 'adam',
+    learning_rate: 0.005,
+    beta1: 0.9,
+    beta2: 0.999,
+    epsilon: 1e-7,
+    weight_decay: 0,
+    schedule: 'cosine',
+    warmup: 0,
+  },
+  keep: 'best',
+  devices: [{ kind: 'cpu', index: 0 }],
+};
+
+let root = '';
+const file = (...names: string[]) => path.join(root, ...names);
+const emitted: StageProgress[] = [];
+
+async function run<K extends StageKind>(kind: K, config: StageConfig<K>, inputs: Record<string, string>) {
+  const directory = file(kind);
+  mkdirSync(directory, { recursive: true });
+  const emit = (progress: StageProgress) => emitted.push(progress);
+  const context = { inputs, directory, emit, signal: new AbortController().signal };
+  return stages[kind].run(config, context, environment);
+}
+
+type Gates = Extract<StageConfig, { uses: 'test' }>['gates'];
+
+async function runTest(gates: Gates, float: Record<string, string>) {
+  const { metrics, verdict } = await run(
+    'test',
+    { uses: 'test', from: 'convert', examples: 2, litert: 'optional', gates },
+    {
+      model: file('convert', 'model.tflite'),
+      graph: file('save-eval-graph', 'eval_graph.pb'),
+      checkpoint: file('save-eval-graph', 'checkpoint.safetensors'),
+      qat: file('qat', 'qat_model.safetensors'),
+      ...float,
+    },
+  );
+  return { metrics: metrics as unknown as ReconstructTest, verdict };
+}
+
+let trained: TrainMetrics | null = null;
+
+beforeAll(async () => {
+  root = mkdtempSync(path.join(tmpdir(), 'qpipe-reconstruct-'));
+  const { metrics } = await run('float-pretrain', { uses: 'float-pretrain', ...training }, {});
+  trained = metrics as unknown as TrainMetrics;
+  const model = file('float-pretrain', 'float_model.safetensors');
+  await run(
+    'qat',
+    {
+      uses: 'qat',
+      from: 'float',
+      ...training,
+      epochs: 4,
+      optimizer: { ...training.optimizer, learning_rate: 0.0005 },
+      delay: 20,
+      ema_decay: 0.95,
+      merge_ranges: 'mean',
+      observe: 'after_activation',
+    },
+    { model },
+  );
+  await run(
+    'save-eval-graph',
+    { uses: 'save-eval-graph', from: 'qat' },
+    { model: file('qat', 'qat_model.safetensors') },
+  );
+  const graph = file('save-eval-graph', 'eval_graph.pb');
+  const checkpoint = file('save-eval-graph', 'checkpoint.safetensors');
+  await run('freeze', { uses: 'freeze', from: 'eval' }, { graph, checkpoint });
+  await run('convert', { uses: 'convert', from: 'freeze', scheme: 'int8' }, { graph: file('freeze', 'frozen.pb') });
+});
+
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+describe('training to reconstruct', () => {
+  it('makes the mean squared error small, and has no accuracy', () => {
+    const metrics = present(trained, 'the metrics');
+    expect(metrics.task).toBe('reconstruct');
+    expect(readStageMetrics(JSON.parse(JSON.stringify(metrics)) as JsonObject)).toEqual(metrics);
+    const [first, last] = [metrics.epochs[0]!, metrics.epochs.at(-1)!];
+    expect(last.validationLoss).toBeLessThan(0.5 * first.validationLoss!);
+    expect(Object.keys(metrics.history[0]!).sort()).toEqual(['learningRate', 'loss', 'step']);
+    const lines = emitted.filter((progress) => progress.kind === 'progress' && 'loss' in progress.values);
+    expect(lines.some((progress) => progress.kind === 'progress' && 'accuracy' in progress.values)).toBe(false);
+  });
+
+  it('has its best epoch where the validation loss is least', () => {
+    const { epochs, bestEpoch } = present(trained, 'the metrics');
+    const losses = epochs.map(({ validationLoss }) => validationLoss!);
+    expect(bestEpoch).toBe(1 + losses.indexOf(Math.min(...losses)));
+  });
+
+  it('keeps the task in the checkpoint; one without a task classifies', async () => {
+    const saved = file('float-pretrain', 'float_model.safetensors');
+    const { spec: found, tensors } = await readModelFile(saved);
+    expect(found.task).toBe('reconstruct');
+    const { task: _, ...older } = found;
+    const metadata = new Map([['qpipe', JSON.stringify({ level: 'float', spec: older })]]);
+    writeFileSync(file('older.safetensors'), writeSafetensors({ tensors, metadata }));
+    expect((await readModelFile(file('older.safetensors'))).spec).toEqual({ ...older, task: 'classify' });
+  });
+});
+
+describe('the test stage of a network that reconstructs', () => {
+  const float = () => ({ float: file('float-pretrain', 'float_model.safetensors') });
+
+  it('measures the squared error of every model, and no classes', async () => {
+    const { metrics, verdict } = await runTest({}, float());
+    expect(verdict).toBe('pass');
+    expect(readStageMetrics(JSON.parse(JSON.stringify(metrics)) as JsonObject)).toEqual(metrics);
+    const { error } = metrics;
+    // Of the pixels around their mean; a network that gives nothing but the mean image is no better.
+    const pixels = Array.from(dataset.test.images, (pixel) => pixel / 255);
+    const mean = pixels.reduce((sum, x) => sum + x, 0) / pixels.length;
+    const variance = pixels.reduce((sum, x) => sum + (x - mean) ** 2, 0) / pixels.length;
+    expect(error.float!.mean).toBeLessThan(0.7 * variance);
+    expect(error.fake_quant!.mean).toBeLessThan(0.7 * variance);
+    expect(Math.abs(error.int8.mean / error.fake_quant!.mean - 1)).toBeLessThan(0.02);
+    if (error.int8_litert !== null) {
+      expect(Math.abs(error.int8_litert.mean / error.int8.mean - 1)).toBeLessThan(0.02);
+    }
+    expect(metrics).not.toHaveProperty('confusion');
+  });
+
+  it('finds int8 and fake quant within one step on 99.5 % of the values of every layer', async () => {
+    const { layers } = (await runTest({}, float())).metrics;
+    expect(layers).toHaveLength(11);
+    for (const { name, withinOneStep } of layers) expect(withinOneStep, name).toBeGreaterThanOrEqual(0.995);
+  });
+
+  it('shows images beside the pixels nearest to their reconstruction', async () => {
+    const { examples } = (await runTest({}, float())).metrics;
+    expect(examples).toHaveLength(2);
+    const [first] = examples;
+    const { raw, scale, zeroPoint, error, image } = first!;
+    const original = [...Buffer.from(image!.pixels, 'base64')];
+    expect(original).toEqual([...dataset.test.images.subarray(0, 144)]);
+    const reals = raw.map((code) => Math.fround(scale * (code - zeroPoint)));
+    // Pixels outside 0..255 have no place in a picture.
+    const nearest = reals.map((real) => Math.min(255, Math.max(0, Math.round(real * 255))));
+    expect([...Buffer.from(image!.reconstruction, 'base64')]).toEqual(nearest);
+    const squares = reals.reduce((sum, real, at) => sum + (real - Math.fround(original[at]! / 255)) ** 2, 0);
+    expect(error).toBeCloseTo(squares / 144, 6);
+  });
+
+  it('judges the error of int8, and by how much it exceeds that of float', async () => {
+    const { error } = (await runTest({}, float())).metrics;
+    const rise = error.int8.mean / error.float!.mean - 1;
+    const kept = await runTest({ int8_error_max: error.int8.mean, error_rise_max: Math.max(0, rise) }, float());
+    expect(kept.verdict).toBe('pass');
+    expect(kept.metrics.gates.map(({ name, value, ok }) => [name, value, ok])).toEqual([
+      ['int8_error_max', error.int8.mean, true],
+      ['error_rise_max', rise, true],
+    ]);
+    const missed = await runTest({ int8_error_max: 0.99 * error.int8.mean, error_rise_max: 1 }, {});
+    expect(missed.verdict).toBe('fail');
+    // Without a float model there is nothing that it could exceed.
+    expect(missed.metrics.gates.map(({ value, ok }) => [value === null, ok])).toEqual([
+      [false, false],
+      [true, false],
+    ]);
+  });
+});
