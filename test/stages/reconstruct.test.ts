@@ -1,13 +1,17 @@
 // A network that gives its input back, through all six stages.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { perTensor } from '../../src/core/affine.ts';
 import { present } from '../../src/core/assert.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import { loadDataset } from '../../src/data/load.ts';
 import { wasmEngine } from '../../src/engine/wasm/index.ts';
 import { writeSafetensors } from '../../src/files/safetensors.ts';
+import type { Graph } from '../../src/graph/graph.ts';
+import { valueOf } from '../../src/graph/graph.ts';
+import { prepareInterpreter } from '../../src/interpreter/interpreter.ts';
 import { modelLayers } from '../../src/models/presets.ts';
 import type { StageProgress } from '../../src/runner/plan.ts';
 import { readModelFile } from '../../src/stages/checkpoint.ts';
@@ -16,12 +20,13 @@ import { stages } from '../../src/stages/index.ts';
 import type { ReconstructTest, TrainMetrics } from '../../src/stages/metrics.ts';
 import { readStageMetrics } from '../../src/stages/metrics.ts';
 import type { StageEnvironment } from '../../src/stages/run.ts';
+import { readTflite } from '../../src/tflite/read.ts';
 
 const dataset = loadDataset(
   { kind: 'synthetic', classes: 3, size: 12, trainCount: 640, testCount: 60, noise: 8, seed: 4 },
   { count: 64, seed: 1 },
 );
-const model = { preset: 'autoencoder', hidden: 24, bottleneck: 6 } as const;
+const model = { preset: 'autoencoder', hidden: 16, bottleneck: 8 } as const;
 const spec = {
   name: 'autoencoder',
   task: 'reconstruct',
@@ -41,11 +46,11 @@ const environment: StageEnvironment = {
 };
 
 const training: Omit<StageConfig<'float-pretrain'>, 'uses'> = {
-  epochs: 12,
+  epochs: 24,
   batch: 32,
   optimizer: {
     kind: 'adam',
-    learning_rate: 0.005,
+    learning_rate: 0.01,
     beta1: 0.9,
     beta2: 0.999,
     epsilon: 1e-7,
@@ -67,6 +72,15 @@ async function run<K extends StageKind>(kind: K, config: StageConfig<K>, inputs:
   const emit = (progress: StageProgress) => emitted.push(progress);
   const context = { inputs, directory, emit, signal: new AbortController().signal };
   return stages[kind].run(config, context, environment);
+}
+
+function affineOf(graph: Graph, name: string): { scale: number; zeroPoint: number } {
+  return perTensor(valueOf(graph, name).quant, name);
+}
+
+function codesOf(graph: Graph, name: string): number[] {
+  const { source } = valueOf(graph, name);
+  return source.kind === 'constant' ? Array.from(source.data.data, Number) : [];
 }
 
 type Gates = Extract<StageConfig, { uses: 'test' }>['gates'];
@@ -158,7 +172,7 @@ describe('the test stage of a network that reconstructs', () => {
     expect(verdict).toBe('pass');
     expect(readStageMetrics(JSON.parse(JSON.stringify(metrics)) as JsonObject)).toEqual(metrics);
     const { error } = metrics;
-    // Of the pixels around their mean; a network that gives nothing but the mean image is no better.
+    // What an image of one grey, the mean of all pixels, would miss.
     const pixels = Array.from(dataset.test.images, (pixel) => pixel / 255);
     const mean = pixels.reduce((sum, x) => sum + x, 0) / pixels.length;
     const variance = pixels.reduce((sum, x) => sum + (x - mean) ** 2, 0) / pixels.length;
@@ -171,10 +185,45 @@ describe('the test stage of a network that reconstructs', () => {
     expect(metrics).not.toHaveProperty('confusion');
   });
 
-  it('finds int8 and fake quant within one step on 99.5 % of the values of every layer', async () => {
+  it('finds int8 and fake quant within one step on nearly all values of every layer', async () => {
     const { layers } = (await runTest({}, float())).metrics;
     expect(layers).toHaveLength(11);
-    for (const { name, withinOneStep } of layers) expect(withinOneStep, name).toBeGreaterThanOrEqual(0.995);
+    // Nothing but flattening and one layer is before it: only its own rounding counts.
+    expect(layers[1]!.withinOneStep).toBe(1);
+    // Ten layers on: a value that rounded the other way moves every sum of the next layer by a part of a step, and
+    // batch norm magnifies it. That no layer adds more than its own rounding is the next test.
+    for (const { name, withinOneStep } of layers) expect(withinOneStep, name).toBeGreaterThan(0.95);
+  });
+
+  it('rounds within one step of real arithmetic in every layer, from the same integers', () => {
+    const path = file('convert', 'model.tflite');
+    const graph = readTflite(readFileSync(path), path);
+    const interpreter = prepareInterpreter(graph, path);
+    const layers = graph.nodes.filter(({ op }) => op === 'fully_connected');
+    expect(layers).toHaveLength(10);
+    let [values, different] = [0, 0];
+    for (let image = 0; image < 20; image++) {
+      const pixels = dataset.test.images.subarray(image * 144, (image + 1) * 144);
+      interpreter.run([Int8Array.from(pixels, (pixel) => pixel - 128)]);
+      for (const { name, inputs } of layers) {
+        const [input = '', filter = '', bias = ''] = inputs;
+        const [from, weights] = [affineOf(graph, input), valueOf(graph, filter)];
+        const to = affineOf(graph, name);
+        const scales = weights.quant?.kind === 'per_channel' ? weights.quant.scales : [];
+        const x = Array.from(interpreter.peek(input), (code) => from.scale * (Number(code) - from.zeroPoint));
+        const [w, b] = [codesOf(graph, filter), codesOf(graph, bias)];
+        Array.from(interpreter.peek(name), Number).forEach((code, unit) => {
+          const weight = (at: number): number => scales[unit]! * w[unit * x.length + at]!;
+          const sum = x.reduce((total, real, at) => total + real * weight(at), b[unit]! * from.scale * scales[unit]!);
+          const exact = Math.min(127, Math.max(-128, sum / to.scale + to.zeroPoint));
+          expect(Math.abs(code - exact), name).toBeLessThan(1);
+          values++;
+          if (Math.abs(code - exact) > 0.5) different++;
+        });
+      }
+    }
+    // The multiplier is fixed point and rounds twice: few values land on the other side of a half.
+    expect(different / values).toBeLessThan(0.005);
   });
 
   it('shows images beside the pixels nearest to their reconstruction', async () => {
