@@ -51,7 +51,7 @@ export function reconstructionsSection({ metrics }: ReconstructResult): Markup |
             { ...image, pixels: image.reconstruction },
             `int8 reconstruction of image ${index}`,
           )}`
-    }</div><figcaption><span class="muted">#${index}</span> error ${significant(error)}${
+    }</div><figcaption><span class="muted">#${index},</span> int8 error ${significant(error)}${
       floatError === null ? null : markup`<br><span class="muted">float ${significant(floatError)}</span>`
     }</figcaption></figure>`,
   )}</div>`;

@@ -81,9 +81,6 @@ export const TrainMetrics = Type.Union([
   object({ ...qatProperties, ...reconstructCurves }),
 ]);
 
-const TrainCurves = Type.Union([object(classifyCurves), object(reconstructCurves)]);
-const CommonTrain = object(trainProperties);
-
 // Conversion
 
 export const ConvertMetrics = object({
@@ -230,9 +227,12 @@ export const ReconstructTest = object({
 export const TestMetrics = Type.Union([ClassifyTest, ReconstructTest]);
 
 export type TrainMetrics = Static<typeof TrainMetrics>;
-export type TrainCurves = Static<typeof TrainCurves>;
+type CurveKey = 'task' | 'history' | 'epochs';
+export type TrainCurves =
+  | Pick<Extract<TrainMetrics, { task: 'classify' }>, CurveKey>
+  | Pick<Extract<TrainMetrics, { task: 'reconstruct' }>, CurveKey>;
 /** What every training records. */
-export type CommonTrain = Omit<Static<typeof CommonTrain>, 'kind'>;
+export type CommonTrain = Omit<TrainMetrics, 'kind' | 'level' | CurveKey>;
 export type ConvertMetrics = Static<typeof ConvertMetrics>;
 export type TestMetrics = Static<typeof TestMetrics>;
 export type ClassifyTest = Static<typeof ClassifyTest>;

@@ -1,6 +1,12 @@
 import type { Json, JsonObject } from '../../src/core/json.ts';
 import type { RunRecord, StageRecord } from '../../src/runner/record.ts';
-import type { ClassifyTest, ConvertMetrics, TestMetrics, TrainMetrics } from '../../src/stages/metrics.ts';
+import type {
+  ClassifyTest,
+  ConvertMetrics,
+  ReconstructTest,
+  TestMetrics,
+  TrainMetrics,
+} from '../../src/stages/metrics.ts';
 
 /** A MNIST LeNet-5 run as the stages would record it; the curves are formulas, the counts are written by hand. */
 
@@ -268,6 +274,33 @@ export const test: ClassifyTest = {
   seconds: { float: 2.1, fake_quant: 2.6, int8: 7.4, int8_litert: 3.3 },
 };
 
+/** The same run, had the network given its images back. */
+export const reconstruction: ReconstructTest = {
+  kind: 'test',
+  task: 'reconstruct',
+  n: 10_000,
+  error: {
+    float: { mean: 0.02, deviation: 0.01 },
+    fake_quant: { mean: 0.0205, deviation: 0.01 },
+    int8: { mean: 0.0206, deviation: 0.01 },
+    int8_litert: { mean: 0.0206, deviation: 0.01 },
+  },
+  litertNote: null,
+  layers: test.layers,
+  examples: [0, 1].map((index) => ({
+    index,
+    raw: [-128, 127],
+    scale: 0.00390625,
+    zeroPoint: -128,
+    error: 0.0123,
+    floatError: 0.0119,
+    image: { width: 28, height: 28, channels: 1, pixels: digit(index), reconstruction: digit(index + 1) },
+  })),
+  gates: [{ name: 'error_rise_max', rule: 'at_most', limit: 0.05, value: 0.03, unit: 'share', ok: true }],
+  model: test.model,
+  seconds: test.seconds,
+};
+
 interface StageSketch {
   readonly name: string;
   readonly kind: string;
@@ -380,6 +413,24 @@ export const run: RunRecord = {
   },
   stages: Object.values(stages),
 };
+
+/** @param metrics of the test stage of a network that reconstructs */
+export function reconstructing(metrics: ReconstructTest = reconstruction): RunRecord {
+  const losses = (training: TrainMetrics): JsonObject => ({
+    ...training,
+    task: 'reconstruct',
+    history: training.history.map(({ step, loss, learningRate }) => ({ step, loss, learningRate })),
+    epochs: training.epochs.map(({ epoch, step, trainLoss, validationLoss, seconds }) => {
+      return { epoch, step, trainLoss, validationLoss, seconds };
+    }),
+  });
+  const { pretrain, qat } = stages;
+  const trained = [
+    { ...pretrain, metrics: losses(floatTraining) },
+    { ...qat, metrics: losses(qatTraining) },
+  ];
+  return { ...run, stages: [...trained, ...run.stages.slice(2, -1), { ...stages.test, metrics }] };
+}
 
 export const config: Json = {
   name: 'mnist-lenet',

@@ -210,7 +210,7 @@ describe('the test stage of a network that reconstructs', () => {
         const [from, weights] = [affineOf(graph, input), valueOf(graph, filter)];
         const to = affineOf(graph, name);
         const scales = weights.quant?.kind === 'per_channel' ? weights.quant.scales : [];
-        const x = Array.from(interpreter.peek(input), (code) => from.scale * (Number(code) - from.zeroPoint));
+        const x = Array.from(interpreter.peek(input), (code) => from.scale * (code - from.zeroPoint));
         const [w, b] = [codesOf(graph, filter), codesOf(graph, bias)];
         Array.from(interpreter.peek(name), Number).forEach((code, unit) => {
           const weight = (at: number): number => scales[unit]! * w[unit * x.length + at]!;
