@@ -44,15 +44,15 @@ export function reconstructionsSection({ metrics }: ReconstructResult): Markup |
   return markup`<p class="lead">Test images and what the shipped file makes of them; values outside 0..255 are shown as the nearest of these.</p>
 <div class="examples">${examples.map(
     ({ index, image, error, floatError }) => markup`
-<figure class="example pair"><div>${
+<div class="example pair"><div>${
       image === null
         ? null
         : markup`${thumbnail(image, `image ${index}`)}${thumbnail(
             { ...image, pixels: image.reconstruction },
             `int8 reconstruction of image ${index}`,
           )}`
-    }</div><figcaption><span class="muted">#${index},</span> int8 error ${significant(error)}${
+    }</div><p><span class="muted">#${index},</span> int8 error ${significant(error)}${
       floatError === null ? null : markup`<br><span class="muted">float ${significant(floatError)}</span>`
-    }</figcaption></figure>`,
+    }</p></div>`,
   )}</div>`;
 }
