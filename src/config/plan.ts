@@ -13,7 +13,7 @@ import { referenceEngine } from '../engine/reference.ts';
 import { wasmEngine } from '../engine/wasm/index.ts';
 import { modelSchema } from '../models/config.ts';
 import type { ModelSpec } from '../models/layers.ts';
-import { modelLayers } from '../models/presets.ts';
+import { modelLayers, modelTask } from '../models/presets.ts';
 import type { Digest } from '../core/digest.ts';
 import type { Plan, StageInput, StagePlan } from '../runner/plan.ts';
 import { artifactChecks } from '../stages/artifacts.ts';
@@ -216,7 +216,8 @@ function modelSpec({ model, data }: ResolvedPipeline, dataset: Pick<Dataset, 'im
   const { height, width, channels } = dataset.image;
   return {
     name: 'layers' in model ? 'layers' : model.preset,
-    layers: modelLayers(model, dataset.classNames.length, [height, width]),
+    task: modelTask(model),
+    layers: modelLayers(model, dataset.classNames.length, [height, width, channels]),
     image: [height, width, channels],
     classes: dataset.classNames,
     normalize: data.normalize,

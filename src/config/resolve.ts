@@ -33,7 +33,7 @@ export function parseTexts(validated: unknown, folder: string, dataFolders: read
   const config = { ...parsed, data: completeData(parsed.data, dataFolders) };
   const { model } = config;
   const complete = { ...config, stages: completeStages(config.stages) };
-  return 'layers' in model ? { ...complete, model: { layers: [...completeLayers(model.layers)] } } : complete;
+  return 'layers' in model ? { ...complete, model: { ...model, layers: [...completeLayers(model.layers)] } } : complete;
 }
 
 /** Fills in what the schemas leave to others: a conversion's scheme is that of its qat stage. */

@@ -1,9 +1,13 @@
+import { internal } from '../core/assert.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { isRecord } from '../core/schema.ts';
-import type { ModelSpec } from '../models/layers.ts';
-import { namedLayers } from '../models/layers.ts';
 import type { ImageShape } from '../data/dataset.ts';
+import type { ModelSpec, Task } from '../models/layers.ts';
+import { namedLayers } from '../models/layers.ts';
+import { modelTask } from '../models/presets.ts';
 import type { ArtifactType } from '../stages/define.ts';
+import type { GateName } from '../stages/gates.ts';
+import { gateRules } from '../stages/gates.ts';
 import type { StageConfig, StageKind } from '../stages/index.ts';
 import { isStageKind, stages as definitions } from '../stages/index.ts';
 import { stepsPerEpoch } from '../stages/steps.ts';
@@ -180,6 +184,14 @@ function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic
         hint: 'move it to the end, or leave it out: training works on the scores before it',
       });
     }
+    if (layer.kind === 'softmax' && model.task === 'reconstruct') {
+      diagnostics.push({
+        code: 'softmax-reconstructs',
+        place: locate(path('kind'), 'value'),
+        message: 'softmax gives probabilities of classes; this network reconstructs its image',
+        hint: 'leave it out',
+      });
+    }
     const source = layer.input ?? model.layers[index - 1]?.name;
     const before = model.layers.find(({ name }) => name === source);
     if (layer.kind === 'batch_norm' && (before === undefined || !foldsBatchNorm(before) || takers(before.name) > 1)) {
@@ -218,7 +230,7 @@ function stageDiagnostics(config: PipelineConfig, name: string, stage: StageConf
     const needsValidation = (field: string, part: 'key' | 'value', what: string): Diagnostic => ({
       code: 'no-validation',
       place: locate(path(field), part),
-      message: `${what} looks at the validation accuracy, but \`data.validation\` is 0`,
+      message: `${what} looks at the validation images, but \`data.validation\` is 0`,
       hint: 'set `data.validation` to a number of images',
     });
     if (config.data.validation === 0) {
@@ -258,15 +270,43 @@ function stageDiagnostics(config: PipelineConfig, name: string, stage: StageConf
       });
     }
   }
-  if (stage.uses === 'test' && stage.gates.drop_max !== undefined && beginsWithoutFloat(config, stage)) {
-    diagnostics.push({
-      code: 'gate-without-float',
-      place: locate(path('gates', 'drop_max'), 'key'),
-      message: `\`stages.${name}.gates.drop_max\` compares with a float model, but no float-pretrain stage leads here`,
-      hint: 'use `int8_top1_min`, or start the `qat` stage from a `float-pretrain` stage',
-    });
-  }
+  if (stage.uses === 'test') diagnostics.push(...gateDiagnostics(config, name, stage, locate));
   return diagnostics;
+}
+
+type TestConfig = Extract<StageConfig, { readonly uses: 'test' }>;
+
+const taskTexts: Readonly<Record<Task, string>> = { classify: 'classifies', reconstruct: 'reconstructs' };
+
+function gateDiagnostics(config: PipelineConfig, name: string, stage: TestConfig, locate: Locate): Diagnostic[] {
+  const task = modelTask(config.model);
+  const gates = Object.keys(gateRules) as GateName[]; // Object.keys loses the key type
+  const ofTask = gates.filter((gate) => gateRules[gate].task === task);
+  const alone = ofTask.find((gate) => gateRules[gate].compares === null) ?? internal(`no gate of its own for ${task}`);
+  return gates.flatMap((gate): Diagnostic[] => {
+    if (stage.gates[gate] === undefined) return [];
+    const place = locate(['stages', name, 'gates', gate], 'key');
+    const rule = gateRules[gate];
+    if (rule.task !== task) {
+      return [
+        {
+          code: 'gate-of-other-task',
+          place,
+          message: `\`stages.${name}.gates.${gate}\` is for a network that ${taskTexts[rule.task]}; this one ${taskTexts[task]}`,
+          hint: `use ${ofTask.map((each) => `\`${each}\``).join(' or ')}`,
+        },
+      ];
+    }
+    if (rule.compares !== 'float' || !beginsWithoutFloat(config, stage)) return [];
+    return [
+      {
+        code: 'gate-without-float',
+        place,
+        message: `\`stages.${name}.gates.${gate}\` compares with a float model, but no float-pretrain stage leads here`,
+        hint: `use \`${alone}\`, or start the \`qat\` stage from a \`float-pretrain\` stage`,
+      },
+    ];
+  });
 }
 
 /** Whether the chain that ends in `stage` is whole and begins with a stage that could have taken a float model. */

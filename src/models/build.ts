@@ -29,7 +29,7 @@ export type ModelForm = 'training' | 'inference';
 
 /**
  * The float graph of a network: input [batch, height, width, channels] in normalised units, output the logits (or
- * the softmax, if the last layer is one). Values are named `layer/op`, variables `layer/filter`, `layer/bias`, ….
+ * the softmax, if the last layer is one) or the reconstruction. Values are named `layer/op`, variables `layer/filter`, `layer/bias`, ….
  *
  * @throws ShapeError naming the layer when sizes do not fit
  */

@@ -213,10 +213,19 @@ const presetSchema = discriminated('preset', [
   object({ preset: Type.Literal('ds_cnn', key('A network known by name')), filters: filters(64) }),
   object({ preset: Type.Literal('mobilenet_v1', key('A network known by name')), alpha }),
   object({ preset: Type.Literal('mobilenet_v2', key('A network known by name')), alpha }),
+  object({
+    preset: Type.Literal('autoencoder', key('A network known by name')),
+    hidden: Type.Integer({ ...key('Units of each wide layer'), minimum: 1, default: 128 }),
+    bottleneck: Type.Integer({ ...key('Units of the narrow layer in the middle'), minimum: 1, default: 8 }),
+  }),
 ]);
 
 const layersSchema = object({
-  layers: Type.Array(layerSchema, { ...key('The layers from the image to the class scores'), minItems: 1 }),
+  task: choice(['classify', 'reconstruct'], {
+    ...key('What the output is: a score for each class, or the image again; a preset implies it'),
+    default: 'classify',
+  }),
+  layers: Type.Array(layerSchema, { ...key('The layers from the image to the output'), minItems: 1 }),
 });
 
 export const modelSchema = dependingOn('layers', layersSchema, presetSchema, {

@@ -96,9 +96,13 @@ export function namedLayers(layer: Layer): readonly (readonly [path: readonly st
   return [...input, ...others];
 }
 
+/** What the output is for: scores of classes, or the image itself, given back through a narrow place. */
+export type Task = 'classify' | 'reconstruct';
+
 /** What a trained network is, apart from its weights: enough to build its graph again. */
 export interface ModelSpec {
   readonly name: string;
+  readonly task: Task;
   readonly layers: readonly Layer[];
   /** Height, width, channels. */
   readonly image: readonly [number, number, number];

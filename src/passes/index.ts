@@ -2,6 +2,7 @@
 import type { Graph } from '../graph/graph.ts';
 import { verify } from '../graph/verify.ts';
 import { addGradients } from './add-gradients.ts';
+import type { Loss } from './add-loss.ts';
 import { addLoss } from './add-loss.ts';
 import type { OptimizerSpec } from './add-optimizer.ts';
 import { addOptimizer } from './add-optimizer.ts';
@@ -32,9 +33,9 @@ export function runPasses(
 }
 
 /** From a network in training form to a graph whose one run is one step of float training. */
-export function floatTrainingPasses(optimizer: OptimizerSpec): readonly Pass[] {
+export function floatTrainingPasses(optimizer: OptimizerSpec, loss: Loss = 'softmax_cross_entropy'): readonly Pass[] {
   return [
-    { name: 'add-loss', run: addLoss },
+    { name: 'add-loss', run: (graph) => addLoss(graph, loss) },
     { name: 'add-gradients', run: addGradients },
     { name: 'add-optimizer', run: (graph) => addOptimizer(graph, optimizer) },
   ];
@@ -57,12 +58,12 @@ export interface QuantizationOptions extends FakeQuantOptions {
 }
 
 /** The same with fake quantization between the network and its loss. */
-export function qatPasses(options: QuantizationOptions, optimizer: OptimizerSpec): readonly Pass[] {
+export function qatPasses(options: QuantizationOptions, optimizer: OptimizerSpec, loss?: Loss): readonly Pass[] {
   const stop = { name: 'stop-dropout', run: stopDropout };
   return [
     ...quantizedForwardPasses(options),
     ...(options.dropout === 'off_after_delay' ? [stop] : []),
-    ...floatTrainingPasses(optimizer),
+    ...floatTrainingPasses(optimizer, loss),
   ];
 }
 
@@ -105,4 +106,4 @@ export { logitsOf, lossNames } from './add-loss.ts';
 export { learningRateInput } from './add-optimizer.ts';
 export { rangeNames, stepVariable } from './insert-fake-quant.ts';
 export type { Scheme } from './scheme.ts';
-export type { ObservedSide, OptimizerSpec };
+export type { Loss, ObservedSide, OptimizerSpec };

@@ -1,13 +1,17 @@
+import { unreachable } from '../core/assert.ts';
 import type { Json } from '../core/json.ts';
 import { runtimes, type RuntimeName } from '../stages/metrics.ts';
 import { bandSparkline, bar, flowChart, lineChart, type Series, thumbnail } from './charts.ts';
 import { noiseShares } from './diagnosis.ts';
 import {
   bytes,
+  change,
+  decibel,
   fixed,
   fullScale,
   integer,
   NOT_MEASURED,
+  orNone,
   percent,
   points,
   probability,
@@ -19,33 +23,32 @@ import {
 import { foundText, groupLints, idleChannels, weightRangeRatio } from './lints.ts';
 import { type Markup, markup, nothing } from './markup.ts';
 import { type Column, page, table } from './page.ts';
-import { gateNumber, type Measured, type Report, type ReportGate } from './report.ts';
+import { errorSection, reconstructionsSection } from './reconstruction.ts';
+import {
+  type ClassifyResult,
+  gateNumber,
+  type Measured,
+  type ReconstructResult,
+  type Report,
+  type ReportGate,
+} from './report.ts';
+import { runtimeTitles } from './titles.ts';
 
-export const runtimeTitles: Readonly<Record<RuntimeName, string>> = {
-  float: 'float',
-  fake_quant: 'fake-quant',
-  int8: 'int8 reference',
-  int8_litert: 'int8 LiteRT',
-};
-
-type Test = Report['tests'][number];
+type Test = ClassifyResult | ReconstructResult;
 
 /** `report.html`: one page that opens from disk without a network. Equal reports give equal bytes. */
 export function renderReport(report: Report): string {
   const sections = [
     ...report.tests.flatMap((test) => {
       const suffix = report.tests.length > 1 ? `: ${test.stage}` : '';
-      return [
-        section(`accuracy-${test.stage}`, `Accuracy${suffix}`, accuracySection(test)),
-        section(`confusion-${test.stage}`, `Confusion${suffix}`, confusionSection(test)),
-      ];
+      return resultSections(test, suffix);
     }),
     section('training', 'Training', trainingSection(report)),
     ...report.tests.flatMap((test) => {
       const suffix = report.tests.length > 1 ? `: ${test.stage}` : '';
       return [
         section(`layers-${test.stage}`, `Layers${suffix}`, layersSection(test)),
-        section(`examples-${test.stage}`, `Examples${suffix}`, examplesSection(test)),
+        section(`examples-${test.stage}`, `Examples${suffix}`, examplesOf(test)),
       ];
     }),
     section('footprint', 'Footprint', footprintSection(report)),
@@ -71,6 +74,31 @@ interface Section {
 
 function section(id: string, title: string, body: Markup | null): Section | null {
   return body === null ? null : { id, title, body };
+}
+
+function resultSections(test: Test, suffix: string): (Section | null)[] {
+  switch (test.task) {
+    case 'classify':
+      return [
+        section(`accuracy-${test.stage}`, `Accuracy${suffix}`, accuracySection(test)),
+        section(`confusion-${test.stage}`, `Confusion${suffix}`, confusionSection(test)),
+      ];
+    case 'reconstruct':
+      return [section(`error-${test.stage}`, `Reconstruction error${suffix}`, errorSection(test))];
+    default:
+      return unreachable(test);
+  }
+}
+
+function examplesOf(test: Test): Markup | null {
+  switch (test.task) {
+    case 'classify':
+      return examplesSection(test);
+    case 'reconstruct':
+      return reconstructionsSection(test);
+    default:
+      return unreachable(test);
+  }
 }
 
 // Verdict
@@ -122,14 +150,8 @@ function capitalized(text: string): string {
 }
 
 function factsList(report: Report): Markup {
-  const { int8 } = report.accuracy;
   const conversion = report.conversions.at(-1)?.metrics;
-  const facts: { name: string; value: string; note: string }[] = [];
-  if (int8 !== null) {
-    const note = `of ${integer(int8.n)} examples`;
-    facts.push({ name: 'int8 top-1', value: percent(int8.top1), note });
-    if (int8.drop !== null) facts.push({ name: 'against float', value: points(-int8.drop), note: 'top-1' });
-  }
+  const facts = resultFacts(report);
   const size = report.model?.bytes ?? conversion?.bytes;
   if (size !== undefined) {
     const note = conversion === undefined ? '' : `${fixed(conversion.floatBytes / size, 2)}\u00d7 smaller than float`;
@@ -143,6 +165,36 @@ function factsList(report: Report): Markup {
   return markup`<dl class="facts">${facts.map(
     ({ name, value, note }) => markup`<div><dt>${name}</dt><dd>${value}<small>${note}</small></dd></div>`,
   )}</dl>`;
+}
+
+interface Fact {
+  readonly name: string;
+  readonly value: string;
+  readonly note: string;
+}
+
+function resultFacts(report: Report): Fact[] {
+  switch (report.task) {
+    case 'classify': {
+      const { int8 } = report.accuracy;
+      if (int8 === null) return [];
+      const top1 = { name: 'int8 top-1', value: percent(int8.top1), note: `of ${integer(int8.n)} examples` };
+      if (int8.drop === null) return [top1];
+      return [top1, { name: 'against float', value: points(-int8.drop), note: 'top-1' }];
+    }
+    case 'reconstruct': {
+      const { int8 } = report.error;
+      if (int8 === null) return [];
+      const note = `mean square, ${integer(int8.n)} examples`;
+      const error = { name: 'int8 error', value: significant(int8.mean), note };
+      if (int8.rise === null) return [error];
+      return [error, { name: 'against float', value: change(int8.rise), note: 'error' }];
+    }
+    case null:
+      return [];
+    default:
+      return unreachable(report);
+  }
 }
 
 function gateColumns(report: Report): Column<ReportGate>[] {
@@ -176,7 +228,7 @@ interface AccuracyRow {
   readonly seconds: number | null;
 }
 
-function accuracySection(test: Test): Markup {
+function accuracySection(test: ClassifyResult): Markup {
   const rows: AccuracyRow[] = runtimes.flatMap((runtime) => {
     const measured = test.accuracy[runtime];
     return measured === null ? [] : [{ runtime, measured, seconds: test.metrics.seconds[runtime] }];
@@ -221,16 +273,12 @@ const accuracyColumns: readonly Column<AccuracyRow>[] = [
   { head: 'Time', kind: 'number', cell: (row) => orNone(row.seconds, seconds) },
 ];
 
-function orNone(value: number | null, format: (value: number) => string): string {
-  return value === null ? NOT_MEASURED : format(value);
-}
-
 // Confusion
 
 const LARGEST_HEAT_MAP = 24;
 const TOP_CONFUSIONS = 20;
 
-function confusionSection({ metrics }: Test): Markup | null {
+function confusionSection({ metrics }: ClassifyResult): Markup | null {
   const { classes, confusion } = metrics;
   if (confusion.length === 0) return null;
   const className = (index: number): string => classes[index] ?? String(index);
@@ -287,36 +335,15 @@ ${table(
 // Training
 
 function trainingSection({ training }: Report): Markup | null {
-  if (training.length === 0) return null;
+  const [first] = training;
+  if (first === undefined) return null;
   const marks = training.flatMap(({ stage, stepsBefore, metrics }) => [
     ...(stepsBefore === 0 ? [] : [{ x: stepsBefore, label: `${stage} starts` }]),
     ...(metrics.level === 'qat' && metrics.delay > 0
       ? [{ x: stepsBefore + metrics.delay, label: `delay ends (${stage})` }]
       : []),
   ]);
-  const curves = (
-    train: (point: { loss: number; accuracy: number }) => number,
-    validate: (epoch: { validationLoss: number | null; validationAccuracy: number | null }) => number | null,
-  ): Series[] =>
-    training
-      .flatMap(({ stage, stepsBefore, metrics }, color): Series[] => [
-        {
-          name: stage,
-          color: color % 6,
-          stroke: 'faint',
-          points: metrics.history.map((point) => ({ x: stepsBefore + point.step, y: train(point) })),
-        },
-        {
-          name: `${stage}, validation`,
-          color: color % 6,
-          stroke: 'dotted',
-          points: metrics.epochs.flatMap((epoch) => {
-            const y = validate(epoch);
-            return y === null ? [] : [{ x: stepsBefore + epoch.step, y }];
-          }),
-        },
-      ])
-      .filter((series) => series.points.length > 0);
+  const classifiers = training.filter(isClassifier);
   const rate: Series[] = training.map(({ stage, stepsBefore, metrics }, color) => ({
     name: stage,
     color: color % 6,
@@ -328,35 +355,72 @@ function trainingSection({ training }: Report): Markup | null {
 ${lineChart({
   title: 'Loss',
   series: curves(
-    ({ loss }) => loss,
-    ({ validationLoss }) => validationLoss,
+    training,
+    ({ history }) => history.map(({ step, loss }) => ({ step, y: loss })),
+    ({ epochs }) => epochs.map(({ step, validationLoss }) => ({ step, y: validationLoss })),
   ),
   marks,
   scale: 'logarithmic',
   floor: 0,
   tick: significant,
 })}
-${lineChart({
-  title: 'Accuracy',
-  series: curves(
-    ({ accuracy }) => accuracy,
-    ({ validationAccuracy }) => validationAccuracy,
-  ),
-  marks,
-  scale: 'linear',
-  floor: accuracyFloor(training),
-  tick: (share) => `${fixed(share * 100, 0)} %`,
-})}
+${
+  classifiers.length === 0
+    ? null
+    : lineChart({
+        title: 'Accuracy',
+        series: curves(
+          classifiers,
+          ({ history }) => history.map(({ step, accuracy }) => ({ step, y: accuracy })),
+          ({ epochs }) => epochs.map(({ step, validationAccuracy }) => ({ step, y: validationAccuracy })),
+        ),
+        marks,
+        scale: 'linear',
+        floor: accuracyFloor(classifiers),
+        tick: (share) => `${fixed(share * 100, 0)} %`,
+      })
+}
 ${lineChart({ title: 'Learning rate', series: rate, marks, scale: 'linear', floor: 0, tick: significant })}
 </div>
-${table(training, trainingColumns, { sorting: 'fixed', width: 'full' })}
+${table(training, [...trainingColumns, validationColumn(first), speedColumn], { sorting: 'fixed', width: 'full' })}
 ${training.map(rangesTable)}`;
 }
 
 type Training = Report['training'][number];
+type Classifier = Training & { readonly metrics: { readonly task: 'classify' } };
+
+function isClassifier(training: Training): training is Classifier {
+  return training.metrics.task === 'classify';
+}
+
+interface CurvePoint {
+  readonly step: number;
+  readonly y: number | null;
+}
+
+/** For each training its steps, and its validations dotted. */
+function curves<T extends Training>(
+  trainings: readonly T[],
+  train: (metrics: T['metrics']) => readonly CurvePoint[],
+  validate: (metrics: T['metrics']) => readonly CurvePoint[],
+): Series[] {
+  const shifted = (points: readonly CurvePoint[], stepsBefore: number) =>
+    points.flatMap(({ step, y }) => (y === null ? [] : [{ x: stepsBefore + step, y }]));
+  return trainings
+    .flatMap(({ stage, stepsBefore, metrics }, color): Series[] => [
+      { name: stage, color: color % 6, stroke: 'faint', points: shifted(train(metrics), stepsBefore) },
+      {
+        name: `${stage}, validation`,
+        color: color % 6,
+        stroke: 'dotted',
+        points: shifted(validate(metrics), stepsBefore),
+      },
+    ])
+    .filter((series) => series.points.length > 0);
+}
 
 /** Three times as far from 1 as the worst epoch: what matters is near the top. */
-function accuracyFloor(training: readonly Training[]): number {
+function accuracyFloor(training: readonly Classifier[]): number {
   const lowest = training.flatMap(({ metrics }) =>
     metrics.epochs.map((epoch) => epoch.validationAccuracy ?? epoch.trainAccuracy),
   );
@@ -385,13 +449,34 @@ const trainingColumns: readonly Column<Training>[] = [
     kind: 'number',
     cell: ({ metrics }) => orNone(metrics.epochs.at(-1)?.trainLoss ?? null, (loss) => fixed(loss, 4)),
   },
-  {
-    head: 'Validation top-1',
-    kind: 'number',
-    cell: ({ metrics }) => orNone(metrics.epochs.at(-1)?.validationAccuracy ?? null, percent),
-  },
-  { head: 'Images/s', kind: 'number', cell: ({ metrics }) => integer(metrics.imagesPerSecond) },
 ];
+
+/** What the last validation said. */
+function validationColumn({ metrics: { task } }: Training): Column<Training> {
+  switch (task) {
+    case 'classify':
+      return {
+        head: 'Validation top-1',
+        kind: 'number',
+        cell: (training) =>
+          isClassifier(training) ? orNone(training.metrics.epochs.at(-1)?.validationAccuracy ?? null, percent) : '',
+      };
+    case 'reconstruct':
+      return {
+        head: 'Validation loss',
+        kind: 'number',
+        cell: ({ metrics }) => orNone(metrics.epochs.at(-1)?.validationLoss ?? null, (loss) => fixed(loss, 4)),
+      };
+    default:
+      return unreachable(task);
+  }
+}
+
+const speedColumn: Column<Training> = {
+  head: 'Images/s',
+  kind: 'number',
+  cell: ({ metrics }) => integer(metrics.imagesPerSecond),
+};
 
 function rangesTable({ stage, metrics }: Training): Markup | null {
   if (metrics.level !== 'qat' || metrics.ranges.length === 0) return null;
@@ -529,7 +614,7 @@ function clippedCell({ below, above }: NonNullable<Layer['clipped']>): Markup {
 const MOST_EXAMPLES = 16;
 const MOST_CLASSES = 10;
 
-function examplesSection({ metrics }: Test): Markup | null {
+function examplesSection({ metrics }: ClassifyResult): Markup | null {
   const { classes, examples } = metrics;
   const [first] = examples;
   if (first === undefined) return null;

@@ -1,6 +1,14 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { unreachable } from '../core/assert.ts';
 import { object } from '../core/schema.ts';
-import { type ConvertMetrics, nullable, type TestMetrics, type TrainMetrics } from '../stages/metrics.ts';
+import {
+  type ClassifyTest,
+  type ConvertMetrics,
+  nullable,
+  type ReconstructTest,
+  type TestMetrics,
+  type TrainMetrics,
+} from '../stages/metrics.ts';
 import { fixed, integer, percent, points, significant } from './format.ts';
 import { wilsonInterval } from './statistics.ts';
 
@@ -263,45 +271,71 @@ function layerLints(stage: string, { layers, n }: TestMetrics): Lint[] {
   );
 }
 
-function outcomeLints(stage: string, { accuracy, gates, litertNote, agreement }: TestMetrics): Lint[] {
+function outcomeLints(stage: string, metrics: TestMetrics): Lint[] {
+  const { litertNote } = metrics;
+  const ofTask = taskLints(stage, metrics);
+  if (litertNote === null) return ofTask;
+  const found = `LiteRT did not check the file: ${litertNote}`;
+  return [...ofTask, lint(stage, 'litert', 'note', { layer: null, found, expected: null, remedy: null })];
+}
+
+function taskLints(stage: string, metrics: TestMetrics): Lint[] {
+  switch (metrics.task) {
+    case 'classify':
+      return classifyLints(stage, metrics);
+    case 'reconstruct':
+      return reconstructLints(stage, metrics);
+    default:
+      return unreachable(metrics);
+  }
+}
+
+function reconstructLints(stage: string, { error: { float, int8, int8_litert: litert } }: ReconstructTest): Lint[] {
+  const lints = float === null ? [noBaseline(stage)] : [];
+  if (litert === null || Math.abs(litert.mean - int8.mean) <= (1 - thresholds.litertAgreement) * int8.mean)
+    return lints;
+  const found = `the mean squared error is ${significant(litert.mean)} with LiteRT and ${significant(int8.mean)} with the reference`;
+  return [...lints, disagreement(stage, found)];
+}
+
+function noBaseline(stage: string): Lint {
+  return lint(stage, 'no-baseline', 'note', {
+    layer: null,
+    found: 'float was not measured, so the cost of quantization is unknown',
+    expected: null,
+    remedy: 'begin the pipeline with a `float-pretrain` stage',
+  });
+}
+
+function disagreement(stage: string, found: string): Lint {
+  return lint(stage, 'runtimes-disagree', 'warning', {
+    layer: null,
+    found,
+    expected: `${percentOrMore(thresholds.litertAgreement)} agreement: a device may give either`,
+    remedy: 'look at the multipliers of the layers, where runtimes round differently',
+  });
+}
+
+function classifyLints(stage: string, { accuracy, gates, agreement }: ClassifyTest): Lint[] {
   const lints: Lint[] = [];
-  const add = (
-    code: string,
-    severity: Lint['severity'],
-    found: string,
-    expected: string | null,
-    remedy: string | null,
-  ) => void lints.push(lint(stage, code, severity, { layer: null, found, expected, remedy }));
   const interval = wilsonInterval(accuracy.int8.correct, accuracy.int8.n);
   const half = (interval.high - interval.low) / 2;
   const wanted = Math.min(...gates.flatMap(({ unit, limit }) => (unit === 'share_difference' ? [limit] : [])), 0.02);
   if (half > wanted) {
-    add(
-      'n-too-small',
-      'note',
-      `${integer(accuracy.int8.n)} examples give top-1 only to within ${points(half).replace('+', '\u00b1')}`,
-      `${points(wanted).replace('+', '\u00b1')}: smaller differences cannot be told from chance by accuracy alone`,
-      'test on more examples',
+    lints.push(
+      lint(stage, 'n-too-small', 'note', {
+        layer: null,
+        found: `${integer(accuracy.int8.n)} examples give top-1 only to within ${points(half).replace('+', '\u00b1')}`,
+        expected: `${points(wanted).replace('+', '\u00b1')}: smaller differences cannot be told from chance by accuracy alone`,
+        remedy: 'test on more examples',
+      }),
     );
   }
-  if (accuracy.float === null) {
-    add(
-      'no-baseline',
-      'note',
-      'float was not measured, so the cost of quantization is unknown',
-      null,
-      'begin the pipeline with a `float-pretrain` stage',
-    );
-  }
-  if (litertNote !== null) add('litert', 'note', `LiteRT did not check the file: ${litertNote}`, null, null);
+  if (accuracy.float === null) lints.push(noBaseline(stage));
   const { int8_vs_litert: same } = agreement;
   if (same !== null && same < thresholds.litertAgreement) {
-    add(
-      'runtimes-disagree',
-      'warning',
-      `LiteRT and the reference give the same label for ${percent(same)} of the examples`,
-      `${percentOrMore(thresholds.litertAgreement)}: a device may give either`,
-      'look at the multipliers of the layers, where runtimes round differently',
+    lints.push(
+      disagreement(stage, `LiteRT and the reference give the same label for ${percent(same)} of the examples`),
     );
   }
   return lints;

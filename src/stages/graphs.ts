@@ -5,8 +5,8 @@ import type { FloatTensor, Shape } from '../core/tensor.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { ModelForm, Weights } from '../models/build.ts';
 import { buildModel } from '../models/build.ts';
-import type { ModelSpec } from '../models/layers.ts';
-import type { BatchNormForm, DropoutInQat, ObservedSide, OptimizerSpec, Pass, Scheme } from '../passes/index.ts';
+import type { ModelSpec, Task } from '../models/layers.ts';
+import type { BatchNormForm, DropoutInQat, Loss, ObservedSide, OptimizerSpec, Pass, Scheme } from '../passes/index.ts';
 import { evalPasses, floatTrainingPasses, qatPasses, runPasses } from '../passes/index.ts';
 
 export type TensorSource = (name: string, shape?: Shape) => FloatTensor;
@@ -51,8 +51,14 @@ export function trainingGraph(
   return runPasses(model, trainingPasses(spec, quantization, optimizer), observe);
 }
 
+const losses: { readonly [T in Task]: Loss } = {
+  classify: 'softmax_cross_entropy',
+  reconstruct: 'mean_squared_error',
+};
+
 function trainingPasses(spec: ModelSpec, quantization: QuantizationOptions, optimizer: OptimizerSpec): readonly Pass[] {
-  if (quantization === null) return floatTrainingPasses(optimizer);
+  const loss = losses[spec.task];
+  if (quantization === null) return floatTrainingPasses(optimizer, loss);
   const { scheme, observe, batchNorm, dropout, ...averages } = quantization;
   const options = {
     input: inputRange(spec),
@@ -62,7 +68,7 @@ function trainingPasses(spec: ModelSpec, quantization: QuantizationOptions, opti
     batchNorm,
     dropout,
   } as const;
-  return qatPasses(options, optimizer);
+  return qatPasses(options, optimizer, loss);
 }
 
 /** The float inference graph. */

@@ -1,6 +1,7 @@
 import { internal } from '../core/assert.ts';
 import { UserError } from '../core/diagnostic.ts';
 import { perTensor, roundHalfAway } from '../core/affine.ts';
+import { numElements } from '../core/tensor.ts';
 import type { Normalization } from '../data/batches.ts';
 import type { Split } from '../data/dataset.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -12,16 +13,13 @@ import { writeTfliteFile } from '../tflite/file.ts';
 import { addFloatEdges } from '../tflite/float-edges.ts';
 import { optionFields } from '../tflite/option-fields.ts';
 import { readTfliteContents } from '../tflite/read.ts';
-import { argmax } from './evaluate.ts';
 import type { ModelImage } from './integer-input.ts';
 import { modelImages, newImages, outputIntegers } from './integer-input.ts';
 
-/** What an integer model makes of a split. */
+/** What an integer model gives for a split. */
 export interface IntegerRun {
-  /** [count, classes] */
+  /** [count, values] */
   readonly codes: Int32Array;
-  readonly predictions: Uint8Array;
-  readonly correct: number;
 }
 
 interface RunContext {
@@ -52,7 +50,7 @@ export async function runInteger(
   const inputs = newImages(graph, split.images.length);
   for (let index = 0; index < split.count; index++) inputs.set(image(split, index), index * size);
   const [outputs] = await interpreter.run([inputs], { signal, progress });
-  return judge(codesOf(graph, outputs ?? []), split, classesOf(graph));
+  return { codes: codesOf(graph, outputs ?? []) };
 }
 
 /**
@@ -67,13 +65,13 @@ export async function checkReference(
   { split, normalize, signal, progress }: RunContext,
 ): Promise<void> {
   const images = modelImages(reference.graph, normalize);
-  const classes = classesOf(reference.graph);
+  const values = valuesOf(reference.graph);
   const checked = numChecked(split);
   for (let index = 0; index < checked; index++) {
     const image = images(split, index);
     reference.run([image]);
     const found = codesOf(reference.graph, reference.peek(reference.graph.outputs[0] ?? ''));
-    if (!sameCodes(found, codes.subarray(index * classes, (index + 1) * classes))) {
+    if (!sameCodes(found, codes.subarray(index * values, (index + 1) * values))) {
       const layer = await firstDifference(reference, fast, image);
       internal(`the SIMD kernels differ from the reference loops on test image ${index}, first in ${layer}`);
     }
@@ -118,7 +116,7 @@ export async function runLitert(
     const output = outputIntegers(graph);
     const images = modelImages(graph, context.normalize);
     const reals = new Float32Array(context.split.images.length / context.split.count);
-    return await collect(context, classesOf(graph), async (index) => {
+    return await collect(context, valuesOf(graph), async (index) => {
       const image = images(context.split, index);
       for (let pixel = 0; pixel < reals.length; pixel++) reals[pixel] = input.scale * (image[pixel]! - input.zeroPoint);
       const [result] = await model.run([reals]);
@@ -141,31 +139,23 @@ function codeOf(real: number, { scale, zeroPoint }: { readonly scale: number; re
   return roundHalfAway(real / scale) + zeroPoint;
 }
 
-function classesOf(graph: Graph): number {
-  const { shape } = valueOf(graph, graph.outputs[0] ?? internal('the model has no output')).type;
-  return shape.at(-1) ?? internal('the output has no classes');
+/** Values of one output. */
+function valuesOf(graph: Graph): number {
+  return numElements(valueOf(graph, graph.outputs[0] ?? internal('the model has no output')).type.shape);
 }
 
 async function collect(
   { split, signal, progress }: RunContext,
-  classes: number,
+  values: number,
   run: (index: number) => ArrayLike<number> | Promise<ArrayLike<number>>,
 ): Promise<IntegerRun> {
-  const codes = new Int32Array(split.count * classes);
+  const codes = new Int32Array(split.count * values);
   for (let index = 0; index < split.count; index++) {
-    codes.set(await run(index), index * classes);
+    codes.set(await run(index), index * values);
     if ((index + 1) % imagesPerTurn === 0) {
       signal.throwIfAborted();
       await progress(index + 1);
     }
   }
-  return judge(codes, split, classes);
-}
-
-/** @param codes [count, classes] */
-function judge(codes: Int32Array, { count, labels }: Split, classes: number): IntegerRun {
-  const predictions = Uint8Array.from({ length: count }, (_, index) =>
-    argmax(codes.subarray(index * classes, (index + 1) * classes)),
-  );
-  return { codes, predictions, correct: predictions.filter((label, index) => label === labels[index]).length };
+  return { codes };
 }

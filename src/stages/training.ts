@@ -8,7 +8,6 @@ import type { OptimizerSpec } from '../passes/index.ts';
 import { rangeNames } from '../passes/index.ts';
 import type { StageContext } from '../runner/plan.ts';
 import { devicesSchema } from './devices.ts';
-import type { Evaluation } from './evaluate.ts';
 import { evaluate } from './evaluate.ts';
 import { reestimateBatchNorm } from './batch-norm-statistics.ts';
 import type { InitialWeights, QuantizationForm, QuantizationOptions } from './graphs.ts';
@@ -20,6 +19,8 @@ import type { StageEnvironment } from './run.ts';
 import type { Schedule } from './schedule.ts';
 import type { BatchFeeds, Trained } from './train-loop.ts';
 import { batchFeeds, train } from './train-loop.ts';
+import type { Validation } from './validation.ts';
+import { validationOf } from './validation.ts';
 
 /** The fields that both training stages have. */
 export const trainingFields = {
@@ -29,13 +30,15 @@ export const trainingFields = {
   early_stopping: Type.Optional(
     object(
       {
-        patience: Type.Integer({ ...key('Epochs without a better validation accuracy before the end'), minimum: 1 }),
+        patience: Type.Integer({ ...key('Epochs without a better validation before the end'), minimum: 1 }),
       },
       key('End before all epochs are done; needs data.validation'),
     ),
   ),
   keep: choice(['last', 'best'], {
-    ...key('Which weights are the result: the last, or those of the best validation accuracy'),
+    ...key(
+      'Which weights are the result: the last, or those of the best validation (accuracy, or reconstruction error)',
+    ),
     default: 'last',
   }),
   devices: devicesSchema,
@@ -56,12 +59,14 @@ export async function runTraining(
   const replicas = config.devices.length;
   const graph = trainingGraph(spec, config.batch / replicas, weights, quantization, optimizerSpec(config.optimizer));
   const { learning_rate: learningRate, schedule, warmup } = config.optimizer;
-  const validate = async (variables: ReadonlyMap<string, Tensor>): Promise<Evaluation> => {
+  const validate = async (variables: ReadonlyMap<string, Tensor>): Promise<Validation> => {
     const tensor = tensorSource(variables, 'the weights in training');
     const inference =
       quantization === null ? floatGraph(spec, 1, tensor) : evalGraph(spec, 1, tensor, formOf(quantization));
     const open = (batched: typeof inference) => environment.open(batched, 1);
-    return evaluate(inference, dataset.validation, spec.normalize, open, context.signal);
+    const { validation } = dataset;
+    const evaluation = await evaluate(inference, validation, spec.normalize, open, context.signal);
+    return validationOf(spec.task, evaluation, validation, spec.normalize);
   };
   const options = {
     epochs: config.epochs,
@@ -73,6 +78,7 @@ export async function runTraining(
     keep: config.keep,
   };
   const trained = await train(graph, options, {
+    task: spec.task,
     dataset,
     normalize: spec.normalize,
     augment: environment.augment,

@@ -210,6 +210,7 @@ describe('a pipeline file', () => {
     const model = edited(['model: { preset: lenet5 }', ['model:\n  layers:', ...layers].join('\n    ')]);
     const conv = { kind: 'conv_2d', filters: 8, stride: [1, 1], dilation: [1, 1], padding: 'same', bias: true };
     expect(load(model).pipeline.model).toEqual({
+      task: 'classify',
       layers: [
         { ...conv, name: 'conv_2d_1', kernel: [3, 5], batch_norm: false, activation: 'none' },
         { ...conv, name: 'conv_2d_2', kernel: [1, 1], batch_norm: true, activation: 'relu6' },

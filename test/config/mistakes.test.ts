@@ -258,7 +258,7 @@ describe('a mistake in a pipeline file', () => {
       'keeping the best without validation',
       ['validation: 5000', 'validation: 0'],
       lines(
-        'p.yaml:18:11 error no-validation: `stages.pretrain.keep: best` looks at the validation accuracy, ' +
+        'p.yaml:18:11 error no-validation: `stages.pretrain.keep: best` looks at the validation images, ' +
           'but `data.validation` is 0',
         '  18 |     keep: best',
         '     |           ^^^^',
@@ -274,6 +274,17 @@ describe('a mistake in a pipeline file', () => {
         '  31 |     gates: { int8_top1_min: 0.98, drop_max: 0.01 }',
         '     |                                   ^^^^^^^^',
         '  hint: use `int8_top1_min`, or start the `qat` stage from a `float-pretrain` stage',
+      ),
+    ],
+    [
+      'a gate on the error of a reconstruction for a network that classifies',
+      ['drop_max: 0.01', 'int8_error_max: 0.01'],
+      lines(
+        'p.yaml:32:35 error gate-of-other-task: `stages.test.gates.int8_error_max` is for a network that reconstructs; ' +
+          'this one classifies',
+        '  32 |     gates: { int8_top1_min: 0.98, int8_error_max: 0.01 }',
+        '     |                                   ^^^^^^^^^^^^^^',
+        '  hint: use `int8_top1_min` or `drop_max` or `fake_quant_top1_min` or `agreement_min`',
       ),
     ],
     [

@@ -914,6 +914,13 @@ export const samples: { readonly [K in OpName]: readonly Sample<K>[] } = {
     { name: 'three rows', inputs: [scalar(0.5), spread([3, 5]), values([3], [0, 4, 2])], attrs: {}, outputs: [[3, 5]] },
   ],
   top_1_count: [{ name: 'three rows', inputs: [spread([3, 5]), values([3], [0, 4, 2])], attrs: {}, outputs: [[]] }],
+  mean_squared_error: [
+    { name: 'three rows', inputs: [spread([3, 5]), spread([3, 5])], attrs: {}, outputs: [[]] },
+    { name: 'maps', inputs: [spread([2, 3, 3, 2]), spread([2, 3, 3, 2])], attrs: {}, outputs: [[]] },
+  ],
+  mean_squared_error_grad: [
+    { name: 'three rows', inputs: [scalar(0.5), spread([3, 5]), spread([3, 5])], attrs: {}, outputs: [[3, 5]] },
+  ],
   increment: [{ name: 'a counter', inputs: [scalar(41)], attrs: {}, outputs: [[]] }],
   reached: [
     { name: 'before', inputs: [scalar(9)], attrs: { threshold: 10 }, outputs: [[]] },
@@ -1265,6 +1272,8 @@ export const misfits: { readonly [K in OpName]: readonly Misfit<K>[] } = {
       message: ['[3,5]', '[batch]'],
     },
   ],
+  mean_squared_error: [{ inputs: [[3, 5], [15]], attrs: {}, message: ['[3,5]', '[15]'] }],
+  mean_squared_error_grad: [{ inputs: [[], [3, 5], [3, 4]], attrs: {}, message: ['[3,5]', '[3,4]'] }],
   increment: [],
   reached: [],
   moving_average: [{ inputs: [[3], [4]], attrs: { decay: 0.9 }, message: ['[4]', '[3]'] }],

@@ -16,6 +16,7 @@ const exactOps: ReadonlySet<FloatOp> = new Set<FloatOp>([
   ...(['relu', 'relu6', 'relu_grad', 'max_pool_2d', 'max_pool_2d_grad', 'broadcast_grad', 'reshape', 'add'] as const),
   ...(['softmax', 'softmax_cross_entropy', 'softmax_cross_entropy_grad', 'top_1_count'] as const),
   ...(['dropout', 'fake_quant', 'fake_quant_grad', 'observe_range', 'increment', 'reached'] as const),
+  'mean_squared_error_grad',
   ...(['moving_average', 'zero_debias', 'cross_replica', 'momentum_update', 'adam_update'] as const),
 ]);
 

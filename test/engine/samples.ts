@@ -137,6 +137,15 @@ export const largerSamples: { readonly [K in FloatOp]?: readonly Sample<K>[] } =
       outputs: [[33, 129]],
     },
   ],
+  mean_squared_error: [{ name: 'larger', inputs: [spread([33, 129]), spread([33, 129])], attrs: {}, outputs: [[]] }],
+  mean_squared_error_grad: [
+    {
+      name: 'larger',
+      inputs: [{ kind: 'values', shape: [], values: [0.7] }, spread([33, 129]), spread([33, 129])],
+      attrs: {},
+      outputs: [[33, 129]],
+    },
+  ],
   fake_quant: [
     {
       name: 'larger, one range',

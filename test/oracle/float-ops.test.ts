@@ -157,6 +157,23 @@ describe.skipIf(!hasOracle)(`float kernels, ORACLE_SEED=${seed}`, { timeout: 300
     compared.add('softmax_cross_entropy').add('softmax_cross_entropy_grad');
   });
 
+  it('the mean squared error and its gradient', async () => {
+    for (let index = 0; index < 10; index++) {
+      const random = createRandom(seed, 'squared error', `${index}`);
+      const shape = [1 + random.below(9), 1 + random.below(700)];
+      const [prediction, target, upstream] = [uniform(random, shape), uniform(random, shape), uniform(random, [])];
+      const [loss, gradient] = await evaluateList(
+        '(lambda loss: [loss(prediction), upstream * gradient_of(loss, prediction)])' +
+          '(lambda value: tf.reduce_mean(tf.math.squared_difference(value, target)))',
+        { prediction, target, upstream },
+      );
+      expectClose(ourFloat('mean_squared_error', [prediction, target], {})[0]!, loss!);
+      expectClose(ourFloat('mean_squared_error_grad', [upstream, prediction, target], {})[0]!, gradient!);
+      cases++;
+    }
+    compared.add('mean_squared_error').add('mean_squared_error_grad');
+  });
+
   it.each([false, true])('momentum, Nesterov %s', async (nesterov) => {
     const random = createRandom(seed, 'momentum', `${nesterov}`);
     let [parameter, velocity] = [uniform(random, [41]), zeros('float32', [41])];

@@ -2,11 +2,11 @@ import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { compareRuns, Comparison, renderComparisonHtml, renderComparisonText } from '../../src/report/compare.ts';
 import type { RunRecord } from '../../src/runner/record.ts';
-import type { TestMetrics } from '../../src/stages/metrics.ts';
+import type { ClassifyTest } from '../../src/stages/metrics.ts';
 import { config, run, stages, test } from './fixtures.ts';
 
 const a = { record: run, config };
-const changed = (accuracy: Partial<TestMetrics['accuracy']>): RunRecord => ({
+const changed = (accuracy: Partial<ClassifyTest['accuracy']>): RunRecord => ({
   ...run,
   id: '20261104T101500Z-mnist-lenet-91bc',
   provenance: { ...run.provenance, node: 'v22.12.0' },

@@ -2,14 +2,15 @@ import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { buildReport, Report } from '../../src/report/report.ts';
 import type { RunRecord } from '../../src/runner/record.ts';
-import type { TestMetrics } from '../../src/stages/metrics.ts';
-import { config, hex, qatTraining, run, stages, test } from './fixtures.ts';
+import type { ClassifyTest } from '../../src/stages/metrics.ts';
+import { config, conversion, hex, qatTraining, run, stages, test } from './fixtures.ts';
 
 const validate = new Ajv({ strict: true, allErrors: true }).compile(Report);
 /** As it is written to disk and read back. */
+const accuracyOf = (report: Report) => (report.task === 'classify' ? report.accuracy : null);
 const onDisk = (record: RunRecord) => JSON.parse(JSON.stringify(buildReport(record, config))) as Report;
 const codes = (record: RunRecord) => buildReport(record).lints.map(({ code }) => code);
-const withTest = (changes: Partial<TestMetrics>): RunRecord => ({
+const withTest = (changes: Partial<ClassifyTest>): RunRecord => ({
   ...run,
   stages: [...run.stages.slice(0, -1), { ...stages.test, metrics: { ...test, ...changes } }],
 });
@@ -25,17 +26,17 @@ describe('report.json', () => {
 
   it('holds the fields that scripts read', () => {
     const report = onDisk(run);
-    expect(report.accuracy.float).toMatchObject({ top1: 0.9912, n: 10_000 });
-    expect(report.accuracy.fake_quant).toMatchObject({ top1: 0.9906, n: 10_000 });
-    expect(report.accuracy.int8).toMatchObject({ top1: 0.9904, n: 10_000 });
-    expect(report.accuracy.int8_litert).toMatchObject({ top1: 0.9905, n: 10_000 });
+    expect(accuracyOf(report)?.float).toMatchObject({ top1: 0.9912, n: 10_000 });
+    expect(accuracyOf(report)?.fake_quant).toMatchObject({ top1: 0.9906, n: 10_000 });
+    expect(accuracyOf(report)?.int8).toMatchObject({ top1: 0.9904, n: 10_000 });
+    expect(accuracyOf(report)?.int8_litert).toMatchObject({ top1: 0.9905, n: 10_000 });
     expect(report.gates[1]).toMatchObject({ name: 'int8_drop', limit: 0.003, value: 0.0008, ok: true });
     expect(report.model).toMatchObject({ path: 'stages/convert/model.tflite', bytes: 66_808, sha256: hex('c0ffee') });
     expect(report.stages[0]).toMatchObject({ name: 'pretrain', cached: true, seconds: 51.8 });
   });
 
   it('says the drop to float and the interval of each model', () => {
-    const { float, int8 } = buildReport(run).accuracy;
+    const { float, int8 } = accuracyOf(buildReport(run))!;
     expect(float?.drop).toBeNull();
     expect(int8?.drop).toBeCloseTo(0.0008, 10);
     // Wilson by hand for 9,904 of 10,000.
@@ -82,7 +83,7 @@ describe('a run without all of its stages', () => {
     const report = onDisk(failed);
     expect(validate(report), JSON.stringify(validate.errors)).toBe(true);
     expect(report.sentence).toBe('The run failed after stage qat.');
-    expect(report.accuracy).toEqual({ float: null, fake_quant: null, int8: null, int8_litert: null });
+    expect(accuracyOf(report)).toEqual({ float: null, fake_quant: null, int8: null, int8_litert: null });
     expect(report.model).toBeNull();
     expect(report.training).toHaveLength(2);
   });

@@ -17,7 +17,7 @@ import { floatGraph } from '../../src/stages/graphs.ts';
 import type { StageConfig, StageKind } from '../../src/stages/index.ts';
 import { stages } from '../../src/stages/index.ts';
 import { readStageMetrics } from '../../src/stages/metrics.ts';
-import type { TestMetrics, TrainMetrics } from '../../src/stages/metrics.ts';
+import type { ClassifyTest, TrainMetrics } from '../../src/stages/metrics.ts';
 import type { StageEnvironment } from '../../src/stages/run.ts';
 import { addFloatEdges } from '../../src/tflite/float-edges.ts';
 import { writeTfliteFile } from '../../src/tflite/file.ts';
@@ -103,7 +103,7 @@ async function runTest(gates: Gates, litert: 'required' | 'optional' | 'off' = '
     { uses: 'test', from: 'convert', examples: 2, litert, gates },
     withFloat ? { ...from, float: inputs.float() } : from,
   );
-  return { metrics: metrics as unknown as TestMetrics, verdict };
+  return { metrics: metrics as unknown as ClassifyTest, verdict };
 }
 
 /** As the record of a run gives them back. */

@@ -9,7 +9,7 @@ import { artifactChecks } from '../../src/stages/artifacts.ts';
 import type { StageDefinition } from '../../src/stages/define.ts';
 import type { StageConfig } from '../../src/stages/index.ts';
 import { stages } from '../../src/stages/index.ts';
-import type { ConvertMetrics, TestMetrics, TrainMetrics } from '../../src/stages/metrics.ts';
+import type { ClassifyTest, ConvertMetrics, TestMetrics, TrainMetrics } from '../../src/stages/metrics.ts';
 import type { StageEnvironment } from '../../src/stages/run.ts';
 
 type Fields<K extends StageConfig['uses']> = Omit<StageConfig<K>, 'uses' | 'from'>;
@@ -80,6 +80,12 @@ export async function runLine({ spec, dataset, pretrain, qat, convert }: LineCon
     file,
     remove: () => rmSync(root, { recursive: true, force: true }),
   };
+}
+
+/** What the test stage says of a network that classifies. */
+export function classified({ test }: LineResult): ClassifyTest {
+  if (test.task !== 'classify') throw new Error(`the network does not classify, its task is ${test.task}`);
+  return test;
 }
 
 export const training: Fields<'float-pretrain'> = {

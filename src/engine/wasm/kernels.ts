@@ -388,6 +388,23 @@ export const kernels: Kernels = {
       return [[{ code: code.DROPOUT, args }]];
     },
   },
+  mean_squared_error: {
+    lower({ inputs: [prediction, target], outputs: [loss], temporary }) {
+      const { count } = prediction!;
+      const partial = temporary(code.SLICES * 8);
+      const slices = [prediction!.region, target!.region, partial, count, code.SLICES];
+      return [
+        [{ code: code.SQUARED_ERROR_SLICES, args: slices }],
+        [{ code: code.SQUARED_ERROR_MEAN, args: [partial, loss!.region, count, code.SLICES] }],
+      ];
+    },
+  },
+  mean_squared_error_grad: {
+    elementwise: [1, 2],
+    lower: ({ inputs, outputs }) => [
+      [{ code: code.SQUARED_ERROR_GRAD, args: [...regions([...inputs, ...outputs]), outputs[0]!.count] }],
+    ],
+  },
 
   fake_quant: {
     elementwise: [0],

@@ -64,6 +64,9 @@ export const CROSS_ENTROPY_ROWS = 71;
 export const CROSS_ENTROPY_SUM = 72;
 export const CROSS_ENTROPY_GRAD = 73;
 export const TOP_1_COUNT = 74;
+export const SQUARED_ERROR_SLICES = 75;
+export const SQUARED_ERROR_MEAN = 76;
+export const SQUARED_ERROR_GRAD = 77;
 
 export const INCREMENT = 80;
 export const REACHED = 81;

@@ -8,6 +8,7 @@ type TrainingOp =
   | `batch_norm${string}`
   | `fold_${string}`
   | `softmax_cross_entropy${string}`
+  | 'mean_squared_error'
   | 'mat_mul'
   | 'dropout'
   | 'fake_quant'

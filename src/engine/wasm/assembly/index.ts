@@ -10,7 +10,16 @@ import { add, copy, expand, relu, reluGrad } from './elementwise';
 import { affineRows, foldCorrectGradTables, foldCorrectTables, foldFactors, foldGammaGrad, scaleChannels } from './folding';
 import { applyFunction, applyFunctionGrad, l2Normalize, l2NormalizeGrad, multiply, subtract } from './functions';
 import { packPanels } from './gemm';
-import { crossEntropyGrad, crossEntropyRows, crossEntropySum, softmax, top1Count } from './loss';
+import {
+  crossEntropyGrad,
+  crossEntropyRows,
+  crossEntropySum,
+  softmax,
+  squaredErrorGrad,
+  squaredErrorMean,
+  squaredErrorSlices,
+  top1Count,
+} from './loss';
 import { copyStrided, fill } from './move';
 import { adamUpdate, crossReplica, increment, momentumUpdate, movingAverage, reached, zeroDebias } from './optimizer';
 import { averagePool, averagePoolGrad, maxPool, maxPoolGrad } from './pool';
@@ -193,6 +202,15 @@ export function run(
         break;
       case code.TOP_1_COUNT:
         top1Count(args, part);
+        break;
+      case code.SQUARED_ERROR_SLICES:
+        squaredErrorSlices(args, part, parts);
+        break;
+      case code.SQUARED_ERROR_MEAN:
+        squaredErrorMean(args, part);
+        break;
+      case code.SQUARED_ERROR_GRAD:
+        squaredErrorGrad(args, part, parts);
         break;
       case code.INCREMENT:
         increment(args, part);
