@@ -6,7 +6,6 @@ import { noiseShares } from './diagnosis.ts';
 import {
   bytes,
   change,
-  decibel,
   fixed,
   fullScale,
   integer,

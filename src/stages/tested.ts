@@ -1,7 +1,4 @@
-import { perTensor } from '../core/affine.ts';
 import type { Dataset } from '../data/dataset.ts';
-import type { Graph } from '../graph/graph.ts';
-import { valueOf } from '../graph/graph.ts';
 import type { ModelSpec } from '../models/layers.ts';
 import type { GateLimits } from './gates.ts';
 

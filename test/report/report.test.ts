@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { buildReport, Report } from '../../src/report/report.ts';
 import type { RunRecord } from '../../src/runner/record.ts';
 import type { ClassifyTest } from '../../src/stages/metrics.ts';
-import { config, conversion, hex, qatTraining, run, stages, test } from './fixtures.ts';
+import { config, hex, qatTraining, run, stages, test } from './fixtures.ts';
 
 const validate = new Ajv({ strict: true, allErrors: true }).compile(Report);
 /** As it is written to disk and read back. */
