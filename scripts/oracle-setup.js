@@ -1,9 +1,9 @@
 // Makes .oracle/, a Python environment with the TensorFlow that test/oracle/ compares with. Returns at once when the
 // environment is complete.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { findPython, pythonNames } from '../dist/cli/programs.js';
 
 // NumPy 2 breaks the modules that TensorFlow 2.15 was compiled against.
 const requirements = ['tensorflow-cpu==2.15.1', 'numpy<2'];
@@ -14,11 +14,12 @@ const ready = `${requirements.join(' ')}\n`;
 
 if (existsSync(readyFile) && readFileSync(readyFile, 'utf8') === ready) process.exit(0);
 
-const python = findPython();
-if (python === undefined) {
+const check = 'import sys, venv, ensurepip; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 11))';
+const python = await findPython(check);
+if (python === null) {
   fail(
-    'no Python 3.9, 3.10 or 3.11 with the venv module was found (looked for python3.11, python3.10, python3.9, ' +
-      'python3 and the versions of pyenv); TensorFlow 2.15 runs on no other',
+    'no Python 3.9, 3.10 or 3.11 with the venv module was found (looked for ' +
+      `${pythonNames.join(', ')} and the versions of pyenv); TensorFlow 2.15 runs on no other`,
   );
 }
 rmSync(folder, { recursive: true, force: true });
@@ -35,17 +36,6 @@ runOrFail(`install ${requirements.join(' and ')}`, inside, [
 runOrFail('import TensorFlow', inside, ['-c', 'import tensorflow']);
 writeFileSync(readyFile, ready);
 console.log(`oracle: ${requirements[0]} is ready in .oracle/`);
-
-function findPython() {
-  const versions = join(homedir(), '.pyenv', 'versions');
-  const ofPyenv = existsSync(versions)
-    ? readdirSync(versions).map((name) => join(versions, name, 'bin', 'python'))
-    : [];
-  const check = 'import sys, venv, ensurepip; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 11))';
-  return ['python3.11', 'python3.10', 'python3.9', 'python3', ...ofPyenv].find(
-    (candidate) => spawnSync(candidate, ['-c', check], { stdio: 'ignore' }).status === 0,
-  );
-}
 
 function runOrFail(purpose, command, args) {
   const { status, stderr, error } = spawnSync(command, args, { stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' });

@@ -1,6 +1,10 @@
 /** What a program may use of qpipe: the commands as functions, and the formats that they read and write. */
 export type { CompareOptions } from './cli/compare.ts';
 export { compare, comparisonText } from './cli/compare.ts';
+export type { Check, DoctorOptions, Health } from './cli/doctor.ts';
+export { doctor } from './cli/doctor.ts';
+export type { EngineInstall, InstallOptions, LibrarySource } from './cli/engine.ts';
+export { installTensorflow } from './cli/engine.ts';
 export type { GraphOptions } from './cli/graph.ts';
 export { graphText } from './cli/graph.ts';
 export type {
@@ -19,6 +23,8 @@ export type { RunOptions, RunResult } from './cli/run.ts';
 export { run } from './cli/run.ts';
 export type { Validation } from './cli/validate.ts';
 export { validate } from './cli/validate.ts';
+
+export type { DownloadProgress } from './data/download.ts';
 
 export type { LoadedPipeline } from './config/load.ts';
 export { loadPipeline, parsePipeline } from './config/load.ts';

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { UserError, formatDiagnostic, formatWarning } from '../core/diagnostic.ts';
 import { levels } from '../graph/graph.ts';
@@ -32,6 +32,11 @@ const setOption = () =>
     .argParser(collect)
     .default([], 'none');
 
+const dataOption = () =>
+  new Option('--data <folder>', 'data sets that the pipeline gives no path of; default: data, else ../shared/data').env(
+    'QPIPE_DATA',
+  );
+
 function makeProgram(finish: (code: number) => void): Command {
   const program = new Command('qpipe')
     .description('One YAML file to a true int8 .tflite model, and a report that says what quantization cost and where.')
@@ -46,6 +51,7 @@ function makeProgram(finish: (code: number) => void): Command {
     .argument('<pipeline>', 'pipeline file')
     .addOption(setOption())
     .option('--engine <name>', "what runs the graphs, in place of the pipeline's own: wasm, tensorflow or reference")
+    .addOption(dataOption())
     .option('--runs <folder>', 'folder of the runs', 'runs')
     .option('--store <folder>', 'folder of the stored results', '.qpipe/store')
     .option('--threads <count>', 'threads of the engine, at most one per core; default: all cores', wholeNumber)
@@ -58,10 +64,11 @@ function makeProgram(finish: (code: number) => void): Command {
     .description('check a pipeline and its data without running it')
     .argument('<pipeline>', 'pipeline file')
     .addOption(setOption())
+    .addOption(dataOption())
     .option('--json', 'print the result as JSON')
-    .action(async (pipeline: string, { set, json }: { set: string[]; json?: true }) => {
+    .action(async (pipeline: string, { set, data, json }: { set: string[]; data?: string; json?: true }) => {
       const { validate } = await import('./validate.ts');
-      const result = await validate(pipeline, set);
+      const result = await validate(pipeline, set, data);
       if (json === true) return out(JSON.stringify(result, null, 2));
       for (const warning of result.warnings) note(formatWarning(warning));
       out(`${pipeline} is valid: ${result.stages.map(({ name, kind }) => `${name} (${kind})`).join(', ')}`);
@@ -134,14 +141,50 @@ function makeProgram(finish: (code: number) => void): Command {
     .description("print a pipeline's network at one of its levels, with fresh weights")
     .argument('<pipeline>', 'pipeline file')
     .addOption(setOption())
+    .addOption(dataOption())
     .addOption(new Option('--level <level>', 'which graph').choices([...levels]).default('qat'))
     .option('--each-pass', 'print the graph after every pass on the way')
-    .action(async (pipeline: string, { set, level, eachPass }: { set: string[]; level: Level; eachPass?: true }) => {
+    .action(async (pipeline: string, { eachPass, ...options }: GraphCommandOptions) => {
       const { graphText } = await import('./graph.ts');
-      out(await graphText({ pipeline, set, level, passes: eachPass === true ? 'each' : 'last' }));
+      out(await graphText({ pipeline, ...options, passes: eachPass === true ? 'each' : 'last' }));
+    });
+
+  program
+    .command('engine')
+    .description('what an engine needs besides the npm packages')
+    .command('install')
+    .description("build TensorFlow's addon where npm's own install cannot")
+    .addArgument(new Argument('<engine>', 'which engine').choices(['tensorflow']))
+    .addOption(
+      new Option('--lib <folder>', 'folder of libtensorflow_cc.so.2 or libtensorflow.so.2').conflicts('python'),
+    )
+    .option('--python <program>', 'a Python with TensorFlow, whose library is used; default: download a wheel')
+    .option('--force', 'build again even if there is one that works')
+    .option('--json', 'print the steps and the result as JSON lines')
+    .action(async (_engine: string, options: EngineInstallCommandOptions) => {
+      finish(await engineInstallCommand(options));
+    });
+
+  program
+    .command('doctor')
+    .description('check this machine: what is there, what is missing, what to do')
+    .option('--json', 'print the result as JSON')
+    .action(async ({ json }: { json?: true }) => {
+      const { doctor, healthText } = await import('./doctor.ts');
+      const health = await doctor();
+      const columns = process.stdout.isTTY ? process.stdout.columns : Infinity;
+      out(json === true ? JSON.stringify(health, null, 2) : healthText(health, columns, await terminalColors()));
+      finish(health.ok ? exitCodes.ok : exitCodes.failed);
     });
 
   return program;
+}
+
+interface EngineInstallCommandOptions {
+  readonly lib?: string;
+  readonly python?: string;
+  readonly force?: true;
+  readonly json?: true;
 }
 
 interface PredictCommandOptions {
@@ -151,9 +194,17 @@ interface PredictCommandOptions {
   readonly dequantize?: true;
 }
 
+interface GraphCommandOptions {
+  readonly set: readonly string[];
+  readonly data?: string;
+  readonly level: Level;
+  readonly eachPass?: true;
+}
+
 interface RunCommandOptions {
   readonly set: readonly string[];
   readonly engine?: string;
+  readonly data?: string;
   readonly runs: string;
   readonly store: string;
   readonly threads?: number;
@@ -162,40 +213,34 @@ interface RunCommandOptions {
 }
 
 async function runCommand(pipeline: string, options: RunCommandOptions): Promise<number> {
-  const [{ run }, { jsonProgress, plainProgress, terminalProgress }, { summaryText }] = await Promise.all([
-    import('./run.ts'),
-    import('./progress.ts'),
-    import('./summary.ts'),
-  ]);
-  const { default: picocolors } = await import('picocolors');
-  // Without a terminal `isTTY` is undefined, which the package would take for its own default.
-  const colors = picocolors.createColors(process.stdout.isTTY && process.env['NO_COLOR'] === undefined ? true : false);
+  const [{ run }, { downloadNotes, jsonProgress, plainProgress, terminalProgress }, { summaryText }] =
+    await Promise.all([import('./run.ts'), import('./progress.ts'), import('./summary.ts')]);
+  const colors = await terminalColors();
   const progress =
     options.json === true
       ? jsonProgress(out)
       : process.stdout.isTTY
         ? terminalProgress(process.stdout)
         : plainProgress(out);
-  const abort = new AbortController();
-  const interrupt = (): void => {
-    // The second Ctrl-C does not wait for the step to end.
-    if (abort.signal.aborted) process.exit(exitCodes.interrupted);
-    abort.abort();
-  };
-  const stop = (): void => abort.abort();
-  process.on('SIGINT', interrupt).on('SIGTERM', interrupt).on('SIGPIPE', stop);
+  const interruption = onInterrupt();
   try {
-    const { force, threads, engine, set, runs, store } = options;
+    const { force, threads, engine, set, data, runs, store } = options;
+    const showDownload = downloadNotes(process.stderr);
     const { record, report, folder } = await run({
       pipeline,
       set,
       runs,
       store,
-      signal: abort.signal,
+      signal: interruption.signal,
       force: force ?? [],
       ...(threads === undefined ? {} : { threads }),
       ...(engine === undefined ? {} : { engine }),
+      ...(data === undefined ? {} : { data }),
       onEvent: (event) => progress.show(event),
+      onDownload: (state) => {
+        if (options.json === true) out(JSON.stringify({ kind: 'download', ...state }));
+        else showDownload(state);
+      },
       onWarning: (warning: Diagnostic) => {
         if (options.json === true) out(JSON.stringify({ kind: 'warning', diagnostic: warning }));
         else note(formatWarning(warning));
@@ -211,9 +256,64 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
     await progress.finish();
     throw error;
   } finally {
-    // The reader may leave until the very end.
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    interruption.end();
   }
+}
+
+async function engineInstallCommand({ lib, python, force, json }: EngineInstallCommandOptions): Promise<number> {
+  const [{ installTensorflow }, { jsonSteps, plainSteps, terminalSteps }, { Interrupted }] = await Promise.all([
+    import('./engine.ts'),
+    import('./steps.ts'),
+    import('../runner/execute.ts'),
+  ]);
+  const interruption = onInterrupt();
+  try {
+    const result = await installTensorflow({
+      source:
+        lib !== undefined
+          ? { kind: 'folder', folder: lib }
+          : python !== undefined
+            ? { kind: 'python', python }
+            : { kind: 'wheel' },
+      existing: force === true ? 'replace' : 'keep',
+      signal: interruption.signal,
+      runSteps: json === true ? jsonSteps(out) : process.stdout.isTTY ? terminalSteps(process.stdout) : plainSteps(out),
+    });
+    if (json === true) out(JSON.stringify({ kind: 'result', ...result }));
+    else if (result.status === 'present')
+      out(`${result.version} is there already, and works: ${result.folder}\n\`--force\` builds it again`);
+    else out(`${result.version} is installed: ${result.folder}\nuse it with \`engine: tensorflow\` in a pipeline`);
+    return exitCodes.ok;
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    note('interrupted; nothing of it is kept');
+    return exitCodes.interrupted;
+  } finally {
+    interruption.end();
+  }
+}
+
+/** A signal for what can be stopped; until `end`, Ctrl-C and the like raise it. */
+function onInterrupt(): { readonly signal: AbortSignal; readonly end: () => void } {
+  const abort = new AbortController();
+  const interrupt = (): void => {
+    // The second Ctrl-C does not wait for the step to end.
+    if (abort.signal.aborted) process.exit(exitCodes.interrupted);
+    abort.abort();
+  };
+  const stop = (): void => abort.abort();
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt).on('SIGPIPE', stop);
+  return {
+    signal: abort.signal,
+    // The reader may leave until the very end.
+    end: () => void process.off('SIGINT', interrupt).off('SIGTERM', interrupt),
+  };
+}
+
+async function terminalColors() {
+  const { default: picocolors } = await import('picocolors');
+  // Without a terminal `isTTY` is undefined, which the package would take for its own default.
+  return picocolors.createColors(process.stdout.isTTY && process.env['NO_COLOR'] === undefined ? true : false);
 }
 
 /** Prints a failure as its reader needs it and gives the exit code. */

@@ -1,6 +1,7 @@
 import { Listr } from 'listr2';
 import type { ListrTaskWrapper, DefaultRenderer, SimpleRenderer } from 'listr2';
 import { unreachable } from '../core/assert.ts';
+import type { DownloadProgress } from '../data/download.ts';
 import type { RunEvent } from '../runner/event.ts';
 
 /** Shows the events of a run. `finish` returns when everything is drawn. */
@@ -166,6 +167,20 @@ export function terminalProgress(terminal: { readonly columns?: number }): Progr
       endAll();
       await drawn;
     },
+  };
+}
+
+/** One line for a download: in a terminal it counts, elsewhere it stands once. */
+export function downloadNotes(stream: {
+  readonly isTTY?: boolean;
+  write(text: string): unknown;
+}): (progress: DownloadProgress) => void {
+  const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
+  return ({ url, receivedBytes, totalBytes }) => {
+    const total = totalBytes === null ? '' : ` of ${megabytes(totalBytes)}`;
+    const ended = receivedBytes === totalBytes;
+    if (stream.isTTY === true) stream.write(`\r${url}: ${megabytes(receivedBytes)}${total} MB${ended ? '\n' : ''}`);
+    else if (receivedBytes === 0) stream.write(`downloading ${url}\n`);
   };
 }
 

@@ -2,16 +2,21 @@ import { randomBytes } from 'node:crypto';
 import os from 'node:os';
 import path from 'node:path';
 import { loadPipeline } from '../config/load.ts';
-import { makePlan } from '../config/plan.ts';
+import { checkWithoutData, makePlan } from '../config/plan.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { UserError } from '../core/diagnostic.ts';
 import { didYouMean } from '../config/suggest.ts';
 import { warnings } from '../config/semantics.ts';
+import { dataSource } from '../data/config.ts';
+import type { DownloadProgress } from '../data/download.ts';
+import { downloadFile, missingFiles } from '../data/download.ts';
+import { sourceFiles } from '../data/load.ts';
 import type { Report } from '../report/report.ts';
 import type { RunEvent } from '../runner/event.ts';
-import { execute } from '../runner/execute.ts';
+import { execute, Interrupted } from '../runner/execute.ts';
 import type { RunRecord } from '../runner/record.ts';
 import { writeReport } from './report.ts';
+import { qpipeHome } from './home.ts';
 import { packageVersion } from './version.ts';
 
 export interface RunOptions {
@@ -21,6 +26,8 @@ export interface RunOptions {
   readonly set?: readonly string[];
   /** In place of the pipeline's own. */
   readonly engine?: string;
+  /** Folder of the data sets that the pipeline gives no path of; default: see `loadPipeline`. */
+  readonly data?: string;
   /** Folder of the runs; default `runs` in the current folder. */
   readonly runs?: string;
   /** Folder of the store; default `.qpipe/store` in the current folder. */
@@ -31,6 +38,8 @@ export interface RunOptions {
   readonly force?: readonly string[];
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: RunEvent) => void;
+  /** Of data that are not there yet; comes before all events. */
+  readonly onDownload?: (progress: DownloadProgress) => void;
   /** What is allowed but seldom meant. */
   readonly onWarning?: (warning: Diagnostic) => void;
 }
@@ -43,19 +52,27 @@ export interface RunResult {
 }
 
 /**
- * Runs a pipeline: stages with a result are taken from the store, the others are executed; then the report is
+ * Runs a pipeline: data that are missing are downloaded if it says from where; stages with a result are taken from the store, the others are executed; then the report is
  * written.
  *
  * @returns a record whose status is `pass`, or `fail` when a gate was not met
  * @throws UserError for mistakes in the pipeline or its data; Interrupted after `signal`
  */
 export async function run(options: RunOptions): Promise<RunResult> {
-  const loaded = await loadPipeline(options.pipeline, [
-    ...(options.set ?? []),
-    ...(options.engine === undefined ? [] : [`engine=${options.engine}`]),
-  ]);
+  const signal = options.signal ?? new AbortController().signal;
+  const randomHex = (): string => randomBytes(16).toString('hex');
+  const engine = options.engine === undefined ? [] : [`engine=${options.engine}`];
+  const loaded = await loadPipeline(options.pipeline, [...(options.set ?? []), ...engine], options.data);
   for (const warning of warnings(loaded.pipeline, loaded.locate)) options.onWarning?.(warning);
+  checkWithoutData(loaded);
+  for (const file of missingFiles(sourceFiles(dataSource(loaded.pipeline.data)))) {
+    const onProgress = (progress: DownloadProgress): void => options.onDownload?.(progress);
+    await downloadFile(file, { signal, randomHex, onProgress }).catch((error: unknown) => {
+      throw signal.aborted ? new Interrupted({ cause: error }) : error;
+    });
+  }
   const plan = await makePlan(loaded, {
+    home: qpipeHome(),
     threads: options.threads ?? null,
     cores: os.availableParallelism(),
     now: () => performance.now(),
@@ -70,9 +87,9 @@ export async function run(options: RunOptions): Promise<RunResult> {
     store: path.resolve(options.store ?? '.qpipe/store'),
     runs,
     emit: (event) => options.onEvent?.(event),
-    signal: options.signal ?? new AbortController().signal,
+    signal,
     clock: () => new Date(),
-    randomHex: () => randomBytes(16).toString('hex'),
+    randomHex,
     force,
     provenance: {
       commandLine: process.argv.slice(2),

@@ -1,7 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { packageFile } from '../core/package-file.ts';
 
+interface PackageJson {
+  readonly version: string;
+  readonly engines: { readonly node: string };
+  readonly peerDependencies: Readonly<Record<string, string>>;
+}
+
+export function packageJson(): PackageJson {
+  return JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as PackageJson; // our own
+}
+
 export function packageVersion(): string {
-  const file = packageFile('package.json');
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version; // our own package.json
+  return packageJson().version;
 }

@@ -4,11 +4,13 @@ import type { Graph, Level } from '../graph/graph.ts';
 import { variablesOf } from '../graph/graph.ts';
 import { buildModel } from '../models/build.ts';
 import type { ModelSpec } from '../models/layers.ts';
-import type { ObservedSide, OptimizerSpec, Pass } from '../passes/index.ts';
-import { freezePasses, lowerToInt8, runPasses } from '../passes/index.ts';
+import type { OptimizerSpec, Pass } from '../passes/index.ts';
+import { freezePasses, lowerToIntegers, runPasses } from '../passes/index.ts';
 import { tensorSource } from '../stages/checkpoint.ts';
-import type { TensorSource } from '../stages/graphs.ts';
+import type { QuantizationForm, QuantizationOptions, TensorSource } from '../stages/graphs.ts';
 import { evalGraph, trainingGraph } from '../stages/graphs.ts';
+import { quantizationOf } from '../stages/qat.ts';
+import { formOf } from '../stages/training.ts';
 import type { LoadedPipeline } from './load.ts';
 import { pipelineModel } from './plan.ts';
 
@@ -19,6 +21,12 @@ export interface GraphAfterPass {
 
 /** What an activation's range is before anything was observed; contrib.quantize begins with it too. */
 const untrainedRange = { min: 0, max: 6 } as const;
+
+/** The defaults of a qat stage, for a pipeline that has none. */
+const untrainedQuantization: NonNullable<QuantizationOptions> = {
+  ...{ delay: 0, decay: 0.999, merge: 'mean', observe: 'after_activation', scheme: 'int8', dropout: 'always' },
+  batchNorm: { kind: 'kept' },
+};
 
 const untrainedOptimizer: OptimizerSpec = { kind: 'sgd', momentum: 0.9, nesterov: false, weightDecay: 0 };
 
@@ -35,7 +43,7 @@ export function pipelineGraphs(loaded: LoadedPipeline, level: Level): readonly G
   const qat = configs.find((config) => config.uses === 'qat');
   const pretrain = configs.find((config) => config.uses === 'float-pretrain');
   const weights = { kind: 'random', seed } as const;
-  const observed = qat?.observe ?? 'after_activation';
+  const quantization = qat === undefined ? untrainedQuantization : quantizationOf(qat);
   switch (level) {
     case 'float': {
       const batch = (pretrain?.batch ?? 1) / (pretrain?.devices.length ?? 1);
@@ -44,22 +52,24 @@ export function pipelineGraphs(loaded: LoadedPipeline, level: Level): readonly G
     }
     case 'qat': {
       const batch = (qat?.batch ?? 1) / (qat?.devices.length ?? 1);
-      const { delay = 0, ema_decay: decay = 0.999, merge_ranges: merge = 'mean' } = qat ?? {};
-      trainingGraph(spec, batch, weights, { delay, decay, merge, observe: observed }, untrainedOptimizer, observe);
+      trainingGraph(spec, batch, weights, quantization, untrainedOptimizer, observe);
       break;
     }
     case 'eval':
-      observe('insert-fake-quant', untrainedEvalGraph(spec, seed, observed));
+      observe('insert-fake-quant', untrainedEvalGraph(spec, seed, formOf(quantization)));
       break;
     case 'int8': {
-      const lower: Pass = { name: 'lower-to-int8', run: (graph) => lowerToInt8(graph, 'the pipeline').graph };
-      runPasses(untrainedEvalGraph(spec, seed, observed), [...freezePasses, lower], observe);
+      const lower: Pass = {
+        name: 'lower-to-integers',
+        run: (graph) => lowerToIntegers(graph, quantization.scheme, 'the pipeline').graph,
+      };
+      runPasses(untrainedEvalGraph(spec, seed, formOf(quantization)), [...freezePasses, lower], observe);
     }
   }
   return graphs;
 }
 
-function untrainedEvalGraph(spec: ModelSpec, seed: number, observed: ObservedSide): Graph {
+function untrainedEvalGraph(spec: ModelSpec, seed: number, form: QuantizationForm): Graph {
   const model = buildModel(spec, 1, 'inference', { kind: 'random', random: createRandom(seed, 'weights') });
   const tensors = new Map(variablesOf(model).map(({ name, source }) => [name, source.initial] as const));
   const weights = tensorSource(tensors, 'the fresh weights');
@@ -68,5 +78,5 @@ function untrainedEvalGraph(spec: ModelSpec, seed: number, observed: ObservedSid
     if (name.endsWith('/act_quant/max')) return floatTensor([], [untrainedRange.max]);
     return weights(name, shape);
   };
-  return evalGraph(spec, 1, tensor, observed);
+  return evalGraph(spec, 1, tensor, form);
 }

@@ -14,6 +14,9 @@ import { validate } from './validate.ts';
 
 const EXIT_BAD_PIPELINE = 64;
 
+/** Where data sets are looked for unless one says so, from the current folder. */
+const defaultDataFolders = ['data', '../shared/data'] as const;
+
 export interface LoadedPipeline {
   readonly pipeline: ResolvedPipeline;
   /** Places what is found later, when the data are known, in the file or at the command line. */
@@ -27,14 +30,25 @@ export interface LoadedPipeline {
  * Reads a pipeline file.
  *
  * @param overrides texts of the form path=value, as `--set` takes them
+ * @param dataFolder the folder of data sets that the pipeline gives no path of; default: `data` in the current
+ *   folder, or else `../shared/data`
  * @throws UserError with every mistake, exit code 64
  */
-export async function loadPipeline(file: string, overrides: readonly string[] = []): Promise<LoadedPipeline> {
-  return parsePipeline(await read(file), file, overrides);
+export async function loadPipeline(
+  file: string,
+  overrides: readonly string[] = [],
+  dataFolder?: string,
+): Promise<LoadedPipeline> {
+  return parsePipeline(await read(file), file, overrides, dataFolder);
 }
 
 /** As `loadPipeline`, for a text that was read before; `file` names it and is where its relative paths start. */
-export function parsePipeline(text: string, file: string, overrideTexts: readonly string[] = []): LoadedPipeline {
+export function parsePipeline(
+  text: string,
+  file: string,
+  overrideTexts: readonly string[] = [],
+  dataFolder?: string,
+): LoadedPipeline {
   const source = parseSource(file, text);
   stopAt(yamlDiagnostics(source));
   const value = plainValue(source);
@@ -45,7 +59,12 @@ export function parsePipeline(text: string, file: string, overrideTexts: readonl
   const fitsSchema = diagnostics.length === 0;
   diagnostics.push(...linkDiagnostics(value, locate));
   if (!fitsSchema) throw badPipeline(diagnostics);
-  const config = parseTexts(value, path.dirname(file));
+  const dataFolders = dataFolder === undefined ? defaultDataFolders : [dataFolder];
+  const config = parseTexts(
+    value,
+    path.dirname(file),
+    dataFolders.map((folder) => path.resolve(folder)),
+  );
   stopAt([...diagnostics, ...semanticDiagnostics(config, locate)]);
   return { pipeline: resolve(config), locate, overrides, text };
 }

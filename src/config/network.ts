@@ -1,3 +1,4 @@
+import { unreachable } from '../core/assert.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { numElements, zeros } from '../core/tensor.ts';
 import type { Shape } from '../core/tensor.ts';
@@ -7,7 +8,7 @@ import type { ModelSpec } from '../models/layers.ts';
 import { ShapeError } from '../ops/define.ts';
 import type { Locate } from './source.ts';
 
-/** What of a network does not fit the images or the classes: known before anything is trained. */
+/** What of a network does not fit the images or its task: known before anything is trained. */
 export function networkDiagnostics(spec: ModelSpec, locate: Locate, inLayers: boolean): Diagnostic[] {
   const built = outputShape(spec);
   if (built instanceof ShapeError) {
@@ -22,16 +23,33 @@ export function networkDiagnostics(spec: ModelSpec, locate: Locate, inLayers: bo
       },
     ];
   }
-  const classes = spec.classes.length;
-  if (built.length === 2 && built[1] === classes) return [];
+  const expected = expectedOutput(spec);
+  if (expected.fits(built)) return [];
   return [
     {
       code: 'wrong-output',
       place: locate(inLayers ? ['model', 'layers', String(spec.layers.length - 1)] : ['model'], 'value'),
-      message: `the network gives ${shapeText(built)} for each image; expected ${classes} scores, one per class`,
-      hint: `end it with { kind: fully_connected, units: ${classes} }`,
+      message: `the network gives ${shapeText(built)} for each image; expected ${expected.text}`,
+      hint: `end it with { kind: fully_connected, units: ${expected.values} }`,
     },
   ];
+}
+
+function expectedOutput({ task, classes, image }: ModelSpec) {
+  switch (task) {
+    case 'classify': {
+      const values = classes.length;
+      const fits = (shape: Shape): boolean => shape.length === 2 && shape[1] === values;
+      return { values, text: `${values} scores, one per class`, fits };
+    }
+    case 'reconstruct': {
+      const values = numElements(image);
+      const fits = (shape: Shape): boolean => numElements(shape) === values;
+      return { values, text: `${values} values, as many as the image has`, fits };
+    }
+    default:
+      return unreachable(task);
+  }
 }
 
 /** Of one image, with the batch of 1 in front. */

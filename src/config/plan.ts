@@ -6,16 +6,14 @@ import { packageFile } from '../core/package-file.ts';
 import type { DataConfig } from '../data/config.ts';
 import { dataSchema, dataSource } from '../data/config.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { sha256 } from '../data/dataset.ts';
 import type { DataSource } from '../data/load.ts';
-import { loadDataset, sourceDigest, sourceFiles } from '../data/load.ts';
+import { loadDataset, readFiles, sourceDigest } from '../data/load.ts';
 import type { Engine } from '../engine/engine.ts';
 import { referenceEngine } from '../engine/reference.ts';
 import { wasmEngine } from '../engine/wasm/index.ts';
-import { readBytes } from '../files/bytes.ts';
 import { modelSchema } from '../models/config.ts';
 import type { ModelSpec } from '../models/layers.ts';
-import { modelLayers } from '../models/presets.ts';
+import { modelLayers, modelTask } from '../models/presets.ts';
 import type { Digest } from '../core/digest.ts';
 import type { Plan, StageInput, StagePlan } from '../runner/plan.ts';
 import { artifactChecks } from '../stages/artifacts.ts';
@@ -27,9 +25,11 @@ import type { LoadedPipeline } from './load.ts';
 import { networkDiagnostics } from './network.ts';
 import type { ResolvedPipeline, ResolvedStage } from './resolve.ts';
 import { parentOf } from './resolve.ts';
-import { deviceDiagnostics, sizeDiagnostics } from './semantics.ts';
+import { deviceDiagnostics, schemeDiagnostics, sizeDiagnostics } from './semantics.ts';
 
 export interface PlanOptions {
+  /** The folder that qpipe keeps for all pipelines; installed engines are in it. */
+  readonly home: string;
   /** Threads of the engine as the command line says; null leaves them to the pipeline, and that to `cores`. */
   readonly threads: number | null;
   /** Of this machine. More threads than that only stand in each other's way. */
@@ -50,28 +50,21 @@ export async function makePlan(loaded: LoadedPipeline, options: PlanOptions): Pr
   let dataset: Dataset | null = null;
   const load = (): Dataset => (dataset ??= loadDataset(source, validation));
 
-  const engine = await engines[pipeline.engine]();
-  const { trainingImages, ...images } = knownSize(source) ?? sizeOf(load());
-  const problems = [
-    ...sizeDiagnostics(pipeline, locate, { trainingImages }),
-    ...(await deviceDiagnostics(pipeline, locate, engine)),
-    ...networkDiagnostics(modelSpec(pipeline, images), locate, 'layers' in pipeline.model),
-  ];
-  if (problems.length > 0) throw new UserError(problems, 64);
+  checkFit(loaded, knownSize(source) ?? sizeOf(load()));
 
-  const files = sourceFiles(source).map(({ name, path }) => {
-    const bytes = readBytes(path, 'check the paths under `data:`');
-    return { name, size: bytes.length, sha256: sha256(bytes) };
-  });
+  const engine = await engines[pipeline.engine](options.home);
+  const problems = await deviceDiagnostics(pipeline, locate, engine);
+  if (problems.length > 0) throw new UserError(problems, 64);
   const threads = Math.min(options.cores, options.threads ?? pipeline.threads ?? options.cores);
   const shared: Shared = {
     pipeline,
-    dataDigest: sourceDigest(source, validation, files) as Digest, // it begins with `sha256:`
+    dataDigest: sourceDigest(source, validation, readFiles(source)) as Digest, // it begins with `sha256:`
     engine,
     code: readStageManifest(),
     environment: {
       seed: pipeline.seed,
       dataset: load,
+      augment: pipeline.data.augment,
       model: (data) => modelSpec(pipeline, data),
       open: (graph, replicas, devices) =>
         engine.open(graph, { replicas, threads, ...(devices === undefined ? {} : { devices }) }),
@@ -90,6 +83,22 @@ export async function makePlan(loaded: LoadedPipeline, options: PlanOptions): Pr
   };
 }
 
+/** Checks what can be known of a pipeline without its data. */
+export function checkWithoutData(loaded: LoadedPipeline): void {
+  const size = knownSize(dataSource(loaded.pipeline.data));
+  if (size !== null) checkFit(loaded, size);
+}
+
+function checkFit({ pipeline, locate }: LoadedPipeline, size: DataSize): void {
+  const spec = modelSpec(pipeline, size);
+  const problems = [
+    ...sizeDiagnostics(pipeline, locate, size),
+    ...schemeDiagnostics(pipeline, spec, locate),
+    ...networkDiagnostics(spec, locate, 'layers' in pipeline.model),
+  ];
+  if (problems.length > 0) throw new UserError(problems, 64);
+}
+
 interface Shared {
   readonly pipeline: ResolvedPipeline;
   readonly dataDigest: Digest;
@@ -98,11 +107,11 @@ interface Shared {
   readonly environment: StageEnvironment;
 }
 
-const engines: { readonly [E in ResolvedPipeline['engine']]: () => Promise<Engine> } = {
+const engines: { readonly [E in ResolvedPipeline['engine']]: (home: string) => Promise<Engine> } = {
   wasm: () => Promise.resolve(wasmEngine),
   reference: () => Promise.resolve(referenceEngine),
   // Its code is not even read unless it is asked for.
-  tensorflow: async () => (await import('../engine/tensorflow/index.ts')).loadTensorflowEngine(),
+  tensorflow: async (home) => (await import('../engine/tensorflow/index.ts')).loadTensorflowEngine(home),
 };
 
 function planStage({ name, config }: ResolvedStage, shared: Shared): StagePlan {
@@ -121,7 +130,8 @@ function planStage({ name, config }: ResolvedStage, shared: Shared): StagePlan {
     config: {
       stage: keyPart(definition.config, config),
       ...(uses.has('model') ? { model: keyPart(modelSchema, pipeline.model) } : {}),
-      ...(uses.has('data') ? { normalize: normalizePart(pipeline.data) } : {}),
+      ...(uses.has('data') ? { normalize: dataPart(pipeline.data, 'normalize') } : {}),
+      ...(uses.has('augment') ? { augment: dataPart(pipeline.data, 'augment') } : {}),
     },
     seeds: uses.has('seed') ? { seed: pipeline.seed } : {},
     environment: uses.has('engine')
@@ -167,15 +177,16 @@ function parentOfStage(byName: ReadonlyMap<string, ResolvedStage['config']>, nam
   return parentOf(present(byName.get(name), `stage ${name}`));
 }
 
-/** Which images there are is in the data's digest; what a pixel means is not. */
-function normalizePart(data: DataConfig): Json {
+/** Which images there are is in the data's digest; what is made of them is not. */
+function dataPart(data: DataConfig, field: 'normalize' | 'augment'): Json {
   const part = keyPart(dataSchema, data) as JsonObject; // data is a map
-  return part['normalize'] ?? internal('data without normalize');
+  return part[field] ?? internal(`data without ${field}`);
 }
 
-/** The network of a pipeline; reads the data for its classes and image size. */
+/** The network of a pipeline; reads the data where its classes and image size are not known without. */
 export function pipelineModel({ pipeline }: LoadedPipeline): ModelSpec {
-  return modelSpec(pipeline, loadDataset(dataSource(pipeline.data), { count: 0, seed: pipeline.seed }));
+  const source = dataSource(pipeline.data);
+  return modelSpec(pipeline, knownSize(source) ?? loadDataset(source, { count: 0, seed: pipeline.seed }));
 }
 
 /** What of a data set decides whether a pipeline fits it. */
@@ -212,7 +223,8 @@ function modelSpec({ model, data }: ResolvedPipeline, dataset: Pick<Dataset, 'im
   const { height, width, channels } = dataset.image;
   return {
     name: 'layers' in model ? 'layers' : model.preset,
-    layers: modelLayers(model, dataset.classNames.length, [height, width]),
+    task: modelTask(model),
+    layers: modelLayers(model, dataset.classNames.length, [height, width, channels]),
     image: [height, width, channels],
     classes: dataset.classNames,
     normalize: data.normalize,

@@ -2,7 +2,9 @@ import path from 'node:path';
 import { internal } from '../core/assert.ts';
 import type { ParseRule, SchemaNode } from '../core/schema.ts';
 import { chosenSchema, fieldSchema, isRecord } from '../core/schema.ts';
+import { completeData } from '../data/config.ts';
 import { completeLayers } from '../models/config.ts';
+import type { Scheme } from '../passes/index.ts';
 import { parseDevice } from '../stages/devices.ts';
 import type { StageConfig } from '../stages/index.ts';
 import type { PipelineConfig } from './schema.ts';
@@ -23,12 +25,44 @@ export interface ResolvedPipeline extends Omit<PipelineConfig, 'stages'> {
  * Parses the texts of a pipeline that fits the schema, defaults filled in, and completes its layers.
  *
  * @param folder of the pipeline file, from which its relative paths start
+ * @param dataFolders where data sets are looked for, absolute paths
  */
-export function parseTexts(validated: unknown, folder: string): PipelineConfig {
+export function parseTexts(validated: unknown, folder: string, dataFolders: readonly string[]): PipelineConfig {
   // The schema's type is by definition what parsing makes of a valid value.
-  const config = parseValue(pipelineSchema, validated, folder) as PipelineConfig;
+  const parsed = parseValue(pipelineSchema, validated, folder) as PipelineConfig;
+  const config = { ...parsed, data: completeData(parsed.data, dataFolders) };
   const { model } = config;
-  return 'layers' in model ? { ...config, model: { layers: [...completeLayers(model.layers)] } } : config;
+  const complete = { ...config, stages: completeStages(config.stages) };
+  return 'layers' in model ? { ...complete, model: { ...model, layers: [...completeLayers(model.layers)] } } : complete;
+}
+
+/** Fills in what the schemas leave to others: a conversion's scheme is that of its qat stage. */
+function completeStages(stages: PipelineConfig['stages']): PipelineConfig['stages'] {
+  return Object.fromEntries(
+    Object.entries(stages).map(([name, stage]): [string, StageConfig] => {
+      // The types promise what this function fills in.
+      const given: Partial<StageConfig> = stage;
+      if (stage.uses === 'qat') {
+        return [name, { batch_norm: stage.scheme === 'uint8' ? 'folded' : 'kept', ...given } as StageConfig];
+      }
+      if (stage.uses !== 'convert') return [name, stage];
+      const scheme = ('scheme' in given ? given.scheme : undefined) ?? trainedScheme(stages, stage);
+      return [name, { scheme, input: scheme, output: scheme, ...given } as StageConfig];
+    }),
+  );
+}
+
+/** The scheme of the qat stage that a stage's chain passes; the default where none does, which is reported elsewhere. */
+export function trainedScheme(stages: PipelineConfig['stages'], stage: StageConfig): Scheme {
+  // Cycles are reported elsewhere; here they only must end.
+  const seen = new Set<StageConfig>();
+  let current: StageConfig | undefined = stage;
+  while (current !== undefined && !seen.has(current)) {
+    if (current.uses === 'qat') return current.scheme;
+    seen.add(current);
+    current = stages[parentOf(current) ?? ''];
+  }
+  return 'int8';
 }
 
 /** Puts the stages in order; `config` has passed the semantic checks. */
@@ -38,6 +72,10 @@ export function resolve(config: PipelineConfig): ResolvedPipeline {
 
 const parsers: { readonly [R in ParseRule]: (written: unknown, folder: string) => unknown } = {
   device: (written) => parseDevice(String(written)),
+  file: (written, folder) =>
+    isRecord(written)
+      ? { ...written, path: path.resolve(folder, String(written['path'])) }
+      : path.resolve(folder, String(written)),
   fraction: (written) => {
     const [numerator, denominator] = String(written).split('/').map(Number);
     return typeof written === 'number' ? written : Number(numerator) / Number(denominator);

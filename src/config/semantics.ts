@@ -1,12 +1,19 @@
+import { internal } from '../core/assert.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { isRecord } from '../core/schema.ts';
+import type { ImageShape } from '../data/dataset.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { ModelSpec, Task } from '../models/layers.ts';
+import { namedLayers } from '../models/layers.ts';
+import { modelTask } from '../models/presets.ts';
 import type { ArtifactType } from '../stages/define.ts';
+import type { GateName } from '../stages/gates.ts';
+import { gateRules } from '../stages/gates.ts';
 import type { StageConfig, StageKind } from '../stages/index.ts';
 import { isStageKind, stages as definitions } from '../stages/index.ts';
 import { stepsPerEpoch } from '../stages/steps.ts';
 import type { ResolvedPipeline } from './resolve.ts';
-import { parentOf } from './resolve.ts';
+import { parentOf, trainedScheme } from './resolve.ts';
 import type { PipelineConfig } from './schema.ts';
 import type { Locate, Path } from './source.ts';
 import { didYouMean } from './suggest.ts';
@@ -117,8 +124,13 @@ function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic
   if (!('layers' in model)) return [];
   const diagnostics: Diagnostic[] = [];
   const earlier: string[] = [];
+  const taken = model.layers.flatMap((layer, index) => [
+    ...(layer.input === undefined && index > 0 ? [model.layers[index - 1]?.name] : []),
+    ...namedLayers(layer).map(([, name]) => name),
+  ]);
+  const takers = (name: string): number => taken.filter((other) => other === name).length;
   for (const [index, layer] of model.layers.entries()) {
-    const path = (field: string) => ['model', 'layers', String(index), field];
+    const path = (...fields: readonly string[]) => ['model', 'layers', String(index), ...fields];
     if (earlier.includes(layer.name)) {
       diagnostics.push({
         code: 'duplicate-layer',
@@ -127,14 +139,42 @@ function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic
         hint: 'give each layer its own name, or none',
       });
     }
-    const named = { with: layer.kind === 'add' ? layer.with : undefined, input: layer.input };
-    for (const [field, other] of Object.entries(named)) {
-      if (other === undefined || earlier.includes(other)) continue;
+    for (const [fields, other] of namedLayers(layer)) {
+      if (earlier.includes(other)) continue;
       diagnostics.push({
         code: 'unknown-layer',
-        place: locate(path(field), 'value'),
-        message: `\`${path(field).join('.')}\` is \`${other}\`, but no earlier layer has that name`,
+        place: locate(path(...fields), 'value'),
+        message: `\`${path(...fields).join('.')}\` is \`${other}\`, but no earlier layer has that name`,
         hint: earlier.length === 0 ? 'the first layer takes the image' : didYouMean(other, earlier),
+      });
+    }
+    const activation = layer.kind === 'activation' ? layer.function : 'activation' in layer ? layer.activation : null;
+    if ('alpha' in layer && activation !== 'leaky_relu') {
+      diagnostics.push({
+        code: 'unused-alpha',
+        place: locate(path('alpha'), 'key'),
+        message: `\`alpha\` is the slope of leaky_relu, but the activation here is ${activation ?? 'none'}`,
+        hint: 'remove it, or choose leaky_relu',
+      });
+    }
+    if (
+      (layer.kind === 'resize_bilinear' || layer.kind === 'resize_nearest_neighbor') &&
+      'size' in layer === 'factor' in layer
+    ) {
+      diagnostics.push({
+        code: 'resize-size',
+        place: locate(path('kind'), 'value'),
+        message: `${layer.kind} has ${'size' in layer ? 'both `size` and `factor`' : 'neither `size` nor `factor`'}; expected one of them`,
+        hint: 'for example `factor: 2`',
+      });
+    }
+    const next = model.layers[index + 1];
+    if (next?.input !== undefined && takers(layer.name) === 0) {
+      diagnostics.push({
+        code: 'unread-layer',
+        place: locate(path('kind'), 'value'),
+        message: `nothing takes the output of this layer: the next one takes \`${next.input}\``,
+        hint: 'remove it, or name it in `with` or `input` of a later layer',
       });
     }
     if (layer.kind === 'softmax' && index < model.layers.length - 1) {
@@ -145,12 +185,22 @@ function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic
         hint: 'move it to the end, or leave it out: training works on the scores before it',
       });
     }
-    if (layer.kind === 'batch_norm' && !foldsBatchNorm(model.layers[index - 1])) {
+    if (layer.kind === 'softmax' && model.task === 'reconstruct') {
+      diagnostics.push({
+        code: 'softmax-reconstructs',
+        place: locate(path('kind'), 'value'),
+        message: 'softmax gives probabilities of classes; this network reconstructs its image',
+        hint: 'leave it out',
+      });
+    }
+    const source = layer.input ?? model.layers[index - 1]?.name;
+    const before = model.layers.find(({ name }) => name === source);
+    if (layer.kind === 'batch_norm' && (before === undefined || !foldsBatchNorm(before) || takers(before.name) > 1)) {
       diagnostics.push({
         code: 'batch-norm-not-folded',
         place: locate(path('kind'), 'value'),
         message: 'batch_norm cannot become part of the layer before it, which integer models need',
-        hint: 'put it right behind a conv_2d or fully_connected layer without activation, or use `batch_norm: true` there',
+        hint: 'put it behind a convolution or fully_connected layer without activation that nothing else takes, or use `batch_norm: true` there',
       });
     }
     earlier.push(layer.name);
@@ -160,9 +210,8 @@ function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic
 
 type WrittenLayer = Extract<PipelineConfig['model'], { readonly layers: unknown }>['layers'][number];
 
-function foldsBatchNorm(before: WrittenLayer | undefined): boolean {
-  if (before?.kind !== 'conv_2d' && before?.kind !== 'fully_connected') return false;
-  return before.activation === 'none' && !before.batch_norm;
+function foldsBatchNorm(before: WrittenLayer): boolean {
+  return 'batch_norm' in before && before.activation === 'none' && !before.batch_norm;
 }
 
 function stageDiagnostics(config: PipelineConfig, name: string, stage: StageConfig, locate: Locate): Diagnostic[] {
@@ -182,7 +231,7 @@ function stageDiagnostics(config: PipelineConfig, name: string, stage: StageConf
     const needsValidation = (field: string, part: 'key' | 'value', what: string): Diagnostic => ({
       code: 'no-validation',
       place: locate(path(field), part),
-      message: `${what} looks at the validation accuracy, but \`data.validation\` is 0`,
+      message: `${what} looks at the validation images, but \`data.validation\` is 0`,
       hint: 'set `data.validation` to a number of images',
     });
     if (config.data.validation === 0) {
@@ -192,15 +241,73 @@ function stageDiagnostics(config: PipelineConfig, name: string, stage: StageConf
       }
     }
   }
-  if (stage.uses === 'test' && stage.gates.drop_max !== undefined && beginsWithoutFloat(config, stage)) {
-    diagnostics.push({
-      code: 'gate-without-float',
-      place: locate(path('gates', 'drop_max'), 'key'),
-      message: `\`stages.${name}.gates.drop_max\` compares with a float model, but no float-pretrain stage leads here`,
-      hint: 'use `int8_top1_min`, or start the `qat` stage from a `float-pretrain` stage',
-    });
+  if (stage.uses === 'qat') {
+    const { freeze_bn_delay: freezeDelay, batch_norm: batchNorm } = stage;
+    if (freezeDelay !== undefined && batchNorm === 'kept') {
+      diagnostics.push({
+        code: 'freeze-without-folding',
+        place: locate(path('freeze_bn_delay'), 'key'),
+        message: `\`stages.${name}.freeze_bn_delay\` needs \`batch_norm: folded\`, but batch norm is kept`,
+        hint: 'add `batch_norm: folded`, or use `reestimate_batch_norm`',
+      });
+    }
+    if (freezeDelay !== undefined && stage.reestimate_batch_norm > 0) {
+      diagnostics.push({
+        code: 'frozen-and-reestimated',
+        place: locate(path('reestimate_batch_norm'), 'value'),
+        message: `\`stages.${name}\` freezes the statistics of batch norm and takes them anew after training`,
+        hint: 'leave out one of `freeze_bn_delay` and `reestimate_batch_norm`',
+      });
+    }
   }
+  if (stage.uses === 'convert') {
+    const trained = trainedScheme(config.stages, stage);
+    if (stage.scheme !== trained) {
+      diagnostics.push({
+        code: 'other-scheme',
+        place: locate(path('scheme'), 'value'),
+        message: `\`stages.${name}.scheme\` is ${stage.scheme}, but the weights are trained for ${trained}`,
+        hint: `leave it out, or set \`scheme: ${stage.scheme}\` in the qat stage`,
+      });
+    }
+  }
+  if (stage.uses === 'test') diagnostics.push(...gateDiagnostics(config, name, stage, locate));
   return diagnostics;
+}
+
+type TestConfig = Extract<StageConfig, { readonly uses: 'test' }>;
+
+const taskTexts: Readonly<Record<Task, string>> = { classify: 'classifies', reconstruct: 'reconstructs' };
+
+function gateDiagnostics(config: PipelineConfig, name: string, stage: TestConfig, locate: Locate): Diagnostic[] {
+  const task = modelTask(config.model);
+  const gates = Object.keys(gateRules) as GateName[]; // Object.keys loses the key type
+  const ofTask = gates.filter((gate) => gateRules[gate].task === task);
+  const alone = ofTask.find((gate) => gateRules[gate].compares === null) ?? internal(`no gate of its own for ${task}`);
+  return gates.flatMap((gate): Diagnostic[] => {
+    if (stage.gates[gate] === undefined) return [];
+    const place = locate(['stages', name, 'gates', gate], 'key');
+    const rule = gateRules[gate];
+    if (rule.task !== task) {
+      return [
+        {
+          code: 'gate-of-other-task',
+          place,
+          message: `\`stages.${name}.gates.${gate}\` is for a network that ${taskTexts[rule.task]}; this one ${taskTexts[task]}`,
+          hint: `use ${ofTask.map((each) => `\`${each}\``).join(' or ')}`,
+        },
+      ];
+    }
+    if (rule.compares !== 'float' || !beginsWithoutFloat(config, stage)) return [];
+    return [
+      {
+        code: 'gate-without-float',
+        place,
+        message: `\`stages.${name}.gates.${gate}\` compares with a float model, but no float-pretrain stage leads here`,
+        hint: `use \`${alone}\`, or start the \`qat\` stage from a \`float-pretrain\` stage`,
+      },
+    ];
+  });
 }
 
 /** Whether the chain that ends in `stage` is whole and begins with a stage that could have taken a float model. */
@@ -220,13 +327,35 @@ function beginsWithoutFloat(config: PipelineConfig, stage: StageConfig): boolean
 /**
  * What does not fit the data, known once they are loaded.
  *
- * @param trainingImages size of the training split before `data.validation` is taken out
+ * @param size `trainingImages` before `data.validation` is taken out
  */
 export function sizeDiagnostics(
   pipeline: ResolvedPipeline,
   locate: Locate,
-  { trainingImages }: { readonly trainingImages: number },
+  size: { readonly trainingImages: number; readonly image: Pick<ImageShape, 'height' | 'width'> },
 ): Diagnostic[] {
+  return [...cropDiagnostics(pipeline, locate, size.image), ...countDiagnostics(pipeline, locate, size.trainingImages)];
+}
+
+function cropDiagnostics(
+  { data }: ResolvedPipeline,
+  locate: Locate,
+  { height, width }: Pick<ImageShape, 'height' | 'width'>,
+): Diagnostic[] {
+  const { crop } = data.augment;
+  const smallest = Math.min(height, width);
+  if (crop < smallest) return [];
+  return [
+    {
+      code: 'crop-too-large',
+      place: locate(['data', 'augment', 'crop'], 'value'),
+      message: `\`data.augment.crop\` is ${crop}, but the images are ${height}x${width}; a window could miss the image`,
+      hint: `a few pixels, at most ${smallest - 1}; 4 is usual for images of 32x32`,
+    },
+  ];
+}
+
+function countDiagnostics(pipeline: ResolvedPipeline, locate: Locate, trainingImages: number): Diagnostic[] {
   const { validation } = pipeline.data;
   if (validation >= trainingImages) {
     return [
@@ -254,15 +383,36 @@ export function sizeDiagnostics(
       ];
     }
     const steps = epochs * perEpoch;
-    if (config.uses !== 'qat' || config.delay < steps) return [];
+    if (config.uses !== 'qat') return [];
+    return Object.entries({ delay: 'quantized', freeze_bn_delay: 'frozen' } as const).flatMap(([field, done]) => {
+      const delay = config[field as 'delay' | 'freeze_bn_delay'] ?? 0; // the keys of the object above
+      if (delay < steps) return [];
+      return [
+        {
+          code: 'delay-too-long',
+          place: locate(['stages', name, field], 'value'),
+          message:
+            `\`stages.${name}.${field}\` is ${delay} steps, but the training ends after ${steps} ` +
+            `(epochs ${epochs}, ${perEpoch} steps each); nothing would be ${done}`,
+          hint: `a delay below ${steps}, or more epochs`,
+        },
+      ];
+    });
+  });
+}
+
+/** What does not fit the network: one range for a whole filter cannot take in a factor for each channel at export. */
+export function schemeDiagnostics({ stages }: ResolvedPipeline, { layers }: ModelSpec, locate: Locate): Diagnostic[] {
+  const normalized = layers.find((layer) => layer.kind === 'batch_norm' || ('batch_norm' in layer && layer.batch_norm));
+  if (normalized === undefined) return [];
+  return stages.flatMap(({ name, config }): Diagnostic[] => {
+    if (config.uses !== 'qat' || config.scheme !== 'uint8' || config.batch_norm !== 'kept') return [];
     return [
       {
-        code: 'delay-too-long',
-        place: locate(['stages', name, 'delay'], 'value'),
-        message:
-          `\`stages.${name}.delay\` is ${config.delay} steps, but the training ends after ${steps} ` +
-          `(epochs ${epochs}, ${perEpoch} steps each); nothing would be quantized`,
-        hint: `a delay below ${steps}, or more epochs`,
+        code: 'batch-norm-kept',
+        place: locate(['stages', name, 'batch_norm'], 'value'),
+        message: `\`stages.${name}\` keeps batch norm, but uint8 has one range for a filter; \`${normalized.name}\` has one`,
+        hint: 'leave `batch_norm` out, or set it to folded',
       },
     ];
   });

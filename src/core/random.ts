@@ -77,3 +77,18 @@ export function xoshiro128(state: Uint32Array): () => number {
 function rotateLeft(word: number, bits: number): number {
   return (word << bits) | (word >>> (32 - bits));
 }
+
+/**
+ * Spreads every bit of a word over all bits of the result, one to one: the finalizer of MurmurHash3. Random numbers by
+ * place instead of by order: the word says which one.
+ *
+ * @param word its low 32 bits count
+ * @returns 0 .. 2^32 - 1
+ * @see https://github.com/aappleby/smhasher src/MurmurHash3.cpp, fmix32
+ */
+export function mixBits(word: number): number {
+  let mixed = word;
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return (mixed ^ (mixed >>> 16)) >>> 0;
+}

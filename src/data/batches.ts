@@ -1,5 +1,6 @@
 import { internal } from '../core/assert.ts';
 import { createRandom } from '../core/random.ts';
+import type { VaryImage } from './augment.ts';
 import type { Split } from './dataset.ts';
 
 /**
@@ -25,6 +26,7 @@ export function epochOrder(count: number, seed: number, epoch: number): Uint32Ar
  *
  * @param outImages [batch, height, width, channels], reals rounded to float32 after the one multiplication
  * @param outLabels [batch], class indices
+ * @param vary what becomes of an image at a position of the order; null leaves all as they are
  */
 export function fillBatch(
   split: Split,
@@ -34,6 +36,7 @@ export function fillBatch(
   normalize: Normalization,
   outImages: Float32Array,
   outLabels: Float32Array,
+  vary: VaryImage | null = null,
 ): void {
   if (start + batch > order.length) internal(`batch ${start}..${start + batch} of ${order.length} examples`);
   const imageBytes = split.images.length / split.count;
@@ -44,9 +47,9 @@ export function fillBatch(
     // Indices of a permutation of the split are below its count, and pixels below 256.
     const index = order[start + example]!;
     outLabels[example] = split.labels[index]!;
-    for (let from = index * imageBytes; from < (index + 1) * imageBytes; from++) {
-      outImages[to++] = reals[split.images[from]!]!;
-    }
+    const image = split.images.subarray(index * imageBytes, (index + 1) * imageBytes);
+    const pixels = vary === null ? image : vary(image, start + example);
+    for (let from = 0; from < imageBytes; from++) outImages[to++] = reals[pixels[from]!]!;
   }
 }
 

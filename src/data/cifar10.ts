@@ -1,14 +1,21 @@
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { parseTar } from 'nanotar';
 import { userError } from '../core/diagnostic.ts';
 import { unpack } from '../files/bytes.ts';
-import type { DataContent, DataFile, DecodedData, Split } from './dataset.ts';
+import type { DataContent, DataFile, DecodedData, Download, Split } from './dataset.ts';
 import { packedOrPlain, verify } from './published.ts';
 
 /** CIFAR-10 of Krizhevsky, 50,000 and 10,000 colour images of 32 x 32, in its binary version. */
 export interface Cifar10Source {
   readonly kind: 'cifar10';
-  /** Folder of data_batch_1.bin to data_batch_5.bin and test_batch.bin, with or without `.gz`. */
+  /**
+   * Folder of data_batch_1.bin to data_batch_5.bin and test_batch.bin, with or without `.gz`, or of the archive
+   * cifar-10-binary.tar.gz as published.
+   */
   readonly path: string;
+  /** Of the archive; null when it is not to be downloaded. */
+  readonly download: Download | null;
 }
 
 const classNames = [
@@ -37,14 +44,25 @@ const canonicalFiles = [
   { name: 'test_batch.bin', digest: 'e8eb486685a8e541e6634d4c530c7d90746d368f1a33d0a617c960d7c00ae1ff' },
 ] as const;
 
-const remedy = 'unpack cifar-10-binary.tar.gz again and point `path` to its folder cifar-10-batches-bin';
+const archiveName = 'cifar-10-binary.tar.gz';
 
-export function cifar10Files({ path }: Cifar10Source): readonly DataFile[] {
-  return canonicalFiles.map(({ name }) => ({ name, path: packedOrPlain(join(path, name)) }));
+const remedy = `get ${archiveName} again, and put it, or the files in it, into this folder`;
+
+/** The six files if there is any of them, else the archive if it is there or can be had. */
+export function cifar10Files({ path, download }: Cifar10Source): readonly DataFile[] {
+  const six = canonicalFiles.map(({ name }) => ({ name, path: packedOrPlain(join(path, name)) }));
+  const archive = { name: archiveName, path: join(path, archiveName) };
+  if (six.some((file) => existsSync(file.path))) return six;
+  if (download !== null) return [{ ...archive, download }];
+  return existsSync(archive.path) ? [archive] : six;
 }
 
 /** @throws UserError when a file is not, after unpacking, the published one */
-export function decodeCifar10(contentOf: (name: string) => DataContent): DecodedData {
+export function decodeCifar10(contents: ReadonlyMap<string, DataContent>): DecodedData {
+  const archive = contents.get(archiveName);
+  const files = archive === undefined ? contents : filesOf(archive);
+  const contentOf = (name: string): DataContent =>
+    files.get(name) ?? fail(archive?.path ?? name, `there is no ${name} in it`);
   const splits = canonicalFiles.map(({ name, digest }) => {
     const { path, bytes } = contentOf(name);
     return decodeRecords(verify({ path, bytes: unpack(bytes, path, remedy) }, digest, remedy));
@@ -52,18 +70,36 @@ export function decodeCifar10(contentOf: (name: string) => DataContent): Decoded
   return { name: 'cifar10', classNames, image, train: concatenate(splits.slice(0, 5)), test: concatenate(splits.slice(5)) };
 }
 
+/** The files of a tar archive packed with gzip, by their names without folders. */
+function filesOf({ path, bytes }: DataContent): ReadonlyMap<string, DataContent> {
+  const unpacked = unpack(bytes, path, remedy);
+  try {
+    // A copy, because the parser reads an array's buffer from its beginning.
+    const entries = parseTar(new Uint8Array(unpacked));
+    return new Map(
+      entries.flatMap(({ name, data }) =>
+        data === undefined ? [] : [[basename(name), { path: join(path, basename(name)), bytes: data }] as const],
+      ),
+    );
+  } catch {
+    return fail(path, 'the archive is damaged');
+  }
+}
+
+function fail(path: string, message: string): never {
+  throw userError(path, 'malformed-cifar10', message, remedy);
+}
+
 /** Records of a label and three planes of 32 x 32, made NHWC. */
 export function decodeRecords({ path, bytes }: DataContent): Split {
   const count = bytes.length / recordBytes;
   if (count === 0 || !Number.isInteger(count)) {
-    const message = `${bytes.length} bytes, expected whole records of ${recordBytes}`;
-    throw userError(path, 'malformed-cifar10', message, remedy);
+    fail(path, `${bytes.length} bytes, expected whole records of ${recordBytes}`);
   }
   const labels = Uint8Array.from({ length: count }, (_, record) => bytes[record * recordBytes]!);
   const wrong = labels.findIndex((label) => label >= classNames.length);
   if (wrong !== -1) {
-    const message = `byte ${wrong * recordBytes}: the label is ${labels[wrong]!}, expected 0 to 9`;
-    throw userError(path, 'malformed-cifar10', message, remedy);
+    fail(path, `byte ${wrong * recordBytes}: the label is ${labels[wrong]!}, expected 0 to 9`);
   }
   const images = new Uint8Array(count * (recordBytes - 1));
   let to = 0;

@@ -1,7 +1,10 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Static } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
-import { unreachable } from '../core/assert.ts';
-import { discriminated, key, object, runtime } from '../core/schema.ts';
+import { present, unreachable } from '../core/assert.ts';
+import { derived, discriminated, key, object, runtime } from '../core/schema.ts';
+import type { FileReference } from './idx.ts';
 import type { DataSource } from './load.ts';
 import { mnistFolder } from './mnist.ts';
 import { syntheticDefaults } from './synthetic.ts';
@@ -13,6 +16,28 @@ const pathTo = (what: string) =>
     minLength: 1,
     'x-parse': 'path',
     ...runtime(`${what}; relative to the pipeline file`),
+  });
+
+const download = {
+  url: Type.String({
+    ...runtime('Address of the file'),
+    pattern: '^https?://.',
+    examples: ['https://example.org/images.gz'],
+  }),
+  sha256: Type.String({
+    ...runtime('SHA-256 of the file as it is sent, in hexadecimal'),
+    pattern: '^[0-9a-f]{64}$',
+    examples: ['e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'],
+  }),
+};
+
+const file = (what: string) =>
+  Type.Unsafe<FileReference>({
+    ...object({ path: pathTo('Where the file is, or will be'), ...download }),
+    type: ['string', 'object'],
+    minLength: 1,
+    'x-parse': 'file',
+    ...runtime(`${what}, idx or idx.gz: a path relative to the pipeline file, or a map that says where to get it, too`),
   });
 
 const common = {
@@ -40,6 +65,22 @@ const common = {
       }),
     },
     { ...key('How pixels 0..255 become real numbers: real = scale * (pixel - mean)'), default: {} },
+  ),
+  augment: object(
+    {
+      crop: Type.Integer({
+        ...key(
+          'Pixels of black (pixel value 0, before `normalize`) around the image, out of which a window of its own size is cut at a random place',
+        ),
+        minimum: 0,
+        default: 0,
+      }),
+      flip: Type.Boolean({ ...key('Mirror every second image, by chance, left to right'), default: false }),
+    },
+    {
+      ...key('How training images vary from epoch to epoch, by the seed; validation and test images stay as they are'),
+      default: {},
+    },
   ),
 };
 
@@ -87,17 +128,27 @@ const syntheticSchema = object(
 const idxSchema = object(
   {
     source: source('idx'),
-    train_images: pathTo('Training images, idx or idx.gz'),
-    train_labels: pathTo('Training labels, idx or idx.gz'),
-    test_images: pathTo('Test images, idx or idx.gz'),
-    test_labels: pathTo('Test labels, idx or idx.gz'),
+    train_images: file('Training images'),
+    train_labels: file('Training labels'),
+    test_images: file('Test images'),
+    test_labels: file('Test labels'),
     ...common,
   },
   { description: 'Any data set in the idx format of MNIST' },
 );
 
 const cifar10Schema = object(
-  { source: source('cifar10'), path: pathTo('Folder of the six files of the binary version'), ...common },
+  {
+    source: source('cifar10'),
+    path: derived(
+      pathTo('Folder of the six files of the binary version, or of cifar-10-binary.tar.gz'),
+      'cifar10 in the data folder',
+    ),
+    download: Type.Optional(
+      object(download, runtime('Where to get cifar-10-binary.tar.gz when the folder has neither it nor the files')),
+    ),
+    ...common,
+  },
   { description: 'CIFAR-10, 32 x 32 colour images in 10 classes' },
 );
 
@@ -107,6 +158,18 @@ export const dataSchema = discriminated('source', [mnistSchema, syntheticSchema,
 
 /** Everything present; `scale` is a number and paths are absolute. */
 export type DataConfig = Static<typeof dataSchema>;
+
+/**
+ * Says where a data set lies of which the pipeline does not: in the first folder that has it, else in the first.
+ *
+ * @param dataFolders absolute paths of folders of data sets, at least one
+ */
+export function completeData(written: DataConfig, dataFolders: readonly string[]): DataConfig {
+  // As written the path may be missing, unlike in the type.
+  if (written.source !== 'cifar10' || Object.hasOwn(written, 'path')) return written;
+  const places = dataFolders.map((folder) => join(folder, written.source));
+  return { ...written, path: places.find((place) => existsSync(place)) ?? present(places[0], 'a data folder') };
+}
 
 /** What to load, without how to split and normalize it. */
 export function dataSource(config: DataConfig): DataSource {
@@ -126,7 +189,7 @@ export function dataSource(config: DataConfig): DataSource {
         testLabels: config.test_labels,
       };
     case 'cifar10':
-      return { kind: 'cifar10', path: config.path };
+      return { kind: 'cifar10', path: config.path, download: config.download ?? null };
     default:
       return unreachable(config);
   }

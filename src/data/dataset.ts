@@ -36,6 +36,15 @@ export type DecodedData = Omit<Dataset, 'digest' | 'validation'>;
 export interface DataFile {
   readonly name: string;
   readonly path: string;
+  /** Where it can be had when it is not at its path. */
+  readonly download?: Download;
+}
+
+export interface Download {
+  /** http or https. */
+  readonly url: string;
+  /** Hexadecimal, of the file as it is sent. */
+  readonly sha256: string;
 }
 
 /** The bytes of one file as found, `path` for errors. */

@@ -2,16 +2,19 @@
 import { userError } from '../core/diagnostic.ts';
 import { numElements } from '../core/tensor.ts';
 import { unpack } from '../files/bytes.ts';
-import type { DataContent, DataFile, DecodedData, ImageShape, Split } from './dataset.ts';
+import type { DataContent, DataFile, DecodedData, Download, ImageShape, Split } from './dataset.ts';
 
 /** Four idx files, each plain or packed with gzip. */
 export interface IdxSource {
   readonly kind: 'idx';
-  readonly trainImages: string;
-  readonly trainLabels: string;
-  readonly testImages: string;
-  readonly testLabels: string;
+  readonly trainImages: FileReference;
+  readonly trainLabels: FileReference;
+  readonly testImages: FileReference;
+  readonly testLabels: FileReference;
 }
+
+/** A path, or a path and where the file can be had. */
+export type FileReference = string | ({ readonly path: string } & Download);
 
 const idxRemedy = 'copy or download the file again; it may be plain idx or packed with gzip';
 const unsignedByte = 0x08;
@@ -24,11 +27,17 @@ export interface IdxArray {
 
 export function idxFiles(source: IdxSource): readonly DataFile[] {
   return [
-    { name: 'train_images', path: source.trainImages },
-    { name: 'train_labels', path: source.trainLabels },
-    { name: 'test_images', path: source.testImages },
-    { name: 'test_labels', path: source.testLabels },
+    { name: 'train_images', ...locate(source.trainImages) },
+    { name: 'train_labels', ...locate(source.trainLabels) },
+    { name: 'test_images', ...locate(source.testImages) },
+    { name: 'test_labels', ...locate(source.testLabels) },
   ];
+}
+
+function locate(reference: FileReference): Omit<DataFile, 'name'> {
+  if (typeof reference === 'string') return { path: reference };
+  const { path, url, sha256 } = reference;
+  return { path, download: { url, sha256 } };
 }
 
 /** Classes are named by their numbers, up to the largest training label. */

@@ -1,4 +1,5 @@
 import { internal, unreachable } from '../core/assert.ts';
+import { userError } from '../core/diagnostic.ts';
 import type { JsonObject } from '../core/json.ts';
 import { readBytes } from '../files/bytes.ts';
 import { cifar10Files, type Cifar10Source, decodeCifar10 } from './cifar10.ts';
@@ -36,18 +37,33 @@ export function sourceDigest(source: DataSource, validation: ValidationOptions, 
   return datasetDigest(files, `${source.kind}/1`, { validation: { count, seed }, ...contentOptions(source) });
 }
 
+/**
+ * The source's files as they are now.
+ *
+ * @throws UserError when one cannot be read, or is not the one that its download promises
+ */
+export function readFiles(source: DataSource): readonly (DataContent & FileDigest)[] {
+  return sourceFiles(source).map(({ name, path, download }) => {
+    const bytes = readBytes(path, remedies[source.kind]);
+    const digest = sha256(bytes);
+    if (download !== undefined && digest !== download.sha256) {
+      const message = `the file has SHA-256 ${digest}, expected ${download.sha256}`;
+      throw userError(path, 'wrong-digest', message, 'remove the file to download it again, or correct `sha256`');
+    }
+    return { name, path, bytes, size: bytes.length, sha256: digest };
+  });
+}
+
 /** Reads or makes the examples. Deterministic in the source, its files and the validation options. */
 export function loadDataset(source: DataSource, validation: ValidationOptions): Dataset {
-  const contents = new Map(
-    sourceFiles(source).map(({ name, path }) => [name, { path, bytes: readBytes(path, remedies[source.kind]) }]),
-  );
-  const files = [...contents].map(([name, { bytes }]) => ({ name, size: bytes.length, sha256: sha256(bytes) }));
+  const files = readFiles(source);
   const digest = sourceDigest(source, validation, files);
-  const decoded = decode(source, (name) => contents.get(name) ?? internal(`no data file ${name}`));
+  const decoded = decode(source, new Map(files.map((file) => [file.name, file])));
   return { ...decoded, ...splitValidation(decoded.train, validation, decoded.name), digest };
 }
 
-function decode(source: DataSource, contentOf: (name: string) => DataContent): DecodedData {
+function decode(source: DataSource, contents: ReadonlyMap<string, DataContent>): DecodedData {
+  const contentOf = (name: string): DataContent => contents.get(name) ?? internal(`no data file ${name}`);
   switch (source.kind) {
     case 'synthetic':
       return makeSynthetic(source);
@@ -56,7 +72,7 @@ function decode(source: DataSource, contentOf: (name: string) => DataContent): D
     case 'idx':
       return decodeIdx(contentOf);
     case 'cifar10':
-      return decodeCifar10(contentOf);
+      return decodeCifar10(contents);
     default:
       return unreachable(source);
   }
@@ -73,5 +89,6 @@ const remedies = {
   synthetic: 'nothing to read',
   mnist: mnistRemedy,
   idx: 'check the paths of the four idx files',
-  cifar10: 'download cifar-10-binary.tar.gz, unpack it, and point `path` to its folder',
+  cifar10:
+    'put cifar-10-binary.tar.gz, or the files in it, into this folder, point `path` to it, or set `download` to get it',
 } as const satisfies Record<DataSource['kind'], string>;

@@ -6,6 +6,7 @@ import { ShapeError } from '../ops/define.ts';
 import type { Attrs, OpName } from '../ops/index.ts';
 import { ops } from '../ops/index.ts';
 import type { Graph, Level, Node, Update, Value, ValueSource } from './graph.ts';
+import { valueOf } from './graph.ts';
 
 /** Adds values and nodes one by one, inferring types; `finish` gives the graph. */
 export interface GraphBuilder extends Emitter {
@@ -142,6 +143,19 @@ export function inferTypes<K extends OpName>(
   } catch (error) {
     if (error instanceof ShapeError) throw new ShapeError(`${op} "${name}": ${error.message}`);
     throw error;
+  }
+}
+
+/** Adds the inputs, constants and variables of a graph to a builder, less those that `drop` names. */
+export function copySources(builder: GraphBuilder, graph: Graph, drop: ReadonlySet<string> = new Set()): void {
+  for (const name of graph.inputs) {
+    const { type, quant } = valueOf(graph, name);
+    builder.input(name, type, quant);
+  }
+  for (const { name, source, quant } of graph.values.values()) {
+    if (drop.has(name)) continue;
+    if (source.kind === 'constant') builder.constant(name, source.data, quant);
+    if (source.kind === 'variable') builder.variable(name, source.initial, source.trainable ? 'trainable' : 'state');
   }
 }
 

@@ -1,13 +1,24 @@
 import { unreachable } from '../core/assert.ts';
 import type { ModelConfig } from './config.ts';
-import type { Layer, LayerActivation } from './layers.ts';
+import type { Activated, Layer, ModelSpec, Task } from './layers.ts';
 
 /** Height and width. */
 type ImageSize = readonly [number, number];
 
+/** What the network of a `model:` section is trained for: a preset implies it. */
+export function modelTask(model: ModelConfig): Task {
+  if ('layers' in model) return model.task;
+  return model.preset === 'autoencoder' ? 'reconstruct' : 'classify';
+}
+
 /** The layers of a `model:` section, for the classes and the images of the data. */
-export function modelLayers(model: ModelConfig, classes: number, image: ImageSize): readonly Layer[] {
+export function modelLayers(
+  model: ModelConfig,
+  classes: number,
+  [height, width, channels]: ModelSpec['image'],
+): readonly Layer[] {
   if ('layers' in model) return model.layers;
+  const image: ImageSize = [height, width];
   switch (model.preset) {
     case 'mlp':
       return mlp(model.hidden, classes);
@@ -21,6 +32,8 @@ export function modelLayers(model: ModelConfig, classes: number, image: ImageSiz
       return mobilenetV1(model.alpha, classes, image);
     case 'mobilenet_v2':
       return mobilenetV2(model.alpha, classes);
+    case 'autoencoder':
+      return autoencoder(model.hidden, model.bottleneck, height * width * channels);
     default:
       return unreachable(model);
   }
@@ -44,7 +57,7 @@ function convolution(name: string, filters: number, size: number, rest: Partial<
   };
 }
 
-function depthwise(name: string, stride: number, activation: LayerActivation): Layer {
+function depthwise(name: string, stride: number, activation: Activated['activation']): Layer {
   return {
     kind: 'depthwise_conv_2d',
     name,
@@ -59,7 +72,11 @@ function depthwise(name: string, stride: number, activation: LayerActivation): L
   };
 }
 
-const dense = (name: string, units: number, activation: LayerActivation): Layer => ({
+const dense = (
+  name: string,
+  units: number,
+  activation: Activated['activation'],
+): Extract<Layer, { kind: 'fully_connected' }> => ({
   kind: 'fully_connected',
   name,
   units,
@@ -154,15 +171,16 @@ function resnet8(filters: number, classes: number, image: ImageSize): readonly L
 }
 
 /**
- * A strided convolution and four depthwise separable ones. MLPerf Tiny's keyword spotter with 64 filters; its dropout
- * is left out.
+ * A strided convolution and four depthwise separable ones. MLPerf Tiny's keyword spotter with 64 filters.
  *
  * @see https://github.com/mlcommons/tiny benchmark/training/keyword_spotting/keras_model.py
  */
 function dsCnn(filters: number, classes: number, image: ImageSize): readonly Layer[] {
   return [
     convolution('conv1', filters, 3, { kernel: [10, 4], stride: [2, 2], batch_norm: true }),
+    { kind: 'dropout', name: 'dropout1', rate: 0.2 },
     ...[1, 2, 3, 4].flatMap((index) => separable(`block${index}`, filters, 1)),
+    { kind: 'dropout', name: 'dropout2', rate: 0.4 },
     averageAll('pool', shrunk(image, 2)),
     ...classifier(classes),
   ];
@@ -243,5 +261,23 @@ function mobilenetV2(alpha: number, classes: number): readonly Layer[] {
     convolution('conv2', Math.max(1280, widened(1280, alpha)), 1, relu6),
     { kind: 'mean', name: 'mean' },
     dense('logits', classes, 'none'),
+  ];
+}
+
+/**
+ * Four fully connected layers, a narrow one, four more, and one that gives as many values as the image has. With the
+ * default sizes and 640 inputs: MLPerf Tiny's anomaly detector.
+ *
+ * @see https://github.com/mlcommons/tiny benchmark/training/anomaly_detection/keras_model.py
+ */
+function autoencoder(hidden: number, bottleneck: number, values: number): readonly Layer[] {
+  const normalized = (name: string, units: number): Layer => ({ ...dense(name, units, 'relu'), batch_norm: true });
+  const four = (part: string): readonly Layer[] => [1, 2, 3, 4].map((index) => normalized(`${part}${index}`, hidden));
+  return [
+    { kind: 'flatten', name: 'flatten' },
+    ...four('encoder'),
+    normalized('bottleneck', bottleneck),
+    ...four('decoder'),
+    dense('output', values, 'none'),
   ];
 }

@@ -1,4 +1,4 @@
-import type { Shape } from '../core/tensor.ts';
+import type { FloatTensor, Shape } from '../core/tensor.ts';
 import { readBool, readNumber } from './bindings.ts';
 import type { GraphDefRead } from './define.ts';
 import { ShapeError, defineOp, float32 } from './define.ts';
@@ -16,7 +16,7 @@ const statisticOperands = [
   { name: 'variance', role: 'statistic' },
 ] as const;
 
-function expectChannels(input: Shape, parameters: readonly TensorType[]): void {
+export function expectChannels(input: Shape, parameters: readonly TensorType[]): void {
   const channels = input.at(-1);
   for (const parameter of parameters) {
     if (parameter.shape.length !== 1 || parameter.shape[0] !== channels) {
@@ -89,15 +89,7 @@ export const batchNormTrain = defineOp({
   },
   float([input, gamma, beta], { epsilon }, [output, mean, variance]) {
     const channels = gamma!.data.length;
-    const count = input!.data.length / channels;
-    const sums = new Float64Array(channels);
-    const squares = new Float64Array(channels);
-    for (let at = 0; at < input!.data.length; at++) sums[at % channels]! += input!.data[at]!;
-    for (let channel = 0; channel < channels; channel++) mean!.data[channel] = sums[channel]! / count;
-    for (let at = 0; at < input!.data.length; at++) {
-      squares[at % channels]! += (input!.data[at]! - mean!.data[at % channels]!) ** 2;
-    }
-    for (let channel = 0; channel < channels; channel++) variance!.data[channel] = squares[channel]! / count;
+    batchStatistics(input!, mean!, variance!);
     for (let at = 0; at < output!.data.length; at++) {
       const channel = at % channels;
       const scale = gamma!.data[channel]! / Math.sqrt(variance!.data[channel]! + epsilon);
@@ -111,6 +103,20 @@ export const batchNormTrain = defineOp({
   tflite: null,
   graphdef: null,
 });
+
+/** Mean and biased variance over all axes but the last, summed in float64. */
+export function batchStatistics(input: FloatTensor, mean: FloatTensor, variance: FloatTensor): void {
+  const channels = mean.data.length;
+  const count = input.data.length / channels;
+  const sums = new Float64Array(channels);
+  const squares = new Float64Array(channels);
+  for (let at = 0; at < input.data.length; at++) sums[at % channels]! += input.data[at]!;
+  mean.data.set(sums.map((sum) => sum / count));
+  for (let at = 0; at < input.data.length; at++) {
+    squares[at % channels]! += (input.data[at]! - mean.data[at % channels]!) ** 2;
+  }
+  variance.data.set(squares.map((sum) => sum / count));
+}
 
 /**
  * Inputs: output gradient, values, gamma, batch mean, batch variance. Outputs: gradients of values, gamma, beta.

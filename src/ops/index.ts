@@ -6,7 +6,9 @@ import { concatenation } from './concatenation.ts';
 import { conv2d, conv2dGradFilter, conv2dGradInput } from './conv_2d.ts';
 import type { AttrsOf, OpDef } from './define.ts';
 import { depthwiseConv2d, depthwiseConv2dGradFilter, depthwiseConv2dGradInput } from './depthwise_conv_2d.ts';
+import { dropout } from './dropout.ts';
 import { fakeQuant, fakeQuantGrad, observeRange } from './fake_quant.ts';
+import { foldCorrect, foldCorrectGrad, foldFilter, foldFilterGrad } from './folded_batch_norm.ts';
 import { fullyConnected } from './fully_connected.ts';
 import { hardSwish, hardSwishGrad } from './hard_swish.ts';
 import { l2Normalization, l2NormalizationGrad } from './l2_normalization.ts';
@@ -33,6 +35,8 @@ import {
   adamUpdate,
   crossReplica,
   increment,
+  meanSquaredError,
+  meanSquaredErrorGrad,
   momentumUpdate,
   movingAverage,
   reached,
@@ -57,6 +61,10 @@ const table = {
   batch_norm: batchNorm,
   batch_norm_train: batchNormTrain,
   batch_norm_train_grad: batchNormTrainGrad,
+  fold_filter: foldFilter,
+  fold_filter_grad: foldFilterGrad,
+  fold_correct: foldCorrect,
+  fold_correct_grad: foldCorrectGrad,
   relu,
   relu6,
   relu_grad: reluGrad,
@@ -93,12 +101,15 @@ const table = {
   softmax,
   quantize,
   dequantize,
+  dropout,
   fake_quant: fakeQuant,
   fake_quant_grad: fakeQuantGrad,
   observe_range: observeRange,
   softmax_cross_entropy: softmaxCrossEntropy,
   softmax_cross_entropy_grad: softmaxCrossEntropyGrad,
   top_1_count: top1Count,
+  mean_squared_error: meanSquaredError,
+  mean_squared_error_grad: meanSquaredErrorGrad,
   increment,
   reached,
   moving_average: movingAverage,

@@ -63,7 +63,10 @@ export const dequantize = defineOp<'dequantize', NoAttrs>({
     builtinCode: 6,
     optionsType: 38,
     fields: [],
-    version: () => ({ version: 2, minimumRuntime: '1.14.0' }),
+    version: ({ inputs: [input] }) =>
+      input!.type.dtype === 'uint8'
+        ? { version: 1, minimumRuntime: '1.13.1' }
+        : { version: 2, minimumRuntime: '1.14.0' },
     parameterPositions: [],
     encode: () => ({ options: {}, parameters: [] }),
     decode: () => ({}),

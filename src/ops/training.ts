@@ -99,6 +99,52 @@ function expectLabels(logits: TensorType, labels: TensorType): void {
   }
 }
 
+/** Inputs: prediction and target of one shape; the target is data and gets no gradient. Output: mean((p - t)^2), a scalar. */
+export const meanSquaredError = defineOp({
+  ...trainingOnly,
+  name: 'mean_squared_error',
+  operands: [
+    { name: 'prediction', role: 'activation' },
+    { name: 'target', role: 'activation' },
+  ],
+  infer([prediction, target], _attrs: NoAttrs) {
+    expectSameShape(target!.shape, prediction!.shape, 'the target');
+    return [float32([])];
+  },
+  float([prediction, target], _attrs, [loss]) {
+    let total = 0;
+    for (let index = 0; index < prediction!.data.length; index++) {
+      total += (prediction!.data[index]! - target!.data[index]!) ** 2;
+    }
+    loss!.data[0] = total / prediction!.data.length;
+  },
+  vjp: ({ emit }, { inputs: [prediction, target] }, gradient) => [
+    emit(meanSquaredErrorGrad, [gradient, prediction!, target!], {}),
+    null,
+  ],
+});
+
+/** Inputs: loss gradient (scalar), prediction, target. Output: gradient * 2 / count * (prediction - target). */
+export const meanSquaredErrorGrad = defineOp({
+  ...trainingOnly,
+  name: 'mean_squared_error_grad',
+  operands: [
+    { name: 'gradient', role: 'activation' },
+    { name: 'prediction', role: 'activation' },
+    { name: 'target', role: 'activation' },
+  ],
+  infer([, prediction, target], _attrs: NoAttrs) {
+    expectSameShape(target!.shape, prediction!.shape, 'the target');
+    return [prediction!];
+  },
+  float([gradient, prediction, target], _attrs, [result]) {
+    const factor = f32((2 * gradient!.data[0]!) / result!.data.length);
+    for (let index = 0; index < result!.data.length; index++) {
+      result!.data[index] = factor * f32(prediction!.data[index]! - target!.data[index]!);
+    }
+  },
+});
+
 /** counter + 1. Exact up to 2^24 steps. */
 export const increment = defineOp({
   ...trainingOnly,

@@ -1,4 +1,4 @@
-import { internal } from '../core/assert.ts';
+import { internal, unreachable } from '../core/assert.ts';
 import { buildGraph } from '../graph/builder.ts';
 import type { Graph } from '../graph/graph.ts';
 import { producers } from '../graph/graph.ts';
@@ -12,13 +12,26 @@ export const lossNames = {
   localLoss: 'loss/local',
 } as const;
 
+/** What training makes small: the scores' cross entropy with the labels, or the output's distance from the input. */
+export type Loss = 'softmax_cross_entropy' | 'mean_squared_error';
+
+/** Adds the loss, and what else its kind counts. With several replicas every output is the mean over the replicas. */
+export function addLoss(graph: Graph, loss: Loss): Graph {
+  switch (loss) {
+    case 'softmax_cross_entropy':
+      return addCrossEntropy(graph);
+    case 'mean_squared_error':
+      return addSquaredError(graph);
+    default:
+      return unreachable(loss);
+  }
+}
+
 /**
- * Adds the mean softmax cross entropy of the logits and the count of right answers. With several replicas both
- * outputs are means over the replicas.
- *
- * A final softmax is for inference: the loss reads the logits before it.
+ * The mean softmax cross entropy of the logits and the count of right answers. A final softmax is for inference: the
+ * loss reads the logits before it.
  */
-export function addLoss(graph: Graph): Graph {
+function addCrossEntropy(graph: Graph): Graph {
   const logits = logitsOf(graph);
   const builder = buildGraph(graph.name, graph.level, graph);
   const value = builder.ref(logits);
@@ -28,6 +41,19 @@ export function addLoss(graph: Graph): Graph {
   const [loss = value] = builder.node('cross_replica', lossNames.loss, local, { reduce: 'mean' });
   const [top1 = value] = builder.node('cross_replica', lossNames.top1, correct, { reduce: 'mean' });
   return builder.finish([loss, top1]);
+}
+
+/** The mean squared difference between the output and the images as they come in, before any quantizer. */
+function addSquaredError(graph: Graph): Graph {
+  const [image, output] = [graph.inputs[0], graph.outputs[0]];
+  if (image === undefined || output === undefined) return internal(`graph "${graph.name}" has no input or no output`);
+  const builder = buildGraph(graph.name, graph.level, graph);
+  const value = builder.ref(output);
+  const { shape } = value.type;
+  const [target = value] = builder.node('reshape', 'loss/target', [builder.ref(image)], { shape });
+  const local = builder.node('mean_squared_error', lossNames.localLoss, [value, target], {});
+  const [loss = value] = builder.node('cross_replica', lossNames.loss, local, { reduce: 'mean' });
+  return builder.finish([loss]);
 }
 
 /** The value that the model's output is made of, before a final softmax and its quantizer. */

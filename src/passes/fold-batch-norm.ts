@@ -2,20 +2,28 @@ import { internal } from '../core/assert.ts';
 import { floatTensor } from '../core/tensor.ts';
 import type { FloatTensor } from '../core/tensor.ts';
 import { expectDType } from '../core/tensor.ts';
-import { buildGraph, copyNode } from '../graph/builder.ts';
+import type { GraphBuilder } from '../graph/builder.ts';
+import { buildGraph, copyNode, copySources } from '../graph/builder.ts';
 import type { Graph, Node } from '../graph/graph.ts';
 import { consumers, producers, valueOf } from '../graph/graph.ts';
+import type { ValueRef } from '../ops/define.ts';
 import { ops } from '../ops/index.ts';
+import { weightRange } from './scheme.ts';
+
+/**
+ * What becomes of the range of a fake-quantized filter. `scaled`: it was trained for the filter itself and is scaled by
+ * |m| per channel, so that the integers stay and only the scales change. `measured`: training saw the folded filter, so
+ * the range is that of the folded filter.
+ */
+export type FoldedRange = 'scaled' | 'measured';
 
 /**
  * Folds each batch norm into the affine op before it: filter * m and (bias - mean) * m + beta with
- * m = gamma / sqrt(variance + epsilon), per output channel.
+ * m = gamma / sqrt(variance + epsilon), per output channel. Folded parameters are variables where the filter was one.
  *
- * A fake-quantized filter keeps its integers: the range is scaled by |m|, so only the scales change.
- *
- * @param graph inference form, all parameters constant
+ * @param graph inference form; parameters constant, or variables with their final values
  */
-export function foldBatchNorm(graph: Graph): Graph {
+export function foldBatchNorm(graph: Graph, foldedRange: FoldedRange): Graph {
   const makers = producers(graph);
   const readers = consumers(graph);
   /** Affine nodes with the batch norm that goes into each. */
@@ -40,10 +48,7 @@ export function foldBatchNorm(graph: Graph): Graph {
     const filter = makers.get(node.inputs[1] ?? '');
     for (const input of [...node.inputs.slice(1), ...(filter?.inputs ?? [])]) dropped.add(input);
   }
-  for (const value of graph.values.values()) {
-    if (value.source.kind === 'input') builder.input(value.name, value.type);
-    if (value.source.kind === 'constant' && !dropped.has(value.name)) builder.constant(value.name, value.source.data);
-  }
+  copySources(builder, graph, dropped);
   for (const node of graph.nodes) {
     if (node.op === 'batch_norm' && node.inputs[0] !== undefined && folds.has(node.inputs[0])) {
       renamed.set(node.name, node.inputs[0]);
@@ -52,22 +57,24 @@ export function foldBatchNorm(graph: Graph): Graph {
     if (node.op === 'fake_quant' && dropped.has(node.name)) continue;
     const batchNorm = folds.get(node.name);
     if (batchNorm === undefined) copyNode(builder, node, (input) => renamed.get(input) ?? input);
-    else addFolded(graph, builder, node, batchNorm, makers, (input) => renamed.get(input) ?? input);
+    else addFolded({ graph, builder, makers, renamed, foldedRange }, node, batchNorm);
   }
   return builder.finish(graph.outputs.map((output) => builder.ref(renamed.get(output) ?? output)));
 }
 
-function addFolded(
-  graph: Graph,
-  builder: ReturnType<typeof buildGraph>,
-  node: Node,
-  batchNorm: Node<'batch_norm'>,
-  makers: ReadonlyMap<string, Node>,
-  rename: (name: string) => string,
-): void {
+interface Folding {
+  readonly graph: Graph;
+  readonly builder: GraphBuilder;
+  readonly makers: ReadonlyMap<string, Node>;
+  readonly renamed: ReadonlyMap<string, string>;
+  readonly foldedRange: FoldedRange;
+}
+
+function addFolded(folding: Folding, node: Node, batchNorm: Node<'batch_norm'>): void {
+  const { graph, builder, makers, renamed } = folding;
   const rule = ops[node.op].quant;
   if (rule.kind !== 'affine') return internal(`${node.op} is not affine`);
-  const [gamma, beta, mean, variance] = batchNorm.inputs.slice(1).map((name) => constantOf(graph, name));
+  const [gamma, beta, mean, variance] = batchNorm.inputs.slice(1).map((name) => parameterOf(graph, name));
   if (gamma === undefined || beta === undefined || mean === undefined || variance === undefined) {
     return internal(`batch_norm "${batchNorm.name}" lacks a parameter`);
   }
@@ -76,41 +83,52 @@ function addFolded(
   );
   const [input = '', filterName = '', biasName] = node.inputs;
   const quantizer = makers.get(filterName);
-  const filter = constantOf(graph, quantizer?.op === 'fake_quant' ? (quantizer.inputs[0] ?? '') : filterName);
-  const stem = node.name;
-  let folded = builder.constant(
-    `${stem}/filter_folded`,
-    scaleChannels(filter, rule.channelAxis, (c) => factors[c]!),
-  );
+  const own = quantizer?.op === 'fake_quant' ? (quantizer.inputs[0] ?? '') : filterName;
+  const isVariable = valueOf(graph, own).source.kind === 'variable';
+  const add = (name: string, value: FloatTensor): ValueRef =>
+    isVariable ? builder.variable(name, value, 'state') : builder.constant(name, value);
+
+  const filter = scaleChannels(parameterOf(graph, own), rule.channelAxis, (channel) => factors[channel]!);
+  let folded = add(`${node.name}/filter_folded`, filter);
   if (quantizer?.op === 'fake_quant') {
     const [, min = '', max = ''] = quantizer.inputs;
-    const scaled = (name: string, range: FloatTensor) =>
-      builder.constant(
-        name,
-        floatTensor(
-          range.shape,
-          range.data.map((x, channel) => x * Math.abs(factors[channel]!)),
-        ),
-      );
-    const operands = [folded, scaled(min, constantOf(graph, min)), scaled(max, constantOf(graph, max))];
+    const range = quantizedRange(folding, quantizer, filter, factors);
+    const operands = [folded, add(min, range.min), add(max, range.max)];
     [folded = folded] = builder.node('fake_quant', quantizer.name, operands, quantizer.attrs);
   }
-  const bias = biasName === undefined ? null : constantOf(graph, biasName);
+  const bias = biasName === undefined ? null : parameterOf(graph, biasName);
   const foldedBias = beta.data.map(
     (value, channel) => value + ((bias?.data[channel] ?? 0) - mean.data[channel]!) * factors[channel]!,
   );
-  builder.node(
-    node.op,
-    node.name,
-    [builder.ref(rename(input)), folded, builder.constant(`${stem}/bias_folded`, floatTensor(beta.shape, foldedBias))],
-    node.attrs,
-  );
+  const operands = [
+    builder.ref(renamed.get(input) ?? input),
+    folded,
+    add(`${node.name}/bias_folded`, floatTensor(beta.shape, foldedBias)),
+  ];
+  builder.node(node.op, node.name, operands, node.attrs);
 }
 
-function constantOf(graph: Graph, name: string): FloatTensor {
+function quantizedRange(
+  { graph, foldedRange }: Folding,
+  { name, inputs: [, min = '', max = ''], attrs: { axis } }: Node<'fake_quant'>,
+  folded: FloatTensor,
+  factors: Float32Array,
+): { readonly min: FloatTensor; readonly max: FloatTensor } {
+  if (foldedRange === 'measured') return weightRange(folded, axis);
+  if (axis === null) return internal(`one range of "${name}" cannot be scaled by a factor for each channel`);
+  const scaled = ({ shape, data }: FloatTensor) =>
+    floatTensor(
+      shape,
+      data.map((x, channel) => x * Math.abs(factors[channel]!)),
+    );
+  return { min: scaled(parameterOf(graph, min)), max: scaled(parameterOf(graph, max)) };
+}
+
+function parameterOf(graph: Graph, name: string): FloatTensor {
   const { source } = valueOf(graph, name);
-  if (source.kind !== 'constant') return internal(`"${name}" is not constant; freeze variables before folding`);
-  return expectDType(source.data, 'float32');
+  if (source.kind === 'constant') return expectDType(source.data, 'float32');
+  if (source.kind === 'variable') return expectDType(source.initial, 'float32');
+  return internal(`"${name}" is computed; only parameters can be folded`);
 }
 
 function scaleChannels(filter: FloatTensor, axis: number, factor: (channel: number) => number): FloatTensor {

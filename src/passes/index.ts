@@ -2,14 +2,17 @@
 import type { Graph } from '../graph/graph.ts';
 import { verify } from '../graph/verify.ts';
 import { addGradients } from './add-gradients.ts';
+import type { Loss } from './add-loss.ts';
 import { addLoss } from './add-loss.ts';
 import type { OptimizerSpec } from './add-optimizer.ts';
 import { addOptimizer } from './add-optimizer.ts';
+import { foldBatchNormInTraining } from './fold-batch-norm-in-training.ts';
 import { foldBatchNorm } from './fold-batch-norm.ts';
 import { freezeVariables } from './freeze-variables.ts';
 import type { FakeQuantOptions, ObservedSide } from './insert-fake-quant.ts';
 import { insertFakeQuant } from './insert-fake-quant.ts';
 import { prune } from './prune.ts';
+import { stopDropout } from './stop-dropout.ts';
 
 export interface Pass {
   readonly name: string;
@@ -30,26 +33,60 @@ export function runPasses(
 }
 
 /** From a network in training form to a graph whose one run is one step of float training. */
-export function floatTrainingPasses(optimizer: OptimizerSpec): readonly Pass[] {
+export function floatTrainingPasses(optimizer: OptimizerSpec, loss: Loss = 'softmax_cross_entropy'): readonly Pass[] {
   return [
-    { name: 'add-loss', run: addLoss },
+    { name: 'add-loss', run: (graph) => addLoss(graph, loss) },
     { name: 'add-gradients', run: addGradients },
     { name: 'add-optimizer', run: (graph) => addOptimizer(graph, optimizer) },
   ];
 }
 
+/** Whether batch norm is folded into the weights while training, or kept beside them and folded at export. */
+export type BatchNormForm =
+  | { readonly kind: 'kept' }
+  /** From step `freezeDelay` on the moving statistics are used and stay; null never. */
+  | { readonly kind: 'folded'; readonly freezeDelay: number | null };
+
+/** Whether dropout goes on once quantization is applied. */
+export type DropoutInQat = 'always' | 'off_after_delay';
+
+export interface QuantizationOptions extends FakeQuantOptions {
+  /** Default always. */
+  readonly dropout?: DropoutInQat;
+  /** Default kept. */
+  readonly batchNorm?: BatchNormForm;
+}
+
 /** The same with fake quantization between the network and its loss. */
-export function qatPasses(options: FakeQuantOptions, optimizer: OptimizerSpec): readonly Pass[] {
+export function qatPasses(options: QuantizationOptions, optimizer: OptimizerSpec, loss?: Loss): readonly Pass[] {
+  const stop = { name: 'stop-dropout', run: stopDropout };
   return [
-    { name: 'insert-fake-quant', run: (graph) => insertFakeQuant(graph, options) },
-    ...floatTrainingPasses(optimizer),
+    ...quantizedForwardPasses(options),
+    ...(options.dropout === 'off_after_delay' ? [stop] : []),
+    ...floatTrainingPasses(optimizer, loss),
+  ];
+}
+
+/** The network of level qat in training form, without what learns: observers and statistics run, weights stay. */
+export function quantizedForwardPasses(options: QuantizationOptions): readonly Pass[] {
+  const { batchNorm } = options;
+  const insert = { name: 'insert-fake-quant', run: (graph: Graph) => insertFakeQuant(graph, options) };
+  if (batchNorm?.kind !== 'folded') return [insert];
+  return [
+    insert,
+    {
+      name: 'fold-batch-norm-in-training',
+      run: (graph) => foldBatchNormInTraining(graph, batchNorm.freezeDelay),
+    },
   ];
 }
 
 /** From a network in inference form to the eval graph. */
-export function evalPasses(options: FakeQuantOptions): readonly Pass[] {
+export function evalPasses(options: QuantizationOptions): readonly Pass[] {
+  const fold = { name: 'fold-batch-norm', run: (graph: Graph) => foldBatchNorm(graph, 'measured') };
   return [
     { name: 'insert-fake-quant', run: (graph) => insertFakeQuant(graph, options) },
+    ...(options.batchNorm?.kind === 'folded' ? [fold] : []),
     { name: 'prune', run: prune },
   ];
 }
@@ -57,14 +94,16 @@ export function evalPasses(options: FakeQuantOptions): readonly Pass[] {
 /** From the eval graph to what is converted. */
 export const freezePasses: readonly Pass[] = [
   { name: 'freeze-variables', run: freezeVariables },
-  { name: 'fold-batch-norm', run: foldBatchNorm },
+  { name: 'fold-batch-norm', run: (graph) => foldBatchNorm(graph, 'scaled') },
   { name: 'prune', run: prune },
 ];
 
-export { lowerToInt8 } from './lower-to-int8.ts';
+export { lowerToIntegers } from './lower-to-integers.ts';
+export { setEdgeTypes } from './set-edge-types.ts';
 export { setBatch } from './set-batch.ts';
 export { removeFakeQuant } from './remove-fake-quant.ts';
 export { logitsOf, lossNames } from './add-loss.ts';
 export { learningRateInput } from './add-optimizer.ts';
 export { rangeNames, stepVariable } from './insert-fake-quant.ts';
-export type { FakeQuantOptions, ObservedSide, OptimizerSpec };
+export type { Scheme } from './scheme.ts';
+export type { Loss, ObservedSide, OptimizerSpec };

@@ -1,18 +1,25 @@
 import { internal } from '../core/assert.ts';
 import type { FloatTensor } from '../core/tensor.ts';
-import { floatTensor, numElements, zeros } from '../core/tensor.ts';
+import { floatTensor, zeros } from '../core/tensor.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
 import { buildGraph, copyNode } from '../graph/builder.ts';
 import type { Graph, Node } from '../graph/graph.ts';
 import { consumers, producers, valueOf } from '../graph/graph.ts';
 import type { ValueRef } from '../ops/define.ts';
-import { SMALLEST_WEIGHT_RANGE } from '../ops/fake_quant.ts';
+import type { FakeQuantAttrs } from '../ops/fake_quant.ts';
 import { ops } from '../ops/index.ts';
+import type { Scheme } from './scheme.ts';
+import { schemes, weightRange } from './scheme.ts';
+import { removeDropout } from './remove-dropout.ts';
 
 const BITS = 8;
+const activationCodes = { narrowRange: false, axis: null } as const;
 
 /** Names of the state that quantization adds; the eval graph finds trained ranges by them. */
 export const stepVariable = 'fake_quantization_step';
+/** The count of steps, this one included. */
+export const stepCount = `${stepVariable}/next`;
+export const quantizationActive = `${stepVariable}/active`;
 export const rangeNames = (quantizer: string): { readonly min: string; readonly max: string } => ({
   min: `${quantizer}/min`,
   max: `${quantizer}/max`,
@@ -38,12 +45,14 @@ export interface FakeQuantOptions {
   readonly ranges: Ranges;
   /** Default after_activation; the other side is for comparison, as it spends codes on what the activation removes. */
   readonly observe?: ObservedSide;
+  /** Default int8. */
+  readonly scheme?: Scheme;
   /** The real values of input codes 0 and 255. */
   readonly input: { readonly min: number; readonly max: number };
 }
 
 /**
- * Adds a fake quantizer to every weight (per output channel, symmetric, narrow range) and to every activation edge,
+ * Adds a fake quantizer to every weight (narrow range; per output channel and symmetric, or as the scheme says) and to every activation edge,
  * after the activation or, with `observe: before_activation`, between a layer and its activation. Bias stays float: it becomes int32 with the scale of the accumulator.
  *
  * Names follow tf.contrib.quantize: `layer/weights_quant`, `layer/act_quant`.
@@ -53,12 +62,14 @@ export interface FakeQuantOptions {
 export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph {
   const { ranges } = options;
   const builder = buildGraph(graph.name, ranges.kind === 'observed' ? 'qat' : 'eval');
-  const readers = consumers(graph);
-  const makers = producers(graph);
+  // Groups are those of the inference graph, which finds the trained ranges by their names.
+  const inference = removeDropout(graph);
+  const readers = consumers(inference);
+  const makers = producers(inference);
   const observesBefore = options.observe === 'before_activation';
-  const joined = joinedValues(graph, readers);
+  const joined = joinedValues(inference, readers);
   const gate = ranges.kind === 'observed' ? quantizationGate(builder, ranges.delay) : null;
-  const quantizers: Quantizers = { builder, ranges, gate };
+  const quantizers: Quantizers = { builder, ranges, gate, scheme: options.scheme ?? 'int8' };
   /** What a reader of the old value reads now. */
   const renamed = new Map<string, string>();
   /** The range that covers a value, handed on by ops that share their input's scale. */
@@ -66,8 +77,9 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
 
   for (const name of graph.inputs) {
     const input = builder.input(name, valueOf(graph, name).type);
+    if (!inference.inputs.includes(name)) continue;
     const range = constantRange(builder, `${name}_quant`, options.input);
-    renamed.set(name, fakeQuantNode(quantizers, `${name}_quant/fake_quant`, input, range, null).name);
+    renamed.set(name, fakeQuantNode(quantizers, `${name}_quant/fake_quant`, input, range, activationCodes).name);
     covering.set(name, range);
   }
   for (const value of graph.values.values()) {
@@ -84,8 +96,10 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
     }
     copyNode(builder, node, (input) => renamed.get(input) ?? input);
     const [output] = node.outputs;
+    const before = node.op === 'dropout' ? covering.get(node.inputs[0] ?? '') : undefined;
+    if (before !== undefined) covering.set(node.name, before);
     if (output === undefined || !isActivation(node)) continue;
-    const next = nextInGroup(graph, readers, node);
+    const next = nextInGroup(inference, readers, node);
     if (next !== null && !(observesBefore && ops[next.op].quant.kind === 'activation')) continue;
     if (joined.has(output)) continue;
     const quantizer = `${scopeOf(node.name)}/act_quant`;
@@ -102,7 +116,7 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
         // Moving values keeps them on the grid; averaging does not, nor do inputs that had other ranges.
         if (!quant.exact || known === undefined) {
           const name = known === undefined ? `${quantizer}/fake_quant` : quantizer;
-          renamed.set(output, fakeQuantNode(quantizers, name, value, range, null).name);
+          renamed.set(output, fakeQuantNode(quantizers, name, value, range, activationCodes).name);
         }
         break;
       }
@@ -110,7 +124,7 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
         const min = quant.scale * (-128 - quant.zeroPoint);
         const range = constantRange(builder, quantizer, { min, max: min + quant.scale * 255 });
         covering.set(output, range);
-        renamed.set(output, fakeQuantNode(quantizers, `${quantizer}/fake_quant`, value, range, null).name);
+        renamed.set(output, fakeQuantNode(quantizers, `${quantizer}/fake_quant`, value, range, activationCodes).name);
         break;
       }
       case 'affine':
@@ -121,7 +135,9 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
         const [input = ''] = node.inputs;
         const maker = makers.get(input);
         const group =
-          maker !== undefined && nextInGroup(graph, readers, maker) === node ? covering.get(input) : undefined;
+          maker !== undefined && nextInGroup(inference, readers, maker)?.name === node.name
+            ? covering.get(input)
+            : undefined;
         if (group !== undefined) {
           // The group was quantized before its activation. What that lets through is on the grid, and so is 0; the 6 of
           // relu6 alone may lie between two codes, up to half a step, which the integer clamp rounds.
@@ -130,7 +146,7 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
         }
         const range = activationRange(quantizers, quantizer, value);
         covering.set(output, range);
-        renamed.set(output, fakeQuantNode(quantizers, `${quantizer}/fake_quant`, value, range, null).name);
+        renamed.set(output, fakeQuantNode(quantizers, `${quantizer}/fake_quant`, value, range, activationCodes).name);
         break;
       }
       case 'quantizer':
@@ -145,6 +161,7 @@ interface Quantizers {
   readonly builder: GraphBuilder;
   readonly ranges: Ranges;
   readonly gate: Gate | null;
+  readonly scheme: Scheme;
 }
 
 interface Gate {
@@ -221,10 +238,10 @@ function joinedValues(graph: Graph, readers: ReadonlyMap<string, readonly Node[]
 
 function quantizationGate(builder: GraphBuilder, delay: number): Gate {
   const counter = builder.variable(stepVariable, zeros('float32', []), 'state');
-  const [step = counter] = builder.node('increment', `${stepVariable}/next`, [counter], {});
+  const [step = counter] = builder.node('increment', stepCount, [counter], {});
   builder.update(stepVariable, step);
   if (delay <= 0) return { step, active: null };
-  const [active = step] = builder.node('reached', `${stepVariable}/active`, [step], { threshold: delay });
+  const [active = step] = builder.node('reached', quantizationActive, [step], { threshold: delay });
   return { step, active };
 }
 
@@ -241,61 +258,39 @@ function fakeQuantNode(
   name: string,
   value: ValueRef,
   range: Range,
-  axis: number | null,
+  codes: Omit<FakeQuantAttrs, 'bits'>,
 ): ValueRef {
   const operands = [value, range.min, range.max, ...(gate?.active == null ? [] : [gate.active])];
-  const [output] = builder.node('fake_quant', name, operands, { bits: BITS, narrowRange: axis !== null, axis });
+  const [output] = builder.node('fake_quant', name, operands, { bits: BITS, ...codes });
   return output ?? internal(`${name} has no output`);
 }
 
 /** The range of the current weights, also in the eval graph: stored ones are one optimizer step old. */
-function quantizeWeights(quantizers: Quantizers, filter: string, axis: number): ValueRef {
-  const { builder, ranges } = quantizers;
+function quantizeWeights(quantizers: Quantizers, filter: string, channelAxis: number): ValueRef {
+  const { builder, ranges, scheme } = quantizers;
   const value = builder.ref(filter);
   const quantizer = `${scopeOf(filter)}/weights_quant`;
   const names = rangeNames(quantizer);
-  const channels = value.type.shape[axis] ?? internal(`${filter} has no axis ${axis}`);
+  const axis = schemes[scheme].weights === 'per_channel' ? channelAxis : null;
   let range: Range;
   if (ranges.kind === 'observed') {
     const [min = value, max = value] = builder.node('observe_range', `${quantizer}/observed`, [value], {
       axis,
-      symmetric: true,
+      symmetric: axis !== null,
     });
     for (const [name, observed] of [
       [names.min, min],
       [names.max, max],
     ] as const) {
-      builder.variable(name, zeros('float32', [channels]), 'state');
+      builder.variable(name, zeros('float32', observed.type.shape), 'state');
       builder.update(name, observed);
     }
     range = { min, max };
   } else {
-    const largest = channelMaxima(ranges.tensor(filter), axis);
-    range = {
-      min: builder.variable(
-        names.min,
-        floatTensor(
-          [channels],
-          largest.map((x) => -x),
-        ),
-        'state',
-      ),
-      max: builder.variable(names.max, floatTensor([channels], largest), 'state'),
-    };
+    const { min, max } = weightRange(ranges.tensor(filter), axis);
+    range = { min: builder.variable(names.min, min, 'state'), max: builder.variable(names.max, max, 'state') };
   }
-  return fakeQuantNode(quantizers, `${quantizer}/fake_quant`, value, range, axis);
-}
-
-/** The largest magnitude of each output channel. */
-function channelMaxima(filter: FloatTensor, axis: number): number[] {
-  const channels = filter.shape[axis] ?? internal(`the filter has no axis ${axis}`);
-  const inner = numElements(filter.shape.slice(axis + 1));
-  const largest = new Array<number>(channels).fill(Math.fround(SMALLEST_WEIGHT_RANGE));
-  for (let at = 0; at < filter.data.length; at++) {
-    const channel = Math.floor(at / inner) % channels;
-    largest[channel] = Math.max(largest[channel]!, Math.abs(filter.data[at]!));
-  }
-  return largest;
+  return fakeQuantNode(quantizers, `${quantizer}/fake_quant`, value, range, { narrowRange: true, axis });
 }
 
 /**

@@ -1,20 +1,20 @@
-import { buildGraph, copyNode } from '../graph/builder.ts';
+import { buildGraph, copyNode, copySources } from '../graph/builder.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
 import { prune } from './prune.ts';
 
-/** The float graph under an eval graph: the same weights, no rounding. What quantization is compared with. */
-export function removeFakeQuant(graph: Graph): Graph {
-  const builder = buildGraph(graph.name, 'float');
+/**
+ * The float graph under an eval graph: the same weights, no rounding. What quantization is compared with.
+ *
+ * @param kept names of quantizers that stay, to see what they alone do
+ */
+export function removeFakeQuant(graph: Graph, kept: ReadonlySet<string> = new Set()): Graph {
+  const builder = buildGraph(graph.name, kept.size === 0 ? 'float' : graph.level);
   const renamed = new Map<string, string>();
   const current = (name: string): string => renamed.get(name) ?? name;
-  for (const { name, type, source } of graph.values.values()) {
-    if (source.kind === 'input') builder.input(name, type);
-    if (source.kind === 'constant') builder.constant(name, source.data);
-    if (source.kind === 'variable') builder.variable(name, source.initial, source.trainable ? 'trainable' : 'state');
-  }
+  copySources(builder, graph);
   for (const node of graph.nodes) {
-    if (node.op === 'fake_quant') renamed.set(node.name, current(node.inputs[0] ?? node.name));
+    if (node.op === 'fake_quant' && !kept.has(node.name)) renamed.set(node.name, current(node.inputs[0] ?? node.name));
     else copyNode(builder, node, current, valueOf(graph, node.name).quant);
   }
   return prune(builder.finish(graph.outputs.map((output) => builder.ref(current(output)))));

@@ -5,13 +5,25 @@ import { unreachable } from '../core/assert.ts';
 import type { Json } from '../core/json.ts';
 import { object } from '../core/schema.ts';
 import type { RunRecord } from '../runner/record.ts';
-import { nullable, runtimes } from '../stages/metrics.ts';
-import { bytes, decibel, fixed, integer, NOT_MEASURED, percent, points, seconds, shortDigest } from './format.ts';
-import { runtimeTitles } from './html.ts';
+import { nullable, type RuntimeName, runtimes, type TrainMetrics } from '../stages/metrics.ts';
+import {
+  bytes,
+  decibel,
+  fixed,
+  integer,
+  NOT_MEASURED,
+  percent,
+  points,
+  seconds,
+  shortDigest,
+  significant,
+} from './format.ts';
+import { Lint } from './lints.ts';
 import { type Markup, markup } from './markup.ts';
 import { type Column, page, table } from './page.ts';
-import { buildReport, type Measured, type Report } from './report.ts';
+import { buildReport, type Measured, type MeasuredError, type Report } from './report.ts';
 import { overlaps } from './statistics.ts';
+import { runtimeTitles } from './titles.ts';
 
 const Run = object({ id: Type.String(), pipeline: Type.String(), startedAt: Type.String(), status: Type.String() });
 
@@ -23,7 +35,13 @@ const Setting = object({
 
 const Metric = object({
   name: Type.String(),
-  unit: Type.Union([Type.Literal('share'), Type.Literal('bytes'), Type.Literal('seconds'), Type.Literal('per_second')]),
+  unit: Type.Union([
+    Type.Literal('share'),
+    Type.Literal('error'),
+    Type.Literal('bytes'),
+    Type.Literal('seconds'),
+    Type.Literal('per_second'),
+  ]),
   a: nullable(Type.Number()),
   b: nullable(Type.Number()),
   judgement: Type.Union(
@@ -34,7 +52,7 @@ const Metric = object({
       Type.Literal('same'),
       Type.Literal('not_judged'),
     ],
-    { description: 'of B against A; noise: the 95 % Wilson intervals overlap' },
+    { description: 'of B against A; noise: the 95 % intervals overlap' },
   ),
 });
 
@@ -42,13 +60,18 @@ const Artifact = object({
   name: Type.String({ description: 'stage/output' }),
   a: nullable(Type.String()),
   b: nullable(Type.String()),
-  identical: Type.Boolean({ description: 'the same bytes, not merely the same accuracy' }),
+  identical: Type.Boolean({ description: 'the same bytes, not merely the same results' }),
 });
 
 const LayerDifference = object({
   name: Type.String(),
   a: Type.Number({ description: 'SQNR of int8 against float in dB' }),
   b: Type.Number(),
+});
+
+const LintDifference = object({
+  change: Type.Union([Type.Literal('came'), Type.Literal('went')], { description: 'from A to B' }),
+  lint: Lint,
 });
 
 export const Comparison = object({
@@ -61,6 +84,7 @@ export const Comparison = object({
   metrics: Type.Array(Metric),
   artifacts: Type.Array(Artifact),
   layers: Type.Array(LayerDifference, { description: 'the largest change first' }),
+  lints: Type.Array(LintDifference, { description: 'those that only one run has' }),
 });
 export type Comparison = Static<typeof Comparison>;
 type Metric = Static<typeof Metric>;
@@ -86,6 +110,7 @@ export function compareRuns(a: ComparedRun, b: ComparedRun, rows: 'differing' | 
     metrics: pairMetrics(reportA, reportB),
     artifacts: pairArtifacts(reportA, reportB),
     layers: pairLayers(reportA, reportB),
+    lints: pairLints(reportA, reportB),
   };
 }
 
@@ -104,6 +129,8 @@ function notes(a: Report, b: Report): string[] {
   const found: string[] = [];
   if (a.tests.length === 0 || b.tests.length === 0) {
     found.push('At least one run has no test stage: accuracy cannot be compared.');
+  } else if (a.task !== b.task) {
+    found.push('One run classifies and the other reconstructs: their results cannot be compared.');
   } else if (data(a) !== data(b)) {
     found.push('The runs were tested on different data: a difference in accuracy may come from there.');
   }
@@ -136,18 +163,7 @@ function leaves(value: Json, path = ''): Map<string, string> {
 }
 
 function pairMetrics(a: Report, b: Report): Metric[] {
-  const result: Metric[] = [];
-  for (const runtime of runtimes) {
-    const [left, right] = [a.accuracy[runtime], b.accuracy[runtime]];
-    if (left === null && right === null) continue;
-    result.push({
-      name: `top-1 ${runtimeTitles[runtime]}`,
-      unit: 'share',
-      a: left?.top1 ?? null,
-      b: right?.top1 ?? null,
-      judgement: judgeAccuracy(left, right),
-    });
-  }
+  const result: Metric[] = [...pairAccuracies(a, b), ...pairErrors(a, b)];
   const add = (
     name: string,
     unit: Metric['unit'],
@@ -163,13 +179,53 @@ function pairMetrics(a: Report, b: Report): Metric[] {
   const trained = [...new Set([...a.training, ...b.training].map(({ stage }) => stage))];
   for (const stage of trained) {
     const [left, right] = [a, b].map((report) => report.training.find((one) => one.stage === stage)?.metrics);
-    const last = (metrics: typeof left) => metrics?.epochs.at(-1)?.validationAccuracy;
-    add(`${stage}: validation top-1`, 'share', last(left), last(right), 'not_judged');
+    add(`${stage}: validation top-1`, 'share', lastAccuracy(left), lastAccuracy(right), 'not_judged');
+    add(`${stage}: validation error`, 'error', lastError(left), lastError(right), 'not_judged');
     add(`${stage}: images per second`, 'per_second', left?.imagesPerSecond, right?.imagesPerSecond, 'not_judged');
   }
   const work = (report: Report) => report.stages.reduce((sum, stage) => sum + stage.seconds, 0);
   add('time of all stages', 'seconds', work(a), work(b), 'not_judged');
   return result;
+}
+
+function lastAccuracy(metrics: TrainMetrics | undefined): number | null {
+  return metrics?.task === 'classify' ? (metrics.epochs.at(-1)?.validationAccuracy ?? null) : null;
+}
+
+function lastError(metrics: TrainMetrics | undefined): number | null {
+  return metrics?.task === 'reconstruct' ? (metrics.epochs.at(-1)?.validationLoss ?? null) : null;
+}
+
+/** What of a report belongs to a task; nothing of a report of another. */
+function pairAccuracies(a: Report, b: Report): Metric[] {
+  const measured = (report: Report, runtime: RuntimeName) =>
+    report.task === 'classify' ? report.accuracy[runtime] : null;
+  return runtimes.flatMap((runtime): Metric[] => {
+    const [left, right] = [measured(a, runtime), measured(b, runtime)];
+    if (left === null && right === null) return [];
+    const judgement = judgeAccuracy(left, right);
+    const name = `top-1 ${runtimeTitles[runtime]}`;
+    return [{ name, unit: 'share', a: left?.top1 ?? null, b: right?.top1 ?? null, judgement }];
+  });
+}
+
+function pairErrors(a: Report, b: Report): Metric[] {
+  const measured = (report: Report, runtime: RuntimeName) =>
+    report.task === 'reconstruct' ? report.error[runtime] : null;
+  return runtimes.flatMap((runtime): Metric[] => {
+    const [left, right] = [measured(a, runtime), measured(b, runtime)];
+    if (left === null && right === null) return [];
+    const judgement = judgeError(left, right);
+    const name = `mean squared error ${runtimeTitles[runtime]}`;
+    return [{ name, unit: 'error', a: left?.mean ?? null, b: right?.mean ?? null, judgement }];
+  });
+}
+
+function judgeError(a: MeasuredError | null, b: MeasuredError | null): Metric['judgement'] {
+  if (a === null || b === null) return 'not_judged';
+  if (a.mean === b.mean && a.n === b.n) return 'same';
+  if (overlaps(a.interval, b.interval)) return 'noise';
+  return b.mean < a.mean ? 'better' : 'worse';
 }
 
 function judgeAccuracy(a: Measured | null, b: Measured | null): Metric['judgement'] {
@@ -208,6 +264,19 @@ function pairLayers(a: Report, b: Report): Static<typeof LayerDifference>[] {
     .sort((x, y) => Math.abs(y.b - y.a) - Math.abs(x.b - x.a));
 }
 
+/** The same lint of the same layer is the same, whatever its numbers. */
+function pairLints(a: Report, b: Report): Static<typeof LintDifference>[] {
+  const keyOf = ({ stage, code, layer }: Lint): string => JSON.stringify([stage, code, layer]);
+  const missingFrom = (lints: readonly Lint[], others: readonly Lint[]): Lint[] => {
+    const known = new Set(others.map(keyOf));
+    return lints.filter((lint) => !known.has(keyOf(lint)));
+  };
+  return [
+    ...missingFrom(b.lints, a.lints).map((lint) => ({ change: 'came' as const, lint })),
+    ...missingFrom(a.lints, b.lints).map((lint) => ({ change: 'went' as const, lint })),
+  ];
+}
+
 // Rendering
 
 /** What both renderers show, in cells of text. */
@@ -221,7 +290,7 @@ interface Sheet {
 }
 
 function sheets(comparison: Comparison): Sheet[] {
-  const { config, environment, metrics, artifacts, layers } = comparison;
+  const { config, environment, metrics, artifacts, layers, lints } = comparison;
   const settings = (title: string, rows: Comparison['config']): Sheet => ({
     title,
     head: ['Setting', 'A', 'B'],
@@ -242,6 +311,18 @@ function sheets(comparison: Comparison): Sheet[] {
       ]),
       judgements: metrics.map(({ judgement }) => judgement),
       numbers: 'right',
+    },
+    {
+      title: 'Lints',
+      head: ['Lint', 'Where', 'Found', 'B against A'],
+      rows: lints.map(({ change, lint }) => [
+        lint.code,
+        lint.layer === null ? lint.stage : `${lint.stage}, ${lint.layer}`,
+        lint.found,
+        change,
+      ]),
+      judgements: lints.map(({ change }) => (change === 'came' ? 'worse' : 'better')),
+      numbers: 'left',
     },
     settings('Settings', config),
     settings('Environment', environment),
@@ -281,6 +362,8 @@ function metricText(value: number | null, unit: Metric['unit']): string {
   switch (unit) {
     case 'share':
       return percent(value);
+    case 'error':
+      return significant(value);
     case 'bytes':
       return bytes(value);
     case 'seconds':
@@ -390,7 +473,9 @@ function htmlTable(sheet: Sheet): Markup {
     kind: column > 0 && column < 4 && sheet.numbers === 'right' ? 'number' : 'text',
     cell: ({ cells, judgement }) => {
       const text = cells[column] ?? '';
-      return column === 4 ? markup`<span class="${judgement}">${text}</span>` : text;
+      return column === 4 || (column === 3 && sheet.numbers === 'left')
+        ? markup`<span class="${judgement}">${text}</span>`
+        : text;
     },
   }));
   return table(rows, columns, { sorting: 'fixed', width: 'full' });

@@ -4,6 +4,11 @@ const NARROW_SPACE = '\u202f';
 const MINUS = '\u2212';
 export const NOT_MEASURED = '\u2013';
 
+/** A number that may not have been measured. */
+export function orNone(value: number | null, format: (value: number) => string): string {
+  return value === null ? NOT_MEASURED : format(value);
+}
+
 /** Decimal places fixed, thousands set apart, a true minus. */
 export function fixed(value: number, places: number): string {
   const [whole = '', fraction] = Math.abs(value).toFixed(places).split('.');
@@ -32,6 +37,12 @@ export function fullScale(scale: number): string {
 /** A share in 0..1 as a percentage with two decimals. */
 export function percent(share: number): string {
   return `${fixed(share * 100, 2)}${NARROW_SPACE}%`;
+}
+
+/** A change as a share of what was before, always with its sign. */
+export function change(share: number): string {
+  const text = percent(share);
+  return share > 0 && /[1-9]/.test(text) ? `+${text}` : text;
 }
 
 /** A difference of two shares in percentage points, always with its sign. */

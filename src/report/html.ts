@@ -1,13 +1,16 @@
+import { unreachable } from '../core/assert.ts';
 import type { Json } from '../core/json.ts';
 import { runtimes, type RuntimeName } from '../stages/metrics.ts';
 import { bandSparkline, bar, flowChart, lineChart, type Series, thumbnail } from './charts.ts';
+import { noiseShares } from './diagnosis.ts';
 import {
   bytes,
-  decibel,
+  change,
   fixed,
   fullScale,
   integer,
   NOT_MEASURED,
+  orNone,
   percent,
   points,
   probability,
@@ -16,35 +19,35 @@ import {
   shortDigest,
   significant,
 } from './format.ts';
+import { foundText, groupLints, idleChannels, weightRangeRatio } from './lints.ts';
 import { type Markup, markup, nothing } from './markup.ts';
 import { type Column, page, table } from './page.ts';
-import { gateNumber, type Measured, type Report, type ReportGate } from './report.ts';
+import { errorSection, reconstructionsSection } from './reconstruction.ts';
+import {
+  type ClassifyResult,
+  gateNumber,
+  type Measured,
+  type ReconstructResult,
+  type Report,
+  type ReportGate,
+} from './report.ts';
+import { runtimeTitles } from './titles.ts';
 
-export const runtimeTitles: Readonly<Record<RuntimeName, string>> = {
-  float: 'float',
-  fake_quant: 'fake-quant',
-  int8: 'int8 reference',
-  int8_litert: 'int8 LiteRT',
-};
-
-type Test = Report['tests'][number];
+type Test = ClassifyResult | ReconstructResult;
 
 /** `report.html`: one page that opens from disk without a network. Equal reports give equal bytes. */
 export function renderReport(report: Report): string {
   const sections = [
     ...report.tests.flatMap((test) => {
       const suffix = report.tests.length > 1 ? `: ${test.stage}` : '';
-      return [
-        section(`accuracy-${test.stage}`, `Accuracy${suffix}`, accuracySection(test)),
-        section(`confusion-${test.stage}`, `Confusion${suffix}`, confusionSection(test)),
-      ];
+      return resultSections(test, suffix);
     }),
     section('training', 'Training', trainingSection(report)),
     ...report.tests.flatMap((test) => {
       const suffix = report.tests.length > 1 ? `: ${test.stage}` : '';
       return [
         section(`layers-${test.stage}`, `Layers${suffix}`, layersSection(test)),
-        section(`examples-${test.stage}`, `Examples${suffix}`, examplesSection(test)),
+        section(`examples-${test.stage}`, `Examples${suffix}`, examplesOf(test)),
       ];
     }),
     section('footprint', 'Footprint', footprintSection(report)),
@@ -72,6 +75,31 @@ function section(id: string, title: string, body: Markup | null): Section | null
   return body === null ? null : { id, title, body };
 }
 
+function resultSections(test: Test, suffix: string): (Section | null)[] {
+  switch (test.task) {
+    case 'classify':
+      return [
+        section(`accuracy-${test.stage}`, `Accuracy${suffix}`, accuracySection(test)),
+        section(`confusion-${test.stage}`, `Confusion${suffix}`, confusionSection(test)),
+      ];
+    case 'reconstruct':
+      return [section(`error-${test.stage}`, `Reconstruction error${suffix}`, errorSection(test))];
+    default:
+      return unreachable(test);
+  }
+}
+
+function examplesOf(test: Test): Markup | null {
+  switch (test.task) {
+    case 'classify':
+      return examplesSection(test);
+    case 'reconstruct':
+      return reconstructionsSection(test);
+    default:
+      return unreachable(test);
+  }
+}
+
 // Verdict
 
 const tones: Readonly<Record<Report['run']['status'], { tone: string; word: string }>> = {
@@ -87,25 +115,42 @@ function headSection(report: Report): Markup {
   const { tone, word } = tones[run.status];
   return markup`<header><h1>${run.pipeline}</h1>
 <p class="byline"><span>${run.startedAt.replace('T', ' ').replace(/\.\d+Z$/, 'Z')}</span><span>${seconds(run.seconds)}</span><span class="mono">${run.id}</span></p></header>
-<div class="verdict ${tone}"><p><strong>${word}</strong>${report.sentence}</p></div>
+<div class="verdict ${tone}"><p><strong>${word}</strong>${report.sentence}</p>${diagnosisLine(report)}</div>
 ${factsList(report)}
 ${report.gates.length === 0 ? null : table(report.gates, gateColumns(report), { sorting: 'fixed', width: 'full' })}
-${
-  report.lints.length === 0
-    ? null
-    : markup`<ul class="lints">${report.lints.map(({ message }) => markup`<li>${message}</li>`)}</ul>`
-}`;
+${report.lints.length === 0 ? null : lintList(report.lints)}`;
+}
+
+/** Of the last test, whose accuracy is the headline. */
+function diagnosisLine({ tests }: Report): Markup | null {
+  const sentence = tests.at(-1)?.diagnosis?.sentence;
+  return sentence === undefined ? null : markup`<p class="diagnosis">${sentence}</p>`;
+}
+
+function lintList(lints: Report['lints']): Markup {
+  return markup`<ul class="lints">${groupLints(lints).map((group) => {
+    const { severity, code, expected, remedy } = group.worst;
+    return markup`
+<li class="${severity}"><span class="code">${severity} <code>${code}</code></span>${foundText(group)}${
+      expected === null ? '.' : markup`; expected ${expected}.`
+    }${remedy === null ? null : markup` <span class="remedy">${capitalized(remedy)}.</span>`}${
+      group.others.length === 0
+        ? null
+        : markup`<details><summary>each of ${group.others.length + 1}</summary><ul>${[group.worst, ...group.others].map(
+            ({ layer, found }) => markup`<li><strong>${layer ?? ''}</strong> ${found}</li>`,
+          )}</ul></details>`
+    }</li>`;
+  })}
+</ul>`;
+}
+
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function factsList(report: Report): Markup {
-  const { int8 } = report.accuracy;
   const conversion = report.conversions.at(-1)?.metrics;
-  const facts: { name: string; value: string; note: string }[] = [];
-  if (int8 !== null) {
-    const note = `of ${integer(int8.n)} examples`;
-    facts.push({ name: 'int8 top-1', value: percent(int8.top1), note });
-    if (int8.drop !== null) facts.push({ name: 'against float', value: points(-int8.drop), note: 'top-1' });
-  }
+  const facts = resultFacts(report);
   const size = report.model?.bytes ?? conversion?.bytes;
   if (size !== undefined) {
     const note = conversion === undefined ? '' : `${fixed(conversion.floatBytes / size, 2)}\u00d7 smaller than float`;
@@ -119,6 +164,36 @@ function factsList(report: Report): Markup {
   return markup`<dl class="facts">${facts.map(
     ({ name, value, note }) => markup`<div><dt>${name}</dt><dd>${value}<small>${note}</small></dd></div>`,
   )}</dl>`;
+}
+
+interface Fact {
+  readonly name: string;
+  readonly value: string;
+  readonly note: string;
+}
+
+function resultFacts(report: Report): Fact[] {
+  switch (report.task) {
+    case 'classify': {
+      const { int8 } = report.accuracy;
+      if (int8 === null) return [];
+      const top1 = { name: 'int8 top-1', value: percent(int8.top1), note: `of ${integer(int8.n)} examples` };
+      if (int8.drop === null) return [top1];
+      return [top1, { name: 'against float', value: points(-int8.drop), note: 'top-1' }];
+    }
+    case 'reconstruct': {
+      const { int8 } = report.error;
+      if (int8 === null) return [];
+      const note = `mean square, ${integer(int8.n)} examples`;
+      const error = { name: 'int8 error', value: significant(int8.mean), note };
+      if (int8.rise === null) return [error];
+      return [error, { name: 'against float', value: change(int8.rise), note: 'error' }];
+    }
+    case null:
+      return [];
+    default:
+      return unreachable(report);
+  }
 }
 
 function gateColumns(report: Report): Column<ReportGate>[] {
@@ -152,7 +227,7 @@ interface AccuracyRow {
   readonly seconds: number | null;
 }
 
-function accuracySection(test: Test): Markup {
+function accuracySection(test: ClassifyResult): Markup {
   const rows: AccuracyRow[] = runtimes.flatMap((runtime) => {
     const measured = test.accuracy[runtime];
     return measured === null ? [] : [{ runtime, measured, seconds: test.metrics.seconds[runtime] }];
@@ -197,16 +272,12 @@ const accuracyColumns: readonly Column<AccuracyRow>[] = [
   { head: 'Time', kind: 'number', cell: (row) => orNone(row.seconds, seconds) },
 ];
 
-function orNone(value: number | null, format: (value: number) => string): string {
-  return value === null ? NOT_MEASURED : format(value);
-}
-
 // Confusion
 
 const LARGEST_HEAT_MAP = 24;
 const TOP_CONFUSIONS = 20;
 
-function confusionSection({ metrics }: Test): Markup | null {
+function confusionSection({ metrics }: ClassifyResult): Markup | null {
   const { classes, confusion } = metrics;
   if (confusion.length === 0) return null;
   const className = (index: number): string => classes[index] ?? String(index);
@@ -263,36 +334,15 @@ ${table(
 // Training
 
 function trainingSection({ training }: Report): Markup | null {
-  if (training.length === 0) return null;
+  const [first] = training;
+  if (first === undefined) return null;
   const marks = training.flatMap(({ stage, stepsBefore, metrics }) => [
     ...(stepsBefore === 0 ? [] : [{ x: stepsBefore, label: `${stage} starts` }]),
     ...(metrics.level === 'qat' && metrics.delay > 0
       ? [{ x: stepsBefore + metrics.delay, label: `delay ends (${stage})` }]
       : []),
   ]);
-  const curves = (
-    train: (point: { loss: number; accuracy: number }) => number,
-    validate: (epoch: { validationLoss: number | null; validationAccuracy: number | null }) => number | null,
-  ): Series[] =>
-    training
-      .flatMap(({ stage, stepsBefore, metrics }, color): Series[] => [
-        {
-          name: stage,
-          color: color % 6,
-          stroke: 'faint',
-          points: metrics.history.map((point) => ({ x: stepsBefore + point.step, y: train(point) })),
-        },
-        {
-          name: `${stage}, validation`,
-          color: color % 6,
-          stroke: 'dotted',
-          points: metrics.epochs.flatMap((epoch) => {
-            const y = validate(epoch);
-            return y === null ? [] : [{ x: stepsBefore + epoch.step, y }];
-          }),
-        },
-      ])
-      .filter((series) => series.points.length > 0);
+  const classifiers = training.filter(isClassifier);
   const rate: Series[] = training.map(({ stage, stepsBefore, metrics }, color) => ({
     name: stage,
     color: color % 6,
@@ -304,35 +354,72 @@ function trainingSection({ training }: Report): Markup | null {
 ${lineChart({
   title: 'Loss',
   series: curves(
-    ({ loss }) => loss,
-    ({ validationLoss }) => validationLoss,
+    training,
+    ({ history }) => history.map(({ step, loss }) => ({ step, y: loss })),
+    ({ epochs }) => epochs.map(({ step, validationLoss }) => ({ step, y: validationLoss })),
   ),
   marks,
   scale: 'logarithmic',
   floor: 0,
   tick: significant,
 })}
-${lineChart({
-  title: 'Accuracy',
-  series: curves(
-    ({ accuracy }) => accuracy,
-    ({ validationAccuracy }) => validationAccuracy,
-  ),
-  marks,
-  scale: 'linear',
-  floor: accuracyFloor(training),
-  tick: (share) => `${fixed(share * 100, 0)} %`,
-})}
+${
+  classifiers.length === 0
+    ? null
+    : lineChart({
+        title: 'Accuracy',
+        series: curves(
+          classifiers,
+          ({ history }) => history.map(({ step, accuracy }) => ({ step, y: accuracy })),
+          ({ epochs }) => epochs.map(({ step, validationAccuracy }) => ({ step, y: validationAccuracy })),
+        ),
+        marks,
+        scale: 'linear',
+        floor: accuracyFloor(classifiers),
+        tick: (share) => `${fixed(share * 100, 0)} %`,
+      })
+}
 ${lineChart({ title: 'Learning rate', series: rate, marks, scale: 'linear', floor: 0, tick: significant })}
 </div>
-${table(training, trainingColumns, { sorting: 'fixed', width: 'full' })}
+${table(training, [...trainingColumns, validationColumn(first), speedColumn], { sorting: 'fixed', width: 'full' })}
 ${training.map(rangesTable)}`;
 }
 
 type Training = Report['training'][number];
+type Classifier = Training & { readonly metrics: { readonly task: 'classify' } };
+
+function isClassifier(training: Training): training is Classifier {
+  return training.metrics.task === 'classify';
+}
+
+interface CurvePoint {
+  readonly step: number;
+  readonly y: number | null;
+}
+
+/** For each training its steps, and its validations dotted. */
+function curves<T extends Training>(
+  trainings: readonly T[],
+  train: (metrics: T['metrics']) => readonly CurvePoint[],
+  validate: (metrics: T['metrics']) => readonly CurvePoint[],
+): Series[] {
+  const shifted = (points: readonly CurvePoint[], stepsBefore: number) =>
+    points.flatMap(({ step, y }) => (y === null ? [] : [{ x: stepsBefore + step, y }]));
+  return trainings
+    .flatMap(({ stage, stepsBefore, metrics }, color): Series[] => [
+      { name: stage, color: color % 6, stroke: 'faint', points: shifted(train(metrics), stepsBefore) },
+      {
+        name: `${stage}, validation`,
+        color: color % 6,
+        stroke: 'dotted',
+        points: shifted(validate(metrics), stepsBefore),
+      },
+    ])
+    .filter((series) => series.points.length > 0);
+}
 
 /** Three times as far from 1 as the worst epoch: what matters is near the top. */
-function accuracyFloor(training: readonly Training[]): number {
+function accuracyFloor(training: readonly Classifier[]): number {
   const lowest = training.flatMap(({ metrics }) =>
     metrics.epochs.map((epoch) => epoch.validationAccuracy ?? epoch.trainAccuracy),
   );
@@ -361,13 +448,34 @@ const trainingColumns: readonly Column<Training>[] = [
     kind: 'number',
     cell: ({ metrics }) => orNone(metrics.epochs.at(-1)?.trainLoss ?? null, (loss) => fixed(loss, 4)),
   },
-  {
-    head: 'Validation top-1',
-    kind: 'number',
-    cell: ({ metrics }) => orNone(metrics.epochs.at(-1)?.validationAccuracy ?? null, percent),
-  },
-  { head: 'Images/s', kind: 'number', cell: ({ metrics }) => integer(metrics.imagesPerSecond) },
 ];
+
+/** What the last validation said. */
+function validationColumn({ metrics: { task } }: Training): Column<Training> {
+  switch (task) {
+    case 'classify':
+      return {
+        head: 'Validation top-1',
+        kind: 'number',
+        cell: (training) =>
+          isClassifier(training) ? orNone(training.metrics.epochs.at(-1)?.validationAccuracy ?? null, percent) : '',
+      };
+    case 'reconstruct':
+      return {
+        head: 'Validation loss',
+        kind: 'number',
+        cell: ({ metrics }) => orNone(metrics.epochs.at(-1)?.validationLoss ?? null, (loss) => fixed(loss, 4)),
+      };
+    default:
+      return unreachable(task);
+  }
+}
+
+const speedColumn: Column<Training> = {
+  head: 'Images/s',
+  kind: 'number',
+  cell: ({ metrics }) => integer(metrics.imagesPerSecond),
+};
 
 function rangesTable({ stage, metrics }: Training): Markup | null {
   if (metrics.level !== 'qat' || metrics.ranges.length === 0) return null;
@@ -392,78 +500,112 @@ type Layer = Test['metrics']['layers'][number];
 
 function layersSection({ metrics, diagnosis }: Test): Markup | null {
   if (metrics.layers.length === 0) return null;
-  const best = Math.max(1, ...metrics.layers.flatMap(({ sqnrDb, floatSqnrDb }) => [sqnrDb ?? 0, floatSqnrDb ?? 0]));
-  return markup`<p class="lead">SQNR is signal against quantization noise, more is better: the first column against float (ranges and kernels), the second against fake-quant (kernels alone). A step is one unit of the scale.</p>
-${
-  diagnosis === null
-    ? null
-    : markup`<p>Most noise is added at <strong>${diagnosis.layer}</strong> (${decibel(diagnosis.sqnrDb)} after it). The integer kernels explain ${fixed(100 * diagnosis.kernelShare, 0)} % of it, so ${
-        diagnosis.blame === 'ranges' ? 'the ranges and the 8 bits are what costs' : 'look at the integer kernels first'
-      }.</p>`
-}
-${table(metrics.layers, layerColumns(best), { sorting: 'sortable', width: 'full' })}`;
+  return markup`<p class="lead">SQNR is signal against quantization noise, more is better: from float to fake-quant it is the ranges and the 8 bits that cost, from fake-quant to int8 the integer kernels. The output error is what a layer's own quantizers alone do to the output of the network. Within one step, a unit of the scale, are the integers of the layer's kernel on the inputs of fake-quant, and below it in all, with what the layers before it add.</p>
+${diagnosis === null ? null : markup`<p>${diagnosis.sentence}</p>`}
+${table(metrics.layers, layerColumns(metrics.layers), { sorting: 'sortable', width: 'full' })}`;
 }
 
-function layerColumns(best: number): Column<Layer>[] {
-  const ratio = (layer: Layer, value: number | null, color: number): Markup | string => {
-    if (value === null) return layer.largestDifference === 0 && color === 2 ? 'exact' : NOT_MEASURED;
-    return markup`${fixed(value, 1)}${bar(value / best, color)}`;
-  };
+function layerColumns(layers: readonly Layer[]): Column<Layer>[] {
+  const shares = noiseShares(layers);
   return [
-    { head: 'Layer', kind: 'text', cell: ({ name, op }) => markup`${name}<small>${op}</small>` },
-    { head: 'Shape', kind: 'number', cell: ({ shape }) => shapeText(shape) },
-    { head: 'Scale', kind: 'number', cell: ({ scale }) => significant(scale), value: ({ scale }) => scale },
     {
-      head: 'Zero point',
-      kind: 'number',
-      cell: ({ zeroPoint }) => integer(zeroPoint),
-      value: ({ zeroPoint }) => zeroPoint,
+      head: 'Layer',
+      kind: 'text',
+      cell: ({ name, op, shape }) =>
+        markup`${breakable(name)}<small>${name.endsWith(op) ? '' : `${op} `}${shapeText(shape)}</small>`,
     },
     {
-      head: 'Weight scales',
+      head: 'Scale',
       kind: 'number',
-      cell: ({ weightScales }) =>
-        weightScales === null
+      cell: ({ scale, zeroPoint }) => markup`${significant(scale)}<small>zero ${integer(zeroPoint)}</small>`,
+      value: ({ scale }) => scale,
+    },
+    {
+      head: 'Weight range ratio',
+      kind: 'number',
+      cell: ({ filter }) => (filter === null ? NOT_MEASURED : filterCell(filter)),
+      value: ({ filter }) => weightRangeRatio(filter),
+    },
+    {
+      head: 'Largest multiplier',
+      kind: 'number',
+      cell: ({ filter }) =>
+        filter === null || filter.multipliers === null
           ? NOT_MEASURED
-          : markup`${significant(weightScales.min)} \u2013 ${significant(weightScales.max)}<small>${weightScales.count} ${
-              weightScales.count === 1 ? 'scale' : 'scales'
-            }</small>`,
-      value: ({ weightScales }) => weightScales?.max ?? null,
+          : markup`${significant(filter.multipliers.max)}<small>least ${significant(filter.multipliers.min)}</small>`,
+      value: ({ filter }) => filter?.multipliers?.max ?? null,
     },
     {
-      head: 'SQNR to float, dB',
+      head: 'Float to fake-quant, dB',
       kind: 'number',
-      cell: (layer) => ratio(layer, layer.floatSqnrDb, 0),
+      cell: ({ fakeQuantSqnrDb }) => orNone(fakeQuantSqnrDb, (value) => fixed(value, 1)),
+      value: ({ fakeQuantSqnrDb }) => fakeQuantSqnrDb,
+    },
+    {
+      head: 'Fake-quant to int8, dB',
+      kind: 'number',
+      cell: ({ sqnrDb, largestDifference }) =>
+        sqnrDb === null && largestDifference === 0 ? 'exact' : orNone(sqnrDb, (value) => fixed(value, 1)),
+      value: ({ sqnrDb }) => sqnrDb,
+    },
+    {
+      head: 'Float to int8, dB',
+      kind: 'number',
+      cell: ({ floatSqnrDb }) => orNone(floatSqnrDb, (value) => fixed(value, 1)),
       value: ({ floatSqnrDb }) => floatSqnrDb,
     },
     {
-      head: 'to fake-quant, dB',
+      head: 'Share of output error',
       kind: 'number',
-      cell: (layer) => ratio(layer, layer.sqnrDb, 2),
-      value: ({ sqnrDb }) => sqnrDb,
+      cell: ({ name }) => {
+        const part = shares.get(name);
+        return part === undefined ? NOT_MEASURED : markup`${fixed(100 * part, 1)} %<small>${bar(part, 1)}</small>`;
+      },
+      value: ({ name }) => shares.get(name) ?? null,
     },
     {
       head: 'Within 1 step',
       kind: 'number',
-      cell: ({ withinOneStep, largestDifference }) =>
-        markup`${orNone(withinOneStep, percent)}${
-          largestDifference === null ? null : markup`<small>largest ${significant(largestDifference)}</small>`
-        }`,
-      value: ({ withinOneStep }) => withinOneStep,
+      cell: ({ kernel, withinOneStep }) =>
+        markup`${orNone(kernel?.withinOneStep ?? null, percent)}<small>in all ${orNone(withinOneStep, percent)}</small>`,
+      value: ({ kernel }) => kernel?.withinOneStep ?? null,
     },
     {
       head: 'Clipped',
       kind: 'number',
-      cell: ({ clippedShare }) => orNone(clippedShare, percent),
-      value: ({ clippedShare }) => clippedShare,
+      cell: ({ clipped }) => (clipped === null ? NOT_MEASURED : clippedCell(clipped)),
+      value: ({ clipped }) => (clipped === null ? null : clipped.below + clipped.above),
     },
     {
       head: 'Codes of 256',
       kind: 'number',
-      cell: ({ usedCodes }) => orNone(usedCodes, integer),
+      cell: ({ usedCodes, headroom }) =>
+        markup`${orNone(usedCodes, integer)}${
+          headroom === null ? null : markup`<small>headroom ${fixed(headroom, 1)}\u00d7</small>`
+        }`,
       value: ({ usedCodes }) => usedCodes,
     },
   ];
+}
+
+/** A path may be broken behind its slashes. */
+function breakable(name: string): Markup {
+  return markup`${name.split('/').map((part, index) => (index === 0 ? part : markup`/<wbr>${part}`))}`;
+}
+
+function filterCell(filter: NonNullable<Layer['filter']>): Markup {
+  const ratio = orNone(weightRangeRatio(filter), (value) => `${fixed(value, value < 100 ? 1 : 0)}\u00d7`);
+  const idle = idleChannels(filter);
+  return markup`${ratio}<small>${idle === 0 ? '' : `${integer(idle)} of `}${integer(filter.channels)} ${
+    idle === 0 ? 'channels' : 'dead'
+  }</small>`;
+}
+
+function clippedCell({ below, above }: NonNullable<Layer['clipped']>): Markup {
+  const sides = [below > 0 ? `${percent(below)} below` : null, above > 0 ? `${percent(above)} above` : null];
+  return markup`${percent(below + above)}${
+    below > 0 && above > 0 ? sides.map((side) => markup`<small>${side}</small>`) : null
+  }`;
 }
 
 // Examples
@@ -471,7 +613,7 @@ function layerColumns(best: number): Column<Layer>[] {
 const MOST_EXAMPLES = 16;
 const MOST_CLASSES = 10;
 
-function examplesSection({ metrics }: Test): Markup | null {
+function examplesSection({ metrics }: ClassifyResult): Markup | null {
   const { classes, examples } = metrics;
   const [first] = examples;
   if (first === undefined) return null;

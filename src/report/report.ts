@@ -1,21 +1,24 @@
-import { type Static, Type } from '@sinclair/typebox';
+import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { unreachable } from '../core/assert.ts';
 import type { Json } from '../core/json.ts';
 import { object } from '../core/schema.ts';
-import { exp } from '../core/math.ts';
 import { type RunRecord, runRecordSchema, type StageRecord, stageRecordSchema } from '../runner/record.ts';
 import {
+  ClassifyTest,
   ConvertMetrics,
   Gate,
   ModelFile,
   nullable,
   readStageMetrics,
+  ReconstructTest,
   type RuntimeName,
-  TestMetrics,
+  type TestMetrics,
   TrainMetrics,
 } from '../stages/metrics.ts';
-import { bytes, fixed, integer, percent, points } from './format.ts';
-import { mcnemarExact, wilsonInterval } from './statistics.ts';
+import { diagnose, Diagnosis, type Loss } from './diagnosis.ts';
+import { bytes, fixed, integer, percent, points, significant } from './format.ts';
+import { conversionLints, Lint, testLints, trainingLints, unreadableLint } from './lints.ts';
+import { mcnemarExact, meanInterval, overlaps, wilsonInterval } from './statistics.ts';
 
 const Measured = object({
   top1: Type.Number({ minimum: 0, maximum: 1 }),
@@ -25,27 +28,46 @@ const Measured = object({
   drop: nullable(Type.Number({ description: 'float top1 minus this top1, as a share' })),
 });
 
-const Accuracy = object({
-  float: nullable(Measured),
-  fake_quant: nullable(Measured),
-  int8: nullable(Measured),
-  int8_litert: nullable(Measured),
+const perRuntime = <T extends TSchema>(schema: T) =>
+  object({
+    float: nullable(schema),
+    fake_quant: nullable(schema),
+    int8: nullable(schema),
+    int8_litert: nullable(schema),
+  });
+
+const Accuracy = perRuntime(Measured);
+
+const MeasuredError = object({
+  mean: Type.Number({ description: 'squared error, over the values of all images' }),
+  n: Type.Integer(),
+  interval: Type.Object(
+    { low: Type.Number(), high: Type.Number() },
+    { description: '95 %: 1.96 standard errors of the mean over the images' },
+  ),
+  rise: nullable(Type.Number({ description: 'this error over that of float, minus 1' })),
 });
 
-const Diagnosis = object({
-  layer: Type.String({ description: 'the layer after which the most noise has been added' }),
-  blame: Type.Union([Type.Literal('ranges'), Type.Literal('integer_kernel')]),
-  sqnrDb: Type.Number({ description: 'int8 against float at that layer' }),
-  kernelShare: Type.Number({ description: 'of the noise power there, what the integer kernels explain; 0..1' }),
-});
+const ReconstructionError = perRuntime(MeasuredError);
 
-const Test = object({
-  stage: Type.String(),
+const testProperties = { stage: Type.String(), diagnosis: nullable(Diagnosis) };
+
+const ClassifyResult = object({
+  ...testProperties,
+  task: Type.Literal('classify'),
   accuracy: Accuracy,
   mcnemarP: nullable(Type.Number({ description: 'float against int8 on the same examples, exact, two-sided' })),
-  diagnosis: nullable(Diagnosis),
-  metrics: TestMetrics,
+  metrics: ClassifyTest,
 });
+
+const ReconstructResult = object({
+  ...testProperties,
+  task: Type.Literal('reconstruct'),
+  error: ReconstructionError,
+  metrics: ReconstructTest,
+});
+
+const Test = Type.Union([ClassifyResult, ReconstructResult]);
 
 const Stage = Type.Composite([
   Type.Omit(stageRecordSchema, ['metrics']),
@@ -54,19 +76,24 @@ const Stage = Type.Composite([
   }),
 ]);
 
-/** `report.json`. `accuracy` and `model` are those of the last test stage; `gates` are those of all of them. */
-export const Report = object({
+/** What the last test stage measured, by the task of the network. */
+const Headline = Type.Union([
+  Type.Object({ task: Type.Literal('classify'), accuracy: Accuracy }),
+  Type.Object({ task: Type.Literal('reconstruct'), error: ReconstructionError }),
+  Type.Object({ task: Type.Null({ description: 'no stage had a result that says the task' }) }),
+]);
+
+const Body = Type.Object({
   schema: Type.Literal('qpipe-report-1'),
   run: Type.Omit(runRecordSchema, ['schema', 'stages']),
   sentence: Type.String(),
-  accuracy: Accuracy,
   gates: Type.Array(Type.Composite([Gate, Type.Object({ stage: Type.String() })], { additionalProperties: false })),
   model: nullable(
     Type.Composite([ModelFile, Type.Object({ path: Type.String({ description: 'relative to the run folder' }) })], {
       additionalProperties: false,
     }),
   ),
-  lints: Type.Array(object({ code: Type.String(), message: Type.String() })),
+  lints: Type.Array(Lint),
   stages: Type.Array(Stage),
   training: Type.Array(
     object({
@@ -80,12 +107,18 @@ export const Report = object({
   config: Type.Unsafe<Json>({}),
 });
 
+/** `report.json`. What was measured and `model` are those of the last test stage; `gates` are those of all of them. */
+export const Report = Type.Intersect([Body, Headline]);
+
 export type Report = Static<typeof Report>;
 export type Accuracy = Static<typeof Accuracy>;
 export type Measured = Static<typeof Measured>;
 export type ReportGate = Report['gates'][number];
-type Test = Static<typeof Test>;
-type Lint = Report['lints'][number];
+export type ClassifyResult = Static<typeof ClassifyResult>;
+export type ReconstructResult = Static<typeof ReconstructResult>;
+export type MeasuredError = Static<typeof MeasuredError>;
+type Test = ClassifyResult | ReconstructResult;
+type Headline = Static<typeof Headline>;
 
 /** @param config the resolved pipeline, shown as it is; null when it was not kept */
 export function buildReport(record: RunRecord, config: Json = null): Report {
@@ -117,16 +150,14 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
     schema: 'qpipe-report-1',
     run: { id, pipeline, status, startedAt, seconds, provenance },
     sentence: verdictSentence(record, headline, gates),
-    accuracy: headline?.accuracy ?? { float: null, fake_quant: null, int8: null, int8_litert: null },
+    ...headlineOf(headline, training),
     gates,
     model: headline === undefined ? null : locateModel(headline.metrics.model, record.stages),
     lints: [
-      ...record.stages.flatMap((stage) => (isUnreadable(stage) ? [unreadable(stage.name)] : [])),
+      ...record.stages.flatMap((stage) => (isUnreadable(stage) ? [unreadableLint(stage.name)] : [])),
       ...training.flatMap(({ stage, metrics }) => trainingLints(stage, metrics)),
-      ...conversions.flatMap(({ stage, metrics }) =>
-        metrics.adjustments.map((message) => ({ code: 'adjusted', message: `${stage}: ${message}` })),
-      ),
-      ...tests.flatMap(testLints),
+      ...conversions.flatMap(({ stage, metrics }) => conversionLints(stage, metrics)),
+      ...tests.flatMap(({ stage, metrics }) => testLints(stage, metrics)),
     ],
     stages,
     training,
@@ -134,6 +165,22 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
     tests,
     config,
   };
+}
+
+/** Before a test stage has run, only the task is known, by what was trained. */
+function headlineOf(test: Test | undefined, training: Report['training']): Headline {
+  const nothing = { float: null, fake_quant: null, int8: null, int8_litert: null };
+  const task = test?.task ?? training.at(-1)?.metrics.task ?? null;
+  switch (task) {
+    case 'classify':
+      return { task, accuracy: test?.task === task ? test.accuracy : nothing };
+    case 'reconstruct':
+      return { task, error: test?.task === task ? test.error : nothing };
+    case null:
+      return { task };
+    default:
+      return unreachable(task);
+  }
 }
 
 /** The tested file, found among the outputs by its digest. */
@@ -165,6 +212,17 @@ function stepsBefore(name: string, stages: Report['stages'], earlier: Report['tr
 }
 
 function summarizeTest(stage: string, metrics: TestMetrics): Test {
+  switch (metrics.task) {
+    case 'classify':
+      return summarizeClassification(stage, metrics);
+    case 'reconstruct':
+      return summarizeReconstruction(stage, metrics);
+    default:
+      return unreachable(metrics);
+  }
+}
+
+function summarizeClassification(stage: string, metrics: ClassifyTest): ClassifyResult {
   const measure = (runtime: RuntimeName): Measured | null => {
     const counted = metrics.accuracy[runtime];
     if (counted === null) return null;
@@ -176,48 +234,48 @@ function summarizeTest(stage: string, metrics: TestMetrics): Test {
     };
   };
   const { flips } = metrics;
-  return {
-    stage,
-    accuracy: {
-      float: measure('float'),
-      fake_quant: measure('fake_quant'),
-      int8: measure('int8'),
-      int8_litert: measure('int8_litert'),
-    },
-    mcnemarP: flips === null ? null : mcnemarExact(flips.rightToWrong, flips.wrongToRight),
-    diagnosis: diagnose(metrics.layers),
-    metrics,
+  const accuracy = forEachRuntime(measure);
+  const mcnemarP = flips === null ? null : mcnemarExact(flips.rightToWrong, flips.wrongToRight);
+  const diagnosis = diagnose(metrics.layers, lossOfAccuracy(accuracy, mcnemarP));
+  return { task: 'classify', stage, accuracy, mcnemarP, diagnosis, metrics };
+}
+
+/** From float to int8: paired, since the same examples were counted. */
+function lossOfAccuracy({ int8 }: Accuracy, mcnemarP: number | null): Loss {
+  const drop = int8?.drop ?? null;
+  if (drop === null || mcnemarP === null) return 'not_measured';
+  if (drop <= 0) return 'none';
+  return mcnemarP < 0.05 ? 'real' : 'within_chance';
+}
+
+function summarizeReconstruction(stage: string, metrics: ReconstructTest): ReconstructResult {
+  const { n, error } = metrics;
+  const measure = (runtime: RuntimeName): MeasuredError | null => {
+    const measured = error[runtime];
+    if (measured === null) return null;
+    const { mean, deviation } = measured;
+    const rise = error.float === null || runtime === 'float' ? null : mean / error.float.mean - 1;
+    return { mean, n, interval: meanInterval(mean, deviation, n), rise };
   };
+  const errors = forEachRuntime(measure);
+  const diagnosis = diagnose(metrics.layers, lossOfError(errors));
+  return { task: 'reconstruct', stage, error: errors, diagnosis, metrics };
 }
 
-/**
- * The layer after which the noise against float has grown most, in shares of the signal's power, and whether the
- * integer kernels (int8 against fake-quant) make up more than half of it.
- */
-function diagnose(layers: TestMetrics['layers']): Test['diagnosis'] {
-  let worst: Test['diagnosis'] = null;
-  let largestGrowth = 0;
-  let before = 0;
-  for (const { name, sqnrDb, floatSqnrDb } of layers) {
-    if (floatSqnrDb === null) continue;
-    const noise = powerRatio(-floatSqnrDb);
-    if (noise - before > largestGrowth) {
-      largestGrowth = noise - before;
-      const kernelShare = sqnrDb === null ? 0 : Math.min(1, powerRatio(-sqnrDb) / noise);
-      worst = {
-        layer: name,
-        blame: kernelShare > 0.5 ? 'integer_kernel' : 'ranges',
-        sqnrDb: floatSqnrDb,
-        kernelShare,
-      };
-    }
-    before = noise;
-  }
-  return worst;
+/** From float to int8, by the intervals of both means. */
+function lossOfError({ float, int8 }: ReconstructResult['error']): Loss {
+  if (float === null || int8 === null) return 'not_measured';
+  if (int8.mean <= float.mean) return 'none';
+  return overlaps(float.interval, int8.interval) ? 'within_chance' : 'real';
 }
 
-function powerRatio(decibel: number): number {
-  return exp((decibel / 10) * Math.LN10);
+function forEachRuntime<T>(measure: (runtime: RuntimeName) => T): Record<RuntimeName, T> {
+  return {
+    float: measure('float'),
+    fake_quant: measure('fake_quant'),
+    int8: measure('int8'),
+    int8_litert: measure('int8_litert'),
+  };
 }
 
 function verdictSentence(record: RunRecord, test: Test | undefined, gates: readonly ReportGate[]): string {
@@ -239,21 +297,42 @@ function verdictSentence(record: RunRecord, test: Test | undefined, gates: reado
 }
 
 function testSentence(test: Test | undefined, gates: readonly ReportGate[]): string {
-  const int8 = test?.accuracy.int8;
-  if (test === undefined || int8 === null || int8 === undefined) return 'No test stage ran, so nothing was measured.';
-  const { float } = test.accuracy;
-  const accuracy =
-    float === null || int8.drop === null
-      ? `int8 top-1 is ${percent(int8.top1)}; float was not measured`
-      : `int8 top-1 is ${percent(int8.top1)} against ${percent(float.top1)} for float: ${describeDrop(int8.drop)}`;
+  const result = test === undefined ? null : resultClause(test);
+  if (result === null) return 'No test stage ran, so nothing was measured.';
   const unmet = gates.filter(({ ok }) => !ok);
   const [first] = unmet;
-  if (gates.length === 0) return `${accuracy}. No gate was set.`;
+  if (gates.length === 0) return `${result}. No gate was set.`;
   if (first === undefined)
-    return `${accuracy}. ${gates.length === 1 ? 'The gate is' : `All ${gates.length} gates are`} met.`;
+    return `${result}. ${gates.length === 1 ? 'The gate is' : `All ${gates.length} gates are`} met.`;
   const others =
     unmet.length === 1 ? '' : `, nor ${unmet.length === 2 ? 'is 1 other' : `are ${unmet.length - 1} others`}`;
-  return `${accuracy}. Gate ${first.name} is not met${others}: ${gateText(first)}.`;
+  return `${result}. Gate ${first.name} is not met${others}: ${gateText(first)}.`;
+}
+
+function resultClause(test: Test): string | null {
+  switch (test.task) {
+    case 'classify': {
+      const { float, int8 } = test.accuracy;
+      if (int8 === null) return null;
+      return float === null || int8.drop === null
+        ? `int8 top-1 is ${percent(int8.top1)}; float was not measured`
+        : `int8 top-1 is ${percent(int8.top1)} against ${percent(float.top1)} for float: ${describeDrop(int8.drop)}`;
+    }
+    case 'reconstruct': {
+      const { float, int8 } = test.error;
+      if (int8 === null) return null;
+      return float === null || int8.rise === null
+        ? `int8 mean squared error is ${significant(int8.mean)}; float was not measured`
+        : `int8 mean squared error is ${significant(int8.mean)} against ${significant(float.mean)} for float: ${describeRise(int8.rise)}`;
+    }
+    default:
+      return unreachable(test);
+  }
+}
+
+function describeRise(rise: number): string {
+  if (rise === 0) return 'no difference';
+  return `${percent(Math.abs(rise))} ${rise > 0 ? 'more' : 'less'}`;
 }
 
 function describeDrop(drop: number): string {
@@ -274,6 +353,8 @@ export function gateNumber(value: number, unit: Gate['unit']): string {
       return percent(value);
     case 'share_difference':
       return points(value).replace('+', '');
+    case 'error':
+      return significant(value);
     case 'bytes':
       return bytes(value);
     case 'number':
@@ -286,70 +367,4 @@ export function gateNumber(value: number, unit: Gate['unit']): string {
 /** Most stages have no metrics that the report knows; those that claim to must not vanish without a word. */
 function isUnreadable({ metrics }: StageRecord): boolean {
   return 'kind' in metrics && readStageMetrics(metrics) === null;
-}
-
-function unreadable(stage: string): Lint {
-  const message = `${stage}: its metrics are left out, they hold a number that is not finite or are of another version.`;
-  return { code: 'metrics-unreadable', message };
-}
-
-function trainingLints(stage: string, metrics: TrainMetrics): Lint[] {
-  if (metrics.level === 'float') return [];
-  const lints: Lint[] = [];
-  const { delay, decay, ranges, steps } = metrics;
-  const memory = Math.round(1 / (1 - decay));
-  const cold = ranges.filter(({ updates }) => updates < memory);
-  if (cold.length > 0) {
-    const some = cold.slice(0, 3).map(({ name, updates }) => `${name} (${integer(updates)})`);
-    const rest = cold.length > 3 ? ` and ${cold.length - 3} more` : '';
-    lints.push({
-      code: 'ranges-not-warm',
-      message: `${stage}: fewer range updates than the moving average remembers (${integer(memory)} at decay ${decay}): ${some.join(', ')}${rest}. Train longer or lower the decay.`,
-    });
-  }
-  if (delay >= steps) {
-    lints.push({
-      code: 'delay-too-long',
-      message: `${stage}: the delay of ${integer(delay)} steps is not over after ${integer(steps)} steps, so fake quantization was never applied.`,
-    });
-  } else if (delay > 0 && delay < memory) {
-    lints.push({
-      code: 'delay-too-short',
-      message: `${stage}: fake quantization starts at step ${integer(delay)}, before the ranges are warm (${integer(memory)} updates at decay ${decay}).`,
-    });
-  }
-  return lints;
-}
-
-function testLints({ stage, accuracy, metrics }: Test): Lint[] {
-  const lints: Lint[] = [];
-  const { int8 } = accuracy;
-  if (int8 !== null) {
-    const half = (int8.interval.high - int8.interval.low) / 2;
-    const limits = metrics.gates.filter(({ unit }) => unit === 'share_difference').map(({ limit }) => limit);
-    const wanted = Math.min(...limits, 0.02);
-    if (half > wanted) {
-      lints.push({
-        code: 'n-too-small',
-        message: `${stage}: ${integer(int8.n)} examples give top-1 only to within ${points(half).replace('+', '\u00b1')}; differences of ${points(wanted).replace('+', '')} cannot be told from chance by accuracy alone.`,
-      });
-    }
-  }
-  if (accuracy.float === null) {
-    lints.push({
-      code: 'no-baseline',
-      message: `${stage}: float was not measured, so the cost of quantization is unknown.`,
-    });
-  }
-  if (metrics.litertNote !== null) {
-    lints.push({ code: 'litert', message: `${stage}: ${metrics.litertNote}` });
-  }
-  const { int8_vs_litert: agreement } = metrics.agreement;
-  if (agreement !== null && agreement < 0.995) {
-    lints.push({
-      code: 'runtimes-disagree',
-      message: `${stage}: LiteRT and the reference give the same label for ${percent(agreement)} of the examples.`,
-    });
-  }
-  return lints;
 }

@@ -22,6 +22,12 @@ export function wilsonInterval(correct: number, n: number): Interval {
   return { low: Math.max(0, center - half), high: Math.min(1, center + half) };
 }
 
+/** The 95 % interval of a mean of n independent values, by the normal distribution: sound from some 30 values on. */
+export function meanInterval(mean: number, deviation: number, n: number): Interval {
+  const half = n === 0 ? 0 : (Z95 * deviation) / Math.sqrt(n);
+  return { low: mean - half, high: mean + half };
+}
+
 export function overlaps(a: Interval, b: Interval): boolean {
   return a.low <= b.high && b.low <= a.high;
 }

@@ -26,6 +26,7 @@ a{color:var(--c0);text-decoration:none}a:hover{text-decoration:underline}
 code,.mono{font-family:ui-monospace,'SF Mono',Menlo,Consolas,'DejaVu Sans Mono',monospace;font-size:.86em;overflow-wrap:anywhere}
 .verdict{margin-top:32px;padding:22px 26px;border-radius:10px;background:var(--surface);border-left:5px solid var(--tone)}
 .verdict p{font-size:1.1rem;line-height:1.5;margin:0;max-width:none}
+.verdict .diagnosis{font-size:.95rem;margin-top:10px;color:var(--muted)}
 .verdict strong{color:var(--tone);margin-right:.5em}
 .good{--tone:var(--c2)}.bad{--tone:var(--c1)}.plain{--tone:var(--muted)}
 .mark-good,.mark-bad{font-weight:600;white-space:nowrap}.mark-good{color:var(--c2)}.mark-bad{color:var(--c1)}
@@ -33,14 +34,18 @@ code,.mono{font-family:ui-monospace,'SF Mono',Menlo,Consolas,'DejaVu Sans Mono',
 .facts dt{color:var(--muted);font-size:.8rem}.facts dd{margin:0;font-size:1.6rem;font-weight:600;line-height:1.25;letter-spacing:-.01em}
 .facts small{display:block;font-size:.8rem;font-weight:400;color:var(--muted);letter-spacing:0}
 .lints{margin:24px 0 0;padding:0;list-style:none;font-size:.9rem}
-.lints li{padding:6px 0 6px 26px;position:relative;max-width:90ch}
-.lints li::before{content:'!';position:absolute;left:2px;top:9px;width:16px;height:16px;border-radius:50%;background:var(--c5);color:var(--paper);
+.lints>li{padding:8px 0 8px 26px;position:relative;max-width:96ch;overflow-wrap:anywhere}
+.lints>li::before{content:'!';position:absolute;left:2px;top:12px;width:16px;height:16px;border-radius:50%;background:var(--c1);color:var(--paper);
 font-size:11px;font-weight:700;line-height:16px;text-align:center}
+.lints>li.note::before{content:'i';background:var(--muted)}
+.lints .code{display:block;color:var(--muted);font-size:.8rem}.lints .remedy{color:var(--muted)}
+.lints details{margin:2px 0 0}.lints summary{font-size:.8rem}.lints details ul{margin:4px 0 0;padding-left:18px}
 .scroll{overflow-x:auto;max-width:100%;margin:12px 0 20px}
 table{border-collapse:collapse;font-size:.875rem;line-height:1.4}
 table.full{width:100%}table.narrow{width:560px;max-width:100%}
 th,td{padding:7px 14px 7px 0;text-align:left;vertical-align:baseline;border-bottom:1px solid var(--line)}
 th:last-child,td:last-child{padding-right:0}
+.sortable thead th{white-space:normal}.sortable small .bar{margin:0}
 thead th{font-weight:500;color:var(--muted);font-size:.8rem;vertical-align:bottom;border-bottom-color:color-mix(in srgb,var(--line),var(--ink) 18%)}
 tbody th{font-weight:500}
 .n{text-align:right;white-space:nowrap}
@@ -80,6 +85,7 @@ svg line.mark{stroke:var(--ink);stroke-dasharray:3 3;opacity:.65}svg text.mark{f
 .example header{display:flex;gap:14px;align-items:center;margin-bottom:8px;font-size:.9rem;line-height:1.35}
 .example table{width:100%;font-size:.8rem}.example th,.example td{padding:2px 8px 2px 0;border:0}.example thead th{border:0}
 .example tr.top{font-weight:650}.example .bar{width:44px;margin:0}
+.pair div{display:flex;gap:8px}.pair p{margin:8px 0 0;font-size:.9rem;line-height:1.35}.pair .thumb{width:96px;height:96px}
 .thumb{image-rendering:pixelated;width:56px;height:56px;object-fit:contain;border-radius:4px;background:var(--surface)}
 details{margin:12px 0}summary{cursor:pointer;color:var(--c0);font-size:.9rem}
 pre{background:var(--surface);padding:16px 18px;border-radius:8px;overflow-x:auto;font-size:.8rem;line-height:1.5;white-space:pre-wrap;overflow-wrap:anywhere}

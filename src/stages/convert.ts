@@ -1,10 +1,10 @@
-import { choice, key } from '../core/schema.ts';
+import { choice, derived, key } from '../core/schema.ts';
 import { elementBytes, numElements } from '../core/tensor.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
 import { verify } from '../graph/verify.ts';
 import { importGraphDef } from '../graphdef/import.ts';
-import { lowerToInt8 } from '../passes/index.ts';
+import { lowerToIntegers, setEdgeTypes } from '../passes/index.ts';
 import { readGraphDef } from '../protobuf/graph-def.ts';
 import { writeTflite } from '../tflite/write.ts';
 import { defineStage } from './define.ts';
@@ -12,6 +12,9 @@ import { inputPath, readInput, writeOutput } from './files.ts';
 import type { ConvertMetrics } from './metrics.ts';
 
 const outputs = { model: { type: 'Tflite/1', file: 'model.tflite' } } as const;
+
+const edgeType = (does: string) =>
+  choice(['int8', 'uint8', 'float32'], key(`What the model ${does}: codes, or floats that it quantizes itself`));
 
 export const convert = defineStage({
   kind: 'convert',
@@ -23,16 +26,19 @@ export const convert = defineStage({
   inputs: { graph: { type: 'FrozenGraph/1', optional: false } },
   outputs,
   fields: {
-    scheme: choice(['int8'], {
-      ...key('int8: activations per tensor, filters per channel and symmetric'),
-      default: 'int8',
-    }),
+    scheme: derived(
+      choice(['int8', 'uint8'], key('The kernels of the file; those that the weights were trained for')),
+      'the scheme of the qat stage',
+    ),
+    input: derived(edgeType('takes'), 'the type of the scheme'),
+    output: derived(edgeType('gives'), 'the type of the scheme'),
   },
 
-  async run({ scheme }, context) {
+  async run({ scheme, input, output }, context) {
     const file = inputPath(context, 'graph');
     const frozen = importGraphDef(readGraphDef(await readInput(context, 'graph'), file), new Map(), file);
-    const { graph, adjustments } = lowerToInt8(frozen, file);
+    const { graph: lowered, adjustments } = lowerToIntegers(frozen, scheme, file);
+    const graph = setEdgeTypes(verify(lowered), { input, output });
     const bytes = writeTflite(verify(graph));
     await writeOutput(context, outputs.model, bytes);
     return {

@@ -20,7 +20,7 @@ export interface StageOutputRule {
 }
 
 /** Parts of the pipeline outside `stages` that a stage reads, which therefore enter its key. */
-export type StageNeed = 'data' | 'model' | 'engine' | 'seed';
+export type StageNeed = 'data' | 'augment' | 'model' | 'engine' | 'seed';
 
 /** What `from` may name; null for a stage that takes no other stage's result. */
 export type FromRule = { readonly accepts: readonly ArtifactType[]; readonly optional: boolean } | null;

@@ -4,7 +4,7 @@ import { defineStage } from './define.ts';
 import { writeOutput } from './files.ts';
 import { floatGraph } from './graphs.ts';
 import type { TrainMetrics } from './metrics.ts';
-import { inferenceTensors, runTraining, trainingFields } from './training.ts';
+import { floatTraining, inferenceTensors, runTraining, trainingFields } from './training.ts';
 
 const outputs = { model: { type: 'FloatModel/1', file: 'float_model.safetensors' } } as const;
 
@@ -14,7 +14,7 @@ export const floatPretrain = defineStage({
   description: 'Trains the float model from scratch',
   from: null,
   produces: 'FloatModel/1',
-  uses: ['data', 'model', 'engine', 'seed'],
+  uses: ['data', 'augment', 'model', 'engine', 'seed'],
   inputs: {},
   outputs,
   fields: trainingFields,
@@ -23,7 +23,15 @@ export const floatPretrain = defineStage({
     const dataset = environment.dataset();
     const spec = environment.model(dataset);
     const weights = { kind: 'random', seed: environment.seed } as const;
-    const { variables, metrics } = await runTraining(config, spec, dataset, weights, null, context, environment);
+    const { variables, metrics } = await runTraining(
+      config,
+      spec,
+      dataset,
+      weights,
+      floatTraining,
+      context,
+      environment,
+    );
     const names = variablesOf(floatGraph(spec, 1, tensorSource(variables, 'the trained weights')));
     const tensors = inferenceTensors(
       names.map(({ name }) => name),

@@ -5,8 +5,8 @@ import type { FloatTensor, Shape } from '../core/tensor.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { ModelForm, Weights } from '../models/build.ts';
 import { buildModel } from '../models/build.ts';
-import type { ModelSpec } from '../models/layers.ts';
-import type { FakeQuantOptions, ObservedSide, OptimizerSpec, Pass } from '../passes/index.ts';
+import type { ModelSpec, Task } from '../models/layers.ts';
+import type { BatchNormForm, DropoutInQat, Loss, ObservedSide, OptimizerSpec, Pass, Scheme } from '../passes/index.ts';
 import { evalPasses, floatTrainingPasses, qatPasses, runPasses } from '../passes/index.ts';
 
 export type TensorSource = (name: string, shape?: Shape) => FloatTensor;
@@ -14,13 +14,24 @@ export type TensorSource = (name: string, shape?: Shape) => FloatTensor;
 export type InitialWeights =
   { readonly kind: 'random'; readonly seed: number } | { readonly kind: 'given'; readonly tensor: TensorSource };
 
-/** What level qat adds to float training; null trains the float model. */
-export type QuantizationOptions = {
-  readonly delay: number;
-  readonly decay: number;
-  readonly merge: 'mean' | 'min_max';
+/** How a network is quantized, as far as its eval graph depends on it. */
+export interface QuantizationForm {
+  readonly scheme: Scheme;
   readonly observe: ObservedSide;
-} | null;
+  /** Whether batch norm was part of the weights while training. */
+  readonly batchNorm: BatchNormForm['kind'];
+}
+
+/** What level qat adds to float training; null trains the float model. */
+export type QuantizationOptions =
+  | (Omit<QuantizationForm, 'batchNorm'> & {
+      readonly delay: number;
+      readonly decay: number;
+      readonly merge: 'mean' | 'min_max';
+      readonly batchNorm: BatchNormForm;
+      readonly dropout: DropoutInQat;
+    })
+  | null;
 
 /**
  * A graph whose one run is one training step of one replica.
@@ -40,10 +51,24 @@ export function trainingGraph(
   return runPasses(model, trainingPasses(spec, quantization, optimizer), observe);
 }
 
+const losses: { readonly [T in Task]: Loss } = {
+  classify: 'softmax_cross_entropy',
+  reconstruct: 'mean_squared_error',
+};
+
 function trainingPasses(spec: ModelSpec, quantization: QuantizationOptions, optimizer: OptimizerSpec): readonly Pass[] {
-  if (quantization === null) return floatTrainingPasses(optimizer);
-  const { observe, ...averages } = quantization;
-  return qatPasses({ input: inputRange(spec), ranges: { kind: 'observed', ...averages }, observe }, optimizer);
+  const loss = losses[spec.task];
+  if (quantization === null) return floatTrainingPasses(optimizer, loss);
+  const { scheme, observe, batchNorm, dropout, ...averages } = quantization;
+  const options = {
+    input: inputRange(spec),
+    ranges: { kind: 'observed', ...averages },
+    scheme,
+    observe,
+    batchNorm,
+    dropout,
+  } as const;
+  return qatPasses(options, optimizer, loss);
 }
 
 /** The float inference graph. */
@@ -56,9 +81,12 @@ export function evalGraph(
   spec: ModelSpec,
   batch: number,
   tensor: TensorSource,
-  observe: ObservedSide = 'after_activation',
+  { scheme, observe, batchNorm }: QuantizationForm,
 ): Graph {
-  const options: FakeQuantOptions = { input: inputRange(spec), ranges: { kind: 'trained', tensor }, observe };
+  const options = {
+    ...({ input: inputRange(spec), ranges: { kind: 'trained', tensor }, scheme, observe } as const),
+    batchNorm: batchNorm === 'kept' ? { kind: batchNorm } : { kind: batchNorm, freezeDelay: null },
+  };
   return runPasses(floatGraph(spec, batch, tensor), evalPasses(options));
 }
 

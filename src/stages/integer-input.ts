@@ -4,27 +4,60 @@ import type { Normalization } from '../data/batches.ts';
 import { realValues } from '../data/batches.ts';
 import type { Split } from '../data/dataset.ts';
 import type { Graph } from '../graph/graph.ts';
-import { valueOf } from '../graph/graph.ts';
+import { producers, valueOf } from '../graph/graph.ts';
+
+export type ModelImage = Int8Array | Uint8Array | Float32Array;
 
 /**
- * Images as the integer model takes them: each pixel's real value in the codes of the model's input. Where the
- * normalization is the input's own scale and zero point, int8 codes are the pixel minus 128.
+ * Images as the model takes them: each pixel's real value, in the codes of the model's input where that is an integer.
+ * Where the normalization is the input's own scale and zero point, int8 codes are the pixel minus 128.
  *
  * @returns a function that gives the image at an index; its array is used again by the next call
  */
-export function quantizeImages(
-  graph: Graph,
-  normalize: Normalization,
-): (split: Split, index: number) => Int8Array | Uint8Array {
-  const { type, quant } = valueOf(graph, graph.inputs[0] ?? internal('the model takes no input'));
-  const { scale, zeroPoint } = perTensor(quant, 'the model input');
-  if (type.dtype !== 'int8' && type.dtype !== 'uint8') return internal(`the model input is ${type.dtype}`);
-  const range = integerRanges[type.dtype];
-  const codes = Array.from(realValues(normalize), (real) => quantizeValue(real, scale, zeroPoint, range));
+export function modelImages(graph: Graph, normalize: Normalization): (split: Split, index: number) => ModelImage {
+  const { type } = valueOf(graph, graph.inputs[0] ?? internal('the model takes no input'));
   const length = type.shape.reduce((product, size) => product * size, 1);
-  const image = type.dtype === 'int8' ? new Int8Array(length) : new Uint8Array(length);
+  const image = newImages(graph, length);
+  const values = inputValues(graph, normalize);
   return (split, index) => {
-    for (let pixel = 0; pixel < length; pixel++) image[pixel] = codes[split.images[index * length + pixel]!]!;
+    for (let pixel = 0; pixel < length; pixel++) image[pixel] = values[split.images[index * length + pixel]!]!;
     return image;
   };
+}
+
+/** Room for `length` pixels in the type of the model's input. */
+export function newImages(graph: Graph, length: number): ModelImage {
+  const { dtype } = valueOf(graph, graph.inputs[0] ?? internal('the model takes no input')).type;
+  switch (dtype) {
+    case 'int8':
+      return new Int8Array(length);
+    case 'uint8':
+      return new Uint8Array(length);
+    case 'float32':
+      return new Float32Array(length);
+    default:
+      return internal(`the model input is ${dtype}`);
+  }
+}
+
+/** What the model takes for each of the 256 pixel values. */
+function inputValues(graph: Graph, normalize: Normalization): ArrayLike<number> {
+  const { type, quant } = valueOf(graph, graph.inputs[0] ?? internal('the model takes no input'));
+  const reals = realValues(normalize);
+  if (type.dtype !== 'int8' && type.dtype !== 'uint8') return reals;
+  const { scale, zeroPoint } = perTensor(quant, 'the model input');
+  const range = integerRanges[type.dtype];
+  return Array.from(reals, (real) => quantizeValue(real, scale, zeroPoint, range));
+}
+
+/** The integers that a model's output stands for: its own, or those behind DEQUANTIZE. */
+export function outputIntegers(graph: Graph): {
+  readonly name: string;
+  readonly scale: number;
+  readonly zeroPoint: number;
+} {
+  const output = graph.outputs[0] ?? internal('the model has no output');
+  const maker = producers(graph).get(output);
+  const name = maker?.op === 'dequantize' ? (maker.inputs[0] ?? output) : output;
+  return { name, ...perTensor(valueOf(graph, name).quant, 'the model output') };
 }

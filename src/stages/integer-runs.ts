@@ -1,6 +1,7 @@
 import { internal } from '../core/assert.ts';
 import { UserError } from '../core/diagnostic.ts';
 import { perTensor, roundHalfAway } from '../core/affine.ts';
+import { numElements } from '../core/tensor.ts';
 import type { Normalization } from '../data/batches.ts';
 import type { Split } from '../data/dataset.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -12,15 +13,13 @@ import { writeTfliteFile } from '../tflite/file.ts';
 import { addFloatEdges } from '../tflite/float-edges.ts';
 import { optionFields } from '../tflite/option-fields.ts';
 import { readTfliteContents } from '../tflite/read.ts';
-import { argmax } from './evaluate.ts';
-import { quantizeImages } from './integer-input.ts';
+import type { ModelImage } from './integer-input.ts';
+import { modelImages, newImages, outputIntegers } from './integer-input.ts';
 
-/** What an integer model makes of a split. */
+/** What an integer model gives for a split. */
 export interface IntegerRun {
-  /** [count, classes] */
+  /** [count, values] */
   readonly codes: Int32Array;
-  readonly predictions: Uint8Array;
-  readonly correct: number;
 }
 
 interface RunContext {
@@ -45,12 +44,13 @@ export async function runInteger(
   interpreter: WasmInterpreter,
   { split, normalize, signal, progress }: RunContext,
 ): Promise<IntegerRun> {
-  const image = quantizeImages(interpreter.graph, normalize);
+  const { graph } = interpreter;
+  const image = modelImages(graph, normalize);
   const size = split.images.length / split.count;
-  const inputs = image(split, 0) instanceof Int8Array ? new Int8Array(split.images) : new Uint8Array(split.images);
+  const inputs = newImages(graph, split.images.length);
   for (let index = 0; index < split.count; index++) inputs.set(image(split, index), index * size);
-  const [codes] = await interpreter.run([inputs], { signal, progress });
-  return judge(Int32Array.from(codes ?? []), split, classesOf(interpreter.graph));
+  const [outputs] = await interpreter.run([inputs], { signal, progress });
+  return { codes: codesOf(graph, outputs ?? []) };
 }
 
 /**
@@ -64,13 +64,14 @@ export async function checkReference(
   { codes }: IntegerRun,
   { split, normalize, signal, progress }: RunContext,
 ): Promise<void> {
-  const images = quantizeImages(reference.graph, normalize);
-  const classes = classesOf(reference.graph);
+  const images = modelImages(reference.graph, normalize);
+  const values = valuesOf(reference.graph);
   const checked = numChecked(split);
   for (let index = 0; index < checked; index++) {
     const image = images(split, index);
-    const [output] = reference.run([image]);
-    if (!sameCodes(output?.data ?? [], codes.subarray(index * classes, (index + 1) * classes))) {
+    reference.run([image]);
+    const found = codesOf(reference.graph, reference.peek(reference.graph.outputs[0] ?? ''));
+    if (!sameCodes(found, codes.subarray(index * values, (index + 1) * values))) {
       const layer = await firstDifference(reference, fast, image);
       internal(`the SIMD kernels differ from the reference loops on test image ${index}, first in ${layer}`);
     }
@@ -82,11 +83,7 @@ export async function checkReference(
 }
 
 /** @param reference whose last run was this image */
-async function firstDifference(
-  reference: Interpreter,
-  fast: WasmInterpreter,
-  image: Int8Array | Uint8Array,
-): Promise<string> {
+async function firstDifference(reference: Interpreter, fast: WasmInterpreter, image: ModelImage): Promise<string> {
   const values = await fast.trace([image]);
   const differs = reference.graph.nodes.find(({ outputs }) =>
     outputs.some((name) => !sameCodes(reference.peek(name), values.get(name) ?? [])),
@@ -94,7 +91,7 @@ async function firstDifference(
   return differs === undefined ? 'no layer when it runs alone' : `${differs.op} "${differs.name}"`;
 }
 
-function sameCodes(a: ArrayLike<number | bigint>, b: ArrayLike<number>): boolean {
+function sameCodes(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
   return a.length === b.length && Array.from(a).every((code, index) => code === b[index]);
 }
 
@@ -114,46 +111,51 @@ export async function runLitert(
     throw error;
   }
   try {
-    const input = perTensor(valueOf(graph, graph.inputs[0] ?? '').quant, 'the model input');
-    const output = perTensor(valueOf(graph, graph.outputs[0] ?? '').quant, 'the model output');
-    const images = quantizeImages(graph, context.normalize);
+    const { quant } = valueOf(graph, graph.inputs[0] ?? '');
+    const input = quant === null ? { scale: 1, zeroPoint: 0 } : perTensor(quant, 'the model input');
+    const output = outputIntegers(graph);
+    const images = modelImages(graph, context.normalize);
     const reals = new Float32Array(context.split.images.length / context.split.count);
-    return await collect(context, classesOf(graph), async (index) => {
-      const codes = images(context.split, index);
-      for (let pixel = 0; pixel < reals.length; pixel++) reals[pixel] = input.scale * (codes[pixel]! - input.zeroPoint);
+    return await collect(context, valuesOf(graph), async (index) => {
+      const image = images(context.split, index);
+      for (let pixel = 0; pixel < reals.length; pixel++) reals[pixel] = input.scale * (image[pixel]! - input.zeroPoint);
       const [result] = await model.run([reals]);
-      return Array.from(result?.data ?? [], (real) => roundHalfAway(real / output.scale) + output.zeroPoint);
+      return Array.from(result?.data ?? [], (real) => codeOf(real, output));
     });
   } finally {
     model.close();
   }
 }
 
-function classesOf(graph: Graph): number {
-  const { shape } = valueOf(graph, graph.outputs[0] ?? internal('the model has no output')).type;
-  return shape.at(-1) ?? internal('the output has no classes');
+/** The integers that outputs stand for: theirs, or behind DEQUANTIZE the ones that it was given. */
+function codesOf(graph: Graph, outputs: ArrayLike<number>): Int32Array {
+  const isFloat = valueOf(graph, graph.outputs[0] ?? internal('the model has no output')).type.dtype === 'float32';
+  const quant = outputIntegers(graph);
+  return Int32Array.from(outputs, (value) => (isFloat ? codeOf(value, quant) : value));
+}
+
+/** Exact: the error of one float32 product is far below half a step. */
+function codeOf(real: number, { scale, zeroPoint }: { readonly scale: number; readonly zeroPoint: number }): number {
+  return roundHalfAway(real / scale) + zeroPoint;
+}
+
+/** Values of one output. */
+function valuesOf(graph: Graph): number {
+  return numElements(valueOf(graph, graph.outputs[0] ?? internal('the model has no output')).type.shape);
 }
 
 async function collect(
   { split, signal, progress }: RunContext,
-  classes: number,
+  values: number,
   run: (index: number) => ArrayLike<number> | Promise<ArrayLike<number>>,
 ): Promise<IntegerRun> {
-  const codes = new Int32Array(split.count * classes);
+  const codes = new Int32Array(split.count * values);
   for (let index = 0; index < split.count; index++) {
-    codes.set(await run(index), index * classes);
+    codes.set(await run(index), index * values);
     if ((index + 1) % imagesPerTurn === 0) {
       signal.throwIfAborted();
       await progress(index + 1);
     }
   }
-  return judge(codes, split, classes);
-}
-
-/** @param codes [count, classes] */
-function judge(codes: Int32Array, { count, labels }: Split, classes: number): IntegerRun {
-  const predictions = Uint8Array.from({ length: count }, (_, index) =>
-    argmax(codes.subarray(index * classes, (index + 1) * classes)),
-  );
-  return { codes, predictions, correct: predictions.filter((label, index) => label === labels[index]).length };
+  return { codes };
 }

@@ -1,4 +1,4 @@
-import { type Static, type TSchema, Type } from '@sinclair/typebox';
+import { type Static, type TProperties, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import type { JsonObject } from '../core/json.ts';
 import { object } from '../core/schema.ts';
@@ -15,17 +15,30 @@ const shape = Type.Array(count);
 
 // Training
 
-const TrainPoint = object({ step: count, loss: Type.Number(), accuracy: share, learningRate: Type.Number() });
+const lossPoint = { step: count, loss: Type.Number(), learningRate: Type.Number() };
 
-const TrainEpoch = object({
+const lossEpoch = {
   epoch: Type.Integer({ minimum: 1, description: 'counted from 1' }),
   step: Type.Integer({ minimum: 0, description: 'the last step of the epoch' }),
   trainLoss: Type.Number(),
-  trainAccuracy: share,
   validationLoss: nullable(Type.Number()),
-  validationAccuracy: nullable(share),
   seconds: Type.Number(),
+};
+
+/** What a training shows over its steps: the loss, and what else its task measures. */
+const curves = <T extends string, P extends TProperties, E extends TProperties>(task: T, point: P, epoch: E) => ({
+  task: Type.Literal(task),
+  history: Type.Array(object({ ...lossPoint, ...point }), { maxItems: 500, description: 'of the training, sampled' }),
+  epochs: Type.Array(object({ ...lossEpoch, ...epoch }), { description: 'the epochs that were run' }),
 });
+
+const classifyCurves = curves(
+  'classify',
+  { accuracy: share },
+  { trainAccuracy: share, validationAccuracy: nullable(share) },
+);
+// The loss is the mean squared error: there is nothing to add.
+const reconstructCurves = curves('reconstruct', {}, {});
 
 const ObservedRange = object({
   name: Type.String(),
@@ -45,24 +58,28 @@ const trainProperties = {
   stepsPerEpoch: count,
   steps: count,
   parameters: count,
-  history: Type.Array(TrainPoint, { maxItems: 500, description: 'training loss and accuracy, sampled' }),
-  epochs: Type.Array(TrainEpoch, { description: 'the epochs that were run' }),
   imagesPerSecond: Type.Number(),
   bestEpoch: nullable(count),
   stoppedEarly: Type.Boolean(),
 };
 
-const FloatTrainMetrics = object({ ...trainProperties, level: Type.Literal('float') });
+const floatProperties = { ...trainProperties, level: Type.Literal('float') };
 
-const QatTrainMetrics = object({
+const qatProperties = {
   ...trainProperties,
   level: Type.Literal('qat'),
   delay: Type.Integer({ minimum: 0, description: 'fake quantization is applied from this step on' }),
   decay: Type.Number({ minimum: 0, maximum: 1, description: 'of the moving average of activation ranges' }),
   ranges: Type.Array(ObservedRange, { description: 'activation ranges in the order of the graph' }),
-});
+};
 
-export const TrainMetrics = Type.Union([FloatTrainMetrics, QatTrainMetrics]);
+/** Two levels of two tasks, told apart by `level` and `task`. */
+export const TrainMetrics = Type.Union([
+  object({ ...floatProperties, ...classifyCurves }),
+  object({ ...floatProperties, ...reconstructCurves }),
+  object({ ...qatProperties, ...classifyCurves }),
+  object({ ...qatProperties, ...reconstructCurves }),
+]);
 
 // Conversion
 
@@ -80,44 +97,95 @@ export const ConvertMetrics = object({
 
 // Test
 
+/** Something of every model in the table; null where it was not measured. */
+const byRuntime = <T extends TSchema>(schema: T) =>
+  object({ float: nullable(schema), fake_quant: nullable(schema), int8: schema, int8_litert: nullable(schema) });
+
 const AccuracyCount = object({ top1: share, correct: count, n: count });
 
 /** In the order of every table: from the model that was trained to the file that ships and its witness. */
 export const runtimes = ['float', 'fake_quant', 'int8', 'int8_litert'] as const;
 export type RuntimeName = (typeof runtimes)[number];
 
+const span = (description: string) => object({ min: Type.Number(), max: Type.Number() }, { description });
+
+const Filter = object({
+  channels: Type.Integer({ minimum: 1, description: 'output channels' }),
+  deadChannels: Type.Integer({ minimum: 0, description: 'whose weights are all zero' }),
+  constantChannels: Type.Integer({ minimum: 0, description: 'with one and the same code on all compared examples' }),
+  ranges: nullable(span('largest magnitude of the weights of a channel that is not dead')),
+  multipliers: nullable(span('input scale * filter scale / output scale of a channel that is not dead')),
+});
+
 const Layer = object({
   name: Type.String(),
   op: Type.String(),
   shape,
+  range: Type.Union([Type.Literal('own'), Type.Literal('shared'), Type.Literal('fixed')], {
+    description: "of the output: trained for it, its input's, or given by the int8 specification",
+  }),
   scale: Type.Number(),
   zeroPoint: Type.Integer(),
   weightScales: nullable(object({ min: Type.Number(), max: Type.Number(), count })),
+  filter: nullable(Filter),
+  fakeQuantSqnrDb: nullable(Type.Number({ description: 'fake-quant against float; null when not measured or exact' })),
   sqnrDb: nullable(Type.Number({ description: 'int8 against fake-quant; null when not measured or exact' })),
   floatSqnrDb: nullable(Type.Number({ description: 'int8 against float; null when not measured or exact' })),
   withinOneStep: nullable(share),
   largestDifference: nullable(Type.Number({ description: 'int8 against fake-quant, in steps; 0 says exact' })),
-  clippedShare: nullable(share),
-  usedCodes: nullable(Type.Integer({ minimum: 0, maximum: 256 })),
-});
-
-const Example = object({
-  index: count,
-  label: count,
-  raw: Type.Array(Type.Integer(), { description: 'output codes of the integer model, one per class' }),
-  scale: Type.Number(),
-  zeroPoint: Type.Integer(),
-  dequantized: Type.Array(Type.Number()),
-  predicted: count,
-  floatPredicted: nullable(count),
-  image: nullable(
-    object({
-      width: Type.Integer({ minimum: 1 }),
-      height: Type.Integer({ minimum: 1 }),
-      channels: Type.Union([Type.Literal(1), Type.Literal(3)]),
-      pixels: Type.String({ description: 'base64 of height x width x channels bytes, 0..255' }),
+  kernel: nullable(
+    object(
+      { sqnrDb: nullable(Type.Number()), withinOneStep: share },
+      { description: "the integer kernel alone, on the codes of the fake-quant graph's inputs, against its output" },
+    ),
+  ),
+  outputNoise: nullable(
+    Type.Number({
+      minimum: 0,
+      description: "noise power at the model's output, over the signal's, when only this layer is fake-quantized",
     }),
   ),
+  clipped: nullable(
+    object(
+      { below: share, above: share, noiseShare: share },
+      { description: 'float values more than half a step outside the range; their share of the fake-quant noise' },
+    ),
+  ),
+  usedCodes: nullable(Type.Integer({ minimum: 0, maximum: 256 })),
+  headroom: nullable(
+    Type.Number({ minimum: 0, description: 'largest magnitude of the range over that of 99.9 % of the values' }),
+  ),
+});
+
+const Pixels = Type.String({ description: 'base64 of height x width x channels bytes, 0..255' });
+const imageSize = {
+  width: Type.Integer({ minimum: 1 }),
+  height: Type.Integer({ minimum: 1 }),
+  channels: Type.Union([Type.Literal(1), Type.Literal(3)]),
+};
+
+/** What the integer model gave for one image. */
+const exampleProperties = {
+  index: count,
+  raw: Type.Array(Type.Integer(), { description: 'output codes of the integer model' }),
+  scale: Type.Number(),
+  zeroPoint: Type.Integer(),
+};
+
+const ClassifiedExample = object({
+  ...exampleProperties,
+  label: count,
+  dequantized: Type.Array(Type.Number(), { description: 'one per class' }),
+  predicted: count,
+  floatPredicted: nullable(count),
+  image: nullable(object({ ...imageSize, pixels: Pixels })),
+});
+
+const ReconstructedExample = object({
+  ...exampleProperties,
+  error: Type.Number({ description: 'mean squared error of the int8 reconstruction' }),
+  floatError: nullable(Type.Number()),
+  image: nullable(object({ ...imageSize, pixels: Pixels, reconstruction: Pixels })),
 });
 
 export const Gate = object({
@@ -126,7 +194,13 @@ export const Gate = object({
   limit: Type.Number(),
   value: nullable(Type.Number()),
   unit: Type.Union(
-    [Type.Literal('share'), Type.Literal('share_difference'), Type.Literal('bytes'), Type.Literal('number')],
+    [
+      Type.Literal('share'),
+      Type.Literal('share_difference'),
+      Type.Literal('error'),
+      Type.Literal('bytes'),
+      Type.Literal('number'),
+    ],
     { description: 'shares and their differences are in 0..1, whatever they are printed as' },
   ),
   ok: Type.Boolean(),
@@ -147,18 +221,22 @@ export const ModelFile = object({
   output: Port,
 });
 
-export const TestMetrics = object({
+const testProperties = {
   kind: Type.Literal('test'),
-  classes: Type.Array(Type.String()),
   n: Type.Integer({ minimum: 0, description: 'examples in the test split' }),
-  accuracy: object({
-    float: nullable(AccuracyCount),
-    fake_quant: nullable(AccuracyCount),
-    // The reference interpreter's codes: the SIMD kernels compute them, and the stage compares some with its loops.
-    int8: AccuracyCount,
-    int8_litert: nullable(AccuracyCount),
-  }),
   litertNote: nullable(Type.String({ description: 'why LiteRT did not run, or ran on fewer examples' })),
+  layers: Type.Array(Layer, { description: 'in the order of execution' }),
+  gates: Type.Array(Gate),
+  model: ModelFile,
+  seconds: byRuntime(Type.Number()),
+};
+
+export const ClassifyTest = object({
+  ...testProperties,
+  task: Type.Literal('classify'),
+  classes: Type.Array(Type.String()),
+  // int8 is the reference interpreter: the SIMD kernels compute its codes, and the stage compares some with its loops.
+  accuracy: byRuntime(AccuracyCount),
   confusion: Type.Array(Type.Array(count), { description: 'int8; rows are true classes, columns predicted ones' }),
   agreement: object({
     fake_quant_vs_float: nullable(share),
@@ -166,21 +244,35 @@ export const TestMetrics = object({
     int8_vs_litert: nullable(share),
   }),
   flips: nullable(object({ rightToWrong: count, wrongToRight: count })),
-  layers: Type.Array(Layer, { description: 'in the order of execution' }),
-  examples: Type.Array(Example),
-  gates: Type.Array(Gate),
-  model: ModelFile,
-  seconds: object({
-    float: nullable(Type.Number()),
-    fake_quant: nullable(Type.Number()),
-    int8: Type.Number(),
-    int8_litert: nullable(Type.Number()),
-  }),
+  examples: Type.Array(ClassifiedExample),
 });
 
+const ImageErrors = object(
+  { mean: Type.Number(), deviation: Type.Number({ description: 'standard deviation over the images' }) },
+  { description: 'squared difference to the input image, in real units, averaged over its values' },
+);
+
+export const ReconstructTest = object({
+  ...testProperties,
+  task: Type.Literal('reconstruct'),
+  error: byRuntime(ImageErrors),
+  examples: Type.Array(ReconstructedExample),
+});
+
+export const TestMetrics = Type.Union([ClassifyTest, ReconstructTest]);
+
 export type TrainMetrics = Static<typeof TrainMetrics>;
+type CurveKey = 'task' | 'history' | 'epochs';
+export type TrainCurves =
+  | Pick<Extract<TrainMetrics, { task: 'classify' }>, CurveKey>
+  | Pick<Extract<TrainMetrics, { task: 'reconstruct' }>, CurveKey>;
+/** What every training records. */
+export type CommonTrain = Omit<TrainMetrics, 'kind' | 'level' | CurveKey>;
 export type ConvertMetrics = Static<typeof ConvertMetrics>;
 export type TestMetrics = Static<typeof TestMetrics>;
+export type ClassifyTest = Static<typeof ClassifyTest>;
+export type ReconstructTest = Static<typeof ReconstructTest>;
+export type ImageErrors = Static<typeof ImageErrors>;
 export type Gate = Static<typeof Gate>;
 
 const byKind = { train: TrainMetrics, convert: ConvertMetrics, test: TestMetrics } as const;

@@ -1,16 +1,65 @@
+import type { Static, TObject } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
-import { choice, key } from '../core/schema.ts';
+import { choice, derived, key } from '../core/schema.ts';
 import { variablesOf } from '../graph/graph.ts';
 import { stepVariable } from '../passes/index.ts';
 import { encodeModelFile, readModelFile, tensorSource } from './checkpoint.ts';
 import { defineStage } from './define.ts';
 import { writeOutput } from './files.ts';
-import type { InitialWeights } from './graphs.ts';
-import { evalGraph } from './graphs.ts';
+import type { InitialWeights, QuantizationOptions } from './graphs.ts';
+import { evalGraph, floatGraph } from './graphs.ts';
 import type { TrainMetrics } from './metrics.ts';
-import { inferenceTensors, runTraining, trainingFields } from './training.ts';
+import { formOf, inferenceTensors, runTraining, trainingFields } from './training.ts';
 
 const outputs = { model: { type: 'QatModel/1', file: 'qat_model.safetensors' } } as const;
+
+/** How a network is quantized. */
+const quantizationFields = {
+  delay: Type.Integer({
+    ...key('Quantization is applied from this step on; ranges are observed from the first'),
+    minimum: 0,
+    default: 0,
+  }),
+  ema_decay: Type.Number({
+    ...key('Decay of the moving averages that estimate the ranges of activations'),
+    exclusiveMinimum: 0,
+    exclusiveMaximum: 1,
+    default: 0.999,
+  }),
+  merge_ranges: choice(['mean', 'min_max'], {
+    ...key('How the ranges of several devices become one: their mean, or the widest'),
+    default: 'mean',
+  }),
+  observe: choice(['after_activation', 'before_activation'], {
+    ...key('Side of a ReLU or ReLU6 on which ranges are observed; before_activation is for comparison only'),
+    default: 'after_activation',
+  }),
+  scheme: choice(['int8', 'uint8'], {
+    ...key('int8: symmetric weights per output channel; uint8: one lopsided range per filter, codes 1..255'),
+    default: 'int8',
+  }),
+  batch_norm: derived(
+    choice(['kept', 'folded'], {
+      ...key(
+        'kept: beside the weights, folded at export; folded: the weights are quantized as they ship, and the output ' +
+          'is corrected by the statistics of the batch',
+      ),
+    }),
+    'folded for uint8, kept for int8',
+  ),
+  dropout: choice(['always', 'off_after_delay'], {
+    ...key('Whether dropout layers go on once quantization is applied'),
+    default: 'always',
+  }),
+  freeze_bn_delay: Type.Optional(
+    Type.Integer({
+      ...key('The statistics of batch norm stay as they are from this step on; needs `batch_norm: folded`'),
+      minimum: 1,
+    }),
+  ),
+};
+
+type QatFields = Static<TObject<typeof quantizationFields>>;
 
 export const qat = defineStage({
   kind: 'qat',
@@ -18,29 +67,22 @@ export const qat = defineStage({
   description: 'Quantization-aware training, from a float model or from scratch',
   from: { accepts: ['FloatModel/1'], optional: true },
   produces: 'QatModel/1',
-  uses: ['data', 'model', 'engine', 'seed'],
+  uses: ['data', 'augment', 'model', 'engine', 'seed'],
   inputs: { model: { type: 'FloatModel/1', optional: true } },
   outputs,
   fields: {
     ...trainingFields,
-    delay: Type.Integer({
-      ...key('Quantization is applied from this step on; ranges are observed from the first'),
+    ...quantizationFields,
+    learning_rate_at_delay: Type.Optional(
+      Type.Number({
+        ...key('The learning rate in place of that of the optimizer once quantization is applied'),
+        exclusiveMinimum: 0,
+      }),
+    ),
+    reestimate_batch_norm: Type.Integer({
+      ...key('Batches over which the statistics of batch norm are taken anew after training; 0 keeps the moving ones'),
       minimum: 0,
       default: 0,
-    }),
-    ema_decay: Type.Number({
-      ...key('Decay of the moving averages that estimate the ranges of activations'),
-      exclusiveMinimum: 0,
-      exclusiveMaximum: 1,
-      default: 0.999,
-    }),
-    merge_ranges: choice(['mean', 'min_max'], {
-      ...key('How the ranges of several devices become one: their mean, or the widest'),
-      default: 'mean',
-    }),
-    observe: choice(['after_activation', 'before_activation'], {
-      ...key('Side of a ReLU or ReLU6 on which ranges are observed; before_activation is for comparison only'),
-      default: 'after_activation',
     }),
   },
 
@@ -48,15 +90,23 @@ export const qat = defineStage({
     const dataset = environment.dataset();
     const spec = environment.model(dataset);
     const weights = await startingWeights(context.inputs['model'], environment.seed);
-    const { delay, ema_decay: decay, merge_ranges: merge, observe } = config;
-    const quantization = { delay, decay, merge, observe };
-    const trained = await runTraining(config, spec, dataset, weights, quantization, context, environment);
-    // The eval graph's state, less the weight ranges, which it takes from the final weights by itself.
+    const { learning_rate_at_delay } = config;
+    const quantization = quantizationOf(config);
+    const { delay, decay } = quantization;
+    const method = {
+      quantization,
+      change: learning_rate_at_delay === undefined ? null : { step: delay, learningRate: learning_rate_at_delay },
+      reestimateBatches: config.reestimate_batch_norm,
+    };
+    const trained = await runTraining(config, spec, dataset, weights, method, context, environment);
+    // The network's own variables and the ranges of activations; the eval graph takes those of weights by itself.
     const trainedTensor = tensorSource(trained.variables, 'the trained weights');
-    const state = variablesOf(evalGraph(spec, 1, trainedTensor, observe));
-    const names = [...state.map(({ name }) => name).filter((name) => !name.includes('/weights_quant/')), stepVariable];
-    const tensors = inferenceTensors(names, trained.variables);
-    await writeOutput(context, outputs.model, encodeModelFile({ level: 'qat', spec, tensors, observe }));
+    const form = formOf(quantization);
+    const graphs = [floatGraph(spec, 1, trainedTensor), evalGraph(spec, 1, trainedTensor, form)];
+    const names = new Set(graphs.flatMap((graph) => variablesOf(graph).map(({ name }) => name)));
+    const kept = [...names].filter((name) => !name.includes('/weights_quant/'));
+    const tensors = inferenceTensors([...kept, stepVariable], trained.variables);
+    await writeOutput(context, outputs.model, encodeModelFile({ level: 'qat', spec, tensors, quantization: form }));
     const updates = trained.metrics.steps;
     const ranges = trained.ranges.map((range) => ({ ...range, updates }));
     return {
@@ -65,6 +115,13 @@ export const qat = defineStage({
     };
   },
 });
+
+/** How a stage quantizes, from its fields. */
+export function quantizationOf(config: QatFields): NonNullable<QuantizationOptions> {
+  const { delay, ema_decay: decay, merge_ranges: merge, observe, scheme, dropout, batch_norm: kind } = config;
+  const batchNorm = kind === 'kept' ? { kind } : { kind, freezeDelay: config.freeze_bn_delay ?? null };
+  return { delay, decay, merge, observe, scheme, dropout, batchNorm };
+}
 
 /** The float parent's weights, or fresh ones: then the delay is the float phase. */
 async function startingWeights(parent: string | undefined, seed: number): Promise<InitialWeights> {

@@ -1,3 +1,4 @@
+import type { Augmentation } from '../data/augment.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { Device, Session } from '../engine/engine.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -9,6 +10,8 @@ export interface StageEnvironment {
   readonly seed: number;
   /** Read at the first call; the data sets of all stages of a pipeline are the same. */
   readonly dataset: () => Dataset;
+  /** Of training images. */
+  readonly augment: Augmentation;
   /** The network of the pipeline, for the classes and images of its data. */
   readonly model: (dataset: Dataset) => ModelSpec;
   /** Starts a session on the pipeline's engine; `devices` says where each replica runs. */

@@ -1,7 +1,7 @@
 import { exportGraphDef } from '../graphdef/export.ts';
 import { writeSafetensors } from '../files/safetensors.ts';
 import { writeGraphDef } from '../protobuf/graph-def.ts';
-import { readModelFile, tensorSource } from './checkpoint.ts';
+import { readQatModel, tensorSource } from './checkpoint.ts';
 import { defineStage } from './define.ts';
 import { inputPath, writeOutput } from './files.ts';
 import { evalGraph } from './graphs.ts';
@@ -24,8 +24,8 @@ export const saveEvalGraph = defineStage({
 
   async run(_config, context) {
     const file = inputPath(context, 'model');
-    const { spec, tensors, observe } = await readModelFile(file);
-    const { graphDef, variables } = exportGraphDef(evalGraph(spec, 1, tensorSource(tensors, file), observe));
+    const { spec, tensors, quantization } = await readQatModel(file);
+    const { graphDef, variables } = exportGraphDef(evalGraph(spec, 1, tensorSource(tensors, file), quantization));
     await writeOutput(context, outputs.graph, writeGraphDef(graphDef));
     // In TensorFlow's layout and under the names of the graph's variables.
     await writeOutput(context, outputs.checkpoint, writeSafetensors({ tensors: variables, metadata: new Map() }));

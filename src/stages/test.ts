@@ -1,42 +1,34 @@
 import { createHash } from 'node:crypto';
 import { Type } from '@sinclair/typebox';
-import { internal } from '../core/assert.ts';
-import { dequantizeValue, perTensor } from '../core/affine.ts';
+import { internal, unreachable } from '../core/assert.ts';
+import { perTensor } from '../core/affine.ts';
 import { userError } from '../core/diagnostic.ts';
-import { choice, key, object } from '../core/schema.ts';
-import type { Dataset, Split } from '../data/dataset.ts';
+import { choice, key } from '../core/schema.ts';
+import type { Split } from '../data/dataset.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
 import { prepareInterpreter } from '../interpreter/interpreter.ts';
 import { openWasmInterpreter } from '../interpreter/wasm/index.ts';
-import type { ModelSpec } from '../models/layers.ts';
 import type { StageContext } from '../runner/plan.ts';
 import { readTflite } from '../tflite/read.ts';
 import { readModelFile, tensorSource } from './checkpoint.ts';
+import { measureClassification } from './classification.ts';
 import { defineStage } from './define.ts';
 import type { Evaluation } from './evaluate.ts';
 import { evaluate } from './evaluate.ts';
 import { inputPath, readInput, writeOutput } from './files.ts';
 import { readEvalGraph } from './freeze.ts';
+import { gatesSchema } from './gates.ts';
 import { floatGraph } from './graphs.ts';
+import { outputIntegers } from './integer-input.ts';
 import type { IntegerRun } from './integer-runs.ts';
 import { checkReference, numChecked, runInteger, runLitert } from './integer-runs.ts';
 import { compareLayers } from './layer-comparison.ts';
-import type { Gate, TestMetrics } from './metrics.ts';
-
-const share = (description: string) => Type.Optional(Type.Number({ ...key(description), minimum: 0, maximum: 1 }));
+import type { TestMetrics } from './metrics.ts';
+import { measureReconstruction } from './reconstruction.ts';
+import type { Tested } from './tested.ts';
 
 const outputs = { report: { type: 'TestReport/1', file: 'test.json' } } as const;
-
-const gatesSchema = object(
-  {
-    int8_top1_min: share('Least top-1 accuracy of the integer model, a share 0..1'),
-    drop_max: share('Most that float top-1 may exceed int8 top-1, a share 0..1; needs a float-pretrain stage'),
-    fake_quant_top1_min: share('Least top-1 accuracy of the fake-quant model, a share 0..1'),
-    agreement_min: share('Least share of images on which fake-quant and int8 choose the same class'),
-  },
-  { ...key('Limits that the run must keep; a missed one ends it with exit code 2'), default: {} },
-);
 
 export const test = defineStage({
   kind: 'test',
@@ -110,30 +102,22 @@ export const test = defineStage({
     }
 
     const floatResult = float.result;
-    const accuracy = {
-      float: floatResult === null ? null : accuracyOf(floatResult.correct, split.count),
-      fake_quant: accuracyOf(fakeQuant.result.correct, split.count),
-      int8: accuracyOf(int8.result.correct, split.count),
-      int8_litert: litert === null ? null : accuracyOf(litert.correct, split.count),
-    };
-    const agreement = {
-      fake_quant_vs_float: floatResult === null ? null : agree(fakeQuant.result.predictions, floatResult.predictions),
-      int8_vs_fake_quant: agree(int8.result.predictions, fakeQuant.result.predictions),
-      int8_vs_litert: litert === null ? null : agree(int8.result.predictions, litert.predictions),
-    };
-    const gates = gatesOf(config.gates, accuracy, agreement.int8_vs_fake_quant);
+    const measured = measure({
+      spec,
+      dataset,
+      float: floatResult?.outputs ?? null,
+      fakeQuant: fakeQuant.result.outputs,
+      int8: int8.result.codes,
+      litert: litert?.codes ?? null,
+      output: outputIntegers(interpreter.graph),
+      numExamples: config.examples,
+      limits: config.gates,
+    });
     const metrics: TestMetrics = {
       kind: 'test',
-      classes: [...dataset.classNames],
       n: split.count,
-      accuracy,
       litertNote,
-      confusion: confusionOf(int8.result.predictions, split, dataset.classNames.length),
-      agreement,
-      flips: floatResult === null ? null : flipsOf(floatResult.predictions, int8.result.predictions, split),
       layers: [...(await compareLayers(interpreter, evalGraph, split, spec.normalize, open))],
-      examples: examplesOf(config.examples, dataset, spec, interpreter.graph, int8.result, floatResult),
-      gates,
       model: describeModel(bytes, interpreter.graph),
       seconds: {
         float: floatResult === null ? null : float.seconds,
@@ -141,11 +125,12 @@ export const test = defineStage({
         int8: int8.seconds,
         int8_litert: litert === null ? null : (witness?.seconds ?? null),
       },
+      ...measured,
     };
     // Times differ from run to run, so they are no part of the artifact.
     const { seconds: _seconds, ...repeatable } = metrics;
     await writeOutput(context, outputs.report, new TextEncoder().encode(`${JSON.stringify(repeatable, null, 2)}\n`));
-    return { metrics, verdict: gates.every(({ ok }) => ok) ? 'pass' : 'fail' };
+    return { metrics, verdict: metrics.gates.every(({ ok }) => ok) ? 'pass' : 'fail' };
   },
 });
 
@@ -181,88 +166,16 @@ function noteOf(
   return witness !== null && 'unavailable' in witness ? witness.unavailable : null;
 }
 
-function accuracyOf(correct: number, n: number): { top1: number; correct: number; n: number } {
-  return { top1: correct / n, correct, n };
-}
-
-function agree(a: Uint8Array, b: Uint8Array): number {
-  let equal = 0;
-  for (let index = 0; index < a.length; index++) if (a[index] === b[index]) equal++;
-  return equal / a.length;
-}
-
-/** Rows are true classes, columns predicted ones. */
-function confusionOf(predictions: Uint8Array, split: Split, classes: number): number[][] {
-  const matrix = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
-  for (let index = 0; index < split.count; index++) matrix[split.labels[index]!]![predictions[index]!]!++;
-  return matrix;
-}
-
-function flipsOf(before: Uint8Array, after: Uint8Array, split: Split): { rightToWrong: number; wrongToRight: number } {
-  let [rightToWrong, wrongToRight] = [0, 0];
-  for (let index = 0; index < split.count; index++) {
-    const [was, is] = [before[index] === split.labels[index], after[index] === split.labels[index]];
-    if (was && !is) rightToWrong++;
-    if (!was && is) wrongToRight++;
+function measure(tested: Tested) {
+  const { task } = tested.spec;
+  switch (task) {
+    case 'classify':
+      return measureClassification(tested);
+    case 'reconstruct':
+      return measureReconstruction(tested);
+    default:
+      return unreachable(task);
   }
-  return { rightToWrong, wrongToRight };
-}
-
-function gatesOf(
-  limits: { readonly [name: string]: number | undefined },
-  accuracy: TestMetrics['accuracy'],
-  agreement: number,
-): Gate[] {
-  const { float, fake_quant: fakeQuant, int8 } = accuracy;
-  const values: readonly Omit<Gate, 'limit' | 'ok'>[] = [
-    { name: 'int8_top1_min', rule: 'at_least', value: int8.top1, unit: 'share' },
-    {
-      name: 'drop_max',
-      rule: 'at_most',
-      value: float === null ? null : float.top1 - int8.top1,
-      unit: 'share_difference',
-    },
-    { name: 'fake_quant_top1_min', rule: 'at_least', value: fakeQuant?.top1 ?? null, unit: 'share' },
-    { name: 'agreement_min', rule: 'at_least', value: agreement, unit: 'share' },
-  ];
-  return values.flatMap((gate) => {
-    const limit = limits[gate.name];
-    if (limit === undefined) return [];
-    const { rule, value } = gate;
-    // Shares of a finite test set differ by multiples of 1/n; 1e-9 is only float64's rounding of their difference.
-    const ok = value !== null && (rule === 'at_least' ? value >= limit - 1e-9 : value <= limit + 1e-9);
-    return [{ ...gate, limit, ok }];
-  });
-}
-
-function examplesOf(
-  wanted: number,
-  dataset: Dataset,
-  spec: ModelSpec,
-  graph: Graph,
-  int8: IntegerRun,
-  float: Evaluation | null,
-): TestMetrics['examples'] {
-  const { test: split } = dataset;
-  const { scale, zeroPoint } = perTensor(valueOf(graph, graph.outputs[0] ?? '').quant, 'the model output');
-  const classes = int8.codes.length / split.count;
-  const [height, width, channels] = spec.image;
-  const size = height * width * channels;
-  return Array.from({ length: Math.min(wanted, split.count) }, (_, index) => {
-    const raw = [...int8.codes.subarray(index * classes, (index + 1) * classes)];
-    const pixels = Buffer.from(split.images.subarray(index * size, (index + 1) * size)).toString('base64');
-    return {
-      index,
-      label: split.labels[index]!,
-      raw,
-      scale,
-      zeroPoint,
-      dequantized: raw.map((code) => dequantizeValue(code, scale, zeroPoint)),
-      predicted: int8.predictions[index]!,
-      floatPredicted: float === null ? null : float.predictions[index]!,
-      image: channels === 1 || channels === 3 ? { width, height, channels, pixels } : null,
-    };
-  });
 }
 
 function describeModel(bytes: Uint8Array, graph: Graph): TestMetrics['model'] {
@@ -276,6 +189,6 @@ function describeModel(bytes: Uint8Array, graph: Graph): TestMetrics['model'] {
 
 function portOf(graph: Graph, name: string): TestMetrics['model']['input'] {
   const { type, quant } = valueOf(graph, name);
-  const { scale, zeroPoint } = perTensor(quant, name);
+  const { scale, zeroPoint } = quant === null ? { scale: null, zeroPoint: null } : perTensor(quant, name);
   return { name, dtype: type.dtype, shape: [...type.shape], scale, zeroPoint };
 }

@@ -8,16 +8,19 @@ import type { OptimizerSpec } from '../passes/index.ts';
 import { rangeNames } from '../passes/index.ts';
 import type { StageContext } from '../runner/plan.ts';
 import { devicesSchema } from './devices.ts';
-import type { Evaluation } from './evaluate.ts';
 import { evaluate } from './evaluate.ts';
-import type { InitialWeights, QuantizationOptions } from './graphs.ts';
+import { reestimateBatchNorm } from './batch-norm-statistics.ts';
+import type { InitialWeights, QuantizationForm, QuantizationOptions } from './graphs.ts';
 import { evalGraph, floatGraph, trainingGraph } from './graphs.ts';
 import { tensorSource } from './checkpoint.ts';
 import type { OptimizerConfig } from './optimizer.ts';
 import { optimizerSchema } from './optimizer.ts';
 import type { StageEnvironment } from './run.ts';
-import type { Trained } from './train-loop.ts';
-import { train } from './train-loop.ts';
+import type { Schedule } from './schedule.ts';
+import type { BatchFeeds, Trained } from './train-loop.ts';
+import { batchFeeds, train } from './train-loop.ts';
+import type { Validation } from './validation.ts';
+import { validationOf } from './validation.ts';
 
 /** The fields that both training stages have. */
 export const trainingFields = {
@@ -27,13 +30,15 @@ export const trainingFields = {
   early_stopping: Type.Optional(
     object(
       {
-        patience: Type.Integer({ ...key('Epochs without a better validation accuracy before the end'), minimum: 1 }),
+        patience: Type.Integer({ ...key('Epochs without a better validation before the end'), minimum: 1 }),
       },
       key('End before all epochs are done; needs data.validation'),
     ),
   ),
   keep: choice(['last', 'best'], {
-    ...key('Which weights are the result: the last, or those of the best validation accuracy'),
+    ...key(
+      'Which weights are the result: the last, or those of the best validation (accuracy, or reconstruction error)',
+    ),
     default: 'last',
   }),
   devices: devicesSchema,
@@ -47,42 +52,73 @@ export async function runTraining(
   spec: ModelSpec,
   dataset: Dataset,
   weights: InitialWeights,
-  quantization: QuantizationOptions,
+  { quantization, change, reestimateBatches }: TrainingMethod,
   context: StageContext,
   environment: StageEnvironment,
 ): Promise<Trained> {
   const replicas = config.devices.length;
   const graph = trainingGraph(spec, config.batch / replicas, weights, quantization, optimizerSpec(config.optimizer));
   const { learning_rate: learningRate, schedule, warmup } = config.optimizer;
-  const validate = async (variables: ReadonlyMap<string, Tensor>): Promise<Evaluation> => {
+  const validate = async (variables: ReadonlyMap<string, Tensor>): Promise<Validation> => {
     const tensor = tensorSource(variables, 'the weights in training');
     const inference =
-      quantization === null ? floatGraph(spec, 1, tensor) : evalGraph(spec, 1, tensor, quantization.observe);
+      quantization === null ? floatGraph(spec, 1, tensor) : evalGraph(spec, 1, tensor, formOf(quantization));
     const open = (batched: typeof inference) => environment.open(batched, 1);
-    return evaluate(inference, dataset.validation, spec.normalize, open, context.signal);
+    const { validation } = dataset;
+    const evaluation = await evaluate(inference, validation, spec.normalize, open, context.signal);
+    return validationOf(spec.task, evaluation, validation, spec.normalize);
   };
-  return train(
+  const options = {
+    epochs: config.epochs,
+    batch: config.batch,
+    replicas,
+    seed: environment.seed,
+    schedule: { learningRate, schedule, warmup, change },
+    patience: config.early_stopping?.patience ?? null,
+    keep: config.keep,
+  };
+  const trained = await train(graph, options, {
+    task: spec.task,
+    dataset,
+    normalize: spec.normalize,
+    augment: environment.augment,
+    open: (opened, count) => environment.open(opened, count, config.devices),
+    validate: dataset.validation.count > 0 ? validate : null,
+    tracked: activationQuantizers(graph).map((name) => ({ name, ...rangeNames(name) })),
+    emit: (progress) => context.emit(progress),
+    signal: context.signal,
+    now: () => environment.now(),
+  });
+  if (reestimateBatches === 0) return trained;
+  const images = { dataset, normalize: spec.normalize, augment: environment.augment };
+  const { stepsPerEpoch, steps } = trained.metrics;
+  const feeds = batchFeeds(graph, options, images, stepsPerEpoch, steps + reestimateBatches);
+  const variables = await reestimateBatchNorm(
     graph,
-    {
-      epochs: config.epochs,
-      batch: config.batch,
-      replicas,
-      seed: environment.seed,
-      schedule: { learningRate, schedule, warmup },
-      patience: config.early_stopping?.patience ?? null,
-      keep: config.keep,
-    },
-    {
-      dataset,
-      normalize: spec.normalize,
-      open: (opened, count) => environment.open(opened, count, config.devices),
-      validate: dataset.validation.count > 0 ? validate : null,
-      tracked: activationQuantizers(graph).map((name) => ({ name, ...rangeNames(name) })),
-      emit: (progress) => context.emit(progress),
-      signal: context.signal,
-      now: () => environment.now(),
-    },
+    trained.variables,
+    batchesFrom(feeds, steps, reestimateBatches),
+    (opened) => environment.open(opened, replicas, config.devices),
   );
+  return { ...trained, variables };
+}
+
+function* batchesFrom(feeds: BatchFeeds, first: number, count: number): Generator<ReturnType<BatchFeeds>> {
+  for (let index = 0; index < count; index++) yield feeds(first + index);
+}
+
+/** What a training stage does beyond its common fields. */
+export interface TrainingMethod {
+  readonly quantization: QuantizationOptions;
+  readonly change: Schedule['change'];
+  /** Batches over which the statistics of batch norm are taken anew after training; 0 keeps the moving averages. */
+  readonly reestimateBatches: number;
+}
+
+export const floatTraining: TrainingMethod = { quantization: null, change: null, reestimateBatches: 0 };
+
+/** What of a quantization its eval graph depends on. */
+export function formOf({ scheme, observe, batchNorm }: NonNullable<QuantizationOptions>): QuantizationForm {
+  return { scheme, observe, batchNorm: batchNorm.kind };
 }
 
 /** The tensors of an inference graph out of all variables of training: no optimizer slots, no averages under way. */

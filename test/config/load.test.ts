@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import canonicalize from 'canonicalize';
@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { keyPart } from '../../src/config/key-part.ts';
 import { loadPipeline, parsePipeline } from '../../src/config/load.ts';
 import { pipelineSchema } from '../../src/config/schema.ts';
-import { dataSchema, dataSource } from '../../src/data/config.ts';
+import { completeData, dataSchema, dataSource } from '../../src/data/config.ts';
 import { modelSchema } from '../../src/models/config.ts';
 import { stages } from '../../src/stages/index.ts';
 import { edited, example } from './example.ts';
@@ -36,7 +36,12 @@ describe('a pipeline file', () => {
       description: 'optional text',
       seed: 1,
       engine: 'wasm',
-      data: { source: 'mnist', validation: 5000, normalize: { scale: 0.00392156862745098, mean: 0 } },
+      data: {
+        source: 'mnist',
+        validation: 5000,
+        normalize: { scale: 0.00392156862745098, mean: 0 },
+        augment: { crop: 0, flip: false },
+      },
       model: { preset: 'lenet5' },
       stages: [
         {
@@ -67,11 +72,15 @@ describe('a pipeline file', () => {
             ema_decay: 0.999,
             merge_ranges: 'mean',
             observe: 'after_activation',
+            scheme: 'int8',
+            batch_norm: 'kept',
+            reestimate_batch_norm: 0,
+            dropout: 'always',
           },
         },
         { name: 'eval', config: { uses: 'save-eval-graph', from: 'qat' } },
         { name: 'freeze', config: { uses: 'freeze', from: 'eval' } },
-        { name: 'convert', config: { uses: 'convert', from: 'freeze', scheme: 'int8' } },
+        { name: 'convert', config: { uses: 'convert', from: 'freeze', scheme: 'int8', input: 'int8', output: 'int8' } },
         {
           name: 'test',
           config: {
@@ -134,11 +143,49 @@ describe('a pipeline file', () => {
     });
   });
 
+  it('may say where to get the files of its data', () => {
+    const sha256 = 'ab'.repeat(32);
+    const address = `url: https://example.org/x, sha256: ${sha256}`;
+    const idx = `source: idx\n  train_images: { path: a, ${address} }\n  train_labels: b\n  test_images: c\n  test_labels: d`;
+    expect(load(edited(['source: mnist', idx])).pipeline.data).toMatchObject({
+      train_images: { path: '/pipelines/a', url: 'https://example.org/x', sha256 },
+    });
+    const cifar10 = edited(['source: mnist', `source: cifar10\n  path: c\n  download: { ${address} }`]);
+    expect(dataSource(load(cifar10).pipeline.data)).toEqual({
+      kind: 'cifar10',
+      path: '/pipelines/c',
+      download: { url: 'https://example.org/x', sha256 },
+    });
+  });
+
+  it('need not say where CIFAR-10 is: it is looked for in the data folder', async () => {
+    const text = edited(['source: mnist', 'source: cifar10']);
+    const pathIn = (dataFolder?: string) => {
+      const source = dataSource(parsePipeline(text, '/pipelines/p.yaml', [], dataFolder).pipeline.data);
+      return source.kind === 'cifar10' ? source.path : null;
+    };
+    expect(pathIn('/sets')).toBe('/sets/cifar10');
+    // Without a folder it is one of two beside the current one, whichever holds it.
+    expect([path.resolve('data/cifar10'), path.resolve('../shared/data/cifar10')]).toContain(pathIn());
+    const folder = await mkdtemp(path.join(tmpdir(), 'data-'));
+    try {
+      const places = [path.join(folder, 'a'), path.join(folder, 'b')];
+      const { data } = parsePipeline(text, '/pipelines/p.yaml').pipeline;
+      const { path: _unused, ...written } = { path: '', ...data };
+      const found = () => completeData(written as typeof data, places);
+      expect(found()).toMatchObject({ path: path.join(folder, 'a', 'cifar10') });
+      await mkdir(path.join(folder, 'b', 'cifar10'), { recursive: true });
+      expect(found()).toMatchObject({ path: path.join(folder, 'b', 'cifar10') });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
   it('says what data to load', () => {
     const source = (text: string) => dataSource(load(edited(['source: mnist', text])).pipeline.data);
     expect(source('source: mnist\n  path: m')).toEqual({ kind: 'mnist', path: '/pipelines/m' });
     expect(source('source: mnist')).toMatchObject({ path: expect.stringMatching(/data.mnist$/) as string });
-    expect(source('source: cifar10\n  path: c')).toEqual({ kind: 'cifar10', path: '/pipelines/c' });
+    expect(source('source: cifar10\n  path: c')).toEqual({ kind: 'cifar10', path: '/pipelines/c', download: null });
     expect(source('source: synthetic\n  train: 6000\n  test: 7\n  seed: 8')).toEqual({
       kind: 'synthetic',
       classes: 10,
@@ -163,6 +210,7 @@ describe('a pipeline file', () => {
     const model = edited(['model: { preset: lenet5 }', ['model:\n  layers:', ...layers].join('\n    ')]);
     const conv = { kind: 'conv_2d', filters: 8, stride: [1, 1], dilation: [1, 1], padding: 'same', bias: true };
     expect(load(model).pipeline.model).toEqual({
+      task: 'classify',
       layers: [
         { ...conv, name: 'conv_2d_1', kernel: [3, 5], batch_norm: false, activation: 'none' },
         { ...conv, name: 'conv_2d_2', kernel: [1, 1], batch_norm: true, activation: 'relu6' },

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { formatDiagnostic } from '../../src/core/diagnostic.ts';
 import { parsePipeline } from '../../src/config/load.ts';
-import { deviceDiagnostics, sizeDiagnostics, warnings } from '../../src/config/semantics.ts';
+import { deviceDiagnostics, schemeDiagnostics, sizeDiagnostics, warnings } from '../../src/config/semantics.ts';
+import { conv, dense, network } from '../models/networks.ts';
 import { edited, example, mistakes } from './example.ts';
 
 const lines = (...text: readonly string[]) => text.join('\n');
@@ -16,6 +17,34 @@ describe('a mistake in a pipeline file', () => {
         '  23 |     delai: 500',
         '     |     ^^^^^',
         '  hint: did you mean `delay`?',
+      ),
+    ],
+    [
+      'a download without its digest',
+      ['source: mnist', 'source: cifar10\n  download: { url: "https://example.org/x" }'],
+      lines(
+        'p.yaml:9:3 error missing-key: `data.download` lacks the key `sha256`',
+        '   9 |   download: { url: "https://example.org/x" }',
+        '     |   ^^^^^^^^',
+        '  hint: `sha256`: SHA-256 of the file as it is sent, in hexadecimal',
+      ),
+    ],
+    [
+      'an address that is none',
+      ['source: mnist', `source: cifar10\n  download: { url: ftp://x, sha256: ${'ab'.repeat(32)} }`],
+      lines(
+        'p.yaml:9:20 error bad-value: `data.download.url` is "ftp://x"; expected a text like `https://example.org/images.gz`',
+        `   9 |   download: { url: ftp://x, sha256: ${'ab'.repeat(32)} }`,
+        '     |                    ^^^^^^^',
+      ),
+    ],
+    [
+      'a crop that is no number of pixels',
+      ['normalize: { scale: 1/255, mean: 0 }', 'augment: { crop: -1 }'],
+      lines(
+        'p.yaml:10:20 error bad-value: `data.augment.crop` is -1; expected at least 0',
+        '  10 |   augment: { crop: -1 }',
+        '     |                    ^^',
       ),
     ],
     [
@@ -229,7 +258,7 @@ describe('a mistake in a pipeline file', () => {
       'keeping the best without validation',
       ['validation: 5000', 'validation: 0'],
       lines(
-        'p.yaml:18:11 error no-validation: `stages.pretrain.keep: best` looks at the validation accuracy, ' +
+        'p.yaml:18:11 error no-validation: `stages.pretrain.keep: best` looks at the validation images, ' +
           'but `data.validation` is 0',
         '  18 |     keep: best',
         '     |           ^^^^',
@@ -245,6 +274,17 @@ describe('a mistake in a pipeline file', () => {
         '  31 |     gates: { int8_top1_min: 0.98, drop_max: 0.01 }',
         '     |                                   ^^^^^^^^',
         '  hint: use `int8_top1_min`, or start the `qat` stage from a `float-pretrain` stage',
+      ),
+    ],
+    [
+      'a gate on the error of a reconstruction for a network that classifies',
+      ['drop_max: 0.01', 'int8_error_max: 0.01'],
+      lines(
+        'p.yaml:32:35 error gate-of-other-task: `stages.test.gates.int8_error_max` is for a network that reconstructs; ' +
+          'this one classifies',
+        '  32 |     gates: { int8_top1_min: 0.98, int8_error_max: 0.01 }',
+        '     |                                   ^^^^^^^^^^^^^^',
+        '  hint: use `int8_top1_min` or `drop_max` or `fake_quant_top1_min` or `agreement_min`',
       ),
     ],
     [
@@ -298,6 +338,38 @@ describe('a mistake in a pipeline file', () => {
         '  21 |     from: freeze',
         '     |           ^^^^^^',
         '  hint: `from` must lead back to a stage that starts from nothing',
+      ),
+    ],
+    [
+      'a scheme that the weights were not trained for',
+      ['{ uses: convert, from: freeze }', '{ uses: convert, from: freeze, scheme: uint8 }'],
+      lines(
+        'p.yaml:28:51 error other-scheme: `stages.convert.scheme` is uint8, but the weights are trained for int8',
+        '  28 |   convert: { uses: convert, from: freeze, scheme: uint8 }',
+        '     |                                                   ^^^^^',
+        '  hint: leave it out, or set `scheme: uint8` in the qat stage',
+      ),
+    ],
+    [
+      'freezing a batch norm that is not folded',
+      ['    ema_decay: 0.999', '    freeze_bn_delay: 900'],
+      lines(
+        'p.yaml:25:5 error freeze-without-folding: `stages.qat.freeze_bn_delay` needs `batch_norm: folded`, but batch ' +
+          'norm is kept',
+        '  25 |     freeze_bn_delay: 900',
+        '     |     ^^^^^^^^^^^^^^^',
+        '  hint: add `batch_norm: folded`, or use `reestimate_batch_norm`',
+      ),
+    ],
+    [
+      'statistics that are frozen and taken anew',
+      ['    ema_decay: 0.999', '    batch_norm: folded\n    freeze_bn_delay: 900\n    reestimate_batch_norm: 20'],
+      lines(
+        'p.yaml:27:28 error frozen-and-reestimated: `stages.qat` freezes the statistics of batch norm and takes them ' +
+          'anew after training',
+        '  27 |     reestimate_batch_norm: 20',
+        '     |                            ^^',
+        '  hint: leave out one of `freeze_bn_delay` and `reestimate_batch_norm`',
       ),
     ],
   ];
@@ -387,10 +459,92 @@ describe('a mistake in a pipeline file', () => {
   });
 });
 
+describe('a mistake in a layer', () => {
+  const inLayers = (...list: readonly string[]) =>
+    mistakes(edited(['model: { preset: lenet5 }', ['model:\n  layers:', ...list].join('\n    ')])).map(
+      (printed) => printed.split('\n')[0],
+    );
+
+  it('that names another one in a list is shown in its place', () => {
+    expect(
+      inLayers(
+        '- { kind: conv_2d, name: one, filters: 3, kernel: 3 }',
+        '- { kind: conv_2d, name: two, filters: 3, kernel: 3 }',
+        '- { kind: concatenation, with: [one, tow] }',
+        '- { kind: mul, with: too }',
+      ),
+    ).toEqual([
+      'p.yaml:15:42 error unknown-layer: `model.layers.2.with.1` is `tow`, but no earlier layer has that name',
+      'p.yaml:16:26 error unknown-layer: `model.layers.3.with` is `too`, but no earlier layer has that name',
+    ]);
+  });
+
+  it('that gives an alpha to what has none is shown in its place', () => {
+    expect(
+      inLayers(
+        '- { kind: conv_2d, filters: 3, kernel: 3, activation: leaky_relu, alpha: 0.1 }',
+        '- { kind: conv_2d, filters: 3, kernel: 3, activation: relu, alpha: 0.1 }',
+        '- { kind: activation, function: tanh, alpha: 0.1 }',
+      ),
+    ).toEqual([
+      'p.yaml:14:65 error unused-alpha: `alpha` is the slope of leaky_relu, but the activation here is relu',
+      'p.yaml:15:43 error unused-alpha: `alpha` is the slope of leaky_relu, but the activation here is tanh',
+    ]);
+  });
+
+  it('that resizes to no size, or to two, is shown in its place', () => {
+    expect(
+      inLayers(
+        '- { kind: resize_bilinear, factor: 2 }',
+        '- { kind: resize_bilinear }',
+        '- { kind: resize_nearest_neighbor, factor: 2, size: [7, 7] }',
+      ),
+    ).toEqual([
+      'p.yaml:14:15 error resize-size: resize_bilinear has neither `size` nor `factor`; expected one of them',
+      'p.yaml:15:15 error resize-size: resize_nearest_neighbor has both `size` and `factor`; expected one of them',
+    ]);
+  });
+
+  it('that nothing takes is shown in its place', () => {
+    expect(
+      inLayers(
+        '- { kind: conv_2d, name: one, filters: 3, kernel: 3 }',
+        '- { kind: max_pool_2d, window: 2 }',
+        '- { kind: flatten, input: one }',
+      ),
+    ).toEqual(['p.yaml:14:15 error unread-layer: nothing takes the output of this layer: the next one takes `one`']);
+  });
+
+  it('that normalizes what others take too is shown in its place', () => {
+    const folded = 'batch_norm cannot become part of the layer before it, which integer models need';
+    expect(
+      inLayers(
+        '- { kind: conv_2d, name: one, filters: 3, kernel: 3 }',
+        '- { kind: batch_norm }',
+        '- { kind: add, with: one }',
+        '- { kind: batch_norm }',
+      ),
+    ).toEqual([
+      `p.yaml:14:15 error batch-norm-not-folded: ${folded}`,
+      `p.yaml:16:15 error batch-norm-not-folded: ${folded}`,
+    ]);
+  });
+
+  it('that drops everything, or transposes the batch, is against the schema', () => {
+    expect(
+      inLayers('- { kind: dropout, rate: 1 }', '- { kind: transpose, permutation: [0, 1] }', '- { kind: flatten }'),
+    ).toEqual([
+      'p.yaml:13:30 error bad-value: `model.layers.0.rate` is 1; expected less than 1',
+      'p.yaml:14:40 error bad-value: `model.layers.1.permutation.0` is 0; expected at least 1',
+    ]);
+  });
+});
+
 describe('a mistake that the data show', () => {
   const found = (text: string, trainingImages: number, overrides: readonly string[] = []) => {
     const { pipeline, locate } = parsePipeline(text, 'p.yaml', overrides);
-    return sizeDiagnostics(pipeline, locate, { trainingImages }).map(formatDiagnostic);
+    const image = { height: 28, width: 28 };
+    return sizeDiagnostics(pipeline, locate, { trainingImages, image }).map(formatDiagnostic);
   };
 
   it('is none where everything fits', () => {
@@ -426,6 +580,20 @@ describe('a mistake that the data show', () => {
     expect(found(example, 5064, ['stages.qat.delay=1'])).toEqual([]);
   });
 
+  it('a crop that could miss the image is shown in its place', () => {
+    const augmented = (crop: number) => edited(['mean: 0 }', `mean: 0 }\n  augment: { crop: ${crop} }`]);
+    expect(found(augmented(27), 60000)).toEqual([]);
+    expect(found(augmented(28), 60000)).toEqual([
+      lines(
+        'p.yaml:11:20 error crop-too-large: `data.augment.crop` is 28, but the images are 28x28; a window could miss ' +
+          'the image',
+        '  11 |   augment: { crop: 28 }',
+        '     |                    ^^',
+        '  hint: a few pixels, at most 27; 4 is usual for images of 32x32',
+      ),
+    ]);
+  });
+
   it('a delay longer than the training is shown in its place', () => {
     // 55000 images make 859 batches of 64, so two epochs are 1718 steps, of which step 1718 is the last.
     expect(found(edited(['delay: 500', 'delay: 1717']), 60000)).toEqual([]);
@@ -439,6 +607,43 @@ describe('a mistake that the data show', () => {
       ),
     ]);
     expect(found(example, 60000, ['stages.qat.delay=5000'])[0]).toMatch(/^command line error delay-too-long: /);
+    const frozen = edited(['ema_decay: 0.999', 'batch_norm: folded\n    freeze_bn_delay: 1718']);
+    expect(found(frozen, 60000)).toEqual([
+      lines(
+        'p.yaml:26:22 error delay-too-long: `stages.qat.freeze_bn_delay` is 1718 steps, but the training ends after 1718 ' +
+          '(epochs 2, 859 steps each); nothing would be frozen',
+        '  26 |     freeze_bn_delay: 1718',
+        '     |                      ^^^^',
+        '  hint: a delay below 1718, or more epochs',
+      ),
+    ]);
+  });
+});
+
+describe('a mistake that the network shows', () => {
+  const found = (text: string, batchNorm: boolean) => {
+    const { pipeline, locate } = parsePipeline(text, 'p.yaml');
+    const spec = network([conv('conv1', 4, 3, { batch_norm: batchNorm }), dense('logits', 3)], [12, 12, 1]);
+    return schemeDiagnostics(pipeline, spec, locate).map(formatDiagnostic);
+  };
+  const kept = edited(['ema_decay: 0.999', 'scheme: uint8\n    batch_norm: kept']);
+
+  it('batch norm kept beside weights of one range is shown in its place', () => {
+    expect(found(kept, true)).toEqual([
+      lines(
+        'p.yaml:26:17 error batch-norm-kept: `stages.qat` keeps batch norm, but uint8 has one range for a filter; ' +
+          '`conv1` has one',
+        '  26 |     batch_norm: kept',
+        '     |                 ^^^^',
+        '  hint: leave `batch_norm` out, or set it to folded',
+      ),
+    ]);
+  });
+
+  it('is none where no layer has batch norm, or it is folded', () => {
+    expect(found(kept, false)).toEqual([]);
+    expect(found(edited(['ema_decay: 0.999', 'scheme: uint8']), true)).toEqual([]);
+    expect(found(example, true)).toEqual([]);
   });
 });
 

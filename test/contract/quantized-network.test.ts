@@ -20,7 +20,7 @@ import {
   evalPasses,
   freezePasses,
   learningRateInput,
-  lowerToInt8,
+  lowerToIntegers,
   qatPasses,
   runPasses,
 } from '../../src/passes/index.ts';
@@ -190,7 +190,7 @@ async function goTheWholeWay(op: string, middle: (network: Network) => ValueRef)
   const { graphDef, variables } = exportGraphDef(evalGraph);
   const imported = verify(importGraphDef(graphDef, variables, 'eval.pb'));
   const frozen = runPasses(imported, freezePasses);
-  const lowered = verify(lowerToInt8(frozen, 'frozen.pb').graph);
+  const lowered = verify(lowerToIntegers(frozen, 'int8', 'frozen.pb').graph);
   const file = verify(readTflite(writeTflite(lowered), 'model.tflite'));
   const interpreter = prepareInterpreter(file, 'model.tflite');
 
@@ -313,5 +313,5 @@ function lowered(middle: (network: Network) => ValueRef): Graph {
       : given(name);
   };
   const evalGraph = runPasses(float, evalPasses({ ranges: { kind: 'trained', tensor: tensorOf }, input: INPUT }));
-  return verify(lowerToInt8(runPasses(evalGraph, freezePasses), 'frozen.pb').graph);
+  return verify(lowerToIntegers(runPasses(evalGraph, freezePasses), 'int8', 'frozen.pb').graph);
 }

@@ -45,6 +45,9 @@ export function operandData(operand: OperandSample, random: Random): FloatTensor
   );
 }
 
+/** Gamma, beta, moving mean, moving variance. */
+const foldStatistics = [spread([4], 0.5, 2), spread([4]), spread([4]), spread([4], 0.1, 3)];
+
 const same = { kind: 'same' } as const;
 const valid = { kind: 'valid' } as const;
 const explicit = { kind: 'explicit', top: 1, bottom: 0, left: 2, right: 1 } as const;
@@ -446,6 +449,63 @@ export const samples: { readonly [K in OpName]: readonly Sample<K>[] } = {
       outputs: [[2, 3, 3, 4], [4], [4]],
     },
   ],
+  fold_filter: [
+    {
+      name: 'the first axis of an OHWI filter',
+      inputs: [spread([4, 2, 3, 2]), spread([4], -1, 2), spread([4], 0.1, 3)],
+      attrs: { axis: 0, epsilon: 0.001 },
+      outputs: [[4, 2, 3, 2]],
+    },
+    {
+      name: 'the last axis of a depthwise filter',
+      inputs: [spread([1, 3, 3, 5]), spread([5], 0.5, 2), spread([5], 0.1, 3)],
+      attrs: { axis: 3, epsilon: 0.00001 },
+      outputs: [[1, 3, 3, 5]],
+    },
+    {
+      name: 'a bias',
+      inputs: [spread([3]), spread([3], 0.5, 2), spread([3], 0.1, 3)],
+      attrs: { axis: 0, epsilon: 0.001 },
+      outputs: [[3]],
+    },
+  ],
+  fold_filter_grad: [
+    {
+      name: 'the last axis of a depthwise filter',
+      inputs: [spread([1, 3, 3, 5]), spread([1, 3, 3, 5]), spread([5], 0.5, 2), spread([5], 0.1, 3)],
+      attrs: { axis: 3, epsilon: 0.001 },
+      outputs: [[1, 3, 3, 5], [5]],
+    },
+  ],
+  fold_correct: [
+    {
+      name: 'by the statistics of the batch',
+      inputs: [spread([2, 3, 3, 4]), spread([2, 3, 3, 4]), ...foldStatistics],
+      attrs: { epsilon: 0.001 },
+      outputs: [[2, 3, 3, 4], [4], [4]],
+    },
+    {
+      name: 'not frozen yet, over rows',
+      inputs: [spread([6, 4]), spread([6, 4]), ...foldStatistics, scalar(0)],
+      attrs: { epsilon: 0.001 },
+      outputs: [[6, 4], [4], [4]],
+    },
+    {
+      name: 'frozen',
+      inputs: [spread([2, 3, 3, 4]), spread([2, 3, 3, 4]), ...foldStatistics, scalar(1)],
+      attrs: { epsilon: 0.001 },
+      outputs: [[2, 3, 3, 4], [4], [4]],
+    },
+  ],
+  fold_correct_grad: [0, 1].map((frozen) => ({
+    name: frozen === 1 ? 'frozen' : 'by the statistics of the batch',
+    inputs: [
+      ...[spread([2, 3, 3, 4]), spread([2, 3, 3, 4]), spread([2, 3, 3, 4])],
+      ...[spread([4], 0.5, 2), spread([4], -0.1, 0.1), spread([4], 1, 2), spread([4], 0.1, 3), scalar(frozen)],
+    ],
+    attrs: { epsilon: 0.001 },
+    outputs: [[2, 3, 3, 4], [2, 3, 3, 4], [4], [4]],
+  })),
   relu: [
     { name: 'both signs', inputs: [spread([2, 3, 5])], attrs: {}, outputs: [[2, 3, 5]] },
     { name: 'a scalar', inputs: [scalar(0.5)], attrs: {}, outputs: [[]] },
@@ -758,6 +818,27 @@ export const samples: { readonly [K in OpName]: readonly Sample<K>[] } = {
     { name: 'to uint8', inputs: [spread([3])], attrs: { dtype: 'uint8' }, outputs: [[3]] },
   ],
   dequantize: [{ name: 'a matrix', inputs: [spread([2, 5])], attrs: {}, outputs: [[2, 5]] }],
+  dropout: [
+    {
+      name: 'a third, late in training',
+      inputs: [spread([3, 7, 5]), values([2], [16777215, 12345])],
+      attrs: { rate: 1 / 3, stream: 4294967295 },
+      outputs: [[3, 7, 5]],
+    },
+    { name: 'nothing', inputs: [spread([9]), values([2], [0, 0])], attrs: { rate: 0, stream: 0 }, outputs: [[9]] },
+    {
+      name: 'still on',
+      inputs: [spread([40]), values([2], [1, 2]), scalar(0)],
+      attrs: { rate: 0.5, stream: 7 },
+      outputs: [[40]],
+    },
+    {
+      name: 'switched off',
+      inputs: [spread([40]), values([2], [1, 2]), scalar(1)],
+      attrs: { rate: 0.5, stream: 7 },
+      outputs: [[40]],
+    },
+  ],
   fake_quant: [
     {
       name: 'one range, values on both sides of it',
@@ -833,6 +914,13 @@ export const samples: { readonly [K in OpName]: readonly Sample<K>[] } = {
     { name: 'three rows', inputs: [scalar(0.5), spread([3, 5]), values([3], [0, 4, 2])], attrs: {}, outputs: [[3, 5]] },
   ],
   top_1_count: [{ name: 'three rows', inputs: [spread([3, 5]), values([3], [0, 4, 2])], attrs: {}, outputs: [[]] }],
+  mean_squared_error: [
+    { name: 'three rows', inputs: [spread([3, 5]), spread([3, 5])], attrs: {}, outputs: [[]] },
+    { name: 'maps', inputs: [spread([2, 3, 3, 2]), spread([2, 3, 3, 2])], attrs: {}, outputs: [[]] },
+  ],
+  mean_squared_error_grad: [
+    { name: 'three rows', inputs: [scalar(0.5), spread([3, 5]), spread([3, 5])], attrs: {}, outputs: [[3, 5]] },
+  ],
   increment: [{ name: 'a counter', inputs: [scalar(41)], attrs: {}, outputs: [[]] }],
   reached: [
     { name: 'before', inputs: [scalar(9)], attrs: { threshold: 10 }, outputs: [[]] },
@@ -1041,6 +1129,17 @@ export const misfits: { readonly [K in OpName]: readonly Misfit<K>[] } = {
   batch_norm_train_grad: [
     { inputs: [[2, 3], [2, 4], [4], [4], [4]], attrs: { epsilon: 0.001 }, message: ['[2,3]', '[2,4]'] },
   ],
+  fold_filter: [{ inputs: [[4, 2, 2, 3], [4], [3]], attrs: { axis: 0, epsilon: 0.001 }, message: ['[3]', '[4]'] }],
+  fold_filter_grad: [
+    { inputs: [[3, 4], [4, 4], [4], [4]], attrs: { axis: 0, epsilon: 0.001 }, message: ['[3,4]', '[4,4]'] },
+  ],
+  fold_correct: [
+    { inputs: [[2, 4], [2, 4], [4], [4], [3], [4]], attrs: { epsilon: 0.001 }, message: ['[3]', '[4]'] },
+    { inputs: [[2, 4], [3, 4], [4], [4], [4], [4]], attrs: { epsilon: 0.001 }, message: ['[3,4]', '[2,4]'] },
+  ],
+  fold_correct_grad: [
+    { inputs: [[2, 4], [2, 3], [2, 4], [4], [4], [4], [4]], attrs: { epsilon: 0.001 }, message: ['[2,4]', '[2,3]'] },
+  ],
   relu: [],
   relu6: [],
   relu_grad: [{ inputs: [[3], [4]], attrs: { limit: 6 }, message: ['[3]', '[4]'] }],
@@ -1157,6 +1256,10 @@ export const misfits: { readonly [K in OpName]: readonly Misfit<K>[] } = {
     { inputs: [[2], [2, 3], [], []], attrs: { bits: 8, narrowRange: true, axis: null }, message: ['[2]', '[2,3]'] },
   ],
   observe_range: [],
+  dropout: [
+    { inputs: [[4], []], attrs: { rate: 0.5, stream: 0 }, message: ['[]', '[2]'] },
+    { inputs: [[4], [2]], attrs: { rate: 1, stream: 0 }, message: ['rate is 1', 'less than 1'] },
+  ],
   softmax_cross_entropy: [{ inputs: [[3, 5], [4]], attrs: {}, message: ['[3,5]', '[4]'] }],
   softmax_cross_entropy_grad: [{ inputs: [[], [3, 5], [4]], attrs: {}, message: ['[3,5]', '[4]'] }],
   top_1_count: [
@@ -1169,6 +1272,8 @@ export const misfits: { readonly [K in OpName]: readonly Misfit<K>[] } = {
       message: ['[3,5]', '[batch]'],
     },
   ],
+  mean_squared_error: [{ inputs: [[3, 5], [15]], attrs: {}, message: ['[3,5]', '[15]'] }],
+  mean_squared_error_grad: [{ inputs: [[], [3, 5], [3, 4]], attrs: {}, message: ['[3,5]', '[3,4]'] }],
   increment: [],
   reached: [],
   moving_average: [{ inputs: [[3], [4]], attrs: { decay: 0.9 }, message: ['[4]', '[3]'] }],

@@ -1,7 +1,11 @@
-import { existsSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
-import { decodeRecords } from '../../src/data/cifar10.ts';
+import { gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { cifar10Files, decodeRecords } from '../../src/data/cifar10.ts';
 import { loadDataset } from '../../src/data/load.ts';
 
 const folder = join(process.env['QPIPE_DATA'] ?? '../shared/data', 'cifar10');
@@ -29,15 +33,60 @@ describe('CIFAR-10 records', () => {
   });
 
   it('that are missing are a user error with the remedy', () => {
-    expect(() => loadDataset({ kind: 'cifar10', path: 'nowhere' }, { count: 0, seed: 0 })).toThrow(
-      /data_batch_1\.bin\.gz error unreadable-file[^]*download cifar-10-binary/,
+    expect(() => loadDataset({ kind: 'cifar10', path: 'nowhere', download: null }, { count: 0, seed: 0 })).toThrow(
+      /data_batch_1\.bin\.gz error unreadable-file[^]*put cifar-10-binary.tar.gz/,
     );
+  });
+});
+
+describe('the archive of CIFAR-10', () => {
+  let archived = '';
+  beforeEach(() => {
+    archived = mkdtempSync(join(tmpdir(), 'cifar10-'));
+  });
+  afterEach(() => rmSync(archived, { recursive: true }));
+
+  const archive = () => join(archived, 'cifar-10-binary.tar.gz');
+  const load = (): unknown => loadDataset({ kind: 'cifar10', path: archived, download: null }, { count: 0, seed: 0 });
+  /** By the system's tar, with the folder that the published archive has. */
+  const pack = (files: Readonly<Record<string, Uint8Array>>): void => {
+    const inside = join(archived, 'cifar-10-batches-bin');
+    mkdirSync(inside);
+    for (const [name, bytes] of Object.entries(files)) writeFileSync(join(inside, name), bytes);
+    execFileSync('tar', ['-czf', archive(), '-C', archived, 'cifar-10-batches-bin']);
+    rmSync(inside, { recursive: true });
+  };
+
+  it('is read in place of the files', () => {
+    const bytes = Uint8Array.from({ length: 3073 }, (_, index) => index % 251);
+    pack({ 'data_batch_1.bin': bytes });
+    // Its file is not the published one, but it is the one that was packed.
+    const digest = createHash('sha256').update(bytes).digest('hex').slice(0, 12);
+    expect(load).toThrow(`data_batch_1.bin error wrong-digest: the unpacked file has SHA-256 ${digest}…, expected d1eacf8cd2c8`);
+  });
+
+  it('that lacks a file, or is damaged, is a mistake with a remedy', () => {
+    pack({ 'other.bin': Uint8Array.of(1) });
+    expect(load).toThrow('cifar-10-binary.tar.gz error malformed-cifar10: there is no data_batch_1.bin in it');
+    writeFileSync(archive(), gzipSync(Uint8Array.from({ length: 5000 }, (_, index) => (index * 37) % 256)));
+    expect(load).toThrow(/cifar-10-binary\.tar\.gz error malformed-cifar10[^]*get cifar-10-binary\.tar\.gz again/);
+    writeFileSync(archive(), readFileSync(archive()).subarray(0, 100));
+    expect(load).toThrow('cifar-10-binary.tar.gz error damaged-gzip');
+  });
+
+  it('is asked for only when there are neither files nor archive', () => {
+    const download = { url: 'https://example.org/x', sha256: 'ab' };
+    const files = () => cifar10Files({ kind: 'cifar10', path: archived, download });
+    expect(files()).toEqual([{ name: 'cifar-10-binary.tar.gz', path: archive(), download }]);
+    writeFileSync(join(archived, 'data_batch_3.bin'), '');
+    expect(files()).toHaveLength(6);
+    expect(files()[2]).toEqual({ name: 'data_batch_3.bin', path: join(archived, 'data_batch_3.bin') });
   });
 });
 
 describe(present ? 'CIFAR-10' : 'CIFAR-10 (skipped: set QPIPE_DATA to a folder that holds cifar10/)', () => {
   it.runIf(present)('has 5,000 training and 1,000 test images of each class', () => {
-    const { train, test, image } = loadDataset({ kind: 'cifar10', path: folder }, { count: 0, seed: 0 });
+    const { train, test, image } = loadDataset({ kind: 'cifar10', path: folder, download: null }, { count: 0, seed: 0 });
     expect(image).toEqual({ height: 32, width: 32, channels: 3 });
     const histogram = (labels: Uint8Array): number[] => {
       const counts = new Array<number>(10).fill(0);

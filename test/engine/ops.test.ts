@@ -16,13 +16,13 @@ import { largerSamples } from './samples.ts';
 const exactOps: ReadonlySet<FloatOp> = new Set<FloatOp>([
   ...(['relu', 'relu6', 'relu_grad', 'max_pool_2d', 'broadcast_grad', 'reshape', 'add'] as const),
   ...(['fake_quant', 'fake_quant_grad', 'observe_range', 'increment', 'reached', 'cross_replica'] as const),
-  ...(['moving_average', 'top_1_count'] as const),
+  ...(['dropout', 'moving_average', 'top_1_count'] as const),
 ]);
 
 /** On our own kernels also what they compute by the same functions and in the same order as the loops. */
 const exactKernels: ReadonlySet<FloatOp> = new Set<FloatOp>([
   ...exactOps,
-  ...(['softmax', 'softmax_cross_entropy', 'softmax_cross_entropy_grad'] as const),
+  ...(['softmax', 'softmax_cross_entropy', 'softmax_cross_entropy_grad', 'mean_squared_error_grad'] as const),
   ...(['max_pool_2d_grad', 'zero_debias', 'momentum_update', 'adam_update'] as const),
 ]);
 

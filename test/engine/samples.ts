@@ -129,6 +129,23 @@ export const largerSamples: { readonly [K in FloatOp]?: readonly Sample<K>[] } =
       outputs: [[6, 7, 5]],
     },
   ],
+  dropout: [
+    {
+      name: 'larger',
+      inputs: [spread([33, 129]), { kind: 'values', shape: [2], values: [54321, 9876543] }],
+      attrs: { rate: 0.4, stream: 2 ** 31 + 5 },
+      outputs: [[33, 129]],
+    },
+  ],
+  mean_squared_error: [{ name: 'larger', inputs: [spread([33, 129]), spread([33, 129])], attrs: {}, outputs: [[]] }],
+  mean_squared_error_grad: [
+    {
+      name: 'larger',
+      inputs: [{ kind: 'values', shape: [], values: [0.7] }, spread([33, 129]), spread([33, 129])],
+      attrs: {},
+      outputs: [[33, 129]],
+    },
+  ],
   fake_quant: [
     {
       name: 'larger, one range',

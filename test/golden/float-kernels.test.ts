@@ -259,6 +259,19 @@ describe('top_1_count', () => {
   });
 });
 
+describe('mean_squared_error', () => {
+  const [prediction, target] = [floatTensor([2, 2], [1, -2, 0.5, 3]), floatTensor([2, 2], [0, -2, 1, 5])];
+
+  it('is the mean over batch and values', () => {
+    // (1 + 0 + 0.25 + 4) / 4
+    expect(runFloat(ops.mean_squared_error, [prediction, target], {})).toEqual([[1.3125]]);
+  });
+
+  it('has the gradient 2 (prediction - target) / count, times the gradient of the loss', () => {
+    expect(runFloat(ops.mean_squared_error_grad, [scalar(4), prediction, target], {})).toEqual([[2, 0, -1, -4]]);
+  });
+});
+
 describe('counters', () => {
   it('reach a threshold in the step that equals it', () => {
     expect(runFloat(ops.increment, [scalar(9)], {})).toEqual([[10]]);

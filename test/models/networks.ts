@@ -51,6 +51,7 @@ export function add(name: string, other: string, activation: 'none' | 'relu' = '
 export function network(layers: readonly Layer[], image: readonly [number, number, number] = [6, 6, 2]): ModelSpec {
   return {
     name: 'small',
+    task: 'classify',
     layers,
     image,
     classes: ['a', 'b', 'c'],

@@ -7,13 +7,13 @@ import { valueOf, variablesOf } from '../../src/graph/graph.ts';
 import { buildModel } from '../../src/models/build.ts';
 import type { ModelConfig } from '../../src/models/config.ts';
 import type { Layer } from '../../src/models/layers.ts';
-import { modelLayers } from '../../src/models/presets.ts';
+import { modelLayers, modelTask } from '../../src/models/presets.ts';
 
 function build(model: ModelConfig, classes: number, image: readonly [number, number, number]) {
-  const [height, width] = image;
-  const layers = modelLayers(model, classes, [height, width]);
+  const layers = modelLayers(model, classes, image);
   const spec = {
     name: 'preset',
+    task: modelTask(model),
     layers,
     image,
     classes: Array.from({ length: classes }, (_, index) => String(index)),
@@ -58,6 +58,19 @@ describe('presets', () => {
     // Keras's MobileNetV2 says 3,538,984 in all; it has no bias before a batch norm.
     const betas = network.kerasTotal - 3_538_984;
     expect(betas).toBe(17_056);
+  });
+
+  it('autoencoder has the 269,992 parameters of the anomaly detection reference', () => {
+    // Dense layers: 640*128+128, 6 * (128*128+128), 128*8+8, 8*128+128, 128*640+640; four numbers for each of the
+    // 8 * 128 + 8 normalised channels. Keras counts the same.
+    expect(82_048 + 6 * 16_512 + 1_032 + 1_152 + 82_560 + 4 * 1_032).toBe(269_992);
+    const network = build({ preset: 'autoencoder', hidden: 128, bottleneck: 8 }, 10, [5, 128, 1]);
+    expect(network.kerasTotal).toBe(269_992);
+    expect(network.outputShape).toEqual([2, 640]);
+    expect(network.layers.map((layer) => ('units' in layer ? layer.units : layer.kind))).toEqual([
+      'flatten',
+      ...[128, 128, 128, 128, 8, 128, 128, 128, 128, 640],
+    ]);
   });
 
   it('lenet5 has the 61,706 parameters of its text-book table', () => {

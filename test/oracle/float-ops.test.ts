@@ -35,8 +35,8 @@ const exportedOps = opNames.filter((op) => ops[op].graphdef !== null && ops[op].
 describe.skipIf(!hasOracle)(`float kernels, ORACLE_SEED=${seed}`, { timeout: 300_000 }, () => {
   let oracle: Oracle;
   let cases = 0;
-  /** Exported ops, what their gradient rules emit, and what has a test of its own; two need no TensorFlow. */
-  const compared = new Set<OpName>(['cross_replica', 'top_1_count']);
+  /** Exported ops, what their gradient rules emit, and what has a test of its own; three need no TensorFlow. */
+  const compared = new Set<OpName>(['cross_replica', 'top_1_count', 'dropout']);
   beforeAll(async () => {
     oracle = openOracle();
     await oracle.evaluate('tf.version.VERSION');
@@ -155,6 +155,23 @@ describe.skipIf(!hasOracle)(`float kernels, ORACLE_SEED=${seed}`, { timeout: 300
       cases++;
     }
     compared.add('softmax_cross_entropy').add('softmax_cross_entropy_grad');
+  });
+
+  it('the mean squared error and its gradient', async () => {
+    for (let index = 0; index < 10; index++) {
+      const random = createRandom(seed, 'squared error', `${index}`);
+      const shape = [1 + random.below(9), 1 + random.below(700)];
+      const [prediction, target, upstream] = [uniform(random, shape), uniform(random, shape), uniform(random, [])];
+      const [loss, gradient] = await evaluateList(
+        '(lambda loss: [loss(prediction), upstream * gradient_of(loss, prediction)])' +
+          '(lambda value: tf.reduce_mean(tf.math.squared_difference(value, target)))',
+        { prediction, target, upstream },
+      );
+      expectClose(ourFloat('mean_squared_error', [prediction, target], {})[0]!, loss!);
+      expectClose(ourFloat('mean_squared_error_grad', [upstream, prediction, target], {})[0]!, gradient!);
+      cases++;
+    }
+    compared.add('mean_squared_error').add('mean_squared_error_grad');
   });
 
   it.each([false, true])('momentum, Nesterov %s', async (nesterov) => {

@@ -15,7 +15,8 @@ import { exportGraphDef } from '../../src/graphdef/export.ts';
 import { importGraphDef } from '../../src/graphdef/import.ts';
 import type { ModelSpec } from '../../src/models/layers.ts';
 import { ops } from '../../src/ops/index.ts';
-import { freezePasses, lowerToInt8, removeFakeQuant, runPasses, setBatch } from '../../src/passes/index.ts';
+import type { Scheme } from '../../src/passes/index.ts';
+import { freezePasses, lowerToIntegers, removeFakeQuant, runPasses, setBatch } from '../../src/passes/index.ts';
 import { prune } from '../../src/passes/prune.ts';
 import { readGraphDef, writeGraphDef } from '../../src/protobuf/graph-def.ts';
 import { evalGraph } from '../../src/stages/graphs.ts';
@@ -28,10 +29,11 @@ import { compareRuns, differences, referenceKernels, runOurs, runTflite } from '
 import type { Runs } from './integer-runs.ts';
 import type { Oracle } from './oracle.ts';
 import { expectBytes, expectList, expectTensor, hasOracle, openOracle } from './oracle.ts';
-import { namedNetworks, randomNetwork, trainedTensors } from './random-networks.ts';
+import { namedNetworks, quantizationForms, randomNetwork, trainedTensors } from './random-networks.ts';
 import { seed } from './seed.ts';
 
 const NETWORKS = Number(process.env['ORACLE_NETWORKS'] ?? 60);
+const schemes: readonly Scheme[] = ['int8', 'uint8'];
 const BATCH = 8;
 /** Of the output's range; both sides add float32 products, in different orders. */
 const TOLERANCE = 1e-4;
@@ -53,10 +55,10 @@ describe.skipIf(!hasOracle)(`networks, ORACLE_SEED=${seed}`, { timeout: 300_000 
   });
   afterAll(() => oracle.close());
 
-  it('eval graphs and frozen graphs give the same numbers in TensorFlow', async () => {
+  it.each(schemes)('%s eval graphs and frozen graphs give the same numbers in TensorFlow', async (scheme) => {
     const tally = { values: 0, flipped: 0, furthest: 0 };
     for (const [index, spec] of specs.entries()) {
-      const files = filesOf(spec, index);
+      const files = filesOf(spec, index, scheme);
       const input = uniform(createRandom(seed, 'images', `${index}`), [BATCH, ...spec.image], 0, 1);
       const checkpoint = readSafetensors(files.checkpoint, 'checkpoint.safetensors').tensors;
       const evaluated = importGraphDef(readGraphDef(files.evalGraph, 'eval_graph.pb'), checkpoint, 'eval_graph.pb');
@@ -84,23 +86,24 @@ describe.skipIf(!hasOracle)(`networks, ORACLE_SEED=${seed}`, { timeout: 300_000 
       theirs.forEach((value, at) => expect(Math.abs(ours[at]! - value) / range, spec.name).toBeLessThan(TOLERANCE));
     }
     console.info(
-      `${specs.length} networks, each as eval graph and frozen: ${tally.flipped} of ${tally.values} values are another ` +
+      `${scheme}: ${specs.length} networks, each as eval graph and frozen: ${tally.flipped} of ${tally.values} values are another ` +
         `code, by at most ${tally.furthest} steps`,
     );
     expect(tally.flipped / tally.values).toBeLessThan(0.01);
   });
 
-  it("TensorFlow's converter gives the same parameters and weights from frozen.pb", async () => {
+  it.each(schemes)("TensorFlow's converter gives the same %s parameters and weights from frozen.pb", async (scheme) => {
     const tally = { models: 0, tensors: 0, codes: 0, differingCodes: 0, values: 0, differing: 0 };
     const failures: string[] = [];
     for (const [index, spec] of specs.entries()) {
-      const { frozen, model, graph } = filesOf(spec, index, withPlainDenseRanges);
+      const { frozen, model, graph } = filesOf(spec, index, scheme, withPlainDenseRanges);
       const { scale, mean } = spec.normalize;
       const converted = expectBytes(
-        await oracle.evaluate('convert_frozen(graph, "input", "output", shape, stats)', {
+        await oracle.evaluate('convert_frozen(graph, "input", "output", shape, stats, scheme)', {
           graph: frozen,
           shape: [1, ...spec.image],
-          stats: [mean - 128, 1 / scale],
+          stats: [scheme === 'int8' ? mean - 128 : mean, 1 / scale],
+          scheme,
         }),
       );
       const compared = compareFiles(model, converted);
@@ -120,7 +123,7 @@ describe.skipIf(!hasOracle)(`networks, ORACLE_SEED=${seed}`, { timeout: 300_000 
       tally.differing += countDiffering(ours, theirs);
     }
     console.info(
-      `${tally.models} models by both converters: ${tally.tensors} tensors; ${tally.differingCodes} of ${tally.codes} ` +
+      `${scheme}: ${tally.models} models by both converters: ${tally.tensors} tensors; ${tally.differingCodes} of ${tally.codes} ` +
         `weights and ${tally.differing} of ${tally.values} outputs differ by a step`,
     );
     expect(failures).toEqual([]);
@@ -136,12 +139,21 @@ interface NetworkFiles {
 }
 
 /** The files of the stages save-eval-graph, freeze and convert. */
-function filesOf(spec: ModelSpec, index: number, change = (graph: Graph): Graph => graph): NetworkFiles {
-  const exported = exportGraphDef(evalGraph(spec, 1, trainedTensors(seed * 1000 + index)));
+function filesOf(
+  spec: ModelSpec,
+  index: number,
+  scheme: Scheme,
+  change = (graph: Graph): Graph => graph,
+): NetworkFiles {
+  const exported = exportGraphDef(evalGraph(spec, 1, trainedTensors(seed * 1000 + index), quantizationForms[scheme]));
   const evalGraphBytes = writeGraphDef(exported.graphDef);
   const read = importGraphDef(readGraphDef(evalGraphBytes, 'eval_graph.pb'), exported.variables, 'eval_graph.pb');
   const frozen = writeGraphDef(exportGraphDef(change(runPasses(read, freezePasses))).graphDef);
-  const { graph } = lowerToInt8(importGraphDef(readGraphDef(frozen, 'frozen.pb'), new Map(), 'frozen.pb'), 'frozen.pb');
+  const { graph } = lowerToIntegers(
+    importGraphDef(readGraphDef(frozen, 'frozen.pb'), new Map(), 'frozen.pb'),
+    scheme,
+    'frozen.pb',
+  );
   return {
     evalGraph: evalGraphBytes,
     checkpoint: writeSafetensors({ tensors: exported.variables, metadata: new Map() }),
@@ -261,7 +273,7 @@ function contentsOf(bytes: Uint8Array): {
       shape,
       scales: [...(quantization?.scale ?? [])],
       zeroPoints: [...new Set(quantization?.zeroPoint)],
-      values: Array.from(dataFromBytes(type === 'INT32' ? 'int32' : 'int8', data), Number),
+      values: Array.from(dataFromBytes(dtypes[type] ?? 'int8', data), Number),
     };
   };
   return {
@@ -269,6 +281,8 @@ function contentsOf(bytes: Uint8Array): {
     operators: kept.map(({ inputs, outputs }) => [...inputs, ...outputs].map(tensorAt)),
   };
 }
+
+const dtypes: { readonly [type: string]: 'int32' | 'uint8' } = { INT32: 'int32', UINT8: 'uint8' };
 
 const describeTensor = ({ type, shape, zeroPoints, values }: FileTensor): string =>
   `${type} with zero point ${zeroPoints.join()} and ${values.length === 0 ? 'no' : `[${shape.join()}]`} values`;
@@ -285,7 +299,7 @@ function withPlainDenseRanges(graph: Graph): Graph {
     if (source.kind === 'constant') builder.constant(name, source.data);
   }
   for (const node of graph.nodes) {
-    if (node.op !== 'fake_quant' || !filters.has(node.name)) {
+    if (node.op !== 'fake_quant' || !filters.has(node.name) || node.attrs.axis === null) {
       copyNode(builder, node, (name) => name);
       continue;
     }

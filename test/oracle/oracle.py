@@ -84,15 +84,16 @@ def graph_gradients(graph, feeds, output, upstream, of):
     return in_graph(graph, {}, fetch, feeds)
 
 
-def convert_frozen(graph, inputs, output, shape, stats):
-    """An int8 model of a frozen graph with FakeQuant nodes. `stats` is the (mean, std) of int8 inputs."""
+def convert_frozen(graph, inputs, output, shape, stats, scheme):
+    """An integer model of a frozen graph with FakeQuant nodes. `stats` is the (mean, std) of the input's codes."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "frozen.pb")
         with open(path, "wb") as file:
             file.write(graph)
         converter = v1.lite.TFLiteConverter.from_frozen_graph(path, [inputs], [output], {inputs: shape})
-    converter.inference_type = tf.int8
-    converter.inference_input_type = tf.int8
+    dtype = {"int8": tf.int8, "uint8": tf.uint8}[scheme]
+    converter.inference_type = dtype
+    converter.inference_input_type = dtype
     converter.quantized_input_stats = {inputs: tuple(stats)}
     return converter.convert()
 

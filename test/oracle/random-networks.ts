@@ -6,6 +6,8 @@ import { numElements } from '../../src/core/tensor.ts';
 import type { Layer, ModelSpec } from '../../src/models/layers.ts';
 import { lenet5, mlp } from '../../src/models/presets.ts';
 import { ShapeError } from '../../src/ops/define.ts';
+import type { Scheme } from '../../src/passes/index.ts';
+import type { QuantizationForm } from '../../src/stages/graphs.ts';
 import { evalGraph } from '../../src/stages/graphs.ts';
 import { conv, dense, network, pool, uniform } from '../models/networks.ts';
 
@@ -25,12 +27,18 @@ export const namedNetworks: readonly ModelSpec[] = [
   { ...network(quickstart, [16, 16, 1]), name: 'quickstart' },
 ];
 
+/** Each scheme with the batch norm that it is trained with by default. */
+export const quantizationForms: { readonly [S in Scheme]: QuantizationForm } = {
+  int8: { scheme: 'int8', observe: 'after_activation', batchNorm: 'kept' },
+  uint8: { scheme: 'uint8', observe: 'after_activation', batchNorm: 'folded' },
+};
+
 /** One to four blocks of convolutions, pools and shortcuts, then a classifier. All fit: others are drawn again. */
 export function randomNetwork(random: Random): ModelSpec {
   for (;;) {
     const spec = drawNetwork(random);
     try {
-      evalGraph(spec, 1, trainedTensors(0));
+      evalGraph(spec, 1, trainedTensors(0), quantizationForms.int8);
       return spec;
     } catch (error) {
       if (!(error instanceof ShapeError)) throw error;

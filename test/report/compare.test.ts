@@ -2,11 +2,11 @@ import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { compareRuns, Comparison, renderComparisonHtml, renderComparisonText } from '../../src/report/compare.ts';
 import type { RunRecord } from '../../src/runner/record.ts';
-import type { TestMetrics } from '../../src/stages/metrics.ts';
+import type { ClassifyTest } from '../../src/stages/metrics.ts';
 import { config, run, stages, test } from './fixtures.ts';
 
 const a = { record: run, config };
-const changed = (accuracy: Partial<TestMetrics['accuracy']>): RunRecord => ({
+const changed = (accuracy: Partial<ClassifyTest['accuracy']>): RunRecord => ({
   ...run,
   id: '20261104T101500Z-mnist-lenet-91bc',
   provenance: { ...run.provenance, node: 'v22.12.0' },
@@ -68,6 +68,35 @@ describe('compareRuns', () => {
 
   it('puts the layer that changed most first', () => {
     expect(comparison.layers[0]).toEqual({ name: 'conv2/relu', a: 35.2, b: 30.2 });
+  });
+
+  it('lists the lints that came and those that went, whatever their numbers', () => {
+    const clip = (layers: readonly string[], above: number): RunRecord => ({
+      ...run,
+      stages: [
+        ...run.stages.slice(0, -1),
+        {
+          ...stages.test,
+          metrics: {
+            ...test,
+            layers: test.layers.map((layer) =>
+              layers.includes(layer.name) ? { ...layer, clipped: { below: 0, above, noiseShare: 0.5 } } : layer,
+            ),
+          },
+        },
+      ],
+    });
+    const lints = compareRuns(
+      { record: clip(['conv1/relu', 'conv2/relu'], 0.02), config },
+      { record: clip(['conv2/relu', 'logits'], 0.03), config },
+    );
+    expect(lints.lints.map(({ change, lint }) => [change, lint.code, lint.layer])).toEqual([
+      ['came', 'clipped-share', 'logits'],
+      ['went', 'clipped-share', 'conv1/relu'],
+    ]);
+    const text = renderComparisonText(lints, { color: 'plain', width: 140 });
+    expect(text).toMatch(/clipped-share +test, logits +0\.00 % .*3\.00 % above +came/);
+    expect(renderComparisonHtml(lints)).toContain('<span class="worse">came</span>');
   });
 
   it('warns when the test data differ', () => {

@@ -1,6 +1,12 @@
 import type { Json, JsonObject } from '../../src/core/json.ts';
 import type { RunRecord, StageRecord } from '../../src/runner/record.ts';
-import type { ConvertMetrics, TestMetrics, TrainMetrics } from '../../src/stages/metrics.ts';
+import type {
+  ClassifyTest,
+  ConvertMetrics,
+  ReconstructTest,
+  TestMetrics,
+  TrainMetrics,
+} from '../../src/stages/metrics.ts';
 
 /** A MNIST LeNet-5 run as the stages would record it; the curves are formulas, the counts are written by hand. */
 
@@ -26,7 +32,9 @@ const curve = (
     };
   });
 
-const epochs = (count: number, perEpoch: number, loss: number, accuracy: number): TrainMetrics['epochs'] =>
+type ClassifyEpochs = Extract<TrainMetrics, { task: 'classify' }>['epochs'];
+
+const epochs = (count: number, perEpoch: number, loss: number, accuracy: number): ClassifyEpochs =>
   Array.from({ length: count }, (_, index) => ({
     epoch: index + 1,
     step: (index + 1) * perEpoch,
@@ -40,6 +48,7 @@ const epochs = (count: number, perEpoch: number, loss: number, accuracy: number)
 export const floatTraining: TrainMetrics = {
   kind: 'train',
   level: 'float',
+  task: 'classify',
   batch: 128,
   devices: 2,
   stepsPerEpoch: 430,
@@ -57,6 +66,7 @@ const rangeNames = ['input', 'conv1/relu', 'conv2/relu', 'dense1/relu', 'dense2/
 export const qatTraining: TrainMetrics = {
   kind: 'train',
   level: 'qat',
+  task: 'classify',
   batch: 128,
   devices: 2,
   stepsPerEpoch: 430,
@@ -158,19 +168,35 @@ const layer = (
   name,
   op,
   shape,
+  range: op === 'softmax' ? 'fixed' : op === 'max_pool_2d' || op === 'reshape' ? 'shared' : 'own',
   scale,
   zeroPoint,
   weightScales: weights === null ? null : { min: weights[0], max: weights[1], count: weights[2] },
+  filter:
+    weights === null
+      ? null
+      : {
+          channels: weights[2],
+          deadChannels: 0,
+          constantChannels: 0,
+          ranges: { min: 127 * weights[0], max: 127 * weights[1] },
+          multipliers: { min: weights[0], max: weights[1] },
+        },
+  fakeQuantSqnrDb: noise[1] + 0.2,
   sqnrDb: noise[0],
   floatSqnrDb: noise[1],
   withinOneStep: noise[2],
   largestDifference: noise[3],
-  clippedShare,
+  kernel: { sqnrDb: 54, withinOneStep: 1 },
+  outputNoise: weights === null ? null : 1e-4 * weights[2] ** 0.5,
+  clipped: { below: 0, above: clippedShare, noiseShare: 0.1 },
   usedCodes,
+  headroom: 1.3,
 });
 
-export const test: TestMetrics = {
+export const test: ClassifyTest = {
   kind: 'test',
+  task: 'classify',
   classes: ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'],
   n: 10_000,
   accuracy: {
@@ -261,6 +287,33 @@ export const test: TestMetrics = {
     output: { name: 'probabilities', dtype: 'int8', shape: [1, 10], scale: 0.00390625, zeroPoint: -128 },
   },
   seconds: { float: 2.1, fake_quant: 2.6, int8: 7.4, int8_litert: 3.3 },
+};
+
+/** The same run, had the network given its images back. */
+export const reconstruction: ReconstructTest = {
+  kind: 'test',
+  task: 'reconstruct',
+  n: 10_000,
+  error: {
+    float: { mean: 0.02, deviation: 0.01 },
+    fake_quant: { mean: 0.0205, deviation: 0.01 },
+    int8: { mean: 0.0206, deviation: 0.01 },
+    int8_litert: { mean: 0.0206, deviation: 0.01 },
+  },
+  litertNote: null,
+  layers: test.layers,
+  examples: [0, 1].map((index) => ({
+    index,
+    raw: [-128, 127],
+    scale: 0.00390625,
+    zeroPoint: -128,
+    error: 0.0123,
+    floatError: 0.0119,
+    image: { width: 28, height: 28, channels: 1, pixels: digit(index), reconstruction: digit(index + 1) },
+  })),
+  gates: [{ name: 'error_rise_max', rule: 'at_most', limit: 0.05, value: 0.03, unit: 'share', ok: true }],
+  model: test.model,
+  seconds: test.seconds,
 };
 
 interface StageSketch {
@@ -375,6 +428,24 @@ export const run: RunRecord = {
   },
   stages: Object.values(stages),
 };
+
+/** @param metrics of the test stage of a network that reconstructs */
+export function reconstructing(metrics: ReconstructTest = reconstruction): RunRecord {
+  const losses = (training: TrainMetrics): JsonObject => ({
+    ...training,
+    task: 'reconstruct',
+    history: training.history.map(({ step, loss, learningRate }) => ({ step, loss, learningRate })),
+    epochs: training.epochs.map(({ epoch, step, trainLoss, validationLoss, seconds }) => {
+      return { epoch, step, trainLoss, validationLoss, seconds };
+    }),
+  });
+  const { pretrain, qat } = stages;
+  const trained = [
+    { ...pretrain, metrics: losses(floatTraining) },
+    { ...qat, metrics: losses(qatTraining) },
+  ];
+  return { ...run, stages: [...trained, ...run.stages.slice(2, -1), { ...stages.test, metrics }] };
+}
 
 export const config: Json = {
   name: 'mnist-lenet',

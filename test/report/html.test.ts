@@ -6,7 +6,7 @@ import { config, run, stages, test } from './fixtures.ts';
 
 const render = (record: RunRecord): string => renderReport(buildReport(record, config));
 
-const VOID = new Set(['meta', 'img', 'br']);
+const VOID = new Set(['meta', 'img', 'br', 'wbr']);
 
 /** Tags that are closed by another or not at all. Knows quoted attributes, so that `>` in a value does not fool it. */
 function unbalanced(html: string): string[] {
@@ -71,6 +71,19 @@ describe('report.html', () => {
     expect(html).toContain('real = 0.00390625 \u00d7 (q \u2212 (\u2212128))');
     // Class 0: 975 of 980.
     expect(html).toContain('99.49 %');
+  });
+
+  it('shows diagnosis and lints before the first section, each lint with its remedy', () => {
+    const layers = test.layers.map((layer) =>
+      layer.range === 'own' ? { ...layer, clipped: { below: 0, above: 0.05, noiseShare: 0.9 } } : layer,
+    );
+    const html = render({ ...run, stages: [{ ...stages.test, metrics: { ...test, layers } }] });
+    const head = html.slice(0, html.indexOf('<nav>')).replaceAll('\u202f', ' ');
+    expect(head).toContain('The loss of accuracy is within chance. Noise at the output is 30.9 dB below the signal');
+    expect(head).toContain('5.00 % above (also conv1/relu, conv2/relu and 3 more); expected at most 1.00 % together');
+    expect(head).toContain('<span class="remedy">Train longer, so that the range follows the values');
+    expect(head).toContain('<summary>each of 6</summary>');
+    expect(unbalanced(html)).toEqual([]);
   });
 
   it('draws a line where the delay ends', () => {

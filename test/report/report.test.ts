@@ -2,14 +2,15 @@ import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { buildReport, Report } from '../../src/report/report.ts';
 import type { RunRecord } from '../../src/runner/record.ts';
-import type { TestMetrics } from '../../src/stages/metrics.ts';
-import { config, conversion, hex, qatTraining, run, stages, test } from './fixtures.ts';
+import type { ClassifyTest } from '../../src/stages/metrics.ts';
+import { config, hex, qatTraining, run, stages, test } from './fixtures.ts';
 
 const validate = new Ajv({ strict: true, allErrors: true }).compile(Report);
 /** As it is written to disk and read back. */
+const accuracyOf = (report: Report) => (report.task === 'classify' ? report.accuracy : null);
 const onDisk = (record: RunRecord) => JSON.parse(JSON.stringify(buildReport(record, config))) as Report;
 const codes = (record: RunRecord) => buildReport(record).lints.map(({ code }) => code);
-const withTest = (changes: Partial<TestMetrics>): RunRecord => ({
+const withTest = (changes: Partial<ClassifyTest>): RunRecord => ({
   ...run,
   stages: [...run.stages.slice(0, -1), { ...stages.test, metrics: { ...test, ...changes } }],
 });
@@ -25,17 +26,17 @@ describe('report.json', () => {
 
   it('holds the fields that scripts read', () => {
     const report = onDisk(run);
-    expect(report.accuracy.float).toMatchObject({ top1: 0.9912, n: 10_000 });
-    expect(report.accuracy.fake_quant).toMatchObject({ top1: 0.9906, n: 10_000 });
-    expect(report.accuracy.int8).toMatchObject({ top1: 0.9904, n: 10_000 });
-    expect(report.accuracy.int8_litert).toMatchObject({ top1: 0.9905, n: 10_000 });
+    expect(accuracyOf(report)?.float).toMatchObject({ top1: 0.9912, n: 10_000 });
+    expect(accuracyOf(report)?.fake_quant).toMatchObject({ top1: 0.9906, n: 10_000 });
+    expect(accuracyOf(report)?.int8).toMatchObject({ top1: 0.9904, n: 10_000 });
+    expect(accuracyOf(report)?.int8_litert).toMatchObject({ top1: 0.9905, n: 10_000 });
     expect(report.gates[1]).toMatchObject({ name: 'int8_drop', limit: 0.003, value: 0.0008, ok: true });
     expect(report.model).toMatchObject({ path: 'stages/convert/model.tflite', bytes: 66_808, sha256: hex('c0ffee') });
     expect(report.stages[0]).toMatchObject({ name: 'pretrain', cached: true, seconds: 51.8 });
   });
 
   it('says the drop to float and the interval of each model', () => {
-    const { float, int8 } = buildReport(run).accuracy;
+    const { float, int8 } = accuracyOf(buildReport(run))!;
     expect(float?.drop).toBeNull();
     expect(int8?.drop).toBeCloseTo(0.0008, 10);
     // Wilson by hand for 9,904 of 10,000.
@@ -74,45 +75,6 @@ describe('report.json', () => {
       ['qat', 3440],
     ]);
   });
-
-  it('blames the ranges where fake-quant has the same noise, and the kernels where it has not', () => {
-    expect(buildReport(run).tests[0]?.diagnosis).toMatchObject({ layer: 'dense1/relu', blame: 'ranges' });
-    const layers = test.layers.map((layer) =>
-      layer.name === 'conv2/relu' ? { ...layer, sqnrDb: 12.1, floatSqnrDb: 12 } : layer,
-    );
-    // 12.0 dB in all and 12.1 dB of kernels: 10^-0.01 = 97.7 % of the noise power.
-    const diagnosis = buildReport(withTest({ layers })).tests[0]?.diagnosis;
-    expect(diagnosis).toMatchObject({ layer: 'conv2/relu', blame: 'integer_kernel' });
-    expect(diagnosis?.kernelShare).toBeCloseTo(0.977, 3);
-  });
-});
-
-describe('lints', () => {
-  it('are silent for a sound run', () => {
-    expect(codes(run)).toEqual([]);
-  });
-  it('tell ranges with fewer updates than the moving average remembers', () => {
-    const ranges = qatTraining.level === 'qat' ? qatTraining.ranges.map((range) => ({ ...range, updates: 99 })) : [];
-    expect(codes(withQat({ ranges }))).toEqual(['ranges-not-warm']);
-  });
-  it('tell a delay that ends before the ranges are warm, or never', () => {
-    expect(codes(withQat({ delay: 50 }))).toEqual(['delay-too-short']);
-    expect(codes(withQat({ delay: 1720 }))).toEqual(['delay-too-long']);
-    expect(codes(withQat({ delay: 0 }))).toEqual([]);
-  });
-  it('tell a test split too small for the gate', () => {
-    const small = { top1: 0.985, correct: 197, n: 200 };
-    expect(codes(withTest({ accuracy: { ...test.accuracy, int8: small } }))).toEqual(['n-too-small']);
-  });
-  it('tell what was not measured and what conversion changed', () => {
-    const record = withTest({
-      accuracy: { ...test.accuracy, float: null },
-      litertNote: 'LiteRT did not run: softmax of uint8 is not supported.',
-    });
-    expect(codes(record)).toEqual(['no-baseline', 'litert']);
-    const adjusted = { ...stages.convert, metrics: { ...conversion, adjustments: ['conv1: 2 dead channels'] } };
-    expect(codes({ ...run, stages: [adjusted] })).toEqual(['adjusted']);
-  });
 });
 
 describe('a run without all of its stages', () => {
@@ -121,7 +83,7 @@ describe('a run without all of its stages', () => {
     const report = onDisk(failed);
     expect(validate(report), JSON.stringify(validate.errors)).toBe(true);
     expect(report.sentence).toBe('The run failed after stage qat.');
-    expect(report.accuracy).toEqual({ float: null, fake_quant: null, int8: null, int8_litert: null });
+    expect(accuracyOf(report)).toEqual({ float: null, fake_quant: null, int8: null, int8_litert: null });
     expect(report.model).toBeNull();
     expect(report.training).toHaveLength(2);
   });

@@ -5,7 +5,9 @@ import { referenceEngine } from '../../src/engine/reference.ts';
 import { buildGraph } from '../../src/graph/builder.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { buildModel } from '../../src/models/build.ts';
-import { argmax, chunks, evaluate, evaluationBatch } from '../../src/stages/evaluate.ts';
+import { crossEntropy, predict } from '../../src/stages/classification.ts';
+import { chunks, evaluate, evaluationBatch } from '../../src/stages/evaluate.ts';
+import { imageErrors, summarize } from '../../src/stages/reconstruction.ts';
 import { dense, network } from '../models/networks.ts';
 
 const normalize = { scale: 0.5, mean: 2 };
@@ -50,19 +52,19 @@ describe('chunks', () => {
 });
 
 describe('evaluate', () => {
-  it('gives predictions and scores of every image, the last partial chunk included', async () => {
+  it('gives the outputs of every image, the last partial chunk included', async () => {
     const split = numbered(evaluationBatch + 3);
     const result = await evaluate(linear(), split, normalize, open, new AbortController().signal);
     // b is positive, so a + b always wins over a; a third of the labels, the first, is 0.
-    expect(result.predictions).toEqual(new Uint8Array(253));
-    expect(result.correct).toBe(85);
+    expect(result.outputs).toHaveLength(3 * 253);
+    expect(predict(result.outputs, split)).toEqual({ classes: new Uint8Array(253), correct: 85 });
   });
 
-  it('measures the mean cross entropy', async () => {
+  it('gives what the mean cross entropy is made of', async () => {
     const split: Split = { count: 2, images: Uint8Array.of(2, 2, 4, 2), labels: Uint8Array.of(0, 2) };
     const result = await evaluate(linear(), split, normalize, open, new AbortController().signal);
     // Logits 0, 0, 0 and 1, 1, 0.
-    expect(result.loss).toBeCloseTo((Math.log(3) + Math.log(2 * Math.E + 1)) / 2, 6);
+    expect(crossEntropy(result.logits, split)).toBeCloseTo((Math.log(3) + Math.log(2 * Math.E + 1)) / 2, 6);
   });
 
   it('reads the logits for the loss where the network ends in a softmax', async () => {
@@ -73,7 +75,7 @@ describe('evaluate', () => {
     const graph = builder.finish(probabilities);
     const result = await evaluate(graph, split, normalize, open, new AbortController().signal);
     // Logits 1, 1, 0: the probability of class 2 is 1 / (2e + 1).
-    expect(result.loss).toBeCloseTo(Math.log(2 * Math.E + 1), 6);
+    expect(crossEntropy(result.logits, split)).toBeCloseTo(Math.log(2 * Math.E + 1), 6);
   });
 
   it('stops where it is told to', async () => {
@@ -83,9 +85,27 @@ describe('evaluate', () => {
   });
 });
 
-describe('argmax', () => {
-  it('is the first of equals', () => {
-    expect(argmax([1, 3, 3, 2])).toBe(1);
-    expect(argmax([-5])).toBe(0);
+describe('a prediction', () => {
+  it('is the first of the largest outputs', () => {
+    const split: Split = { count: 2, images: new Uint8Array(2), labels: Uint8Array.of(1, 0) };
+    expect(predict(Int32Array.of(1, 3, 3, 2, 5, 5, -5, 0), split)).toEqual({
+      classes: Uint8Array.of(1, 0),
+      correct: 2,
+    });
+  });
+});
+
+describe('the error of a reconstruction', () => {
+  const split: Split = { count: 2, images: Uint8Array.of(2, 4, 6, 2), labels: new Uint8Array(2) };
+
+  it('is the mean square of what each image is off, in real units', () => {
+    // Real pixels 0, 1 and 2, 0.
+    const outputs = Float32Array.of(0.5, 1, 0, 3);
+    expect([...imageErrors(outputs, split, normalize)]).toEqual([0.125, 6.5]);
+  });
+
+  it('is summed up as mean and standard deviation over the images', () => {
+    expect(summarize(Float64Array.of(1, 2, 6))).toEqual({ mean: 3, deviation: Math.sqrt(7) });
+    expect(summarize(Float64Array.of(4))).toEqual({ mean: 4, deviation: 0 });
   });
 });

@@ -34,13 +34,11 @@ const split: Split = {
 };
 
 describe('the integer run of a split', () => {
-  it('gives codes, predictions and how many are right', async () => {
+  it('gives the codes of every image', async () => {
     const fast = await openWasmInterpreter(classifier([1, 0, 0, 1]), 'model', { threads: 2 });
     const run = await runInteger(fast, context(split));
     await fast.close();
     expect([...run.codes]).toEqual([5, 7, 9, 2, 0, 1, 127, 100]);
-    expect([...run.predictions]).toEqual([1, 0, 1, 0]);
-    expect(run.correct).toBe(3);
   });
 });
 

@@ -7,14 +7,14 @@ import type { Graph } from '../../src/graph/graph.ts';
 import { prepareInterpreter } from '../../src/interpreter/interpreter.ts';
 import type { ValueRef } from '../../src/ops/define.ts';
 import { float32 } from '../../src/ops/define.ts';
-import { lowerToInt8 } from '../../src/passes/index.ts';
+import { lowerToIntegers } from '../../src/passes/index.ts';
 import { compareLayers } from '../../src/stages/layer-comparison.ts';
 
 /**
  * Two pixels p, q (scale 1) -> p and (p + q) / 2 (weights of scale 1/64) -> relu -> codes of scale 1/2, so 0 .. 127.5;
  * or -64 .. 63.5 with the codes before the relu.
  */
-function network(bias: number, side: 'after' | 'before' = 'after'): Graph {
+function network(bias: number, side: 'after' | 'before' = 'after', weightsOf = [1, 0, 0.5, 0.5]): Graph {
   const builder = buildGraph('by-hand', 'eval');
   const quantize = (value: ValueRef, max: number, min = 0): ValueRef => {
     const bound = (end: string, x: number) => builder.constant(`${value.name}_${end}`, floatTensor([], [x]));
@@ -23,7 +23,7 @@ function network(bias: number, side: 'after' | 'before' = 'after'): Graph {
   };
   const input = quantize(builder.input('input', float32([1, 1, 1, 2])), 255);
   const [flat] = builder.node('reshape', 'flat', [input], { shape: [-1, 2] });
-  const filter = builder.constant('filter', floatTensor([2, 2], [1, 0, 0.5, 0.5]));
+  const filter = builder.constant('filter', floatTensor([2, 2], weightsOf));
   const bound = (name: string, x: number) => builder.constant(name, floatTensor([2], [x, x]));
   const [weights] = builder.node('fake_quant', 'weights', [filter, bound('low', -127 / 64), bound('high', 127 / 64)], {
     bits: 8,
@@ -40,7 +40,7 @@ const split: Split = { count: 2, images: Uint8Array.of(100, 51, 200, 20), labels
 const open = (graph: Graph) => referenceEngine.open(graph, { replicas: 1, threads: 1 });
 
 function compare(integer: Graph, evalGraph: Graph) {
-  const interpreter = prepareInterpreter(lowerToInt8(integer, 'f.pb').graph, 'm.tflite');
+  const interpreter = prepareInterpreter(lowerToIntegers(integer, 'int8', 'f.pb').graph, 'm.tflite');
   return compareLayers(interpreter, evalGraph, split, { scale: 1, mean: 0 }, open);
 }
 
@@ -48,7 +48,14 @@ describe('the comparison of layers', () => {
   it('measures what 8 bits change on a net by hand', async () => {
     const [flat, fc] = await compare(network(0), network(0));
     expect(flat).toMatchObject({ name: 'flat', op: 'reshape', scale: 1, zeroPoint: -128, weightScales: null });
-    expect(flat).toMatchObject({ sqnrDb: null, floatSqnrDb: null, clippedShare: 0, usedCodes: 4 });
+    expect(flat).toMatchObject({
+      sqnrDb: null,
+      floatSqnrDb: null,
+      fakeQuantSqnrDb: null,
+      usedCodes: 4,
+      range: 'shared',
+    });
+    expect(flat).toMatchObject({ clipped: { below: 0, above: 0, noiseShare: 0 }, filter: null, outputNoise: null });
     // Float 100, 75.5, 200, 110; integers and fake quant 100, 75.5, 127.5, 110.
     expect(fc).toMatchObject({
       name: 'fc',
@@ -59,11 +66,26 @@ describe('the comparison of layers', () => {
       sqnrDb: null,
       withinOneStep: 1,
       largestDifference: 0,
-      clippedShare: 0.25,
+      range: 'own',
+      clipped: { below: 0, above: 0.25, noiseShare: 1 },
       usedCodes: 4,
+      // 127.5 of 127.5.
+      headroom: 1,
+      kernel: { sqnrDb: null, withinOneStep: 1 },
+      // 1/64, times the input's scale 1, over the output's 1/2. The codes of 1, 0.5 and 0.5 are exact.
+      filter: {
+        channels: 2,
+        deadChannels: 0,
+        constantChannels: 0,
+        ranges: { min: 0.5, max: 1 },
+        multipliers: { min: 1 / 32, max: 1 / 32 },
+      },
     });
     const signal = 100 ** 2 + 75.5 ** 2 + 200 ** 2 + 110 ** 2;
     expect(fc!.floatSqnrDb).toBeCloseTo(10 * Math.log10(signal / 72.5 ** 2), 6);
+    expect(fc!.fakeQuantSqnrDb).toBeCloseTo(10 * Math.log10(signal / 72.5 ** 2), 6);
+    // It is the last layer, so what its quantizers do to the output is what they do to its own.
+    expect(fc!.outputNoise).toBeCloseTo(72.5 ** 2 / signal, 9);
   });
 
   it('measures how many steps the integers are off', async () => {
@@ -72,15 +94,38 @@ describe('the comparison of layers', () => {
     expect(fc).toMatchObject({ withinOneStep: 0.75, largestDifference: 2 });
     const signal = 100 ** 2 + 75.5 ** 2 + 127.5 ** 2 + 110 ** 2;
     expect(fc!.sqnrDb).toBeCloseTo(10 * Math.log10(signal / 1), 6);
+    // The layer before it is exact, so the kernel by itself is as far off.
+    expect(fc!.kernel?.withinOneStep).toBe(0.75);
+    expect(fc!.kernel?.sqnrDb).toBeCloseTo(10 * Math.log10(signal / 1), 6);
+    // Float to fake-quant does not see the integers.
+    const float = 100 ** 2 + 75.5 ** 2 + 200 ** 2 + 110 ** 2;
+    expect(fc!.fakeQuantSqnrDb).toBeCloseTo(10 * Math.log10(float / 72.5 ** 2), 6);
   });
 
   it('takes the value behind the activation also when its quantizer is before it', async () => {
     const [, fc] = await compare(network(-150, 'before'), network(-150, 'before'));
     // Float 0, 75.5, 50, 110; integers and fake quant 0, 63.5, 50, 63.5.
-    expect(fc).toMatchObject({ name: 'fc', scale: 0.5, zeroPoint: 0, clippedShare: 0.5, usedCodes: 3 });
+    expect(fc).toMatchObject({ name: 'fc', scale: 0.5, zeroPoint: 0, usedCodes: 3 });
+    expect(fc!.clipped).toEqual({ below: 0, above: 0.5, noiseShare: 1 });
+    // Codes 0, 127, 100, 127; -128 reaches furthest.
+    expect(fc!.headroom).toBeCloseTo(128 / 127, 12);
     expect(fc).toMatchObject({ sqnrDb: null, withinOneStep: 1, largestDifference: 0 });
     const signal = 75.5 ** 2 + 50 ** 2 + 110 ** 2;
     expect(fc!.floatSqnrDb).toBeCloseTo(10 * Math.log10(signal / (12 ** 2 + 46.5 ** 2)), 6);
+  });
+
+  it('finds dead channels, and channels that are constant for another reason', async () => {
+    // With a bias of -300 the first channel is zero behind the relu; the second's weights are all zero.
+    const [, fc] = await compare(network(-300, 'after', [1, 0, 0, 0]), network(-300, 'after', [1, 0, 0, 0]));
+    expect(fc!.filter).toMatchObject({ channels: 2, deadChannels: 1, constantChannels: 2, ranges: { min: 1, max: 1 } });
+    // Nothing but zeros: no value to compare the range with, no signal to compare noise with.
+    expect(fc).toMatchObject({ usedCodes: 1, headroom: null, outputNoise: null, fakeQuantSqnrDb: null });
+  });
+
+  it('tells by how much the weights of one channel reach further than those of another', async () => {
+    // 1/64 is a step of the weights: 4/64 and 64/64.
+    const [, fc] = await compare(network(0, 'after', [1, 0, 0, 1 / 16]), network(0, 'after', [1, 0, 0, 1 / 16]));
+    expect(fc!.filter?.ranges).toEqual({ min: 1 / 16, max: 1 });
   });
 
   it('counts one step as one', async () => {

@@ -12,12 +12,12 @@ import { exportGraphDef } from '../../src/graphdef/export.ts';
 import { readGraphDef, writeGraphDef } from '../../src/protobuf/graph-def.ts';
 import type { StageContext, StageProgress } from '../../src/runner/plan.ts';
 import { artifactChecks } from '../../src/stages/artifacts.ts';
-import { readModelFile, tensorSource } from '../../src/stages/checkpoint.ts';
+import { readModelFile, readQatModel, tensorSource } from '../../src/stages/checkpoint.ts';
 import { floatGraph } from '../../src/stages/graphs.ts';
 import type { StageConfig, StageKind } from '../../src/stages/index.ts';
 import { stages } from '../../src/stages/index.ts';
 import { readStageMetrics } from '../../src/stages/metrics.ts';
-import type { TestMetrics, TrainMetrics } from '../../src/stages/metrics.ts';
+import type { ClassifyTest, TrainMetrics } from '../../src/stages/metrics.ts';
 import type { StageEnvironment } from '../../src/stages/run.ts';
 import { addFloatEdges } from '../../src/tflite/float-edges.ts';
 import { writeTfliteFile } from '../../src/tflite/file.ts';
@@ -46,6 +46,7 @@ const spec = {
 const environment: StageEnvironment = {
   seed: 5,
   dataset: () => dataset,
+  augment: { crop: 0, flip: false },
   model: () => spec,
   open: (graph, replicas) => referenceEngine.open(graph, { replicas, threads: 1 }),
   threads: 1,
@@ -102,7 +103,7 @@ async function runTest(gates: Gates, litert: 'required' | 'optional' | 'off' = '
     { uses: 'test', from: 'convert', examples: 2, litert, gates },
     withFloat ? { ...from, float: inputs.float() } : from,
   );
-  return { metrics: metrics as unknown as TestMetrics, verdict };
+  return { metrics: metrics as unknown as ClassifyTest, verdict };
 }
 
 /** As the record of a run gives them back. */
@@ -127,6 +128,10 @@ beforeAll(async () => {
       ema_decay: 0.9,
       merge_ranges: 'mean',
       observe: 'after_activation',
+      scheme: 'int8',
+      batch_norm: 'kept',
+      reestimate_batch_norm: 0,
+      dropout: 'always',
       devices: [
         { kind: 'cpu', index: 0 },
         { kind: 'cpu', index: 1 },
@@ -142,7 +147,12 @@ beforeAll(async () => {
     { uses: 'freeze', from: 'eval' },
     { graph: inputs.graph(), checkpoint: inputs.checkpoint() },
   );
-  await run('convert', 'convert', { uses: 'convert', from: 'freeze', scheme: 'int8' }, { graph: inputs.frozen() });
+  await run(
+    'convert',
+    'convert',
+    { uses: 'convert', from: 'freeze', scheme: 'int8', input: 'int8', output: 'int8' },
+    { graph: inputs.frozen() },
+  );
 });
 
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -223,9 +233,9 @@ describe('artifact checks', () => {
     await expect(artifactChecks['EvalGraph/1'](unquantized)).rejects.toThrow('holds no fake quantizer');
 
     // A qat model that lost one range.
-    const qat = await readModelFile(inputs.qat());
+    const { quantization, ...qat } = await readQatModel(inputs.qat());
     const fewer = new Map([...qat.tensors].filter(([name]) => name !== 'conv2/act_quant/max'));
-    const metadata = new Map([['qpipe', JSON.stringify({ level: 'qat', spec: qat.spec })]]);
+    const metadata = new Map([['qpipe', JSON.stringify({ level: 'qat', spec: qat.spec, quantization })]]);
     const lost = write('lost.safetensors', writeSafetensors({ tensors: fewer, metadata }));
     await expect(artifactChecks['QatModel/1'](lost)).rejects.toThrow('no float32 tensor "conv2/act_quant/max"');
 

@@ -3,7 +3,9 @@ import { learningRateAt } from '../../src/stages/schedule.ts';
 import { stepsPerEpoch } from '../../src/stages/steps.ts';
 
 const rates = (schedule: 'constant' | 'cosine', warmup: number, steps: number): number[] =>
-  Array.from({ length: steps }, (_, step) => learningRateAt({ learningRate: 0.8, schedule, warmup }, step, steps));
+  Array.from({ length: steps }, (_, step) =>
+    learningRateAt({ learningRate: 0.8, schedule, warmup, change: null }, step, steps),
+  );
 
 function expectRates(found: readonly number[], expected: readonly number[]): void {
   expect(found).toHaveLength(expected.length);
@@ -33,6 +35,14 @@ describe('the learning rate', () => {
 
   it('rises to the end where the warm-up is everything', () => {
     expectRates(rates('cosine', 1, 4), [0.2, 0.4, 0.6, 0.8]);
+  });
+
+  it('changes from the step of the delay on, counted from 1, and follows the same curve', () => {
+    const change = { step: 3, learningRate: 0.08 };
+    const at = (schedule: 'constant' | 'cosine') =>
+      [0, 1, 2, 3].map((step) => learningRateAt({ learningRate: 0.8, schedule, warmup: 0, change }, step, 4));
+    expectRates(at('constant'), [0.8, 0.8, 0.08, 0.08]);
+    expectRates(at('cosine'), [0.8, 0.4 * (1 + Math.SQRT1_2), 0.04, 0.04 * (1 - Math.SQRT1_2)]);
   });
 
   it('has a warm-up of whole steps, the nearest', () => {

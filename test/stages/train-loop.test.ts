@@ -22,7 +22,7 @@ const options: TrainOptions = {
   batch: 16,
   replicas: 1,
   seed: 1,
-  schedule: { learningRate: 0.01, schedule: 'constant', warmup: 0 },
+  schedule: { learningRate: 0.01, schedule: 'constant', warmup: 0, change: null },
   patience: null,
   keep: 'last',
 };
@@ -32,13 +32,15 @@ async function trainWith(changes: Partial<TrainOptions>, right: readonly number[
   const validated: Variables[] = [];
   const emitted: StageProgress[] = [];
   const environment: TrainEnvironment = {
+    task: 'classify',
     dataset,
     normalize: spec.normalize,
+    augment: { crop: 0, flip: false },
     open: (opened, replicas) => referenceEngine.open(opened, { replicas, threads: 1 }),
     validate: (variables) => {
       validated.push(variables);
       const correct = right[validated.length - 1] ?? 0;
-      return Promise.resolve({ logits: new Float32Array(), predictions: new Uint8Array(), correct, loss: 1 });
+      return Promise.resolve({ task: 'classify', accuracy: correct / dataset.validation.count, loss: 1 });
     },
     tracked: [],
     emit: (progress) => emitted.push(progress),
@@ -56,10 +58,13 @@ describe('training', () => {
     const { trained, validated } = await trainWith({ epochs: 2 }, [3, 4]);
     // 60 images are 3 batches of 16.
     expect(trained.metrics).toMatchObject({ stepsPerEpoch: 3, steps: 6, bestEpoch: 2, stoppedEarly: false });
-    expect(trained.metrics.epochs.map(({ step, validationAccuracy }) => [step, validationAccuracy])).toEqual([
-      [3, 0.3],
-      [6, 0.4],
-    ]);
+    expect(trained.metrics).toMatchObject({
+      task: 'classify',
+      epochs: [
+        { step: 3, validationAccuracy: 0.3 },
+        { step: 6, validationAccuracy: 0.4 },
+      ],
+    });
     expect(validated).toHaveLength(2);
     expect(filterOf(trained.variables)).toEqual(filterOf(validated[1]));
   });

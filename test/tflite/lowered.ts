@@ -3,7 +3,7 @@ import type { Graph } from '../../src/graph/graph.ts';
 import { verify } from '../../src/graph/verify.ts';
 import { buildModel } from '../../src/models/build.ts';
 import type { Layer } from '../../src/models/layers.ts';
-import { evalPasses, freezePasses, lowerToInt8, runPasses } from '../../src/passes/index.ts';
+import { evalPasses, freezePasses, lowerToIntegers, runPasses } from '../../src/passes/index.ts';
 import { writeTflite } from '../../src/tflite/write.ts';
 import { add, conv, dense, network, pool, scattered } from '../models/networks.ts';
 
@@ -29,6 +29,6 @@ export function frozen(layers: readonly Layer[], seed = 3): Graph {
 }
 
 export function lowered(layers: readonly Layer[], seed = 3): { readonly graph: Graph; readonly bytes: Uint8Array } {
-  const graph = verify(lowerToInt8(frozen(layers, seed), 'frozen.pb').graph);
+  const graph = verify(lowerToIntegers(frozen(layers, seed), 'int8', 'frozen.pb').graph);
   return { graph, bytes: writeTflite(graph) };
 }

@@ -1,83 +1,146 @@
-/** The native package that brings TensorFlow into this process. It is not a dependency: users install it by wish. */
+/** Finds and loads `@tensorflow/tfjs-node`, which no ordinary install of qpipe brings. */
+import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { existsSync } from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
-import util from 'node:util';
+import nodeUtil from 'node:util';
 import { userError } from '../../core/diagnostic.ts';
 
-/** What we use of the package. */
+export const addonPackage = '@tensorflow/tfjs-node';
+
+/** What the engine uses of the package, by hand: its own types come only with its 300 MB. */
 export interface Tfjs {
-  tensor(values: Float32Array, shape: readonly number[], dtype: 'float32'): TfjsTensor;
-  dispose(tensors: TfjsTensor | readonly TfjsTensor[] | Readonly<Record<string, TfjsTensor>>): void;
-  memory(): { readonly numTensors: number };
-  backend(): { readonly binding: { readonly TF_Version: string } };
+  /** Of the package and of those that it is made of, by name. */
+  readonly version: Readonly<Record<string, string>>;
   readonly node: {
-    loadSavedModel(folder: string, tags: readonly string[], signature: string): Promise<TfjsSignature>;
+    /** Opens a TensorFlow session; calls with one folder and the same tags share it and its variables. */
+    loadSavedModel(folder: string, tags?: string[], signature?: string): Promise<TfjsModel>;
     getNumOfSavedModels(): number;
   };
+  tensor(values: TfjsArray, shape: number[], dtype?: TfjsDType): TfjsTensor;
+  dispose(tensors: TfjsTensor | readonly TfjsTensor[] | Readonly<Record<string, TfjsTensor>>): void;
+  /** Frees the tensors that `compute` makes, except its result. */
+  tidy<T extends TfjsTensor | TfjsTensor[]>(compute: () => T): T;
+  memory(): { readonly numTensors: number; readonly numBytes: number };
+  backend(): TfjsBackend;
 }
+
+export type TfjsDType = 'float32' | 'int32' | 'bool';
+export type TfjsArray = Float32Array | Int32Array | Uint8Array;
 
 export interface TfjsTensor {
-  dataSync(): Float32Array;
+  readonly shape: number[];
+  readonly dtype: string;
+  data(): Promise<TfjsArray>;
+  dataSync(): TfjsArray;
   dispose(): void;
 }
 
-/** One signature of a saved model; those of one folder share a session. */
-export interface TfjsSignature {
-  predict(inputs: Readonly<Record<string, TfjsTensor>>): Readonly<Record<string, TfjsTensor>>;
+export interface TfjsModel {
+  /** Runs the signature. One output comes alone, several by name. */
+  predict(inputs: Readonly<Record<string, TfjsTensor>>): TfjsTensor | Readonly<Record<string, TfjsTensor>>;
   dispose(): void;
 }
 
-const PACKAGE = '@tensorflow/tfjs-node';
+/** Runs any TensorFlow op by name. */
+export interface TfjsBackend {
+  readonly binding: { readonly TF_Version: string } & Readonly<Record<`TF_${string}`, number | string>>;
+  executeSingleOutput(op: string, attributes: TfjsAttribute[], inputs: TfjsTensor[]): TfjsTensor;
+  executeMultipleOutputs(
+    op: string,
+    attributes: TfjsAttribute[],
+    inputs: TfjsTensor[],
+    numOutputs: number,
+  ): TfjsTensor[];
+}
+
+export interface TfjsAttribute {
+  readonly name: string;
+  /** One of the binding's `TF_ATTR_…`. */
+  readonly type: number | string;
+  readonly value: unknown;
+}
+
+export interface LoadedTensorflow {
+  readonly tf: Tfjs;
+  /** Of the package and of the library under it, for example `tfjs-node 4.22.0, TensorFlow 2.15.1`. */
+  readonly version: string;
+}
+
+/** Where `qpipe engine install tensorflow` puts the package and, if it had to fetch it, the library. */
+export function tensorflowFolder(home: string): string {
+  return path.join(home, 'engines', 'tensorflow');
+}
+
+/** The package's folder inside one where npm installed it. */
+export function addonFolder(installed: string): string {
+  return path.join(installed, 'node_modules', addonPackage);
+}
 
 /**
- * Loads the addon.
- *
- * @returns the package, and the version of TensorFlow's own library
- * @throws UserError code 'engine-missing' saying how to install it
+ * The folder of the package, from wherever npm put it or below `home`; null when there is none that has its native
+ * part. That part is missing after an install whose scripts were not allowed or could not download.
  */
-export function loadTensorflow(): Promise<{ readonly tf: Tfjs; readonly version: string }> {
-  return new Promise((resolve) => {
-    // Read once, while the library is loaded: without it, its banner goes to stderr.
-    process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '3';
-    restoreRemovedFunctions();
-    const tf = requirePackage();
-    resolve({ tf, version: tf.backend().binding.TF_Version });
+export function findAddon(home: string): string | null {
+  return [...ordinaryFolder(), addonFolder(tensorflowFolder(home))].find(hasNativePart) ?? null;
+}
+
+function ordinaryFolder(): string[] {
+  try {
+    return [path.dirname(createRequire(import.meta.url).resolve(`${addonPackage}/package.json`))];
+  } catch {
+    return [];
+  }
+}
+
+function hasNativePart(folder: string): boolean {
+  const builds = path.join(folder, 'lib');
+  return existsSync(builds) && readdirSync(builds).some((name) => existsSync(path.join(builds, name, nativeFile)));
+}
+
+const nativeFile = 'tfjs_binding.node';
+
+/**
+ * @param home the folder that qpipe keeps for all pipelines
+ * @throws UserError `engine-missing` when the package is nowhere, `engine-broken` when it does not load
+ */
+export function loadTensorflow(home: string): Promise<LoadedTensorflow> {
+  return Promise.resolve().then(() => {
+    const folder = findAddon(home);
+    if (folder === null) {
+      throw userError(
+        'engine tensorflow',
+        'engine-missing',
+        `${addonPackage} is not installed, or its install could not make its native part`,
+        'run `qpipe engine install tensorflow`, or use `engine: wasm`, which needs nothing',
+      );
+    }
+    return loadAddon(folder);
   });
 }
 
-function requirePackage(): Tfjs {
-  const require = createRequire(import.meta.url);
-  const home = process.env['QPIPE_HOME'] ?? path.join(os.homedir(), '.cache', 'qpipe');
-  const installed = path.join(home, 'engines/tensorflow/node_modules', PACKAGE);
-  const found = [PACKAGE, installed].find((name) =>
-    name === installed ? existsSync(name) : canResolve(require, name),
-  );
+/**
+ * @param folder of the package
+ * @throws UserError `engine-broken`
+ */
+export function loadAddon(folder: string): LoadedTensorflow {
+  // TensorFlow's C++ side reads it when it is loaded; without it every session begins with a banner on stderr.
+  process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '3';
+  // The package calls what Node 23 removed and Node 22 warns about.
+  Object.assign(nodeUtil, {
+    isArray: Array.isArray,
+    isNullOrUndefined: (value: unknown) => value === null || value === undefined,
+  });
   try {
-    if (found !== undefined) return require(found) as Tfjs; // the package's own exports
+    const tf = createRequire(import.meta.url)(folder) as Tfjs; // the part of its interface that is written down above
+    const { TF_Version: library } = tf.backend().binding;
+    return { tf, version: `tfjs-node ${tf.version['tfjs-node'] ?? '?'}, TensorFlow ${library}` };
   } catch (error) {
-    throw missing(`${PACKAGE} does not load: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  throw missing(`the package ${PACKAGE} is not installed`);
-}
-
-function canResolve(require: NodeJS.Require, name: string): boolean {
-  try {
-    require.resolve(name);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-const missing = (message: string) =>
-  userError('engine tensorflow', 'engine-missing', message, 'install it with `qpipe engine install tensorflow`', 64);
-
-/** Node 23 took away two functions that the package calls. */
-function restoreRemovedFunctions(): void {
-  const removed = { isNullOrUndefined: (value: unknown) => value == null, isArray: Array.isArray };
-  for (const [name, replacement] of Object.entries(removed)) {
-    if (!(name in util)) Object.assign(util, { [name]: replacement });
+    const [reason = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+    throw userError(
+      folder,
+      'engine-broken',
+      `${addonPackage} is there but does not load: ${reason}`,
+      'run `qpipe engine install tensorflow --force`, or remove the folder',
+    );
   }
 }

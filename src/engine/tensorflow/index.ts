@@ -11,7 +11,7 @@ import type { SavedModel } from '../../protobuf/saved-model.ts';
 import { writeSavedModel } from '../../protobuf/saved-model.ts';
 import type { Engine, Session, SessionOptions } from '../engine.ts';
 import { splitInputs } from '../replicas.ts';
-import type { Tfjs, TfjsSignature, TfjsTensor } from './addon.ts';
+import type { Tfjs, TfjsModel, TfjsTensor } from './addon.ts';
 import { loadTensorflow } from './addon.ts';
 import type { Plan } from './plan.ts';
 import { deviceName, initialValues, makePlan, outputKey, savedModel, signatures, tensorInfo } from './plan.ts';
@@ -20,14 +20,15 @@ import { createWriter } from './writer.ts';
 /**
  * Loads the addon and gives the engine.
  *
- * @throws UserError code 'engine-missing'
+ * @param home the folder that qpipe keeps for all pipelines
+ * @throws UserError code 'engine-missing' or 'engine-broken'
  */
-export async function loadTensorflowEngine(): Promise<Engine> {
-  const { tf, version } = await loadTensorflow();
+export async function loadTensorflowEngine(home: string): Promise<Engine> {
+  const { tf } = await loadTensorflow(home);
   return {
     name: 'tensorflow',
     // The kernels are the library's, so its version decides about bits too.
-    version: `1+tensorflow-${version}`,
+    version: `1+tensorflow-${tf.backend().binding.TF_Version}`,
     gpus: () => countGpus(tf),
     open: (graph, options) => Promise.resolve(openSession(tf, graph, options)),
   };
@@ -48,16 +49,12 @@ async function countGpus(tf: Tfjs): Promise<number> {
 }
 
 /** Opens a session; the signatures share it. */
-async function loadSignatures(
-  tf: Tfjs,
-  model: SavedModel,
-  names: readonly string[],
-): Promise<readonly TfjsSignature[]> {
+async function loadSignatures(tf: Tfjs, model: SavedModel, names: readonly string[]): Promise<readonly TfjsModel[]> {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'qpipe-tensorflow-'));
   try {
     await writeFile(path.join(folder, 'saved_model.pb'), writeSavedModel(model));
-    const loaded: TfjsSignature[] = [];
-    for (const name of names) loaded.push(await tf.node.loadSavedModel(folder, model.tags, name));
+    const loaded: TfjsModel[] = [];
+    for (const name of names) loaded.push(await tf.node.loadSavedModel(folder, [...model.tags], name));
     return loaded;
   } finally {
     // The session holds the graph; the folder is not needed again.
@@ -69,9 +66,9 @@ async function loadSignatures(
 interface Prepared {
   readonly plan: Plan;
   readonly split: ReadonlySet<string>;
-  readonly step: TfjsSignature;
-  readonly read: TfjsSignature;
-  readonly initialize: TfjsSignature;
+  readonly step: TfjsModel;
+  readonly read: TfjsModel;
+  readonly initialize: TfjsModel;
 }
 
 function openSession(tf: Tfjs, graph: Graph, { replicas, devices }: SessionOptions): Session {
@@ -95,12 +92,13 @@ function openSession(tf: Tfjs, graph: Graph, { replicas, devices }: SessionOptio
 
   /** Runs a signature and frees everything that crossed over but the copies that are returned. */
   function predict(
-    signature: TfjsSignature,
+    signature: TfjsModel,
     feeds: Readonly<Record<string, TfjsTensor>>,
   ): ReadonlyMap<string, Float32Array> {
     try {
-      const results = signature.predict(feeds);
-      const copies = new Map(Object.entries(results).map(([key, result]) => [key, result.dataSync()]));
+      // Fed by name it answers by name, and all that we ask for is float32.
+      const results = signature.predict(feeds) as Readonly<Record<string, TfjsTensor>>;
+      const copies = new Map(Object.entries(results).map(([key, result]) => [key, result.dataSync() as Float32Array]));
       tf.dispose(results);
       return copies;
     } finally {
@@ -113,7 +111,10 @@ function openSession(tf: Tfjs, graph: Graph, { replicas, devices }: SessionOptio
     const feeds = plan.variables.map(({ name, key, shape, layout }) => {
       const data = present(values.get(name), `variable "${name}"`);
       const ours = tensor('float32', valueOf(graph, name).type.shape, data);
-      return [key, tf.tensor((layout === null ? ours : transposeTensor(ours, layout)).data, shape, 'float32')] as const;
+      return [
+        key,
+        tf.tensor((layout === null ? ours : transposeTensor(ours, layout)).data, [...shape], 'float32'),
+      ] as const;
     });
     predict(initialize, Object.fromEntries(feeds));
   }
@@ -137,7 +138,7 @@ function openSession(tf: Tfjs, graph: Graph, { replicas, devices }: SessionOptio
     if (graph.updates.length > 0) known = null;
     const tensors = ready.plan.inputs.map(({ key, shape }, index) => {
       const data = present(feeds.get(graph.inputs[index]!), `feed of "${graph.inputs[index]!}"`);
-      return [key, tf.tensor(data, shape, 'float32')] as const;
+      return [key, tf.tensor(data, [...shape], 'float32')] as const;
     });
     const packed = present(predict(ready.step, Object.fromEntries(tensors)).get(outputKey), 'the output of a step');
     let end = 0;

@@ -6,7 +6,9 @@ import { internal } from '../../core/assert.ts';
 import { floatTensor, numElements, tensor } from '../../core/tensor.ts';
 import type { Shape } from '../../core/tensor.ts';
 import { intList, writePadding } from '../../ops/bindings.ts';
+import type { BatchNormAttrs } from '../../ops/batch_norm.ts';
 import type { Conv2dAttrs } from '../../ops/conv_2d.ts';
+import { dropThreshold } from '../../ops/dropout.ts';
 import type { FakeQuantAttrs } from '../../ops/fake_quant.ts';
 import { SMALLEST_WEIGHT_RANGE } from '../../ops/fake_quant.ts';
 import type { WindowAttrs } from '../../ops/geometry.ts';
@@ -178,6 +180,64 @@ export const lowerings: Lowerings = {
     },
   },
 
+  fold_filter: {
+    common: [0],
+    write(to, { inputs: [filter, gamma, variance], inputShapes: [shape], attrs, layout }) {
+      const factor = to.float('Mul', [gamma!, inverseSigma(to, variance!, attrs)]);
+      return [to.float('Mul', [filter!, alongAxis(to, factor, shape!, storedAxis(attrs.axis, layout))])];
+    },
+  },
+  fold_filter_grad: {
+    common: [0, 1],
+    write(to, { inputs: [gradient, filter, gamma, variance], inputShapes: [shape], attrs, layout }) {
+      const axis = storedAxis(attrs.axis, layout);
+      const inverse = inverseSigma(to, variance!, attrs);
+      const factor = to.float('Mul', [gamma!, inverse]);
+      const products = reduce(to, 'Sum', to.float('Mul', [gradient!, filter!]), otherAxes(shape!, axis), false);
+      return [to.float('Mul', [gradient!, alongAxis(to, factor, shape!, axis)]), to.float('Mul', [products, inverse])];
+    },
+  },
+  fold_correct: {
+    write(to, { inputs, inputShapes: [shape], attrs }) {
+      const [folded, unfolded, gamma, beta, movingMean, movingVariance, frozen] = inputs;
+      const axes = leadingAxes(shape!);
+      const mean = unlessFrozen(to, frozen, movingMean!, reduce(to, 'Mean', unfolded!, axes, false));
+      const squares = to.float('SquaredDifference', [unfolded!, mean]);
+      const variance = unlessFrozen(to, frozen, movingVariance!, reduce(to, 'Mean', squares, axes, false));
+      const deviation = sigma(to, variance, attrs);
+      const scale = to.float('RealDiv', [sigma(to, movingVariance!, attrs), deviation]);
+      const shift = to.float('Sub', [beta!, to.float('RealDiv', [to.float('Mul', [mean, gamma!]), deviation])]);
+      return [to.float('AddV2', [to.float('Mul', [folded!, scale]), shift]), mean, variance];
+    },
+  },
+  fold_correct_grad: {
+    write(to, { inputs, inputShapes: [shape], attrs }) {
+      const [gradient, folded, unfolded, gamma, mean, variance, movingVariance, frozen] = inputs;
+      const sumAll = (value: string) => reduce(to, 'Sum', value, leadingAxes(shape!), false);
+      const times = (a: string, b: string) => to.float('Mul', [a, b]);
+      const over = (a: string, b: string) => to.float('RealDiv', [a, b]);
+      const [deviation, moving] = [sigma(to, variance!, attrs), sigma(to, movingVariance!, attrs)];
+      const total = sumAll(gradient!);
+      const shares = over(times(total, gamma!), deviation);
+      // Through sigma(batch), then its variance; each of the rows has a share in it.
+      const products = times(sumAll(times(gradient!, folded!)), moving);
+      const slopes = over(
+        to.float('Sub', [times(times(total, mean!), gamma!), products]),
+        times(times(deviation, deviation), deviation),
+      );
+      const perRow = to.scalar(shape!.at(-1)! / numElements(shape!));
+      const slope = unlessFrozen(to, frozen, to.scalar(0), times(slopes, perRow));
+      const meanGradient = unlessFrozen(to, frozen, to.scalar(0), times(shares, perRow));
+      const offset = to.float('AddV2', [meanGradient, times(slope, mean!)]);
+      return [
+        times(gradient!, over(moving, deviation)),
+        to.float('Sub', [times(unfolded!, slope), offset]),
+        to.float('Neg', [over(times(total, mean!), deviation)]),
+        total,
+      ];
+    },
+  },
+
   relu: { write: (to, { inputs }) => [rectified(to, 'Relu', inputs)] },
   relu6: { write: (to, { inputs }) => [rectified(to, 'Relu6', inputs)] },
   relu_grad: {
@@ -330,11 +390,44 @@ export const lowerings: Lowerings = {
     },
   },
 
+  mean_squared_error: {
+    write: (to, { inputs, inputShapes: [shape] }) => [
+      reduce(to, 'Mean', to.float('SquaredDifference', inputs), otherAxes(shape!, -1), false),
+    ],
+  },
+  mean_squared_error_grad: {
+    write(to, { inputs: [gradient, prediction, target], inputShapes: [, shape] }) {
+      const factor = scaled(to, gradient!, 2 / numElements(shape!));
+      return [to.float('Mul', [to.float('Sub', [prediction!, target!]), factor])];
+    },
+  },
+
+  dropout: {
+    write(to, { inputs: [input, key, off], inputShapes: [shape], attrs: { rate, stream } }) {
+      const drop = (value: string): string => {
+        const words = to.float('Unpack', [cast(to, key!, FLOAT, UINT32)], {
+          T: UINT32,
+          num: { kind: 'int', value: 2 },
+          axis: { kind: 'int', value: 0 },
+        });
+        const xor = (a: string, b: string) => to.add('BitwiseXor', [a, b], { T: UINT32 });
+        const first = mixBits(to, xor(word(to, stream), words));
+        const second = mixBits(to, xor(first, `${words}:1`));
+        const [start, end, step] = [0, numElements(shape!), 1].map((bound) => to.int32Scalar(bound));
+        const index = cast(to, to.add('Range', [start!, end!, step!], tidx), INT32, UINT32);
+        const drawn = shiftRight(to, mixBits(to, xor(mixBits(to, xor(index, first)), second)), 8);
+        const keeps = to.add('GreaterEqual', [drawn, word(to, dropThreshold(rate))], { T: UINT32 });
+        const mask = to.reshape(cast(to, keeps, BOOL, FLOAT), shape!);
+        return to.float('Mul', [scaled(to, value, 1 / (1 - rate)), mask]);
+      };
+      return [off === undefined ? drop(input!) : switched(to, differs(to, off, 1), input!, drop)];
+    },
+  },
   fake_quant: {
     common: [0],
     write(to, { inputs: [input, min, max, active], inputShapes: [shape], attrs, layout }) {
       return [
-        gated(to, active, input!, (value) => {
+        quantized(to, active, input!, (value) => {
           if (attrs.axis === null) {
             return to.add('FakeQuantWithMinMaxVars', [value, min!, max!], quantAttributes(attrs));
           }
@@ -349,7 +442,7 @@ export const lowerings: Lowerings = {
     common: [0, 1],
     write(to, { inputs: [gradient, input, min, max, active], inputShapes: [shape], attrs, layout }) {
       return [
-        gated(to, active, gradient!, (value) => {
+        quantized(to, active, gradient!, (value) => {
           if (attrs.axis === null) {
             const operands = [value, input!, min!, max!];
             return to.add('FakeQuantWithMinMaxVarsGradient', operands, quantAttributes(attrs));
@@ -365,7 +458,7 @@ export const lowerings: Lowerings = {
     common: [0],
     write(to, { inputs: [input], inputShapes: [shape], attrs: { axis, symmetric }, layout }) {
       const kept = axis === null ? -1 : storedAxis(axis, layout);
-      const axes = shape!.map((_, index) => index).filter((index) => index !== kept);
+      const axes = otherAxes(shape!, kept);
       const reduced = (op: string, value: string) => reduce(to, op, value, axes, false);
       if (symmetric) {
         const largest = reduced('Max', to.float('Abs', [input!]));
@@ -457,6 +550,7 @@ export const lowerings: Lowerings = {
 
 const FLOAT = { kind: 'type', value: 'float32' } as const;
 const INT32 = { kind: 'type', value: 'int32' } as const;
+const UINT32 = { kind: 'type', value: 'uint32' } as const;
 const BOOL = { kind: 'type', value: 'bool' } as const;
 const tidx: Attributes = { Tidx: INT32 };
 const indexType: Attributes = { Index: INT32 };
@@ -470,7 +564,7 @@ function poolAttributes({ padding, strides, window }: PoolAttrs): Attributes {
   return { ...writePadding(padding), strides: intList([1, ...strides, 1]), ksize: intList([1, ...window, 1]) };
 }
 
-function normAttributes({ epsilon }: { readonly epsilon: number }): Attributes {
+function normAttributes({ epsilon }: BatchNormAttrs): Attributes {
   return { U: FLOAT, epsilon: { kind: 'float', value: epsilon } };
 }
 
@@ -549,7 +643,9 @@ function select(to: Writer, condition: string, yes: string, no: string): string 
   return to.float('SelectV2', [condition, yes, no]);
 }
 
-function cast(to: Writer, value: string, from: typeof BOOL | typeof FLOAT, into: typeof FLOAT | typeof INT32): string {
+type ElementType = typeof BOOL | typeof FLOAT | typeof INT32 | typeof UINT32;
+
+function cast(to: Writer, value: string, from: ElementType, into: ElementType): string {
   return to.add('Cast', [value], { SrcT: from, DstT: into });
 }
 
@@ -628,12 +724,62 @@ function crossEntropy(to: Writer, logits: string, labels: string): string {
   );
 }
 
-/** Runs `body` only where `active` is not 0, else hands the value on: no copy is made, nothing is computed. */
-function gated(to: Writer, active: string | undefined, value: string, body: (value: string) => string): string {
-  if (active === undefined) return body(value);
-  const isActive = to.once(`is active ${active}`, () => to.float('NotEqual', [active, to.scalar(0)]));
-  const branches = to.float('Switch', [value, isActive]);
+/** Runs `body` only where the condition holds, else hands the value on: no copy is made, nothing is computed. */
+function switched(to: Writer, condition: string, value: string, body: (value: string) => string): string {
+  const branches = to.float('Switch', [value, condition]);
   return to.float('Merge', [branches, body(`${branches}:1`)], { N: { kind: 'int', value: 2 } });
+}
+
+/** Whether a scalar is another number. */
+function differs(to: Writer, value: string, number: number): string {
+  return to.once(`${value} is not ${number}`, () => to.float('NotEqual', [value, to.scalar(number)]));
+}
+
+/** Quantizes where `active` is not 0. */
+function quantized(to: Writer, active: string | undefined, value: string, body: (value: string) => string): string {
+  return active === undefined ? body(value) : switched(to, differs(to, active, 0), value, body);
+}
+
+function unlessFrozen(to: Writer, frozen: string | undefined, fixed: string, value: string): string {
+  return frozen === undefined ? value : select(to, differs(to, frozen, 1), value, fixed);
+}
+
+function sigma(to: Writer, variance: string, { epsilon }: BatchNormAttrs): string {
+  return to.once(`sigma ${variance} ${epsilon}`, () =>
+    to.float('Sqrt', [to.float('AddV2', [variance, to.scalar(epsilon)])]),
+  );
+}
+
+function inverseSigma(to: Writer, variance: string, attrs: BatchNormAttrs): string {
+  return to.float('Reciprocal', [sigma(to, variance, attrs)]);
+}
+
+/** A value for each index of an axis, shaped so that it broadcasts along it. */
+function alongAxis(to: Writer, values: string, shape: Shape, axis: number): string {
+  const broadcast = shape.map((size, index) => (index === axis ? size : 1));
+  return axis === shape.length - 1 ? values : to.reshape(values, broadcast);
+}
+
+function otherAxes(shape: Shape, axis: number): readonly number[] {
+  return shape.map((_, index) => index).filter((index) => index !== axis);
+}
+
+/** An unsigned word. */
+function word(to: Writer, value: number): string {
+  return to.once(`word ${value}`, () => cast(to, to.int32Scalar(value | 0), INT32, UINT32));
+}
+
+function shiftRight(to: Writer, value: string, bits: number): string {
+  return to.add('RightShift', [value, word(to, bits)], { T: UINT32 });
+}
+
+/** As `mixBits` of core/random.ts. */
+function mixBits(to: Writer, value: string): string {
+  const xor = (a: string, b: string) => to.add('BitwiseXor', [a, b], { T: UINT32 });
+  const times = (a: string, factor: number) => to.add('Mul', [a, word(to, factor)], { T: UINT32 });
+  const once = times(xor(value, shiftRight(to, value, 16)), 0x85ebca6b);
+  const twice = times(xor(once, shiftRight(to, once, 13)), 0xc2b2ae35);
+  return xor(twice, shiftRight(to, twice, 16));
 }
 
 /** Where our axis is in the stored tensor. */

@@ -4,6 +4,7 @@ import type { Shape } from '../../core/tensor.ts';
 import { numElements, sameShape } from '../../core/tensor.ts';
 import { concatenationCopies } from '../../ops/concatenation.ts';
 import type { Conv2dAttrs } from '../../ops/conv_2d.ts';
+import { dropThreshold } from '../../ops/dropout.ts';
 import { SMALLEST_WEIGHT_RANGE } from '../../ops/fake_quant.ts';
 import { slidingWindow } from '../../ops/geometry.ts';
 import { paddingCopy } from '../../ops/pad.ts';
@@ -20,7 +21,7 @@ import { convolutionAttrs } from '../../ops/transpose_conv.ts';
 import type { FloatOp } from '../engine.ts';
 import { lowerConvolution, lowerFilterGradient, lowerInputGradient, lowerProduct } from './convolution.ts';
 import * as code from './opcodes.ts';
-import type { KernelNode, Operand, Phase, Region, WasmKernel } from './program.ts';
+import type { Instruction, KernelNode, Operand, Phase, Region, WasmKernel } from './program.ts';
 import { float32Bits } from './program.ts';
 
 type Kernels = { readonly [K in FloatOp]: WasmKernel<K> };
@@ -154,6 +155,71 @@ export const kernels: Kernels = {
             ],
             scratchBytes: 12 * channels,
           },
+        ],
+      ];
+    },
+  },
+
+  fold_filter: {
+    lower({ inputs, outputs: [output], attrs, temporary }) {
+      const [filter, gamma, variance] = inputs as readonly [Operand, Operand, Operand];
+      const factors = temporary(gamma.count * 4);
+      return [
+        [foldFactors(gamma, variance, factors, attrs.epsilon)],
+        [scaleChannels(filter.region, factors, output!, attrs.axis)],
+      ];
+    },
+  },
+  fold_filter_grad: {
+    lower({ inputs, outputs, attrs: { axis, epsilon }, temporary }) {
+      const [gradient, filter, gamma, variance] = inputs as readonly [Operand, Operand, Operand, Operand];
+      const [filterGradient, gammaGradient] = outputs as readonly [Operand, Operand];
+      const factors = temporary(gamma.count * 4);
+      const words = [...channelWords(filter.shape, axis), float32Bits(epsilon)];
+      const sums = [gradient.region, filter.region, variance.region, gammaGradient.region];
+      return [
+        [foldFactors(gamma, variance, factors, epsilon), { code: code.FOLD_GAMMA_GRAD, args: [...sums, ...words] }],
+        [scaleChannels(gradient.region, factors, filterGradient, axis)],
+      ];
+    },
+  },
+  fold_correct: {
+    lower({ inputs, outputs, attrs, temporary }) {
+      const [folded, unfolded, gamma, beta, movingMean, movingVariance, frozen = 0] = regions(inputs);
+      const [output, mean, variance] = regions(outputs) as [Region, Region, Region];
+      const channels = inputs[2]!.count;
+      const rows = inputs[0]!.count / channels;
+      const slices = slicesOf(rows);
+      const partial = temporary(slices * 2 * channels * 8);
+      const [scales, shifts] = [temporary(channels * 4), temporary(channels * 4)];
+      const given = [gamma!, beta!, movingMean!, movingVariance!, frozen, mean, variance];
+      const args = [...given, scales, shifts, channels, float32Bits(attrs.epsilon)];
+      return [
+        [{ code: code.NORM_SUMS, args: [unfolded!, partial, rows, channels, slices] }],
+        [{ code: code.NORM_STATISTICS, args: [partial, mean, variance, rows, channels, slices] }],
+        [{ code: code.FOLD_CORRECT_TABLES, args }],
+        [{ code: code.AFFINE_ROWS, args: [folded!, scales, shifts, output, rows, channels] }],
+      ];
+    },
+  },
+  fold_correct_grad: {
+    lower({ inputs, outputs, attrs, temporary }) {
+      const [gradient, folded, unfolded, gamma, mean, variance, movingVariance, frozen = 0] = regions(inputs);
+      const [foldedGradient, unfoldedGradient, gammaGradient, betaGradient] = regions(outputs);
+      const channels = inputs[3]!.count;
+      const rows = inputs[0]!.count / channels;
+      const slices = slicesOf(rows);
+      const partial = temporary(slices * 2 * channels * 8);
+      const [zero, scales, slopes, offsets] = Array.from({ length: 4 }, () => temporary(channels * 4));
+      const given = [partial, gamma!, mean!, variance!, movingVariance!, frozen, gammaGradient!, betaGradient!];
+      const words = [channels, rows, slices, float32Bits(attrs.epsilon)];
+      return [
+        [{ code: code.FILL, args: [zero!, channels, float32Bits(0)] }],
+        [{ code: code.NORM_GRAD_SUMS, args: [gradient!, folded!, zero!, partial, rows, channels, slices] }],
+        [{ code: code.FOLD_CORRECT_GRAD_TABLES, args: [...given, scales!, slopes!, offsets!, ...words] }],
+        [
+          { code: code.AFFINE_ROWS, args: [gradient!, scales!, 0, foldedGradient!, rows, channels] },
+          { code: code.AFFINE_ROWS, args: [unfolded!, slopes!, offsets!, unfoldedGradient!, rows, channels] },
         ],
       ];
     },
@@ -315,6 +381,32 @@ export const kernels: Kernels = {
     ],
   },
 
+  dropout: {
+    elementwise: [0],
+    lower({ inputs: [input, key, off], outputs: [output], attrs: { rate, stream } }) {
+      const operands = [input!.region, key!.region, off?.region ?? 0, output!.region, output!.count];
+      const args = [...operands, stream | 0, dropThreshold(rate), float32Bits(1 / (1 - rate))];
+      return [[{ code: code.DROPOUT, args }]];
+    },
+  },
+  mean_squared_error: {
+    lower({ inputs: [prediction, target], outputs: [loss], temporary }) {
+      const { count } = prediction!;
+      const partial = temporary(code.SLICES * 8);
+      const slices = [prediction!.region, target!.region, partial, count, code.SLICES];
+      return [
+        [{ code: code.SQUARED_ERROR_SLICES, args: slices }],
+        [{ code: code.SQUARED_ERROR_MEAN, args: [partial, loss!.region, count, code.SLICES] }],
+      ];
+    },
+  },
+  mean_squared_error_grad: {
+    elementwise: [1, 2],
+    lower: ({ inputs, outputs }) => [
+      [{ code: code.SQUARED_ERROR_GRAD, args: [...regions([...inputs, ...outputs]), outputs[0]!.count] }],
+    ],
+  },
+
   fake_quant: {
     elementwise: [0],
     lower: ({ inputs, outputs, attrs }) => [[fakeQuant(inputs[0]!, inputs.slice(1), outputs[0]!.region, attrs, null)]],
@@ -420,6 +512,21 @@ function regions(operands: readonly Operand[]): Region[] {
 /** Rows of a batch are summed in this many slices; fewer rows than slices make one slice each. */
 function slicesOf(rows: number): number {
   return Math.min(code.SLICES, rows);
+}
+
+function foldFactors(gamma: Operand, variance: Operand, factors: Region, epsilon: number): Instruction {
+  const args = [gamma.region, variance.region, factors, gamma.count, float32Bits(epsilon)];
+  return { code: code.FOLD_FACTORS, args };
+}
+
+function scaleChannels(values: Region, factors: Region, output: Operand, axis: number): Instruction {
+  const args = [values, factors, output.region, ...channelWords(output.shape, axis)];
+  return { code: code.SCALE_CHANNELS, args };
+}
+
+/** A shape as [outer, channels, inner]. */
+function channelWords(shape: Shape, axis: number): readonly number[] {
+  return [numElements(shape.slice(0, axis)), shape[axis]!, numElements(shape.slice(axis + 1))];
 }
 
 function normApply(operands: readonly Region[], x: Operand, channels: number, epsilon: number) {

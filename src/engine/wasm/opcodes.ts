@@ -43,6 +43,12 @@ export const NORM_APPLY = 52;
 export const NORM_GRAD_SUMS = 53;
 export const NORM_GRAD_STATISTICS = 54;
 export const NORM_GRAD_APPLY = 55;
+export const FOLD_FACTORS = 56;
+export const SCALE_CHANNELS = 57;
+export const FOLD_GAMMA_GRAD = 58;
+export const FOLD_CORRECT_TABLES = 59;
+export const FOLD_CORRECT_GRAD_TABLES = 61;
+export const AFFINE_ROWS = 64;
 
 export const FAKE_QUANT = 60;
 export const OBSERVE_RANGE = 62;
@@ -51,12 +57,16 @@ export const OBSERVE_SLICES = 63;
 export const FUNCTION_GRAD = 65;
 export const L2_NORMALIZE = 66;
 export const L2_NORMALIZE_GRAD = 67;
+export const DROPOUT = 68;
 
 export const SOFTMAX = 70;
 export const CROSS_ENTROPY_ROWS = 71;
 export const CROSS_ENTROPY_SUM = 72;
 export const CROSS_ENTROPY_GRAD = 73;
 export const TOP_1_COUNT = 74;
+export const SQUARED_ERROR_SLICES = 75;
+export const SQUARED_ERROR_MEAN = 76;
+export const SQUARED_ERROR_GRAD = 77;
 
 export const INCREMENT = 80;
 export const REACHED = 81;

@@ -6,8 +6,11 @@ type TrainingOp =
   | `${string}_grad${string}`
   | `${string}_update`
   | `batch_norm${string}`
+  | `fold_${string}`
   | `softmax_cross_entropy${string}`
+  | 'mean_squared_error'
   | 'mat_mul'
+  | 'dropout'
   | 'fake_quant'
   | 'observe_range'
   | 'top_1_count'

@@ -56,7 +56,7 @@ export function normSums(args: usize, part: i32, parts: i32): void {
 }
 
 /** The sum of one of the two rows over the slices, in order. */
-function total(partial: usize, which: i32, channel: i32, channels: i32, slices: i32): f64 {
+export function total(partial: usize, which: i32, channel: i32, channels: i32, slices: i32): f64 {
   let sum: f64 = 0;
   for (let slice = 0; slice < slices; slice++) {
     sum += load<f64>(partialRow(partial, slice, which, channels) + ((<usize>channel) << 3));

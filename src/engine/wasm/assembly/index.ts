@@ -5,10 +5,21 @@ import { barrier } from './barrier';
 import { normApply, normGradApply, normGradStatistics, normGradSums, normStatistics, normSums } from './batch-norm';
 import { combineFilterGradient, convolve, filterGradient } from './convolution';
 import { depthwise, depthwiseGradFilter, depthwiseGradInput } from './depthwise';
+import { dropout } from './dropout';
 import { add, copy, expand, relu, reluGrad } from './elementwise';
+import { affineRows, foldCorrectGradTables, foldCorrectTables, foldFactors, foldGammaGrad, scaleChannels } from './folding';
 import { applyFunction, applyFunctionGrad, l2Normalize, l2NormalizeGrad, multiply, subtract } from './functions';
 import { packPanels } from './gemm';
-import { crossEntropyGrad, crossEntropyRows, crossEntropySum, softmax, top1Count } from './loss';
+import {
+  crossEntropyGrad,
+  crossEntropyRows,
+  crossEntropySum,
+  softmax,
+  squaredErrorGrad,
+  squaredErrorMean,
+  squaredErrorSlices,
+  top1Count,
+} from './loss';
 import { copyStrided, fill } from './move';
 import { adamUpdate, crossReplica, increment, momentumUpdate, movingAverage, reached, zeroDebias } from './optimizer';
 import { averagePool, averagePoolGrad, maxPool, maxPoolGrad } from './pool';
@@ -147,6 +158,27 @@ export function run(
       case code.NORM_GRAD_APPLY:
         normGradApply(args, part, parts, scratch);
         break;
+      case code.FOLD_FACTORS:
+        foldFactors(args, part, parts);
+        break;
+      case code.SCALE_CHANNELS:
+        scaleChannels(args, part, parts);
+        break;
+      case code.FOLD_GAMMA_GRAD:
+        foldGammaGrad(args, part, parts);
+        break;
+      case code.FOLD_CORRECT_TABLES:
+        foldCorrectTables(args, part, parts);
+        break;
+      case code.FOLD_CORRECT_GRAD_TABLES:
+        foldCorrectGradTables(args, part, parts);
+        break;
+      case code.AFFINE_ROWS:
+        affineRows(args, part, parts);
+        break;
+      case code.DROPOUT:
+        dropout(args, part, parts);
+        break;
       case code.FAKE_QUANT:
         fakeQuant(args, part, parts, scratch);
         break;
@@ -170,6 +202,15 @@ export function run(
         break;
       case code.TOP_1_COUNT:
         top1Count(args, part);
+        break;
+      case code.SQUARED_ERROR_SLICES:
+        squaredErrorSlices(args, part, parts);
+        break;
+      case code.SQUARED_ERROR_MEAN:
+        squaredErrorMean(args, part);
+        break;
+      case code.SQUARED_ERROR_GRAD:
+        squaredErrorGrad(args, part, parts);
         break;
       case code.INCREMENT:
         increment(args, part);

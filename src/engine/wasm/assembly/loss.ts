@@ -1,5 +1,5 @@
-/** Softmax and cross entropy. `exp` and `log` are those of core/math.ts, operation for operation. */
-import { cut, floats, integer, pointer, real } from './arguments';
+/** Softmax and the losses. `exp` and `log` are those of core/math.ts, operation for operation. */
+import { cut, cutLines, floats, integer, pointer, real } from './arguments';
 
 const LN2_HIGH: f64 = 0.693147180369123816490;
 const LN2_LOW: f64 = 1.90821492927058770002e-10;
@@ -123,4 +123,45 @@ export function top1Count(args: usize, part: i32): void {
     if (<f32>best == load<f32>(labels + floats(row))) correct++;
   }
   store<f32>(pointer(args, 2), <f32>correct);
+}
+
+/** The squared differences of each slice, added in float64. Arguments: prediction, target, partial [slices], count, slices. */
+export function squaredErrorSlices(args: usize, part: i32, parts: i32): void {
+  const prediction = pointer(args, 0), target = pointer(args, 1), partial = pointer(args, 2);
+  const count = integer(args, 3), slices = integer(args, 4);
+  const last = cut(slices, part + 1, parts);
+  for (let slice = cut(slices, part, parts); slice < last; slice++) {
+    const end = cutLines(count, slice + 1, slices);
+    let total: f64 = 0;
+    for (let index = cutLines(count, slice, slices); index < end; index++) {
+      const at = floats(index);
+      const difference = <f64>load<f32>(prediction + at) - <f64>load<f32>(target + at);
+      total += difference * difference;
+    }
+    store<f64>(partial + ((<usize>slice) << 3), total);
+  }
+}
+
+/** The slices in order. Arguments: partial [slices], mean, count, slices. */
+export function squaredErrorMean(args: usize, part: i32): void {
+  if (part != 0) return;
+  const partial = pointer(args, 0), count = integer(args, 2), slices = integer(args, 3);
+  let total: f64 = 0;
+  for (let slice = 0; slice < slices; slice++) total += load<f64>(partial + ((<usize>slice) << 3));
+  store<f32>(pointer(args, 1), <f32>(total / <f64>count));
+}
+
+/** Arguments: loss gradient (scalar), prediction, target, result, count. */
+export function squaredErrorGrad(args: usize, part: i32, parts: i32): void {
+  const prediction = pointer(args, 1), target = pointer(args, 2), result = pointer(args, 3);
+  const count = integer(args, 4);
+  const factor = <f32>((2 * <f64>load<f32>(pointer(args, 0))) / <f64>count);
+  const factors = f32x4.splat(factor);
+  let at = floats(cutLines(count, part, parts));
+  const end = floats(cutLines(count, part + 1, parts));
+  for (; at + 16 <= end; at += 16) {
+    const difference = f32x4.sub(v128.load(prediction + at), v128.load(target + at));
+    v128.store(result + at, f32x4.mul(factors, difference));
+  }
+  for (; at < end; at += 4) store<f32>(result + at, factor * (load<f32>(prediction + at) - load<f32>(target + at)));
 }

@@ -10,7 +10,7 @@ import { verify } from '../../src/graph/verify.ts';
 import { prepareInterpreter } from '../../src/interpreter/interpreter.ts';
 import type { ValueRef } from '../../src/ops/define.ts';
 import { float32 } from '../../src/ops/define.ts';
-import { lowerToInt8 } from '../../src/passes/lower-to-int8.ts';
+import { lowerToIntegers } from '../../src/passes/lower-to-integers.ts';
 
 type Range = readonly [min: number, max: number];
 
@@ -53,7 +53,7 @@ function dense({ rows, maxima, bias, input: inputRange = [0, 6], output = [-1, 1
   return verify(builder.finish([quantized(builder, y!, output)]));
 }
 
-const lower = (graph: Graph): Graph => verify(lowerToInt8(graph, 'frozen.pb').graph);
+const lower = (graph: Graph): Graph => verify(lowerToIntegers(graph, 'int8', 'frozen.pb').graph);
 const codesOf = (graph: Graph, name: string): number[] => {
   const { source } = valueOf(graph, name);
   return source.kind === 'constant' ? Array.from(source.data.data, Number) : [];
@@ -65,7 +65,7 @@ const scalesOf = (graph: Graph, name: string): number[] => {
 /** With weights of a power of two per code: 127 / 64 is code 127. */
 const plain: Dense = { rows: [[127 / 64, 0]], maxima: [127 / 64] };
 
-describe('lower-to-int8', () => {
+describe('lower-to-integers', () => {
   // Golden G1, zero points less 128.
   it.each([
     [[0, 6], 0.0235294122248888, -128],
@@ -137,7 +137,11 @@ describe('lower-to-int8', () => {
       [1, 1],
       [0, 0],
     ];
-    const { graph, adjustments } = lowerToInt8(dense({ rows, maxima: [1, 5e-7], bias: [0.37, 0.37] }), 'frozen.pb');
+    const { graph, adjustments } = lowerToIntegers(
+      dense({ rows, maxima: [1, 5e-7], bias: [0.37, 0.37] }),
+      'int8',
+      'frozen.pb',
+    );
     // 0.37 / ((2^31 - 2^24) * 0.0235294122) = 7.3803e-9, above the 1e-6 / 254 = 3.94e-9 of its range.
     const [, scale = 0] = scalesOf(graph, 'filter');
     expect(scale).toBeGreaterThan(7.38e-9);
@@ -155,14 +159,14 @@ describe('lower-to-int8', () => {
       [1, 1],
       [0, 0],
     ];
-    const { graph, adjustments } = lowerToInt8(dense({ rows, maxima: [1, 0], bias: [0, 0] }), 'frozen.pb');
+    const { graph, adjustments } = lowerToIntegers(dense({ rows, maxima: [1, 0], bias: [0, 0] }), 'int8', 'frozen.pb');
     expect(codesOf(verify(graph), 'filter')).toEqual([127, 127, 0, 0]);
     expect(scalesOf(graph, 'filter')[1]).toBeGreaterThanOrEqual(Math.fround(1e-9));
     expect(adjustments).toHaveLength(1);
   });
 
   it('leaves healthy channels alone', () => {
-    expect(lowerToInt8(dense({ ...plain, bias: [0.37] }), 'frozen.pb').adjustments).toEqual([]);
+    expect(lowerToIntegers(dense({ ...plain, bias: [0.37] }), 'int8', 'frozen.pb').adjustments).toEqual([]);
   });
 });
 
@@ -299,7 +303,7 @@ describe('fusing activations', () => {
 describe('what cannot be lowered', () => {
   function failure(graph: Graph): UserError {
     try {
-      lowerToInt8(graph, 'frozen.pb');
+      lowerToIntegers(graph, 'int8', 'frozen.pb');
     } catch (error) {
       if (error instanceof UserError) return error;
       throw error;
@@ -344,7 +348,7 @@ describe('what cannot be lowered', () => {
         source: { kind: 'constant', data: floatTensor([1], [-1]) },
       }),
     };
-    expect(failure(shifted).message).toContain('asymmetric-weights');
+    expect(failure(shifted).message).toContain('other-scheme');
   });
 
   it('is a quantizer of another width than 8 bits', () => {

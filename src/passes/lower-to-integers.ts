@@ -1,5 +1,5 @@
 import { internal } from '../core/assert.ts';
-import type { NudgedRange, QuantParams } from '../core/affine.ts';
+import type { FakeQuantForm, NudgedRange, QuantParams } from '../core/affine.ts';
 import { fakeQuantCode, nudgeRange, roundHalfAway } from '../core/affine.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { UserError } from '../core/diagnostic.ts';
@@ -11,6 +11,8 @@ import type { Graph, Node } from '../graph/graph.ts';
 import { consumers, producers, valueOf } from '../graph/graph.ts';
 import type { FusedActivation, QuantRule, ValueRef } from '../ops/define.ts';
 import { ops } from '../ops/index.ts';
+import type { Scheme } from './scheme.ts';
+import { schemes } from './scheme.ts';
 
 type PerTensor = Extract<QuantParams, { kind: 'per_tensor' }>;
 
@@ -28,18 +30,19 @@ export interface LoweredGraph {
  *
  * @param graph level eval, all parameters constant, batch norm folded
  * @param path of the file the graph was read from, for diagnostics
- * @throws UserError naming every value without parameters, its producer and the rule that should have covered it
+ * @throws UserError naming every value without parameters, its producer and the rule that should have covered it, and
+ * weights that were trained for the other scheme
  */
-export function lowerToInt8(graph: Graph, path: string): LoweredGraph {
-  const parameters = activationParameters(graph, path);
+export function lowerToIntegers(graph: Graph, scheme: Scheme, path: string): LoweredGraph {
+  const parameters = activationParameters(graph, scheme, path);
   const fused = fuseActivations(graph);
   const builder = buildGraph(graph.name, 'int8');
   const adjustments: string[] = [];
-  const context: Lowering = { graph, path, builder, parameters, fused, adjustments, makers: producers(graph) };
+  const context: Lowering = { graph, scheme, path, builder, parameters, fused, adjustments, makers: producers(graph) };
 
   for (const name of graph.inputs) {
     const { type } = valueOf(graph, name);
-    builder.input(name, { dtype: 'int8', shape: type.shape }, present(parameters.of, name));
+    builder.input(name, { dtype: scheme, shape: type.shape }, present(parameters.of, name));
   }
   for (const node of graph.nodes) lowerNode(context, node);
   const outputs = graph.outputs.map((output) => builder.ref(resolve(context, output)));
@@ -48,6 +51,7 @@ export function lowerToInt8(graph: Graph, path: string): LoweredGraph {
 
 interface Lowering {
   readonly graph: Graph;
+  readonly scheme: Scheme;
   readonly path: string;
   readonly builder: GraphBuilder;
   readonly parameters: ActivationParameters;
@@ -78,15 +82,16 @@ function isConstant(graph: Graph, name: string): boolean {
 }
 
 /** Scale and zero point of every activation value, and a diagnostic for each that has none. */
-function activationParameters(graph: Graph, path: string): ActivationParameters {
+function activationParameters(graph: Graph, scheme: Scheme, path: string): ActivationParameters {
   const of = new Map<string, PerTensor>();
   const behind = new Map<string, string>();
   const makers = producers(graph);
+  const { offset } = schemes[scheme];
   requireEightBits(graph, path);
   for (const node of graph.nodes) {
     const [input = ''] = node.inputs;
     if (node.op !== 'fake_quant' || isConstant(graph, input)) continue;
-    const quant = int8Parameters(rangeOf(graph, node), node.name);
+    const quant = parametersOf(rangeOf(graph, node), offset, node.name);
     const known = of.get(input);
     if (known !== undefined && (known.scale !== quant.scale || known.zeroPoint !== quant.zeroPoint)) {
       internal(`"${input}" has two fake quantizers with different ranges, the second is "${node.name}"`);
@@ -113,7 +118,7 @@ function activationParameters(graph: Graph, path: string): ActivationParameters 
       if (shared !== undefined) for (const each of node.outputs) of.set(each, shared);
     }
     if (rule.kind === 'fixed_output' && !of.has(output)) {
-      of.set(output, { kind: 'per_tensor', scale: rule.scale, zeroPoint: rule.zeroPoint });
+      of.set(output, { kind: 'per_tensor', scale: rule.scale, zeroPoint: rule.zeroPoint + 128 - offset });
     }
     if (!of.has(output) && !fused.into.has(node.name)) missing.push(missingRange(path, node, makers, rule));
   }
@@ -185,12 +190,12 @@ function floatConstant(graph: Graph, name: string, node: Node): FloatTensor {
   return expectDType(source.data, 'float32');
 }
 
-function int8Parameters(ranges: readonly NudgedRange[], name: string): PerTensor {
+function parametersOf(ranges: readonly NudgedRange[], offset: number, name: string): PerTensor {
   const [range, ...others] = ranges;
   if (range === undefined || others.length > 0)
     return internal(`fake_quant "${name}" covers an activation per channel`);
   // An empty range means that the value is always zero; any scale says so.
-  return { kind: 'per_tensor', scale: range.scale === 0 ? 1 : range.scale, zeroPoint: range.zeroPoint - 128 };
+  return { kind: 'per_tensor', scale: range.scale === 0 ? 1 : range.scale, zeroPoint: range.zeroPoint - offset };
 }
 
 /**
@@ -260,13 +265,13 @@ function lowerNode(context: Lowering, node: Node): void {
 
 /** The operands at the scale of the output; one that has another is rescaled first. */
 function sameScaleOperands(context: Lowering, node: Node, quant: PerTensor): readonly ValueRef[] {
-  const { builder, parameters } = context;
+  const { builder, parameters, scheme } = context;
   return node.inputs.map((input, index) => {
     const own = present(parameters.of, input);
     const operand = builder.ref(resolve(context, input));
     if (own.scale === quant.scale && own.zeroPoint === quant.zeroPoint) return operand;
     const name = node.inputs.length === 1 ? `${node.name}/rescaled` : `${node.name}/rescaled_${index}`;
-    const [rescaled] = builder.node('quantize', name, [operand], { dtype: 'int8' }, quant);
+    const [rescaled] = builder.node('quantize', name, [operand], { dtype: scheme }, quant);
     return rescaled ?? internal(`${name} has no output`);
   });
 }
@@ -295,9 +300,8 @@ function padInput(
 }
 
 function affineOperands(context: Lowering, node: Node, rule: Extract<QuantRule, { kind: 'affine' }>) {
-  const { graph, path, builder, parameters, makers, adjustments } = context;
+  const { graph, path, builder, parameters, makers } = context;
   const [input = '', filterName = '', biasName] = node.inputs;
-  const inputScale = present(parameters.of, input).scale;
   const quantizer = makers.get(filterName);
   if (quantizer?.op !== 'fake_quant') {
     throw new UserError([
@@ -309,59 +313,125 @@ function affineOperands(context: Lowering, node: Node, rule: Extract<QuantRule, 
       },
     ]);
   }
-  const source = floatConstant(graph, quantizer.inputs[0] ?? '', node);
-  const ranges = rangeOf(graph, quantizer);
+  const weights: Weights = {
+    node,
+    filter: floatConstant(graph, quantizer.inputs[0] ?? '', node),
+    ranges: rangeOf(graph, quantizer),
+    form: quantizer.attrs.axis === null ? 'per_tensor' : 'per_channel',
+    bias: biasName === undefined ? null : floatConstant(graph, biasName, node),
+    inputScale: present(parameters.of, input).scale,
+    channelAxis: rule.channelAxis,
+  };
+  const { filter, bias } =
+    context.scheme === 'int8' ? symmetricWeights(context, weights) : lopsidedWeights(context, weights);
+  return [
+    builder.ref(resolve(context, input)),
+    builder.constant(quantizer.inputs[0] ?? filterName, filter.codes, filter.quant),
+    builder.constant(biasName ?? `${node.name}/bias`, bias.codes, bias.quant),
+  ];
+}
+
+/** What an affine op multiplies by, before it becomes integers. */
+interface Weights {
+  readonly node: Node;
+  readonly filter: FloatTensor;
+  /** One, or one for each output channel. */
+  readonly ranges: readonly NudgedRange[];
+  readonly form: FakeQuantForm;
+  readonly bias: FloatTensor | null;
+  readonly inputScale: number;
+  readonly channelAxis: number;
+}
+
+interface Quantized {
+  readonly codes: Tensor;
+  readonly quant: QuantParams;
+}
+
+interface QuantizedWeights {
+  readonly filter: Quantized;
+  readonly bias: Quantized;
+}
+
+/** int8: codes -127 .. 127 with a scale for each output channel and zero point 0. */
+function symmetricWeights(context: Lowering, weights: Weights): QuantizedWeights {
+  const { node, filter, ranges, form, bias, inputScale, channelAxis } = weights;
   // A range of no width (a batch norm with gamma 0) has no zero point worth the name: all its codes are 0.
   const asymmetric = ranges.find((range) => range.scale !== 0 && range.zeroPoint !== 128);
   if (asymmetric !== undefined) {
-    throw new UserError([
-      {
-        code: 'asymmetric-weights',
-        place: { file: path },
-        message:
-          `the weights "${filterName}" of ${node.op} "${node.name}" have zero point ${asymmetric.zeroPoint - 128}; ` +
-          'int8 kernels expect 0',
-        hint: 'train with symmetric, narrow-range weight quantizers, as a `qat` stage does',
-      },
-    ]);
+    throw otherScheme(context, node, `have zero point ${asymmetric.zeroPoint - 128}; int8 kernels expect 0`, 'int8');
   }
-  const bias = biasName === undefined ? null : floatConstant(graph, biasName, node);
-  const form = quantizer.attrs.axis === null ? 'per_tensor' : 'per_channel';
-  const channels = source.shape[rule.channelAxis] ?? internal(`"${filterName}" has no axis ${rule.channelAxis}`);
+  const channels = filter.shape[channelAxis] ?? internal(`the filter of "${node.name}" has no axis ${channelAxis}`);
   const scales = Float32Array.from({ length: channels }, (_, channel) => {
-    const range = ranges[channel % ranges.length]!;
-    const least = smallestScale(bias === null ? 0 : bias.data[channel]!, inputScale);
-    if (range.scale >= least) return range.scale;
-    adjustments.push(
-      `${node.name}: channel ${channel} has weights so small (scale ${range.scale}) that its bias would not fit int32; ` +
-        `scale raised to ${least}`,
-    );
-    return least;
+    const { scale } = ranges[channel % ranges.length]!;
+    return enlarged(context, node, `channel ${channel}`, scale, smallestScale(bias?.data[channel] ?? 0, inputScale));
   });
-  const codes = new Int8Array(source.data.length);
-  const inner = numElements(source.shape.slice(rule.channelAxis + 1));
+  const codes = new Int8Array(filter.data.length);
+  const inner = numElements(filter.shape.slice(channelAxis + 1));
   for (let at = 0; at < codes.length; at++) {
     const channel = Math.floor(at / inner) % channels;
     const range = ranges[channel % ranges.length]!;
     codes[at] =
       scales[channel] === range.scale
-        ? fakeQuantCode(source.data[at]!, range, form)
-        : roundHalfAway(source.data[at]! / scales[channel]!);
+        ? fakeQuantCode(filter.data[at]!, range, form)
+        : roundHalfAway(filter.data[at]! / scales[channel]!);
   }
-  const filter = builder.constant(quantizer.inputs[0] ?? filterName, tensor('int8', source.shape, codes), {
-    kind: 'per_channel',
-    scales,
-    axis: rule.channelAxis,
-  });
-  return [
-    builder.ref(resolve(context, input)),
-    filter,
-    builder.constant(biasName ?? `${node.name}/bias`, quantizeBias(bias, scales, inputScale), {
-      kind: 'per_channel',
-      scales: scales.map((scale) => inputScale * scale),
-      axis: 0,
-    }),
-  ];
+  return {
+    filter: {
+      codes: tensor('int8', filter.shape, codes),
+      quant: { kind: 'per_channel', scales, axis: channelAxis },
+    },
+    bias: {
+      codes: quantizeBias(bias, scales, inputScale),
+      quant: { kind: 'per_channel', scales: scales.map((scale) => inputScale * scale), axis: 0 },
+    },
+  };
+}
+
+/** uint8: codes 1 .. 255 with one scale and zero point, as tf.contrib.quantize trains them. */
+function lopsidedWeights(context: Lowering, weights: Weights): QuantizedWeights {
+  const { node, filter, ranges, form, bias, inputScale, channelAxis } = weights;
+  const [range] = ranges;
+  if (range === undefined || form !== 'per_tensor') {
+    throw otherScheme(context, node, 'have a range for each output channel; uint8 kernels expect one', 'uint8');
+  }
+  const channels = filter.shape[channelAxis] ?? internal(`the filter of "${node.name}" has no axis ${channelAxis}`);
+  const largestBias = bias === null ? 0 : Math.max(...bias.data.map(Math.abs));
+  const scale = enlarged(context, node, 'the filter', range.scale, smallestScale(largestBias, inputScale));
+  const code = (x: number): number =>
+    scale === range.scale ? fakeQuantCode(x, range, form) + range.zeroPoint : roundHalfAway(x / scale) + 128;
+  const zeroPoint = scale === range.scale ? range.zeroPoint : 128;
+  return {
+    filter: {
+      codes: tensor('uint8', filter.shape, Uint8Array.from(filter.data, code)),
+      quant: { kind: 'per_tensor', scale, zeroPoint },
+    },
+    bias: {
+      codes: quantizeBias(bias, new Float32Array(channels).fill(scale), inputScale),
+      quant: { kind: 'per_tensor', scale: Math.fround(inputScale * scale), zeroPoint: 0 },
+    },
+  };
+}
+
+function otherScheme({ path }: Lowering, node: Node, problem: string, scheme: Scheme): UserError {
+  return new UserError([
+    {
+      code: 'other-scheme',
+      place: { file: path },
+      message: `the weights of ${node.op} "${node.name}" ${problem}`,
+      hint: `train with \`scheme: ${scheme}\` in the \`qat\` stage`,
+    },
+  ]);
+}
+
+/** A scale that is at least `least`; what had to be raised is noted. */
+function enlarged({ adjustments }: Lowering, node: Node, what: string, scale: number, least: number): number {
+  if (scale >= least) return scale;
+  adjustments.push(
+    `${node.name}: ${what} has weights so small (scale ${scale}) that its bias would not fit int32; ` +
+      `scale raised to ${least}`,
+  );
+  return least;
 }
 
 /** The accumulator's headroom: |bias| stays below 2^31 - 2^24, so that 2^24 is left for the products. */

@@ -1,0 +1,41 @@
+import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { execa } from 'execa';
+
+/** The path of a program that `PATH` finds, or null. A name with a slash is a path already. */
+export function findProgram(name: string, env: NodeJS.ProcessEnv = process.env): string | null {
+  const folders = name.includes('/') ? [''] : (env['PATH'] ?? '').split(path.delimiter).filter((entry) => entry !== '');
+  return folders.map((folder) => path.join(folder, name)).find(isExecutable) ?? null;
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return statSync(file).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/** What `findPython` tries, in this order, before the versions that pyenv keeps. */
+export const pythonNames = ['python3.11', 'python3.10', 'python3.9', 'python3'] as const;
+
+/**
+ * The first Python for which a program ends with status 0, or null.
+ *
+ * @param check Python source, for example `import pip`
+ */
+export async function findPython(check: string, env: NodeJS.ProcessEnv = process.env): Promise<string | null> {
+  const versions = path.join(env['HOME'] ?? os.homedir(), '.pyenv', 'versions');
+  const ofPyenv = existsSync(versions)
+    ? readdirSync(versions).map((name) => path.join(versions, name, 'bin', 'python'))
+    : [];
+  for (const name of [...pythonNames, ...ofPyenv]) {
+    const python = findProgram(name, env);
+    if (python === null) continue;
+    const { exitCode } = await execa(python, ['-c', check], { env, extendEnv: false, reject: false, stdio: 'ignore' });
+    if (exitCode === 0) return python;
+  }
+  return null;
+}

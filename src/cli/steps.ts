@@ -1,0 +1,69 @@
+import { Listr } from 'listr2';
+
+/** A part of a longer job that a person may want to watch. */
+export interface Step {
+  readonly title: string;
+  /** @param say shows what it is doing, line by line */
+  readonly run: (say: (line: string) => void) => Promise<void>;
+}
+
+/** Runs steps one after the other, and shows them. A step that throws is the last. */
+export type StepRunner = (steps: readonly Step[]) => Promise<void>;
+
+export const quietSteps: StepRunner = async (steps) => {
+  for (const { run } of steps) await run(() => undefined);
+};
+
+/** For logs and pipes. */
+export function plainSteps(write: (line: string) => void): StepRunner {
+  return async (steps) => {
+    for (const { title, run } of steps) {
+      write(`${title}: started`);
+      const seconds = await secondsOf(run(() => undefined));
+      write(`${title}: ${timeText(seconds)}`);
+    }
+  };
+}
+
+/** One JSON object a line, for programs. */
+export function jsonSteps(write: (line: string) => void): StepRunner {
+  return async (steps) => {
+    for (const { title, run } of steps) {
+      write(JSON.stringify({ kind: 'step-started', step: title }));
+      const seconds = await secondsOf(run((line) => write(JSON.stringify({ kind: 'step-output', step: title, line }))));
+      write(JSON.stringify({ kind: 'step-finished', step: title, seconds }));
+    }
+  };
+}
+
+/** A list in a terminal; the step that runs shows its latest line. */
+export function terminalSteps(terminal: { readonly columns?: number }): StepRunner {
+  // Listr indents the line and would break a longer one.
+  const width = (terminal.columns ?? 80) - 8;
+  return async (steps) => {
+    const list = new Listr(
+      steps.map(({ title, run }) => ({
+        title,
+        task: async (_context: unknown, task) => {
+          const seconds = await secondsOf(run((line) => void (task.output = line.slice(0, width))));
+          task.title = `${title}  ${timeText(seconds)}`;
+        },
+        rendererOptions: { outputBar: 1 },
+      })),
+      {
+        // Ctrl-C is ours: what is half made goes first.
+        registerSignalListeners: false,
+        rendererOptions: { collapseErrors: false, showErrorMessage: false },
+      },
+    );
+    await list.run();
+  };
+}
+
+async function secondsOf(work: Promise<void>): Promise<number> {
+  const start = performance.now();
+  await work;
+  return (performance.now() - start) / 1000;
+}
+
+const timeText = (seconds: number): string => `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;

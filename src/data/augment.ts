@@ -1,0 +1,92 @@
+import { createRandom } from '../core/random.ts';
+import type { ImageShape } from './dataset.ts';
+
+/** How training images vary from epoch to epoch. */
+export interface Augmentation {
+  /**
+   * Pixels of black (pixel value 0, before normalization) around the image, out of which a window of the image's own
+   * size is cut; 0 leaves images where they are. Below height and width.
+   */
+  readonly crop: number;
+  /** Whether every second image, by chance, is mirrored left to right. */
+  readonly flip: boolean;
+}
+
+/** Gives the pixels [height, width, channels] that take an image's place; they are good until the next call. */
+export type VaryImage = (image: Uint8Array, position: number) => Uint8Array;
+
+export interface Variation {
+  /** Upper left corner of the window in the padded image, each 0 .. 2 * crop. */
+  readonly top: number;
+  readonly left: number;
+  readonly mirrored: boolean;
+}
+
+/**
+ * What happens to the example at each position of an epoch's order: each window and side is equally likely. Depends
+ * on seed, epoch and position alone, so that training may go on from any step.
+ *
+ * @param epoch from 0
+ */
+export function epochVariations(
+  count: number,
+  seed: number,
+  epoch: number,
+  { crop, flip }: Augmentation,
+): (position: number) => Variation {
+  const random = createRandom(seed, 'augmentation', String(epoch));
+  const places = 2 * crop + 1;
+  const sides = flip ? 2 : 1;
+  const drawn = Uint32Array.from({ length: count }, () => random.below(places * places * sides));
+  return (position) => {
+    const number = drawn[position]!; // a position of the order is below count
+    const place = Math.floor(number / sides);
+    return { top: Math.floor(place / places), left: place % places, mirrored: number % sides === 1 };
+  };
+}
+
+/** The augmentation of one epoch; null when it leaves every image as it is. */
+export function augmentEpoch(
+  count: number,
+  seed: number,
+  epoch: number,
+  augmentation: Augmentation,
+  shape: ImageShape,
+): VaryImage | null {
+  if (augmentation.crop === 0 && !augmentation.flip) return null;
+  const variationAt = epochVariations(count, seed, epoch, augmentation);
+  const varied = new Uint8Array(shape.height * shape.width * shape.channels);
+  return (image, position) => {
+    cropAndFlip(image, shape, augmentation.crop, variationAt(position), varied);
+    return varied;
+  };
+}
+
+/** Writes the window of the padded image, mirrored if asked, to `out`. */
+export function cropAndFlip(
+  image: Uint8Array,
+  { height, width, channels }: ImageShape,
+  crop: number,
+  { top, left, mirrored }: Variation,
+  out: Uint8Array,
+): void {
+  const rowBytes = width * channels;
+  const shiftX = left - crop;
+  // Columns of the window that lie on the image.
+  const [firstX, endX] = [Math.max(0, -shiftX), Math.min(width, width - shiftX)];
+  out.fill(0);
+  for (let y = 0; y < height; y++) {
+    const fromY = y + top - crop;
+    if (fromY < 0 || fromY >= height) continue;
+    let from = fromY * rowBytes + (firstX + shiftX) * channels;
+    const fromEnd = fromY * rowBytes + (endX + shiftX) * channels;
+    const rowTo = y * rowBytes;
+    if (!mirrored) {
+      out.set(image.subarray(from, fromEnd), rowTo + firstX * channels);
+      continue;
+    }
+    for (let to = rowTo + (width - 1 - firstX) * channels; from < fromEnd; to -= channels) {
+      for (let channel = 0; channel < channels; channel++) out[to + channel] = image[from++]!;
+    }
+  }
+}

@@ -1,0 +1,378 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { unreachable } from '../core/assert.ts';
+import { object } from '../core/schema.ts';
+import {
+  type ClassifyTest,
+  type ConvertMetrics,
+  nullable,
+  type ReconstructTest,
+  type TestMetrics,
+  type TrainMetrics,
+} from '../stages/metrics.ts';
+import { fixed, integer, percent, points, significant } from './format.ts';
+import { wilsonInterval } from './statistics.ts';
+
+export const Lint = object({
+  code: Type.String(),
+  severity: Type.Union([Type.Literal('warning'), Type.Literal('note')]),
+  stage: Type.String(),
+  layer: nullable(Type.String({ description: 'the layer or the range; null where the whole stage is meant' })),
+  found: Type.String({ description: 'with its subject left out: the layer, or the stage' }),
+  expected: nullable(Type.String({ description: 'and why it matters' })),
+  remedy: nullable(Type.String()),
+});
+export type Lint = Static<typeof Lint>;
+type Finding = Omit<Lint, 'code' | 'severity' | 'stage'>;
+
+/** What is still sound. */
+export const thresholds = {
+  /** A kernel scales its int32 sums by less than 1 as a rule (gemmlowp's first kernels could do nothing else). */
+  usualMultiplier: 1,
+  /** From here on the smallest sum, 1, moves the output through all of its 256 codes. */
+  largestMultiplier: 256,
+  /** QuantizeMultiplier of LiteRT (quantization_util.cc) makes 0 of what needs a shift below -31. */
+  smallestMultiplier: 2 ** -32,
+  /** Share of a layer's channels that do nothing, from which a note becomes a warning. Our choice. */
+  deadShare: 0.25,
+  /** One scale for all channels: 4 of 8 bits are left for a channel whose range is 16 times smaller. */
+  sharedWeightRatio: 16,
+  /** A scale for each channel: folded batch norms are known to spread ranges by a few hundred. */
+  ownWeightRatio: 1000,
+  /** Our choice: rarer values seldom decide, and observers that average leave about that much out. */
+  clippedShare: 0.01,
+  /** Range over 99.9 % of the values: from here on two of the eight bits go to one value in a thousand. */
+  headroom: 4,
+  /** Five of eight bits. */
+  usedCodes: 32,
+  /** Below that many values few codes say nothing about the range. */
+  countedValues: 1024,
+  /** Share of a kernel's values within one step of fake-quant: rounding twice, as kernels do, stays above. */
+  withinOneStep: 0.995,
+  /** Same label from LiteRT, whose faster kernels round some sums otherwise. */
+  litertAgreement: 0.995,
+} as const;
+
+/** Images on which layers are compared at most, as the test stage does. */
+const comparedExamples = 64;
+
+const percentOrMore = (share: number): string => `at least ${percent(share)}`;
+
+export function unreadableLint(stage: string): Lint {
+  return lint(stage, 'metrics-unreadable', 'warning', {
+    layer: null,
+    found: 'its metrics are left out: they hold a number that is not finite or are of another version',
+    expected: null,
+    remedy: 'run the stage again with `--force`',
+  });
+}
+
+export function trainingLints(stage: string, metrics: TrainMetrics): Lint[] {
+  if (metrics.level === 'float') return [];
+  const { delay, decay, ranges, steps } = metrics;
+  const memory = Math.round(1 / (1 - decay));
+  const cold = ranges
+    .filter(({ updates }) => updates < memory)
+    .map(({ name, updates }) =>
+      lint(stage, 'cold-range', 'warning', {
+        layer: name,
+        found: `its range has seen ${integer(updates)} batches`,
+        expected: `at least ${integer(memory)}, which a moving average of decay ${decay} remembers; before that, the first batches weigh too much`,
+        remedy: 'train longer, or lower `ema_decay`',
+      }),
+    );
+  const delays: Lint[] = [];
+  if (delay >= steps) {
+    delays.push(
+      lint(stage, 'delay-too-long', 'warning', {
+        layer: null,
+        found: `its delay of ${integer(delay)} steps is not over after ${integer(steps)} steps, so fake quantization was never applied`,
+        expected: `a delay below ${integer(steps)}`,
+        remedy: 'lower `delay`, or train longer',
+      }),
+    );
+  } else if (delay > 0 && delay < memory) {
+    delays.push(
+      lint(stage, 'delay-too-short', 'warning', {
+        layer: null,
+        found: `fake quantization starts at step ${integer(delay)}, before the ranges are warm`,
+        expected: `at least ${integer(memory)} steps, which a moving average of decay ${decay} remembers`,
+        remedy: 'raise `delay`, or lower `ema_decay`',
+      }),
+    );
+  }
+  return [...cold, ...delays];
+}
+
+export function conversionLints(stage: string, metrics: ConvertMetrics): Lint[] {
+  return metrics.adjustments.map((found) =>
+    lint(stage, 'adjusted', 'note', { layer: null, found, expected: null, remedy: null }),
+  );
+}
+
+export function testLints(stage: string, metrics: TestMetrics): Lint[] {
+  return [...layerLints(stage, metrics), ...outcomeLints(stage, metrics)];
+}
+
+type Layer = TestMetrics['layers'][number];
+
+/** How much further the weights of one channel reach than those of another; dead channels do not count. */
+export function weightRangeRatio(filter: Layer['filter']): number | null {
+  return filter === null || filter.ranges === null ? null : filter.ranges.max / filter.ranges.min;
+}
+
+/** Channels that say the same whatever the input: with dead weights, or constant for another reason. */
+export function idleChannels({ deadChannels, constantChannels }: NonNullable<Layer['filter']>): number {
+  return Math.max(deadChannels, constantChannels);
+}
+
+/** One rule of the layers; those found come worst first. */
+interface LayerRule {
+  readonly code: string;
+  /** How bad, the more the worse; null where nothing is wrong or nothing was measured. */
+  readonly badness: (layer: Layer, n: number) => number | null;
+  readonly severity: (layer: Layer) => Lint['severity'];
+  readonly describe: (layer: Layer) => Omit<Finding, 'layer'>;
+}
+
+const always = (severity: Lint['severity']) => () => severity;
+const over = (value: number | null | undefined, limit: number): number | null =>
+  value !== null && value !== undefined && value > limit ? value : null;
+
+const clippedOf = ({ clipped }: Layer): number | null => (clipped === null ? null : clipped.below + clipped.above);
+const idleChannelsOf = ({ filter }: Layer): number => (filter === null ? 0 : idleChannels(filter));
+const deadChannelsOf = ({ filter }: Layer): number => filter?.deadChannels ?? 0;
+const hasScalePerChannel = ({ weightScales }: Layer): boolean => weightScales !== null && weightScales.count > 1;
+const numValues = ({ shape }: Layer, n: number): number =>
+  Math.min(comparedExamples, n) * shape.reduce((product, size) => product * size, 1);
+
+const layerRules: readonly LayerRule[] = [
+  {
+    code: 'multiplier-out-of-range',
+    badness: ({ filter }) => {
+      const multipliers = filter?.multipliers;
+      if (multipliers === null || multipliers === undefined) return null;
+      if (multipliers.min < thresholds.smallestMultiplier) return 1 / multipliers.min;
+      return multipliers.max >= thresholds.usualMultiplier ? multipliers.max : null;
+    },
+    severity: ({ filter }) => {
+      const multipliers = filter?.multipliers ?? { min: 0, max: 0 };
+      const usable = multipliers.min >= thresholds.smallestMultiplier && multipliers.max < thresholds.largestMultiplier;
+      return usable ? 'note' : 'warning';
+    },
+    describe: ({ filter }) => {
+      const { min, max } = filter?.multipliers ?? { min: 0, max: 0 };
+      return {
+        found: `its integer sums are scaled by ${significant(min)} to ${significant(max)}`,
+        expected:
+          min < thresholds.smallestMultiplier
+            ? `at least ${significant(thresholds.smallestMultiplier)}: kernels take less for 0, and the channel is constant`
+            : max < thresholds.largestMultiplier
+              ? `below 1: the output's steps are finer than the sums', and some devices refuse it`
+              : `below ${thresholds.largestMultiplier}: one step of a sum moves the output through all of its codes`,
+        remedy:
+          min < thresholds.smallestMultiplier
+            ? 'look at the range of the output, which is far too wide for its weights'
+            : 'look at the range of the output, which is narrow for its weights; train longer with fake quantization on',
+      };
+    },
+  },
+  {
+    code: 'dead-channels',
+    badness: (layer) => over(idleChannelsOf(layer), 0),
+    severity: (layer) =>
+      idleChannelsOf(layer) / (layer.filter?.channels ?? 1) > thresholds.deadShare ? 'warning' : 'note',
+    describe: (layer) => ({
+      found: `${integer(idleChannelsOf(layer))} of its ${integer(layer.filter?.channels ?? 0)} channels never change${
+        deadChannelsOf(layer) === 0 ? '' : `, ${integer(deadChannelsOf(layer))} because all their weights are 0`
+      }`,
+      expected: 'none: such a channel costs bytes and time and tells nothing',
+      remedy: 'lower the learning rate or the weight decay, or give the layer fewer filters',
+    }),
+  },
+  {
+    code: 'weight-range-ratio',
+    badness: (layer) =>
+      over(
+        weightRangeRatio(layer.filter),
+        hasScalePerChannel(layer) ? thresholds.ownWeightRatio : thresholds.sharedWeightRatio,
+      ),
+    severity: (layer) => (hasScalePerChannel(layer) ? 'note' : 'warning'),
+    describe: (layer) => ({
+      found: `the weights of its channels reach ${fixed(weightRangeRatio(layer.filter) ?? 0, 0)} times as far in one as in another`,
+      ...(hasScalePerChannel(layer)
+        ? {
+            expected: `at most ${integer(thresholds.ownWeightRatio)} times: the weaker channel is as good as dead`,
+            remedy: "look at that layer's batch norm, or give the layer fewer filters",
+          }
+        : {
+            expected: `at most ${thresholds.sharedWeightRatio} times where all share one scale: the weaker channel keeps less than 4 bits`,
+            remedy: 'use `scheme: int8`, which has a scale for each channel',
+          }),
+    }),
+  },
+  {
+    code: 'clipped-share',
+    badness: (layer) => over(layer.range === 'own' ? clippedOf(layer) : null, thresholds.clippedShare),
+    severity: always('warning'),
+    describe: ({ clipped }) => ({
+      found: `${percent(clipped?.below ?? 0)} of its values lie below its range and ${percent(clipped?.above ?? 0)} above`,
+      expected: `at most ${percent(thresholds.clippedShare)} together: clipped values lose their size`,
+      remedy: 'train longer, so that the range follows the values, or use `merge_ranges: min_max` with several devices',
+    }),
+  },
+  {
+    code: 'outlier-range',
+    badness: ({ range, headroom }) => over(range === 'own' ? headroom : null, thresholds.headroom),
+    severity: always('warning'),
+    describe: ({ headroom }) => ({
+      found: `its range reaches ${fixed(headroom ?? 0, 1)} times as far as 99.9 % of its values`,
+      expected: `at most ${thresholds.headroom} times: the rest is precision that few values use`,
+      remedy: 'bound the values (relu6, weight decay), or lower `ema_decay` so that early extremes are forgotten',
+    }),
+  },
+  {
+    code: 'few-codes',
+    badness: (layer, n) =>
+      layer.range !== 'own' ||
+      layer.usedCodes === null ||
+      layer.usedCodes >= thresholds.usedCodes ||
+      numValues(layer, n) < thresholds.countedValues
+        ? null
+        : -layer.usedCodes,
+    severity: always('warning'),
+    describe: ({ usedCodes }) => ({
+      found: `its output uses ${integer(usedCodes ?? 0)} of 256 codes`,
+      expected: `at least ${thresholds.usedCodes}: less is a layer of fewer than 5 bits`,
+      remedy: 'compare its range with its values: it is too wide, or nearly all values lie outside',
+    }),
+  },
+  {
+    code: 'kernel-disagreement',
+    badness: ({ kernel }) =>
+      kernel !== null && kernel.withinOneStep < thresholds.withinOneStep ? 1 - kernel.withinOneStep : null,
+    severity: always('warning'),
+    describe: ({ kernel }) => ({
+      found: `on the same inputs, ${percent(kernel?.withinOneStep ?? 0)} of its integers are within one step of fake-quant`,
+      expected: `${percentOrMore(thresholds.withinOneStep)}: more is not rounding, so training did not see what runs`,
+      remedy: 'look at its multipliers and zero point; if they are sound, this is a mistake in qpipe: report it',
+    }),
+  },
+];
+
+function layerLints(stage: string, { layers, n }: TestMetrics): Lint[] {
+  return layerRules.flatMap(({ code, badness, severity, describe }) =>
+    layers
+      .flatMap((layer) => {
+        const bad = badness(layer, n);
+        return bad === null ? [] : [{ layer, bad }];
+      })
+      .sort((a, b) => b.bad - a.bad)
+      .map(({ layer }) => lint(stage, code, severity(layer), { layer: layer.name, ...describe(layer) })),
+  );
+}
+
+function outcomeLints(stage: string, metrics: TestMetrics): Lint[] {
+  const { litertNote } = metrics;
+  const ofTask = taskLints(stage, metrics);
+  if (litertNote === null) return ofTask;
+  const found = `LiteRT did not check the file: ${litertNote}`;
+  return [...ofTask, lint(stage, 'litert', 'note', { layer: null, found, expected: null, remedy: null })];
+}
+
+function taskLints(stage: string, metrics: TestMetrics): Lint[] {
+  switch (metrics.task) {
+    case 'classify':
+      return classifyLints(stage, metrics);
+    case 'reconstruct':
+      return reconstructLints(stage, metrics);
+    default:
+      return unreachable(metrics);
+  }
+}
+
+function reconstructLints(stage: string, { error: { float, int8, int8_litert: litert } }: ReconstructTest): Lint[] {
+  const lints = float === null ? [noBaseline(stage)] : [];
+  if (litert === null || Math.abs(litert.mean - int8.mean) <= (1 - thresholds.litertAgreement) * int8.mean)
+    return lints;
+  const found = `the mean squared error is ${significant(litert.mean)} with LiteRT and ${significant(int8.mean)} with the reference`;
+  return [...lints, disagreement(stage, found)];
+}
+
+function noBaseline(stage: string): Lint {
+  return lint(stage, 'no-baseline', 'note', {
+    layer: null,
+    found: 'float was not measured, so the cost of quantization is unknown',
+    expected: null,
+    remedy: 'begin the pipeline with a `float-pretrain` stage',
+  });
+}
+
+function disagreement(stage: string, found: string): Lint {
+  return lint(stage, 'runtimes-disagree', 'warning', {
+    layer: null,
+    found,
+    expected: `${percentOrMore(thresholds.litertAgreement)} agreement: a device may give either`,
+    remedy: 'look at the multipliers of the layers, where runtimes round differently',
+  });
+}
+
+function classifyLints(stage: string, { accuracy, gates, agreement }: ClassifyTest): Lint[] {
+  const lints: Lint[] = [];
+  const interval = wilsonInterval(accuracy.int8.correct, accuracy.int8.n);
+  const half = (interval.high - interval.low) / 2;
+  const wanted = Math.min(...gates.flatMap(({ unit, limit }) => (unit === 'share_difference' ? [limit] : [])), 0.02);
+  if (half > wanted) {
+    lints.push(
+      lint(stage, 'n-too-small', 'note', {
+        layer: null,
+        found: `${integer(accuracy.int8.n)} examples give top-1 only to within ${points(half).replace('+', '\u00b1')}`,
+        expected: `${points(wanted).replace('+', '\u00b1')}: smaller differences cannot be told from chance by accuracy alone`,
+        remedy: 'test on more examples',
+      }),
+    );
+  }
+  if (accuracy.float === null) lints.push(noBaseline(stage));
+  const { int8_vs_litert: same } = agreement;
+  if (same !== null && same < thresholds.litertAgreement) {
+    lints.push(
+      disagreement(stage, `LiteRT and the reference give the same label for ${percent(same)} of the examples`),
+    );
+  }
+  return lints;
+}
+
+function lint(stage: string, code: string, severity: Lint['severity'], finding: Finding): Lint {
+  return { code, severity, stage, ...finding };
+}
+
+/** Lints of one kind in one stage, which are read as one: the worst, and where else. */
+export interface LintGroup {
+  readonly worst: Lint;
+  readonly others: readonly Lint[];
+}
+
+/** Warnings first, otherwise in the order of the stages. */
+export function groupLints(lints: readonly Lint[]): LintGroup[] {
+  const groups = new Map<string, Lint[]>();
+  for (const one of lints) {
+    // What concerns a whole stage stands alone: there is no list of layers to shorten it to.
+    const key = JSON.stringify([one.stage, one.code, one.severity, one.layer === null ? one.found : null]);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [one]);
+    else group.push(one);
+  }
+  const all = [...groups.values()].flatMap(([worst, ...others]) => (worst === undefined ? [] : [{ worst, others }]));
+  return [
+    ...all.filter(({ worst }) => worst.severity === 'warning'),
+    ...all.filter(({ worst }) => worst.severity === 'note'),
+  ];
+}
+
+/** `test, conv1: 3.20 % of ... above; conv2, conv3 and 4 more too` */
+export function foundText({ worst, others }: LintGroup): string {
+  const names = others.slice(0, 2).map(({ layer }) => layer ?? '');
+  const rest = others.length - names.length;
+  const more = rest === 0 ? names.join(' and ') : `${names.join(', ')} and ${rest} more`;
+  const where = worst.layer === null ? worst.stage : `${worst.stage}, ${worst.layer}`;
+  return `${where}: ${worst.found}${others.length === 0 ? '' : ` (also ${more})`}`;
+}

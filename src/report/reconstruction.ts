@@ -1,0 +1,58 @@
+/** The sections of the report on a network that gives its input back. */
+import { runtimes, type RuntimeName } from '../stages/metrics.ts';
+import { thumbnail } from './charts.ts';
+import { change, integer, orNone, seconds, significant } from './format.ts';
+import { type Markup, markup } from './markup.ts';
+import { type Column, table } from './page.ts';
+import type { MeasuredError, ReconstructResult } from './report.ts';
+import { runtimeTitles } from './titles.ts';
+
+interface ErrorRow {
+  readonly runtime: RuntimeName;
+  readonly measured: MeasuredError;
+  readonly seconds: number | null;
+}
+
+export function errorSection({ error, metrics }: ReconstructResult): Markup {
+  const rows: ErrorRow[] = runtimes.flatMap((runtime) => {
+    const measured = error[runtime];
+    return measured === null ? [] : [{ runtime, measured, seconds: metrics.seconds[runtime] }];
+  });
+  return markup`<p class="lead">Mean squared error between the output and the image on the test split, in the real units of the network's input; int8 is the shipped file. Intervals are 95 %, by the spread over the images.</p>
+${table(rows, errorColumns, { sorting: 'fixed', width: 'full' })}`;
+}
+
+const errorColumns: readonly Column<ErrorRow>[] = [
+  { head: 'Model', kind: 'text', cell: ({ runtime }) => runtimeTitles[runtime] },
+  { head: 'Mean squared error', kind: 'number', cell: ({ measured }) => significant(measured.mean) },
+  {
+    head: '95 % interval',
+    kind: 'number',
+    cell: ({ measured: { interval } }) => `${significant(interval.low)} \u2013 ${significant(interval.high)}`,
+  },
+  { head: 'Against float', kind: 'number', cell: ({ measured }) => orNone(measured.rise, change) },
+  { head: 'Root', kind: 'number', cell: ({ measured }) => significant(Math.sqrt(measured.mean)) },
+  { head: 'n', kind: 'number', cell: ({ measured }) => integer(measured.n) },
+  { head: 'Time', kind: 'number', cell: (row) => orNone(row.seconds, seconds) },
+];
+
+const MOST_EXAMPLES = 16;
+
+export function reconstructionsSection({ metrics }: ReconstructResult): Markup | null {
+  const examples = metrics.examples.slice(0, MOST_EXAMPLES);
+  if (examples.length === 0) return null;
+  return markup`<p class="lead">Test images and what the shipped file makes of them; values outside 0..255 are shown as the nearest of these.</p>
+<div class="examples">${examples.map(
+    ({ index, image, error, floatError }) => markup`
+<div class="example pair"><div>${
+      image === null
+        ? null
+        : markup`${thumbnail(image, `image ${index}`)}${thumbnail(
+            { ...image, pixels: image.reconstruction },
+            `int8 reconstruction of image ${index}`,
+          )}`
+    }</div><p><span class="muted">#${index},</span> int8 error ${significant(error)}${
+      floatError === null ? null : markup`<br><span class="muted">float ${significant(floatError)}</span>`
+    }</p></div>`,
+  )}</div>`;
+}

@@ -1,0 +1,131 @@
+/** What is measured of a network that classifies. */
+import { dequantizeValue } from '../core/affine.ts';
+import { log } from '../core/math.ts';
+import type { Split } from '../data/dataset.ts';
+import { softmaxRow } from '../ops/softmax.ts';
+import { judgeGates } from './gates.ts';
+import type { ClassifyTest } from './metrics.ts';
+import type { Tested } from './tested.ts';
+import { base64, pictureSize } from './tested.ts';
+
+interface Predictions {
+  /** The class with the largest output, the first of equals. */
+  readonly classes: Uint8Array;
+  readonly correct: number;
+}
+
+/** @param outputs [count, classes], real values or codes */
+export function predict(outputs: Float32Array | Int32Array, { count, labels }: Split): Predictions {
+  const size = outputs.length / count;
+  const classes = Uint8Array.from({ length: count }, (_, index) =>
+    argmax(outputs.subarray(index * size, (index + 1) * size)),
+  );
+  return { classes, correct: classes.filter((label, index) => label === labels[index]).length };
+}
+
+/** The index of the largest value, the first of equals. */
+function argmax(values: ArrayLike<number>): number {
+  let best = 0;
+  for (let index = 1; index < values.length; index++) if (values[index]! > values[best]!) best = index;
+  return best;
+}
+
+/** Mean cross entropy of the softmax of the logits, [count, classes]. */
+export function crossEntropy(logits: Float32Array, { count, labels }: Split): number {
+  const classes = logits.length / count;
+  const probabilities = new Float32Array(classes);
+  let loss = 0;
+  for (let row = 0; row < count; row++) {
+    softmaxRow(logits.subarray(row * classes, (row + 1) * classes), 0, classes, 1, probabilities);
+    loss -= log(Math.max(probabilities[labels[row]!]!, 1e-38));
+  }
+  return loss / count;
+}
+
+type Measured = Pick<
+  ClassifyTest,
+  'task' | 'classes' | 'accuracy' | 'confusion' | 'agreement' | 'flips' | 'examples' | 'gates'
+>;
+
+export function measureClassification(tested: Tested): Measured {
+  const { dataset, limits } = tested;
+  const { test: split } = dataset;
+  const float = tested.float === null ? null : predict(tested.float, split);
+  const fakeQuant = predict(tested.fakeQuant, split);
+  const int8 = predict(tested.int8, split);
+  const litert = tested.litert === null ? null : predict(tested.litert, split);
+  const top1 = ({ correct }: Predictions) => ({ top1: correct / split.count, correct, n: split.count });
+  const accuracy = {
+    float: float === null ? null : top1(float),
+    fake_quant: top1(fakeQuant),
+    int8: top1(int8),
+    int8_litert: litert === null ? null : top1(litert),
+  };
+  const agreement = {
+    fake_quant_vs_float: float === null ? null : agree(fakeQuant.classes, float.classes),
+    int8_vs_fake_quant: agree(int8.classes, fakeQuant.classes),
+    int8_vs_litert: litert === null ? null : agree(int8.classes, litert.classes),
+  };
+  const drop = accuracy.float === null ? null : accuracy.float.top1 - accuracy.int8.top1;
+  return {
+    task: 'classify',
+    classes: [...dataset.classNames],
+    accuracy,
+    confusion: confusionOf(int8.classes, split, dataset.classNames.length),
+    agreement,
+    flips: float === null ? null : flipsOf(float.classes, int8.classes, split),
+    examples: examplesOf(tested, int8, float),
+    gates: judgeGates(limits, [
+      { name: 'int8_top1_min', rule: 'at_least', value: accuracy.int8.top1, unit: 'share' },
+      { name: 'drop_max', rule: 'at_most', value: drop, unit: 'share_difference' },
+      { name: 'fake_quant_top1_min', rule: 'at_least', value: accuracy.fake_quant.top1, unit: 'share' },
+      { name: 'agreement_min', rule: 'at_least', value: agreement.int8_vs_fake_quant, unit: 'share' },
+    ]),
+  };
+}
+
+function agree(a: Uint8Array, b: Uint8Array): number {
+  let equal = 0;
+  for (let index = 0; index < a.length; index++) if (a[index] === b[index]) equal++;
+  return equal / a.length;
+}
+
+/** Rows are true classes, columns predicted ones. */
+function confusionOf(predictions: Uint8Array, split: Split, classes: number): number[][] {
+  const matrix = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
+  for (let index = 0; index < split.count; index++) matrix[split.labels[index]!]![predictions[index]!]!++;
+  return matrix;
+}
+
+function flipsOf(before: Uint8Array, after: Uint8Array, split: Split): { rightToWrong: number; wrongToRight: number } {
+  let [rightToWrong, wrongToRight] = [0, 0];
+  for (let index = 0; index < split.count; index++) {
+    const [was, is] = [before[index] === split.labels[index], after[index] === split.labels[index]];
+    if (was && !is) rightToWrong++;
+    if (!was && is) wrongToRight++;
+  }
+  return { rightToWrong, wrongToRight };
+}
+
+function examplesOf(tested: Tested, int8: Predictions, float: Predictions | null): ClassifyTest['examples'] {
+  const { test: split } = tested.dataset;
+  const { scale, zeroPoint } = tested.output;
+  const classes = tested.int8.length / split.count;
+  const size = split.images.length / split.count;
+  const picture = pictureSize(tested.spec);
+  return Array.from({ length: Math.min(tested.numExamples, split.count) }, (_, index) => {
+    const raw = [...tested.int8.subarray(index * classes, (index + 1) * classes)];
+    const pixels = base64(split.images.subarray(index * size, (index + 1) * size));
+    return {
+      index,
+      label: split.labels[index]!,
+      raw,
+      scale,
+      zeroPoint,
+      dequantized: raw.map((code) => dequantizeValue(code, scale, zeroPoint)),
+      predicted: int8.classes[index]!,
+      floatPredicted: float === null ? null : float.classes[index]!,
+      image: picture === null ? null : { ...picture, pixels },
+    };
+  });
+}

@@ -1,0 +1,87 @@
+/** What is measured of a network that gives its input back. */
+import { dequantizeValue, roundHalfAway } from '../core/affine.ts';
+import type { Normalization } from '../data/batches.ts';
+import { realValues } from '../data/batches.ts';
+import type { Split } from '../data/dataset.ts';
+import { judgeGates } from './gates.ts';
+import type { ImageErrors, ReconstructTest } from './metrics.ts';
+import type { OutputScale, Tested } from './tested.ts';
+import { base64, pictureSize } from './tested.ts';
+
+/**
+ * The mean squared error of each image: between the output and the real values of the pixels, which are the network's
+ * input before any quantizer.
+ *
+ * @param outputs [count, values], real values
+ */
+export function imageErrors(outputs: Float32Array, { images, count }: Split, normalize: Normalization): Float64Array {
+  const reals = realValues(normalize);
+  const size = images.length / count;
+  return Float64Array.from({ length: count }, (_, image) => {
+    let total = 0;
+    for (let at = image * size; at < (image + 1) * size; at++) total += (outputs[at]! - reals[images[at]!]!) ** 2;
+    return total / size;
+  });
+}
+
+export function summarize(errors: Float64Array): ImageErrors {
+  const mean = errors.reduce((sum, error) => sum + error, 0) / errors.length;
+  const squares = errors.reduce((sum, error) => sum + (error - mean) ** 2, 0);
+  return { mean, deviation: errors.length > 1 ? Math.sqrt(squares / (errors.length - 1)) : 0 };
+}
+
+type Measured = Pick<ReconstructTest, 'task' | 'error' | 'examples' | 'gates'>;
+
+export function measureReconstruction(tested: Tested): Measured {
+  const { test: split } = tested.dataset;
+  const ofReals = (outputs: Float32Array) => imageErrors(outputs, split, tested.spec.normalize);
+  const ofCodes = (codes: Int32Array) => ofReals(dequantize(codes, tested.output));
+  const float = tested.float === null ? null : ofReals(tested.float);
+  const int8 = ofCodes(tested.int8);
+  const error = {
+    float: float === null ? null : summarize(float),
+    fake_quant: summarize(ofReals(tested.fakeQuant)),
+    int8: summarize(int8),
+    int8_litert: tested.litert === null ? null : summarize(ofCodes(tested.litert)),
+  };
+  const rise = error.float === null ? null : error.int8.mean / error.float.mean - 1;
+  return {
+    task: 'reconstruct',
+    error,
+    examples: examplesOf(tested, int8, float),
+    gates: judgeGates(tested.limits, [
+      { name: 'int8_error_max', rule: 'at_most', value: error.int8.mean, unit: 'error' },
+      { name: 'error_rise_max', rule: 'at_most', value: rise, unit: 'share' },
+    ]),
+  };
+}
+
+function dequantize(codes: Int32Array, { scale, zeroPoint }: OutputScale): Float32Array {
+  return Float32Array.from(codes, (code) => dequantizeValue(code, scale, zeroPoint));
+}
+
+function examplesOf(tested: Tested, int8: Float64Array, float: Float64Array | null): ReconstructTest['examples'] {
+  const { spec, dataset, output } = tested;
+  const { test: split } = dataset;
+  const size = split.images.length / split.count;
+  const picture = pictureSize(spec);
+  return Array.from({ length: Math.min(tested.numExamples, split.count) }, (_, index) => {
+    const [start, end] = [index * size, (index + 1) * size];
+    const codes = tested.int8.subarray(start, end);
+    const pixels = base64(split.images.subarray(start, end));
+    const reconstruction = base64(toPixels(dequantize(codes, output), spec.normalize));
+    return {
+      index,
+      raw: [...codes],
+      ...output,
+      error: int8[index]!,
+      floatError: float === null ? null : float[index]!,
+      image: picture === null ? null : { ...picture, pixels, reconstruction },
+    };
+  });
+}
+
+/** The pixels, 0..255, whose real values are nearest. */
+function toPixels(reals: Float32Array, { scale, mean }: Normalization): Uint8Array {
+  return Uint8Array.from(reals, (real) => Math.max(0, Math.min(255, roundHalfAway(real / scale + mean))));
+}

@@ -1,0 +1,34 @@
+import type { Dataset } from '../data/dataset.ts';
+import type { ModelSpec } from '../models/layers.ts';
+import type { GateLimits } from './gates.ts';
+
+/** What the models gave for the test images, [count, values] each, and what a task makes its metrics of. */
+export interface Tested {
+  readonly spec: ModelSpec;
+  readonly dataset: Dataset;
+  /** Real values; null when the pipeline trained no float model. */
+  readonly float: Float32Array | null;
+  readonly fakeQuant: Float32Array;
+  /** Codes of the output. */
+  readonly int8: Int32Array;
+  /** Codes; null when LiteRT did not run. */
+  readonly litert: Int32Array | null;
+  readonly output: OutputScale;
+  readonly numExamples: number;
+  readonly limits: GateLimits;
+}
+
+/** real = scale * (code - zeroPoint) */
+export interface OutputScale {
+  readonly scale: number;
+  readonly zeroPoint: number;
+}
+
+/** Height, width and channels as a page can show them; null for what is no picture. */
+export function pictureSize({
+  image: [height, width, channels],
+}: ModelSpec): { width: number; height: number; channels: 1 | 3 } | null {
+  return channels === 1 || channels === 3 ? { width, height, channels } : null;
+}
+
+export const base64 = (pixels: Uint8Array): string => Buffer.from(pixels).toString('base64');

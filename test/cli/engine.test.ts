@@ -1,0 +1,178 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { InstallOptions, Tools } from '../../src/cli/engine.ts';
+import { installTensorflow, libraryIn, missingTools } from '../../src/cli/engine.ts';
+import { qpipeHome } from '../../src/cli/home.ts';
+import { UserError } from '../../src/core/diagnostic.ts';
+import type { Diagnostic } from '../../src/core/diagnostic.ts';
+import { Interrupted } from '../../src/runner/execute.ts';
+
+let folder = '';
+beforeEach(() => (folder = mkdtempSync(path.join(tmpdir(), 'qpipe-engine-'))));
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+function write(name: string, content = ''): string {
+  const file = path.join(folder, name);
+  mkdirSync(path.dirname(file), { recursive: true });
+  writeFileSync(file, content);
+  return file;
+}
+
+/** Programs of a machine of which only these exist, each a shell script. */
+function machine(scripts: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  for (const [name, script] of Object.entries(scripts))
+    chmodSync(write(`bin/${name}`, `#!/bin/sh\n${script}\n`), 0o755);
+  return { PATH: path.join(folder, 'bin'), HOME: folder };
+}
+
+const codes = (diagnostics: readonly Diagnostic[]): string[] => diagnostics.map(({ code }) => code);
+
+async function refusal(options: InstallOptions): Promise<readonly Diagnostic[]> {
+  const error = await installTensorflow({ home: path.join(folder, 'home'), ...options }).catch(
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof UserError)) throw error;
+  return error.diagnostics;
+}
+
+function fakeLibrary(): string {
+  write('tf/libtensorflow_cc.so.2');
+  write('tf/libtensorflow_framework.so.2');
+  write('tf/include/tensorflow/c/eager/c_api.h');
+  return path.join(folder, 'tf');
+}
+
+describe('the home of qpipe', () => {
+  it('is QPIPE_HOME, else in XDG_CACHE_HOME, else in ~/.cache; an empty variable counts as unset', () => {
+    expect(qpipeHome({ QPIPE_HOME: '/a', XDG_CACHE_HOME: '/b' })).toBe('/a');
+    expect(qpipeHome({ QPIPE_HOME: '', XDG_CACHE_HOME: '/b' })).toBe('/b/qpipe');
+    expect(qpipeHome({})).toMatch(/\/\.cache\/qpipe$/);
+  });
+});
+
+describe('the search for a library', () => {
+  it('takes the folder of a wheel, with the headers in it', () => {
+    const tf = fakeLibrary();
+    expect(libraryIn(tf)).toMatchObject({ core: `${tf}/libtensorflow_cc.so.2`, headers: `${tf}/include` });
+  });
+
+  it('takes the lib folder of a libtensorflow release, with the headers in the parent', () => {
+    write('release/lib/libtensorflow.so.2');
+    write('release/lib/libtensorflow_framework.so.2');
+    write('release/include/tensorflow/c/eager/c_api.h');
+    const release = path.join(folder, 'release');
+    expect(libraryIn(`${release}/lib`)).toMatchObject({
+      core: `${release}/lib/libtensorflow.so.2`,
+      headers: `${release}/include`,
+    });
+  });
+
+  it('names everything that a wrong folder lacks', () => {
+    write('libtensorflow_framework.so.2');
+    const found = libraryIn(folder);
+    expect(found).toMatchObject({ diagnostics: [{ code: 'no-library', place: { file: folder } }] });
+    expect(JSON.stringify(found)).toContain('no libtensorflow_cc.so.2 or libtensorflow.so.2, no include/tensorflow');
+  });
+});
+
+describe('what the build needs', () => {
+  const complete: Tools = {
+    platform: 'linux',
+    arch: 'x64',
+    npm: '/bin/npm',
+    make: '/bin/make',
+    compiler: '/bin/g++',
+    python: '/bin/python3',
+    freeBytes: 1e12,
+  };
+
+  it('is nothing more on a complete machine', () => {
+    expect(missingTools(complete, { kind: 'wheel' })).toEqual([]);
+  });
+
+  it('is named all at once, each with a remedy', () => {
+    const bare: Tools = { ...complete, npm: null, make: null, compiler: null, python: null, freeBytes: 0 };
+    const found = missingTools(bare, { kind: 'folder', folder });
+    expect(codes(found)).toEqual(['no-npm', 'no-make', 'no-compiler', 'no-python', 'disk-full']);
+    expect(found.every(({ hint }) => hint !== undefined)).toBe(true);
+  });
+
+  it('is another platform where no wheel fits, unless a library is given', () => {
+    const arm: Tools = { ...complete, arch: 'arm64' };
+    expect(codes(missingTools(arm, { kind: 'wheel' }))).toEqual(['no-wheel']);
+    expect(missingTools(arm, { kind: 'python', python: 'python3' })).toEqual([]);
+    expect(codes(missingTools({ ...complete, platform: 'darwin' }, { kind: 'wheel' }))).toEqual(['no-linux']);
+  });
+
+  it('is more space when the wheel is downloaded, too', () => {
+    const little: Tools = { ...complete, freeBytes: 1e9 };
+    expect(codes(missingTools(little, { kind: 'wheel' }))).toEqual(['disk-full']);
+    expect(missingTools(little, { kind: 'folder', folder })).toEqual([]);
+  });
+});
+
+describe('the install', () => {
+  const ready = { npm: 'exit 0', make: 'exit 0', 'g++': 'exit 0', python3: 'exit 0' };
+
+  it('refuses a PATH that lacks make together with a folder that lacks the library, and makes nothing', async () => {
+    const env = machine({ npm: 'exit 0', 'g++': 'exit 0', python3: 'exit 0' });
+    const found = await refusal({ env, source: { kind: 'folder', folder } });
+    expect(codes(found)).toEqual(['no-make', 'no-library']);
+    expect(existsSync(path.join(folder, 'home'))).toBe(false);
+  });
+
+  it('refuses a Python that does not run, and one without TensorFlow', async () => {
+    const env = machine({ ...ready, 'python-bare': 'exit 1' });
+    const from = (python: string) => refusal({ env, source: { kind: 'python', python } });
+    expect(codes(await from(path.join(folder, 'no-such')))).toEqual(['no-python']);
+    expect(codes(await from(path.join(folder, 'bin/python-bare')))).toEqual(['no-library']);
+  });
+
+  it('asks for a Python with pip when the wheel is wanted', async () => {
+    const env = machine({ ...ready, python3: 'case "$2" in *pip*) exit 1;; esac' });
+    expect(codes(await refusal({ env, source: { kind: 'wheel' } }))).toEqual(['no-python']);
+  });
+
+  it('gives the words of a program that failed, keeps its output, and leaves nothing else', async () => {
+    const library = fakeLibrary();
+    const env = machine({ ...ready, npm: 'echo reading; echo "npm error code ENOTFOUND" >&2; exit 1' });
+    const [diagnostic, ...others] = await refusal({ env, source: { kind: 'folder', folder: library } });
+    expect(others).toEqual([]);
+    expect(diagnostic).toMatchObject({
+      code: 'install-failed',
+      message: 'could not fetch @tensorflow/tfjs-node: npm error code ENOTFOUND',
+    });
+    const log = diagnostic?.place.file ?? '';
+    expect(readFileSync(log, 'utf8')).toBe('reading\nnpm error code ENOTFOUND\n');
+    expect(readdirSync(path.join(folder, 'home/engines'))).toEqual([path.basename(log)]);
+  });
+
+  it('stops at a signal with the programs that its programs started, and leaves nothing', async () => {
+    const library = fakeLibrary();
+    // The inner shell holds the pipe open: only its own end lets the install go on.
+    const env = machine({ ...ready, npm: `/bin/sh -c 'echo started; exec /bin/sleep 600'; echo "never reached"` });
+    const abort = new AbortController();
+    const install = installTensorflow({
+      env,
+      home: path.join(folder, 'home'),
+      source: { kind: 'folder', folder: library },
+      signal: abort.signal,
+      runSteps: async (steps) => {
+        for (const { run } of steps) await run(() => abort.abort());
+      },
+    });
+    await expect(install).rejects.toBeInstanceOf(Interrupted);
+    expect(readdirSync(path.join(folder, 'home/engines'))).toEqual([]);
+  });
+});

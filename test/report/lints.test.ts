@@ -1,0 +1,169 @@
+import { describe, expect, it } from 'vitest';
+import { foundText, groupLints, type Lint } from '../../src/report/lints.ts';
+import { buildReport } from '../../src/report/report.ts';
+import type { RunRecord } from '../../src/runner/record.ts';
+import type { TestMetrics } from '../../src/stages/metrics.ts';
+import { conversion, qatTraining, run, stages, test } from './fixtures.ts';
+
+type Layer = TestMetrics['layers'][number];
+
+const lints = (record: RunRecord): Lint[] => buildReport(record).lints;
+const codes = (record: RunRecord): string[] => lints(record).map(({ code }) => code);
+const withTest = (changes: Partial<TestMetrics>): RunRecord => ({
+  ...run,
+  stages: [...run.stages.slice(0, -1), { ...stages.test, metrics: { ...test, ...changes } }],
+});
+const withQat = (changes: object): RunRecord => ({
+  ...run,
+  stages: [{ ...stages.qat, metrics: { ...qatTraining, ...changes } }],
+});
+/** Lints of the sound run with other facts of conv2, whose 16 channels have a scale each. */
+const withLayer = (changes: Partial<Layer>): Lint[] =>
+  lints(withTest({ layers: test.layers.map((one) => (one.name === 'conv2/relu' ? { ...one, ...changes } : one)) }));
+const conv2 = test.layers.find(({ name }) => name === 'conv2/relu')!;
+const withFilter = (changes: Partial<NonNullable<Layer['filter']>>, others: Partial<Layer> = {}): Lint[] =>
+  withLayer({ filter: { ...conv2.filter!, ...changes }, ...others });
+
+describe('lints', () => {
+  it('are silent for a sound run', () => {
+    expect(codes(run)).toEqual([]);
+  });
+
+  it('say where, what was found, what was expected and what to do', () => {
+    const [found] = withLayer({ clipped: { below: 0.002, above: 0.03, noiseShare: 0.9 } });
+    expect(found).toMatchObject({ code: 'clipped-share', severity: 'warning', stage: 'test', layer: 'conv2/relu' });
+    expect(found?.found.replaceAll('\u202f', ' ')).toBe('0.20 % of its values lie below its range and 3.00 % above');
+    expect(found?.expected?.replaceAll('\u202f', ' ')).toContain('at most 1.00 % together');
+    expect(found?.remedy).toContain('train longer');
+  });
+
+  describe('of ranges', () => {
+    it('tell one with fewer updates than the moving average remembers, by name', () => {
+      const ranges = qatTraining.level === 'qat' ? qatTraining.ranges : [];
+      const cold = ranges.map((range, index) => ({ ...range, updates: index === 2 ? 99 : 100 }));
+      // A decay of 0.99 remembers 1 / (1 - 0.99) = 100 batches.
+      expect(lints(withQat({ ranges: cold })).map(({ code, layer }) => [code, layer])).toEqual([
+        ['cold-range', 'conv2/relu'],
+      ]);
+    });
+
+    it('tell a delay that ends before the ranges are warm, or never', () => {
+      expect(codes(withQat({ delay: 50 }))).toEqual(['delay-too-short']);
+      expect(codes(withQat({ delay: 1720 }))).toEqual(['delay-too-long']);
+      expect(codes(withQat({ delay: 0 }))).toEqual([]);
+    });
+
+    it('tell more than one clipped value in a hundred, on both sides together', () => {
+      expect(withLayer({ clipped: { below: 0.005, above: 0.005, noiseShare: 0 } })).toEqual([]);
+      expect(withLayer({ clipped: { below: 0.006, above: 0.005, noiseShare: 0 } })).toHaveLength(1);
+    });
+
+    it('tell one that reaches more than four times as far as nearly all values', () => {
+      expect(withLayer({ headroom: 4 })).toEqual([]);
+      expect(withLayer({ headroom: 4.1 })).toMatchObject([{ code: 'outlier-range', severity: 'warning' }]);
+    });
+
+    it('tell an output of few codes, if it has enough values to say so', () => {
+      expect(withLayer({ usedCodes: 32 })).toEqual([]);
+      expect(withLayer({ usedCodes: 31 })).toMatchObject([{ code: 'few-codes', severity: 'warning' }]);
+      // 64 images of 15 values are 960, fewer than 1,024.
+      expect(withLayer({ usedCodes: 31, shape: [1, 15] })).toEqual([]);
+    });
+
+    it('say nothing where the range is not the layer its own', () => {
+      const bad = { clipped: { below: 0, above: 0.5, noiseShare: 1 }, headroom: 9, usedCodes: 2 };
+      expect(withLayer({ ...bad, range: 'shared' })).toEqual([]);
+      expect(withLayer({ ...bad, range: 'fixed' })).toEqual([]);
+    });
+  });
+
+  describe('of weights', () => {
+    it('tell a multiplier that kernels take for zero, and one that moves the output through all codes', () => {
+      const severity = (min: number, max: number) =>
+        withFilter({ multipliers: { min, max } }).map((one) => [one.code, one.severity]);
+      expect(severity(2 ** -32, 0.999)).toEqual([]);
+      expect(severity(2 ** -33, 0.5)).toEqual([['multiplier-out-of-range', 'warning']]);
+      expect(severity(0.1, 1)).toEqual([['multiplier-out-of-range', 'note']]);
+      expect(severity(0.1, 255)).toEqual([['multiplier-out-of-range', 'note']]);
+      expect(severity(0.1, 256)).toEqual([['multiplier-out-of-range', 'warning']]);
+    });
+
+    it('tell channels that never change: a note, from a quarter of them on a warning', () => {
+      expect(withFilter({ deadChannels: 1, constantChannels: 4 })).toMatchObject([
+        {
+          code: 'dead-channels',
+          severity: 'note',
+          found: '4 of its 16 channels never change, 1 because all their weights are 0',
+        },
+      ]);
+      expect(withFilter({ deadChannels: 5 })).toMatchObject([{ code: 'dead-channels', severity: 'warning' }]);
+    });
+
+    it('tell channels that reach 16 times as far as others where all share a scale, 1,000 times where none does', () => {
+      const ratio = (max: number, weightScales: Layer['weightScales']) =>
+        withFilter({ ranges: { min: 0.5, max } }, { weightScales }).map((one) => [one.code, one.severity]);
+      const each = conv2.weightScales;
+      expect(ratio(500, each)).toEqual([]);
+      expect(ratio(500.5, each)).toEqual([['weight-range-ratio', 'note']]);
+      for (const one of [null, { min: 0.01, max: 0.01, count: 1 }]) {
+        expect(ratio(8, one)).toEqual([]);
+        expect(ratio(8.5, one)).toEqual([['weight-range-ratio', 'warning']]);
+      }
+    });
+
+    it('say nothing of ratios and multipliers where every channel is dead', () => {
+      const found = withFilter({ deadChannels: 16, constantChannels: 16, ranges: null, multipliers: null });
+      expect(found.map(({ code }) => code)).toEqual(['dead-channels']);
+    });
+
+    it('repeat what conversion changed', () => {
+      const adjusted = { ...stages.convert, metrics: { ...conversion, adjustments: ['conv1: channel 2 raised'] } };
+      expect(lints({ ...run, stages: [adjusted] })).toMatchObject([
+        { code: 'adjusted', found: 'conv1: channel 2 raised' },
+      ]);
+    });
+  });
+
+  describe('of runtimes', () => {
+    it('tell a kernel that by itself leaves fake-quant by more than a step', () => {
+      expect(withLayer({ kernel: { sqnrDb: 30, withinOneStep: 0.995 }, withinOneStep: 0.8 })).toEqual([]);
+      expect(withLayer({ kernel: { sqnrDb: 30, withinOneStep: 0.994 } })).toMatchObject([
+        { code: 'kernel-disagreement', severity: 'warning' },
+      ]);
+    });
+
+    it('tell LiteRT that chooses other labels, or did not run', () => {
+      expect(codes(withTest({ agreement: { ...test.agreement, int8_vs_litert: 0.994 } }))).toEqual([
+        'runtimes-disagree',
+      ]);
+      expect(codes(withTest({ litertNote: 'softmax of uint8 is not supported' }))).toEqual(['litert']);
+    });
+
+    it('tell a test split too small for the gate, and a missing baseline', () => {
+      const small = { top1: 0.985, correct: 197, n: 200 };
+      expect(codes(withTest({ accuracy: { ...test.accuracy, int8: small } }))).toEqual(['n-too-small']);
+      expect(codes(withTest({ accuracy: { ...test.accuracy, float: null } }))).toEqual(['no-baseline']);
+    });
+  });
+});
+
+describe('groups of lints', () => {
+  const layers = test.layers.map((one) =>
+    one.range === 'own' ? { ...one, clipped: { below: 0, above: 0.001 * one.usedCodes!, noiseShare: 0 } } : one,
+  );
+  const groups = groupLints(lints(withTest({ layers, litertNote: 'off' })));
+
+  it('name the worst layer and the next two', () => {
+    // By the used codes: input 256, conv1 255, conv2 251, dense1 243, dense2 238, logits 221.
+    expect(groups[0]?.worst.layer).toBe('input');
+    expect(groups[0]?.others).toHaveLength(5);
+    expect(foundText(groups[0]!)).toMatch(/^test, input: .* \(also conv1\/relu, conv2\/relu and 3 more\)$/);
+  });
+
+  it('put notes last', () => {
+    expect(groups.map(({ worst }) => [worst.severity, worst.code])).toEqual([
+      ['warning', 'clipped-share'],
+      ['note', 'litert'],
+    ]);
+  });
+});

@@ -1,0 +1,106 @@
+/** All six stages in a row on a network and a data set, in a folder of their own. */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { Dataset } from '../../src/data/dataset.ts';
+import { wasmEngine } from '../../src/engine/wasm/index.ts';
+import type { ModelSpec } from '../../src/models/layers.ts';
+import { artifactChecks } from '../../src/stages/artifacts.ts';
+import type { StageDefinition } from '../../src/stages/define.ts';
+import type { StageConfig } from '../../src/stages/index.ts';
+import { stages } from '../../src/stages/index.ts';
+import type { ClassifyTest, ConvertMetrics, TestMetrics, TrainMetrics } from '../../src/stages/metrics.ts';
+import type { StageEnvironment } from '../../src/stages/run.ts';
+
+type Fields<K extends StageConfig['uses']> = Omit<StageConfig<K>, 'uses' | 'from'>;
+
+export interface LineConfig {
+  readonly spec: ModelSpec;
+  readonly dataset: Dataset;
+  readonly pretrain: Fields<'float-pretrain'>;
+  readonly qat: Fields<'qat'>;
+  readonly convert: Fields<'convert'>;
+}
+
+export interface LineResult {
+  readonly pretrain: TrainMetrics;
+  readonly qat: TrainMetrics;
+  readonly convert: ConvertMetrics;
+  readonly test: TestMetrics;
+  /** The path of an artifact. */
+  readonly file: (stage: string, name: string) => string;
+  readonly remove: () => void;
+}
+
+export async function runLine({ spec, dataset, pretrain, qat, convert }: LineConfig): Promise<LineResult> {
+  const root = mkdtempSync(path.join(tmpdir(), 'qpipe-line-'));
+  const file = (stage: string, name: string): string => path.join(root, stage, name);
+  const environment: StageEnvironment = {
+    seed: 5,
+    dataset: () => dataset,
+    model: () => spec,
+    augment: { crop: 0, flip: false },
+    open: (graph, replicas) => wasmEngine.open(graph, { replicas, threads: 2 }),
+    threads: 2,
+    now: () => performance.now(),
+  };
+  const run = async (name: string, config: StageConfig, inputs: Record<string, string>): Promise<unknown> => {
+    const directory = path.join(root, name);
+    mkdirSync(directory);
+    const definition = stages[config.uses] as StageDefinition; // by its kind, which the table forgets
+    const { signal } = new AbortController();
+    const { metrics } = await definition.run(config, { inputs, directory, emit: () => undefined, signal }, environment);
+    for (const output of Object.values(definition.outputs)) await artifactChecks[output.type](file(name, output.file));
+    return metrics;
+  };
+  const float = file('pretrain', 'float_model.safetensors');
+  const model = file('qat', 'qat_model.safetensors');
+  const graph = file('eval', 'eval_graph.pb');
+  const checkpoint = file('eval', 'checkpoint.safetensors');
+  const tflite = file('convert', 'model.tflite');
+  const pretrained = await run('pretrain', { uses: 'float-pretrain', ...pretrain }, {});
+  const trained = await run('qat', { uses: 'qat', from: 'pretrain', ...qat }, { model: float });
+  await run('eval', { uses: 'save-eval-graph', from: 'qat' }, { model });
+  await run('freeze', { uses: 'freeze', from: 'eval' }, { graph, checkpoint });
+  const converted = await run(
+    'convert',
+    { uses: 'convert', from: 'freeze', ...convert },
+    { graph: file('freeze', 'frozen.pb') },
+  );
+  const tested = await run(
+    'test',
+    { uses: 'test', from: 'convert', examples: 2, litert: 'off', gates: {} },
+    { model: tflite, graph, checkpoint, qat: model, float },
+  );
+  return {
+    pretrain: pretrained as TrainMetrics,
+    qat: trained as TrainMetrics,
+    convert: converted as ConvertMetrics,
+    test: tested as TestMetrics,
+    file,
+    remove: () => rmSync(root, { recursive: true, force: true }),
+  };
+}
+
+/** What the test stage says of a network that classifies. */
+export function classified({ test }: LineResult): ClassifyTest {
+  if (test.task !== 'classify') throw new Error(`the network does not classify, its task is ${test.task}`);
+  return test;
+}
+
+export const training: Fields<'float-pretrain'> = {
+  epochs: 2,
+  batch: 16,
+  optimizer: {
+    ...{ kind: 'sgd', learning_rate: 0.02, momentum: 0.9, nesterov: false, weight_decay: 0 },
+    ...{ schedule: 'cosine', warmup: 0 },
+  },
+  keep: 'last',
+  devices: [{ kind: 'cpu', index: 0 }],
+};
+
+export const quantization: Fields<'qat'> = {
+  ...training,
+  ...{ epochs: 1, delay: 4, ema_decay: 0.8, merge_ranges: 'mean', observe: 'after_activation' },
+  ...{ scheme: 'int8', batch_norm: 'kept', reestimate_batch_norm: 0, dropout: 'always' },
+};
