@@ -68,7 +68,7 @@ export function qatPasses(options: QuantizationOptions, optimizer: OptimizerSpec
 }
 
 /** The network of level qat in training form, without what learns: observers and statistics run, weights stay. */
-export function quantizedForwardPasses(options: QuantizationOptions): readonly Pass[] {
+function quantizedForwardPasses(options: QuantizationOptions): readonly Pass[] {
   const { batchNorm } = options;
   const insert = { name: 'insert-fake-quant', run: (graph: Graph) => insertFakeQuant(graph, options) };
   if (batchNorm?.kind !== 'folded') return [insert];

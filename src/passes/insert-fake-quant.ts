@@ -52,8 +52,9 @@ export interface FakeQuantOptions {
 }
 
 /**
- * Adds a fake quantizer to every weight (narrow range; per output channel and symmetric, or as the scheme says) and to every activation edge,
- * after the activation or, with `observe: before_activation`, between a layer and its activation. Bias stays float: it becomes int32 with the scale of the accumulator.
+ * Adds a fake quantizer to every weight (narrow range; per output channel and symmetric, or as the scheme says) and to
+ * every activation edge, after the activation or, with `observe: before_activation`, between a layer and its
+ * activation. Bias stays float: it becomes int32 with the scale of the accumulator.
  *
  * Names follow tf.contrib.quantize: `layer/weights_quant`, `layer/act_quant`.
  *

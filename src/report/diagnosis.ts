@@ -85,15 +85,15 @@ function worstOf(candidates: readonly Worst[]): Worst | null {
 function lossSentence(loss: Loss, blame: Diagnosis['blame']): string {
   switch (loss) {
     case 'none':
-      return 'No accuracy is lost.';
+      return 'Nothing is lost against float.';
     case 'within_chance':
-      return 'The loss of accuracy is within chance.';
+      return 'The loss against float is within chance.';
     case 'not_measured':
       return 'The loss against float was not measured.';
     case 'real':
       return blame === 'training'
-        ? 'Accuracy is lost in training rather than by quantization, which adds next to no noise.'
-        : `Accuracy is lost, and ${blame === 'ranges' ? 'the ranges are' : 'the integer kernels are'} to blame.`;
+        ? 'The loss against float comes from training rather than from quantization, which adds next to no noise.'
+        : `The loss against float is real, and ${blame === 'ranges' ? 'the ranges are' : 'the integer kernels are'} to blame.`;
     default:
       return unreachable(loss);
   }

@@ -6,6 +6,12 @@ import type { Split } from '../data/dataset.ts';
 import type { Graph } from '../graph/graph.ts';
 import { producers, valueOf } from '../graph/graph.ts';
 
+/** real = scale * (code - zeroPoint) */
+export interface OutputScale {
+  readonly scale: number;
+  readonly zeroPoint: number;
+}
+
 export type ModelImage = Int8Array | Uint8Array | Float32Array;
 
 /**
@@ -50,14 +56,11 @@ function inputValues(graph: Graph, normalize: Normalization): ArrayLike<number> 
   return Array.from(reals, (real) => quantizeValue(real, scale, zeroPoint, range));
 }
 
-/** The integers that a model's output stands for: its own, or those behind DEQUANTIZE. */
-export function outputIntegers(graph: Graph): {
-  readonly name: string;
-  readonly scale: number;
-  readonly zeroPoint: number;
-} {
+/** What the integers of a model's output stand for: its own, or those behind DEQUANTIZE. */
+export function outputScale(graph: Graph): OutputScale {
   const output = graph.outputs[0] ?? internal('the model has no output');
   const maker = producers(graph).get(output);
   const name = maker?.op === 'dequantize' ? (maker.inputs[0] ?? output) : output;
-  return { name, ...perTensor(valueOf(graph, name).quant, 'the model output') };
+  const { scale, zeroPoint } = perTensor(valueOf(graph, name).quant, 'the model output');
+  return { scale, zeroPoint };
 }

@@ -13,8 +13,8 @@ import { writeTfliteFile } from '../tflite/file.ts';
 import { addFloatEdges } from '../tflite/float-edges.ts';
 import { optionFields } from '../tflite/option-fields.ts';
 import { readTfliteContents } from '../tflite/read.ts';
-import type { ModelImage } from './integer-input.ts';
-import { modelImages, newImages, outputIntegers } from './integer-input.ts';
+import type { ModelImage, OutputScale } from './integer-input.ts';
+import { modelImages, newImages, outputScale } from './integer-input.ts';
 
 /** What an integer model gives for a split. */
 export interface IntegerRun {
@@ -113,7 +113,7 @@ export async function runLitert(
   try {
     const { quant } = valueOf(graph, graph.inputs[0] ?? '');
     const input = quant === null ? { scale: 1, zeroPoint: 0 } : perTensor(quant, 'the model input');
-    const output = outputIntegers(graph);
+    const output = outputScale(graph);
     const images = modelImages(graph, context.normalize);
     const reals = new Float32Array(context.split.images.length / context.split.count);
     return await collect(context, valuesOf(graph), async (index) => {
@@ -130,12 +130,12 @@ export async function runLitert(
 /** The integers that outputs stand for: theirs, or behind DEQUANTIZE the ones that it was given. */
 function codesOf(graph: Graph, outputs: ArrayLike<number>): Int32Array {
   const isFloat = valueOf(graph, graph.outputs[0] ?? internal('the model has no output')).type.dtype === 'float32';
-  const quant = outputIntegers(graph);
+  const quant = outputScale(graph);
   return Int32Array.from(outputs, (value) => (isFloat ? codeOf(value, quant) : value));
 }
 
 /** Exact: the error of one float32 product is far below half a step. */
-function codeOf(real: number, { scale, zeroPoint }: { readonly scale: number; readonly zeroPoint: number }): number {
+function codeOf(real: number, { scale, zeroPoint }: OutputScale): number {
   return roundHalfAway(real / scale) + zeroPoint;
 }
 

@@ -47,23 +47,23 @@ const quantizationFields = {
     }),
     'folded for uint8, kept for int8',
   ),
-  dropout: choice(['always', 'off_after_delay'], {
-    ...key('Whether dropout layers go on once quantization is applied'),
-    default: 'always',
-  }),
   freeze_bn_delay: Type.Optional(
     Type.Integer({
       ...key('The statistics of batch norm stay as they are from this step on; needs `batch_norm: folded`'),
       minimum: 1,
     }),
   ),
+  dropout: choice(['always', 'off_after_delay'], {
+    ...key('Whether dropout layers go on once quantization is applied'),
+    default: 'always',
+  }),
 };
 
 type QatFields = Static<TObject<typeof quantizationFields>>;
 
 export const qat = defineStage({
   kind: 'qat',
-  revision: 1,
+  revision: 2,
   description: 'Quantization-aware training, from a float model or from scratch',
   from: { accepts: ['FloatModel/1'], optional: true },
   produces: 'QatModel/1',

@@ -5,7 +5,8 @@ import { realValues } from '../data/batches.ts';
 import type { Split } from '../data/dataset.ts';
 import { judgeGates } from './gates.ts';
 import type { ImageErrors, ReconstructTest } from './metrics.ts';
-import type { OutputScale, Tested } from './tested.ts';
+import type { OutputScale } from './integer-input.ts';
+import type { Tested } from './tested.ts';
 import { base64, pictureSize } from './tested.ts';
 
 /**

@@ -20,7 +20,7 @@ import { inputPath, readInput, writeOutput } from './files.ts';
 import { readEvalGraph } from './freeze.ts';
 import { gatesSchema } from './gates.ts';
 import { floatGraph } from './graphs.ts';
-import { outputIntegers } from './integer-input.ts';
+import { outputScale } from './integer-input.ts';
 import type { IntegerRun } from './integer-runs.ts';
 import { checkReference, numChecked, runInteger, runLitert } from './integer-runs.ts';
 import { compareLayers } from './layer-comparison.ts';
@@ -32,7 +32,7 @@ const outputs = { report: { type: 'TestReport/1', file: 'test.json' } } as const
 
 export const test = defineStage({
   kind: 'test',
-  revision: 1,
+  revision: 2,
   description: 'Runs the .tflite file on the test images beside the float and fake-quant models',
   from: { accepts: ['Tflite/1'], optional: false },
   produces: 'TestReport/1',
@@ -109,7 +109,7 @@ export const test = defineStage({
       fakeQuant: fakeQuant.result.outputs,
       int8: int8.result.codes,
       litert: litert?.codes ?? null,
-      output: outputIntegers(interpreter.graph),
+      output: outputScale(interpreter.graph),
       numExamples: config.examples,
       limits: config.gates,
     });

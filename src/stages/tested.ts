@@ -1,6 +1,7 @@
 import type { Dataset } from '../data/dataset.ts';
 import type { ModelSpec } from '../models/layers.ts';
 import type { GateLimits } from './gates.ts';
+import type { OutputScale } from './integer-input.ts';
 
 /** What the models gave for the test images, [count, values] each, and what a task makes its metrics of. */
 export interface Tested {
@@ -16,12 +17,6 @@ export interface Tested {
   readonly output: OutputScale;
   readonly numExamples: number;
   readonly limits: GateLimits;
-}
-
-/** real = scale * (code - zeroPoint) */
-export interface OutputScale {
-  readonly scale: number;
-  readonly zeroPoint: number;
 }
 
 /** Height, width and channels as a page can show them; null for what is no picture. */

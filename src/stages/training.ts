@@ -99,6 +99,7 @@ export async function runTraining(
     batchesFrom(feeds, steps, reestimateBatches),
     (opened) => environment.open(opened, replicas, config.devices),
   );
+  context.emit({ kind: 'log', message: `statistics of batch norm taken anew over ${reestimateBatches} batches` });
   return { ...trained, variables };
 }
 

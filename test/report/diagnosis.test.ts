@@ -21,7 +21,7 @@ describe('the diagnosis', () => {
     expect(found).toMatchObject({ blame: 'ranges', layer: 'c', sqnrDb: 20, layerShare: 0.75 });
     expect(found?.kernelShare).toBeCloseTo(0.01, 12);
     expect(sentence(layers(), 'real')).toBe(
-      'Accuracy is lost, and the ranges are to blame. Noise at the output is 20.0 dB below the signal, 1 % of it from ' +
+      'The loss against float is real, and the ranges are to blame. Noise at the output is 20.0 dB below the signal, 1 % of it from ' +
         "the integer kernels; of the ranges' part, c puts in most (75 %): its range fits, so this is what rounding to " +
         '8 bits costs.',
     );
@@ -49,8 +49,8 @@ describe('the diagnosis', () => {
       blame: 'nothing',
       layer: null,
     });
-    expect(sentence(layers(), 'none')).toMatch(/^No accuracy is lost\./);
-    expect(sentence(layers(), 'within_chance')).toMatch(/^The loss of accuracy is within chance\./);
+    expect(sentence(layers(), 'none')).toMatch(/^Nothing is lost against float\./);
+    expect(sentence(layers(), 'within_chance')).toMatch(/^The loss against float is within chance\./);
     expect(sentence(layers(), 'not_measured')).toMatch(/^The loss against float was not measured\./);
     expect(diagnose([], 'real')).toBeNull();
   });

@@ -8,6 +8,7 @@ import type { JsonObject } from '../../src/core/json.ts';
 import { loadDataset } from '../../src/data/load.ts';
 import { referenceEngine } from '../../src/engine/reference.ts';
 import { writeSafetensors } from '../../src/files/safetensors.ts';
+import { buildGraph } from '../../src/graph/builder.ts';
 import { exportGraphDef } from '../../src/graphdef/export.ts';
 import { readGraphDef, writeGraphDef } from '../../src/protobuf/graph-def.ts';
 import type { StageContext, StageProgress } from '../../src/runner/plan.ts';
@@ -23,6 +24,7 @@ import { addFloatEdges } from '../../src/tflite/float-edges.ts';
 import { writeTfliteFile } from '../../src/tflite/file.ts';
 import { optionFields } from '../../src/tflite/option-fields.ts';
 import { readTfliteContents } from '../../src/tflite/read.ts';
+import { writeTflite } from '../../src/tflite/write.ts';
 import { conv, dense, network, pool } from '../models/networks.ts';
 
 const dataset = loadDataset(
@@ -242,9 +244,15 @@ describe('artifact checks', () => {
     const empty = write('empty.safetensors', writeSafetensors({ tensors: new Map(), metadata: new Map() }));
     await expect(artifactChecks['Checkpoint/1'](empty)).rejects.toThrow('is empty');
 
+    // Floats at the edges may be asked for; one in the middle means that a layer computes in floats.
     const edges = addFloatEdges(readTfliteContents(readFileSync(inputs.tflite()), 'm'));
-    const withFloats = write('float.tflite', writeTfliteFile(edges, optionFields));
-    await expect(artifactChecks['Tflite/1'](withFloats)).rejects.toThrow('is float32');
+    await artifactChecks['Tflite/1'](write('edges.tflite', writeTfliteFile(edges, optionFields)));
+    const builder = buildGraph('floats', 'int8');
+    const quant = { kind: 'per_tensor', scale: 0.5, zeroPoint: 3 } as const;
+    const [real] = builder.node('dequantize', 'real', [builder.input('in', { dtype: 'int8', shape: [2] }, quant)], {});
+    const inside = builder.finish(builder.node('quantize', 'out', [real!], { dtype: 'int8' }, quant));
+    const withFloats = write('float.tflite', writeTflite(inside));
+    await expect(artifactChecks['Tflite/1'](withFloats)).rejects.toThrow('"real" of');
   });
 });
 
