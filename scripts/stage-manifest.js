@@ -1,5 +1,5 @@
-// Writes dist/stage-manifest.json: for each stage kind a digest of the code that computes its numbers, so that a
-// changed kernel trains again and a changed progress bar does not.
+// Writes dist/stage-manifest.json: for each stage kind and each engine a digest of the code that computes its numbers,
+// so that a changed kernel trains again and a changed progress bar does not.
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -11,7 +11,7 @@ export async function writeStageManifest(root) {
   const lock = JSON.parse(readFileSync(path.join(root, 'package-lock.json'), 'utf8'));
   const kernels = readFileSync(path.join(root, 'src/engine/wasm/kernels.wasm'));
   const integerKernels = readFileSync(path.join(root, 'src/interpreter/wasm/integer.wasm'));
-  const manifest = {};
+  const digests = {};
   for (const kind of Object.keys(stages).sort()) {
     const { outputFiles, metafile } = await build({
       entryPoints: [path.join(root, 'src/stages', `${kind}.ts`)],
@@ -38,19 +38,25 @@ export async function writeStageManifest(root) {
     }
     // The integer kernels are read at run time, so the bundle does not hold them.
     if ('src/interpreter/wasm/index.ts' in metafile.inputs) hash.update(integerKernels);
-    // The engine is handed to the stage, so its code is added to every stage that may use it.
-    if (stages[kind].uses.includes('engine')) hash.update(kernels).update(engineSources(root));
-    manifest[kind] = `sha256:${hash.digest('hex')}`;
+    digests[kind] = `sha256:${hash.digest('hex')}`;
   }
+  // The engine is handed to a stage, which may run on any, so its code has a digest of its own.
+  const { engineNames } = await import(path.join(root, 'dist/engine/engine.js'));
+  const engines = Object.fromEntries(engineNames.map((name) => [name, engineDigest(root, name, kernels)]));
+  const manifest = { stages: digests, engines };
   writeFileSync(path.join(root, 'dist/stage-manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
-/** The compiled planner and threads: comments are gone from them. */
-function engineSources(root) {
+/** The compiled code of an engine, from which comments are gone: its own folder or file, and what all share. */
+function engineDigest(root, name, kernels) {
   const folder = path.join(root, 'dist/engine');
   const hash = createHash('sha256');
+  const shared = ['engine.js', 'replicas.js'];
   for (const file of readdirSync(folder, { recursive: true }).map(String).sort()) {
-    if (file.endsWith('.js')) hash.update(file).update(readFileSync(path.join(folder, file)));
+    const isOwn = file === `${name}.js` || file.startsWith(`${name}${path.sep}`);
+    if (!file.endsWith('.js') || !(isOwn || shared.includes(file))) continue;
+    hash.update(file).update(readFileSync(path.join(folder, file)));
   }
-  return hash.digest();
+  if (name === 'wasm') hash.update(kernels);
+  return `sha256:${hash.digest('hex')}`;
 }

@@ -8,7 +8,7 @@ import { dataSchema, dataSource } from '../data/config.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { DataSource } from '../data/load.ts';
 import { loadDataset, readFiles, sourceDigest } from '../data/load.ts';
-import type { Engine } from '../engine/engine.ts';
+import type { Engine, EngineName } from '../engine/engine.ts';
 import { referenceEngine } from '../engine/reference.ts';
 import { wasmEngine } from '../engine/wasm/index.ts';
 import { modelSchema } from '../models/config.ts';
@@ -18,6 +18,7 @@ import type { Digest } from '../core/digest.ts';
 import type { Plan, StageInput, StagePlan } from '../runner/plan.ts';
 import { artifactChecks } from '../stages/artifacts.ts';
 import type { StageDefinition } from '../stages/define.ts';
+import type { StageConfig } from '../stages/index.ts';
 import { stages as definitions } from '../stages/index.ts';
 import type { StageEnvironment } from '../stages/run.ts';
 import { keyPart } from './key-part.ts';
@@ -52,22 +53,24 @@ export async function makePlan(loaded: LoadedPipeline, options: PlanOptions): Pr
 
   checkFit(loaded, knownSize(source) ?? sizeOf(load()));
 
-  const engine = await engines[pipeline.engine](options.home);
-  const problems = await deviceDiagnostics(pipeline, locate, engine);
+  const wanted = new Set(pipeline.stages.map(({ config }) => engineOf(pipeline, config)));
+  const opened = new Map<EngineName, Engine>();
+  for (const name of wanted) opened.set(name, await engines[name](options.home));
+  const engineFor = (config: StageConfig): Engine => present(opened.get(engineOf(pipeline, config)), 'the engine');
+  const problems = await deviceDiagnostics(pipeline, locate, engineFor);
   if (problems.length > 0) throw new UserError(problems, 64);
   const threads = Math.min(options.cores, options.threads ?? pipeline.threads ?? options.cores);
   const shared: Shared = {
     pipeline,
     dataDigest: sourceDigest(source, validation, readFiles(source)) as Digest, // it begins with `sha256:`
-    engine,
-    code: readStageManifest(),
+    engineFor,
+    threads,
+    code: readCodeDigests(),
     environment: {
       seed: pipeline.seed,
       dataset: load,
       augment: pipeline.data.augment,
       model: (data) => modelSpec(pipeline, data),
-      open: (graph, replicas, devices) =>
-        engine.open(graph, { replicas, threads, ...(devices === undefined ? {} : { devices }) }),
       threads,
       now: () => options.now(),
     },
@@ -102,12 +105,18 @@ function checkFit({ pipeline, locate }: LoadedPipeline, size: DataSize): void {
 interface Shared {
   readonly pipeline: ResolvedPipeline;
   readonly dataDigest: Digest;
-  readonly engine: Engine;
-  readonly code: ReadonlyMap<string, Digest>;
-  readonly environment: StageEnvironment;
+  readonly engineFor: (config: StageConfig) => Engine;
+  readonly threads: number;
+  readonly code: CodeDigests;
+  readonly environment: Omit<StageEnvironment, 'open'>;
 }
 
-const engines: { readonly [E in ResolvedPipeline['engine']]: (home: string) => Promise<Engine> } = {
+/** The engine of a stage: its own where it names one. */
+function engineOf(pipeline: ResolvedPipeline, config: StageConfig): EngineName {
+  return 'engine' in config ? (config.engine ?? pipeline.engine) : pipeline.engine;
+}
+
+const engines: { readonly [E in EngineName]: (home: string) => Promise<Engine> } = {
   wasm: () => Promise.resolve(wasmEngine),
   reference: () => Promise.resolve(referenceEngine),
   // Its code is not even read unless it is asked for.
@@ -115,7 +124,13 @@ const engines: { readonly [E in ResolvedPipeline['engine']]: (home: string) => P
 };
 
 function planStage({ name, config }: ResolvedStage, shared: Shared): StagePlan {
-  const { pipeline, environment } = shared;
+  const { pipeline, code, threads } = shared;
+  const engine = shared.engineFor(config);
+  const environment: StageEnvironment = {
+    ...shared.environment,
+    open: (graph, replicas, devices) =>
+      engine.open(graph, { replicas, threads, ...(devices === undefined ? {} : { devices }) }),
+  };
   // The table pairs kinds with configs; by index it forgets which.
   const definition = definitions[config.uses] as StageDefinition;
   const uses = new Set(definition.uses);
@@ -125,7 +140,7 @@ function planStage({ name, config }: ResolvedStage, shared: Shared): StagePlan {
     implementation: {
       id: `builtin:${definition.kind}`,
       revision: definition.revision,
-      code: present(shared.code.get(definition.kind), `the code digest of stage kind ${definition.kind}`),
+      code: present(code.stages[definition.kind], `the code digest of stage kind ${definition.kind}`),
     },
     config: {
       stage: keyPart(definition.config, config),
@@ -135,7 +150,7 @@ function planStage({ name, config }: ResolvedStage, shared: Shared): StagePlan {
     },
     seeds: uses.has('seed') ? { seed: pipeline.seed } : {},
     environment: uses.has('engine')
-      ? { engine: `${shared.engine.name}@${shared.engine.version}`, numerics: 'strict' }
+      ? { engine: `${engine.name}@${engine.version}`, engineCode: code.engines[engine.name], numerics: 'strict' }
       : {},
     replicas: 'devices' in config ? config.devices.length : 1,
     inputs: {
@@ -231,9 +246,12 @@ function modelSpec({ model, data }: ResolvedPipeline, dataset: Pick<Dataset, 'im
   };
 }
 
-/** Digests of the code of each stage kind, written by the build. */
-function readStageManifest(): ReadonlyMap<string, Digest> {
-  const file = packageFile('dist/stage-manifest.json');
-  const manifest = JSON.parse(readFileSync(file, 'utf8')) as Readonly<Record<string, Digest>>; // written by our build
-  return new Map(Object.entries(manifest));
+/** Digests of code, written by the build. */
+interface CodeDigests {
+  readonly stages: Readonly<Partial<Record<string, Digest>>>;
+  readonly engines: Readonly<Record<EngineName, Digest>>;
+}
+
+function readCodeDigests(): CodeDigests {
+  return JSON.parse(readFileSync(packageFile('dist/stage-manifest.json'), 'utf8')) as CodeDigests; // of our build
 }

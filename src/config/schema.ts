@@ -2,6 +2,7 @@ import type { Static } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
 import { choice, doc, key, object, runtime } from '../core/schema.ts';
 import { dataSchema } from '../data/config.ts';
+import { engineNames } from '../engine/engine.ts';
 import { modelSchema } from '../models/config.ts';
 import type { StageConfig } from '../stages/index.ts';
 import { stageSchema } from '../stages/index.ts';
@@ -30,7 +31,7 @@ export const pipelineSchema = object(
       maximum: Number.MAX_SAFE_INTEGER,
       default: 1,
     }),
-    engine: choice(['wasm', 'tensorflow', 'reference'], {
+    engine: choice(engineNames, {
       ...key(
         'What runs the graphs: WebAssembly kernels, TensorFlow where it is installed, or slow plain loops to compare with',
       ),

@@ -418,30 +418,30 @@ export function schemeDiagnostics({ stages }: ResolvedPipeline, { layers }: Mode
   });
 }
 
-/** Devices that the engine does not have. */
+/** Devices that the engine of their stage does not have. */
 export async function deviceDiagnostics(
   pipeline: ResolvedPipeline,
   locate: Locate,
-  engine: Pick<Engine, 'name' | 'gpus'>,
+  engineFor: (config: StageConfig) => Pick<Engine, 'name' | 'gpus'>,
 ): Promise<Diagnostic[]> {
-  const wanted = pipeline.stages.flatMap(({ name, config }) =>
-    'devices' in config
-      ? config.devices.map((device, index) => ({ ...device, path: ['stages', name, 'devices', String(index)] }))
-      : [],
-  );
-  const gpus = wanted.some(({ kind }) => kind === 'gpu') ? await engine.gpus() : 0;
-  const present = ['`cpu:0` and on', ...Array.from({ length: gpus }, (_, index) => `\`gpu:${index}\``)].join(', ');
-  return wanted.flatMap(({ kind, index, path }): Diagnostic[] => {
-    if (kind === 'cpu' || index < gpus) return [];
-    return [
-      {
+  const diagnostics: Diagnostic[] = [];
+  for (const { name, config } of pipeline.stages) {
+    if (!('devices' in config) || config.devices.every(({ kind }) => kind === 'cpu')) continue;
+    const engine = engineFor(config);
+    const gpus = await engine.gpus();
+    const present = ['`cpu:0` and on', ...Array.from({ length: gpus }, (_, index) => `\`gpu:${index}\``)].join(', ');
+    for (const [position, { kind, index }] of config.devices.entries()) {
+      if (kind === 'cpu' || index < gpus) continue;
+      const path = ['stages', name, 'devices', String(position)];
+      diagnostics.push({
         code: 'unknown-device',
         place: locate(path, 'value'),
         message: `\`${path.join('.')}\` is \`gpu:${index}\`; engine \`${engine.name}\` has ${present}`,
         hint: engine.name === 'tensorflow' ? 'use one of those' : 'GPUs need `engine: tensorflow`',
-      },
-    ];
-  });
+      });
+    }
+  }
+  return diagnostics;
 }
 
 /** What is allowed but seldom meant. */

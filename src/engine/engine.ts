@@ -4,9 +4,12 @@ import type { OpName } from '../ops/index.ts';
 /** Ops that have a float form. */
 export type FloatOp = Exclude<OpName, 'quantize' | 'dequantize'>;
 
+export const engineNames = ['wasm', 'tensorflow', 'reference'] as const;
+export type EngineName = (typeof engineNames)[number];
+
 /** Runs float graphs (levels float, qat and eval) step by step. All engines compute the same, at different speeds. */
 export interface Engine {
-  readonly name: 'reference' | 'wasm' | 'tensorflow';
+  readonly name: EngineName;
   /** Changes when results may change by a bit; part of what a cached result depends on. */
   readonly version: string;
   /** How many GPUs replicas can run on. */

@@ -14,7 +14,7 @@ export interface StageEnvironment {
   readonly augment: Augmentation;
   /** The network of the pipeline, for the classes and images of its data. */
   readonly model: (dataset: Dataset) => ModelSpec;
-  /** Starts a session on the pipeline's engine; `devices` says where each replica runs. */
+  /** Starts a session on the stage's engine; `devices` says where each replica runs. */
   readonly open: (graph: Graph, replicas: number, devices?: readonly Device[]) => Promise<Session>;
   /** For what a stage runs beside the engine; the results are the same for any number. */
   readonly threads: number;

@@ -1,8 +1,9 @@
 import type { Static, TObject } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
-import { choice, key, object } from '../core/schema.ts';
+import { choice, key, object, runtime } from '../core/schema.ts';
 import type { Tensor } from '../core/tensor.ts';
 import type { Dataset } from '../data/dataset.ts';
+import { engineNames } from '../engine/engine.ts';
 import type { ModelSpec } from '../models/layers.ts';
 import type { OptimizerSpec } from '../passes/index.ts';
 import { rangeNames } from '../passes/index.ts';
@@ -42,6 +43,8 @@ export const trainingFields = {
     default: 'last',
   }),
   devices: devicesSchema,
+  // Not in the key as written: which engine runs, and its version, are there already.
+  engine: Type.Optional(choice(engineNames, runtime('What trains here, where that is not the engine of the pipeline'))),
 };
 
 export type TrainingConfig = Static<TObject<typeof trainingFields>>;

@@ -651,7 +651,7 @@ describe('a device that the engine does not have', () => {
   const found = async (text: string, name: 'wasm' | 'tensorflow', gpus: number) => {
     const { pipeline, locate } = parsePipeline(text, 'p.yaml');
     const engine = { name, gpus: () => Promise.resolve(gpus) };
-    return (await deviceDiagnostics(pipeline, locate, engine)).map(formatDiagnostic);
+    return (await deviceDiagnostics(pipeline, locate, () => engine)).map(formatDiagnostic);
   };
 
   it('is shown in its place, with those that exist', async () => {

@@ -2,6 +2,9 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { expectDType } from '../../src/core/tensor.ts';
+import { readSafetensors } from '../../src/files/safetensors.ts';
+import { tensorflowEngine } from '../engine/engines.ts';
 import type { Outcome } from './workspace.ts';
 import { makeWorkspace, stageNames, tinyWith } from './workspace.ts';
 
@@ -228,4 +231,29 @@ describe('the command line', () => {
     const { code, stdout } = await space.qpipe('--version');
     expect([code, stdout]).toEqual([0, '0.1.0']);
   });
+});
+
+describe('a stage with an engine of its own', () => {
+  const space = makeWorkspace();
+  const others = tensorflowEngine === null ? ['reference'] : ['reference', 'tensorflow'];
+
+  it.each(others)(
+    'trains on %s from what another engine trained, and from nothing else is repeated',
+    async (engine) => {
+      expect((await space.qpipe('run', 'tiny.yaml', '--json')).code).toBe(0);
+      const mixed = await space.qpipe('run', 'tiny.yaml', '--json', '--set', `stages.qat.engine=${engine}`);
+      expect(mixed.code).toBe(0);
+      expect(cachedStages(mixed)).toEqual(['pretrain']);
+      const tensors = (name: string) =>
+        readSafetensors(readFileSync(space.file(`runs/latest/stages/${name}`)), name).tensors;
+      const trained = tensors('qat/qat_model.safetensors');
+      // The same names in our layout whatever trained it; one epoch at a small rate stays near its start.
+      for (const [name, before] of tensors('pretrain/float_model.safetensors')) {
+        const after = expectDType(trained.get(name)!, 'float32');
+        expect(after.shape, name).toEqual(before.shape);
+        const distances = expectDType(before, 'float32').data.map((value, at) => Math.abs(value - after.data[at]!));
+        expect(Math.max(...distances), name).toBeLessThan(0.1);
+      }
+    },
+  );
 });
