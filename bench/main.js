@@ -77,7 +77,8 @@ const say = (line) => void process.stderr.write(`${line}\n`);
 
 const free = affinity(options.threads);
 const cores = 'problem' in free ? program.error(`error: ${free.problem}`) : free;
-const who = options.who ?? everyone.filter((one) => subjects[one].kind === 'engine' || options.peers);
+const kinds = options.peers ? ['engine', 'peer'] : ['engine'];
+const who = options.who ?? everyone.filter((one) => kinds.includes(subjects[one].kind));
 const { batch, threads } = options;
 const selected = casesOf({
   ...{ networks: options.networks ?? allNetworks, levels: options.only ?? levels, who, batch, threads },
@@ -113,7 +114,7 @@ try {
         continue;
       }
       const { version, ...sample } = answer;
-      versions.set(one.who, version);
+      if (!versions.has(one.who)) versions.set(one.who, version);
       list.push(sample);
       say(`round ${round} of ${options.rounds}: ${name} ${sample.median.toPrecision(3)} ms`);
     }

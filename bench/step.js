@@ -1,11 +1,12 @@
 /**
- * A process that measures one case on one of our engines and prints a `Sample`, or why there is none, as JSON.
+ * A process that measures one case on one of our engines and prints its `Answer`, or why there is none, as JSON.
  *
  * Arguments: the case as JSON, and the folder with the integer models.
  */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { qpipeHome } from '../dist/cli/home.js';
 import { UserError } from '../dist/core/diagnostic.js';
 import { wasmEngine } from '../dist/engine/wasm/index.js';
 import { openWasmInterpreter } from '../dist/interpreter/wasm/index.js';
@@ -53,9 +54,9 @@ async function tensorflowEngine() {
   // By a name that is not known before, so that a build without this engine compiles and measures the others.
   const file = new URL('../dist/engine/tensorflow/index.js', import.meta.url).href;
   try {
-    /** @type {{ loadTensorflowEngine: () => Promise<Engine> }} */
+    /** @type {{ loadTensorflowEngine: (home: string) => Promise<Engine> }} */
     const { loadTensorflowEngine } = await import(file);
-    return await loadTensorflowEngine();
+    return await loadTensorflowEngine(qpipeHome());
   } catch (error) {
     if (error instanceof UserError) throw new Skipped(error.diagnostics[0]?.message);
     if (error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND') {
@@ -65,7 +66,9 @@ async function tensorflowEngine() {
   }
 }
 
-/** @type {(measured: Case, level: 'float' | 'qat') => Promise<import('./statistics.js').Sample>} */
+/** @typedef {import('./statistics.js').Sample & { readonly version: string }} Answer */
+
+/** @type {(measured: Case, level: 'float' | 'qat') => Promise<Answer>} */
 async function timeTraining(measured, level) {
   const { network, batch, threads } = measured;
   const engine = await engineOf(measured);
@@ -80,10 +83,10 @@ async function timeTraining(measured, level) {
   await session.close();
   // Arithmetic on NaN takes another time.
   if (!Number.isFinite(losses[0])) throw new Error(`internal: the loss of ${network} became ${losses[0]}`);
-  return sample;
+  return { ...sample, version: `version ${engine.version} on Node ${process.versions.node}` };
 }
 
-/** @type {(measured: Case, models: string) => Promise<import('./statistics.js').Sample>} */
+/** @type {(measured: Case, models: string) => Promise<Answer>} */
 async function timeInference({ network, level, threads }, models) {
   const file = path.join(models, `${network}.tflite`);
   const graph = readTflite(await readFile(file), file);
@@ -94,7 +97,7 @@ async function timeInference({ network, level, threads }, models) {
     await interpreter.run([images]);
   });
   await interpreter.close();
-  return sample;
+  return { ...sample, version: `Node ${process.versions.node}` };
 }
 
 const [text = '', models = ''] = process.argv.slice(2);
@@ -102,8 +105,8 @@ const [text = '', models = ''] = process.argv.slice(2);
 const measured = JSON.parse(text);
 try {
   const { level } = measured;
-  const sample = await (level === 'int8' ? timeInference(measured, models) : timeTraining(measured, level));
-  console.log(JSON.stringify({ ...sample, version: `node ${process.versions.node}` }));
+  const answer = await (level === 'int8' ? timeInference(measured, models) : timeTraining(measured, level));
+  console.log(JSON.stringify(answer));
 } catch (error) {
   if (!(error instanceof Skipped)) throw error;
   console.log(JSON.stringify({ skipped: error.message }));
