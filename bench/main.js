@@ -86,7 +86,7 @@ const selected = casesOf({
 
 /** @type {Map<Who, readonly string[]>} */
 const commands = new Map();
-for (const one of who) {
+for (const one of who.filter((one) => subjects[one].kind === 'missing' || selected.some((row) => row.who === one))) {
   const command = await commandOf(one);
   if ('skipped' in command) say(`${one} is left out: ${command.skipped}`);
   else commands.set(one, [...cores, ...command]);
@@ -108,8 +108,9 @@ try {
     for (const [one, list] of order) {
       const name = `${one.network} ${one.level} ${one.who}`;
       const answer = measure(one, commands.get(one.who) ?? [], models);
-      if ('skipped' in answer) {
-        say(`${name} is left out: ${answer.skipped}`);
+      if ('skipped' in answer || 'failed' in answer) {
+        say('skipped' in answer ? `${name} is left out: ${answer.skipped}` : `${name} failed: ${answer.failed}`);
+        if ('failed' in answer) process.exitCode = 1;
         samples.delete(one);
         continue;
       }
@@ -124,6 +125,7 @@ try {
 }
 
 const measured = [...samples].map(([one, list]) => ({ ...one, samples: list }));
+if (measured.length === 0) program.error('error: nothing was measured');
 const machine = {
   date: new Date().toISOString().slice(0, 10),
   cpu: os.cpus()[0]?.model.trim() ?? 'unknown',
@@ -150,4 +152,3 @@ if (options.json !== undefined) {
   });
   writeFileSync(options.json, `${JSON.stringify({ machine, results }, null, 2)}\n`);
 }
-process.exitCode = measured.length > 0 ? 0 : 1;

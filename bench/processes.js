@@ -9,7 +9,8 @@ import { blockImages, repetitions, subjects } from './cases.js';
 /** @typedef {import('./cases.js').Case} Case */
 /** @typedef {import('./cases.js').Who} Who */
 /** @typedef {{ readonly skipped: string }} Skipped why there is no result */
-/** @typedef {(import('./statistics.js').Sample & { readonly version: string }) | Skipped} Answer of a process */
+/** @typedef {{ readonly failed: string }} Failed */
+/** @typedef {(import('./statistics.js').Sample & { readonly version: string }) | Skipped | Failed} Answer of a process */
 
 const root = path.dirname(import.meta.dirname);
 
@@ -87,10 +88,17 @@ export function measure(one, command, models) {
   const work = { ...one, ...repetitions(one.network, one.level), blockImages };
   const [file = '', ...args] = [...command, JSON.stringify(work), models];
   const { status, stdout, stderr, error } = spawnSync(file, args, { encoding: 'utf8' });
-  if (error !== undefined) return { skipped: `it failed: ${error.message}` };
-  if (status !== 0) return { skipped: `it failed: ${lastLine(stderr)}` };
+  if (error !== undefined) return { failed: error.message };
+  if (status !== 0) return { failed: errorLine(stderr) };
   return JSON.parse(lastLine(stdout)); // our own programs
 }
 
 /** @type {(text: string) => string} */
 const lastLine = (text) => text.trim().split('\n').at(-1) ?? '';
+
+/**
+ * What went wrong, in Python's words or in Node's, whose last line is its version.
+ *
+ * @type {(text: string) => string}
+ */
+const errorLine = (text) => text.split('\n').findLast((line) => /^\w*Error\b/.test(line)) ?? lastLine(text);

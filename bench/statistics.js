@@ -69,8 +69,11 @@ export const find = (all, { network, level, who }) =>
 
 /** @typedef {{ readonly one: Named, readonly other: Named, readonly atMost: number }} Wanted */
 
-/** The ratios that are asked of the engines. */
-/** @type {readonly Wanted[]} */
+/**
+ * The ratios that are asked of the engines.
+ *
+ * @type {readonly Wanted[]}
+ */
 export const wanted = [
   between('resnet8', ['tensorflow', 'qat'], ['tfmot', 'qat'], 0.85),
   between('lenet5', ['tensorflow', 'qat'], ['tfmot', 'qat'], 0.9),

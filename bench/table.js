@@ -11,8 +11,11 @@ import { find, ratio, summarize, times } from './statistics.js';
 /** @type {{ readonly [L in Level]: Who }} */
 const nearestPeers = { float: 'keras', qat: 'tfmot', int8: 'tflite' };
 
-/** Three significant digits: more is noise. */
-/** @type {(value: number) => string} */
+/**
+ * Three significant digits: more is noise.
+ *
+ * @type {(value: number) => string}
+ */
 const digits = (value) => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
 
 /** @type {(spread: Spread) => string} */
