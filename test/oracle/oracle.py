@@ -16,6 +16,8 @@ answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
+# oneDNN has no transposed convolution whose stride is larger than its filter; TensorFlow's own kernels do.
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
 
 import logging  # noqa: E402
 import warnings  # noqa: E402
