@@ -16,8 +16,6 @@ answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
-# oneDNN has no transposed convolution whose stride is larger than its filter; TensorFlow's own kernels do.
-os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
 
 import logging  # noqa: E402
 import warnings  # noqa: E402
@@ -29,6 +27,7 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 import models  # noqa: E402
+import training  # noqa: E402, F401
 
 v1 = tf.compat.v1
 
@@ -106,6 +105,30 @@ def gradient_of(function, value):
         tape.watch(value)
         result = function(value)
     return tape.gradient(result, value)
+
+
+def with_gradients(function, upstream, arguments):
+    """The value and its gradients for the arguments; None stands for zeros."""
+    arguments = [tf.constant(argument) for argument in arguments]
+    with tf.GradientTape() as tape:
+        tape.watch(arguments)
+        result = function(*arguments)
+    gradients = tape.gradient(result, arguments, upstream, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    return [result, *gradients]
+
+
+def fold_correction(folded, unfolded, gamma, beta, moving_mean, moving_variance, upstream, frozen, epsilon):
+    """The output of a layer with folded weights, corrected, and its gradients; then the statistics that were used."""
+    used = []
+
+    def correct(folded, unfolded, gamma, beta):
+        batch = tf.nn.moments(unfolded, list(range(unfolded.shape.rank - 1)))
+        used.extend([moving_mean, moving_variance] if frozen else batch)
+        mean, variance = used
+        sigma = tf.sqrt(variance + epsilon)
+        return folded * tf.sqrt(moving_variance + epsilon) / sigma + beta - gamma * mean / sigma
+
+    return with_gradients(correct, upstream, [folded, unfolded, gamma, beta]) + used
 
 
 def apply_momentum(parameter, velocity, gradient, rate, momentum, nesterov):

@@ -116,7 +116,8 @@ function drawBlock(name: string, random: Random, choose: Choose): readonly Layer
           kind: 'transpose_conv',
           name,
           filters: 1 + random.below(6),
-          kernel: [1 + random.below(4), 1 + random.below(4)],
+          // TensorFlow has no kernel for strides larger than the filter.
+          kernel: [2 + random.below(3), 2 + random.below(3)],
           stride: choose([1, 1], [2, 1], [2, 2]),
           padding: choose('same', 'valid'),
           bias: choose(true, false),
@@ -152,17 +153,17 @@ function drawBranches(name: string, filters: number, choose: Choose): readonly L
     : [...branches, { kind: together, name: end, with: name, ...drawActivation(choose) }];
 }
 
-/** Values that only change their places. */
+/** Values that only change their places, or some of them: the converter leaves out what does nothing. */
 function drawMove(name: string, random: Random, choose: Choose): Layer {
   const side = (): number => random.below(3);
   switch (choose('pad', 'transpose', 'strided_slice', 'reshape')) {
     case 'pad':
-      return { kind: 'pad', name, top: side(), bottom: side(), left: side(), right: side() };
+      return { kind: 'pad', name, top: 1 + side(), bottom: side(), left: side(), right: side() };
     case 'transpose':
       return { kind: 'transpose', name, permutation: choose([2, 1, 3], [1, 3, 2], [3, 1, 2], [3, 2, 1]) };
     case 'strided_slice':
       return {
-        ...{ kind: 'strided_slice', name, begin: [side(), side()], end: [99, choose(-1, 99)] },
+        ...{ kind: 'strided_slice', name, begin: [1 + side(), side()], end: [99, choose(-1, 99)] },
         strides: [1 + side(), choose(1, 2)],
       };
     case 'reshape':
