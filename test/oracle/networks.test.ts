@@ -66,10 +66,7 @@ describe.skipIf(!hasOracle)(`networks, ORACLE_SEED=${seed}`, { timeout: 300_000 
     name: `random ${index}`,
   }));
   const specs = [...namedNetworks, ...randomNetworks];
-  const convertible = [
-    ...namedNetworks,
-    ...randomNetworks.filter((spec) => !hasTransposedConvolution(spec)).slice(0, CONVERTED),
-  ];
+  const convertible = [...namedNetworks, ...randomNetworks.filter(converterTakes).slice(0, CONVERTED)];
   beforeAll(async () => {
     oracle = openOracle();
     await oracle.evaluate('tf.version.VERSION');
@@ -184,13 +181,29 @@ const edgePairs: readonly EdgeTypes[] = (['int8', 'uint8', 'float32'] as const).
   (['int8', 'uint8', 'float32'] as const).map((output) => ({ input, output })),
 );
 
-/**
- * TensorFlow's node names the size of its result, so that it takes one image only. The converter does not see the
- * ranges of its filter through the transposition before it: it refuses those per channel ("tfl.transpose op has
- * mismatched quantized axes") and computes with float weights otherwise.
- */
+/** TensorFlow's node names the size of its result, the batch included; ours writes that of one image. */
 function hasTransposedConvolution({ layers }: ModelSpec): boolean {
   return layers.some(({ kind }) => kind === 'transpose_conv');
+}
+
+/**
+ * Whether TensorFlow's converter makes of a network what its fake quantizers say. It does not see the ranges of a
+ * transposed convolution's filter through the transposition before it: those per channel it refuses ("tfl.transpose op
+ * has mismatched quantized axes"), and otherwise computes with float weights. It fuses a rectifier into a pool and then
+ * refuses it for its range ("violate the same scale constraint"). And it gives a concatenation the range of an input
+ * that has one, where others read that input, and rescales after it.
+ */
+function converterTakes(spec: ModelSpec): boolean {
+  const { layers } = spec;
+  const isRead = (name: string): boolean =>
+    layers.some((layer, at) => layer.kind !== 'concatenation' && (layer.input ?? layers[at - 1]?.name) === name);
+  return (
+    !hasTransposedConvolution(spec) &&
+    layers.every((layer, at) => {
+      if (layer.kind === 'activation') return !('window' in (layers[at - 1] ?? layer));
+      return layer.kind !== 'concatenation' || !layer.with.some(isRead);
+    })
+  );
 }
 
 interface NetworkFiles {

@@ -140,17 +140,21 @@ function drawBlock(name: string, random: Random, choose: Choose): readonly Layer
   }
 }
 
-/** Two layers of one shape that come together. */
+/** Two layers of one shape that come together: a layer and what reads it, or two that read one. */
 function drawBranches(name: string, filters: number, choose: Choose): readonly Layer[] {
+  const branch = (branchName: string, size: number, input?: string): Layer => ({
+    ...conv(branchName, filters, size, { batch_norm: choose(true, false), ...drawActivation(choose) }),
+    ...(input === undefined ? {} : { input }),
+  });
+  const [left, right] = [`${name}_left`, `${name}_right`];
+  const [first, ...branches] = choose(true, false)
+    ? ([name, branch(name, choose(1, 2, 3)), branch(right, 3)] as const)
+    : ([left, branch(name, 1), branch(left, choose(1, 2, 3)), branch(right, 3, name)] as const);
   const together = choose('add', 'add', 'sub', 'mul', 'concatenation');
-  const branches = [
-    conv(name, filters, choose(1, 2, 3), { batch_norm: choose(true, false), ...drawActivation(choose) }),
-    conv(`${name}_other`, filters, 3, { batch_norm: choose(true, false), ...drawActivation(choose) }),
-  ];
   const end = `${name}_${together}`;
   return together === 'concatenation'
-    ? [...branches, { kind: together, name: end, with: [name], axis: choose(-1, 1, 2) }]
-    : [...branches, { kind: together, name: end, with: name, ...drawActivation(choose) }];
+    ? [...branches, { kind: together, name: end, with: [first], axis: choose(-1, 1, 2) }]
+    : [...branches, { kind: together, name: end, with: first, ...drawActivation(choose) }];
 }
 
 /** Values that only change their places, or some of them: the converter leaves out what does nothing. */

@@ -55,15 +55,15 @@ def normalized(form, convolve, x, filters, weights, quantizers, frozen, epsilon)
         return tf.nn.batch_normalization(y, mean, variance, beta, gamma, epsilon), mean, variance
     # fold_batch_norms.py, with its names: everything is differentiated, statistics of the batch too.
     mean, variance = tf.nn.moments(convolve(x, filters), [0, 1, 2])
-    correction_scale = tf.math.rsqrt(moving_variance + epsilon) / tf.math.rsqrt(variance + epsilon)
-    multiplier = gamma * tf.math.rsqrt(variance + epsilon)
-    y = convolve(x, quantizers.weights("conv", correction_scale * filters * multiplier))
-    offset = gamma * (
-        mean * tf.math.rsqrt(variance + epsilon) - moving_mean * tf.math.rsqrt(moving_variance + epsilon)
-    )
-    correction_recip = tf.cond(frozen, lambda: tf.ones_like(correction_scale), lambda: 1 / correction_scale)
+    # In float64 and rounded once: whether the largest weight of a channel still lies in the range that it sets, and
+    # has a gradient, depends on its last bit.
+    wide_sigma = tf.sqrt(tf.cast(moving_variance, tf.float64) + epsilon)
+    y = convolve(x, quantizers.weights("conv", filters * tf.cast(tf.cast(gamma, tf.float64) / wide_sigma, tf.float32)))
+    sigma, moving_sigma = tf.sqrt(variance + epsilon), tf.sqrt(moving_variance + epsilon)
+    offset = gamma * (mean / sigma - moving_mean / moving_sigma)
+    correction_recip = tf.cond(frozen, lambda: tf.ones_like(sigma), lambda: moving_sigma / sigma)
     correction_offset = tf.cond(frozen, lambda: offset, lambda: tf.zeros_like(offset))
-    return correction_recip * y + correction_offset + (beta - mean * multiplier), mean, variance
+    return correction_recip * y + correction_offset + (beta - mean * gamma / sigma), mean, variance
 
 
 def build(image_shape, weights, options):
