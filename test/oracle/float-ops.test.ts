@@ -12,16 +12,14 @@ import type { Level } from '../../src/graph/graph.ts';
 import { verify } from '../../src/graph/verify.ts';
 import { exportGraphDef } from '../../src/graphdef/export.ts';
 import { invertPermutation } from '../../src/graphdef/layout.ts';
-import { buildModel } from '../../src/models/build.ts';
 import type { ValueRef, Vjp } from '../../src/ops/define.ts';
 import type { Attrs, OpName } from '../../src/ops/index.ts';
 import { opNames, ops } from '../../src/ops/index.ts';
-import { insertFakeQuant } from '../../src/passes/insert-fake-quant.ts';
 import { writeGraphDef } from '../../src/protobuf/graph-def.ts';
 import { runFloat } from '../contract/evaluate.ts';
 import type { Sample } from '../contract/samples.ts';
 import { operandData, samples } from '../contract/samples.ts';
-import { dense, network, runSteps, scattered, trainingFeeds, uniform } from '../models/networks.ts';
+import { uniform } from '../models/networks.ts';
 import { floatOf, relativeError } from './closeness.ts';
 import type { Oracle, OracleValue } from './oracle.ts';
 import { expectList, hasOracle, openOracle } from './oracle.ts';
@@ -36,8 +34,8 @@ const exportedOps = opNames.filter((op) => ops[op].graphdef !== null && ops[op].
 describe.skipIf(!hasOracle)(`float kernels, ORACLE_SEED=${seed}`, { timeout: 300_000 }, () => {
   let oracle: Oracle;
   let cases = 0;
-  /** Exported ops, what their gradient rules emit, and what has a test of its own. */
-  const compared = new Set<OpName>();
+  /** Exported ops, what their gradient rules emit, and what has a test of its own: these three in training.test.ts. */
+  const compared = new Set<OpName>(['observe_range', 'increment', 'reached']);
   beforeAll(async () => {
     oracle = openOracle();
     await oracle.evaluate('tf.version.VERSION');
@@ -173,6 +171,34 @@ describe.skipIf(!hasOracle)(`float kernels, ORACLE_SEED=${seed}`, { timeout: 300
       cases++;
     }
     compared.add('mean_squared_error').add('mean_squared_error_grad');
+  });
+
+  it('depthwise convolutions whose gradients TensorFlow has no kernel for: unequal strides, dilations', async () => {
+    for (let index = 0; index < 20; index++) {
+      const random = createRandom(seed, 'depthwise', `${index}`);
+      const pair = (from: number, count: number) => [from + random.below(count), from + random.below(count)] as const;
+      const [size, window, strides, dilations] = [pair(7, 4), pair(1, 3), pair(1, 3), pair(1, 3)];
+      const [channels, multiplier] = pair(1, 4);
+      const padding = { kind: random.below(2) === 0 ? 'same' : 'valid' } as const;
+      const x = uniform(random, [2, ...size, channels]);
+      const filter = uniform(random, [1, ...window, channels * multiplier]);
+      const attrs = { strides, dilations, padding, activation: 'none' } as const;
+      const ours = ourFloat('depthwise_conv_2d', [x, filter], attrs)[0]!;
+      const upstream = uniform(random, ours.shape);
+      const [output, ofInput, ofTaps] = await evaluateList(
+        'with_gradients(lambda x, taps: depthwise_by_taps(x, taps, strides, dilations, padding), upstream, [x, taps])',
+        {
+          ...{ x, upstream, strides, dilations, padding: padding.kind },
+          taps: floatTensor([...window, channels, multiplier], filter.data),
+        },
+      );
+      expectClose(ours, output!);
+      const inputAttrs = { ...attrs, inputShape: x.shape };
+      expectClose(ourFloat('depthwise_conv_2d_grad_input', [upstream, filter], inputAttrs)[0]!, ofInput!);
+      const filterAttrs = { ...attrs, filterShape: filter.shape };
+      expectClose(ourFloat('depthwise_conv_2d_grad_filter', [x, upstream], filterAttrs)[0]!, ofTaps!);
+      cases++;
+    }
   });
 
   it.each(['filter of a convolution', 'filter of a depthwise convolution', 'bias'])(
@@ -372,42 +398,6 @@ describe.skipIf(!hasOracle)(`float kernels, ORACLE_SEED=${seed}`, { timeout: 300
     compared.add('moving_average').add('zero_debias');
   });
 
-  it.each([0, 1, 5])('a quantized layer in training with delay %s, step by step', async (delay) => {
-    const decay = 0.9;
-    const spec = network([dense('fc', 4, { activation: 'relu' })], [1, 1, 6]);
-    const input = { min: 0, max: Math.fround(1) };
-    const tensorOf = scattered(seed);
-    const graph = insertFakeQuant(buildModel(spec, 8, 'training', { kind: 'given', tensor: tensorOf }), {
-      input,
-      ranges: { kind: 'observed', delay, decay, merge: 'mean' },
-    });
-    const feeds = Array.from({ length: 12 }, (_, step) => {
-      const images = present(trainingFeeds(graph, seed + step, 8, 0).get('input'), 'images');
-      // Every step sees a wider batch than the one before.
-      return new Map([['input', images.map((value) => (value * (step + 1)) / 12)]]);
-    });
-    const ours = await runSteps(graph, feeds);
-    const expected = expectList(
-      await oracle.evaluate('quantized_steps(steps, weights, bias, input_range, delay, decay)', {
-        steps: feeds.map((feed) => floatTensor([8, 6], present(feed.get('input'), 'images'))),
-        weights: transposeTensor(tensorOf('fc/filter', [4, 6]), [1, 0]),
-        bias: tensorOf('fc/bias', [4]),
-        input_range: [input.min, input.max],
-        delay,
-        decay,
-      }),
-    );
-    for (const [step, { outputs, read }] of ours.entries()) {
-      const [output, low, high] = expectList(expected[step]).map(floatOf);
-      const range = ['min', 'max'].map((end) => read(`fc/act_quant/${end}`)[0]!);
-      expectClose(floatTensor([2], range), floatTensor([2], [low!.data[0]!, high!.data[0]!]));
-      const data = present(outputs.get(graph.outputs[0] ?? ''), 'the output');
-      expectClose(floatTensor([8, 4], data), output!);
-      cases++;
-    }
-    compared.add('observe_range').add('increment').add('reached');
-  });
-
   it('covers every float op of the table', () => {
     expect(opNames.filter((op) => ops[op].float !== null && !compared.has(op))).toEqual([]);
   });
@@ -490,7 +480,7 @@ async function compareWithNode<K extends OpName>(
   return { failures, emitted: isJudged ? forwardAndBack.nodes.map((node) => node.op) : [op] };
 }
 
-/** TensorFlow has no kernel for the gradients of these depthwise convolutions. */
+/** TensorFlow has no kernel for the gradients of other depthwise convolutions; they have a test of their own. */
 function hasCpuGradient<K extends OpName>(op: K, attrs: Attrs[K]): boolean {
   if (op !== 'depthwise_conv_2d' || !('dilations' in attrs)) return true;
   const { strides, dilations } = attrs;
