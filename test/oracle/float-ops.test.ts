@@ -4,7 +4,7 @@ import { internal, present } from '../../src/core/assert.ts';
 import { createRandom } from '../../src/core/random.ts';
 import type { Random } from '../../src/core/random.ts';
 import type { FloatTensor, Shape } from '../../src/core/tensor.ts';
-import { expectDType, floatTensor, numElements, transposeTensor, zeros } from '../../src/core/tensor.ts';
+import { floatTensor, numElements, transposeTensor, zeros } from '../../src/core/tensor.ts';
 import { referenceEngine } from '../../src/engine/reference.ts';
 import { buildGraph } from '../../src/graph/builder.ts';
 import type { GraphBuilder } from '../../src/graph/builder.ts';
@@ -12,18 +12,17 @@ import type { Level } from '../../src/graph/graph.ts';
 import { verify } from '../../src/graph/verify.ts';
 import { exportGraphDef } from '../../src/graphdef/export.ts';
 import { invertPermutation } from '../../src/graphdef/layout.ts';
-import { buildModel } from '../../src/models/build.ts';
 import type { ValueRef, Vjp } from '../../src/ops/define.ts';
 import type { Attrs, OpName } from '../../src/ops/index.ts';
 import { opNames, ops } from '../../src/ops/index.ts';
-import { insertFakeQuant } from '../../src/passes/insert-fake-quant.ts';
 import { writeGraphDef } from '../../src/protobuf/graph-def.ts';
 import { runFloat } from '../contract/evaluate.ts';
 import type { Sample } from '../contract/samples.ts';
 import { operandData, samples } from '../contract/samples.ts';
-import { dense, network, runSteps, scattered, trainingFeeds, uniform } from '../models/networks.ts';
+import { uniform } from '../models/networks.ts';
+import { floatOf, relativeError } from './closeness.ts';
 import type { Oracle, OracleValue } from './oracle.ts';
-import { expectList, expectTensor, hasOracle, openOracle } from './oracle.ts';
+import { expectList, hasOracle, openOracle } from './oracle.ts';
 import { seed } from './seed.ts';
 
 // Both sides add float32 products, in different orders.
@@ -35,8 +34,8 @@ const exportedOps = opNames.filter((op) => ops[op].graphdef !== null && ops[op].
 describe.skipIf(!hasOracle)(`float kernels, ORACLE_SEED=${seed}`, { timeout: 300_000 }, () => {
   let oracle: Oracle;
   let cases = 0;
-  /** Exported ops, what their gradient rules emit, and what has a test of its own; three need no TensorFlow. */
-  const compared = new Set<OpName>(['cross_replica', 'top_1_count', 'dropout']);
+  /** Exported ops, what their gradient rules emit, and what has a test of its own: these three in training.test.ts. */
+  const compared = new Set<OpName>(['observe_range', 'increment', 'reached']);
   beforeAll(async () => {
     oracle = openOracle();
     await oracle.evaluate('tf.version.VERSION');
@@ -174,6 +173,166 @@ describe.skipIf(!hasOracle)(`float kernels, ORACLE_SEED=${seed}`, { timeout: 300
     compared.add('mean_squared_error').add('mean_squared_error_grad');
   });
 
+  it('depthwise convolutions whose gradients TensorFlow has no kernel for: unequal strides, dilations', async () => {
+    for (let index = 0; index < 20; index++) {
+      const random = createRandom(seed, 'depthwise', `${index}`);
+      const pair = (from: number, count: number) => [from + random.below(count), from + random.below(count)] as const;
+      const [size, window, strides, dilations] = [pair(7, 4), pair(1, 3), pair(1, 3), pair(1, 3)];
+      const [channels, multiplier] = pair(1, 4);
+      const padding = { kind: random.below(2) === 0 ? 'same' : 'valid' } as const;
+      const x = uniform(random, [2, ...size, channels]);
+      const filter = uniform(random, [1, ...window, channels * multiplier]);
+      const attrs = { strides, dilations, padding, activation: 'none' } as const;
+      const ours = ourFloat('depthwise_conv_2d', [x, filter], attrs)[0]!;
+      const upstream = uniform(random, ours.shape);
+      const [output, ofInput, ofTaps] = await evaluateList(
+        'with_gradients(lambda x, taps: depthwise_by_taps(x, taps, strides, dilations, padding), upstream, [x, taps])',
+        {
+          ...{ x, upstream, strides, dilations, padding: padding.kind },
+          taps: floatTensor([...window, channels, multiplier], filter.data),
+        },
+      );
+      expectClose(ours, output!);
+      const inputAttrs = { ...attrs, inputShape: x.shape };
+      expectClose(ourFloat('depthwise_conv_2d_grad_input', [upstream, filter], inputAttrs)[0]!, ofInput!);
+      const filterAttrs = { ...attrs, filterShape: filter.shape };
+      expectClose(ourFloat('depthwise_conv_2d_grad_filter', [x, upstream], filterAttrs)[0]!, ofTaps!);
+      cases++;
+    }
+  });
+
+  it.each(['filter of a convolution', 'filter of a depthwise convolution', 'bias'])(
+    'batch norm folded into the %s, and its gradients',
+    async (form) => {
+      for (let index = 0; index < 10; index++) {
+        const random = createRandom(seed, 'fold filter', form, `${index}`);
+        const [channels, epsilon] = [1 + random.below(7), 1e-3];
+        const rows = 1 + random.below(9);
+        const [shape, axis] =
+          form === 'bias'
+            ? [[channels], 0]
+            : form === 'filter of a convolution'
+              ? [[channels, 2, 3, rows], 0]
+              : [[1, rows, 3, channels], 3];
+        const values = {
+          filter: uniform(random, shape),
+          gamma: uniform(random, [channels], -1, 2),
+          variance: uniform(random, [channels], 0.1, 3),
+        };
+        const upstream = uniform(random, shape);
+        const [folded, ofFilter, ofGamma] = await evaluateList(
+          'with_gradients(lambda filter, gamma: filter * tf.reshape(' +
+            'tf.nn.batch_normalization(tf.ones_like(gamma), 0.0, variance, None, gamma, epsilon), across), upstream, [filter, gamma])',
+          { ...values, upstream, epsilon, across: shape.map((size, at) => (at === axis ? size : 1)) },
+        );
+        const inputs = [values.filter, values.gamma, values.variance];
+        expectClose(ourFloat('fold_filter', inputs, { axis, epsilon })[0]!, folded!);
+        const back = ourFloat('fold_filter_grad', [upstream, ...inputs], { axis, epsilon });
+        expectClose(back[0]!, ofFilter!);
+        expectClose(back[1]!, ofGamma!);
+        cases++;
+      }
+      compared.add('fold_filter').add('fold_filter_grad');
+    },
+  );
+
+  it.each([false, true])('the correction of a folded batch norm, frozen %s, and its gradients', async (frozen) => {
+    for (let index = 0; index < 20; index++) {
+      const random = createRandom(seed, 'fold correct', `${frozen}`, `${index}`);
+      const channels = 1 + random.below(7);
+      const shape = index % 3 === 0 ? [2 + random.below(20), channels] : [2, 1 + random.below(5), 4, channels];
+      const statistic = (low: number, high: number): FloatTensor => uniform(random, [channels], low, high);
+      const [folded, unfolded, upstream] = [
+        uniform(random, shape),
+        uniform(random, shape, -3, 4),
+        uniform(random, shape),
+      ];
+      const [gamma, beta, mean, variance] = [statistic(-1, 2), statistic(-1, 1), statistic(-1, 1), statistic(0.1, 3)];
+      const epsilon = 1e-3;
+      const [output, ofFolded, ofUnfolded, ofGamma, ofBeta, usedMean, usedVariance] = await evaluateList(
+        'fold_correction(folded, unfolded, gamma, beta, mean, variance, upstream, frozen, epsilon)',
+        { folded, unfolded, gamma, beta, mean, variance, upstream, frozen, epsilon },
+      );
+      const active = floatTensor([], [frozen ? 1 : 0]);
+      const ours = ourFloat('fold_correct', [folded, unfolded, gamma, beta, mean, variance, active], { epsilon });
+      for (const [at, reference] of [output!, usedMean!, usedVariance!].entries()) expectClose(ours[at]!, reference);
+      const back = ourFloat(
+        'fold_correct_grad',
+        [upstream, folded, unfolded, gamma, ours[1]!, ours[2]!, variance, active],
+        { epsilon },
+      );
+      const references = [ofFolded!, ofUnfolded!, ofGamma!, ofBeta!];
+      for (const [at, reference] of references.entries()) expectClose(back[at]!, reference);
+      cases++;
+    }
+    compared.add('fold_correct').add('fold_correct_grad');
+  });
+
+  it('dropout, given its mask, and its gradient', async () => {
+    for (const [index, rate] of [0, 0.1, 0.25, 0.5, 0.9].entries()) {
+      const random = createRandom(seed, 'dropout', `${rate}`);
+      // None of them is 0, so that what is 0 was dropped.
+      const x = uniform(random, [40, 50], 0.5, 2);
+      const gradient = uniform(random, [40, 50], 0.5, 2);
+      const key = floatTensor([2], [random.below(2 ** 24), random.below(2 ** 24)]);
+      const ours = ourFloat('dropout', [x, key], { rate, stream: index })[0]!;
+      const kept = floatTensor(
+        [40, 50],
+        ours.data.map((value) => (value === 0 ? 0 : 1)),
+      );
+      const [output, ofInput] = await evaluateList('with_gradients(lambda x: x * kept / (1 - rate), gradient, [x])', {
+        x,
+        gradient,
+        kept,
+        rate: floatTensor([], [rate]),
+      });
+      expectClose(ours, output!);
+      // The rule's gradient is the op itself, on the gradient.
+      expectClose(ourFloat('dropout', [gradient, key], { rate, stream: index })[0]!, ofInput!);
+      const share = 1 - kept.data.reduce((sum, value) => sum + value, 0) / 2000;
+      // Five standard deviations of the share of 2000 draws.
+      expect(Math.abs(share - rate)).toBeLessThanOrEqual(5 * Math.sqrt((rate * (1 - rate)) / 2000));
+      cases++;
+    }
+    compared.add('dropout');
+  });
+
+  it('the count of right answers, the first of equal logits winning', async () => {
+    for (let index = 0; index < 20; index++) {
+      const random = createRandom(seed, 'top 1', `${index}`);
+      const [batch, classes] = [1 + random.below(40), 2 + random.below(6)];
+      const drawn = (below: number, shape: Shape): FloatTensor =>
+        floatTensor(
+          shape,
+          Array.from({ length: numElements(shape) }, () => random.below(below)),
+        );
+      const [logits, labels] = [drawn(4, [batch, classes]), drawn(classes, [batch])];
+      const [count] = await evaluateList(
+        '[tf.reduce_sum(tf.cast(tf.argmax(logits, 1) == tf.cast(labels, tf.int64), tf.float32))]',
+        { logits, labels },
+      );
+      expect(ourFloat('top_1_count', [logits, labels], {})[0]!.data[0]).toBe(count!.data[0]);
+      cases++;
+    }
+    compared.add('top_1_count');
+  });
+
+  it.each(['mean', 'min', 'max'] as const)('what replicas agree on: the %s', async (reduce) => {
+    for (const replicas of [1, 2, 3, 4]) {
+      const values = uniform(createRandom(seed, 'replicas', reduce, `${replicas}`), [replicas, 7]);
+      const builder = buildGraph('agreed', 'qat');
+      const input = builder.input('input', { dtype: 'float32', shape: [1, 7] });
+      const graph = verify(builder.finish(builder.node('cross_replica', 'agreed', [input], { reduce })));
+      const session = await referenceEngine.open(graph, { replicas, threads: 1 });
+      const ours = present((await session.run(new Map([['input', values.data]]))).get('agreed'), 'the value');
+      await session.close();
+      const [expected] = await evaluateList(`[tf.reduce_${reduce}(values, 0)]`, { values });
+      expectClose(floatTensor([7], ours), expected!);
+      cases++;
+    }
+    compared.add('cross_replica');
+  });
+
   it.each([false, true])('momentum, Nesterov %s', async (nesterov) => {
     const random = createRandom(seed, 'momentum', `${nesterov}`);
     let [parameter, velocity] = [uniform(random, [41]), zeros('float32', [41])];
@@ -237,42 +396,6 @@ describe.skipIf(!hasOracle)(`float kernels, ORACLE_SEED=${seed}`, { timeout: 300
       cases++;
     }
     compared.add('moving_average').add('zero_debias');
-  });
-
-  it.each([0, 1, 5])('a quantized layer in training with delay %s, step by step', async (delay) => {
-    const decay = 0.9;
-    const spec = network([dense('fc', 4, { activation: 'relu' })], [1, 1, 6]);
-    const input = { min: 0, max: Math.fround(1) };
-    const tensorOf = scattered(seed);
-    const graph = insertFakeQuant(buildModel(spec, 8, 'training', { kind: 'given', tensor: tensorOf }), {
-      input,
-      ranges: { kind: 'observed', delay, decay, merge: 'mean' },
-    });
-    const feeds = Array.from({ length: 12 }, (_, step) => {
-      const images = present(trainingFeeds(graph, seed + step, 8, 0).get('input'), 'images');
-      // Every step sees a wider batch than the one before.
-      return new Map([['input', images.map((value) => (value * (step + 1)) / 12)]]);
-    });
-    const ours = await runSteps(graph, feeds);
-    const expected = expectList(
-      await oracle.evaluate('quantized_steps(steps, weights, bias, input_range, delay, decay)', {
-        steps: feeds.map((feed) => floatTensor([8, 6], present(feed.get('input'), 'images'))),
-        weights: transposeTensor(tensorOf('fc/filter', [4, 6]), [1, 0]),
-        bias: tensorOf('fc/bias', [4]),
-        input_range: [input.min, input.max],
-        delay,
-        decay,
-      }),
-    );
-    for (const [step, { outputs, read }] of ours.entries()) {
-      const [output, low, high] = expectList(expected[step]).map(floatOf);
-      const range = ['min', 'max'].map((end) => read(`fc/act_quant/${end}`)[0]!);
-      expectClose(floatTensor([2], range), floatTensor([2], [low!.data[0]!, high!.data[0]!]));
-      const data = present(outputs.get(graph.outputs[0] ?? ''), 'the output');
-      expectClose(floatTensor([8, 4], data), output!);
-      cases++;
-    }
-    compared.add('observe_range').add('increment').add('reached');
   });
 
   it('covers every float op of the table', () => {
@@ -357,7 +480,7 @@ async function compareWithNode<K extends OpName>(
   return { failures, emitted: isJudged ? forwardAndBack.nodes.map((node) => node.op) : [op] };
 }
 
-/** TensorFlow has no kernel for the gradients of these depthwise convolutions. */
+/** TensorFlow has no kernel for the gradients of other depthwise convolutions; they have a test of their own. */
 function hasCpuGradient<K extends OpName>(op: K, attrs: Attrs[K]): boolean {
   if (op !== 'depthwise_conv_2d' || !('dilations' in attrs)) return true;
   const { strides, dilations } = attrs;
@@ -406,17 +529,6 @@ function randomRange(random: Random, shape: Shape): readonly [FloatTensor, Float
     }
   }
   return [min, max];
-}
-
-function floatOf(value: OracleValue | undefined): FloatTensor {
-  return expectDType(expectTensor(value), 'float32');
-}
-
-function relativeError(ours: ArrayLike<number>, reference: ArrayLike<number>): number {
-  if (ours.length !== reference.length) return Infinity;
-  const values = Array.from(reference);
-  const range = values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 1e-3);
-  return values.reduce((worst, value, at) => Math.max(worst, Math.abs(ours[at]! - value)), 0) / range;
 }
 
 function expectClose(ours: FloatTensor, reference: FloatTensor): void {

@@ -235,12 +235,20 @@ function randomCodes(dtype: StoredType, shape: Shape, random: Random): Tensor<St
   return codes;
 }
 
-/** Uniform codes; only the two ends of the range; all at one end; all near the zero point. */
+/**
+ * Uniform codes; only the two ends of the range; all at one end; all near the zero point. A float32 input takes reals
+ * around 0 .. 1, the pixels of the networks here, and those at the edges between their codes.
+ */
 export function randomRuns(graph: Graph, random: Random): readonly (readonly Tensor[])[] {
   const fill = (draw: (min: number, max: number, zeroPoint: number) => number): readonly Tensor[] =>
     graph.inputs.map((name) => {
       const { type, quant } = valueOf(graph, name);
       const { dtype, shape } = type;
+      if (dtype === 'float32') {
+        const reals = zeros(dtype, shape);
+        for (let at = 0; at < reals.data.length; at++) reals.data[at] = (draw(-8, 247, 0) + random.below(2) / 2) / 255;
+        return reals;
+      }
       if (dtype !== 'int8' && dtype !== 'uint8') return internal(`input "${name}" is ${dtype}`);
       const { min, max } = integerRanges[dtype];
       const codes = zeros(dtype, shape);

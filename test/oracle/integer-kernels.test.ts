@@ -12,6 +12,7 @@ import { seed, variations } from './seed.ts';
 describe.skipIf(!hasOracle)(`integer kernels, ORACLE_SEED=${seed}`, { timeout: 300_000 }, () => {
   let oracle: Oracle;
   const tally = new Map<OpName, number>();
+  const total = { runs: 0, values: 0 };
   beforeAll(async () => {
     oracle = openOracle();
     await oracle.evaluate('tf.version.VERSION');
@@ -19,7 +20,10 @@ describe.skipIf(!hasOracle)(`integer kernels, ORACLE_SEED=${seed}`, { timeout: 3
   afterAll(() => {
     oracle.close();
     const counts = [...tally].map(([op, count]) => `${op} ${count}`).join(', ');
-    console.info(`models compared with TensorFlow Lite: ${counts}`);
+    const models = [...tally.values()].reduce((sum, count) => sum + count, 0);
+    console.info(
+      `${models} models of one op by TensorFlow Lite, ${total.runs} runs, ${total.values} outputs compared: ${counts}`,
+    );
   });
 
   it.each(integerOps)("%s gives TensorFlow Lite's bytes", async (op) => {
@@ -28,8 +32,10 @@ describe.skipIf(!hasOracle)(`integer kernels, ORACLE_SEED=${seed}`, { timeout: 3
       const judge = judgeOf(one.graph);
       if (judge === null) continue;
       const model = writeTflite(one.graph);
-      const found = await compareRuns(oracle, model, one.runs, judge);
+      const { failures: found, values } = await compareRuns(oracle, model, one.runs, judge);
       failures.push(...found.map((text) => `${one.name} ${text}`));
+      total.runs += one.runs.length;
+      total.values += values;
       tally.set(op, (tally.get(op) ?? 0) + 1);
     }
     expect(failures).toEqual([]);

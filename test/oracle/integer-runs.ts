@@ -72,20 +72,23 @@ export async function runTflite(
   return outputs === null ? null : expectList(outputs).map((list) => expectList(list).map(expectTensor));
 }
 
-/** Everything in which our outputs are not the judge's. */
-export async function compareRuns(
-  oracle: Oracle,
-  model: Uint8Array,
-  runs: Runs,
-  judge: Judge,
-): Promise<readonly string[]> {
+export interface RunComparison {
+  /** Everything in which our outputs are not the judge's. */
+  readonly failures: readonly string[];
+  /** Outputs of all runs: bytes, but for float32 edges. */
+  readonly values: number;
+}
+
+export async function compareRuns(oracle: Oracle, model: Uint8Array, runs: Runs, judge: Judge): Promise<RunComparison> {
   const expected = await runTflite(oracle, model, runs, judge);
-  if (expected !== null) return differences(runOurs(model, runs), expected, judge.steps);
+  if (expected !== null) {
+    return { failures: differences(runOurs(model, runs), expected, judge.steps), values: countValues(expected) };
+  }
   try {
     runOurs(model, runs);
-    return ['TensorFlow Lite refuses it, and we do not'];
+    return { failures: ['TensorFlow Lite refuses it, and we do not'], values: 0 };
   } catch (error) {
-    if (error instanceof UserError) return [];
+    if (error instanceof UserError) return { failures: [], values: 0 };
     throw error;
   }
 }
@@ -105,4 +108,8 @@ export function differences(ours: Runs, reference: Runs, steps: number): readonl
       ];
     }),
   );
+}
+
+export function countValues(runs: Runs): number {
+  return runs.flat().reduce((total, { data }) => total + data.length, 0);
 }

@@ -27,6 +27,7 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 import models  # noqa: E402
+import training  # noqa: E402, F401
 
 v1 = tf.compat.v1
 
@@ -106,6 +107,50 @@ def gradient_of(function, value):
     return tape.gradient(result, value)
 
 
+def with_gradients(function, upstream, arguments):
+    """The value and its gradients for the arguments; None stands for zeros."""
+    arguments = [tf.constant(argument) for argument in arguments]
+    with tf.GradientTape() as tape:
+        tape.watch(arguments)
+        result = function(*arguments)
+    gradients = tape.gradient(result, arguments, upstream, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    return [result, *gradients]
+
+
+def depthwise_by_taps(x, taps, strides, dilations, padding):
+    """A depthwise convolution as a sum of shifted products; `taps` is [height, width, channels, multiplier]."""
+    sizes, pads = [], []
+    for size, window, stride, dilation in zip(x.shape[1:3], taps.shape[:2], strides, dilations):
+        reach = (window - 1) * dilation + 1
+        output = -(-size // stride) if padding == "same" else (size - reach) // stride + 1
+        total = max((output - 1) * stride + reach - size, 0)
+        sizes.append(output)
+        pads.append([total // 2, total - total // 2])
+    x = tf.pad(x, [[0, 0], *pads, [0, 0]])
+    total = 0.0
+    for row in range(taps.shape[0]):
+        for column in range(taps.shape[1]):
+            starts = row * dilations[0], column * dilations[1]
+            ends = [start + (size - 1) * stride + 1 for start, size, stride in zip(starts, sizes, strides)]
+            seen = x[:, starts[0] : ends[0] : strides[0], starts[1] : ends[1] : strides[1]]
+            total += seen[..., tf.newaxis] * taps[row, column]
+    return tf.reshape(total, [*total.shape[:3], -1])
+
+
+def fold_correction(folded, unfolded, gamma, beta, moving_mean, moving_variance, upstream, frozen, epsilon):
+    """The output of a layer with folded weights, corrected, and its gradients; then the statistics that were used."""
+    used = []
+
+    def correct(folded, unfolded, gamma, beta):
+        batch = tf.nn.moments(unfolded, list(range(unfolded.shape.rank - 1)))
+        used.extend([moving_mean, moving_variance] if frozen else batch)
+        mean, variance = used
+        sigma = tf.sqrt(variance + epsilon)
+        return folded * tf.sqrt(moving_variance + epsilon) / sigma + beta - gamma * mean / sigma
+
+    return with_gradients(correct, upstream, [folded, unfolded, gamma, beta]) + used
+
+
 def apply_momentum(parameter, velocity, gradient, rate, momentum, nesterov):
     variables = [tf.Variable(parameter), tf.Variable(velocity)]
     tf.raw_ops.ResourceApplyMomentum(
@@ -141,27 +186,6 @@ def moving_averages(values, decay, initial, zero_debias):
             update = library.assign_moving_average(average, value, decay, zero_debias=zero_debias)
         session.run(v1.global_variables_initializer())
         return [session.run(update, {value: item}) for item in values]
-
-
-def quantized_steps(steps, weights, bias, input_range, delay, decay):
-    """One dense layer with relu under tf.contrib.quantize's rules: its output and range after each step."""
-    largest = np.abs(weights).max(axis=0)
-    quantized_weights = tf.quantization.fake_quant_with_min_max_vars_per_channel(
-        weights, -largest, largest, narrow_range=True
-    )
-
-    def layer(step, active):
-        inputs = tf.quantization.fake_quant_with_min_max_vars(step, *input_range) if active else step
-        return tf.nn.relu(inputs @ (quantized_weights if active else weights) + bias)
-
-    active = [count >= delay for count in range(1, len(steps) + 1)]
-    outputs = [layer(*pair) for pair in zip(steps, active)]
-    lows = moving_averages([min(np.min(output), np.float32(0)) for output in outputs], decay, np.float32(0), True)
-    highs = moving_averages([max(np.max(output), np.float32(0)) for output in outputs], decay, np.float32(6), True)
-    return [
-        [tf.quantization.fake_quant_with_min_max_vars(output, low, high) if on else output, low, high]
-        for output, low, high, on in zip(outputs, lows, highs, active)
-    ]
 
 
 def decode(value):

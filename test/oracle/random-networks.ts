@@ -3,13 +3,14 @@ import type { Random } from '../../src/core/random.ts';
 import { createRandom } from '../../src/core/random.ts';
 import type { FloatTensor, Shape } from '../../src/core/tensor.ts';
 import { numElements } from '../../src/core/tensor.ts';
-import type { Layer, ModelSpec } from '../../src/models/layers.ts';
-import { lenet5, mlp } from '../../src/models/presets.ts';
+import type { Activated, Layer, ModelSpec } from '../../src/models/layers.ts';
+import { activationFunctions } from '../../src/models/layers.ts';
 import { ShapeError } from '../../src/ops/define.ts';
 import type { Scheme } from '../../src/passes/index.ts';
 import type { QuantizationForm } from '../../src/stages/graphs.ts';
 import { evalGraph } from '../../src/stages/graphs.ts';
 import { conv, dense, network, pool, uniform } from '../models/networks.ts';
+import { presetNetwork, unitPresets } from '../models/unit-presets.ts';
 
 const quickstart: readonly Layer[] = [
   conv('conv_2d_1', 8, 3),
@@ -21,10 +22,10 @@ const quickstart: readonly Layer[] = [
   dense('fully_connected_2', 10),
 ];
 
+/** The quickstart and every preset. */
 export const namedNetworks: readonly ModelSpec[] = [
-  { ...network(lenet5(10), [28, 28, 1]), name: 'lenet5' },
-  { ...network(mlp([128, 64], 10), [28, 28, 1]), name: 'mlp' },
   { ...network(quickstart, [16, 16, 1]), name: 'quickstart' },
+  ...unitPresets.map((preset) => presetNetwork(preset, ['a', 'b', 'c', 'd', 'e'])),
 ];
 
 /** Each scheme with the batch norm that it is trained with by default. */
@@ -33,7 +34,7 @@ export const quantizationForms: { readonly [S in Scheme]: QuantizationForm } = {
   uint8: { scheme: 'uint8', observe: 'after_activation', batchNorm: 'folded' },
 };
 
-/** One to four blocks of convolutions, pools and shortcuts, then a classifier. All fit: others are drawn again. */
+/** Up to four blocks, which together draw from every kind of layer, then a classifier. All fit: others are drawn again. */
 export function randomNetwork(random: Random): ModelSpec {
   for (;;) {
     const spec = drawNetwork(random);
@@ -46,40 +47,59 @@ export function randomNetwork(random: Random): ModelSpec {
   }
 }
 
+type Choose = <T>(...options: readonly T[]) => T;
+
 function drawNetwork(random: Random): ModelSpec {
-  const choose = <T>(...options: readonly T[]): T => options[random.below(options.length)]!;
-  const layers: Layer[] = [];
-  const blocks = random.below(5);
-  const image = [3 + random.below(10), 3 + random.below(10), 1 + random.below(3)] as const;
-  let channels: number = image[2];
-  for (let block = 0; block < blocks; block++) {
-    const name = `block${block}`;
-    switch (random.below(8)) {
-      case 0:
-        layers.push({
+  const choose: Choose = (...options) => options[random.below(options.length)]!;
+  const blocks = Array.from({ length: random.below(5) }, (_, index) => drawBlock(`block${index}`, random, choose));
+  const layers = [...blocks.flat(), ...drawHead(random, choose)];
+  return network(layers, [3 + random.below(10), 3 + random.below(10), 1 + random.below(3)]);
+}
+
+const rectifiers = ['none', 'relu', 'relu6'] as const;
+
+function drawActivation(choose: Choose): Activated {
+  const activation = choose(...rectifiers, ...rectifiers, choose(...activationFunctions));
+  return { activation, ...(activation === 'leaky_relu' ? { alpha: choose(0.1, 0.3) } : {}) };
+}
+
+function drawConvolution(name: string, filters: number, random: Random, choose: Choose): Layer {
+  return conv(name, filters, 1, {
+    kernel: [1 + random.below(4), 1 + random.below(4)],
+    stride: choose([1, 1], [2, 1], [2, 2]),
+    dilation: choose([1, 1], [1, 1], [2, 2]),
+    padding: choose('same', 'valid'),
+    bias: choose(true, false),
+    batch_norm: choose(true, false),
+    ...drawActivation(choose),
+  });
+}
+
+function drawBlock(name: string, random: Random, choose: Choose): readonly Layer[] {
+  const side = (): number => random.below(3);
+  switch (random.below(16)) {
+    case 0:
+    case 1:
+      return [
+        {
           kind: choose('max_pool_2d', 'average_pool_2d'),
           name,
           window: [1 + random.below(3), 1 + random.below(3)],
           stride: [1 + random.below(2), 1 + random.below(2)],
           padding: choose('same', 'valid'),
-        });
-        break;
-      case 1:
-        // A shortcut: a convolution added to what it read.
-        if (layers.length > 0) {
-          const before = layers.at(-1)!.name;
-          layers.push(conv(name, channels, 3, { activation: choose('none', 'relu'), batch_norm: choose(true, false) }));
-          layers.push({ kind: 'add', name: `${name}/sum`, with: before, activation: choose('none', 'relu', 'relu6') });
-        }
-        break;
-      case 2:
-      case 3: {
-        const multiplier = 1 + random.below(2);
-        channels *= multiplier;
-        layers.push({
+        },
+      ];
+    case 2:
+    case 3:
+      return drawBranches(name, 1 + random.below(8), choose);
+    case 4:
+    case 5:
+    case 6:
+      return [
+        {
           kind: 'depthwise_conv_2d',
           name,
-          multiplier,
+          multiplier: 1 + random.below(2),
           kernel: [1 + random.below(4), 1 + random.below(4)],
           // TensorFlow has no kernel for unequal strides.
           stride: choose([1, 1], [2, 2]),
@@ -87,32 +107,92 @@ function drawNetwork(random: Random): ModelSpec {
           padding: choose('same', 'valid'),
           bias: choose(true, false),
           batch_norm: choose(true, false),
-          activation: choose('none', 'relu', 'relu6'),
-        });
-        break;
-      }
-      default:
-        channels = 1 + random.below(8);
-        layers.push(
-          conv(name, channels, 1, {
-            kernel: [1 + random.below(4), 1 + random.below(4)],
-            stride: choose([1, 1], [2, 1], [2, 2]),
-            dilation: choose([1, 1], [1, 1], [2, 2]),
-            padding: choose('same', 'valid'),
-            bias: choose(true, false),
-            batch_norm: choose(true, false),
-            activation: choose('none', 'relu', 'relu6'),
-          }),
-        );
-    }
+          ...drawActivation(choose),
+        },
+      ];
+    case 7:
+      return [
+        {
+          kind: 'transpose_conv',
+          name,
+          filters: 1 + random.below(6),
+          // TensorFlow has no kernel for strides larger than the filter.
+          kernel: [2 + random.below(3), 2 + random.below(3)],
+          stride: choose([1, 1], [2, 1], [2, 2]),
+          padding: choose('same', 'valid'),
+          bias: choose(true, false),
+          batch_norm: choose(true, false),
+          ...drawActivation(choose),
+        },
+      ];
+    case 8:
+      return [
+        { kind: choose('resize_bilinear', 'resize_nearest_neighbor'), name, size: [2 + side() * 3, 2 + side() * 3] },
+      ];
+    case 9:
+      return [{ kind: 'activation', name, function: choose(...activationFunctions), alpha: 0.2 }];
+    case 10:
+      return [drawMove(name, random, choose)];
+    case 11:
+      return [{ kind: 'l2_normalization', name }];
+    default:
+      return [drawConvolution(name, 1 + random.below(8), random, choose)];
   }
-  if (random.below(2) === 0) layers.push({ kind: 'mean', name: 'mean' });
-  else layers.push({ kind: 'flatten', name: 'flatten' });
-  if (random.below(2) === 0)
-    layers.push(dense('hidden', 1 + random.below(12), { activation: choose('relu', 'relu6') }));
-  layers.push(dense('logits', 2 + random.below(9), { bias: choose(true, false) }));
-  if (random.below(3) === 0) layers.push({ kind: 'softmax', name: 'softmax' });
-  return network(layers, image);
+}
+
+/** Two layers of one shape that come together: a layer and what reads it, or two that read one. */
+function drawBranches(name: string, filters: number, choose: Choose): readonly Layer[] {
+  const branch = (branchName: string, size: number, input?: string): Layer => ({
+    ...conv(branchName, filters, size, { batch_norm: choose(true, false), ...drawActivation(choose) }),
+    ...(input === undefined ? {} : { input }),
+  });
+  const [left, right] = [`${name}_left`, `${name}_right`];
+  const [first, ...branches] = choose(true, false)
+    ? ([name, branch(name, choose(1, 2, 3)), branch(right, 3)] as const)
+    : ([left, branch(name, 1), branch(left, choose(1, 2, 3)), branch(right, 3, name)] as const);
+  const together = choose('add', 'add', 'sub', 'mul', 'concatenation');
+  const end = `${name}_${together}`;
+  return together === 'concatenation'
+    ? [...branches, { kind: together, name: end, with: [first], axis: choose(-1, 1, 2) }]
+    : [...branches, { kind: together, name: end, with: first, ...drawActivation(choose) }];
+}
+
+/** Values that only change their places, or some of them: the converter leaves out what does nothing. */
+function drawMove(name: string, random: Random, choose: Choose): Layer {
+  const side = (): number => random.below(3);
+  switch (choose('pad', 'transpose', 'strided_slice', 'reshape')) {
+    case 'pad':
+      return { kind: 'pad', name, top: 1 + side(), bottom: side(), left: side(), right: side() };
+    case 'transpose':
+      return { kind: 'transpose', name, permutation: choose([2, 1, 3], [1, 3, 2], [3, 1, 2], [3, 2, 1]) };
+    case 'strided_slice':
+      return {
+        ...{ kind: 'strided_slice', name, begin: [1 + side(), side()], end: [99, choose(-1, 99)] },
+        strides: [1 + side(), choose(1, 2)],
+      };
+    case 'reshape':
+      return { kind: 'reshape', name, shape: [-1, 1 + side(), 1 + side()] };
+  }
+}
+
+/** From an image to logits, or to probabilities. */
+function drawHead(random: Random, choose: Choose): readonly Layer[] {
+  const toRow: readonly Layer[] = choose<readonly Layer[]>(
+    [{ kind: 'mean', name: 'mean' }],
+    [{ kind: 'mean', name: 'mean' }],
+    [{ kind: 'sum', name: 'sum' }],
+    [
+      { kind: 'mean', name: 'mean', keep_dims: true },
+      { kind: 'squeeze', name: 'squeeze', axes: [1, 2] },
+    ],
+    [{ kind: 'flatten', name: 'flatten' }],
+    [{ kind: 'flatten', name: 'flatten' }],
+    [{ kind: 'flatten', name: 'flatten' }],
+  );
+  const hidden = choose(true, false) ? [dense('hidden', 1 + random.below(12), drawActivation(choose))] : [];
+  const logits = dense('logits', 2 + random.below(9), { bias: choose(true, false) });
+  const end: readonly Layer[] = choose(true, false, false) ? [{ kind: 'softmax', name: 'softmax' }] : [];
+  return [...toRow, ...hidden, logits, ...end];
 }
 
 /** Variables of the sizes that training gives; the shape may be left out when it was given before. */

@@ -2,35 +2,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { present } from '../../src/core/assert.ts';
 import { loadDataset } from '../../src/data/load.ts';
-import type { ModelConfig } from '../../src/models/config.ts';
-import { modelLayers, modelTask } from '../../src/models/presets.ts';
 import type { Scheme } from '../../src/passes/index.ts';
-import { network } from '../models/networks.ts';
+import { presetNetwork, unitPresets } from '../models/unit-presets.ts';
 import type { LineResult } from './pipeline-line.ts';
 import { quantization, runLine, training } from './pipeline-line.ts';
 
-type Preset = Extract<ModelConfig, { readonly preset: string }>;
-
-/** A preset without an entry does not compile. */
-const unitSized: { readonly [P in Preset['preset']]: Extract<Preset, { readonly preset: P }> } = {
-  lenet5: { preset: 'lenet5' },
-  mlp: { preset: 'mlp', hidden: [32, 16] },
-  resnet8: { preset: 'resnet8', filters: 4 },
-  ds_cnn: { preset: 'ds_cnn', filters: 8 },
-  mobilenet_v1: { preset: 'mobilenet_v1', alpha: 0.125 },
-  mobilenet_v2: { preset: 'mobilenet_v2', alpha: 0.125 },
-  autoencoder: { preset: 'autoencoder', hidden: 32, bottleneck: 8 },
-};
-
-const image = [24, 24, 1] as const;
 const dataset = loadDataset(
   { kind: 'synthetic', classes: 10, size: 24, trainCount: 320, testCount: 64, noise: 8, seed: 4 },
   { count: 0, seed: 1 },
 );
 
-describe.each(Object.values(unitSized))('$preset through all six stages', { timeout: 120_000 }, (preset) => {
-  const layers = modelLayers(preset, dataset.classNames.length, image);
-  const spec = { ...network(layers, image), classes: dataset.classNames, task: modelTask(preset) };
+describe.each(unitPresets)('$preset through all six stages', { timeout: 120_000 }, (preset) => {
+  const spec = presetNetwork(preset, dataset.classNames);
 
   describe.each(['int8', 'uint8'] as const)('%s', (scheme: Scheme) => {
     let result: LineResult;
