@@ -441,8 +441,10 @@ export const lowerings: Lowerings = {
   fake_quant_grad: {
     common: [0, 1],
     write(to, { inputs: [gradient, input, min, max, active], inputShapes: [shape], attrs, layout }) {
+      const size = distanceFromZero(to, input!, min!, storedAxis(attrs.axis ?? 0, layout) === shape!.length - 1);
       return [
         quantized(to, active, gradient!, (value) => {
+          if (size !== null) return upTo(to, value, size, largestQuantized(to, [min!, max!], attrs));
           if (attrs.axis === null) {
             const operands = [value, input!, min!, max!];
             return to.add('FakeQuantWithMinMaxVarsGradient', operands, quantAttributes(attrs));
@@ -461,9 +463,11 @@ export const lowerings: Lowerings = {
       const axes = otherAxes(shape!, kept);
       const reduced = (op: string, value: string) => reduce(to, op, value, axes, false);
       if (symmetric) {
-        const largest = reduced('Max', to.float('Abs', [input!]));
-        const max = to.float('Maximum', [largest, to.scalar(SMALLEST_WEIGHT_RANGE)]);
-        return [to.float('Neg', [max]), max];
+        const sizes = to.float('Abs', [input!]);
+        const max = to.float('Maximum', [reduced('Max', sizes), to.scalar(SMALLEST_WEIGHT_RANGE)]);
+        const min = to.float('Neg', [max]);
+        to.once(sizesKey(input!, min), () => sizes);
+        return [min, max];
       }
       const min = to.known(rectifiedKey(input!)) ?? to.float('Minimum', [reduced('Min', input!), to.scalar(0)]);
       return [min, to.float('Maximum', [reduced('Max', input!), to.scalar(0)])];
@@ -588,6 +592,32 @@ function rectified(to: Writer, op: string, inputs: readonly string[]): string {
   const result = to.float(op, inputs);
   to.once(rectifiedKey(result), () => to.scalar(0));
   return result;
+}
+
+const sizesKey = (value: string, min: string): string => `sizes of ${value} with ${min}`;
+
+/**
+ * What a range that is known to begin at zero, or to be symmetric, bounds: the rectified value itself, or the sizes of
+ * weights as their own observer took them. Null where nothing of the kind is known, or the channels are not last.
+ */
+function distanceFromZero(to: Writer, input: string, min: string, channelsAreLast: boolean): string | null {
+  if (to.known(rectifiedKey(input)) !== null) return input;
+  return channelsAreLast ? to.known(sizesKey(input, min)) : null;
+}
+
+/** The upper bound after nudging: the quantizer's own value for the largest of the range. */
+function largestQuantized(to: Writer, [min, max]: readonly [string, string], attrs: FakeQuantAttrs): string {
+  const op = attrs.axis === null ? 'FakeQuantWithMinMaxVars' : 'FakeQuantWithMinMaxVarsPerChannel';
+  return to.once(`largest of ${op} ${min} ${max}`, () => to.add(op, [max, min, max], quantAttributes(attrs)));
+}
+
+/**
+ * The gradient where size <= bound, else 0. TensorFlow's gradient op of fake quant sums up those of the range too,
+ * which costs twice as much. ReluGrad passes what is above 0, so the bound is the next number.
+ */
+function upTo(to: Writer, gradient: string, size: string, bound: string): string {
+  const next = to.once(`above ${bound}`, () => to.float('NextAfter', [bound, to.scalar(Infinity)]));
+  return to.float('ReluGrad', [gradient, to.float('Sub', [next, size])]);
 }
 
 function withBias(to: Writer, value: string, bias: string | undefined): string {
