@@ -52,8 +52,8 @@ export interface RunResult {
 }
 
 /**
- * Runs a pipeline: data that are missing are downloaded if it says from where; stages with a result are taken from the store, the others are executed; then the report is
- * written.
+ * Runs a pipeline: data that are missing are downloaded if it says from where; stages with a result are taken from the
+ * store, the others are executed; then the report is written.
  *
  * @returns a record whose status is `pass`, or `fail` when a gate was not met
  * @throws UserError for mistakes in the pipeline or its data; Interrupted after `signal`

@@ -1,7 +1,8 @@
 /** The two integer schemes of TensorFlow Lite, as data that the passes read. */
+import { internal } from '../core/assert.ts';
 import type { FloatTensor } from '../core/tensor.ts';
-import { floatTensor, numElements } from '../core/tensor.ts';
-import { SMALLEST_WEIGHT_RANGE } from '../ops/fake_quant.ts';
+import { zeros } from '../core/tensor.ts';
+import { observeRange } from '../ops/fake_quant.ts';
 
 export type Scheme = 'int8' | 'uint8';
 
@@ -19,24 +20,14 @@ export const schemes: { readonly [S in Scheme]: SchemeRule } = {
 };
 
 /**
- * The range that weights have now, as `observe_range` sees it. It always contains zero.
+ * The range that weights have now, by the op that observes them in training.
  *
  * @param axis of the output channels for one symmetric range each; null for the range of the whole tensor
  */
 export function weightRange(filter: FloatTensor, axis: number | null) {
-  const inner = axis === null ? filter.data.length : numElements(filter.shape.slice(axis + 1));
-  const shape = axis === null ? [] : [filter.shape[axis]!];
-  const [min, max] = [floatTensor(shape, filled(shape, 0)), floatTensor(shape, filled(shape, 0))];
-  const channels = min.data.length;
-  for (let at = 0; at < filter.data.length; at++) {
-    const channel = Math.floor(at / inner) % channels;
-    min.data[channel] = Math.min(min.data[channel]!, filter.data[at]!);
-    max.data[channel] = Math.max(max.data[channel]!, filter.data[at]!);
-  }
-  if (axis === null) return { min, max };
-  const largest = max.data.map((x, channel) => Math.max(x, -min.data[channel]!, SMALLEST_WEIGHT_RANGE));
-  const negated = largest.map((x) => -x);
-  return { min: floatTensor(shape, negated), max: floatTensor(shape, largest) };
+  const shape = axis === null ? [] : [filter.shape[axis] ?? internal(`the filter has no axis ${axis}`)];
+  const [min, max] = [zeros('float32', shape), zeros('float32', shape)];
+  const observe = observeRange.float ?? internal('observe_range has loops');
+  observe([filter], { axis, symmetric: axis !== null }, [min, max]);
+  return { min, max };
 }
-
-const filled = (shape: readonly number[], value: number): number[] => new Array<number>(shape[0] ?? 1).fill(value);
