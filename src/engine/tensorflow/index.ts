@@ -111,10 +111,8 @@ function openSession(tf: Tfjs, graph: Graph, { replicas, devices }: SessionOptio
     const feeds = plan.variables.map(({ name, key, shape, layout }) => {
       const data = present(values.get(name), `variable "${name}"`);
       const ours = tensor('float32', valueOf(graph, name).type.shape, data);
-      return [
-        key,
-        tf.tensor((layout === null ? ours : transposeTensor(ours, layout)).data, [...shape], 'float32'),
-      ] as const;
+      const stored = layout === null ? ours : transposeTensor(ours, layout);
+      return [key, tf.tensor(offAlignment(stored.data), [...shape], 'float32')] as const;
     });
     predict(initialize, Object.fromEntries(feeds));
   }
@@ -164,7 +162,7 @@ function openSession(tf: Tfjs, graph: Graph, { replicas, devices }: SessionOptio
       if (isClosed) internal('the session is closed');
       const split = splitInputs(graph, feeds, replicas);
       preparing ??= prepare(split);
-      const copies = new Map([...feeds].map(([name, data]) => [name, data.slice()]));
+      const copies = new Map([...feeds].map(([name, data]) => [name, offAlignment(data)]));
       const before = last;
       const ready = preparing;
       const step = async (): Promise<ReadonlyMap<string, Float32Array>> => {
@@ -202,6 +200,17 @@ function openSession(tf: Tfjs, graph: Graph, { replicas, devices }: SessionOptio
       for (const signature of [session.step, session.read, session.initialize]) signature.dispose();
     },
   };
+}
+
+/**
+ * A copy that TensorFlow copies once more. An array that lies at a multiple of 64 bytes it would use where it is, and
+ * the addon would give it back to JavaScript in whatever thread of TensorFlow is the last to need it: in that of an
+ * assignment, for a variable's initial value. Only this thread may do so; others damage the heap.
+ */
+function offAlignment(data: Float32Array): Float32Array {
+  const copy = new Float32Array(new ArrayBuffer((data.length + 1) * data.BYTES_PER_ELEMENT), data.BYTES_PER_ELEMENT);
+  copy.set(data);
+  return copy;
 }
 
 function inverse(permutation: readonly number[]): readonly number[] {
