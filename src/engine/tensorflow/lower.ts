@@ -63,6 +63,8 @@ type Lowerings = { readonly [K in FloatOp]: Lowering<K> | 'graphdef' };
 
 const HWIO: Permutation = [1, 2, 3, 0];
 const f32 = Math.fround;
+const LARGEST_FLOAT = (2 - 2 ** -23) * 2 ** 127;
+const LARGEST_BELOW_6 = 6 - 2 ** -21;
 
 export const lowerings: Lowerings = {
   conv_2d: {
@@ -238,10 +240,12 @@ export const lowerings: Lowerings = {
     },
   },
 
-  relu: { write: (to, { inputs }) => [rectified(to, 'Relu', inputs)] },
-  relu6: { write: (to, { inputs }) => [rectified(to, 'Relu6', inputs)] },
+  relu: { write: (to, { inputs }) => [rectified(to, 'Relu', inputs, Infinity)] },
+  relu6: { write: (to, { inputs }) => [rectified(to, 'Relu6', inputs, LARGEST_BELOW_6)] },
   relu_grad: {
     write: (to, { inputs, attrs: { limit } }) => {
+      const [gradient, output] = inputs;
+      if (to.known(blockedKey(gradient!, output!)) !== null) return [gradient!];
       if (limit !== Infinity && limit !== 6) internal(`TensorFlow has no rectifier with the limit ${limit}`);
       return [to.float(limit === 6 ? 'Relu6Grad' : 'ReluGrad', inputs)];
     },
@@ -426,34 +430,24 @@ export const lowerings: Lowerings = {
   fake_quant: {
     common: [0],
     write(to, { inputs: [input, min, max, active], inputShapes: [shape], attrs, layout }) {
-      return [
-        quantized(to, active, input!, (value) => {
-          if (attrs.axis === null) {
-            return to.add('FakeQuantWithMinMaxVars', [value, min!, max!], quantAttributes(attrs));
-          }
-          return channelsLast(to, [value], shape!, storedAxis(attrs.axis, layout), (last) =>
-            to.add('FakeQuantWithMinMaxVarsPerChannel', [...last, min!, max!], quantAttributes(attrs)),
-          );
-        }),
-      ];
+      const quantize = (value: string): string => {
+        if (attrs.axis === null) {
+          return to.add('FakeQuantWithMinMaxVars', [value, min!, max!], quantAttributes(attrs));
+        }
+        return channelsLast(to, value, shape!, storedAxis(attrs.axis, layout), (last) =>
+          to.add('FakeQuantWithMinMaxVarsPerChannel', [last, min!, max!], quantAttributes(attrs)),
+        );
+      };
+      return [active === undefined ? quantize(input!) : switched(to, differs(to, active, 0), input!, quantize)];
     },
   },
   fake_quant_grad: {
     common: [0, 1],
-    write(to, { inputs: [gradient, input, min, max, active], inputShapes: [shape], attrs, layout }) {
-      const size = distanceFromZero(to, input!, min!, storedAxis(attrs.axis ?? 0, layout) === shape!.length - 1);
-      return [
-        quantized(to, active, gradient!, (value) => {
-          if (size !== null) return upTo(to, value, size, largestQuantized(to, [min!, max!], attrs));
-          if (attrs.axis === null) {
-            const operands = [value, input!, min!, max!];
-            return to.add('FakeQuantWithMinMaxVarsGradient', operands, quantAttributes(attrs));
-          }
-          return channelsLast(to, [value, input!], shape!, storedAxis(attrs.axis, layout), (last) =>
-            to.add('FakeQuantWithMinMaxVarsPerChannelGradient', [...last, min!, max!], quantAttributes(attrs)),
-          );
-        }),
-      ];
+    write(to, node) {
+      const [gradient, input] = node.inputs;
+      const result = where(to, passes(to, node), gradient!);
+      if (to.known(rectifiedKey(input!)) !== null) to.once(blockedKey(result, input!), () => result);
+      return [result];
     },
   },
   observe_range: {
@@ -469,8 +463,10 @@ export const lowerings: Lowerings = {
         to.once(sizesKey(input!, min), () => sizes);
         return [min, max];
       }
-      const min = to.known(rectifiedKey(input!)) ?? to.float('Minimum', [reduced('Min', input!), to.scalar(0)]);
-      return [min, to.float('Maximum', [reduced('Max', input!), to.scalar(0)])];
+      const max = to.float('Maximum', [reduced('Max', input!), to.scalar(0)]);
+      // The least value that a rectifier lets through needs no look at the values.
+      const isRectified = to.known(rectifiedKey(input!)) !== null;
+      return [isRectified ? to.scalar(0) : to.float('Minimum', [reduced('Min', input!), to.scalar(0)]), max];
     },
   },
 
@@ -585,39 +581,88 @@ function resizeAttributes(attrs: { readonly alignCorners: boolean; readonly half
   };
 }
 
-const rectifiedKey = (value: string): string => `least of ${value}`;
+/** What `known` has of a rectifier's output x: the largest value at which a gradient passes. */
+const rectifiedKey = (x: string): string => `rectified ${x}`;
 
-/** The least value that a rectifier lets through needs no look at the values. */
-function rectified(to: Writer, op: string, inputs: readonly string[]): string {
+function rectified(to: Writer, op: string, inputs: readonly string[], largestPassing: number): string {
   const result = to.float(op, inputs);
-  to.once(rectifiedKey(result), () => to.scalar(0));
+  to.once(rectifiedKey(result), () => to.scalar(largestPassing));
   return result;
 }
 
-const sizesKey = (value: string, min: string): string => `sizes of ${value} with ${min}`;
+/** The absolute values of weights whose range begins at `min` and is symmetric, as their observer took them. */
+const sizesKey = (weights: string, min: string): string => `sizes of ${weights} with ${min}`;
 
-/**
- * What a range that is known to begin at zero, or to be symmetric, bounds: the rectified value itself, or the sizes of
- * weights as their own observer took them. Null where nothing of the kind is known, or the channels are not last.
- */
-function distanceFromZero(to: Writer, input: string, min: string, channelsAreLast: boolean): string | null {
-  if (to.known(rectifiedKey(input)) !== null) return input;
-  return channelsAreLast ? to.known(sizesKey(input, min)) : null;
+/** A gradient that has been through the one of the rectifier that put out x. */
+const blockedKey = (gradient: string, x: string): string => `${gradient} blocked by ${x}`;
+
+/** Whether a quantizer, and the rectifier before it, let the gradient of each element pass. */
+function passes(to: Writer, node: LoweredNode<'fake_quant_grad'>): string {
+  const [, input, min] = node.inputs as readonly [string, string, string];
+  const both = (a: string, b: string): string => to.add('LogicalAnd', [a, b], {});
+  const sizes = to.known(sizesKey(input, min));
+  if (sizes !== null) return to.float('LessEqual', [sizes, upperBound(to, node)]);
+  const largestPassing = to.known(rectifiedKey(input));
+  if (largestPassing !== null) {
+    const high = to.float('Minimum', [upperBound(to, node), largestPassing]);
+    return both(to.float('LessEqual', [input, high]), to.float('Greater', [input, to.scalar(0)]));
+  }
+  const { low, high } = bothBounds(to, node);
+  return both(to.float('LessEqual', [input, high]), to.float('GreaterEqual', [input, low]));
 }
 
-/** The upper bound after nudging: the quantizer's own value for the largest of the range. */
-function largestQuantized(to: Writer, [min, max]: readonly [string, string], attrs: FakeQuantAttrs): string {
+/** The bound after nudging of a range from 0, or of a symmetric one: what the quantizer makes of the largest value. */
+function upperBound(to: Writer, node: LoweredNode<'fake_quant_grad'>): string {
+  const [, , , max, active] = node.inputs as readonly [string, string, string, string, string?];
+  const isOff = active === undefined ? null : equals(to, active, 0);
+  return bound(to, node, quantizedBy(to, node, max), isOff, Infinity);
+}
+
+/**
+ * The bounds after nudging of any range, bit by bit those of TensorFlow's kernels: the lower one is what the quantizer
+ * makes of the least number, the upper one lies a whole number of steps above. The range [0, 0] has none.
+ */
+function bothBounds(to: Writer, node: LoweredNode<'fake_quant_grad'>) {
+  const [, , min, max, active] = node.inputs as readonly [string, string, string, string, string?];
+  const shape = node.inputShapes[2]!;
+  const least = floatTensor(shape, Array<number>(numElements(shape)).fill(-LARGEST_FLOAT));
+  const low = quantizedBy(to, node, to.constant('least', least));
+  const steps = to.scalar(2 ** node.attrs.bits - (node.attrs.narrowRange ? 2 : 1));
+  // RealDiv by a constant would become a product with its reciprocal, whose last bit may be another.
+  const scale = to.float('DivNoNan', [to.float('Sub', [max, min]), steps]);
+  const stepsBelow = to.float('Round', [to.float('DivNoNan', [low, scale])]);
+  const high = to.float('Mul', [to.float('AddV2', [stepsBelow, steps]), scale]);
+  const isEmpty = to.float('Equal', [scale, to.scalar(0)]);
+  const isOff = active === undefined ? isEmpty : to.add('LogicalOr', [isEmpty, equals(to, active, 0)], {});
+  return { low: bound(to, node, low, isOff, -Infinity), high: bound(to, node, high, isOff, Infinity) };
+}
+
+/** A value of the range's shape, through the quantizer. */
+function quantizedBy(to: Writer, { inputs, attrs }: LoweredNode<'fake_quant_grad'>, value: string): string {
   const op = attrs.axis === null ? 'FakeQuantWithMinMaxVars' : 'FakeQuantWithMinMaxVarsPerChannel';
-  return to.once(`largest of ${op} ${min} ${max}`, () => to.add(op, [max, min, max], quantAttributes(attrs)));
+  return to.add(op, [value, inputs[2]!, inputs[3]!], quantAttributes(attrs));
+}
+
+/** The value, or infinity where there is no bound, shaped so that it broadcasts over the quantized tensor. */
+function bound(
+  to: Writer,
+  { inputShapes, attrs, layout }: LoweredNode<'fake_quant_grad'>,
+  value: string,
+  isOff: string | null,
+  infinity: number,
+): string {
+  const selected = isOff === null ? value : select(to, isOff, to.scalar(infinity), value);
+  return attrs.axis === null ? selected : alongAxis(to, selected, inputShapes[1]!, storedAxis(attrs.axis, layout));
 }
 
 /**
- * The gradient where size <= bound, else 0. TensorFlow's gradient op of fake quant sums up those of the range too,
- * which costs twice as much. ReluGrad passes what is above 0, so the bound is the next number.
+ * The gradient where the condition holds, else 0. The condition is known as soon as the values that it is about: until
+ * the gradient comes, a step keeps a byte for each of them instead of the value, and only then makes factors of them.
  */
-function upTo(to: Writer, gradient: string, size: string, bound: string): string {
-  const next = to.once(`above ${bound}`, () => to.float('NextAfter', [bound, to.scalar(Infinity)]));
-  return to.float('ReluGrad', [gradient, to.float('Sub', [next, size])]);
+function where(to: Writer, condition: string, gradient: string): string {
+  const [node] = gradient.split(':');
+  const factors = to.add('Cast', [condition, `^${node!}`], { SrcT: BOOL, DstT: FLOAT });
+  return to.float('Mul', [gradient, factors]);
 }
 
 function withBias(to: Writer, value: string, bias: string | undefined): string {
@@ -765,9 +810,8 @@ function differs(to: Writer, value: string, number: number): string {
   return to.once(`${value} is not ${number}`, () => to.float('NotEqual', [value, to.scalar(number)]));
 }
 
-/** Quantizes where `active` is not 0. */
-function quantized(to: Writer, active: string | undefined, value: string, body: (value: string) => string): string {
-  return active === undefined ? body(value) : switched(to, differs(to, active, 0), value, body);
+function equals(to: Writer, value: string, number: number): string {
+  return to.once(`${value} is ${number}`, () => to.float('Equal', [value, to.scalar(number)]));
 }
 
 function unlessFrozen(to: Writer, frozen: string | undefined, fixed: string, value: string): string {
@@ -818,18 +862,12 @@ function storedAxis(axis: number, layout: Permutation | null): number {
 }
 
 /** Per-channel fake quant works on the last axis only. */
-function channelsLast(
-  to: Writer,
-  values: readonly string[],
-  shape: Shape,
-  axis: number,
-  body: (values: readonly string[]) => string,
-): string {
-  if (axis === shape.length - 1) return body(values);
+function channelsLast(to: Writer, value: string, shape: Shape, axis: number, body: (value: string) => string): string {
+  if (axis === shape.length - 1) return body(value);
   const axes = shape.map((_, index) => index);
   const there = [...axes.filter((index) => index !== axis), axis];
   const back = axes.map((index) => there.indexOf(index));
-  return to.transpose(body(values.map((value) => to.transpose(value, there))), back);
+  return to.transpose(body(to.transpose(value, there)), back);
 }
 
 /** gradient + weightDecay * parameter */
