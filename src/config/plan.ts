@@ -8,7 +8,7 @@ import { dataSchema, dataSource } from '../data/config.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { DataSource } from '../data/load.ts';
 import { loadDataset, readFiles, sourceDigest } from '../data/load.ts';
-import type { Engine, EngineName } from '../engine/engine.ts';
+import type { Engine, EngineName, Numerics } from '../engine/engine.ts';
 import { referenceEngine } from '../engine/reference.ts';
 import { wasmEngine } from '../engine/wasm/index.ts';
 import { modelSchema } from '../models/config.ts';
@@ -150,7 +150,11 @@ function planStage({ name, config }: ResolvedStage, shared: Shared): StagePlan {
     },
     seeds: uses.has('seed') ? { seed: pipeline.seed } : {},
     environment: uses.has('engine')
-      ? { engine: `${engine.name}@${engine.version}`, engineCode: code.engines[engine.name], numerics: 'strict' }
+      ? {
+          engine: `${engine.name}@${engine.version}`,
+          engineCode: code.engines[engine.name],
+          ...numericsPart(engine.numerics),
+        }
       : {},
     replicas: 'devices' in config ? config.devices.length : 1,
     inputs: {
@@ -163,6 +167,15 @@ function planStage({ name, config }: ResolvedStage, shared: Shared): StagePlan {
     check: (output, file) => artifactChecks[definition.outputs[output]?.type ?? internal(`no output ${output}`)](file),
     execute: (context) => definition.run(config, context, environment), // the definition of its own kind
   };
+}
+
+function numericsPart(numerics: Numerics): JsonObject {
+  switch (numerics.kind) {
+    case 'strict':
+      return { numerics: 'strict' };
+    case 'native':
+      return { numerics: 'native', architecture: numerics.architecture, cores: numerics.cores };
+  }
 }
 
 /** The files of a stage, each from the nearest stage on its `from` chain that writes the type. */

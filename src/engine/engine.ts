@@ -12,10 +12,18 @@ export interface Engine {
   readonly name: EngineName;
   /** Changes when results may change by a bit; part of what a cached result depends on. */
   readonly version: string;
+  readonly numerics: Numerics;
   /** How many GPUs replicas can run on. */
   gpus(): Promise<number>;
   open(graph: Graph, options: SessionOptions): Promise<Session>;
 }
+
+/** What else decides the bits. */
+export type Numerics =
+  /** Nothing: sums are added in an order of our own, whatever the machine. */
+  | { readonly kind: 'strict' }
+  /** A library cuts its sums as processor and cores suggest; two runs on one machine agree. */
+  | { readonly kind: 'native'; readonly architecture: string; readonly cores: number };
 
 export interface SessionOptions {
   /**

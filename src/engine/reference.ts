@@ -12,6 +12,7 @@ import { combineReplicas, liveNodes, replicaValues, splitInputs } from './replic
 export const referenceEngine: Engine = {
   name: 'reference',
   version: '1',
+  numerics: { kind: 'strict' },
   gpus: () => Promise.resolve(0),
   open: (graph, { replicas }) => Promise.resolve(openSession(graph, replicas)),
 };

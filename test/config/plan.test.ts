@@ -1,13 +1,22 @@
+import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
+import { qpipeHome } from '../../src/cli/home.ts';
 import { parsePipeline } from '../../src/config/load.ts';
 import { makePlan } from '../../src/config/plan.ts';
+import { tensorflowEngine } from '../engine/engines.ts';
 import { edited } from './example.ts';
 
 describe('a plan', () => {
-  const configs = async (text: string) => {
-    const options = { home: '', threads: 1, cores: 1, now: () => 0 };
-    const plan = await makePlan(parsePipeline(text, 'p.yaml'), options);
-    return new Map(plan.stages.map(({ name, config }) => [name, JSON.stringify(config)] as const));
+  const stages = async (text: string) => {
+    const options = { home: qpipeHome(), threads: 1, cores: 1, now: () => 0 };
+    return (await makePlan(parsePipeline(text, 'p.yaml'), options)).stages;
+  };
+  const configs = async (text: string) =>
+    new Map((await stages(text)).map(({ name, config }) => [name, JSON.stringify(config)] as const));
+  const numericsOf = async (text: string) => {
+    const { environment } = (await stages(text)).find(({ name }) => name === 'qat')!;
+    const { numerics, architecture, cores } = environment;
+    return { numerics, architecture, cores };
   };
 
   it('trains anew for another augmentation, and repeats nothing else', async () => {
@@ -16,5 +25,17 @@ describe('a plan', () => {
     );
     const changed = [...(plain ?? [])].flatMap(([name, config]) => (augmented?.get(name) === config ? [] : [name]));
     expect(changed).toEqual(['pretrain', 'qat']);
+  });
+
+  it('takes results of our own engine from any machine', async () => {
+    expect(await numericsOf(edited())).toEqual({ numerics: 'strict' });
+  });
+
+  it.skipIf(tensorflowEngine === null)('takes those of a library from machines of the same kind', async () => {
+    expect(await numericsOf(edited(['engine: wasm', 'engine: tensorflow']))).toEqual({
+      numerics: 'native',
+      architecture: process.arch,
+      cores: availableParallelism(),
+    });
   });
 });

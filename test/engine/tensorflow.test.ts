@@ -269,6 +269,12 @@ describe.skipIf(tensorflowEngine === null)('a session of the tensorflow engine',
     expect(left()).toBe(folders);
   });
 
+  it('trains to the same bytes every time', async () => {
+    const graph = presetGraph({ preset: 'resnet8', filters: 8 }, 16, BATCH, sgd, quantized(5));
+    const once = await train(tensorflowEngine!, graph, 1, 15);
+    expect(await train(tensorflowEngine!, graph, 1, 15)).toEqual(once);
+  });
+
   it('keeps its variables to itself', async () => {
     const graph = small();
     const [one, two] = [

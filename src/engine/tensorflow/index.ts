@@ -29,6 +29,7 @@ export async function loadTensorflowEngine(home: string): Promise<Engine> {
     name: 'tensorflow',
     // The kernels are the library's, so its version decides about bits too.
     version: `1+tensorflow-${tf.backend().binding.TF_Version}`,
+    numerics: { kind: 'native', architecture: process.arch, cores: os.availableParallelism() },
     gpus: () => countGpus(tf),
     open: (graph, options) => Promise.resolve(openSession(tf, graph, options)),
   };

@@ -19,6 +19,7 @@ import { startThreads } from './threads.ts';
 export const wasmEngine: Engine = {
   name: 'wasm',
   version: '1',
+  numerics: { kind: 'strict' },
   gpus: () => Promise.resolve(0),
   async open(graph, options) {
     const bytes = await readFile(packageFile('dist/engine/wasm/kernels.wasm'));
