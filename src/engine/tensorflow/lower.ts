@@ -240,8 +240,8 @@ export const lowerings: Lowerings = {
     },
   },
 
-  relu: { write: (to, { inputs }) => [rectified(to, 'Relu', inputs, Infinity)] },
-  relu6: { write: (to, { inputs }) => [rectified(to, 'Relu6', inputs, LARGEST_BELOW_6)] },
+  relu: { write: (to, { inputs }) => [rectified(to, 'Relu', inputs)] },
+  relu6: { write: (to, { inputs }) => [rectified(to, 'Relu6', inputs)] },
   relu_grad: {
     write: (to, { inputs, attrs: { limit } }) => {
       const [gradient, output] = inputs;
@@ -444,9 +444,21 @@ export const lowerings: Lowerings = {
   fake_quant_grad: {
     common: [0, 1],
     write(to, node) {
-      const [gradient, input] = node.inputs;
-      const result = where(to, passes(to, node), gradient!);
-      if (to.known(rectifiedKey(input!)) !== null) to.once(blockedKey(result, input!), () => result);
+      const [gradient, input, min, , active] = node.inputs as readonly [string, string, string, string, string?];
+      const rectifier = to.known(rectifiedKey(input));
+      const tested = to.known(sizesKey(input, min)) ?? input;
+      const quantized = (slope: string, values: string) => where(to, passes(to, node, values), slope);
+      if (active === undefined) {
+        const result = quantized(gradient, tested);
+        if (rectifier !== null) to.once(blockedKey(result, input), () => result);
+        return [result];
+      }
+      const isOn = differs(to, active, 0);
+      const [slopes, values] = [to.float('Switch', [gradient, isOn]), to.float('Switch', [tested, isOn])];
+      // The rectifier's gradient in both branches, so that it is nowhere done twice.
+      const before = rectifier === null ? slopes : to.float(rectifier, [slopes, values]);
+      const result = merged(to, before, quantized(`${slopes}:1`, `${values}:1`));
+      if (rectifier !== null) to.once(blockedKey(result, input), () => result);
       return [result];
     },
   },
@@ -581,12 +593,12 @@ function resizeAttributes(attrs: { readonly alignCorners: boolean; readonly half
   };
 }
 
-/** What `known` has of a rectifier's output x: the largest value at which a gradient passes. */
+/** What `known` has of a rectifier's output x: the op of its gradient. */
 const rectifiedKey = (x: string): string => `rectified ${x}`;
 
-function rectified(to: Writer, op: string, inputs: readonly string[], largestPassing: number): string {
+function rectified(to: Writer, op: 'Relu' | 'Relu6', inputs: readonly string[]): string {
   const result = to.float(op, inputs);
-  to.once(rectifiedKey(result), () => to.scalar(largestPassing));
+  to.once(rectifiedKey(result), () => `${op}Grad`);
   return result;
 }
 
@@ -596,26 +608,29 @@ const sizesKey = (weights: string, min: string): string => `sizes of ${weights} 
 /** A gradient that has been through the one of the rectifier that put out x. */
 const blockedKey = (gradient: string, x: string): string => `${gradient} blocked by ${x}`;
 
-/** Whether a quantizer, and the rectifier before it, let the gradient of each element pass. */
-function passes(to: Writer, node: LoweredNode<'fake_quant_grad'>): string {
+/**
+ * Whether a quantizer, and the rectifier before it, let the gradient of each element pass.
+ *
+ * @param values the quantized ones, or their sizes where those are known
+ */
+function passes(to: Writer, node: LoweredNode<'fake_quant_grad'>, values: string): string {
   const [, input, min] = node.inputs as readonly [string, string, string];
+  const atMost = (high: string): string => to.float('LessEqual', [values, high]);
   const both = (a: string, b: string): string => to.add('LogicalAnd', [a, b], {});
-  const sizes = to.known(sizesKey(input, min));
-  if (sizes !== null) return to.float('LessEqual', [sizes, upperBound(to, node)]);
-  const largestPassing = to.known(rectifiedKey(input));
-  if (largestPassing !== null) {
-    const high = to.float('Minimum', [upperBound(to, node), largestPassing]);
-    return both(to.float('LessEqual', [input, high]), to.float('Greater', [input, to.scalar(0)]));
+  if (to.known(sizesKey(input, min)) !== null) return atMost(upperBound(to, node));
+  const rectifier = to.known(rectifiedKey(input));
+  if (rectifier !== null) {
+    const high = upperBound(to, node);
+    const highest = rectifier === 'Relu6Grad' ? to.float('Minimum', [high, to.scalar(LARGEST_BELOW_6)]) : high;
+    return both(atMost(highest), to.float('Greater', [values, to.scalar(0)]));
   }
   const { low, high } = bothBounds(to, node);
-  return both(to.float('LessEqual', [input, high]), to.float('GreaterEqual', [input, low]));
+  return both(atMost(high), to.float('GreaterEqual', [values, low]));
 }
 
 /** The bound after nudging of a range from 0, or of a symmetric one: what the quantizer makes of the largest value. */
 function upperBound(to: Writer, node: LoweredNode<'fake_quant_grad'>): string {
-  const [, , , max, active] = node.inputs as readonly [string, string, string, string, string?];
-  const isOff = active === undefined ? null : equals(to, active, 0);
-  return bound(to, node, quantizedBy(to, node, max), isOff, Infinity);
+  return broadcasting(to, node, quantizedBy(to, node, node.inputs[3]!));
 }
 
 /**
@@ -623,7 +638,7 @@ function upperBound(to: Writer, node: LoweredNode<'fake_quant_grad'>): string {
  * makes of the least number, the upper one lies a whole number of steps above. The range [0, 0] has none.
  */
 function bothBounds(to: Writer, node: LoweredNode<'fake_quant_grad'>) {
-  const [, , min, max, active] = node.inputs as readonly [string, string, string, string, string?];
+  const [, , min, max] = node.inputs as readonly [string, string, string, string];
   const shape = node.inputShapes[2]!;
   const least = floatTensor(shape, Array<number>(numElements(shape)).fill(-LARGEST_FLOAT));
   const low = quantizedBy(to, node, to.constant('least', least));
@@ -633,8 +648,9 @@ function bothBounds(to: Writer, node: LoweredNode<'fake_quant_grad'>) {
   const stepsBelow = to.float('Round', [to.float('DivNoNan', [low, scale])]);
   const high = to.float('Mul', [to.float('AddV2', [stepsBelow, steps]), scale]);
   const isEmpty = to.float('Equal', [scale, to.scalar(0)]);
-  const isOff = active === undefined ? isEmpty : to.add('LogicalOr', [isEmpty, equals(to, active, 0)], {});
-  return { low: bound(to, node, low, isOff, -Infinity), high: bound(to, node, high, isOff, Infinity) };
+  const unlessEmpty = (bound: string, infinity: number): string =>
+    broadcasting(to, node, select(to, isEmpty, to.scalar(infinity), bound));
+  return { low: unlessEmpty(low, -Infinity), high: unlessEmpty(high, Infinity) };
 }
 
 /** A value of the range's shape, through the quantizer. */
@@ -643,16 +659,13 @@ function quantizedBy(to: Writer, { inputs, attrs }: LoweredNode<'fake_quant_grad
   return to.add(op, [value, inputs[2]!, inputs[3]!], quantAttributes(attrs));
 }
 
-/** The value, or infinity where there is no bound, shaped so that it broadcasts over the quantized tensor. */
-function bound(
+/** A bound, shaped so that it broadcasts over the quantized tensor. */
+function broadcasting(
   to: Writer,
   { inputShapes, attrs, layout }: LoweredNode<'fake_quant_grad'>,
   value: string,
-  isOff: string | null,
-  infinity: number,
 ): string {
-  const selected = isOff === null ? value : select(to, isOff, to.scalar(infinity), value);
-  return attrs.axis === null ? selected : alongAxis(to, selected, inputShapes[1]!, storedAxis(attrs.axis, layout));
+  return attrs.axis === null ? value : alongAxis(to, value, inputShapes[1]!, storedAxis(attrs.axis, layout));
 }
 
 /**
@@ -802,16 +815,17 @@ function crossEntropy(to: Writer, logits: string, labels: string): string {
 /** Runs `body` only where the condition holds, else hands the value on: no copy is made, nothing is computed. */
 function switched(to: Writer, condition: string, value: string, body: (value: string) => string): string {
   const branches = to.float('Switch', [value, condition]);
-  return to.float('Merge', [branches, body(`${branches}:1`)], { N: { kind: 'int', value: 2 } });
+  return merged(to, branches, body(`${branches}:1`));
+}
+
+/** Of two branches, the one that is computed. */
+function merged(to: Writer, otherwise: string, body: string): string {
+  return to.float('Merge', [otherwise, body], { N: { kind: 'int', value: 2 } });
 }
 
 /** Whether a scalar is another number. */
 function differs(to: Writer, value: string, number: number): string {
   return to.once(`${value} is not ${number}`, () => to.float('NotEqual', [value, to.scalar(number)]));
-}
-
-function equals(to: Writer, value: string, number: number): string {
-  return to.once(`${value} is ${number}`, () => to.float('Equal', [value, to.scalar(number)]));
 }
 
 function unlessFrozen(to: Writer, frozen: string | undefined, fixed: string, value: string): string {
