@@ -447,17 +447,14 @@ export const lowerings: Lowerings = {
       const [gradient, input, min, , active] = node.inputs as readonly [string, string, string, string, string?];
       const rectifier = to.known(rectifiedKey(input));
       const tested = to.known(sizesKey(input, min)) ?? input;
-      const quantized = (slope: string, values: string) => where(to, passes(to, node, values), slope);
-      if (active === undefined) {
-        const result = quantized(gradient, tested);
-        if (rectifier !== null) to.once(blockedKey(result, input), () => result);
-        return [result];
-      }
-      const isOn = differs(to, active, 0);
-      const [slopes, values] = [to.float('Switch', [gradient, isOn]), to.float('Switch', [tested, isOn])];
+      const quantized = (slopes: string, values: string) => where(to, passes(to, node, values), slopes);
       // The rectifier's gradient in both branches, so that it is nowhere done twice.
-      const before = rectifier === null ? slopes : to.float(rectifier, [slopes, values]);
-      const result = merged(to, before, quantized(`${slopes}:1`, `${values}:1`));
+      const delayed = (isOn: string): string => {
+        const [slopes, values] = [to.float('Switch', [gradient, isOn]), to.float('Switch', [tested, isOn])];
+        const before = rectifier === null ? slopes : to.float(rectifier, [slopes, values]);
+        return merged(to, before, quantized(`${slopes}:1`, `${values}:1`));
+      };
+      const result = active === undefined ? quantized(gradient, tested) : delayed(differs(to, active, 0));
       if (rectifier !== null) to.once(blockedKey(result, input), () => result);
       return [result];
     },
