@@ -430,14 +430,9 @@ export const lowerings: Lowerings = {
   fake_quant: {
     common: [0],
     write(to, { inputs: [input, min, max, active], inputShapes: [shape], attrs, layout }) {
-      const quantize = (value: string): string => {
-        if (attrs.axis === null) {
-          return to.add('FakeQuantWithMinMaxVars', [value, min!, max!], quantAttributes(attrs));
-        }
-        return channelsLast(to, value, shape!, storedAxis(attrs.axis, layout), (last) =>
-          to.add('FakeQuantWithMinMaxVarsPerChannel', [last, min!, max!], quantAttributes(attrs)),
-        );
-      };
+      const rounded = (value: string): string => fakeQuantized(to, value, min!, max!, attrs);
+      const quantize = (value: string): string =>
+        attrs.axis === null ? rounded(value) : channelsLast(to, value, shape!, storedAxis(attrs.axis, layout), rounded);
       return [active === undefined ? quantize(input!) : switched(to, differs(to, active, 0), input!, quantize)];
     },
   },
@@ -583,6 +578,12 @@ function quantAttributes({ bits, narrowRange }: FakeQuantAttrs): Attributes {
   return { num_bits: { kind: 'int', value: bits }, narrow_range: { kind: 'bool', value: narrowRange } };
 }
 
+/** Channels of a range per channel are the value's last axis. */
+function fakeQuantized(to: Writer, value: string, min: string, max: string, attrs: FakeQuantAttrs): string {
+  const op = attrs.axis === null ? 'FakeQuantWithMinMaxVars' : 'FakeQuantWithMinMaxVarsPerChannel';
+  return to.add(op, [value, min, max], quantAttributes(attrs));
+}
+
 function resizeAttributes(attrs: { readonly alignCorners: boolean; readonly halfPixelCenters: boolean }): Attributes {
   return {
     align_corners: { kind: 'bool', value: attrs.alignCorners },
@@ -627,7 +628,8 @@ function passes(to: Writer, node: LoweredNode<'fake_quant_grad'>, values: string
 
 /** The bound after nudging of a range from 0, or of a symmetric one: what the quantizer makes of the largest value. */
 function upperBound(to: Writer, node: LoweredNode<'fake_quant_grad'>): string {
-  return broadcasting(to, node, quantizedBy(to, node, node.inputs[3]!));
+  const [, , min, max] = node.inputs as readonly [string, string, string, string];
+  return broadcasting(to, node, fakeQuantized(to, max, min, max, node.attrs));
 }
 
 /**
@@ -638,7 +640,7 @@ function bothBounds(to: Writer, node: LoweredNode<'fake_quant_grad'>) {
   const [, , min, max] = node.inputs as readonly [string, string, string, string];
   const shape = node.inputShapes[2]!;
   const least = floatTensor(shape, Array<number>(numElements(shape)).fill(-LARGEST_FLOAT));
-  const low = quantizedBy(to, node, to.constant('least', least));
+  const low = fakeQuantized(to, to.constant('least', least), min, max, node.attrs);
   const steps = to.scalar(2 ** node.attrs.bits - (node.attrs.narrowRange ? 2 : 1));
   // RealDiv by a constant would become a product with its reciprocal, whose last bit may be another.
   const scale = to.float('DivNoNan', [to.float('Sub', [max, min]), steps]);
@@ -648,12 +650,6 @@ function bothBounds(to: Writer, node: LoweredNode<'fake_quant_grad'>) {
   const unlessEmpty = (bound: string, infinity: number): string =>
     broadcasting(to, node, select(to, isEmpty, to.scalar(infinity), bound));
   return { low: unlessEmpty(low, -Infinity), high: unlessEmpty(high, Infinity) };
-}
-
-/** A value of the range's shape, through the quantizer. */
-function quantizedBy(to: Writer, { inputs, attrs }: LoweredNode<'fake_quant_grad'>, value: string): string {
-  const op = attrs.axis === null ? 'FakeQuantWithMinMaxVars' : 'FakeQuantWithMinMaxVarsPerChannel';
-  return to.add(op, [value, inputs[2]!, inputs[3]!], quantAttributes(attrs));
 }
 
 /** A bound, shaped so that it broadcasts over the quantized tensor. */
