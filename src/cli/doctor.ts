@@ -42,7 +42,7 @@ export async function doctor(options: DoctorOptions = {}): Promise<Health> {
     nodeCheck(process.versions.node, packageJson().engines.node),
     await webAssemblyCheck(),
     await wasmEngineCheck(),
-    await tensorflowCheck(options.home ?? qpipeHome(env)),
+    ...(await tensorflowChecks(options.home ?? qpipeHome(env))),
     await litertCheck(),
     ...oracleChecks(),
     slurmCheck(env),
@@ -111,17 +111,22 @@ async function wasmEngineCheck(): Promise<Check> {
   }
 }
 
-async function tensorflowCheck(home: string): Promise<Check> {
+async function tensorflowChecks(home: string): Promise<Check[]> {
   const base = { name: 'engine tensorflow', need: 'optional' } as const;
+  const install = 'qpipe engine install tensorflow';
   const folder = findAddon(home);
-  if (folder === null) {
-    return { ...base, status: 'absent', found: 'not installed', remedy: 'qpipe engine install tensorflow' };
-  }
+  if (folder === null) return [{ ...base, status: 'absent', found: 'not installed', remedy: install }];
   try {
-    const { version } = await probe(folder);
-    return { ...base, status: 'ok', found: `${version}\n${folder}`, remedy: null };
+    const { version, kernels } = await probe(folder);
+    const own = { ...base, name: 'kernels for it' };
+    return [
+      { ...base, status: 'ok', found: `${version}\n${folder}`, remedy: null },
+      kernels === null
+        ? { ...own, status: 'absent', found: "TensorFlow's own are used, which quantize more slowly", remedy: install }
+        : { ...own, status: 'ok', found: `qpipe's, version ${kernels}`, remedy: null },
+    ];
   } catch (error) {
-    return { ...base, status: 'broken', found: reasonOf(error), remedy: 'qpipe engine install tensorflow --force' };
+    return [{ ...base, status: 'broken', found: reasonOf(error), remedy: `${install} --force` }];
   }
 }
 

@@ -6,7 +6,8 @@ import { present } from '../core/assert.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { UserError, userError } from '../core/diagnostic.ts';
 import { packageFile } from '../core/package-file.ts';
-import { addonFolder, addonPackage, findAddon, tensorflowFolder } from '../engine/tensorflow/addon.ts';
+import { addonFolder, addonPackage, findAddon, nativeFolder, tensorflowFolder } from '../engine/tensorflow/addon.ts';
+import { compilerArguments, isKernelsFile, kernelsFile } from '../engine/tensorflow/kernels.ts';
 import { writingTo } from '../runner/durable.ts';
 import { Interrupted } from '../runner/execute.ts';
 import { qpipeHome } from './home.ts';
@@ -41,6 +42,8 @@ export interface EngineInstall {
   readonly folder: string;
   /** Of the npm package and the library. */
   readonly version: string;
+  /** The version of our own kernels; null where they cannot be built. */
+  readonly kernels: string | null;
 }
 
 /** TensorFlow 2.15 is the release that the tests compare with; its wheel holds the C library and its headers. */
@@ -61,7 +64,11 @@ export async function installTensorflow(options: InstallOptions = {}): Promise<E
   const source = options.source ?? { kind: 'wheel' };
   const signal = options.signal ?? new AbortController().signal;
   const kept = await keptInstall(home, options.existing ?? 'keep');
-  if (kept !== null) return kept;
+  if (kept !== null) {
+    // npm's own install brings no kernels of ours, and a new qpipe may have others.
+    const isComplete = kept.kernels !== null || process.platform !== 'linux';
+    return isComplete ? { status: 'present', ...kept } : addKernels(kept.folder, { ...options, home, env, signal });
+  }
 
   const tools = await findTools(source, home, env);
   const found = source.kind === 'wheel' ? null : await givenLibrary(source, env);
@@ -80,16 +87,17 @@ export async function installTensorflow(options: InstallOptions = {}): Promise<E
     const library = found === null || 'diagnostics' in found ? wheelLibrary(work) : found;
     const python = present(tools.python, 'a Python');
     const build: Build = { work, log: `${folder}.log`, env, python, signal, library };
-    let version = '';
+    let probed: Probed = { version: '', kernels: null };
     await (options.runSteps ?? quietSteps)([
       ...(library.kind === 'wheel' ? [downloadStep(build)] : []),
       fetchStep(build),
       buildStep(build),
+      kernelsStep(build, addonFolder(work)),
       {
-        title: 'load it and check a product',
+        title: 'load it and check some numbers',
         async run() {
-          ({ version } = await probe(addonFolder(work), signal));
-          await writeBuildRecord(work, version, library);
+          probed = await probe(addonFolder(work), signal);
+          await writeBuildRecord(work, probed, library);
         },
       },
     ]);
@@ -97,7 +105,7 @@ export async function installTensorflow(options: InstallOptions = {}): Promise<E
     // A temporary folder is its maker's alone; an installed engine may be a group's.
     await chmod(work, 0o755);
     await replaceFolder(work, folder);
-    return { status: 'installed', folder: addonFolder(folder), version };
+    return { status: 'installed', folder: addonFolder(folder), ...probed };
   } catch (error) {
     if (signal.aborted) throw new Interrupted({ cause: error });
     throw error;
@@ -108,13 +116,15 @@ export async function installTensorflow(options: InstallOptions = {}): Promise<E
 }
 
 /** The addon that is used already, if it is to stay. */
-async function keptInstall(home: string, existing: 'keep' | 'replace'): Promise<EngineInstall | null> {
+async function keptInstall(
+  home: string,
+  existing: 'keep' | 'replace',
+): Promise<(Probed & { readonly folder: string }) | null> {
   const folder = findAddon(home);
   if (folder === null) return null;
   if (existing === 'keep') {
     try {
-      const { version } = await probe(folder);
-      return { status: 'present', folder, version };
+      return { folder, ...(await probe(folder)) };
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
     }
@@ -127,6 +137,26 @@ async function keptInstall(home: string, existing: 'keep' | 'replace'): Promise<
     `repair it with \`npm rebuild ${addonPackage}\`, or remove it with \`npm uninstall ${addonPackage}\``,
   );
 }
+
+/** Builds our kernels for an addon that is there and works. */
+async function addKernels(
+  folder: string,
+  options: InstallOptions & Required<Pick<InstallOptions, 'home' | 'env' | 'signal'>>,
+): Promise<EngineInstall> {
+  const { home, env, signal } = options;
+  if (findCompiler(env) === null) throw new UserError([noCompiler]);
+  const log = `${tensorflowFolder(home)}.log`;
+  await writingTo(home, 'the output of the compiler', () => mkdir(path.dirname(log), { recursive: true }));
+  try {
+    await (options.runSteps ?? quietSteps)([kernelsStep({ log, env, signal }, folder)]);
+    return { status: 'installed', folder, ...(await probe(folder, signal)) };
+  } catch (error) {
+    if (signal.aborted) throw new Interrupted({ cause: error });
+    throw error;
+  }
+}
+
+const findCompiler = (env: NodeJS.ProcessEnv): string | null => findProgram(env['CXX'] ?? 'g++', env);
 
 /** What the build needs of the machine, as far as it was found. */
 export interface Tools {
@@ -152,11 +182,18 @@ async function findTools(source: LibrarySource, home: string, env: NodeJS.Proces
     arch: process.arch,
     npm: findProgram('npm', env),
     make: findProgram('make', env),
-    compiler: findProgram(env['CXX'] ?? 'g++', env),
+    compiler: findCompiler(env),
     python: await findPython(check, env),
     freeBytes: bavail * bsize,
   };
 }
+
+const noCompiler: Diagnostic = {
+  code: 'no-compiler',
+  place: { file: 'engine tensorflow' },
+  message: 'no C++ compiler is on PATH',
+  hint: 'install one, for example `apt install g++`, or set CXX',
+};
 
 /** A diagnostic for each thing without which the install cannot end well. */
 export function missingTools(tools: Tools, source: LibrarySource): Diagnostic[] {
@@ -168,9 +205,7 @@ export function missingTools(tools: Tools, source: LibrarySource): Diagnostic[] 
   }
   if (tools.npm === null) missing('no-npm', 'npm is not on PATH', 'install npm; it comes with Node');
   if (tools.make === null) missing('no-make', 'make is not on PATH', 'install it, for example `apt install make`');
-  if (tools.compiler === null) {
-    missing('no-compiler', 'no C++ compiler is on PATH', 'install one, for example `apt install g++`, or set CXX');
-  }
+  if (tools.compiler === null) found.push(noCompiler);
   if (tools.python === null) {
     const wanted = source.kind === 'wheel' ? 'Python 3.8 or newer with pip' : 'Python 3.8 or newer';
     const hint = source.kind === 'wheel' ? 'install python3 and python3-pip' : 'install python3';
@@ -262,16 +297,20 @@ function wheelLibrary(work: string): Library {
   };
 }
 
-/** What the steps share. */
-interface Build {
-  /** The folder that becomes the engine's when all is done. */
-  readonly work: string;
+/** How the programs run that steps are made of. */
+interface Surroundings {
   /** Where the output of a program that failed is kept. */
   readonly log: string;
   readonly env: NodeJS.ProcessEnv;
+  readonly signal: AbortSignal;
+}
+
+/** What the steps share. */
+interface Build extends Surroundings {
+  /** The folder that becomes the engine's when all is done. */
+  readonly work: string;
   readonly python: string;
   readonly library: Library;
-  readonly signal: AbortSignal;
 }
 
 function downloadStep(build: Build): Step {
@@ -347,6 +386,30 @@ function buildStep(build: Build): Step {
   };
 }
 
+/** @param addon folder of the npm package; kernels of other versions in it go */
+function kernelsStep(surroundings: Surroundings, addon: string): Step {
+  return {
+    title: "build qpipe's kernels",
+    async run(say) {
+      const folder = present(nativeFolder(addon), 'the native part of the addon');
+      const part = path.join(folder, `kernels.part-${process.pid}`);
+      try {
+        await runProgram(surroundings, say, {
+          file: present(findCompiler(surroundings.env), 'a compiler'),
+          args: compilerArguments(part),
+          cwd: folder,
+          purpose: "build qpipe's kernels",
+          hint: 'the compiler may be too old for C++17, or the library for kernels of others',
+        });
+        for (const name of (await readdir(folder)).filter(isKernelsFile)) await rm(path.join(folder, name));
+        await rename(part, kernelsFile(folder));
+      } finally {
+        await rm(part, { force: true });
+      }
+    },
+  };
+}
+
 /** Puts the library where the package's build looks for it. Links, because it is large. */
 async function linkLibrary(library: Library, deps: string): Promise<void> {
   const lib = path.join(deps, 'lib');
@@ -362,16 +425,24 @@ async function linkLibrary(library: Library, deps: string): Promise<void> {
   }
 }
 
-/** [[1, 2], [3, 4]] times [[5, 6], [7, 8]], by hand. */
-const expectedProduct = [19, 22, 43, 50];
+/** By hand: [[1, 2], [3, 4]] times [[5, 6], [7, 8]], and numbers rounded to multiples of 1/128 from -1 to 127/128. */
+const expectedNumbers = { product: [19, 22, 43, 50], rounded: [-1, 0.5, 0.5, 0.9921875] };
+
+/** What an addon that works says of itself. */
+export interface Probed {
+  /** Of the npm package and the library. */
+  readonly version: string;
+  /** Of our own kernels; null where they were not built. */
+  readonly kernels: string | null;
+}
 
 /**
- * Loads an addon in a process of its own and multiplies with it.
+ * Loads an addon in a process of its own and computes with it.
  *
  * @param folder of the npm package
  * @throws UserError `engine-broken`
  */
-export async function probe(folder: string, signal?: AbortSignal): Promise<{ readonly version: string }> {
+export async function probe(folder: string, signal?: AbortSignal): Promise<Probed> {
   const program = packageFile('dist/cli/tensorflow-probe.js').pathname;
   const result = await execa(process.execPath, [program, folder], {
     reject: false,
@@ -384,22 +455,27 @@ export async function probe(folder: string, signal?: AbortSignal): Promise<{ rea
   }
   const answer = JSON.parse(result.stdout.trim().split('\n').at(-1) ?? '') as ProbeAnswer; // our own program
   if ('diagnostics' in answer) throw new UserError(answer.diagnostics);
-  if (answer.product.join() !== expectedProduct.join()) {
-    throw userError(
+  const { version, kernels, product, rounded } = answer;
+  const wrong = (found: readonly number[], expected: readonly number[]): UserError =>
+    userError(
       folder,
       'engine-broken',
-      `the addon computed ${answer.product.join(', ')}; expected ${expectedProduct.join(', ')}`,
+      `the addon computed ${found.join(', ')}; expected ${expected.join(', ')}`,
       'try another TensorFlow library',
     );
+  if (product.join() !== expectedNumbers.product.join()) throw wrong(product, expectedNumbers.product);
+  if (rounded !== null && rounded.join() !== expectedNumbers.rounded.join()) {
+    throw wrong(rounded, expectedNumbers.rounded);
   }
-  return { version: answer.version };
+  return { version, kernels };
 }
 
 /** Says for whom the addon was built. Node-API is stable: a newer Node loads it, too. */
-async function writeBuildRecord(work: string, version: string, { kind, core }: Library): Promise<void> {
+async function writeBuildRecord(work: string, { version, kernels }: Probed, { kind, core }: Library): Promise<void> {
   const [build = ''] = await readdir(path.join(addonFolder(work), 'lib'));
   const record = {
     version,
+    kernels,
     nodeApi: Number(build.replace('napi-v', '')),
     builtWith: { node: process.versions.node, modules: process.versions.modules },
     library: kind === 'wheel' ? wheel.requirement : core,
@@ -426,7 +502,11 @@ interface ProgramCall {
 }
 
 /** @throws UserError with the program's own words */
-async function runProgram({ env, signal, log }: Build, say: (line: string) => void, call: ProgramCall): Promise<void> {
+async function runProgram(
+  { env, signal, log }: Surroundings,
+  say: (line: string) => void,
+  call: ProgramCall,
+): Promise<void> {
   signal.throwIfAborted();
   const lines: string[] = [];
   const child = execa(call.file, call.args, {

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import nodeUtil from 'node:util';
 import { userError } from '../../core/diagnostic.ts';
+import { loadKernels } from './kernels.ts';
 
 export const addonPackage = '@tensorflow/tfjs-node';
 
@@ -64,6 +65,8 @@ export interface LoadedTensorflow {
   readonly tf: Tfjs;
   /** Of the package and of the library under it, for example `tfjs-node 4.22.0, TensorFlow 2.15.1`. */
   readonly version: string;
+  /** The version of our own kernels; null where they were not built. */
+  readonly kernels: string | null;
 }
 
 /** Where `qpipe engine install tensorflow` puts the package and, if it had to fetch it, the library. */
@@ -81,7 +84,8 @@ export function addonFolder(installed: string): string {
  * part. That part is missing after an install whose scripts were not allowed or could not download.
  */
 export function findAddon(home: string): string | null {
-  return [...ordinaryFolder(), addonFolder(tensorflowFolder(home))].find(hasNativePart) ?? null;
+  const folders = [...ordinaryFolder(), addonFolder(tensorflowFolder(home))];
+  return folders.find((folder) => nativeFolder(folder) !== null) ?? null;
 }
 
 function ordinaryFolder(): string[] {
@@ -92,9 +96,11 @@ function ordinaryFolder(): string[] {
   }
 }
 
-function hasNativePart(folder: string): boolean {
+/** Where the native part of the package in `folder` lies: one folder for each version of Node-API, of which one is built. */
+export function nativeFolder(folder: string): string | null {
   const builds = path.join(folder, 'lib');
-  return existsSync(builds) && readdirSync(builds).some((name) => existsSync(path.join(builds, name, nativeFile)));
+  const versions = existsSync(builds) ? readdirSync(builds).map((name) => path.join(builds, name)) : [];
+  return versions.find((version) => existsSync(path.join(version, nativeFile))) ?? null;
 }
 
 const nativeFile = 'tfjs_binding.node';
@@ -133,7 +139,9 @@ export function loadAddon(folder: string): LoadedTensorflow {
   try {
     const tf = createRequire(import.meta.url)(folder) as Tfjs; // the part of its interface that is written down above
     const { TF_Version: library } = tf.backend().binding;
-    return { tf, version: `tfjs-node ${tf.version['tfjs-node'] ?? '?'}, TensorFlow ${library}` };
+    const version = `tfjs-node ${tf.version['tfjs-node'] ?? '?'}, TensorFlow ${library}`;
+    const native = nativeFolder(folder);
+    return { tf, version, kernels: native === null ? null : loadKernels(native) };
   } catch (error) {
     const [reason = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
     throw userError(

@@ -13,7 +13,7 @@ import type { Engine, Session, SessionOptions } from '../engine.ts';
 import { splitInputs } from '../replicas.ts';
 import type { Tfjs, TfjsModel, TfjsTensor } from './addon.ts';
 import { loadTensorflow } from './addon.ts';
-import type { Plan } from './plan.ts';
+import type { KernelChoice, Plan } from './plan.ts';
 import { deviceName, initialValues, makePlan, outputKey, savedModel, signatures, tensorInfo } from './plan.ts';
 import { createWriter } from './writer.ts';
 
@@ -21,17 +21,19 @@ import { createWriter } from './writer.ts';
  * Loads the addon and gives the engine.
  *
  * @param home the folder that qpipe keeps for all pipelines
+ * @param choice our own kernels are taken only where they were built
  * @throws UserError code 'engine-missing' or 'engine-broken'
  */
-export async function loadTensorflowEngine(home: string): Promise<Engine> {
-  const { tf } = await loadTensorflow(home);
+export async function loadTensorflowEngine(home: string, choice: KernelChoice = 'own'): Promise<Engine> {
+  const { tf, kernels: built } = await loadTensorflow(home);
+  const own = choice === 'own' ? built : null;
   return {
     name: 'tensorflow',
-    // The kernels are the library's, so its version decides about bits too.
-    version: `1+tensorflow-${tf.backend().binding.TF_Version}`,
+    // The kernels decide about bits too.
+    version: `2+tensorflow-${tf.backend().binding.TF_Version}${own === null ? '' : `+kernels-${own}`}`,
     numerics: { kind: 'native', architecture: process.arch, cores: os.availableParallelism() },
     gpus: () => countGpus(tf),
-    open: (graph, options) => Promise.resolve(openSession(tf, graph, options)),
+    open: (graph, options) => Promise.resolve(openSession(tf, own === null ? 'library' : 'own', graph, options)),
   };
 }
 
@@ -72,7 +74,7 @@ interface Prepared {
   readonly initialize: TfjsModel;
 }
 
-function openSession(tf: Tfjs, graph: Graph, { replicas, devices }: SessionOptions): Session {
+function openSession(tf: Tfjs, kernels: KernelChoice, graph: Graph, { replicas, devices }: SessionOptions): Session {
   /** The variables on our side, null while only the session knows them. */
   let known: Map<string, Float32Array> | null = initialValues(graph);
   /** Whether ours differ from the session's. */
@@ -85,7 +87,7 @@ function openSession(tf: Tfjs, graph: Graph, { replicas, devices }: SessionOptio
   const lengths = new Map([...known].map(([name, data]) => [name, data.length]));
 
   async function prepare(split: ReadonlySet<string>): Promise<Prepared> {
-    const plan = makePlan(graph, { split, replicas, devices: devices ?? null });
+    const plan = makePlan(graph, { split, replicas, devices: devices ?? null, kernels });
     const [step, read, initialize] = await loadSignatures(tf, plan.model, Object.values(signatures));
     prepared = { plan, split, step: step!, read: read!, initialize: initialize! };
     return prepared;

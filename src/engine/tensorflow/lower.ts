@@ -59,12 +59,10 @@ export interface Lowering<K extends FloatOp> {
   };
 }
 
-type Lowerings = { readonly [K in FloatOp]: Lowering<K> | 'graphdef' };
+export type Lowerings = { readonly [K in FloatOp]: Lowering<K> | 'graphdef' };
 
 const HWIO: Permutation = [1, 2, 3, 0];
 const f32 = Math.fround;
-const LARGEST_FLOAT = (2 - 2 ** -23) * 2 ** 127;
-const LARGEST_BELOW_6 = 6 - 2 ** -21;
 
 export const lowerings: Lowerings = {
   conv_2d: {
@@ -240,15 +238,10 @@ export const lowerings: Lowerings = {
     },
   },
 
-  relu: { write: (to, { inputs }) => [rectified(to, 'Relu', inputs)] },
-  relu6: { write: (to, { inputs }) => [rectified(to, 'Relu6', inputs)] },
+  relu: 'graphdef',
+  relu6: 'graphdef',
   relu_grad: {
-    write: (to, { inputs, attrs: { limit } }) => {
-      const [gradient, output] = inputs;
-      if (to.known(blockedKey(gradient!, output!)) !== null) return [gradient!];
-      if (limit !== Infinity && limit !== 6) internal(`TensorFlow has no rectifier with the limit ${limit}`);
-      return [to.float(limit === 6 ? 'Relu6Grad' : 'ReluGrad', inputs)];
-    },
+    write: (to, { inputs, attrs: { limit } }) => [rectifierGradient(to, inputs, limit)],
   },
   leaky_relu: 'graphdef',
   leaky_relu_grad: {
@@ -430,47 +423,44 @@ export const lowerings: Lowerings = {
   fake_quant: {
     common: [0],
     write(to, { inputs: [input, min, max, active], inputShapes: [shape], attrs, layout }) {
-      const rounded = (value: string): string => fakeQuantized(to, value, min!, max!, attrs);
-      const quantize = (value: string): string =>
-        attrs.axis === null ? rounded(value) : channelsLast(to, value, shape!, storedAxis(attrs.axis, layout), rounded);
+      const op = attrs.axis === null ? 'FakeQuantWithMinMaxVars' : 'FakeQuantWithMinMaxVarsPerChannel';
+      const rounded = (value: string): string => to.add(op, [value, min!, max!], quantAttributes(attrs));
+      const quantize = (value: string): string => {
+        if (attrs.axis === null) return rounded(value);
+        const { there, back } = toLastAxis(shape!, storedAxis(attrs.axis, layout));
+        return back(to, rounded(there(to, value)));
+      };
       return [active === undefined ? quantize(input!) : switched(to, differs(to, active, 0), input!, quantize)];
     },
   },
   fake_quant_grad: {
     common: [0, 1],
-    write(to, node) {
-      const [gradient, input, min, , active] = node.inputs as readonly [string, string, string, string, string?];
-      const rectifier = to.known(rectifiedKey(input));
-      const tested = to.known(sizesKey(input, min)) ?? input;
-      const quantized = (slopes: string, values: string) => where(to, passes(to, node, values), slopes);
-      // The rectifier's gradient in both branches, so that it is nowhere done twice.
-      const delayed = (isOn: string): string => {
-        const [slopes, values] = [to.float('Switch', [gradient, isOn]), to.float('Switch', [tested, isOn])];
-        const before = rectifier === null ? slopes : to.float(rectifier, [slopes, values]);
-        return merged(to, before, quantized(`${slopes}:1`, `${values}:1`));
+    write(to, { inputs: [gradient, input, min, max, active], inputShapes: [, shape], attrs, layout }) {
+      const op = `FakeQuantWithMinMaxVars${attrs.axis === null ? '' : 'PerChannel'}Gradient`;
+      const passed = (slopes: string, values: string): string =>
+        to.add(op, [slopes, values, min!, max!], quantAttributes(attrs));
+      const block = (slopes: string): string => {
+        if (attrs.axis === null) return passed(slopes, input!);
+        const { there, back } = toLastAxis(shape!, storedAxis(attrs.axis, layout));
+        return back(to, passed(there(to, slopes), there(to, input!)));
       };
-      const result = active === undefined ? quantized(gradient, tested) : delayed(differs(to, active, 0));
-      if (rectifier !== null) to.once(blockedKey(result, input), () => result);
-      return [result];
+      return [active === undefined ? block(gradient!) : switched(to, differs(to, active, 0), gradient!, block)];
     },
   },
   observe_range: {
     common: [0],
     write(to, { inputs: [input], inputShapes: [shape], attrs: { axis, symmetric }, layout }) {
-      const kept = axis === null ? -1 : storedAxis(axis, layout);
-      const axes = otherAxes(shape!, kept);
+      const axes = otherAxes(shape!, axis === null ? -1 : storedAxis(axis, layout));
       const reduced = (op: string, value: string) => reduce(to, op, value, axes, false);
       if (symmetric) {
-        const sizes = to.float('Abs', [input!]);
-        const max = to.float('Maximum', [reduced('Max', sizes), to.scalar(SMALLEST_WEIGHT_RANGE)]);
-        const min = to.float('Neg', [max]);
-        to.once(sizesKey(input!, min), () => sizes);
-        return [min, max];
+        const largest = reduced('Max', to.float('Abs', [input!]));
+        const max = to.float('Maximum', [largest, to.scalar(SMALLEST_WEIGHT_RANGE)]);
+        return [to.float('Neg', [max]), max];
       }
-      const max = to.float('Maximum', [reduced('Max', input!), to.scalar(0)]);
-      // The least value that a rectifier lets through needs no look at the values.
-      const isRectified = to.known(rectifiedKey(input!)) !== null;
-      return [isRectified ? to.scalar(0) : to.float('Minimum', [reduced('Min', input!), to.scalar(0)]), max];
+      return [
+        to.float('Minimum', [reduced('Min', input!), to.scalar(0)]),
+        to.float('Maximum', [reduced('Max', input!), to.scalar(0)]),
+      ];
     },
   },
 
@@ -574,14 +564,14 @@ function normAttributes({ epsilon }: BatchNormAttrs): Attributes {
 
 const training = (isTraining: boolean): Attributes => ({ is_training: { kind: 'bool', value: isTraining } });
 
-function quantAttributes({ bits, narrowRange }: FakeQuantAttrs): Attributes {
-  return { num_bits: { kind: 'int', value: bits }, narrow_range: { kind: 'bool', value: narrowRange } };
+/** Of the output's gradient and the output. */
+export function rectifierGradient(to: Writer, inputs: readonly string[], limit: number): string {
+  if (limit !== Infinity && limit !== 6) return internal(`TensorFlow has no rectifier with the limit ${limit}`);
+  return to.float(limit === 6 ? 'Relu6Grad' : 'ReluGrad', inputs);
 }
 
-/** Channels of a range per channel are the value's last axis. */
-function fakeQuantized(to: Writer, value: string, min: string, max: string, attrs: FakeQuantAttrs): string {
-  const op = attrs.axis === null ? 'FakeQuantWithMinMaxVars' : 'FakeQuantWithMinMaxVarsPerChannel';
-  return to.add(op, [value, min, max], quantAttributes(attrs));
+function quantAttributes({ bits, narrowRange }: FakeQuantAttrs): Attributes {
+  return { num_bits: { kind: 'int', value: bits }, narrow_range: { kind: 'bool', value: narrowRange } };
 }
 
 function resizeAttributes(attrs: { readonly alignCorners: boolean; readonly halfPixelCenters: boolean }): Attributes {
@@ -589,86 +579,6 @@ function resizeAttributes(attrs: { readonly alignCorners: boolean; readonly half
     align_corners: { kind: 'bool', value: attrs.alignCorners },
     half_pixel_centers: { kind: 'bool', value: attrs.halfPixelCenters },
   };
-}
-
-/** What `known` has of a rectifier's output x: the op of its gradient. */
-const rectifiedKey = (x: string): string => `rectified ${x}`;
-
-function rectified(to: Writer, op: 'Relu' | 'Relu6', inputs: readonly string[]): string {
-  const result = to.float(op, inputs);
-  to.once(rectifiedKey(result), () => `${op}Grad`);
-  return result;
-}
-
-/** The absolute values of weights whose range begins at `min` and is symmetric, as their observer took them. */
-const sizesKey = (weights: string, min: string): string => `sizes of ${weights} with ${min}`;
-
-/** A gradient that has been through the one of the rectifier that put out x. */
-const blockedKey = (gradient: string, x: string): string => `${gradient} blocked by ${x}`;
-
-/**
- * Whether a quantizer, and the rectifier before it, let the gradient of each element pass.
- *
- * @param values the quantized ones, or their sizes where those are known
- */
-function passes(to: Writer, node: LoweredNode<'fake_quant_grad'>, values: string): string {
-  const [, input, min] = node.inputs as readonly [string, string, string];
-  const atMost = (high: string): string => to.float('LessEqual', [values, high]);
-  const both = (a: string, b: string): string => to.add('LogicalAnd', [a, b], {});
-  if (to.known(sizesKey(input, min)) !== null) return atMost(upperBound(to, node));
-  const rectifier = to.known(rectifiedKey(input));
-  if (rectifier !== null) {
-    const high = upperBound(to, node);
-    const highest = rectifier === 'Relu6Grad' ? to.float('Minimum', [high, to.scalar(LARGEST_BELOW_6)]) : high;
-    return both(atMost(highest), to.float('Greater', [values, to.scalar(0)]));
-  }
-  const { low, high } = bothBounds(to, node);
-  return both(atMost(high), to.float('GreaterEqual', [values, low]));
-}
-
-/** The bound after nudging of a range from 0, or of a symmetric one: what the quantizer makes of the largest value. */
-function upperBound(to: Writer, node: LoweredNode<'fake_quant_grad'>): string {
-  const [, , min, max] = node.inputs as readonly [string, string, string, string];
-  return broadcasting(to, node, fakeQuantized(to, max, min, max, node.attrs));
-}
-
-/**
- * The bounds after nudging of any range, bit by bit those of TensorFlow's kernels: the lower one is what the quantizer
- * makes of the least number, the upper one lies a whole number of steps above. The range [0, 0] has none.
- */
-function bothBounds(to: Writer, node: LoweredNode<'fake_quant_grad'>) {
-  const [, , min, max] = node.inputs as readonly [string, string, string, string];
-  const shape = node.inputShapes[2]!;
-  const least = floatTensor(shape, Array<number>(numElements(shape)).fill(-LARGEST_FLOAT));
-  const low = fakeQuantized(to, to.constant('least', least), min, max, node.attrs);
-  const steps = to.scalar(2 ** node.attrs.bits - (node.attrs.narrowRange ? 2 : 1));
-  // RealDiv by a constant would become a product with its reciprocal, whose last bit may be another.
-  const scale = to.float('DivNoNan', [to.float('Sub', [max, min]), steps]);
-  const stepsBelow = to.float('Round', [to.float('DivNoNan', [low, scale])]);
-  const high = to.float('Mul', [to.float('AddV2', [stepsBelow, steps]), scale]);
-  const isEmpty = to.float('Equal', [scale, to.scalar(0)]);
-  const unlessEmpty = (bound: string, infinity: number): string =>
-    broadcasting(to, node, select(to, isEmpty, to.scalar(infinity), bound));
-  return { low: unlessEmpty(low, -Infinity), high: unlessEmpty(high, Infinity) };
-}
-
-/** A bound, shaped so that it broadcasts over the quantized tensor. */
-function broadcasting(
-  to: Writer,
-  { inputShapes, attrs, layout }: LoweredNode<'fake_quant_grad'>,
-  value: string,
-): string {
-  return attrs.axis === null ? value : alongAxis(to, value, inputShapes[1]!, storedAxis(attrs.axis, layout));
-}
-
-/**
- * The gradient where the condition holds, else 0. The condition is known as soon as the values that it is about: until
- * the gradient comes, a step keeps a byte for each of them instead of the value, and only then makes factors of them.
- */
-function where(to: Writer, condition: string, gradient: string): string {
-  const [node] = gradient.split(':');
-  const factors = to.add('Cast', [condition, `^${node!}`], { SrcT: BOOL, DstT: FLOAT });
-  return to.float('Mul', [gradient, factors]);
 }
 
 function withBias(to: Writer, value: string, bias: string | undefined): string {
@@ -808,12 +718,7 @@ function crossEntropy(to: Writer, logits: string, labels: string): string {
 /** Runs `body` only where the condition holds, else hands the value on: no copy is made, nothing is computed. */
 function switched(to: Writer, condition: string, value: string, body: (value: string) => string): string {
   const branches = to.float('Switch', [value, condition]);
-  return merged(to, branches, body(`${branches}:1`));
-}
-
-/** Of two branches, the one that is computed. */
-function merged(to: Writer, otherwise: string, body: string): string {
-  return to.float('Merge', [otherwise, body], { N: { kind: 'int', value: 2 } });
+  return to.float('Merge', [branches, body(`${branches}:1`)], { N: { kind: 'int', value: 2 } });
 }
 
 /** Whether a scalar is another number. */
@@ -864,17 +769,17 @@ function mixBits(to: Writer, value: string): string {
 }
 
 /** Where our axis is in the stored tensor. */
-function storedAxis(axis: number, layout: Permutation | null): number {
+export function storedAxis(axis: number, layout: Permutation | null): number {
   return layout === null ? axis : layout.indexOf(axis);
 }
 
-/** Per-channel fake quant works on the last axis only. */
-function channelsLast(to: Writer, value: string, shape: Shape, axis: number, body: (value: string) => string): string {
-  if (axis === shape.length - 1) return body(value);
+/** How an axis becomes the last one, where ops per channel want it, and goes back. */
+function toLastAxis(shape: Shape, axis: number) {
   const axes = shape.map((_, index) => index);
-  const there = [...axes.filter((index) => index !== axis), axis];
-  const back = axes.map((index) => there.indexOf(index));
-  return to.transpose(body(to.transpose(value, there)), back);
+  const last = [...otherAxes(shape, axis), axis];
+  const turned = (permutation: readonly number[]) => (to: Writer, value: string) =>
+    axis === shape.length - 1 ? value : to.transpose(value, permutation);
+  return { there: turned(last), back: turned(axes.map((index) => last.indexOf(index))) };
 }
 
 /** gradient + weightDecay * parameter */
@@ -887,8 +792,8 @@ function power(to: Writer, base: number, exponent: string): string {
 }
 
 /** The lowering of an op that a float graph may hold. */
-export function loweringOf(op: string): Lowering<FloatOp> | 'graphdef' {
-  if (!Object.hasOwn(lowerings, op)) return internal(`${op} has no TensorFlow form`);
+export function loweringOf(table: Lowerings, op: string): Lowering<FloatOp> | 'graphdef' {
+  if (!Object.hasOwn(table, op)) return internal(`${op} has no TensorFlow form`);
   // A union of lowerings takes the intersection of nodes; the planner passes the node of the same op.
-  return lowerings[op as FloatOp] as Lowering<FloatOp> | 'graphdef';
+  return table[op as FloatOp] as Lowering<FloatOp> | 'graphdef';
 }

@@ -13,8 +13,9 @@ import type { SavedModel, SignatureDef, TensorInfo } from '../../protobuf/saved-
 import type { CrossReplicaAttrs } from '../../ops/training.ts';
 import type { Device, FloatOp } from '../engine.ts';
 import { liveNodes, replicaValues } from '../replicas.ts';
-import type { LoweredNode, Lowering, Permutation } from './lower.ts';
-import { loweringOf } from './lower.ts';
+import type { LoweredNode, Lowering, Lowerings, Permutation } from './lower.ts';
+import { loweringOf, lowerings } from './lower.ts';
+import { ownLowerings } from './own-lowerings.ts';
 import type { Writer } from './writer.ts';
 import { createWriter } from './writer.ts';
 
@@ -37,12 +38,17 @@ export interface Feed {
 
 export const outputKey = 'output';
 
+/** Whose kernels compute what quantization-aware training adds to a network: our own, or TensorFlow's. */
+export type KernelChoice = 'own' | 'library';
+
 export interface PlanOptions {
   /** Inputs of which each replica gets its own piece. */
   readonly split: ReadonlySet<string>;
   readonly replicas: number;
   /** One for each replica; null leaves the choice to TensorFlow. */
   readonly devices: readonly Device[] | null;
+  /** Our own run on CPUs only; graphs with other devices take TensorFlow's. */
+  readonly kernels: KernelChoice;
 }
 
 /** A value: one name if it is shared, else one for each replica. */
@@ -51,10 +57,12 @@ interface Lowered {
   readonly layout: Permutation | null;
 }
 
-export function makePlan(graph: Graph, { split, replicas, devices }: PlanOptions): Plan {
+export function makePlan(graph: Graph, { split, replicas, devices, kernels }: PlanOptions): Plan {
+  const isOnCpu = devices === null || devices.every(({ kind }) => kind === 'cpu');
+  const table = kernels === 'own' && isOnCpu ? ownLowerings() : lowerings;
   const live = liveNodes(graph);
   const perReplica = replicaValues(graph, live, split);
-  const stored = sourceLayouts(graph, live);
+  const stored = sourceLayouts(table, graph, live);
   const nodes: NodeDef[] = [];
   const taken = new Set<string>();
   const shared = createWriter(nodes, taken, 'shared', deviceName(devices?.[0]));
@@ -101,7 +109,7 @@ export function makePlan(graph: Graph, { split, replicas, devices }: PlanOptions
   }
   const handleOf = (name: string) => present(handles.get(name), `variable "${name}"`);
 
-  const inPlace = updatesInPlace(graph, live);
+  const inPlace = updatesInPlace(table, graph, live);
   /** Control inputs: the nodes that change variables. */
   const updated: string[] = [];
   for (const node of live) {
@@ -111,7 +119,7 @@ export function makePlan(graph: Graph, { split, replicas, devices }: PlanOptions
       continue;
     }
     const copies = perReplica.has(node.outputs[0]!) ? replicas : 1;
-    const lowering = loweringOf(node.op);
+    const lowering = loweringOf(table, node.op);
     const operands = operandLayouts(graph, node, lowering, (name) => lowered(name).layout);
     const pieces = node.inputs.map((input, index) => inLayout(input, operands.layouts[index] ?? null));
     const update = inPlace.get(node);
@@ -306,11 +314,11 @@ function operandLayouts(
  * The order of axes in which variables and constants are kept: as the op behind them wants its filter, so that nothing
  * is transposed in a step; what an optimizer keeps for a filter follows it.
  */
-function sourceLayouts(graph: Graph, nodes: readonly Node[]): ReadonlyMap<string, Permutation> {
+function sourceLayouts(table: Lowerings, graph: Graph, nodes: readonly Node[]): ReadonlyMap<string, Permutation> {
   const result = new Map<string, Permutation>();
   const makers = producers(graph);
   for (const node of nodes) {
-    const lowering = loweringOf(node.op);
+    const lowering = loweringOf(table, node.op);
     if (lowering === 'graphdef') continue;
     for (const [index, layout] of Object.entries(lowering.layouts ?? {})) {
       let name = node.inputs[Number(index)];
@@ -320,13 +328,13 @@ function sourceLayouts(graph: Graph, nodes: readonly Node[]): ReadonlyMap<string
           if (valueOf(graph, name).source.kind !== 'input') result.set(name, result.get(name) ?? layout);
           break;
         }
-        const form = loweringOf(maker.op);
+        const form = loweringOf(table, maker.op);
         name = form !== 'graphdef' && form.common?.includes(0) === true ? maker.inputs[0] : undefined;
       }
     }
   }
   for (const node of nodes) {
-    const lowering = loweringOf(node.op);
+    const lowering = loweringOf(table, node.op);
     const members = lowering === 'graphdef' ? [] : (lowering.common ?? []).flatMap((index) => node.inputs[index] ?? []);
     const layout = members.map((name) => result.get(name)).find((known) => known !== undefined);
     if (layout === undefined) continue;
@@ -341,11 +349,11 @@ function sourceLayouts(graph: Graph, nodes: readonly Node[]): ReadonlyMap<string
 }
 
 /** Nodes that do nothing but give variables that they read their new values. */
-function updatesInPlace(graph: Graph, nodes: readonly Node[]): ReadonlyMap<Node, readonly Update[]> {
+function updatesInPlace(table: Lowerings, graph: Graph, nodes: readonly Node[]): ReadonlyMap<Node, readonly Update[]> {
   const readers = consumers(graph);
   const result = new Map<Node, readonly Update[]>();
   for (const node of nodes) {
-    const lowering = loweringOf(node.op);
+    const lowering = loweringOf(table, node.op);
     if (lowering === 'graphdef' || lowering.update === undefined) continue;
     const updates = lowering.update.operands.flatMap((operand, index) => {
       const [value, variable] = [node.outputs[index]!, node.inputs[operand]!];

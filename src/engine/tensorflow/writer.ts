@@ -21,8 +21,6 @@ export interface Writer extends GraphDefWriter {
   transpose(input: string, permutation: readonly number[]): string;
   /** The one result of that key in this scope: what several nodes can share. */
   once<Result extends string | readonly string[]>(key: string, make: () => Result): Result;
-  /** What `once` has made of a key. */
-  known(key: string): string | null;
   /** Nodes that are added in `body` are named after a node of ours. */
   within<Result>(name: string, body: () => Result): Result;
 }
@@ -70,10 +68,6 @@ export function createWriter(nodes: NodeDef[], taken: Set<string>, scope: string
       const made = make();
       shared.set(key, made);
       return made;
-    },
-    known(key) {
-      const made = shared.get(key);
-      return typeof made === 'string' ? made : null;
     },
     within(name, body) {
       const outer = current;

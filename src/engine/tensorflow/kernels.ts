@@ -1,0 +1,60 @@
+/**
+ * The kernels of our own: sources that come with the package, and the library that an install makes of them beside the
+ * addon's native part.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { packageFile } from '../../core/package-file.ts';
+
+const sources = fileURLToPath(packageFile('src/engine/tensorflow/kernels'));
+
+const sourceFiles = (): readonly string[] => readdirSync(sources).sort();
+
+/** Of the sources: what was built from others is another library. Eight hex digits. */
+function kernelsVersion(): string {
+  const hash = createHash('sha256');
+  for (const file of sourceFiles()) hash.update(`${file}\n`).update(readFileSync(path.join(sources, file)));
+  return hash.digest('hex').slice(0, 8);
+}
+
+/** Where the library of these sources belongs: in the folder of the addon's native part. */
+export function kernelsFile(nativeFolder: string): string {
+  return path.join(nativeFolder, `qpipe-kernels-${kernelsVersion()}.node`);
+}
+
+/** Whether a file of that folder is such a library, of these or of other sources. */
+export const isKernelsFile = (name: string): boolean => /^qpipe-kernels-.*\.node$/.test(name);
+
+/**
+ * What a C++ compiler has to be told.
+ *
+ * @param output the file to write, in the folder of the addon's native part
+ */
+export function compilerArguments(output: string): readonly string[] {
+  const libraries = '../../deps/lib';
+  return [
+    ...['-std=c++17', '-O3', '-fPIC', '-shared', '-fvisibility=hidden', '-pthread'],
+    // Exactly the roundings that are written, and no more of C's rules than the kernels need to become vectors.
+    ...['-ffp-contract=off', '-fno-math-errno', '-fno-trapping-math'],
+    ...['-o', output, ...sourceFiles().flatMap((file) => (file.endsWith('.cc') ? [path.join(sources, file)] : []))],
+    // Found where the addon looks for them, too.
+    ...['-Wl,--as-needed,-z,defs', `-L${path.join(path.dirname(output), libraries)}`],
+    ...['-l:libtensorflow_framework.so.2', '-l:libtensorflow.so.2', `-Wl,-rpath,$ORIGIN/${libraries}`],
+  ];
+}
+
+/**
+ * Loads the kernels for all sessions of the process, after the addon.
+ *
+ * @returns their version; null where they were not built, or from other sources
+ * @throws Error in the loader's words
+ */
+export function loadKernels(nativeFolder: string): string | null {
+  const file = kernelsFile(nativeFolder);
+  if (!existsSync(file)) return null;
+  createRequire(import.meta.url)(file);
+  return kernelsVersion();
+}

@@ -1,0 +1,200 @@
+// Fake quantization and its gradient, with one range for the tensor or one for each index of an axis.
+#include <algorithm>
+#include <vector>
+
+#include "activation.h"
+#include "kernel.h"
+#include "parallel.h"
+#include "quantizer.h"
+
+namespace qpipe {
+namespace {
+
+constexpr int64_t kPiece = 1 << 15;
+
+template <RangePer per>
+inline void quantizeRun(const float* x, float* y, int64_t count, const Range range) {
+  QPIPE_ELEMENTWISE
+  for (int64_t index = 0; index < count; index++) y[index] = quantize<per>(x[index], range);
+}
+
+QPIPE_LOOP void quantizeWithTensorRange(const float* x, float* y, int64_t count, const Range range) {
+  quantizeRun<RangePer::tensor>(x, y, count, range);
+}
+
+QPIPE_LOOP void quantizeWithChannelRange(const float* x, float* y, int64_t count, const Range range) {
+  quantizeRun<RangePer::channel>(x, y, count, range);
+}
+
+/** One range for each column. */
+struct Ranges {
+  std::vector<float> low, high, scale, inverse, zero;
+
+  explicit Ranges(const std::vector<Range>& ranges) {
+    for (const Range& range : ranges) {
+      low.push_back(range.low);
+      high.push_back(range.high);
+      scale.push_back(range.scale);
+      inverse.push_back(range.inverse);
+      zero.push_back(range.zero);
+    }
+  }
+};
+
+QPIPE_LOOP void quantizeRows(const float* x, float* y, int64_t rows, const Ranges& ranges) {
+  const int64_t columns = static_cast<int64_t>(ranges.low.size());
+  const float *low = ranges.low.data(), *high = ranges.high.data(), *scale = ranges.scale.data();
+  const float *inverse = ranges.inverse.data(), *zero = ranges.zero.data();
+  for (int64_t row = 0; row < rows; row++) {
+    QPIPE_ELEMENTWISE
+    for (int64_t column = 0; column < columns; column++) {
+      const int64_t at = row * columns + column;
+      const Range range{low[column], high[column], scale[column], inverse[column], zero[column]};
+      y[at] = quantize<RangePer::channel>(x[at], range);
+    }
+  }
+}
+
+QPIPE_LOOP void passRun(const float* slopes, const float* x, float* result, int64_t count, const Range range,
+                        const Activation activation) {
+  QPIPE_ELEMENTWISE
+  for (int64_t index = 0; index < count; index++) {
+    result[index] = keepIf(passes(x[index], range.low, range.high, activation), slopes[index]);
+  }
+}
+
+QPIPE_LOOP void passRows(const float* slopes, const float* x, float* result, int64_t rows, const Ranges& ranges,
+                         const Activation activation) {
+  const int64_t columns = static_cast<int64_t>(ranges.low.size());
+  const float *low = ranges.low.data(), *high = ranges.high.data();
+  for (int64_t row = 0; row < rows; row++) {
+    QPIPE_ELEMENTWISE
+    for (int64_t column = 0; column < columns; column++) {
+      const int64_t at = row * columns + column;
+      result[at] = keepIf(passes(x[at], low[column], high[column], activation), slopes[at]);
+    }
+  }
+}
+
+/** What both kernels know of their node. */
+class Quantizer {
+ public:
+  explicit Quantizer(const Attributes& attributes)
+      : codes_(attributes.integer("bits"), attributes.integer("narrow") != 0),
+        channels_(attributes.integer("channels")),
+        inner_(attributes.integer("inner")) {}
+
+ protected:
+  bool hasOneRange() const { return channels_ == 0; }
+  bool hasRangePerColumn() const { return inner_ == 1; }
+
+  std::vector<Range> ranges(const Tensor& min, const Tensor& max) const {
+    std::vector<Range> result;
+    for (int64_t index = 0; index < min.size(); index++) {
+      result.push_back(nudge(min.data()[index], max.data()[index], codes_));
+    }
+    return result;
+  }
+
+  /** Calls `visit(start, count)` for pieces of a tensor, on several threads. */
+  template <class Visit>
+  static void forEachPiece(int64_t size, const Visit& visit) {
+    parallelFor(pieces(size, kPiece), [&](int64_t piece) {
+      const int64_t start = piece * kPiece;
+      visit(start, std::min(kPiece, size - start));
+    });
+  }
+
+  /** Calls `visit(start, index of the range)` for each run of `inner_` elements with one range. */
+  template <class Visit>
+  void forEachRun(int64_t size, const Visit& visit) const {
+    for (int64_t run = 0; run < size / inner_; run++) visit(run * inner_, run % channels_);
+  }
+
+  const Codes codes_;
+  /** 0: the tensor has one range. */
+  const int64_t channels_;
+  /** Neighbours that share a range, where each channel has its own. */
+  const int64_t inner_;
+};
+
+class FakeQuant : Quantizer {
+ public:
+  using Quantizer::Quantizer;
+
+  void compute(const Call& call) const {
+    const bool isActive = call.input(3).scalar() != 0;
+    if (!isActive) return call.forward(0, call.input(0));
+    const std::vector<int64_t> shape = call.input(0).shape();
+    const Tensor output = call.outputOver(0, 0, shape);
+    const Tensor input = call.input(0);
+    const std::vector<Range> found = ranges(call.input(1), call.input(2));
+    const float* x = input.data();
+    float* y = output.data();
+    const int64_t size = input.size();
+    if (hasOneRange()) {
+      forEachPiece(size, [&](int64_t start, int64_t count) {
+        quantizeWithTensorRange(x + start, y + start, count, found[0]);
+      });
+    } else if (hasRangePerColumn()) {
+      quantizeRows(x, y, size / channels_, Ranges(found));
+    } else {
+      forEachRun(size, [&](int64_t start, int64_t channel) {
+        quantizeWithChannelRange(x + start, y + start, inner_, found[channel]);
+      });
+    }
+  }
+};
+
+class FakeQuantGrad : Quantizer {
+ public:
+  explicit FakeQuantGrad(const Attributes& attributes) : Quantizer(attributes), activation_(attributes) {}
+
+  void compute(const Call& call) const {
+    const bool isActive = call.input(4).scalar() != 0;
+    if (!isActive && !activation_.rectifies) return call.forward(0, call.input(0));
+    const std::vector<int64_t> shape = call.input(1).shape();
+    const Tensor output = call.outputOver(0, 0, shape);
+    const Tensor gradient = call.input(0), input = call.input(1), min = call.input(2), max = call.input(3);
+    const float *slopes = gradient.data(), *x = input.data();
+    float* result = output.data();
+    const int64_t size = input.size();
+    if (hasOneRange() || !isActive) {
+      const Range range = isActive ? nudge(min.scalar(), max.scalar(), codes_) : kNoRange;
+      forEachPiece(size, [&](int64_t start, int64_t count) {
+        passRun(slopes + start, x + start, result + start, count, range, activation_);
+      });
+      return;
+    }
+    const std::vector<Range> found = ranges(min, max);
+    if (hasRangePerColumn()) {
+      passRows(slopes, x, result, size / channels_, Ranges(found), activation_);
+    } else {
+      forEachRun(size, [&](int64_t start, int64_t channel) {
+        passRun(slopes + start, x + start, result + start, inner_, found[channel], activation_);
+      });
+    }
+  }
+
+ private:
+  const Activation activation_;
+};
+
+}  // namespace
+
+void registerFakeQuantKernels() {
+  registerKernel<FakeQuant>({
+      "QpipeFakeQuant",
+      {"input: float", "min: float", "max: float", "active: float"},
+      {"output: float"},
+      {"bits: int", "narrow: int", "channels: int", "inner: int"},
+  });
+  registerKernel<FakeQuantGrad>({
+      "QpipeFakeQuantGrad",
+      {"gradient: float", "input: float", "min: float", "max: float", "active: float"},
+      {"result: float"},
+      {"bits: int", "narrow: int", "channels: int", "inner: int", "rectified: int", "limit: float"},
+  });
+}
+
+}  // namespace qpipe

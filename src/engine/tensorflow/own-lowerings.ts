@@ -1,0 +1,190 @@
+/**
+ * The ops of quantization-aware training in the kernels of our own (`kernels/`). They do in few passes over memory what
+ * TensorFlow does in many: batch norm, rectifier and quantizer are one kernel each way.
+ *
+ * A node is written for every value, also for one that a later node computes again as part of more. TensorFlow leaves
+ * out what nobody asks for.
+ */
+import { numElements } from '../../core/tensor.ts';
+import type { Shape } from '../../core/tensor.ts';
+import type { BatchNormAttrs } from '../../ops/batch_norm.ts';
+import type { FakeQuantAttrs, ObserveRangeAttrs } from '../../ops/fake_quant.ts';
+import { SMALLEST_WEIGHT_RANGE } from '../../ops/fake_quant.ts';
+import type { Lowerings, Permutation } from './lower.ts';
+import { lowerings, rectifierGradient, storedAxis } from './lower.ts';
+import type { Attributes, Writer } from './writer.ts';
+
+/** What a rectifier lets through; null where there is none. */
+type Rectifier = { readonly limit: number } | null;
+
+/** A batch norm, and the rectifier after it. */
+interface Normalized {
+  readonly input: string;
+  readonly mean: string;
+  readonly variance: string;
+  /** The least and the largest input of each channel. */
+  readonly extremes: readonly [string, string];
+  readonly gamma: string;
+  readonly beta: string;
+  readonly attrs: BatchNormAttrs;
+  readonly rectifier: Rectifier;
+}
+
+interface Quantizer {
+  readonly min: string;
+  readonly max: string;
+  /** A scalar that is 0 while the quantizer does nothing. */
+  readonly active: string;
+  readonly attrs: Pick<FakeQuantAttrs, 'bits' | 'narrowRange'>;
+}
+
+/** A gradient after a rectifier or a quantizer, and what it was before. */
+interface Blocked {
+  readonly gradient: string;
+  /** What the rectifier put out. */
+  readonly input: string;
+  /** Of that value. */
+  readonly normalized: Normalized | null;
+  readonly quantizer: Quantizer | null;
+}
+
+/** The lowerings of one graph: they know how its values came about. */
+export function ownLowerings(): Lowerings {
+  const batchNorms = new Map<string, Normalized>();
+  const normalized = new Map<string, Normalized>();
+  const rectifiers = new Map<string, Rectifier>();
+  const blocked = new Map<string, Blocked>();
+
+  function normalize(to: Writer, from: Normalized, quantizer: Quantizer | null): string {
+    const operands = [from.input, from.mean, from.variance, from.gamma, from.beta];
+    const result = to.add('QpipeNormalize', [...operands, ...range(to, quantizer)], attributesOf(from, quantizer));
+    if (quantizer === null) normalized.set(result, from);
+    return result;
+  }
+
+  function rectify(to: Writer, op: 'Relu' | 'Relu6', limit: number, input: string): string {
+    const from = normalized.get(input);
+    const result = from === undefined ? to.float(op, [input]) : normalize(to, { ...from, rectifier: { limit } }, null);
+    rectifiers.set(result, { limit });
+    return result;
+  }
+
+  return {
+    ...lowerings,
+    batch_norm_train: {
+      write(to, { inputs, attrs }) {
+        const [input, gamma, beta] = inputs as readonly [string, string, string];
+        const mean = to.add('QpipeBatchMoments', [input], {});
+        const [variance, low, high] = [`${mean}:1`, `${mean}:2`, `${mean}:3`];
+        const from = { input, mean, variance, extremes: [low, high], gamma, beta, attrs, rectifier: null } as const;
+        batchNorms.set(mean, from);
+        return [normalize(to, from, null), mean, variance];
+      },
+    },
+    batch_norm_train_grad: {
+      write(to, { inputs, attrs }) {
+        const [gradient, input, gamma, mean, variance] = inputs as readonly [string, string, string, string, string];
+        const after = blocked.get(gradient);
+        const isOfThis = after?.normalized?.mean === mean;
+        // Without a rectifier or a quantizer the offset has no part in the gradient.
+        const beta = batchNorms.get(mean)?.beta ?? gamma;
+        const from = isOfThis ? after.normalized : { attrs, rectifier: null };
+        const quantizer = isOfThis ? after.quantizer : null;
+        const operands = [isOfThis ? after.gradient : gradient, input, mean, variance, gamma, beta];
+        const result = to.add(
+          'QpipeNormalizeGrad',
+          [...operands, ...range(to, quantizer)],
+          attributesOf(from, quantizer),
+        );
+        return [result, `${result}:1`, `${result}:2`];
+      },
+    },
+    relu: { write: (to, { inputs: [input] }) => [rectify(to, 'Relu', Infinity, input!)] },
+    relu6: { write: (to, { inputs: [input] }) => [rectify(to, 'Relu6', 6, input!)] },
+    relu_grad: {
+      write(to, { inputs, attrs: { limit } }) {
+        const [gradient, input] = inputs as readonly [string, string];
+        // The quantizer's gradient was the rectifier's, too.
+        if (blocked.get(gradient)?.input === input) return [gradient];
+        const result = rectifierGradient(to, inputs, limit);
+        blocked.set(result, { gradient, input, normalized: normalized.get(input) ?? null, quantizer: null });
+        return [result];
+      },
+    },
+    fake_quant: {
+      common: [0],
+      write(to, { inputs, inputShapes: [shape], attrs, layout }) {
+        const [input, min, max, active] = inputs as readonly [string, string, string, string?];
+        const quantizer = { min, max, active: active ?? to.scalar(1), attrs };
+        const from = attrs.axis === null ? normalized.get(input) : undefined;
+        if (from !== undefined) return [normalize(to, from, quantizer)];
+        const operands = [input, ...range(to, quantizer)];
+        return [to.add('QpipeFakeQuant', operands, { ...codes(attrs), ...channels(attrs, shape!, layout) })];
+      },
+    },
+    fake_quant_grad: {
+      common: [0, 1],
+      write(to, { inputs, inputShapes: [, shape], attrs, layout }) {
+        const [gradient, input, min, max, active] = inputs as readonly [string, string, string, string, string?];
+        const quantizer = { min, max, active: active ?? to.scalar(1), attrs };
+        const rectifier = rectifiers.get(input) ?? null;
+        const result = to.add('QpipeFakeQuantGrad', [gradient, input, ...range(to, quantizer)], {
+          ...codes(attrs),
+          ...channels(attrs, shape!, layout),
+          ...activation(rectifier),
+        });
+        const from = attrs.axis === null ? normalized.get(input) : undefined;
+        blocked.set(result, { gradient, input, normalized: from ?? null, quantizer });
+        return [result];
+      },
+    },
+    observe_range: {
+      common: [0],
+      write(to, { inputs: [input], inputShapes: [shape], attrs, layout }) {
+        const from = attrs.axis === null && !attrs.symmetric ? normalized.get(input!) : undefined;
+        const smallest = attrs.symmetric ? SMALLEST_WEIGHT_RANGE : 0;
+        const min =
+          from === undefined
+            ? to.add('QpipeObserveRange', [input!], { ...channels(attrs, shape!, layout), smallest: real(smallest) })
+            : to.add(
+                'QpipeNormalizedRange',
+                [...from.extremes, from.mean, from.variance, from.gamma, from.beta],
+                normAttributes(from),
+              );
+        return [min, `${min}:1`];
+      },
+    },
+  };
+}
+
+const integer = (value: number) => ({ kind: 'int', value }) as const;
+const real = (value: number) => ({ kind: 'float', value }) as const;
+
+/** Operands min, max and active. */
+function range(to: Writer, quantizer: Quantizer | null): readonly [string, string, string] {
+  const off = to.scalar(0);
+  return quantizer === null ? [off, off, off] : [quantizer.min, quantizer.max, quantizer.active];
+}
+
+function attributesOf(from: Pick<Normalized, 'attrs' | 'rectifier'>, quantizer: Quantizer | null): Attributes {
+  return { ...normAttributes(from), ...codes(quantizer?.attrs ?? { bits: 8, narrowRange: false }) };
+}
+
+function normAttributes({ attrs, rectifier }: Pick<Normalized, 'attrs' | 'rectifier'>): Attributes {
+  return { epsilon: real(attrs.epsilon), ...activation(rectifier) };
+}
+
+function activation(rectifier: Rectifier): Attributes {
+  return { rectified: integer(rectifier === null ? 0 : 1), limit: real(rectifier?.limit ?? Infinity) };
+}
+
+function codes({ bits, narrowRange }: Pick<FakeQuantAttrs, 'bits' | 'narrowRange'>): Attributes {
+  return { bits: integer(bits), narrow: integer(narrowRange ? 1 : 0) };
+}
+
+/** How many ranges there are, 0 being one for the tensor, and how many neighbours in memory share one. */
+function channels({ axis }: Pick<ObserveRangeAttrs, 'axis'>, shape: Shape, layout: Permutation | null): Attributes {
+  if (axis === null) return { channels: integer(0), inner: integer(1) };
+  const stored = storedAxis(axis, layout);
+  return { channels: integer(shape[stored]!), inner: integer(numElements(shape.slice(stored + 1))) };
+}
