@@ -12,7 +12,7 @@ import { startThreads } from '../../src/engine/wasm/threads.ts';
 import { buildGraph } from '../../src/graph/builder.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { variablesOf } from '../../src/graph/graph.ts';
-import { tensorflowEngine } from './engines.ts';
+import { tensorflowEngines } from './engines.ts';
 import { trainingFeeds, trainingGraph } from './network.ts';
 
 const BATCH = 12;
@@ -71,7 +71,7 @@ function swapGraph(): Graph {
 const engines: readonly (readonly [string, Engine])[] = [
   ['reference', referenceEngine],
   ['wasm', wasmEngine],
-  ...(tensorflowEngine === null ? [] : [['tensorflow', tensorflowEngine] as const]),
+  ...tensorflowEngines.flatMap(([name, engine]) => (engine === null ? [] : [[name, engine] as const])),
 ];
 
 describe.each(engines)('the %s engine', (_name, engine) => {

@@ -9,7 +9,7 @@ import type { ValueRef } from '../../src/ops/define.ts';
 import { buildGraph } from '../../src/graph/builder.ts';
 import { operandData, samples } from '../contract/samples.ts';
 import { runFloat } from '../contract/evaluate.ts';
-import { tensorflowEngine } from './engines.ts';
+import { tensorflowEngine, tensorflowEngines } from './engines.ts';
 import { largerSamples } from './samples.ts';
 
 /** Ops that move or round values must agree bit for bit; so must those that follow a float32 recipe of TensorFlow. */
@@ -38,9 +38,12 @@ describe('the WASM engine computes what the reference loops compute', () => {
   it.each(floatOps)('%s', (op) => compare(op, wasmEngine, exactKernels));
 });
 
-describe.skipIf(tensorflowEngine === null)('the tensorflow engine computes what the reference loops compute', () => {
-  it.each(floatOps)('%s', (op) => compare(op, tensorflowEngine!, exactOps));
-});
+describe.skipIf(tensorflowEngine === null).each(tensorflowEngines)(
+  'the engine (%s) computes what the reference loops compute',
+  (_name, engine) => {
+    it.each(floatOps)('%s', (op) => compare(op, engine!, exactOps));
+  },
+);
 
 async function compare(op: FloatOp, engine: Engine, exact: ReadonlySet<FloatOp>): Promise<void> {
   const { actual, expected } = await runSamples(op, engine);

@@ -17,7 +17,7 @@ import type { BatchNormForm, OptimizerSpec } from '../../src/passes/index.ts';
 import { learningRateInput, lossNames } from '../../src/passes/index.ts';
 import type { QuantizationOptions } from '../../src/stages/graphs.ts';
 import { trainingGraph } from '../../src/stages/graphs.ts';
-import { tensorflowEngine } from './engines.ts';
+import { tensorflowEngine, tensorflowEngines } from './engines.ts';
 
 type Preset = Extract<ModelConfig, { readonly preset: string }>;
 
@@ -113,53 +113,56 @@ const networks: readonly (readonly [string, ModelConfig, number, OptimizerSpec])
 
 // Deeper networks with batch norm over few values are chaotic: a rectifier whose input is 0 but for the last bit passes
 // a gradient on one engine and not on the other. The two engines of our own differ as much there.
-describe.skipIf(tensorflowEngine === null)('20 steps on the tensorflow engine are those of the wasm engine', () => {
-  const STEPS = 20;
+describe.skipIf(tensorflowEngine === null).each(tensorflowEngines)(
+  '20 steps on %s are those of wasm',
+  (_name, engine) => {
+    const STEPS = 20;
 
-  it.each(networks)('in float: %s', async (_name, model, side, optimizer) => {
-    const graph = presetGraph(model, side, BATCH, optimizer, null);
-    const expected = await train(wasmEngine, graph, 1, STEPS);
-    const { losses, variables } = distance(await train(tensorflowEngine!, graph, 1, STEPS), expected, () => true);
-    // Sums in another order: about 1e-7 of each value, which 20 steps carry on; seen were 3e-6.
-    expect(Math.max(...losses)).toBeLessThan(2e-5);
-    expect(variables).toBeLessThan(1e-4);
-  });
+    it.each(networks)('in float: %s', async (_name, model, side, optimizer) => {
+      const graph = presetGraph(model, side, BATCH, optimizer, null);
+      const expected = await train(wasmEngine, graph, 1, STEPS);
+      const { losses, variables } = distance(await train(engine!, graph, 1, STEPS), expected, () => true);
+      // Sums in another order: about 1e-7 of each value, which 20 steps carry on; seen were 3e-6.
+      expect(Math.max(...losses)).toBeLessThan(2e-5);
+      expect(variables).toBeLessThan(1e-4);
+    });
 
-  it.each(networks)('in QAT, before, at and after the delay: %s', async (_name, model, side, optimizer) => {
-    const DELAY = 8;
-    const graph = presetGraph(model, side, BATCH, optimizer, quantized(DELAY));
-    const expected = await train(wasmEngine, graph, 1, STEPS);
-    const actual = await train(tensorflowEngine!, graph, 1, STEPS);
-    const trainable = new Set(variablesOf(graph).flatMap(({ name, source }) => (source.trainable ? [name] : [])));
-    const { losses, variables: weights } = distance(actual, expected, (name) => trainable.has(name));
-    const { variables: ranges } = distance(actual, expected, (name) => /\/act_quant\/m(in|ax)$/.test(name));
-    expect(Math.max(...losses.slice(0, DELAY - 1))).toBeLessThan(2e-5);
-    // From here on, a value within 1e-7 of the edge between two codes takes the one or the other, and the steps that
-    // follow go on from there; seen were 0.014 in the loss and 0.006 in weights and ranges.
-    expect(Math.max(...losses)).toBeLessThan(0.05);
-    expect(weights).toBeLessThan(0.02);
-    expect(ranges).toBeLessThan(0.02);
-    // Quantization does act: the loss of the first quantized step is not that of the float graph.
-    const float = await train(tensorflowEngine!, presetGraph(model, side, BATCH, optimizer, null), 1, DELAY);
-    expect(actual.losses[DELAY - 2]).toBeCloseTo(float.losses[DELAY - 2]!, 4);
-    expect(Math.abs(actual.losses[DELAY - 1]! - float.losses[DELAY - 1]!)).toBeGreaterThan(1e-4);
-  });
+    it.each(networks)('in QAT, before, at and after the delay: %s', async (_name, model, side, optimizer) => {
+      const DELAY = 8;
+      const graph = presetGraph(model, side, BATCH, optimizer, quantized(DELAY));
+      const expected = await train(wasmEngine, graph, 1, STEPS);
+      const actual = await train(engine!, graph, 1, STEPS);
+      const trainable = new Set(variablesOf(graph).flatMap(({ name, source }) => (source.trainable ? [name] : [])));
+      const { losses, variables: weights } = distance(actual, expected, (name) => trainable.has(name));
+      const { variables: ranges } = distance(actual, expected, (name) => /\/act_quant\/m(in|ax)$/.test(name));
+      expect(Math.max(...losses.slice(0, DELAY - 1))).toBeLessThan(2e-5);
+      // From here on, a value within 1e-7 of the edge between two codes takes the one or the other, and the steps that
+      // follow go on from there; seen were 0.014 in the loss and 0.006 in weights and ranges.
+      expect(Math.max(...losses)).toBeLessThan(0.05);
+      expect(weights).toBeLessThan(0.02);
+      expect(ranges).toBeLessThan(0.02);
+      // Quantization does act: the loss of the first quantized step is not that of the float graph.
+      const float = await train(engine!, presetGraph(model, side, BATCH, optimizer, null), 1, DELAY);
+      expect(actual.losses[DELAY - 2]).toBeCloseTo(float.losses[DELAY - 2]!, 4);
+      expect(Math.abs(actual.losses[DELAY - 1]! - float.losses[DELAY - 1]!)).toBeGreaterThan(1e-4);
+    });
 
-  it('in QAT with batch norm folded into the weights, and frozen in the end', async () => {
-    const graph = presetGraph(
-      { preset: 'resnet8', filters: 4 },
-      12,
-      BATCH,
-      sgd,
-      quantized(STEPS, { kind: 'folded', freezeDelay: 10 }),
-    );
-    const expected = await train(wasmEngine, graph, 1, STEPS - 1);
-    const { losses, variables } = distance(await train(tensorflowEngine!, graph, 1, STEPS - 1), expected, () => true);
-    // Nothing is rounded yet, so this is as float: what batch norm does is compared, not where codes flip.
-    expect(Math.max(...losses)).toBeLessThan(2e-5);
-    expect(variables).toBeLessThan(1e-4);
-  });
-});
+    it('in QAT with batch norm folded into the weights, and frozen in the end', async () => {
+      const graph = presetGraph(
+        { preset: 'resnet8', filters: 4 },
+        12,
+        BATCH,
+        sgd,
+        quantized(STEPS, { kind: 'folded', freezeDelay: 10 }),
+      );
+      const expected = await train(wasmEngine, graph, 1, STEPS - 1);
+      const { losses, variables } = distance(await train(engine!, graph, 1, STEPS - 1), expected, () => true);
+      // Nothing is rounded yet, so this is as float: what batch norm does is compared, not where codes flip.
+      expect(Math.max(...losses)).toBeLessThan(2e-5);
+      expect(variables).toBeLessThan(1e-4);
+    });
+  },
+);
 
 /** A preset without an entry does not compile. */
 const everyPreset: { readonly [P in Preset['preset']]: readonly [Extract<Preset, { readonly preset: P }>, number] } = {
@@ -172,51 +175,54 @@ const everyPreset: { readonly [P in Preset['preset']]: readonly [Extract<Preset,
   autoencoder: [{ preset: 'autoencoder', hidden: 12, bottleneck: 4 }, 12],
 };
 
-describe.skipIf(tensorflowEngine === null)('each of 20 steps from the same weights and ranges', () => {
-  const STEPS = 20;
-  const DELAY = 8;
+describe.skipIf(tensorflowEngine === null).each(tensorflowEngines)(
+  'each of 20 steps on %s, from the same weights and ranges',
+  (_name, engine) => {
+    const STEPS = 20;
+    const DELAY = 8;
 
-  describe.each(Object.values(everyPreset))('$preset', (model, side) => {
-    it.each([
-      ['float', null],
-      ['QAT', quantized(DELAY)],
-    ] as const)('gives in %s what it gives on the wasm engine', async (_level, quantization) => {
-      const graph = presetGraph(model, side, BATCH, sgd, quantization);
-      const [ours, theirs] = [
-        await wasmEngine.open(graph, { replicas: 1, threads: 2 }),
-        await tensorflowEngine!.open(graph, { replicas: 1, threads: 2 }),
-      ];
-      const names = variablesOf(graph).map(({ name }) => name);
-      const step = async (session: Session, index: number): Promise<Training> => {
-        const loss = (await session.run(feeds(graph, BATCH, index))).get(lossNames.loss)![0]!;
-        return { losses: [loss], variables: new Map(names.map((name) => [name, session.read(name)])) };
-      };
-      const distances: { readonly loss: number; readonly variables: number }[] = [];
-      try {
-        for (let index = 0; index < STEPS; index++) {
-          for (const name of names) theirs.write(name, ours.read(name));
-          const expected = await step(ours, index);
-          const { losses, variables } = distance(await step(theirs, index), expected, () => true);
-          distances.push({ loss: losses[0]! / Math.max(1, expected.losses[0]!), variables });
+    describe.each(Object.values(everyPreset))('$preset', (model, side) => {
+      it.each([
+        ['float', null],
+        ['QAT', quantized(DELAY)],
+      ] as const)('gives in %s what it gives on the wasm engine', async (_level, quantization) => {
+        const graph = presetGraph(model, side, BATCH, sgd, quantization);
+        const [ours, theirs] = [
+          await wasmEngine.open(graph, { replicas: 1, threads: 2 }),
+          await engine!.open(graph, { replicas: 1, threads: 2 }),
+        ];
+        const names = variablesOf(graph).map(({ name }) => name);
+        const step = async (session: Session, index: number): Promise<Training> => {
+          const loss = (await session.run(feeds(graph, BATCH, index))).get(lossNames.loss)![0]!;
+          return { losses: [loss], variables: new Map(names.map((name) => [name, session.read(name)])) };
+        };
+        const distances: { readonly loss: number; readonly variables: number }[] = [];
+        try {
+          for (let index = 0; index < STEPS; index++) {
+            for (const name of names) theirs.write(name, ours.read(name));
+            const expected = await step(ours, index);
+            const { losses, variables } = distance(await step(theirs, index), expected, () => true);
+            distances.push({ loss: losses[0]! / Math.max(1, expected.losses[0]!), variables });
+          }
+        } finally {
+          await ours.close();
+          await theirs.close();
         }
-      } finally {
-        await ours.close();
-        await theirs.close();
-      }
-      const inFloat = distances.slice(0, quantization === null ? STEPS : DELAY - 1);
-      // Sums in another order, through up to 27 batch norms of few values each. The median, since a rectifier whose
-      // input is 0 but for the last bit passes a gradient on one engine and not on the other: about one step in twenty
-      // of a MobileNet then differs by 2 %, and by as much between our own two engines.
-      expect(Math.max(...inFloat.map(({ loss }) => loss))).toBeLessThan(1e-4);
-      expect(median(inFloat.map(({ variables }) => variables))).toBeLessThan(2e-4);
-      // A value within 1e-7 of the edge between two codes takes the one or the other, which later layers carry on; seen
-      // were 0.065 of the loss in mobilenet_v2, whose last batch norms are over eight values.
-      const rounded = distances.slice(inFloat.length);
-      for (const { loss } of rounded) expect(loss).toBeLessThan(0.1);
-      if (rounded.length > 0) expect(median(rounded.map(({ variables }) => variables))).toBeLessThan(0.1);
+        const inFloat = distances.slice(0, quantization === null ? STEPS : DELAY - 1);
+        // Sums in another order, through up to 27 batch norms of few values each. The median, since a rectifier whose
+        // input is 0 but for the last bit passes a gradient on one engine and not on the other: about one step in twenty
+        // of a MobileNet then differs by 2 %, and by as much between our own two engines.
+        expect(Math.max(...inFloat.map(({ loss }) => loss))).toBeLessThan(1e-4);
+        expect(median(inFloat.map(({ variables }) => variables))).toBeLessThan(2e-4);
+        // A value within 1e-7 of the edge between two codes takes the one or the other, which later layers carry on; seen
+        // were 0.065 of the loss in mobilenet_v2, whose last batch norms are over eight values.
+        const rounded = distances.slice(inFloat.length);
+        for (const { loss } of rounded) expect(loss).toBeLessThan(0.1);
+        if (rounded.length > 0) expect(median(rounded.map(({ variables }) => variables))).toBeLessThan(0.1);
+      });
     });
-  });
-});
+  },
+);
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 

@@ -20,9 +20,9 @@ struct Activation {
 };
 
 /** A rectifier lets no gradient pass at its bounds, a quantizer does; what has no bounds lets all pass. */
-inline bool passes(float activated, float low, float high, const Activation& activation) {
+inline bool passes(float activated, const Interval& interval, const Activation& activation) {
   // Not &&, as there are no branches in a vector.
-  const bool isInRange = (activated >= low) & (activated <= high);
+  const bool isInRange = (activated >= interval.low) & (activated <= interval.high);
   return isInRange & ((activated > activation.least) & (activated < activation.limit));
 }
 

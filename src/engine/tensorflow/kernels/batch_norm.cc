@@ -59,33 +59,35 @@ struct Layout {
   static constexpr int64_t kPiece = 1 << 14;
 };
 
-QPIPE_LOOP void sumRun(const float* x, int64_t count, int64_t period, float* sums, float* low, float* high) {
+QPIPE_LOOP void sumRun(const float* x, int64_t count, int64_t period, const float* origins, float* sums, float* low,
+                       float* high) {
   for (int64_t start = 0; start < count; start += period) {
     const int64_t width = std::min(period, count - start);
     QPIPE_ELEMENTWISE
     for (int64_t lane = 0; lane < width; lane++) {
       const float value = x[start + lane];
-      sums[lane] += value;
+      sums[lane] += value - origins[lane];
       low[lane] = value < low[lane] ? value : low[lane];
       high[lane] = value > high[lane] ? value : high[lane];
     }
   }
 }
 
-QPIPE_LOOP void squareRun(const float* x, int64_t count, int64_t period, const float* means, float* squares) {
+QPIPE_LOOP void squareRun(const float* x, int64_t count, int64_t period, const float* centers, float* squares) {
   for (int64_t start = 0; start < count; start += period) {
     const int64_t width = std::min(period, count - start);
     QPIPE_ELEMENTWISE
     for (int64_t lane = 0; lane < width; lane++) {
-      const float difference = x[start + lane] - means[lane];
+      const float difference = x[start + lane] - centers[lane];
       squares[lane] += difference * difference;
     }
   }
 }
 
 /**
- * Mean, biased variance, least and largest value of each channel. A piece of the batch is summed around its own mean,
- * and the pieces are put together in float64, in their order (Chan, Golub, LeVeque 1979).
+ * Mean, biased variance, least and largest value of each channel. A piece of the batch is summed from its first row on,
+ * then its squares around its own mean, so that float32 is enough for values that lie close together far from zero. The
+ * pieces are put together in float64, in their order (Chan, Golub, LeVeque 1979).
  */
 class BatchMoments {
  public:
@@ -131,8 +133,9 @@ class BatchMoments {
 
   static Part summarize(const Layout& layout, const float* x, int64_t count) {
     const int64_t channels = layout.channels, period = layout.period;
+    const std::vector<float> origins = layout.repeat([&](int64_t channel) { return x[channel]; });
     std::vector<float> sums(period), low(period, kInfinity), high(period, -kInfinity), squares(period);
-    sumRun(x, count, period, sums.data(), low.data(), high.data());
+    sumRun(x, count, period, origins.data(), sums.data(), low.data(), high.data());
     Part part{count / channels, std::vector<double>(channels), std::vector<double>(channels),
               std::vector<float>(channels, kInfinity), std::vector<float>(channels, -kInfinity)};
     layout.forEachLane([&](int64_t lane, int64_t channel) {
@@ -140,11 +143,16 @@ class BatchMoments {
       part.low[channel] = std::min(part.low[channel], low[lane]);
       part.high[channel] = std::max(part.high[channel], high[lane]);
     });
-    // The squares are around the mean as it is in float32.
-    for (double& mean : part.mean) mean = static_cast<float>(mean / static_cast<double>(part.rows));
-    const std::vector<float> means = layout.repeat([&](int64_t channel) { return part.mean[channel]; });
-    squareRun(x, count, period, means.data(), squares.data());
+    const double rows = static_cast<double>(part.rows);
+    for (int64_t channel = 0; channel < channels; channel++) part.mean[channel] = x[channel] + part.mean[channel] / rows;
+    const std::vector<float> centers = layout.repeat([&](int64_t channel) { return part.mean[channel]; });
+    squareRun(x, count, period, centers.data(), squares.data());
     layout.forEachLane([&](int64_t lane, int64_t channel) { part.squares[channel] += squares[lane]; });
+    for (int64_t channel = 0; channel < channels; channel++) {
+      // The centre is the mean but for its rounding.
+      const double offset = part.mean[channel] - centers[channel];
+      part.squares[channel] -= rows * offset * offset;
+    }
     return part;
   }
 };
@@ -243,7 +251,7 @@ class Normalize {
     const auto repeat = [&](const auto& of) { return layout.repeat(of); };
     const Norm norm = normalizer_.norm(repeat, mean.data(), variance.data(), gamma.data(), beta.data());
     const bool isActive = active.scalar() != 0;
-    const Range range = isActive ? nudge(min.scalar(), max.scalar(), codes_) : kNoRange;
+    const Range range = nudge(min.scalar(), max.scalar(), codes_);
     layout.forEachPiece([&](int64_t, int64_t start, int64_t count) {
       const float* x = input.data() + start;
       float* y = output.data() + start;
@@ -262,20 +270,20 @@ class Normalize {
 
 /** The gradient behind rectifier and quantizer, where x gave what they let pass. */
 inline float slopeAt(float slope, float x, float mean, float factor, float offset, const Activation& activation,
-                     const Range& range) {
+                     const Interval& interval) {
   const float activated = activate(normalize(x, mean, factor, offset), activation);
-  return keepIf(passes(activated, range.low, range.high, activation), slope);
+  return keepIf(passes(activated, interval, activation), slope);
 }
 
 QPIPE_LOOP void sumSlopesRun(const float* slopes, const float* x, int64_t count, int64_t period, const Norm& norm,
-                             const Activation activation, const Range range, float* totals, float* products) {
+                             const Activation activation, const Interval interval, float* totals, float* products) {
   const float *mean = norm.mean.data(), *factor = norm.factor.data(), *offset = norm.offset.data();
   for (int64_t start = 0; start < count; start += period) {
     const int64_t width = std::min(period, count - start);
     QPIPE_ELEMENTWISE
     for (int64_t lane = 0; lane < width; lane++) {
       const int64_t at = start + lane;
-      const float slope = slopeAt(slopes[at], x[at], mean[lane], factor[lane], offset[lane], activation, range);
+      const float slope = slopeAt(slopes[at], x[at], mean[lane], factor[lane], offset[lane], activation, interval);
       totals[lane] += slope;
       products[lane] += slope * (x[at] - mean[lane]);
     }
@@ -284,7 +292,7 @@ QPIPE_LOOP void sumSlopesRun(const float* slopes, const float* x, int64_t count,
 
 /** factor * slope - shared - (x - mean) * tilt */
 QPIPE_LOOP void gradientRun(const float* slopes, const float* x, float* result, int64_t count, int64_t period,
-                            const Norm& norm, const Activation activation, const Range range, const float* shared,
+                            const Norm& norm, const Activation activation, const Interval interval, const float* shared,
                             const float* tilt) {
   const float *mean = norm.mean.data(), *factor = norm.factor.data(), *offset = norm.offset.data();
   for (int64_t start = 0; start < count; start += period) {
@@ -292,7 +300,7 @@ QPIPE_LOOP void gradientRun(const float* slopes, const float* x, float* result, 
     QPIPE_ELEMENTWISE
     for (int64_t lane = 0; lane < width; lane++) {
       const int64_t at = start + lane;
-      const float slope = slopeAt(slopes[at], x[at], mean[lane], factor[lane], offset[lane], activation, range);
+      const float slope = slopeAt(slopes[at], x[at], mean[lane], factor[lane], offset[lane], activation, interval);
       result[at] = factor[lane] * slope - shared[lane] - (x[at] - mean[lane]) * tilt[lane];
     }
   }
@@ -314,13 +322,13 @@ class NormalizeGrad {
     const auto repeat = [&](const auto& of) { return layout.repeat(of); };
     const Norm norm = normalizer_.norm(repeat, mean.data(), variance.data(), gamma.data(), beta.data());
     const Activation& activation = normalizer_.activation;
-    const Range range = active.scalar() == 0 ? kNoRange : nudge(min.scalar(), max.scalar(), codes_);
+    const Interval interval = active.scalar() == 0 ? kEverything : passed(min.scalar(), max.scalar(), codes_);
 
     std::vector<std::vector<float>> totals(layout.count()), products(layout.count());
     layout.forEachPiece([&](int64_t index, int64_t start, int64_t count) {
       totals[index].resize(layout.period);
       products[index].resize(layout.period);
-      sumSlopesRun(gradient.data() + start, input.data() + start, count, layout.period, norm, activation, range,
+      sumSlopesRun(gradient.data() + start, input.data() + start, count, layout.period, norm, activation, interval,
                    totals[index].data(), products[index].data());
     });
     const std::vector<double> total = perChannel(layout, totals), product = perChannel(layout, products);
@@ -339,7 +347,7 @@ class NormalizeGrad {
     });
     layout.forEachPiece([&](int64_t, int64_t start, int64_t count) {
       gradientRun(gradient.data() + start, input.data() + start, output.data() + start, count, layout.period, norm,
-                  activation, range, shared.data(), tilt.data());
+                  activation, interval, shared.data(), tilt.data());
     });
   }
 

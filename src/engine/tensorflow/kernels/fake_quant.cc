@@ -26,52 +26,35 @@ QPIPE_LOOP void quantizeWithChannelRange(const float* x, float* y, int64_t count
   quantizeRun<RangePer::channel>(x, y, count, range);
 }
 
-/** One range for each column. */
-struct Ranges {
-  std::vector<float> low, high, scale, inverse, zero;
-
-  explicit Ranges(const std::vector<Range>& ranges) {
-    for (const Range& range : ranges) {
-      low.push_back(range.low);
-      high.push_back(range.high);
-      scale.push_back(range.scale);
-      inverse.push_back(range.inverse);
-      zero.push_back(range.zero);
-    }
-  }
-};
-
-QPIPE_LOOP void quantizeRows(const float* x, float* y, int64_t rows, const Ranges& ranges) {
-  const int64_t columns = static_cast<int64_t>(ranges.low.size());
-  const float *low = ranges.low.data(), *high = ranges.high.data(), *scale = ranges.scale.data();
-  const float *inverse = ranges.inverse.data(), *zero = ranges.zero.data();
+QPIPE_LOOP void quantizeRows(const float* x, float* y, int64_t rows, const std::vector<Range>& ranges) {
+  const int64_t columns = static_cast<int64_t>(ranges.size());
+  const Range* range = ranges.data();
   for (int64_t row = 0; row < rows; row++) {
     QPIPE_ELEMENTWISE
     for (int64_t column = 0; column < columns; column++) {
       const int64_t at = row * columns + column;
-      const Range range{low[column], high[column], scale[column], inverse[column], zero[column]};
-      y[at] = quantize<RangePer::channel>(x[at], range);
+      y[at] = quantize<RangePer::channel>(x[at], range[column]);
     }
   }
 }
 
-QPIPE_LOOP void passRun(const float* slopes, const float* x, float* result, int64_t count, const Range range,
+QPIPE_LOOP void passRun(const float* slopes, const float* x, float* result, int64_t count, const Interval interval,
                         const Activation activation) {
   QPIPE_ELEMENTWISE
   for (int64_t index = 0; index < count; index++) {
-    result[index] = keepIf(passes(x[index], range.low, range.high, activation), slopes[index]);
+    result[index] = keepIf(passes(x[index], interval, activation), slopes[index]);
   }
 }
 
-QPIPE_LOOP void passRows(const float* slopes, const float* x, float* result, int64_t rows, const Ranges& ranges,
-                         const Activation activation) {
-  const int64_t columns = static_cast<int64_t>(ranges.low.size());
-  const float *low = ranges.low.data(), *high = ranges.high.data();
+QPIPE_LOOP void passRows(const float* slopes, const float* x, float* result, int64_t rows,
+                         const std::vector<Interval>& intervals, const Activation activation) {
+  const int64_t columns = static_cast<int64_t>(intervals.size());
+  const Interval* interval = intervals.data();
   for (int64_t row = 0; row < rows; row++) {
     QPIPE_ELEMENTWISE
     for (int64_t column = 0; column < columns; column++) {
       const int64_t at = row * columns + column;
-      result[at] = keepIf(passes(x[at], low[column], high[column], activation), slopes[at]);
+      result[at] = keepIf(passes(x[at], interval[column], activation), slopes[at]);
     }
   }
 }
@@ -88,12 +71,14 @@ class Quantizer {
   bool hasOneRange() const { return channels_ == 0; }
   bool hasRangePerColumn() const { return inner_ == 1; }
 
-  std::vector<Range> ranges(const Tensor& min, const Tensor& max) const {
-    std::vector<Range> result;
+  /** What `nudge` or `passed` make of each range. */
+  template <class Result>
+  std::vector<Result> each(const Tensor& min, const Tensor& max, Result (*of)(float, float, const Codes&)) const {
+    std::vector<Result> results;
     for (int64_t index = 0; index < min.size(); index++) {
-      result.push_back(nudge(min.data()[index], max.data()[index], codes_));
+      results.push_back(of(min.data()[index], max.data()[index], codes_));
     }
-    return result;
+    return results;
   }
 
   /** Calls `visit(start, count)` for pieces of a tensor, on several threads. */
@@ -128,19 +113,19 @@ class FakeQuant : Quantizer {
     const std::vector<int64_t> shape = call.input(0).shape();
     const Tensor output = call.outputOver(0, 0, shape);
     const Tensor input = call.input(0);
-    const std::vector<Range> found = ranges(call.input(1), call.input(2));
+    const std::vector<Range> ranges = each(call.input(1), call.input(2), nudge);
     const float* x = input.data();
     float* y = output.data();
     const int64_t size = input.size();
     if (hasOneRange()) {
       forEachPiece(size, [&](int64_t start, int64_t count) {
-        quantizeWithTensorRange(x + start, y + start, count, found[0]);
+        quantizeWithTensorRange(x + start, y + start, count, ranges[0]);
       });
     } else if (hasRangePerColumn()) {
-      quantizeRows(x, y, size / channels_, Ranges(found));
+      quantizeRows(x, y, size / channels_, ranges);
     } else {
       forEachRun(size, [&](int64_t start, int64_t channel) {
-        quantizeWithChannelRange(x + start, y + start, inner_, found[channel]);
+        quantizeWithChannelRange(x + start, y + start, inner_, ranges[channel]);
       });
     }
   }
@@ -160,18 +145,18 @@ class FakeQuantGrad : Quantizer {
     float* result = output.data();
     const int64_t size = input.size();
     if (hasOneRange() || !isActive) {
-      const Range range = isActive ? nudge(min.scalar(), max.scalar(), codes_) : kNoRange;
+      const Interval interval = isActive ? passed(min.scalar(), max.scalar(), codes_) : kEverything;
       forEachPiece(size, [&](int64_t start, int64_t count) {
-        passRun(slopes + start, x + start, result + start, count, range, activation_);
+        passRun(slopes + start, x + start, result + start, count, interval, activation_);
       });
       return;
     }
-    const std::vector<Range> found = ranges(min, max);
+    const std::vector<Interval> intervals = each(min, max, passed);
     if (hasRangePerColumn()) {
-      passRows(slopes, x, result, size / channels_, Ranges(found), activation_);
+      passRows(slopes, x, result, size / channels_, intervals, activation_);
     } else {
       forEachRun(size, [&](int64_t start, int64_t channel) {
-        passRun(slopes + start, x + start, result + start, inner_, found[channel], activation_);
+        passRun(slopes + start, x + start, result + start, inner_, intervals[channel], activation_);
       });
     }
   }

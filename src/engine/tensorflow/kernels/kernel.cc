@@ -17,7 +17,7 @@ struct Status {
 };
 
 void expectOk(const TF_Status* status) {
-  if (TF_GetCode(status) != 0) throw Failure{TF_Message(status)};
+  if (TF_GetCode(status) != 0) throw Failure(TF_Message(status));
 }
 
 size_t bytes(const std::vector<int64_t>& shape) {
@@ -100,8 +100,8 @@ void* guardedCreate(TF_OpKernelConstruction* construction, void* (*create)(const
   Status status;
   try {
     return create(Attributes(construction, status.status));
-  } catch (const Failure& failure) {
-    TF_SetStatus(status.status, kInternal, failure.message.c_str());
+  } catch (const std::exception& failure) {
+    TF_SetStatus(status.status, kInternal, failure.what());
     TF_OpKernelConstruction_Failure(construction, status.status);
     return nullptr;
   }
@@ -111,8 +111,8 @@ void guardedCompute(TF_OpKernelContext* context, void* kernel, void (*compute)(v
   Status status;
   try {
     compute(kernel, Call(context, status.status));
-  } catch (const Failure& failure) {
-    TF_SetStatus(status.status, kInternal, failure.message.c_str());
+  } catch (const std::exception& failure) {
+    TF_SetStatus(status.status, kInternal, failure.what());
     TF_OpKernelContext_Failure(context, status.status);
   }
 }

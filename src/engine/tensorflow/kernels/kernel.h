@@ -1,7 +1,7 @@
 // A kernel of TensorFlow's in terms of float32 arrays.
 #pragma once
 #include <cstdint>
-#include <string>
+#include <stdexcept>
 #include <vector>
 
 #include "tensorflow_c.h"
@@ -19,8 +19,9 @@ namespace qpipe {
 /** Before a loop whose result may lie over one of its operands, element on element. */
 #define QPIPE_ELEMENTWISE _Pragma("GCC ivdep")
 
-struct Failure {
-  std::string message;
+/** Ends a run of a node with an error of TensorFlow's. */
+struct Failure : std::runtime_error {
+  using std::runtime_error::runtime_error;
 };
 
 /** An operand or a result while a kernel runs. */

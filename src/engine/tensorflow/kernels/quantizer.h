@@ -16,6 +16,16 @@ struct Codes {
       : least(narrowRange ? 1.0f : 0.0f), largest(static_cast<float>((int64_t{1} << bits) - 1)) {}
 };
 
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+/** Where gradients pass, bounds included. */
+struct Interval {
+  float low;
+  float high;
+};
+
+constexpr Interval kEverything{-kInfinity, kInfinity};
+
 struct Range {
   float low;
   float high;
@@ -25,16 +35,16 @@ struct Range {
   float zero;
 };
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
+inline bool isEmpty(float min, float max) { return min == 0.0f && max == 0.0f; }
 
-/** [0, 0] becomes a range that puts out zero and lets all gradients pass. */
+/** The range [0, 0] makes zero of everything. */
 inline Range nudge(float min, float max, const Codes& codes) {
-  if (min == 0.0f && max == 0.0f) return {-kInfinity, kInfinity, 0.0f, 0.0f, 0.0f};
+  if (isEmpty(min, max)) return {0.0f, 0.0f, 1.0f, 1.0f, 0.0f};
   const float steps = codes.largest - codes.least;
   const float scale = (max - min) / steps;
   const float inverse = steps / (max - min);
   const float unrounded = codes.least - min / scale;
-  const float zero = unrounded < codes.least    ? codes.least
+  const float zero = unrounded < codes.least     ? codes.least
                      : unrounded > codes.largest ? codes.largest
                                                  : std::round(unrounded);
   const float low = (codes.least - zero) * scale;
@@ -42,8 +52,12 @@ inline Range nudge(float min, float max, const Codes& codes) {
   return {low, high, scale, inverse, std::floor(-low * inverse + 0.5f)};
 }
 
-/** What lets everything through. */
-constexpr Range kNoRange{-kInfinity, kInfinity, 0.0f, 0.0f, 0.0f};
+/** The range [0, 0] lets all gradients pass. */
+inline Interval passed(float min, float max, const Codes& codes) {
+  if (isEmpty(min, max)) return kEverything;
+  const Range range = nudge(min, max, codes);
+  return {range.low, range.high};
+}
 
 /** TensorFlow divides by the scale of a tensor's range, and multiplies by the inverse where each channel has its own. */
 template <RangePer per>
