@@ -16,6 +16,7 @@ import { installTensorflow, libraryIn, missingTools } from '../../src/cli/engine
 import { qpipeHome } from '../../src/cli/home.ts';
 import { UserError } from '../../src/core/diagnostic.ts';
 import type { Diagnostic } from '../../src/core/diagnostic.ts';
+import { kernelsFile } from '../../src/engine/tensorflow/kernels.ts';
 import { Interrupted } from '../../src/runner/execute.ts';
 
 let folder = '';
@@ -174,5 +175,53 @@ describe('the install', () => {
     });
     await expect(install).rejects.toBeInstanceOf(Interrupted);
     expect(readdirSync(path.join(folder, 'home/engines'))).toEqual([]);
+  });
+
+  describe('beside an addon that is there', () => {
+    /** A package that answers the probe's product like one that works. */
+    function workingAddon(): string {
+      const package_ = path.dirname(
+        write(
+          'home/engines/tensorflow/node_modules/@tensorflow/tfjs-node/index.js',
+          `module.exports = {
+          version: { 'tfjs-node': '4.0.0' },
+          tensor: (values) => values,
+          backend: () => ({
+            binding: { TF_Version: '2.0.0' },
+            executeSingleOutput: () => ({ dataSync: () => Float32Array.of(19, 22, 43, 50) }),
+          }),
+        };`,
+        ),
+      );
+      write('home/engines/tensorflow/node_modules/@tensorflow/tfjs-node/lib/napi-v8/tfjs_binding.node');
+      return package_;
+    }
+
+    it('asks for a compiler, for our kernels only', async () => {
+      workingAddon();
+      expect(codes(await refusal({ env: machine({}) }))).toEqual(['no-compiler']);
+    });
+
+    it('gives the words of a compiler that failed, and leaves the addon as it was', async () => {
+      const native = path.join(workingAddon(), 'lib/napi-v8');
+      write(path.relative(folder, path.join(native, 'qpipe-kernels-00000000.node')), 'older');
+      const files = readdirSync(native);
+      const script =
+        'while [ "$1" != -o ]; do shift; done; echo half > "$2"; echo "kernel.cc:1: error: no" >&2; exit 1';
+      const found = await refusal({ env: machine({ 'g++': script }) });
+      expect(found).toMatchObject([
+        { code: 'install-failed', message: "could not build qpipe's kernels: kernel.cc:1: error: no" },
+      ]);
+      expect(readdirSync(native)).toEqual(files);
+    });
+
+    it('puts the kernels beside it, in place of those from other sources', async () => {
+      const native = path.join(workingAddon(), 'lib/napi-v8');
+      write(path.relative(folder, path.join(native, 'qpipe-kernels-00000000.node')), 'older');
+      const script = 'while [ "$1" != -o ]; do shift; done; echo built > "$2"';
+      // What this compiler builds is no library, and that is found out.
+      expect(codes(await refusal({ env: machine({ 'g++': script }) }))).toEqual(['engine-broken']);
+      expect(readdirSync(native).sort()).toEqual([path.basename(kernelsFile(native)), 'tfjs_binding.node']);
+    });
   });
 });

@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UserError } from '../../src/core/diagnostic.ts';
-import { addonFolder, findAddon, loadTensorflow, tensorflowFolder } from '../../src/engine/tensorflow/addon.ts';
+import {
+  addonFolder,
+  findAddon,
+  loadTensorflow,
+  nativeFolder,
+  tensorflowFolder,
+} from '../../src/engine/tensorflow/addon.ts';
+import { kernelsFile } from '../../src/engine/tensorflow/kernels.ts';
 
 /** A folder that looks like the npm package; `native` says whether its native part was built. */
 function fakePackage(home: string, source: string, native: 'built' | 'missing'): string {
@@ -44,13 +51,28 @@ describe('the loader of the tensorflow engine', () => {
     expect(diagnostics[0]?.message).toMatch(/does not load: libtensorflow\.so\.2: cannot open$/);
   });
 
+  const working = `module.exports = {
+    version: { 'tfjs-node': '4.0.0' },
+    backend: () => ({ binding: { TF_Version: '2.0.0' } }),
+  };`;
+
   it('names the versions of the package and of the library, and lets TensorFlow keep quiet', async () => {
-    const source = `module.exports = {
-      version: { 'tfjs-node': '4.0.0' },
-      backend: () => ({ binding: { TF_Version: '2.0.0' } }),
-    };`;
-    fakePackage(home, source, 'built');
+    fakePackage(home, working, 'built');
     expect((await loadTensorflow(home)).version).toBe('tfjs-node 4.0.0, TensorFlow 2.0.0');
     expect(process.env['TF_CPP_MIN_LOG_LEVEL']).toBeDefined();
+  });
+
+  it('does without our kernels where they were built from other sources', async () => {
+    const native = nativeFolder(fakePackage(home, working, 'built'))!;
+    writeFileSync(path.join(native, 'qpipe-kernels-00000000.node'), 'no library');
+    expect((await loadTensorflow(home)).kernels).toBeNull();
+  });
+
+  it('gives the reason when our kernels do not load', async () => {
+    const file = kernelsFile(nativeFolder(fakePackage(home, working, 'built'))!);
+    writeFileSync(file, 'no library');
+    const { diagnostics } = await failure(home);
+    expect(diagnostics).toMatchObject([{ code: 'engine-broken', place: { file } }]);
+    expect(diagnostics[0]?.message).toMatch(/^the kernels are there but do not load: .*file too short$/);
   });
 });

@@ -79,6 +79,13 @@ const bothSigns = ({ shape, data }: Operand): Operand => ({
 const largest = (values: Float32Array): number => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 const scalar = (value: number): Operand => ({ shape: [], data: Float32Array.of(value) });
 
+/** Bit by bit; a report of all differences would take minutes. */
+function expectSame(actual: Float32Array, expected: Float32Array): void {
+  expect(actual.length).toBe(expected.length);
+  const at = actual.findIndex((value, index) => !Object.is(value, expected[index]));
+  if (at >= 0) expect.fail(`${actual[at]!} instead of ${expected[at]!} at ${at}`);
+}
+
 /** Channels around the width of vectors, and batches of one piece, of several, and with a rest. */
 const shapes: readonly Shape[] = [
   [20, 3, 3, 1],
@@ -169,7 +176,7 @@ describe.skipIf(!hasOwnKernels).each(['none', 'relu', 'relu6'] as const)(
       const y = { shape, data: found.y };
       const codes = { num_bits: 8, narrow_range: false };
       const rounded = await byName('FakeQuantWithMinMaxVars', codes, [y, feeds.min, feeds.max]);
-      expect(found.quantized).toEqual(active === 1 ? rounded : found.y);
+      expectSame(found.quantized, active === 1 ? rounded : found.y);
 
       const inRange = await byName('FakeQuantWithMinMaxVarsGradient', codes, [feeds.slopes, y, feeds.min, feeds.max]);
       const blocked = { shape, data: active === 1 ? inRange : feeds.slopes.data };
@@ -217,7 +224,7 @@ describe.skipIf(!hasOwnKernels)('fake quantization with a range for each channel
     const op = 'FakeQuantWithMinMaxVarsPerChannel';
     const expected = await byName(op, { num_bits: 8, narrow_range: false }, [x, min, max]);
     const straight = axis === 1 ? y : expected.map((_, at) => y[(at % channels) * rows + Math.floor(at / channels)]!);
-    expect(straight).toEqual(expected);
+    expectSame(straight, expected);
   });
 });
 

@@ -136,12 +136,16 @@ export function loadAddon(folder: string): LoadedTensorflow {
     isArray: Array.isArray,
     isNullOrUndefined: (value: unknown) => value === null || value === undefined,
   });
+  const { tf, version } = loadPackage(folder);
+  const native = nativeFolder(folder);
+  return { tf, version, kernels: native === null ? null : loadKernels(native) };
+}
+
+function loadPackage(folder: string): Pick<LoadedTensorflow, 'tf' | 'version'> {
   try {
     const tf = createRequire(import.meta.url)(folder) as Tfjs; // the part of its interface that is written down above
     const { TF_Version: library } = tf.backend().binding;
-    const version = `tfjs-node ${tf.version['tfjs-node'] ?? '?'}, TensorFlow ${library}`;
-    const native = nativeFolder(folder);
-    return { tf, version, kernels: native === null ? null : loadKernels(native) };
+    return { tf, version: `tfjs-node ${tf.version['tfjs-node'] ?? '?'}, TensorFlow ${library}` };
   } catch (error) {
     const [reason = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
     throw userError(

@@ -7,6 +7,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { userError } from '../../core/diagnostic.ts';
 import { packageFile } from '../../core/package-file.ts';
 
 const sources = fileURLToPath(packageFile('src/engine/tensorflow/kernels'));
@@ -50,11 +51,21 @@ export function compilerArguments(output: string): readonly string[] {
  * Loads the kernels for all sessions of the process, after the addon.
  *
  * @returns their version; null where they were not built, or from other sources
- * @throws Error in the loader's words
+ * @throws UserError `engine-broken`
  */
 export function loadKernels(nativeFolder: string): string | null {
   const file = kernelsFile(nativeFolder);
   if (!existsSync(file)) return null;
-  createRequire(import.meta.url)(file);
+  try {
+    createRequire(import.meta.url)(file);
+  } catch (error) {
+    const [reason = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+    throw userError(
+      file,
+      'engine-broken',
+      `the kernels are there but do not load: ${reason}`,
+      'remove the file, then run `qpipe engine install tensorflow`',
+    );
+  }
   return kernelsVersion();
 }
