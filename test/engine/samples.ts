@@ -171,5 +171,11 @@ export const largerSamples: { readonly [K in FloatOp]?: readonly Sample<K>[] } =
       attrs: { axis: null, symmetric: false },
       outputs: [[], []],
     },
+    ...[0, 1].map((axis) => ({
+      name: `weights of zero along axis ${axis}`,
+      inputs: [spread([5, 70], 0, 0)],
+      attrs: { axis, symmetric: true },
+      outputs: [[[5, 70][axis]!], [[5, 70][axis]!]],
+    })),
   ],
 };
