@@ -42,8 +42,10 @@ export interface EngineInstall {
   readonly folder: string;
   /** Of the npm package and the library. */
   readonly version: string;
-  /** The version of our own kernels; null where they cannot be built. */
+  /** The version of our own kernels; null where there are none. */
   readonly kernels: string | null;
+  /** Why they could not be built. The engine works without them. */
+  readonly warnings: readonly Diagnostic[];
 }
 
 /** TensorFlow 2.15 is the release that the tests compare with; its wheel holds the C library and its headers. */
@@ -67,7 +69,9 @@ export async function installTensorflow(options: InstallOptions = {}): Promise<E
   if (kept !== null) {
     // npm's own install brings no kernels of ours, and a new qpipe may have others.
     const isComplete = kept.kernels !== null || process.platform !== 'linux';
-    return isComplete ? { status: 'present', ...kept } : addKernels(kept.folder, { ...options, home, env, signal });
+    return isComplete
+      ? { status: 'present', ...kept, warnings: [] }
+      : addKernels(kept, { ...options, home, env, signal });
   }
 
   const tools = await findTools(source, home, env);
@@ -88,16 +92,17 @@ export async function installTensorflow(options: InstallOptions = {}): Promise<E
     const python = present(tools.python, 'a Python');
     const build: Build = { work, log: `${folder}.log`, env, python, signal, library };
     let probed: Probed = { version: '', kernels: null };
+    const warnings: Diagnostic[] = [];
     await (options.runSteps ?? quietSteps)([
       ...(library.kind === 'wheel' ? [downloadStep(build)] : []),
       fetchStep(build),
       buildStep(build),
-      kernelsStep(build, addonFolder(work)),
+      kernelsStep(build, addonFolder(work), warnings),
       {
         title: 'load it and check some numbers',
         async run() {
           probed = await probe(addonFolder(work), signal);
-          await writeBuildRecord(work, probed, library);
+          await writeBuildRecord(work, probed.version, library);
         },
       },
     ]);
@@ -105,7 +110,7 @@ export async function installTensorflow(options: InstallOptions = {}): Promise<E
     // A temporary folder is its maker's alone; an installed engine may be a group's.
     await chmod(work, 0o755);
     await replaceFolder(work, folder);
-    return { status: 'installed', folder: addonFolder(folder), ...probed };
+    return { status: 'installed', folder: addonFolder(folder), ...probed, warnings };
   } catch (error) {
     if (signal.aborted) throw new Interrupted({ cause: error });
     throw error;
@@ -115,11 +120,13 @@ export async function installTensorflow(options: InstallOptions = {}): Promise<E
   }
 }
 
+/** An addon that is there and works. */
+interface Kept extends Probed {
+  readonly folder: string;
+}
+
 /** The addon that is used already, if it is to stay. */
-async function keptInstall(
-  home: string,
-  existing: 'keep' | 'replace',
-): Promise<(Probed & { readonly folder: string }) | null> {
+async function keptInstall(home: string, existing: 'keep' | 'replace'): Promise<Kept | null> {
   const folder = findAddon(home);
   if (folder === null) return null;
   if (existing === 'keep') {
@@ -138,18 +145,22 @@ async function keptInstall(
   );
 }
 
-/** Builds our kernels for an addon that is there and works. */
 async function addKernels(
-  folder: string,
+  kept: Kept,
   options: InstallOptions & Required<Pick<InstallOptions, 'home' | 'env' | 'signal'>>,
 ): Promise<EngineInstall> {
   const { home, env, signal } = options;
-  if (findCompiler(env) === null) throw new UserError([noCompiler]);
+  if (findCompiler(env) === null) {
+    const message = `${noCompiler.message}, so qpipe's kernels are not built`;
+    return { status: 'present', ...kept, warnings: [{ ...noCompiler, message }] };
+  }
   const log = `${tensorflowFolder(home)}.log`;
   await writingTo(home, 'the output of the compiler', () => mkdir(path.dirname(log), { recursive: true }));
+  const warnings: Diagnostic[] = [];
   try {
-    await (options.runSteps ?? quietSteps)([kernelsStep({ log, env, signal }, folder)]);
-    return { status: 'installed', folder, ...(await probe(folder, signal)) };
+    await (options.runSteps ?? quietSteps)([kernelsStep({ log, env, signal }, kept.folder, warnings)]);
+    if (warnings.length > 0) return { status: 'present', ...kept, warnings };
+    return { status: 'installed', folder: kept.folder, ...(await probe(kept.folder, signal)), warnings };
   } catch (error) {
     if (signal.aborted) throw new Interrupted({ cause: error });
     throw error;
@@ -386,8 +397,11 @@ function buildStep(build: Build): Step {
   };
 }
 
-/** @param addon folder of the npm package; kernels of other versions in it go */
-function kernelsStep(surroundings: Surroundings, addon: string): Step {
+/**
+ * @param addon folder of the npm package; kernels of other versions in it go
+ * @param warnings gets why they cannot be built, as TensorFlow's own ops do, too
+ */
+function kernelsStep(surroundings: Surroundings, addon: string, warnings: Diagnostic[]): Step {
   return {
     title: "build qpipe's kernels",
     async run(say) {
@@ -399,10 +413,13 @@ function kernelsStep(surroundings: Surroundings, addon: string): Step {
           args: compilerArguments(part),
           cwd: folder,
           purpose: "build qpipe's kernels",
-          hint: 'the compiler may be too old for C++17, or the library for kernels of others',
+          hint: "TensorFlow's own do, more slowly; a newer compiler, or library, may help",
         });
         for (const name of (await readdir(folder)).filter(isKernelsFile)) await rm(path.join(folder, name));
         await rename(part, kernelsFile(folder));
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        warnings.push(...error.diagnostics);
       } finally {
         await rm(part, { force: true });
       }
@@ -471,11 +488,10 @@ export async function probe(folder: string, signal?: AbortSignal): Promise<Probe
 }
 
 /** Says for whom the addon was built. Node-API is stable: a newer Node loads it, too. */
-async function writeBuildRecord(work: string, { version, kernels }: Probed, { kind, core }: Library): Promise<void> {
+async function writeBuildRecord(work: string, version: string, { kind, core }: Library): Promise<void> {
   const [build = ''] = await readdir(path.join(addonFolder(work), 'lib'));
   const record = {
     version,
-    kernels,
     nodeApi: Number(build.replace('napi-v', '')),
     builtWith: { node: process.versions.node, modules: process.versions.modules },
     library: kind === 'wheel' ? wheel.requirement : core,

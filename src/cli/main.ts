@@ -153,7 +153,7 @@ function makeProgram(finish: (code: number) => void): Command {
     .command('engine')
     .description('what an engine needs besides the npm packages')
     .command('install')
-    .description("build TensorFlow's addon where npm's own install cannot")
+    .description("build TensorFlow's addon where npm's own install cannot, and qpipe's kernels for it")
     .addArgument(new Argument('<engine>', 'which engine').choices(['tensorflow']))
     .addOption(
       new Option('--lib <folder>', 'folder of libtensorflow_cc.so.2 or libtensorflow.so.2').conflicts('python'),
@@ -279,10 +279,17 @@ async function engineInstallCommand({ lib, python, force, json }: EngineInstallC
       signal: interruption.signal,
       runSteps: json === true ? jsonSteps(out) : process.stdout.isTTY ? terminalSteps(process.stdout) : plainSteps(out),
     });
-    if (json === true) out(JSON.stringify({ kind: 'result', ...result }));
-    else if (result.status === 'present')
-      out(`${result.version} is there already, and works: ${result.folder}\n\`--force\` builds it again`);
-    else out(`${result.version} is installed: ${result.folder}\nuse it with \`engine: tensorflow\` in a pipeline`);
+    if (json === true) {
+      out(JSON.stringify({ kind: 'result', ...result }));
+      return exitCodes.ok;
+    }
+    for (const warning of result.warnings) note(formatWarning(warning));
+    const what = `${result.version}${result.kernels === null ? '' : ", qpipe's kernels"}`;
+    out(
+      result.status === 'present'
+        ? `${what} is there already, and works: ${result.folder}\n\`--force\` builds it again`
+        : `${what} is installed: ${result.folder}\nuse it with \`engine: tensorflow\` in a pipeline`,
+    );
     return exitCodes.ok;
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
