@@ -42,8 +42,8 @@ export function compilerArguments(output: string): readonly string[] {
     ...['-ffp-contract=off', '-fno-math-errno', '-fno-trapping-math'],
     ...['-o', output, ...sourceFiles().flatMap((file) => (file.endsWith('.cc') ? [path.join(sources, file)] : []))],
     // Found where the addon looks for them, too.
-    ...['-Wl,--as-needed,-z,defs', `-L${path.join(path.dirname(output), libraries)}`],
-    ...['-l:libtensorflow_framework.so.2', '-l:libtensorflow.so.2', `-Wl,-rpath,$ORIGIN/${libraries}`],
+    ...['-Wl,-z,defs', `-L${path.join(path.dirname(output), libraries)}`],
+    ...['-l:libtensorflow_framework.so.2', `-Wl,-rpath,$ORIGIN/${libraries}`],
   ];
 }
 

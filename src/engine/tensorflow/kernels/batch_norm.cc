@@ -22,15 +22,13 @@ struct Layout {
   int64_t piece;
 
   explicit Layout(const Tensor& input) : size(input.size()), channels(input.channels()) {
-    const int64_t rows = channels >= kLanes ? 1 : pieces(kLanes, channels);
-    // A period that is a multiple of 16 leaves no rest for the vectors of any instruction set.
-    int64_t whole = rows;
-    while (channels < kLanes && whole * channels % 16 != 0) whole++;
-    period = whole * channels;
+    int64_t rows = countPieces(kLanes, channels);
+    // A multiple of 16 leaves no rest for the vectors of any instruction set.
+    while (channels < kLanes && rows * channels % 16 != 0) rows++;
+    period = rows * channels;
     piece = std::max<int64_t>(1, kPiece / period) * period;
   }
 
-  int64_t count() const { return pieces(size, piece); }
   int64_t rows() const { return size / channels; }
 
   /** Calls `visit(lane, channel)` for each place of a period. */
@@ -47,11 +45,6 @@ struct Layout {
     std::vector<float> result(period);
     forEachLane([&](int64_t lane, int64_t channel) { result[lane] = static_cast<float>(of(channel)); });
     return result;
-  }
-
-  template <class Visit>
-  void forEachPiece(const Visit& visit) const {
-    parallelFor(count(), [&](int64_t index) { visit(index, index * piece, std::min(piece, size - index * piece)); });
   }
 
  private:
@@ -97,8 +90,8 @@ class BatchMoments {
     const Tensor input = call.input(0);
     const Layout layout(input);
     const int64_t channels = layout.channels;
-    std::vector<Part> parts(layout.count());
-    layout.forEachPiece([&](int64_t index, int64_t start, int64_t count) {
+    std::vector<Part> parts(countPieces(layout.size, layout.piece));
+    forEachPiece(layout.size, layout.piece, [&](int64_t index, int64_t start, int64_t count) {
       parts[index] = summarize(layout, input.data() + start, count);
     });
     const Tensor mean = call.output(0, {channels}), variance = call.output(1, {channels});
@@ -167,13 +160,12 @@ struct Normalizer {
 
   float inverseSigma(float variance) const { return static_cast<float>(1 / std::sqrt(double{variance} + epsilon)); }
 
-  template <class Repeat>
-  Norm norm(const Repeat& repeat, const float* mean, const float* variance, const float* gamma,
-            const float* beta) const {
+  Norm norm(const Layout& layout, const Tensor& mean, const Tensor& variance, const Tensor& gamma,
+            const Tensor& beta) const {
     return {
-        repeat([=](int64_t channel) { return mean[channel]; }),
-        repeat([=](int64_t channel) { return gamma[channel] * inverseSigma(variance[channel]); }),
-        repeat([=](int64_t channel) { return beta[channel]; }),
+        layout.repeat([&](int64_t channel) { return mean.data()[channel]; }),
+        layout.repeat([&](int64_t channel) { return gamma.data()[channel] * inverseSigma(variance.data()[channel]); }),
+        layout.repeat([&](int64_t channel) { return beta.data()[channel]; }),
     };
   }
 
@@ -248,11 +240,10 @@ class Normalize {
     const Tensor input = call.input(0), mean = call.input(1), variance = call.input(2), gamma = call.input(3);
     const Tensor beta = call.input(4), min = call.input(5), max = call.input(6), active = call.input(7);
     const Layout layout(input);
-    const auto repeat = [&](const auto& of) { return layout.repeat(of); };
-    const Norm norm = normalizer_.norm(repeat, mean.data(), variance.data(), gamma.data(), beta.data());
+    const Norm norm = normalizer_.norm(layout, mean, variance, gamma, beta);
     const bool isActive = active.scalar() != 0;
     const Range range = nudge(min.scalar(), max.scalar(), codes_);
-    layout.forEachPiece([&](int64_t, int64_t start, int64_t count) {
+    forEachPiece(layout.size, layout.piece, [&](int64_t, int64_t start, int64_t count) {
       const float* x = input.data() + start;
       float* y = output.data() + start;
       if (isActive) {
@@ -319,13 +310,12 @@ class NormalizeGrad {
     const Tensor gamma = call.input(4), beta = call.input(5), min = call.input(6), max = call.input(7);
     const Tensor active = call.input(8);
     const Layout layout(input);
-    const auto repeat = [&](const auto& of) { return layout.repeat(of); };
-    const Norm norm = normalizer_.norm(repeat, mean.data(), variance.data(), gamma.data(), beta.data());
+    const Norm norm = normalizer_.norm(layout, mean, variance, gamma, beta);
     const Activation& activation = normalizer_.activation;
     const Interval interval = active.scalar() == 0 ? kEverything : passed(min.scalar(), max.scalar(), codes_);
 
-    std::vector<std::vector<float>> totals(layout.count()), products(layout.count());
-    layout.forEachPiece([&](int64_t index, int64_t start, int64_t count) {
+    std::vector<std::vector<float>> totals(countPieces(layout.size, layout.piece)), products(countPieces(layout.size, layout.piece));
+    forEachPiece(layout.size, layout.piece, [&](int64_t index, int64_t start, int64_t count) {
       totals[index].resize(layout.period);
       products[index].resize(layout.period);
       sumSlopesRun(gradient.data() + start, input.data() + start, count, layout.period, norm, activation, interval,
@@ -345,7 +335,7 @@ class NormalizeGrad {
       const double inverse = normalizer_.inverseSigma(variance.data()[channel]);
       return norm.factor[channel] * inverse * inverse * product[channel] / rows;
     });
-    layout.forEachPiece([&](int64_t, int64_t start, int64_t count) {
+    forEachPiece(layout.size, layout.piece, [&](int64_t, int64_t start, int64_t count) {
       gradientRun(gradient.data() + start, input.data() + start, output.data() + start, count, layout.period, norm,
                   activation, interval, shared.data(), tilt.data());
     });
@@ -366,6 +356,8 @@ class NormalizeGrad {
 
 }  // namespace
 
+// Inputs and their gradients: [..., channels]. Statistics, gamma, beta and what is found of each channel: [channels]. The
+// ranges are scalars, and so is `active`: where it is 0, the values are not quantized.
 void registerBatchNormKernels() {
   registerKernel<BatchMoments>({
       "QpipeBatchMoments",

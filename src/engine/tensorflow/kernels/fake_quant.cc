@@ -81,15 +81,6 @@ class Quantizer {
     return results;
   }
 
-  /** Calls `visit(start, count)` for pieces of a tensor, on several threads. */
-  template <class Visit>
-  static void forEachPiece(int64_t size, const Visit& visit) {
-    parallelFor(pieces(size, kPiece), [&](int64_t piece) {
-      const int64_t start = piece * kPiece;
-      visit(start, std::min(kPiece, size - start));
-    });
-  }
-
   /** Calls `visit(start, index of the range)` for each run of `inner_` elements with one range. */
   template <class Visit>
   void forEachRun(int64_t size, const Visit& visit) const {
@@ -118,7 +109,7 @@ class FakeQuant : Quantizer {
     float* y = output.data();
     const int64_t size = input.size();
     if (hasOneRange()) {
-      forEachPiece(size, [&](int64_t start, int64_t count) {
+      forEachPiece(size, kPiece, [&](int64_t, int64_t start, int64_t count) {
         quantizeWithTensorRange(x + start, y + start, count, ranges[0]);
       });
     } else if (hasRangePerColumn()) {
@@ -146,7 +137,7 @@ class FakeQuantGrad : Quantizer {
     const int64_t size = input.size();
     if (hasOneRange() || !isActive) {
       const Interval interval = isActive ? passed(min.scalar(), max.scalar(), codes_) : kEverything;
-      forEachPiece(size, [&](int64_t start, int64_t count) {
+      forEachPiece(size, kPiece, [&](int64_t, int64_t start, int64_t count) {
         passRun(slopes + start, x + start, result + start, count, interval, activation_);
       });
       return;
@@ -167,6 +158,8 @@ class FakeQuantGrad : Quantizer {
 
 }  // namespace
 
+// Values of any shape; min and max are scalars with 0 channels, else vectors along the axis after which there are `inner`
+// elements. A quantizer acts where the scalar `active` is not 0. The gradient is also that of a rectifier before it.
 void registerFakeQuantKernels() {
   registerKernel<FakeQuant>({
       "QpipeFakeQuant",

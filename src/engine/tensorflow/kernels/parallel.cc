@@ -43,20 +43,17 @@ class Pool {
 
   void run(int64_t count, const std::function<void(int64_t)>& body) {
     Job job(body, count);
-    if (count > 1 && helpers_ > 0) {
-      std::fegetenv(&job.environment);
-      {
-        const std::lock_guard<std::mutex> lock(mutex_);
-        open_.push_back(&job);
-      }
-      for (int64_t index = 0; index < std::min<int64_t>(helpers_, count - 1); index++) wake_.notify_one();
+    if (count < 2 || helpers_ == 0) return drain(job);
+    std::fegetenv(&job.environment);
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      open_.push_back(&job);
     }
+    for (int64_t index = 0; index < std::min<int64_t>(helpers_, count - 1); index++) wake_.notify_one();
     drain(job);
-    if (count > 1 && helpers_ > 0) {
-      std::unique_lock<std::mutex> lock(mutex_);
-      close(&job);
-      left_.wait(lock, [&job] { return job.helpers == 0; });
-    }
+    std::unique_lock<std::mutex> lock(mutex_);
+    close(&job);
+    left_.wait(lock, [&job] { return job.helpers == 0; });
   }
 
  private:

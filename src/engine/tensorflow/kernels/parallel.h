@@ -10,7 +10,16 @@ namespace qpipe {
  */
 void parallelFor(int64_t count, const std::function<void(int64_t)>& body);
 
-/** How many pieces of at most `most` elements there are, none of them tiny. */
-inline int64_t pieces(int64_t elements, int64_t most) { return (elements + most - 1) / most; }
+/** How many pieces of at most `most` elements there are. */
+inline int64_t countPieces(int64_t size, int64_t most) { return (size + most - 1) / most; }
+
+/** Calls `visit(index, start, count)` for the pieces of an array, as `parallelFor` does. */
+template <class Visit>
+void forEachPiece(int64_t size, int64_t most, const Visit& visit) {
+  parallelFor(countPieces(size, most), [&](int64_t index) {
+    const int64_t start = index * most;
+    visit(index, start, size - start < most ? size - start : most);
+  });
+}
 
 }  // namespace qpipe

@@ -74,10 +74,9 @@ class ObserveRange {
  private:
   static Extremes ofTensor(const Tensor& input) {
     const int64_t size = input.size();
-    std::vector<Extremes> parts(pieces(size, kPiece));
-    parallelFor(static_cast<int64_t>(parts.size()), [&](int64_t piece) {
-      const int64_t start = piece * kPiece;
-      parts[piece] = extremesOf(input.data() + start, std::min(kPiece, size - start));
+    std::vector<Extremes> parts(countPieces(size, kPiece));
+    forEachPiece(size, kPiece, [&](int64_t index, int64_t start, int64_t count) {
+      parts[index] = extremesOf(input.data() + start, count);
     });
     Extremes result{kInfinity, -kInfinity};
     for (const Extremes& part : parts) {
@@ -99,7 +98,7 @@ void registerRangeKernels() {
       "QpipeObserveRange",
       {"input: float"},
       {"min: float", "max: float"},
-      // No channels: one range for the tensor. A smallest range above 0 asks for ranges that are symmetric.
+      // As for fake quantization. A smallest range above 0 asks for ranges that are symmetric.
       {"channels: int", "inner: int", "smallest: float"},
   });
 }
