@@ -12,7 +12,10 @@ import { packageFile } from '../../core/package-file.ts';
 
 const sources = fileURLToPath(packageFile('src/engine/tensorflow/kernels'));
 
-const sourceFiles = (): readonly string[] => readdirSync(sources).sort();
+const sourceFiles = (): readonly string[] =>
+  readdirSync(sources)
+    .filter((file) => /\.(cc|h)$/.test(file))
+    .sort();
 
 /** Of the sources: what was built from others is another library. Eight hex digits. */
 function kernelsVersion(): string {

@@ -6,6 +6,7 @@
 
 #include "activation.h"
 #include "kernel.h"
+#include "loop.h"
 #include "parallel.h"
 #include "quantizer.h"
 
@@ -54,27 +55,19 @@ struct Layout {
 
 QPIPE_LOOP void sumRun(const float* x, int64_t count, int64_t period, const float* origins, float* sums, float* low,
                        float* high) {
-  for (int64_t start = 0; start < count; start += period) {
-    const int64_t width = std::min(period, count - start);
-    QPIPE_ELEMENTWISE
-    for (int64_t lane = 0; lane < width; lane++) {
-      const float value = x[start + lane];
-      sums[lane] += value - origins[lane];
-      low[lane] = value < low[lane] ? value : low[lane];
-      high[lane] = value > high[lane] ? value : high[lane];
-    }
-  }
+  forEachElement(count, period, [=](int64_t at, int64_t lane) {
+    const float value = x[at];
+    sums[lane] += value - origins[lane];
+    low[lane] = value < low[lane] ? value : low[lane];
+    high[lane] = value > high[lane] ? value : high[lane];
+  });
 }
 
 QPIPE_LOOP void squareRun(const float* x, int64_t count, int64_t period, const float* centers, float* squares) {
-  for (int64_t start = 0; start < count; start += period) {
-    const int64_t width = std::min(period, count - start);
-    QPIPE_ELEMENTWISE
-    for (int64_t lane = 0; lane < width; lane++) {
-      const float difference = x[start + lane] - centers[lane];
-      squares[lane] += difference * difference;
-    }
-  }
+  forEachElement(count, period, [=](int64_t at, int64_t lane) {
+    const float difference = x[at] - centers[lane];
+    squares[lane] += difference * difference;
+  });
 }
 
 /**
@@ -137,7 +130,8 @@ class BatchMoments {
       part.high[channel] = std::max(part.high[channel], high[lane]);
     });
     const double rows = static_cast<double>(part.rows);
-    for (int64_t channel = 0; channel < channels; channel++) part.mean[channel] = x[channel] + part.mean[channel] / rows;
+    for (int64_t channel = 0; channel < channels; channel++)
+      part.mean[channel] = x[channel] + part.mean[channel] / rows;
     const std::vector<float> centers = layout.repeat([&](int64_t channel) { return part.mean[channel]; });
     squareRun(x, count, period, centers.data(), squares.data());
     layout.forEachLane([&](int64_t lane, int64_t channel) { part.squares[channel] += squares[lane]; });
@@ -207,26 +201,18 @@ class NormalizedRange {
 QPIPE_LOOP void normalizeRun(const float* x, float* y, int64_t count, int64_t period, const Norm& norm,
                              const Activation activation) {
   const float *mean = norm.mean.data(), *factor = norm.factor.data(), *offset = norm.offset.data();
-  for (int64_t start = 0; start < count; start += period) {
-    const int64_t width = std::min(period, count - start);
-    QPIPE_ELEMENTWISE
-    for (int64_t lane = 0; lane < width; lane++) {
-      y[start + lane] = activate(normalize(x[start + lane], mean[lane], factor[lane], offset[lane]), activation);
-    }
-  }
+  forEachElement(count, period, [=](int64_t at, int64_t lane) {
+    y[at] = activate(normalize(x[at], mean[lane], factor[lane], offset[lane]), activation);
+  });
 }
 
 QPIPE_LOOP void normalizeAndQuantizeRun(const float* x, float* y, int64_t count, int64_t period, const Norm& norm,
                                         const Activation activation, const Range range) {
   const float *mean = norm.mean.data(), *factor = norm.factor.data(), *offset = norm.offset.data();
-  for (int64_t start = 0; start < count; start += period) {
-    const int64_t width = std::min(period, count - start);
-    QPIPE_ELEMENTWISE
-    for (int64_t lane = 0; lane < width; lane++) {
-      const float normalized = normalize(x[start + lane], mean[lane], factor[lane], offset[lane]);
-      y[start + lane] = quantize<RangePer::tensor>(activate(normalized, activation), range);
-    }
-  }
+  forEachElement(count, period, [=](int64_t at, int64_t lane) {
+    const float normalized = normalize(x[at], mean[lane], factor[lane], offset[lane]);
+    y[at] = quantize<RangePer::tensor>(activate(normalized, activation), range);
+  });
 }
 
 class Normalize {
@@ -269,16 +255,11 @@ inline float slopeAt(float slope, float x, float mean, float factor, float offse
 QPIPE_LOOP void sumSlopesRun(const float* slopes, const float* x, int64_t count, int64_t period, const Norm& norm,
                              const Activation activation, const Interval interval, float* totals, float* products) {
   const float *mean = norm.mean.data(), *factor = norm.factor.data(), *offset = norm.offset.data();
-  for (int64_t start = 0; start < count; start += period) {
-    const int64_t width = std::min(period, count - start);
-    QPIPE_ELEMENTWISE
-    for (int64_t lane = 0; lane < width; lane++) {
-      const int64_t at = start + lane;
-      const float slope = slopeAt(slopes[at], x[at], mean[lane], factor[lane], offset[lane], activation, interval);
-      totals[lane] += slope;
-      products[lane] += slope * (x[at] - mean[lane]);
-    }
-  }
+  forEachElement(count, period, [=](int64_t at, int64_t lane) {
+    const float slope = slopeAt(slopes[at], x[at], mean[lane], factor[lane], offset[lane], activation, interval);
+    totals[lane] += slope;
+    products[lane] += slope * (x[at] - mean[lane]);
+  });
 }
 
 /** factor * slope - shared - (x - mean) * tilt */
@@ -286,15 +267,10 @@ QPIPE_LOOP void gradientRun(const float* slopes, const float* x, float* result, 
                             const Norm& norm, const Activation activation, const Interval interval, const float* shared,
                             const float* tilt) {
   const float *mean = norm.mean.data(), *factor = norm.factor.data(), *offset = norm.offset.data();
-  for (int64_t start = 0; start < count; start += period) {
-    const int64_t width = std::min(period, count - start);
-    QPIPE_ELEMENTWISE
-    for (int64_t lane = 0; lane < width; lane++) {
-      const int64_t at = start + lane;
-      const float slope = slopeAt(slopes[at], x[at], mean[lane], factor[lane], offset[lane], activation, interval);
-      result[at] = factor[lane] * slope - shared[lane] - (x[at] - mean[lane]) * tilt[lane];
-    }
-  }
+  forEachElement(count, period, [=](int64_t at, int64_t lane) {
+    const float slope = slopeAt(slopes[at], x[at], mean[lane], factor[lane], offset[lane], activation, interval);
+    result[at] = factor[lane] * slope - shared[lane] - (x[at] - mean[lane]) * tilt[lane];
+  });
 }
 
 /** With n = (x - mean) / sigma: dx = gamma / sigma * (dy - mean(dy) - n * mean(dy * n)), dgamma = sum(dy * n). */
@@ -314,7 +290,8 @@ class NormalizeGrad {
     const Activation& activation = normalizer_.activation;
     const Interval interval = active.scalar() == 0 ? kEverything : passed(min.scalar(), max.scalar(), codes_);
 
-    std::vector<std::vector<float>> totals(countPieces(layout.size, layout.piece)), products(countPieces(layout.size, layout.piece));
+    std::vector<std::vector<float>> totals(countPieces(layout.size, layout.piece)),
+        products(countPieces(layout.size, layout.piece));
     forEachPiece(layout.size, layout.piece, [&](int64_t index, int64_t start, int64_t count) {
       totals[index].resize(layout.period);
       products[index].resize(layout.period);
@@ -356,8 +333,8 @@ class NormalizeGrad {
 
 }  // namespace
 
-// Inputs and their gradients: [..., channels]. Statistics, gamma, beta and what is found of each channel: [channels]. The
-// ranges are scalars, and so is `active`: where it is 0, the values are not quantized.
+// Inputs and their gradients: [..., channels]. Statistics, gamma, beta and what is found of each channel: [channels].
+// The ranges are scalars, and so is `active`: where it is 0, the values are not quantized.
 void registerBatchNormKernels() {
   registerKernel<BatchMoments>({
       "QpipeBatchMoments",
@@ -380,8 +357,8 @@ void registerBatchNormKernels() {
   });
   registerKernel<NormalizeGrad>({
       "QpipeNormalizeGrad",
-      {"gradient: float", "input: float", "mean: float", "variance: float", "gamma: float", "beta: float",
-       "min: float", "max: float", "active: float"},
+      {"gradient: float", "input: float", "mean: float", "variance: float", "gamma: float", "beta: float", "min: float",
+       "max: float", "active: float"},
       {"input_gradient: float", "gamma_gradient: float", "beta_gradient: float"},
       {"epsilon: float", "rectified: int", "limit: float", "bits: int", "narrow: int"},
   });

@@ -4,6 +4,7 @@
 
 #include "activation.h"
 #include "kernel.h"
+#include "loop.h"
 #include "parallel.h"
 #include "quantizer.h"
 
@@ -14,8 +15,7 @@ constexpr int64_t kPiece = 1 << 15;
 
 template <RangePer per>
 inline void quantizeRun(const float* x, float* y, int64_t count, const Range range) {
-  QPIPE_ELEMENTWISE
-  for (int64_t index = 0; index < count; index++) y[index] = quantize<per>(x[index], range);
+  forEachElement(count, count, [=](int64_t at, int64_t) { y[at] = quantize<per>(x[at], range); });
 }
 
 QPIPE_LOOP void quantizeWithTensorRange(const float* x, float* y, int64_t count, const Range range) {
@@ -26,37 +26,23 @@ QPIPE_LOOP void quantizeWithChannelRange(const float* x, float* y, int64_t count
   quantizeRun<RangePer::channel>(x, y, count, range);
 }
 
-QPIPE_LOOP void quantizeRows(const float* x, float* y, int64_t rows, const std::vector<Range>& ranges) {
-  const int64_t columns = static_cast<int64_t>(ranges.size());
-  const Range* range = ranges.data();
-  for (int64_t row = 0; row < rows; row++) {
-    QPIPE_ELEMENTWISE
-    for (int64_t column = 0; column < columns; column++) {
-      const int64_t at = row * columns + column;
-      y[at] = quantize<RangePer::channel>(x[at], range[column]);
-    }
-  }
+/** Each column has its range. */
+QPIPE_LOOP void quantizeRows(const float* x, float* y, int64_t count, const Range* ranges, int64_t columns) {
+  forEachElement(count, columns,
+                 [=](int64_t at, int64_t column) { y[at] = quantize<RangePer::channel>(x[at], ranges[column]); });
 }
 
 QPIPE_LOOP void passRun(const float* slopes, const float* x, float* result, int64_t count, const Interval interval,
                         const Activation activation) {
-  QPIPE_ELEMENTWISE
-  for (int64_t index = 0; index < count; index++) {
-    result[index] = keepIf(passes(x[index], interval, activation), slopes[index]);
-  }
+  forEachElement(count, count,
+                 [=](int64_t at, int64_t) { result[at] = keepIf(passes(x[at], interval, activation), slopes[at]); });
 }
 
-QPIPE_LOOP void passRows(const float* slopes, const float* x, float* result, int64_t rows,
-                         const std::vector<Interval>& intervals, const Activation activation) {
-  const int64_t columns = static_cast<int64_t>(intervals.size());
-  const Interval* interval = intervals.data();
-  for (int64_t row = 0; row < rows; row++) {
-    QPIPE_ELEMENTWISE
-    for (int64_t column = 0; column < columns; column++) {
-      const int64_t at = row * columns + column;
-      result[at] = keepIf(passes(x[at], interval[column], activation), slopes[at]);
-    }
-  }
+QPIPE_LOOP void passRows(const float* slopes, const float* x, float* result, int64_t count, const Interval* intervals,
+                         int64_t columns, const Activation activation) {
+  forEachElement(count, columns, [=](int64_t at, int64_t column) {
+    result[at] = keepIf(passes(x[at], intervals[column], activation), slopes[at]);
+  });
 }
 
 /** What both kernels know of their node. */
@@ -113,7 +99,7 @@ class FakeQuant : Quantizer {
         quantizeWithTensorRange(x + start, y + start, count, ranges[0]);
       });
     } else if (hasRangePerColumn()) {
-      quantizeRows(x, y, size / channels_, ranges);
+      quantizeRows(x, y, size, ranges.data(), channels_);
     } else {
       forEachRun(size, [&](int64_t start, int64_t channel) {
         quantizeWithChannelRange(x + start, y + start, inner_, ranges[channel]);
@@ -144,7 +130,7 @@ class FakeQuantGrad : Quantizer {
     }
     const std::vector<Interval> intervals = each(min, max, passed);
     if (hasRangePerColumn()) {
-      passRows(slopes, x, result, size / channels_, intervals, activation_);
+      passRows(slopes, x, result, size, intervals.data(), channels_, activation_);
     } else {
       forEachRun(size, [&](int64_t start, int64_t channel) {
         passRun(slopes + start, x + start, result + start, inner_, intervals[channel], activation_);
@@ -158,8 +144,9 @@ class FakeQuantGrad : Quantizer {
 
 }  // namespace
 
-// Values of any shape; min and max are scalars with 0 channels, else vectors along the axis after which there are `inner`
-// elements. A quantizer acts where the scalar `active` is not 0. The gradient is also that of a rectifier before it.
+// Values of any shape; min and max are scalars with 0 channels, else vectors along the axis after which there are
+// `inner` elements. A quantizer acts where the scalar `active` is not 0. The gradient is also that of a rectifier
+// before it.
 void registerFakeQuantKernels() {
   registerKernel<FakeQuant>({
       "QpipeFakeQuant",

@@ -60,8 +60,8 @@ Tensor Call::input(int index) const {
 }
 
 Tensor Call::output(int index, const std::vector<int64_t>& shape) const {
-  TF_Tensor* tensor = TF_AllocateOutput(context_, index, kFloat, shape.data(), static_cast<int>(shape.size()),
-                                        bytes(shape), status_);
+  TF_Tensor* tensor =
+      TF_AllocateOutput(context_, index, kFloat, shape.data(), static_cast<int>(shape.size()), bytes(shape), status_);
   expectOk(status_);
   return Tensor(tensor);
 }

@@ -8,17 +8,6 @@
 
 namespace qpipe {
 
-// Loops over elements are compiled for several instruction sets. None of them may join a product and a sum into one
-// rounding, so that the results are those of any other.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define QPIPE_LOOP __attribute__((target_clones("avx512f", "avx2", "default"), noinline))
-#else
-#define QPIPE_LOOP __attribute__((noinline))
-#endif
-
-/** Before a loop whose result may lie over one of its operands, element on element. */
-#define QPIPE_ELEMENTWISE _Pragma("GCC ivdep")
-
 /** Ends a run of a node with an error of TensorFlow's. */
 struct Failure : std::runtime_error {
   using std::runtime_error::runtime_error;
@@ -84,13 +73,15 @@ void registerOp(const Signature& signature, void* (*create)(TF_OpKernelConstruct
 void* guardedCreate(TF_OpKernelConstruction*, void* (*create)(const Attributes&));
 void guardedCompute(TF_OpKernelContext*, void* kernel, void (*compute)(void*, const Call&));
 
-/** Registers an op and its kernel for CPUs: a class that is made of attributes, with `void compute(const Call&) const`. */
+/** Registers an op and its kernel for CPUs: a class that is made of attributes, with `void compute(const Call&) const`.
+ */
 template <class Kernel>
 void registerKernel(const Signature& signature) {
   registerOp(
       signature,
       [](TF_OpKernelConstruction* construction) {
-        return guardedCreate(construction, [](const Attributes& attributes) -> void* { return new Kernel(attributes); });
+        return guardedCreate(construction,
+                             [](const Attributes& attributes) -> void* { return new Kernel(attributes); });
       },
       [](void* kernel, TF_OpKernelContext* context) {
         guardedCompute(context, kernel,

@@ -59,7 +59,8 @@ inline Interval passed(float min, float max, const Codes& codes) {
   return {range.low, range.high};
 }
 
-/** TensorFlow divides by the scale of a tensor's range, and multiplies by the inverse where each channel has its own. */
+/** TensorFlow divides by the scale of a tensor's range, and multiplies by the inverse where each channel has its own.
+ */
 template <RangePer per>
 inline float quantize(float x, const Range& range) {
   const float below = x > range.high ? range.high : x;

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "kernel.h"
+#include "loop.h"
 #include "parallel.h"
 #include "quantizer.h"
 
@@ -17,23 +18,19 @@ struct Extremes {
   float high;
 };
 
-QPIPE_LOOP void includeRows(const float* x, int64_t rows, int64_t columns, float* low, float* high) {
-  for (int64_t row = 0; row < rows; row++) {
-    for (int64_t column = 0; column < columns; column++) {
-      const float value = x[row * columns + column];
-      low[column] = value < low[column] ? value : low[column];
-      high[column] = value > high[column] ? value : high[column];
-    }
-  }
+QPIPE_LOOP void includeRows(const float* x, int64_t count, int64_t columns, float* low, float* high) {
+  forEachElement(count, columns, [=](int64_t at, int64_t column) {
+    const float value = x[at];
+    low[column] = value < low[column] ? value : low[column];
+    high[column] = value > high[column] ? value : high[column];
+  });
 }
 
 Extremes extremesOf(const float* x, int64_t count) {
   float low[kLanes], high[kLanes];
   std::fill_n(low, kLanes, kInfinity);
   std::fill_n(high, kLanes, -kInfinity);
-  const int64_t rows = count / kLanes;
-  includeRows(x, rows, kLanes, low, high);
-  includeRows(x + rows * kLanes, 1, count % kLanes, low, high);
+  includeRows(x, count, kLanes, low, high);
   return {*std::min_element(low, low + kLanes), *std::max_element(high, high + kLanes)};
 }
 
@@ -54,7 +51,7 @@ class ObserveRange {
       low[0] = all.low;
       high[0] = all.high;
     } else if (inner_ == 1) {
-      includeRows(input.data(), input.size() / channels_, channels_, low.data(), high.data());
+      includeRows(input.data(), input.size(), channels_, low.data(), high.data());
     } else {
       for (int64_t run = 0; run < input.size() / inner_; run++) {
         const Extremes of = extremesOf(input.data() + run * inner_, inner_);
