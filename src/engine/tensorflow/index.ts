@@ -27,13 +27,18 @@ import { createWriter } from './writer.ts';
 export async function loadTensorflowEngine(home: string, choice: KernelChoice = 'own'): Promise<Engine> {
   const { tf, kernels: built } = await loadTensorflow(home);
   const own = choice === 'own' ? built : null;
+  let counted: Promise<number> | null = null;
+  const gpus = (): Promise<number> => (counted ??= countGpus(tf));
+  /** Left to itself, TensorFlow computes on a GPU if it has one, and ours would bring each value back from there. */
+  const kernelsFor = async ({ devices }: SessionOptions): Promise<KernelChoice> =>
+    own === null || (devices === undefined && (await gpus()) > 0) ? 'library' : 'own';
   return {
     name: 'tensorflow',
     // The kernels decide about bits too.
     version: `2+tensorflow-${tf.backend().binding.TF_Version}${own === null ? '' : `+kernels-${own}`}`,
     numerics: { kind: 'native', architecture: process.arch, cores: os.availableParallelism() },
-    gpus: () => countGpus(tf),
-    open: (graph, options) => Promise.resolve(openSession(tf, own === null ? 'library' : 'own', graph, options)),
+    gpus,
+    open: async (graph, options) => openSession(tf, await kernelsFor(options), graph, options),
   };
 }
 

@@ -14,8 +14,10 @@ import type { Lowerings, Permutation } from './lower.ts';
 import { lowerings, rectifierGradient, storedAxis } from './lower.ts';
 import type { Attributes, Writer } from './writer.ts';
 
-/** What a rectifier lets through; null where there is none. */
-type Rectifier = { readonly limit: number } | null;
+interface Rectifier {
+  /** The largest value that it puts out. */
+  readonly limit: number;
+}
 
 /** A batch norm, and the rectifier after it. */
 interface Normalized {
@@ -27,7 +29,7 @@ interface Normalized {
   readonly gamma: string;
   readonly beta: string;
   readonly attrs: BatchNormAttrs;
-  readonly rectifier: Rectifier;
+  readonly rectifier: Rectifier | null;
 }
 
 interface Quantizer {
@@ -174,7 +176,7 @@ function normAttributes({ attrs, rectifier }: Pick<Normalized, 'attrs' | 'rectif
   return { epsilon: real(attrs.epsilon), ...activation(rectifier) };
 }
 
-function activation(rectifier: Rectifier): Attributes {
+function activation(rectifier: Rectifier | null): Attributes {
   return { rectified: integer(rectifier === null ? 0 : 1), limit: real(rectifier?.limit ?? Infinity) };
 }
 
