@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { internal, present } from '../../core/assert.ts';
+import { userError } from '../../core/diagnostic.ts';
 import { tensor, transposeTensor } from '../../core/tensor.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { valueOf } from '../../graph/graph.ts';
@@ -109,6 +110,8 @@ function openSession(tf: Tfjs, kernels: KernelChoice, graph: Graph, { replicas, 
       const copies = new Map(Object.entries(results).map(([key, result]) => [key, result.dataSync() as Float32Array]));
       tf.dispose(results);
       return copies;
+    } catch (error) {
+      throw refusalOf(error);
     } finally {
       tf.dispose(feeds);
     }
@@ -208,6 +211,19 @@ function openSession(tf: Tfjs, kernels: KernelChoice, graph: Graph, { replicas, 
       for (const signature of [session.step, session.read, session.initialize]) signature.dispose();
     },
   };
+}
+
+/** TensorFlow's own word on a step, a user's where memory is short or the library has no kernel for a case. */
+function refusalOf(error: unknown): unknown {
+  const [, reason, node] =
+    /^Error: Session fail to run with error: (.*)(?:[^]*\{\{node (.*?)\}\})?/.exec(String(error)) ?? [];
+  if (reason === undefined) return error;
+  return userError(
+    'engine tensorflow',
+    'engine-refused',
+    `TensorFlow did not run a step: ${reason}${node === undefined ? '' : ` (${node})`}`,
+    'try `engine: wasm`, or a smaller batch if memory is short; where neither helps, please report this',
+  );
 }
 
 /**
