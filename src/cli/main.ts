@@ -355,6 +355,8 @@ function leaveWithReader(): void {
 }
 
 leaveWithReader();
+// Terminals that a program made often do not say how wide they are; a live list would wrap after each letter.
+if (process.stdout.columns === 0) process.stdout.columns = 80;
 try {
   await makeProgram((code) => {
     process.exitCode = code;

@@ -1,12 +1,15 @@
 /** `qpipe run` as a user meets it: exit codes, what is printed, and what a run leaves behind. */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { stripVTControlCharacters } from 'node:util';
+import { execa } from 'execa';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { findProgram } from '../../src/cli/programs.ts';
 import { expectDType } from '../../src/core/tensor.ts';
 import { readSafetensors } from '../../src/files/safetensors.ts';
 import { tensorflowEngine } from '../engine/engines.ts';
 import type { Outcome } from './workspace.ts';
-import { makeWorkspace, stageNames, tinyWith } from './workspace.ts';
+import { makeWorkspace, program, stageNames, tinyWith } from './workspace.ts';
 
 interface ReportFile {
   readonly accuracy: Readonly<Record<string, { readonly top1: number; readonly n: number }>>;
@@ -196,6 +199,17 @@ describe('the model file', () => {
     expect(digests[0]).toBe(digests[1]);
     expect(existsSync(space.file('runs'))).toBe(false);
     expect(existsSync(space.file('.qpipe'))).toBe(false);
+  });
+});
+
+describe.skipIf(findProgram('script') === null)('a terminal', () => {
+  it('that does not say how wide it is shows a stage on one line', async () => {
+    const space = makeWorkspace();
+    const command = `'${process.execPath}' '${program}' run tiny.yaml`;
+    const { exitCode, stdout } = await execa('script', ['-qec', command, '/dev/null'], { cwd: space.folder });
+    expect(exitCode).toBe(0);
+    for (const stage of stageNames)
+      expect(stripVTControlCharacters(stdout)).toMatch(new RegExp(`✔ ${stage} .* s\\r?$`, 'm'));
   });
 });
 
