@@ -85,7 +85,7 @@ function withResolvers(): PromiseWithResolvers<void> {
 const outputIndent = 8;
 
 /** A list of stages in a terminal, each with its progress while it runs. */
-export function terminalProgress(terminal: { readonly columns?: number }): Progress {
+export function terminalProgress(terminal: { readonly columns: number }): Progress {
   const views = new Map<string, StageView>();
   let drawn: Promise<unknown> = Promise.resolve();
   const end = (stage: string, ending: string, failure: Error | null): void => {
@@ -134,7 +134,7 @@ export function terminalProgress(terminal: { readonly columns?: number }): Progr
         }
         case 'stage-progress': {
           const task = views.get(event.stage)?.task;
-          if (task != null) task.output = progressText(event, (terminal.columns ?? 80) - outputIndent);
+          if (task != null) task.output = progressText(event, terminal.columns - outputIndent);
           return;
         }
         case 'stage-finished':

@@ -37,9 +37,9 @@ export function jsonSteps(write: (line: string) => void): StepRunner {
 }
 
 /** A list in a terminal; the step that runs shows its latest line. */
-export function terminalSteps(terminal: { readonly columns?: number }): StepRunner {
+export function terminalSteps(terminal: { readonly columns: number }): StepRunner {
   // Listr indents the line and would break a longer one.
-  const width = (terminal.columns ?? 80) - 8;
+  const width = terminal.columns - 8;
   return async (steps) => {
     const list = new Listr(
       steps.map(({ title, run }) => ({

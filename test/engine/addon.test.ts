@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { UserError } from '../../src/core/diagnostic.ts';
 import {
   addonFolder,
@@ -30,7 +30,10 @@ async function failure(home: string): Promise<UserError> {
 describe('the loader of the tensorflow engine', () => {
   let home = '';
   beforeEach(() => (home = mkdtempSync(path.join(tmpdir(), 'qpipe-home-'))));
-  afterEach(() => rmSync(home, { recursive: true, force: true }));
+  afterEach(() => {
+    rmSync(home, { recursive: true, force: true });
+    vi.unstubAllEnvs();
+  });
 
   it('says how to install the package when it is nowhere', async () => {
     const { diagnostics } = await failure(home);
@@ -60,6 +63,16 @@ describe('the loader of the tensorflow engine', () => {
     fakePackage(home, working, 'built');
     expect((await loadTensorflow(home)).version).toBe('tfjs-node 4.0.0, TensorFlow 2.0.0');
     expect(process.env['TF_CPP_MIN_LOG_LEVEL']).toBeDefined();
+  });
+
+  it.skipIf(process.arch !== 'x64')('switches oneDNN on where nobody has decided', async () => {
+    fakePackage(home, working, 'built');
+    vi.stubEnv('TF_ENABLE_ONEDNN_OPTS', undefined);
+    await loadTensorflow(home);
+    expect(process.env['TF_ENABLE_ONEDNN_OPTS']).toBe('1');
+    vi.stubEnv('TF_ENABLE_ONEDNN_OPTS', '0');
+    await loadTensorflow(home);
+    expect(process.env['TF_ENABLE_ONEDNN_OPTS']).toBe('0');
   });
 
   it('does without our kernels where they were built from other sources', async () => {

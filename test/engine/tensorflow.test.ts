@@ -84,11 +84,9 @@ describe.skipIf(tensorflowEngine === null).each(tensorflowEngines)(
     it.each(networks)('in QAT, up to the first step that rounds: %s', async (_name, model, side, optimizer) => {
       const DELAY = 8;
       const graph = presetGraph(model, side, BATCH, optimizer, quantized(DELAY));
-      const before = distance(
-        await train(engine!, graph, 1, DELAY - 1),
-        await train(wasmEngine, graph, 1, DELAY - 1),
-        () => true,
-      );
+      const apart = async (steps: number) =>
+        distance(await train(engine!, graph, 1, steps), await train(wasmEngine, graph, 1, steps), () => true);
+      const before = await apart(DELAY - 1);
       expect(Math.max(...before.losses)).toBeLessThan(2e-5);
       expect(before.variables).toBeLessThan(1e-4);
 
@@ -96,11 +94,10 @@ describe.skipIf(tensorflowEngine === null).each(tensorflowEngines)(
       const inFloat = await train(engine!, presetGraph(model, side, BATCH, optimizer, null), 1, DELAY);
       expect(losses[DELAY - 2]).toBeCloseTo(inFloat.losses[DELAY - 2]!, 4);
       expect(Math.abs(losses[DELAY - 1]! - inFloat.losses[DELAY - 1]!)).toBeGreaterThan(1e-4);
-      // A value within 1e-7 of the edge between two codes takes the one or the other; seen were 0.007 of the loss in 936
-      // steps on these networks and other batches. Later steps carry that on, so that there is nothing to hold them to:
-      // below, each begins from the same weights.
-      const expected = await train(wasmEngine, graph, 1, DELAY);
-      expect(Math.abs(losses[DELAY - 1]! - expected.losses[DELAY - 1]!)).toBeLessThan(0.02);
+      // A value within 1e-7 of the edge between two codes takes the one or the other; seen were 0.006 in 192 trainings on
+      // other batches. Later steps carry that on, so that there is nothing to hold them to: below, each begins from the
+      // same weights, and that this changes nothing on one engine is a test of its own.
+      expect((await apart(DELAY)).losses[DELAY - 1]).toBeLessThan(0.02);
     });
 
     it('in QAT with batch norm folded into the weights, and frozen in the end', async () => {
@@ -120,15 +117,21 @@ describe.skipIf(tensorflowEngine === null).each(tensorflowEngines)(
   },
 );
 
-/** A preset without an entry does not compile. */
-const everyPreset: { readonly [P in Preset['preset']]: readonly [Extract<Preset, { readonly preset: P }>, number] } = {
-  lenet5: [{ preset: 'lenet5' }, 28],
-  mlp: [{ preset: 'mlp', hidden: [16, 8] }, 12],
-  resnet8: [{ preset: 'resnet8', filters: 4 }, 12],
-  ds_cnn: [{ preset: 'ds_cnn', filters: 6 }, 20],
-  mobilenet_v1: [{ preset: 'mobilenet_v1', alpha: 0.125 }, 32],
-  mobilenet_v2: [{ preset: 'mobilenet_v2', alpha: 0.125 }, 32],
-  autoencoder: [{ preset: 'autoencoder', hidden: 12, bottleneck: 4 }, 12],
+/**
+ * The side of the images, and which part of the steps of QAT is near at least. Over 12 series of batches, TensorFlow's
+ * kernels for two instruction sets, and ours and its own, those were 8 of the 13 that round, and 3 in MobileNet v2; of
+ * the 7 before them 4, and 2. A preset without an entry does not compile.
+ */
+const everyPreset: {
+  readonly [P in Preset['preset']]: readonly [Extract<Preset, { readonly preset: P }>, number, number];
+} = {
+  lenet5: [{ preset: 'lenet5' }, 28, 1 / 2],
+  mlp: [{ preset: 'mlp', hidden: [16, 8] }, 12, 1 / 2],
+  resnet8: [{ preset: 'resnet8', filters: 4 }, 12, 1 / 2],
+  ds_cnn: [{ preset: 'ds_cnn', filters: 6 }, 20, 1 / 2],
+  mobilenet_v1: [{ preset: 'mobilenet_v1', alpha: 0.125 }, 32, 1 / 3],
+  mobilenet_v2: [{ preset: 'mobilenet_v2', alpha: 0.125 }, 32, 1 / 7],
+  autoencoder: [{ preset: 'autoencoder', hidden: 12, bottleneck: 4 }, 12, 1 / 2],
 };
 
 describe.skipIf(tensorflowEngine === null).each(tensorflowEngines)(
@@ -137,7 +140,7 @@ describe.skipIf(tensorflowEngine === null).each(tensorflowEngines)(
     const STEPS = 20;
     const DELAY = 8;
 
-    describe.each(Object.values(everyPreset))('$preset', (model, side) => {
+    describe.each(Object.values(everyPreset))('$preset', (model, side, nearInQat) => {
       it.each([
         ['float', null],
         ['QAT', quantized(DELAY)],
@@ -169,18 +172,17 @@ describe.skipIf(tensorflowEngine === null).each(tensorflowEngines)(
         const inFloat = distances.slice(0, quantization === null ? STEPS : DELAY - 1);
         const rounded = distances.slice(inFloat.length);
         const near = (steps: typeof distances): number =>
-          steps.filter(({ loss, variables }) => loss < 1e-4 && variables < 2e-4).length;
+          steps.filter(({ loss, variables }) => loss < 1e-4 && variables < 2e-4).length / steps.length;
         // Sums in another order, through up to 27 batch norms of few values each. Not all steps are near, since a rectifier
         // whose input is 0 but for the last bit passes a gradient on one engine and not on the other: the weights of a
         // MobileNet then differ by 2 %, and by as much between our own two engines.
         expect(Math.max(...inFloat.map(({ loss }) => loss))).toBeLessThan(1e-4);
-        expect(near(inFloat)).toBeGreaterThanOrEqual(inFloat.length / 4);
+        expect(near(inFloat)).toBeGreaterThanOrEqual(quantization === null ? 1 / 2 : nearInQat);
         if (rounded.length === 0) return;
         // A value within 1e-7 of the edge between two codes takes the one or the other, and a batch norm over eight values
         // makes much of it: up to 0.26 of a MobileNet's loss. But many a step has no such value, and is then as near as in
-        // float, which none is where the engines compute different things. Over 12 series of batches and TensorFlow's
-        // kernels for two instruction sets, at least 3 of the 13 steps of each network were.
-        expect(near(rounded)).toBeGreaterThanOrEqual(2);
+        // float, which none is where the engines compute different things.
+        expect(near(rounded)).toBeGreaterThanOrEqual(nearInQat);
         // One step moves a range by a tenth at most: 0.0073 was the farthest seen.
         expect(Math.max(...rounded.map(({ ranges }) => ranges))).toBeLessThan(0.02);
       });
@@ -241,6 +243,20 @@ describe.skipIf(tensorflowEngine === null)('a session of the tensorflow engine',
     const graph = presetGraph({ preset: 'resnet8', filters: 8 }, 16, BATCH, sgd, quantized(5));
     const once = await train(tensorflowEngine!, graph, 1, 15);
     expect(await train(tensorflowEngine!, graph, 1, 15)).toEqual(once);
+  });
+
+  it('goes on from variables that were read and written again as from its own, also after the delay', async () => {
+    const graph = presetGraph({ preset: 'resnet8', filters: 8 }, 16, BATCH, sgd, quantized(5));
+    const session = await tensorflowEngine!.open(graph, { replicas: 1, threads: 2 });
+    const losses: number[] = [];
+    const variables = new Map<string, Float32Array>();
+    for (let step = 0; step < 15; step++) {
+      losses.push((await session.run(feeds(graph, BATCH, step))).get(lossNames.loss)![0]!);
+      for (const { name } of variablesOf(graph)) variables.set(name, session.read(name));
+      for (const [name, data] of variables) session.write(name, data);
+    }
+    await session.close();
+    expect({ losses, variables }).toEqual(await train(tensorflowEngine!, graph, 1, 15));
   });
 
   it('keeps its variables to itself', async () => {

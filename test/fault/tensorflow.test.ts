@@ -1,22 +1,21 @@
 /** What TensorFlow will not compute: one clear error with its words. */
-import { execa } from 'execa';
-import { describe, expect, it } from 'vitest';
-import { makeWorkspace, program, tinyWith } from '../e2e/workspace.ts';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { makeWorkspace, tinyWith } from '../e2e/workspace.ts';
 import { tensorflowEngine } from '../engine/engines.ts';
+
+afterEach(() => vi.unstubAllEnvs());
 
 describe.skipIf(tensorflowEngine === null || process.arch !== 'x64')('a network with a dilation', () => {
   const space = makeWorkspace();
-  const pipeline = space.write('dilated.yaml', tinyWith([['kernel: 3,', 'kernel: 3, dilation: 2,']]));
-  const run = (env: Readonly<Record<string, string>>) =>
-    execa(process.execPath, [program, 'run', pipeline, '--engine', 'tensorflow'], {
-      cwd: space.folder,
-      reject: false,
-      env,
-    });
+  space.write('dilated.yaml', tinyWith([['kernel: 3,', 'kernel: 3, dilation: 2,']]));
+  const run = (oneDnn: '0' | undefined) => {
+    vi.stubEnv('TF_ENABLE_ONEDNN_OPTS', oneDnn);
+    return space.qpipe('run', 'dilated.yaml', '--engine', 'tensorflow');
+  };
 
   it("is refused in TensorFlow's words where oneDNN is switched off, and nothing of the stage is kept", async () => {
-    const { exitCode, stderr } = await run({ TF_ENABLE_ONEDNN_OPTS: '0' });
-    expect(exitCode).toBe(1);
+    const { code, stderr } = await run('0');
+    expect(code).toBe(1);
     expect(stderr).toContain('engine tensorflow error engine-refused: TensorFlow did not run a step: Current CPU');
     expect(stderr).toMatch(/do not yet support dilation rates larger than 1\. \(.*\/Conv2DBackprop(Input|Filter)\)$/m);
     expect(stderr).toContain('hint: try `engine: wasm`');
@@ -25,7 +24,7 @@ describe.skipIf(tensorflowEngine === null || process.arch !== 'x64')('a network 
   });
 
   it('is trained otherwise, whatever the processor', async () => {
-    const { exitCode, stderr } = await run({});
-    expect([exitCode, stderr]).toEqual([0, '']);
+    const { code, stderr } = await run(undefined);
+    expect([code, stderr]).toEqual([0, '']);
   });
 });

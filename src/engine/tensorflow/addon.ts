@@ -131,8 +131,8 @@ export function loadTensorflow(home: string): Promise<LoadedTensorflow> {
 export function loadAddon(folder: string): LoadedTensorflow {
   // TensorFlow's C++ side reads it when it is loaded; without it every session begins with a banner on stderr.
   process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '3';
-  // By itself TensorFlow uses oneDNN only on processors with AVX512-VNNI or newer, and the kernels that it has without
-  // know neither groups of a convolution nor the gradients of dilations and of unequal strides.
+  // By itself TensorFlow uses oneDNN only on x86 processors with VNNI or AMX (tensorflow/core/util/util.cc), and the
+  // kernels that it has without compute no gradients of dilations and no unequal strides of a depthwise convolution.
   if (process.arch === 'x64') process.env['TF_ENABLE_ONEDNN_OPTS'] ??= '1';
   // The package calls what Node 23 removed and Node 22 warns about.
   Object.assign(nodeUtil, {
