@@ -14,6 +14,18 @@ export default tseslint.config(
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       '@typescript-eslint/no-confusing-void-expression': 'off',
       '@typescript-eslint/no-unnecessary-type-parameters': 'off',
+      // One style each: names from node:path, and types in an import of their own.
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "ImportDeclaration[source.value='node:path'] > ImportDefaultSpecifier",
+          message: "Import the functions by name: import { join } from 'node:path'.",
+        },
+        {
+          selector: "ImportSpecifier[importKind='type']",
+          message: 'Import types apart: import type { … } from.',
+        },
+      ],
       // NoAttrs: ops without attributes have the empty object, and unions of attributes need it so.
       '@typescript-eslint/no-generated-empty-object-type': 'off',
     },

@@ -6,7 +6,7 @@
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
-import path from 'node:path';
+import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { casesOf, everyone, levels, networks, subjects } from './cases.js';
 import { integerModel } from './graphs.js';
@@ -97,10 +97,10 @@ const samples = new Map(selected.filter((one) => commands.has(one.who)).map((one
 /** @type {Map<Who, string>} */
 const versions = new Map();
 const [loadBefore = 0] = os.loadavg();
-const models = mkdtempSync(path.join(os.tmpdir(), 'qpipe-bench-'));
+const models = mkdtempSync(join(os.tmpdir(), 'qpipe-bench-'));
 try {
   for (const network of new Set(selected.filter(({ level }) => level === 'int8').map((one) => one.network))) {
-    writeFileSync(path.join(models, `${network}.tflite`), await integerModel(network));
+    writeFileSync(join(models, `${network}.tflite`), await integerModel(network));
   }
   for (let round = 1; round <= options.rounds; round++) {
     // There and back, so that nobody always follows the same one.

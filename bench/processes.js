@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
-import path from 'node:path';
+import { dirname, join } from 'node:path';
 import { findProgram, findPython } from '../dist/cli/programs.js';
 import { blockImages, repetitions, subjects } from './cases.js';
 
@@ -12,7 +12,7 @@ import { blockImages, repetitions, subjects } from './cases.js';
 /** @typedef {{ readonly failed: string }} Failed */
 /** @typedef {(import('./statistics.js').Sample & { readonly version: string }) | Skipped | Failed} Answer of a process */
 
-const root = path.dirname(import.meta.dirname);
+const root = dirname(import.meta.dirname);
 
 /**
  * What stands before a command so that its process keeps to the first cores that are free to us: TensorFlow asks how
@@ -49,10 +49,10 @@ export async function commandOf(who) {
   const subject = subjects[who];
   switch (subject.kind) {
     case 'engine':
-      return [process.execPath, path.join(import.meta.dirname, 'step.js')];
+      return [process.execPath, join(import.meta.dirname, 'step.js')];
     case 'peer': {
       const python = await pythonWith(subject.module);
-      if (python !== null) return [python, path.join(import.meta.dirname, 'peers.py')];
+      if (python !== null) return [python, join(import.meta.dirname, 'peers.py')];
       const setup = who === 'torch' ? 'npm run peers:setup -- --torch' : 'npm run peers:setup';
       return { skipped: `no Python has the module ${subject.module}; \`${setup}\` installs it` };
     }
@@ -70,7 +70,7 @@ export async function commandOf(who) {
 async function pythonWith(module) {
   const check = `import importlib.util, sys; sys.exit(importlib.util.find_spec('${module}') is None)`;
   for (const folder of ['.peers', '.oracle']) {
-    const python = findProgram(path.join(root, folder, 'bin/python'));
+    const python = findProgram(join(root, folder, 'bin/python'));
     if (python !== null && spawnSync(python, ['-c', check]).status === 0) return python;
   }
   return findPython(check);

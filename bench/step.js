@@ -4,7 +4,7 @@
  * Arguments: the case as JSON, and the folder with the integer models.
  */
 import { readFile } from 'node:fs/promises';
-import path from 'node:path';
+import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { qpipeHome } from '../dist/cli/home.js';
 import { UserError } from '../dist/core/diagnostic.js';
@@ -88,7 +88,7 @@ async function timeTraining(measured, level) {
 
 /** @type {(measured: Case, models: string) => Promise<Answer>} */
 async function timeInference({ network, level, threads }, models) {
-  const file = path.join(models, `${network}.tflite`);
+  const file = join(models, `${network}.tflite`);
   const graph = readTflite(await readFile(file), file);
   const interpreter = await openWasmInterpreter(graph, file, { threads });
   const [height, width, channels] = networks[network].image;

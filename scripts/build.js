@@ -3,13 +3,13 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, rmSync, symlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import path from 'node:path';
+import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
 import { writeStageManifest } from './stage-manifest.js';
 
-const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const run = (file, ...args) =>
-  execFileSync(process.execPath, [path.join(root, 'node_modules', file), ...args], { cwd: root, stdio: 'inherit' });
+  execFileSync(process.execPath, [join(root, 'node_modules', file), ...args], { cwd: root, stdio: 'inherit' });
 
 /** AssemblyScript kernels to one .wasm file beside them. */
 const assemble = (folder, file) =>
@@ -34,7 +34,7 @@ await build({
   ...{ bundle: true, platform: 'node', format: 'esm', packages: 'external', logLevel: 'warning' },
 });
 for (const file of [`${engine}/kernels.wasm`, `${interpreter}/integer.wasm`])
-  cpSync(path.join(root, file), path.join(root, file.replace(/^src/, 'dist')));
+  cpSync(join(root, file), join(root, file.replace(/^src/, 'dist')));
 await writeStageManifest(root);
 // The command line as a few files with its packages inside: hundreds of small ones take longer to find than to run.
 // LiteRT looks for its own files beside itself, so it stays a package.
@@ -51,8 +51,8 @@ await build({
 });
 
 // npm 11 answers `npx qpipe` inside the package's own checkout only from node_modules/.bin (docs/decisions/0002).
-const link = path.join(root, 'node_modules/.bin/qpipe');
-if (process.platform !== 'win32' && existsSync(path.dirname(link))) {
+const link = join(root, 'node_modules/.bin/qpipe');
+if (process.platform !== 'win32' && existsSync(dirname(link))) {
   rmSync(link, { force: true });
   symlinkSync('../../bin/qpipe.js', link);
 }

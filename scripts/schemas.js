@@ -1,9 +1,9 @@
 // Writes schemas/ from the definitions in dist/. A test fails when a checked-in schema is stale.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import path from 'node:path';
+import { dirname, join } from 'node:path';
 import { jsonSchemas } from '../dist/cli/schemas.js';
 
-const folder = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), 'schemas');
+const folder = join(dirname(dirname(fileURLToPath(import.meta.url))), 'schemas');
 mkdirSync(folder, { recursive: true });
-for (const [file, text] of jsonSchemas()) writeFileSync(path.join(folder, file), text);
+for (const [file, text] of jsonSchemas()) writeFileSync(join(folder, file), text);

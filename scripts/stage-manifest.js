@@ -2,19 +2,19 @@
 // so that a changed kernel trains again and a changed progress bar does not.
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
+import { join, sep } from 'node:path';
 import { build } from 'esbuild';
 
 /** @param {string} root of the repository */
 export async function writeStageManifest(root) {
-  const { stages } = await import(path.join(root, 'dist/stages/index.js'));
-  const lock = JSON.parse(readFileSync(path.join(root, 'package-lock.json'), 'utf8'));
-  const kernels = readFileSync(path.join(root, 'src/engine/wasm/kernels.wasm'));
-  const integerKernels = readFileSync(path.join(root, 'src/interpreter/wasm/integer.wasm'));
+  const { stages } = await import(join(root, 'dist/stages/index.js'));
+  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  const kernels = readFileSync(join(root, 'src/engine/wasm/kernels.wasm'));
+  const integerKernels = readFileSync(join(root, 'src/interpreter/wasm/integer.wasm'));
   const digests = {};
   for (const kind of Object.keys(stages).sort()) {
     const { outputFiles, metafile } = await build({
-      entryPoints: [path.join(root, 'src/stages', `${kind}.ts`)],
+      entryPoints: [join(root, 'src/stages', `${kind}.ts`)],
       absWorkingDir: root,
       bundle: true,
       format: 'esm',
@@ -41,21 +41,21 @@ export async function writeStageManifest(root) {
     digests[kind] = `sha256:${hash.digest('hex')}`;
   }
   // The engine is handed to a stage, which may run on any, so its code has a digest of its own.
-  const { engineNames } = await import(path.join(root, 'dist/engine/engine.js'));
+  const { engineNames } = await import(join(root, 'dist/engine/engine.js'));
   const engines = Object.fromEntries(engineNames.map((name) => [name, engineDigest(root, name, kernels)]));
   const manifest = { stages: digests, engines };
-  writeFileSync(path.join(root, 'dist/stage-manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+  writeFileSync(join(root, 'dist/stage-manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
 /** The compiled code of an engine, from which comments are gone: its own folder or file, and what all share. */
 function engineDigest(root, name, kernels) {
-  const folder = path.join(root, 'dist/engine');
+  const folder = join(root, 'dist/engine');
   const hash = createHash('sha256');
   const shared = ['engine.js', 'replicas.js'];
   for (const file of readdirSync(folder, { recursive: true }).map(String).sort()) {
-    const isOwn = file === `${name}.js` || file.startsWith(`${name}${path.sep}`);
+    const isOwn = file === `${name}.js` || file.startsWith(`${name}${sep}`);
     if (!file.endsWith('.js') || !(isOwn || shared.includes(file))) continue;
-    hash.update(file).update(readFileSync(path.join(folder, file)));
+    hash.update(file).update(readFileSync(join(folder, file)));
   }
   if (name === 'wasm') hash.update(kernels);
   return `sha256:${hash.digest('hex')}`;

@@ -11,7 +11,7 @@ const layers: readonly (readonly string[])[] = [
   ['graph'],
   ['models', 'data', 'passes', 'engine', 'tflite', 'graphdef', 'interpreter'],
   ['stages'],
-  ['config', 'report', 'executor'],
+  ['config', 'report'],
   ['cli'],
 ];
 

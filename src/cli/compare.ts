@@ -1,4 +1,4 @@
-import path from 'node:path';
+import { dirname } from 'node:path';
 import { replaceFile, writingTo } from '../runner/durable.ts';
 import type { Comparison, TextOptions } from '../report/compare.ts';
 import { compareRuns, renderComparisonHtml, renderComparisonText } from '../report/compare.ts';
@@ -18,7 +18,7 @@ export interface CompareOptions {
 export async function compare({ a, b, rows = 'differing', html }: CompareOptions): Promise<Comparison> {
   const comparison = compareRuns(await readRunFolder(a), await readRunFolder(b), rows);
   if (html !== undefined) {
-    await writingTo(path.dirname(html), 'the page', () =>
+    await writingTo(dirname(html), 'the page', () =>
       replaceFile(html, `${html}.tmp`, renderComparisonHtml(comparison)),
     );
   }

@@ -1,6 +1,6 @@
 import { existsSync, rmSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, rename, rm, statfs, symlink, writeFile } from 'node:fs/promises';
-import path from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { execa } from 'execa';
 import { present } from '../core/assert.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
@@ -82,7 +82,7 @@ export async function installTensorflow(options: InstallOptions = {}): Promise<E
 
   const folder = tensorflowFolder(home);
   const work = await writingTo(home, 'the engine', async () => {
-    await mkdir(path.dirname(folder), { recursive: true });
+    await mkdir(dirname(folder), { recursive: true });
     return mkdtemp(`${folder}.part-`);
   });
   const removeNow = (): void => rmSync(work, { recursive: true, force: true, maxRetries: 5 });
@@ -155,7 +155,7 @@ async function addKernels(
     return { status: 'present', ...kept, warnings: [{ ...noCompiler, message }] };
   }
   const log = `${tensorflowFolder(home)}.log`;
-  await writingTo(home, 'the output of the compiler', () => mkdir(path.dirname(log), { recursive: true }));
+  await writingTo(home, 'the output of the compiler', () => mkdir(dirname(log), { recursive: true }));
   const warnings: Diagnostic[] = [];
   try {
     await (options.runSteps ?? quietSteps)([kernelsStep({ log, env, signal }, kept.folder, warnings)]);
@@ -184,7 +184,7 @@ export interface Tools {
 
 async function findTools(source: LibrarySource, home: string, env: NodeJS.ProcessEnv): Promise<Tools> {
   let parent = home;
-  while (!existsSync(parent)) parent = path.dirname(parent);
+  while (!existsSync(parent)) parent = dirname(parent);
   const { bavail, bsize } = await statfs(parent);
   // node-gyp, which writes the makefile, is a Python program and wants 3.8.
   const check = `import sys; assert sys.version_info >= (3, 8)${source.kind === 'wheel' ? '; import pip' : ''}`;
@@ -250,7 +250,7 @@ async function givenLibrary(
   source: Exclude<LibrarySource, { kind: 'wheel' }>,
   env: NodeJS.ProcessEnv,
 ): Promise<Library | NoLibrary> {
-  if (source.kind === 'folder') return libraryIn(path.resolve(source.folder));
+  if (source.kind === 'folder') return libraryIn(resolve(source.folder));
   const folder = await tensorflowOf(source.python, env);
   return typeof folder === 'string' ? libraryIn(folder) : { diagnostics: [folder] };
 }
@@ -258,12 +258,12 @@ async function givenLibrary(
 /** The library that a folder holds, or why it holds none. */
 export function libraryIn(folder: string): Library | NoLibrary {
   const firstOf = (...files: string[]): string | undefined =>
-    files.map((file) => path.join(folder, file)).find((file) => existsSync(file));
+    files.map((file) => join(folder, file)).find((file) => existsSync(file));
   const core = firstOf('libtensorflow_cc.so.2', 'libtensorflow.so.2');
   const framework = firstOf('libtensorflow_framework.so.2');
   const headers = ['include', '../include']
-    .map((name) => path.join(folder, name))
-    .find((name) => existsSync(path.join(name, 'tensorflow/c/eager/c_api.h')));
+    .map((name) => join(folder, name))
+    .find((name) => existsSync(join(name, 'tensorflow/c/eager/c_api.h')));
   if (core !== undefined && framework !== undefined && headers !== undefined) {
     return { kind: 'given', core, framework, headers };
   }
@@ -299,12 +299,12 @@ async function tensorflowOf(python: string, env: NodeJS.ProcessEnv): Promise<str
 
 /** Where the parts of the wheel lie that are kept. */
 function wheelLibrary(work: string): Library {
-  const folder = path.join(work, 'library');
+  const folder = join(work, 'library');
   return {
     kind: 'wheel',
-    core: path.join(folder, 'libtensorflow_cc.so.2'),
-    framework: path.join(folder, 'libtensorflow_framework.so.2'),
-    headers: path.join(folder, 'include'),
+    core: join(folder, 'libtensorflow_cc.so.2'),
+    framework: join(folder, 'libtensorflow_framework.so.2'),
+    headers: join(folder, 'include'),
   };
 }
 
@@ -328,7 +328,7 @@ function downloadStep(build: Build): Step {
   return {
     title: `download ${wheel.requirement}`,
     async run(say) {
-      const target = path.join(build.work, 'wheel');
+      const target = join(build.work, 'wheel');
       // Only the C library is wanted, so any Python can fetch the wheel that was made for another.
       await runProgram(build, say, {
         file: build.python,
@@ -342,9 +342,9 @@ function downloadStep(build: Build): Step {
         hint: "check pip's index and network, or give a library: `--lib` or `--python`",
       });
       const { core, framework, headers } = build.library;
-      await mkdir(path.dirname(core));
+      await mkdir(dirname(core));
       for (const file of [core, framework, headers]) {
-        await rename(path.join(target, 'tensorflow', path.basename(file)), file);
+        await rename(join(target, 'tensorflow', basename(file)), file);
       }
       await rm(target, { recursive: true });
     },
@@ -355,7 +355,7 @@ function fetchStep(build: Build): Step {
   return {
     title: `fetch ${addonPackage}`,
     async run(say) {
-      await writeFile(path.join(build.work, 'package.json'), '{ "private": true }\n');
+      await writeFile(join(build.work, 'package.json'), '{ "private": true }\n');
       await runProgram(build, say, {
         file: 'npm',
         args: [
@@ -375,11 +375,11 @@ function buildStep(build: Build): Step {
     title: 'build the addon',
     async run(say) {
       const folder = addonFolder(build.work);
-      const deps = path.join(folder, 'deps');
+      const deps = join(folder, 'deps');
       await linkLibrary(build.library, deps);
       // Node's own headers spare node-gyp a download.
-      const nodeFolder = path.dirname(path.dirname(process.execPath));
-      const hasHeaders = existsSync(path.join(nodeFolder, 'include/node/node_api.h'));
+      const nodeFolder = dirname(dirname(process.execPath));
+      const hasHeaders = existsSync(join(nodeFolder, 'include/node/node_api.h'));
       await runProgram(build, say, {
         file: 'npm',
         args: ['run', 'build-addon-from-source'],
@@ -390,8 +390,8 @@ function buildStep(build: Build): Step {
           ? 'the compiler and the library may be too far apart in age'
           : "offline, node-gyp needs Node's headers: `npm config set nodedir FOLDER`, with include/node in it",
       });
-      await rm(path.join(folder, 'build'), { recursive: true, force: true });
-      await rm(path.join(deps, 'include'));
+      await rm(join(folder, 'build'), { recursive: true, force: true });
+      await rm(join(deps, 'include'));
       if (build.library.kind === 'wheel') await rm(build.library.headers, { recursive: true });
     },
   };
@@ -406,7 +406,7 @@ function kernelsStep(surroundings: Surroundings, addon: string, warnings: Diagno
     title: "build qpipe's kernels",
     async run(say) {
       const folder = present(nativeFolder(addon), 'the native part of the addon');
-      const part = path.join(folder, `kernels.part-${process.pid}`);
+      const part = join(folder, `kernels.part-${process.pid}`);
       try {
         await runProgram(surroundings, say, {
           file: present(findCompiler(surroundings.env), 'a compiler'),
@@ -415,7 +415,7 @@ function kernelsStep(surroundings: Surroundings, addon: string, warnings: Diagno
           purpose: "build qpipe's kernels",
           hint: "TensorFlow's own do, more slowly; a newer compiler, or library, may help",
         });
-        for (const name of (await readdir(folder)).filter(isKernelsFile)) await rm(path.join(folder, name));
+        for (const name of (await readdir(folder)).filter(isKernelsFile)) await rm(join(folder, name));
         await rename(part, kernelsFile(folder));
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
@@ -429,16 +429,16 @@ function kernelsStep(surroundings: Surroundings, addon: string, warnings: Diagno
 
 /** Puts the library where the package's build looks for it. Links, because it is large. */
 async function linkLibrary(library: Library, deps: string): Promise<void> {
-  const lib = path.join(deps, 'lib');
+  const lib = join(deps, 'lib');
   await mkdir(lib, { recursive: true });
   // The wheel moves with the folder it lies in; a library elsewhere stays where it is.
-  const target = (file: string): string => (library.kind === 'wheel' ? path.relative(lib, file) : file);
-  await symlink(library.headers, path.join(deps, 'include'));
+  const target = (file: string): string => (library.kind === 'wheel' ? relative(lib, file) : file);
+  await symlink(library.headers, join(deps, 'include'));
   for (const name of ['libtensorflow.so', 'libtensorflow.so.2', 'libtensorflow_cc.so.2']) {
-    await symlink(target(library.core), path.join(lib, name));
+    await symlink(target(library.core), join(lib, name));
   }
   for (const name of ['libtensorflow_framework.so', 'libtensorflow_framework.so.2']) {
-    await symlink(target(library.framework), path.join(lib, name));
+    await symlink(target(library.framework), join(lib, name));
   }
 }
 
@@ -489,14 +489,14 @@ export async function probe(folder: string, signal?: AbortSignal): Promise<Probe
 
 /** Says for whom the addon was built. Node-API is stable: a newer Node loads it, too. */
 async function writeBuildRecord(work: string, version: string, { kind, core }: Library): Promise<void> {
-  const [build = ''] = await readdir(path.join(addonFolder(work), 'lib'));
+  const [build = ''] = await readdir(join(addonFolder(work), 'lib'));
   const record = {
     version,
     nodeApi: Number(build.replace('napi-v', '')),
     builtWith: { node: process.versions.node, modules: process.versions.modules },
     library: kind === 'wheel' ? wheel.requirement : core,
   };
-  await writeFile(path.join(work, 'engine.json'), `${JSON.stringify(record, null, 2)}\n`);
+  await writeFile(join(work, 'engine.json'), `${JSON.stringify(record, null, 2)}\n`);
 }
 
 /** Puts a finished folder in its place; whoever looks finds the old one, none, or the new one, never a part. */

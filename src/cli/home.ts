@@ -1,11 +1,9 @@
 import os from 'node:os';
-import path from 'node:path';
+import { join, resolve } from 'node:path';
 
 /** The folder that qpipe keeps for all pipelines: `QPIPE_HOME`, by default `~/.cache/qpipe`. */
 export function qpipeHome(env: NodeJS.ProcessEnv = process.env): string {
   // An empty variable counts as unset, as the XDG specification has it.
   const given = (name: string): string | undefined => (env[name] === '' ? undefined : env[name]);
-  return path.resolve(
-    given('QPIPE_HOME') ?? path.join(given('XDG_CACHE_HOME') ?? path.join(os.homedir(), '.cache'), 'qpipe'),
-  );
+  return resolve(given('QPIPE_HOME') ?? join(given('XDG_CACHE_HOME') ?? join(os.homedir(), '.cache'), 'qpipe'));
 }

@@ -1,4 +1,4 @@
-import path from 'node:path';
+import { extname } from 'node:path';
 import { userError } from '../core/diagnostic.ts';
 import type { JsonObject } from '../core/json.ts';
 import { readBytes } from '../files/bytes.ts';
@@ -68,7 +68,7 @@ export interface SafetensorsInspection {
 /** @throws UserError when the file is damaged or of another kind */
 export function inspect(file: string): Inspection {
   const bytes = readBytes(file, 'check the path');
-  switch (path.extname(file)) {
+  switch (extname(file)) {
     case '.tflite':
       return inspectTflite(file, bytes);
     case '.pb':
@@ -79,7 +79,7 @@ export function inspect(file: string): Inspection {
       throw userError(
         file,
         'unknown-format',
-        `the name ends in "${path.extname(file)}"; expected .tflite, .pb or .safetensors`,
+        `the name ends in "${extname(file)}"; expected .tflite, .pb or .safetensors`,
         'rename the file to what it is',
       );
   }

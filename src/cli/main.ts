@@ -1,4 +1,4 @@
-import path from 'node:path';
+import { join, relative } from 'node:path';
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { UserError, formatDiagnostic, formatWarning } from '../core/diagnostic.ts';
@@ -103,7 +103,7 @@ function makeProgram(finish: (code: number) => void): Command {
     .action(async (folder: string) => {
       const { writeReport } = await import('./report.ts');
       const report = await writeReport(folder);
-      out(`${report.sentence}\n${path.join(folder, 'report.html')}`);
+      out(`${report.sentence}\n${join(folder, 'report.html')}`);
     });
 
   program
@@ -249,7 +249,7 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
     await progress.finish();
     if (options.json !== true) {
       const columns = process.stdout.isTTY ? process.stdout.columns : Infinity;
-      out(summaryText(report, path.relative('.', folder), columns, colors));
+      out(summaryText(report, relative('.', folder), columns, colors));
     }
     return record.status === 'fail' ? exitCodes.gateNotMet : exitCodes.ok;
   } catch (error) {

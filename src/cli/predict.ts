@@ -17,7 +17,7 @@ import { writeTfliteFile } from '../tflite/file.ts';
 import { addFloatEdges } from '../tflite/float-edges.ts';
 import { optionFields } from '../tflite/option-fields.ts';
 import { readTflite, readTfliteContents } from '../tflite/read.ts';
-import path from 'node:path';
+import { dirname } from 'node:path';
 import { present, unreachable } from '../core/assert.ts';
 
 /** The plain loops; the SIMD kernels that equal them; Google's runtime. */
@@ -70,7 +70,7 @@ async function writeResult(file: string, bytes: Uint8Array): Promise<void> {
   try {
     await writeFile(file, bytes);
   } catch (error) {
-    throw explainWriteError(error, path.dirname(file), 'the output');
+    throw explainWriteError(error, dirname(file), 'the output');
   }
 }
 

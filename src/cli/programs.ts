@@ -1,12 +1,12 @@
 import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
 import os from 'node:os';
-import path from 'node:path';
+import { delimiter, join } from 'node:path';
 import { execa } from 'execa';
 
 /** The path of a program that `PATH` finds, or null. A name with a slash is a path already. */
 export function findProgram(name: string, env: NodeJS.ProcessEnv = process.env): string | null {
-  const folders = name.includes('/') ? [''] : (env['PATH'] ?? '').split(path.delimiter).filter((entry) => entry !== '');
-  return folders.map((folder) => path.join(folder, name)).find(isExecutable) ?? null;
+  const folders = name.includes('/') ? [''] : (env['PATH'] ?? '').split(delimiter).filter((entry) => entry !== '');
+  return folders.map((folder) => join(folder, name)).find(isExecutable) ?? null;
 }
 
 function isExecutable(file: string): boolean {
@@ -27,9 +27,9 @@ export const pythonNames = ['python3.11', 'python3.10', 'python3.9', 'python3'] 
  * @param check Python source, for example `import pip`
  */
 export async function findPython(check: string, env: NodeJS.ProcessEnv = process.env): Promise<string | null> {
-  const versions = path.join(env['HOME'] ?? os.homedir(), '.pyenv', 'versions');
+  const versions = join(env['HOME'] ?? os.homedir(), '.pyenv', 'versions');
   const ofPyenv = existsSync(versions)
-    ? readdirSync(versions).map((name) => path.join(versions, name, 'bin', 'python'))
+    ? readdirSync(versions).map((name) => join(versions, name, 'bin', 'python'))
     : [];
   for (const name of [...pythonNames, ...ofPyenv]) {
     const python = findProgram(name, env);

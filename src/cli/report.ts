@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import path from 'node:path';
+import { join } from 'node:path';
 import { Value } from '@sinclair/typebox/value';
 import { userError } from '../core/diagnostic.ts';
 import type { Json } from '../core/json.ts';
@@ -20,18 +20,13 @@ export interface RunFolderContents {
 export async function readRunFolder(folder: string): Promise<RunFolderContents> {
   const record = await readJson(folder, 'run.json');
   if (!Value.Check(runRecordSchema, record)) {
-    throw userError(
-      path.join(folder, 'run.json'),
-      'not-a-run',
-      'the file is not a run record',
-      'run the pipeline again',
-    );
+    throw userError(join(folder, 'run.json'), 'not-a-run', 'the file is not a run record', 'run the pipeline again');
   }
   return { record, config: (await readJson(folder, 'resolved.json')) as Json }; // parsed JSON is Json
 }
 
 async function readJson(folder: string, name: string): Promise<unknown> {
-  const file = path.join(folder, name);
+  const file = join(folder, name);
   try {
     return JSON.parse(await readFile(file, 'utf8'));
   } catch (error) {
@@ -50,9 +45,7 @@ export async function writeReport(folder: string): Promise<Report> {
   const { record, config } = await readRunFolder(folder);
   const report = buildReport(record, config);
   const write = (name: string, text: string) =>
-    writingTo(folder, 'the run folder', () =>
-      replaceFile(path.join(folder, name), path.join(folder, `.${name}.tmp`), text),
-    );
+    writingTo(folder, 'the run folder', () => replaceFile(join(folder, name), join(folder, `.${name}.tmp`), text));
   await write('report.json', `${JSON.stringify(report, null, 2)}\n`);
   await write('report.html', renderReport(report));
   return report;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import os from 'node:os';
-import path from 'node:path';
+import { join, resolve } from 'node:path';
 import { loadPipeline } from '../config/load.ts';
 import { checkWithoutData, makePlan } from '../config/plan.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
@@ -82,9 +82,9 @@ export async function run(options: RunOptions): Promise<RunResult> {
     force,
     plan.stages.map(({ name }) => name),
   );
-  const runs = path.resolve(options.runs ?? 'runs');
+  const runs = resolve(options.runs ?? 'runs');
   const record = await execute(plan, {
-    store: path.resolve(options.store ?? '.qpipe/store'),
+    store: resolve(options.store ?? '.qpipe/store'),
     runs,
     emit: (event) => options.onEvent?.(event),
     signal,
@@ -100,7 +100,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
       qpipeVersion: packageVersion(),
     },
   });
-  const folder = path.join(runs, record.id);
+  const folder = join(runs, record.id);
   return { record, report: await writeReport(folder), folder };
 }
 

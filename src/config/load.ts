@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import path from 'node:path';
+import { dirname, resolve as resolvePath } from 'node:path';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { UserError, userError } from '../core/diagnostic.ts';
 import { isRecord } from '../core/schema.ts';
@@ -62,8 +62,8 @@ export function parsePipeline(
   const dataFolders = dataFolder === undefined ? defaultDataFolders : [dataFolder];
   const config = parseTexts(
     value,
-    path.dirname(file),
-    dataFolders.map((folder) => path.resolve(folder)),
+    dirname(file),
+    dataFolders.map((folder) => resolvePath(folder)),
   );
   stopAt([...diagnostics, ...semanticDiagnostics(config, locate)]);
   return { pipeline: resolve(config), locate, overrides, text };

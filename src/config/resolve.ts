@@ -1,4 +1,4 @@
-import path from 'node:path';
+import { resolve as resolvePath } from 'node:path';
 import { internal } from '../core/assert.ts';
 import type { ParseRule, SchemaNode } from '../core/schema.ts';
 import { chosenSchema, fieldSchema, isRecord } from '../core/schema.ts';
@@ -74,14 +74,14 @@ const parsers: { readonly [R in ParseRule]: (written: unknown, folder: string) =
   device: (written) => parseDevice(String(written)),
   file: (written, folder) =>
     isRecord(written)
-      ? { ...written, path: path.resolve(folder, String(written['path'])) }
-      : path.resolve(folder, String(written)),
+      ? { ...written, path: resolvePath(folder, String(written['path'])) }
+      : resolvePath(folder, String(written)),
   fraction: (written) => {
     const [numerator, denominator] = String(written).split('/').map(Number);
     return typeof written === 'number' ? written : Number(numerator) / Number(denominator);
   },
   pair: (written): unknown => (Array.isArray(written) ? written : [written, written]),
-  path: (written, folder) => path.resolve(folder, String(written)),
+  path: (written, folder) => resolvePath(folder, String(written)),
 };
 
 function parseValue(schema: SchemaNode, value: unknown, folder: string): unknown {

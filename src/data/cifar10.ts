@@ -18,18 +18,7 @@ export interface Cifar10Source {
   readonly download: Download | null;
 }
 
-const classNames = [
-  'airplane',
-  'automobile',
-  'bird',
-  'cat',
-  'deer',
-  'dog',
-  'frog',
-  'horse',
-  'ship',
-  'truck',
-] as const;
+const classNames = ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck'] as const;
 const image = { height: 32, width: 32, channels: 3 };
 const planePixels = image.height * image.width;
 const recordBytes = 1 + image.channels * planePixels;
@@ -67,7 +56,13 @@ export function decodeCifar10(contents: ReadonlyMap<string, DataContent>): Decod
     const { path, bytes } = contentOf(name);
     return decodeRecords(verify({ path, bytes: unpack(bytes, path, remedy) }, digest, remedy));
   });
-  return { name: 'cifar10', classNames, image, train: concatenate(splits.slice(0, 5)), test: concatenate(splits.slice(5)) };
+  return {
+    name: 'cifar10',
+    classNames,
+    image,
+    train: concatenate(splits.slice(0, 5)),
+    test: concatenate(splits.slice(5)),
+  };
 }
 
 /** The files of a tar archive packed with gzip, by their names without folders. */

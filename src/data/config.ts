@@ -87,7 +87,11 @@ const common = {
 const source = <const S extends string>(name: S) => Type.Literal(name, key('Where the images come from'));
 
 const mnistSchema = object(
-  { source: source('mnist'), path: Type.Optional(pathTo('Folder of the four idx files; default: the embedded set')), ...common },
+  {
+    source: source('mnist'),
+    path: Type.Optional(pathTo('Folder of the four idx files; default: the embedded set')),
+    ...common,
+  },
   { description: 'MNIST, 28 x 28 grey digits in 10 classes' },
 );
 

@@ -69,7 +69,8 @@ export async function downloadFile({ path, download }: MissingFile, options: Dow
     try {
       for await (const chunk of chunks) {
         hash.update(chunk);
-        const crossed = Math.floor((receivedBytes + chunk.length) / progressBytes) > Math.floor(receivedBytes / progressBytes);
+        const crossed =
+          Math.floor((receivedBytes + chunk.length) / progressBytes) > Math.floor(receivedBytes / progressBytes);
         receivedBytes += chunk.length;
         if (crossed) report(totalBytes);
         yield chunk;

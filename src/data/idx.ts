@@ -46,7 +46,9 @@ export function decodeIdx(contentOf: (name: string) => DataContent): DecodedData
   const test = decodePair(contentOf('test_images'), contentOf('test_labels'));
   const classCount = train.split.labels.reduce((largest, label) => Math.max(largest, label), 0) + 1;
   const { path } = contentOf('test_images');
-  const [expected, found] = [train, test].map(({ image: { height, width, channels } }) => `${height}x${width}x${channels}`);
+  const [expected, found] = [train, test].map(
+    ({ image: { height, width, channels } }) => `${height}x${width}x${channels}`,
+  );
   if (expected !== found) {
     const remedy = 'give test images of the same size';
     throw userError(path, 'mismatched-idx', `the images are ${found}, those for training ${expected}`, remedy);

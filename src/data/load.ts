@@ -2,12 +2,18 @@ import { internal, unreachable } from '../core/assert.ts';
 import { userError } from '../core/diagnostic.ts';
 import type { JsonObject } from '../core/json.ts';
 import { readBytes } from '../files/bytes.ts';
-import { cifar10Files, type Cifar10Source, decodeCifar10 } from './cifar10.ts';
-import { type DataContent, type DataFile, type Dataset, datasetDigest, type DecodedData, type FileDigest, sha256 } from './dataset.ts';
-import { decodeIdx, idxFiles, type IdxSource } from './idx.ts';
-import { decodeMnist, mnistFiles, mnistRemedy, type MnistSource } from './mnist.ts';
-import { splitValidation, type ValidationOptions } from './split.ts';
-import { makeSynthetic, type SyntheticSource } from './synthetic.ts';
+import { cifar10Files, decodeCifar10 } from './cifar10.ts';
+import type { Cifar10Source } from './cifar10.ts';
+import { datasetDigest, sha256 } from './dataset.ts';
+import type { DataContent, DataFile, Dataset, DecodedData, FileDigest } from './dataset.ts';
+import { decodeIdx, idxFiles } from './idx.ts';
+import type { IdxSource } from './idx.ts';
+import { decodeMnist, mnistFiles, mnistRemedy } from './mnist.ts';
+import type { MnistSource } from './mnist.ts';
+import { splitValidation } from './split.ts';
+import type { ValidationOptions } from './split.ts';
+import { makeSynthetic } from './synthetic.ts';
+import type { SyntheticSource } from './synthetic.ts';
 
 export type DataSource = SyntheticSource | MnistSource | IdxSource | Cifar10Source;
 

@@ -1,4 +1,5 @@
-import { createRandom, type Random } from '../core/random.ts';
+import { createRandom } from '../core/random.ts';
+import type { Random } from '../core/random.ts';
 import type { DecodedData, Split } from './dataset.ts';
 
 /**

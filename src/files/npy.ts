@@ -4,7 +4,8 @@
  * @see https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  */
 import { userError } from '../core/diagnostic.ts';
-import { bytesOf, dataFromBytes, type DType, elementBytes, numElements, type Tensor } from '../core/tensor.ts';
+import { bytesOf, dataFromBytes, elementBytes, numElements } from '../core/tensor.ts';
+import type { DType, Tensor } from '../core/tensor.ts';
 
 const descriptors = { float32: '<f4', int32: '<i4', int64: '<i8', int8: '|i1', uint8: '|u1' } as const satisfies {
   readonly [D in DType]: string;

@@ -4,7 +4,8 @@
  * @see https://github.com/huggingface/safetensors, Format
  */
 import { userError } from '../core/diagnostic.ts';
-import { bytesOf, dataFromBytes, type DType, elementBytes, numElements, type Tensor } from '../core/tensor.ts';
+import { bytesOf, dataFromBytes, elementBytes, numElements } from '../core/tensor.ts';
+import type { DType, Tensor } from '../core/tensor.ts';
 
 export interface NamedTensors {
   readonly tensors: ReadonlyMap<string, Tensor>;

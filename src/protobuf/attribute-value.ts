@@ -1,14 +1,10 @@
-import { type BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { WireType } from '@bufbuild/protobuf/wire';
+import type { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { unreachable } from '../core/assert.ts';
-import { type DataType, dataTypeFromNumber, dataTypeToNumber } from './data-type.ts';
-import {
-  type PartialShape,
-  readShape,
-  readTensorValue,
-  type TensorValue,
-  writeShape,
-  writeTensorValue,
-} from './tensor-value.ts';
+import { dataTypeFromNumber, dataTypeToNumber } from './data-type.ts';
+import type { DataType } from './data-type.ts';
+import { readShape, readTensorValue, writeShape, writeTensorValue } from './tensor-value.ts';
+import type { PartialShape, TensorValue } from './tensor-value.ts';
 import {
   boolIn,
   boolsIn,
@@ -22,8 +18,8 @@ import {
   int64In,
   int64sIn,
   messageIn,
-  type Span,
 } from './wire.ts';
+import type { Span } from './wire.ts';
 
 /** AttrValue. TensorFlow's string attributes are bytes. */
 export type AttributeValue =

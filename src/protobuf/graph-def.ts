@@ -5,8 +5,10 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { internal } from '../core/assert.ts';
 import { userError } from '../core/diagnostic.ts';
-import { type AttributeValue, readAttributeValue, writeAttributeValue } from './attribute-value.ts';
-import { fieldsOf, int32In, malformed, messageIn, openMessage, type Span, stringIn } from './wire.ts';
+import { readAttributeValue, writeAttributeValue } from './attribute-value.ts';
+import type { AttributeValue } from './attribute-value.ts';
+import { fieldsOf, int32In, malformed, messageIn, openMessage, stringIn } from './wire.ts';
+import type { Span } from './wire.ts';
 
 export interface GraphDef {
   readonly nodes: readonly NodeDef[];

@@ -4,10 +4,14 @@
  */
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { userError } from '../core/diagnostic.ts';
-import { type DataType, dataTypeFromNumber, dataTypeToNumber } from './data-type.ts';
-import { type GraphDef, readGraphMessage, readMapEntry, writeGraphMessage, writeMap } from './graph-def.ts';
-import { type PartialShape, readShape, writeShape } from './tensor-value.ts';
-import { fieldsOf, int32In, malformed, messageIn, openMessage, type Span, stringIn } from './wire.ts';
+import { dataTypeFromNumber, dataTypeToNumber } from './data-type.ts';
+import type { DataType } from './data-type.ts';
+import { readGraphMessage, readMapEntry, writeGraphMessage, writeMap } from './graph-def.ts';
+import type { GraphDef } from './graph-def.ts';
+import { readShape, writeShape } from './tensor-value.ts';
+import type { PartialShape } from './tensor-value.ts';
+import { fieldsOf, int32In, malformed, messageIn, openMessage, stringIn } from './wire.ts';
+import type { Span } from './wire.ts';
 
 export interface SavedModel {
   /** How loaders choose the graph; `serve` by convention. */

@@ -1,12 +1,14 @@
-import { type BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
-import { bytesOf, dataFromBytes, type DType, elementBytes, numElements, type Tensor, zeros } from '../core/tensor.ts';
-import { type DataType, dataTypeFromNumber, dataTypeToNumber } from './data-type.ts';
+import { WireType } from '@bufbuild/protobuf/wire';
+import type { BinaryWriter } from '@bufbuild/protobuf/wire';
+import { bytesOf, dataFromBytes, elementBytes, numElements, zeros } from '../core/tensor.ts';
+import type { DType, Tensor } from '../core/tensor.ts';
+import { dataTypeFromNumber, dataTypeToNumber } from './data-type.ts';
+import type { DataType } from './data-type.ts';
 import {
   boolIn,
   boolsIn,
   bytesIn,
   copyBytes,
-  type Field,
   fieldsOf,
   floatsIn,
   int32In,
@@ -15,8 +17,8 @@ import {
   int64sIn,
   malformed,
   messageIn,
-  type Span,
 } from './wire.ts';
+import type { Field, Span } from './wire.ts';
 
 /** Dimensions with -1 for an unknown one; null when not even the rank is known. */
 export type PartialShape = readonly number[] | null;

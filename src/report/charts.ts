@@ -1,6 +1,7 @@
 import { log } from '../core/math.ts';
 import { integer } from './format.ts';
-import { type Markup, markup, nothing } from './markup.ts';
+import { markup, nothing } from './markup.ts';
+import type { Markup } from './markup.ts';
 
 /** Static SVG and image helpers. Colours are classes `c0`..`c5` of the style sheet, so that they follow the theme. */
 

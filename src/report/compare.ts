@@ -1,11 +1,13 @@
-import { type Static, Type } from '@sinclair/typebox';
+import { Type } from '@sinclair/typebox';
+import type { Static } from '@sinclair/typebox';
 import Table from 'cli-table3';
 import { createColors } from 'picocolors';
 import { unreachable } from '../core/assert.ts';
 import type { Json } from '../core/json.ts';
 import { object } from '../core/schema.ts';
 import type { RunRecord } from '../runner/record.ts';
-import { nullable, type RuntimeName, runtimes, type TrainMetrics } from '../stages/metrics.ts';
+import { nullable, runtimes } from '../stages/metrics.ts';
+import type { RuntimeName, TrainMetrics } from '../stages/metrics.ts';
 import {
   bytes,
   decibel,
@@ -19,9 +21,12 @@ import {
   significant,
 } from './format.ts';
 import { Lint } from './lints.ts';
-import { type Markup, markup } from './markup.ts';
-import { type Column, page, table } from './page.ts';
-import { buildReport, type Measured, type MeasuredError, type Report } from './report.ts';
+import { markup } from './markup.ts';
+import type { Markup } from './markup.ts';
+import { page, table } from './page.ts';
+import type { Column } from './page.ts';
+import { buildReport } from './report.ts';
+import type { Measured, MeasuredError, Report } from './report.ts';
 import { overlaps } from './statistics.ts';
 import { runtimeTitles } from './titles.ts';
 

@@ -1,8 +1,10 @@
-import { type Static, Type } from '@sinclair/typebox';
+import { Type } from '@sinclair/typebox';
+import type { Static } from '@sinclair/typebox';
 import { unreachable } from '../core/assert.ts';
 import { exp } from '../core/math.ts';
 import { object } from '../core/schema.ts';
-import { nullable, type TestMetrics } from '../stages/metrics.ts';
+import { nullable } from '../stages/metrics.ts';
+import type { TestMetrics } from '../stages/metrics.ts';
 import { decibel, fixed, percent } from './format.ts';
 import { thresholds } from './lints.ts';
 

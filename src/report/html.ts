@@ -1,7 +1,9 @@
 import { unreachable } from '../core/assert.ts';
 import type { Json } from '../core/json.ts';
-import { runtimes, type RuntimeName } from '../stages/metrics.ts';
-import { bandSparkline, bar, flowChart, lineChart, type Series, thumbnail } from './charts.ts';
+import { runtimes } from '../stages/metrics.ts';
+import type { RuntimeName } from '../stages/metrics.ts';
+import { bandSparkline, bar, flowChart, lineChart, thumbnail } from './charts.ts';
+import type { Series } from './charts.ts';
 import { noiseShares } from './diagnosis.ts';
 import {
   bytes,
@@ -20,17 +22,13 @@ import {
   significant,
 } from './format.ts';
 import { foundText, groupLints, idleChannels, weightRangeRatio } from './lints.ts';
-import { type Markup, markup, nothing } from './markup.ts';
-import { type Column, page, table } from './page.ts';
+import { markup, nothing } from './markup.ts';
+import type { Markup } from './markup.ts';
+import { page, table } from './page.ts';
+import type { Column } from './page.ts';
 import { errorSection, reconstructionsSection } from './reconstruction.ts';
-import {
-  type ClassifyResult,
-  gateNumber,
-  type Measured,
-  type ReconstructResult,
-  type Report,
-  type ReportGate,
-} from './report.ts';
+import { gateNumber } from './report.ts';
+import type { ClassifyResult, Measured, ReconstructResult, Report, ReportGate } from './report.ts';
 import { runtimeTitles } from './titles.ts';
 
 type Test = ClassifyResult | ReconstructResult;

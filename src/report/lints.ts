@@ -1,14 +1,9 @@
-import { type Static, Type } from '@sinclair/typebox';
+import { Type } from '@sinclair/typebox';
+import type { Static } from '@sinclair/typebox';
 import { unreachable } from '../core/assert.ts';
 import { object } from '../core/schema.ts';
-import {
-  type ClassifyTest,
-  type ConvertMetrics,
-  nullable,
-  type ReconstructTest,
-  type TestMetrics,
-  type TrainMetrics,
-} from '../stages/metrics.ts';
+import { nullable } from '../stages/metrics.ts';
+import type { ClassifyTest, ConvertMetrics, ReconstructTest, TestMetrics, TrainMetrics } from '../stages/metrics.ts';
 import { fixed, integer, percent, points, significant } from './format.ts';
 import { wilsonInterval } from './statistics.ts';
 

@@ -1,4 +1,5 @@
-import { type Markup, markup } from './markup.ts';
+import { markup } from './markup.ts';
+import type { Markup } from './markup.ts';
 import { script, style } from './style.ts';
 
 /** One self-contained document: no font, image, style or script from anywhere else. */

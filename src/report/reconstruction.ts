@@ -1,9 +1,12 @@
 /** The sections of the report on a network that gives its input back. */
-import { runtimes, type RuntimeName } from '../stages/metrics.ts';
+import { runtimes } from '../stages/metrics.ts';
+import type { RuntimeName } from '../stages/metrics.ts';
 import { thumbnail } from './charts.ts';
 import { change, integer, orNone, seconds, significant } from './format.ts';
-import { type Markup, markup } from './markup.ts';
-import { type Column, table } from './page.ts';
+import { markup } from './markup.ts';
+import type { Markup } from './markup.ts';
+import { table } from './page.ts';
+import type { Column } from './page.ts';
 import type { MeasuredError, ReconstructResult } from './report.ts';
 import { runtimeTitles } from './titles.ts';
 

@@ -1,8 +1,10 @@
-import { type Static, type TSchema, Type } from '@sinclair/typebox';
+import { Type } from '@sinclair/typebox';
+import type { Static, TSchema } from '@sinclair/typebox';
 import { unreachable } from '../core/assert.ts';
 import type { Json } from '../core/json.ts';
 import { object } from '../core/schema.ts';
-import { type RunRecord, runRecordSchema, type StageRecord, stageRecordSchema } from '../runner/record.ts';
+import { runRecordSchema, stageRecordSchema } from '../runner/record.ts';
+import type { RunRecord, StageRecord } from '../runner/record.ts';
 import {
   ClassifyTest,
   ConvertMetrics,
@@ -11,11 +13,11 @@ import {
   nullable,
   readStageMetrics,
   ReconstructTest,
-  type RuntimeName,
-  type TestMetrics,
   TrainMetrics,
 } from '../stages/metrics.ts';
-import { diagnose, Diagnosis, type Loss } from './diagnosis.ts';
+import type { RuntimeName, TestMetrics } from '../stages/metrics.ts';
+import { diagnose, Diagnosis } from './diagnosis.ts';
+import type { Loss } from './diagnosis.ts';
 import { bytes, fixed, integer, percent, points, significant } from './format.ts';
 import { conversionLints, Lint, testLints, trainingLints, unreadableLint } from './lints.ts';
 import { mcnemarExact, meanInterval, overlaps, wilsonInterval } from './statistics.ts';

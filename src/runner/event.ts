@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { Type, type Static, type TProperties } from '@sinclair/typebox';
+import { Type } from '@sinclair/typebox';
+import type { Static, TProperties } from '@sinclair/typebox';
 import { explainWriteError } from './durable.ts';
 import { digestSchema, runStatusSchema, verdictSchema } from './record.ts';
 

@@ -7,17 +7,10 @@ import type { Digest } from '../core/digest.ts';
 import { stageKey } from './fingerprint.ts';
 import type { Plan, StagePlan, StageProgress } from './plan.ts';
 import type { ActionRecord, Provenance, RunRecord, RunStatus, StageRecord } from './record.ts';
-import { createRunFolder, materialize, outputPath, writeRunRecord, type RunFolder } from './run-folder.ts';
-import {
-  commitResult,
-  findResult,
-  objectPath,
-  openStore,
-  putObject,
-  withWorkFolder,
-  type Artifact,
-  type Store,
-} from './store.ts';
+import { createRunFolder, materialize, outputPath, writeRunRecord } from './run-folder.ts';
+import type { RunFolder } from './run-folder.ts';
+import { commitResult, findResult, objectPath, openStore, putObject, withWorkFolder } from './store.ts';
+import type { Artifact, Store } from './store.ts';
 
 export interface ExecuteOptions {
   /** Folder of the store; made if it is missing. */

@@ -1,4 +1,5 @@
-import { Type, type Static } from '@sinclair/typebox';
+import { Type } from '@sinclair/typebox';
+import type { Static } from '@sinclair/typebox';
 import type { JsonObject } from '../core/json.ts';
 import type { Digest } from '../core/digest.ts';
 

@@ -1,10 +1,12 @@
 import { mkdir, rename, rm, symlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { replaceFile, shareFile, writeDurably, writingTo } from './durable.ts';
-import { openEventLog, type EventLog } from './event.ts';
+import { openEventLog } from './event.ts';
+import type { EventLog } from './event.ts';
 import type { Plan, StagePlan } from './plan.ts';
 import type { ActionRecord, RunRecord } from './record.ts';
-import { objectPath, type Store } from './store.ts';
+import { objectPath } from './store.ts';
+import type { Store } from './store.ts';
 
 /**
  * What one run leaves for people, under `<runs>/<id>`: run.json, pipeline.yaml, resolved.json, events.ndjson and

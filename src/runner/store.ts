@@ -8,7 +8,8 @@ import { moveDurably, replaceFile, writeDurably, writingTo } from './durable.ts'
 import type { Digest } from '../core/digest.ts';
 import type { StageKey } from './fingerprint.ts';
 import type { StageOutput } from './plan.ts';
-import { actionRecordSchema, type ActionRecord } from './record.ts';
+import { actionRecordSchema } from './record.ts';
+import type { ActionRecord } from './record.ts';
 
 /**
  * Results by the key of the execution that made them, under `<root>/v1`:

@@ -1,12 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import path from 'node:path';
+import { join } from 'node:path';
 import { present } from '../core/assert.ts';
 import type { StageContext } from '../runner/plan.ts';
 import type { StageOutputRule } from './define.ts';
 
 /** Writes one declared output of a stage. */
 export async function writeOutput(context: StageContext, rule: StageOutputRule, bytes: Uint8Array): Promise<void> {
-  await writeFile(path.join(context.directory, rule.file), bytes);
+  await writeFile(join(context.directory, rule.file), bytes);
 }
 
 /** The path of an input that is not optional. */

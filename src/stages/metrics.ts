@@ -1,4 +1,5 @@
-import { type Static, type TProperties, type TSchema, Type } from '@sinclair/typebox';
+import { Type } from '@sinclair/typebox';
+import type { Static, TProperties, TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import type { JsonObject } from '../core/json.ts';
 import { object } from '../core/schema.ts';

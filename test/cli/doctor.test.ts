@@ -1,6 +1,6 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import path from 'node:path';
+import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import picocolors from 'picocolors';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -8,7 +8,7 @@ import type { Health } from '../../src/cli/doctor.ts';
 import { doctor, healthText, nodeCheck } from '../../src/cli/doctor.ts';
 import { makeWorkspace } from '../e2e/workspace.ts';
 
-const folder = mkdtempSync(path.join(tmpdir(), 'qpipe-doctor-'));
+const folder = mkdtempSync(join(tmpdir(), 'qpipe-doctor-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('the doctor', () => {
@@ -30,7 +30,7 @@ describe('the doctor', () => {
   });
 
   it('finds Slurm by sbatch on PATH', async () => {
-    const sbatch = path.join(folder, 'sbatch');
+    const sbatch = join(folder, 'sbatch');
     writeFileSync(sbatch, '');
     chmodSync(sbatch, 0o755);
     const { checks } = await doctor({ home: folder, env: { PATH: folder } });

@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import path from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { InstallOptions, Tools } from '../../src/cli/engine.ts';
 import { installTensorflow, libraryIn, missingTools } from '../../src/cli/engine.ts';
@@ -20,12 +20,12 @@ import { kernelsFile } from '../../src/engine/tensorflow/kernels.ts';
 import { Interrupted } from '../../src/runner/execute.ts';
 
 let folder = '';
-beforeEach(() => (folder = mkdtempSync(path.join(tmpdir(), 'qpipe-engine-'))));
+beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'qpipe-engine-'))));
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 function write(name: string, content = ''): string {
-  const file = path.join(folder, name);
-  mkdirSync(path.dirname(file), { recursive: true });
+  const file = join(folder, name);
+  mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, content);
   return file;
 }
@@ -34,15 +34,13 @@ function write(name: string, content = ''): string {
 function machine(scripts: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   for (const [name, script] of Object.entries(scripts))
     chmodSync(write(`bin/${name}`, `#!/bin/sh\n${script}\n`), 0o755);
-  return { PATH: path.join(folder, 'bin'), HOME: folder };
+  return { PATH: join(folder, 'bin'), HOME: folder };
 }
 
 const codes = (diagnostics: readonly Diagnostic[]): string[] => diagnostics.map(({ code }) => code);
 
 async function refusal(options: InstallOptions): Promise<readonly Diagnostic[]> {
-  const error = await installTensorflow({ home: path.join(folder, 'home'), ...options }).catch(
-    (reason: unknown) => reason,
-  );
+  const error = await installTensorflow({ home: join(folder, 'home'), ...options }).catch((reason: unknown) => reason);
   if (!(error instanceof UserError)) throw error;
   return error.diagnostics;
 }
@@ -51,7 +49,7 @@ function fakeLibrary(): string {
   write('tf/libtensorflow_cc.so.2');
   write('tf/libtensorflow_framework.so.2');
   write('tf/include/tensorflow/c/eager/c_api.h');
-  return path.join(folder, 'tf');
+  return join(folder, 'tf');
 }
 
 describe('the home of qpipe', () => {
@@ -72,7 +70,7 @@ describe('the search for a library', () => {
     write('release/lib/libtensorflow.so.2');
     write('release/lib/libtensorflow_framework.so.2');
     write('release/include/tensorflow/c/eager/c_api.h');
-    const release = path.join(folder, 'release');
+    const release = join(folder, 'release');
     expect(libraryIn(`${release}/lib`)).toMatchObject({
       core: `${release}/lib/libtensorflow.so.2`,
       headers: `${release}/include`,
@@ -130,14 +128,14 @@ describe('the install', () => {
     const env = machine({ npm: 'exit 0', 'g++': 'exit 0', python3: 'exit 0' });
     const found = await refusal({ env, source: { kind: 'folder', folder } });
     expect(codes(found)).toEqual(['no-make', 'no-library']);
-    expect(existsSync(path.join(folder, 'home'))).toBe(false);
+    expect(existsSync(join(folder, 'home'))).toBe(false);
   });
 
   it('refuses a Python that does not run, and one without TensorFlow', async () => {
     const env = machine({ ...ready, 'python-bare': 'exit 1' });
     const from = (python: string) => refusal({ env, source: { kind: 'python', python } });
-    expect(codes(await from(path.join(folder, 'no-such')))).toEqual(['no-python']);
-    expect(codes(await from(path.join(folder, 'bin/python-bare')))).toEqual(['no-library']);
+    expect(codes(await from(join(folder, 'no-such')))).toEqual(['no-python']);
+    expect(codes(await from(join(folder, 'bin/python-bare')))).toEqual(['no-library']);
   });
 
   it('asks for a Python with pip when the wheel is wanted', async () => {
@@ -156,7 +154,7 @@ describe('the install', () => {
     });
     const log = diagnostic?.place.file ?? '';
     expect(readFileSync(log, 'utf8')).toBe('reading\nnpm error code ENOTFOUND\n');
-    expect(readdirSync(path.join(folder, 'home/engines'))).toEqual([path.basename(log)]);
+    expect(readdirSync(join(folder, 'home/engines'))).toEqual([basename(log)]);
   });
 
   it('stops at a signal with the programs that its programs started, and leaves nothing', async () => {
@@ -166,7 +164,7 @@ describe('the install', () => {
     const abort = new AbortController();
     const install = installTensorflow({
       env,
-      home: path.join(folder, 'home'),
+      home: join(folder, 'home'),
       source: { kind: 'folder', folder: library },
       signal: abort.signal,
       runSteps: async (steps) => {
@@ -174,13 +172,13 @@ describe('the install', () => {
       },
     });
     await expect(install).rejects.toBeInstanceOf(Interrupted);
-    expect(readdirSync(path.join(folder, 'home/engines'))).toEqual([]);
+    expect(readdirSync(join(folder, 'home/engines'))).toEqual([]);
   });
 
   describe('beside an addon that is there', () => {
     /** A package that answers the probe's product like one that works. */
     function workingAddon(): string {
-      const package_ = path.dirname(
+      const package_ = dirname(
         write(
           'home/engines/tensorflow/node_modules/@tensorflow/tfjs-node/index.js',
           `module.exports = {
@@ -197,7 +195,7 @@ describe('the install', () => {
       return package_;
     }
 
-    const kept = (env: NodeJS.ProcessEnv) => installTensorflow({ home: path.join(folder, 'home'), env });
+    const kept = (env: NodeJS.ProcessEnv) => installTensorflow({ home: join(folder, 'home'), env });
 
     it('lets it do without our kernels where there is no compiler, and says so', async () => {
       workingAddon();
@@ -210,8 +208,8 @@ describe('the install', () => {
     });
 
     it('gives the words of a compiler that failed, and leaves the addon as it was', async () => {
-      const native = path.join(workingAddon(), 'lib/napi-v8');
-      write(path.relative(folder, path.join(native, 'qpipe-kernels-00000000.node')), 'older');
+      const native = join(workingAddon(), 'lib/napi-v8');
+      write(relative(folder, join(native, 'qpipe-kernels-00000000.node')), 'older');
       const files = readdirSync(native);
       const script =
         'while [ "$1" != -o ]; do shift; done; echo half > "$2"; echo "kernel.cc:1: error: no" >&2; exit 1';
@@ -224,12 +222,12 @@ describe('the install', () => {
     });
 
     it('puts the kernels beside it, in place of those from other sources', async () => {
-      const native = path.join(workingAddon(), 'lib/napi-v8');
-      write(path.relative(folder, path.join(native, 'qpipe-kernels-00000000.node')), 'older');
+      const native = join(workingAddon(), 'lib/napi-v8');
+      write(relative(folder, join(native, 'qpipe-kernels-00000000.node')), 'older');
       const script = 'while [ "$1" != -o ]; do shift; done; echo built > "$2"';
       // What this compiler builds is no library, and that is found out.
       expect(codes(await refusal({ env: machine({ 'g++': script }) }))).toEqual(['engine-broken']);
-      expect(readdirSync(native).sort()).toEqual([path.basename(kernelsFile(native)), 'tfjs_binding.node']);
+      expect(readdirSync(native).sort()).toEqual([basename(kernelsFile(native)), 'tfjs_binding.node']);
     });
   });
 });

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import path from 'node:path';
+import { join, resolve } from 'node:path';
 import canonicalize from 'canonicalize';
 import { describe, expect, it } from 'vitest';
 import { keyPart } from '../../src/config/key-part.ts';
@@ -96,9 +96,9 @@ describe('a pipeline file', () => {
   });
 
   it('is read from disk, and may have Windows line ends', async () => {
-    const folder = await mkdtemp(path.join(tmpdir(), 'qpipe-config-'));
+    const folder = await mkdtemp(join(tmpdir(), 'qpipe-config-'));
     try {
-      const file = path.join(folder, 'p.yaml');
+      const file = join(folder, 'p.yaml');
       await writeFile(file, example.replaceAll('\n', '\r\n'));
       expect((await loadPipeline(file)).pipeline).toEqual(load(example).pipeline);
     } finally {
@@ -166,16 +166,16 @@ describe('a pipeline file', () => {
     };
     expect(pathIn('/sets')).toBe('/sets/cifar10');
     // Without a folder it is one of two beside the current one, whichever holds it.
-    expect([path.resolve('data/cifar10'), path.resolve('../shared/data/cifar10')]).toContain(pathIn());
-    const folder = await mkdtemp(path.join(tmpdir(), 'data-'));
+    expect([resolve('data/cifar10'), resolve('../shared/data/cifar10')]).toContain(pathIn());
+    const folder = await mkdtemp(join(tmpdir(), 'data-'));
     try {
-      const places = [path.join(folder, 'a'), path.join(folder, 'b')];
+      const places = [join(folder, 'a'), join(folder, 'b')];
       const { data } = parsePipeline(text, '/pipelines/p.yaml').pipeline;
       const { path: _unused, ...written } = { path: '', ...data };
       const found = () => completeData(written as typeof data, places);
-      expect(found()).toMatchObject({ path: path.join(folder, 'a', 'cifar10') });
-      await mkdir(path.join(folder, 'b', 'cifar10'), { recursive: true });
-      expect(found()).toMatchObject({ path: path.join(folder, 'b', 'cifar10') });
+      expect(found()).toMatchObject({ path: join(folder, 'a', 'cifar10') });
+      await mkdir(join(folder, 'b', 'cifar10'), { recursive: true });
+      expect(found()).toMatchObject({ path: join(folder, 'b', 'cifar10') });
     } finally {
       await rm(folder, { recursive: true });
     }

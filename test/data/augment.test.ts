@@ -4,7 +4,13 @@ import { augmentEpoch, cropAndFlip, epochVariations } from '../../src/data/augme
 import { createRandom } from '../../src/core/random.ts';
 
 /** From first principles: the padded image as a whole, its window, and the mirror of that. */
-function varied(pixels: Uint8Array, [height, width, channels]: Shape, crop: number, [top, left]: Corner, flip: boolean) {
+function varied(
+  pixels: Uint8Array,
+  [height, width, channels]: Shape,
+  crop: number,
+  [top, left]: Corner,
+  flip: boolean,
+) {
   const black = new Array<number>(channels).fill(0);
   const pixelAt = (y: number, x: number): number[] => {
     if (y < 0 || y >= height || x < 0 || x >= width) return black;

@@ -64,6 +64,8 @@ describe('splitValidation', () => {
   it('refuses to leave nothing to train on', () => {
     const split = (): unknown => splitValidation(numbered(4), { count: 4, seed: 1 }, 'digits');
     expect(split).toThrow(UserError);
-    expect(split).toThrow('digits error validation-too-large: 4 validation examples are asked for, the training split has 4');
+    expect(split).toThrow(
+      'digits error validation-too-large: 4 validation examples are asked for, the training split has 4',
+    );
   });
 });

@@ -62,7 +62,9 @@ describe('the archive of CIFAR-10', () => {
     pack({ 'data_batch_1.bin': bytes });
     // Its file is not the published one, but it is the one that was packed.
     const digest = createHash('sha256').update(bytes).digest('hex').slice(0, 12);
-    expect(load).toThrow(`data_batch_1.bin error wrong-digest: the unpacked file has SHA-256 ${digest}…, expected d1eacf8cd2c8`);
+    expect(load).toThrow(
+      `data_batch_1.bin error wrong-digest: the unpacked file has SHA-256 ${digest}…, expected d1eacf8cd2c8`,
+    );
   });
 
   it('that lacks a file, or is damaged, is a mistake with a remedy', () => {
@@ -86,7 +88,10 @@ describe('the archive of CIFAR-10', () => {
 
 describe(present ? 'CIFAR-10' : 'CIFAR-10 (skipped: set QPIPE_DATA to a folder that holds cifar10/)', () => {
   it.runIf(present)('has 5,000 training and 1,000 test images of each class', () => {
-    const { train, test, image } = loadDataset({ kind: 'cifar10', path: folder, download: null }, { count: 0, seed: 0 });
+    const { train, test, image } = loadDataset(
+      { kind: 'cifar10', path: folder, download: null },
+      { count: 0, seed: 0 },
+    );
     expect(image).toEqual({ height: 32, width: 32, channels: 3 });
     const histogram = (labels: Uint8Array): number[] => {
       const counts = new Array<number>(10).fill(0);

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { RequestListener, Server } from 'node:http';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
-import path from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UserError } from '../../src/core/diagnostic.ts';
 import type { DownloadProgress } from '../../src/data/download.ts';
@@ -21,7 +21,7 @@ let respond: RequestListener;
 let requests = 0;
 
 beforeEach(async () => {
-  folder = await mkdtemp(path.join(tmpdir(), 'download-'));
+  folder = await mkdtemp(join(tmpdir(), 'download-'));
   requests = 0;
   respond = (_request, response) => void response.setHeader('content-length', content.length).end(content);
   server = createServer((request, response) => {
@@ -40,8 +40,8 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-const file = () => path.join(folder, 'sub', 'data.bin');
-const left = () => (existsSync(path.dirname(file())) ? readdirSync(path.dirname(file())) : []);
+const file = () => join(folder, 'sub', 'data.bin');
+const left = () => (existsSync(dirname(file())) ? readdirSync(dirname(file())) : []);
 
 function download(digest = sha256, signal = new AbortController().signal, progress: DownloadProgress[] = []) {
   return downloadFile(
@@ -69,7 +69,8 @@ describe('a download', () => {
   });
 
   it('does not need the server to know the length', async () => {
-    respond = (_request, response) => void response.write(content.subarray(0, 9), () => response.end(content.subarray(9)));
+    respond = (_request, response) =>
+      void response.write(content.subarray(0, 9), () => response.end(content.subarray(9)));
     const progress: DownloadProgress[] = [];
     await download(sha256, undefined, progress);
     expect(readFileSync(file()).equals(content)).toBe(true);
@@ -79,7 +80,9 @@ describe('a download', () => {
   it('of something else than was expected keeps nothing', async () => {
     const wrong = 'ab'.repeat(32);
     const error = await failure(download(wrong));
-    expect(error.message).toContain(`${address} error wrong-digest: the file received has SHA-256 ${sha256}, expected ${wrong}`);
+    expect(error.message).toContain(
+      `${address} error wrong-digest: the file received has SHA-256 ${sha256}, expected ${wrong}`,
+    );
     expect(left()).toEqual([]);
   });
 
@@ -133,7 +136,7 @@ describe('a download', () => {
   it('that another process ended long ago is not made again', async () => {
     const files = [
       { name: 'a', path: file(), download: { url: address, sha256 } },
-      { name: 'b', path: path.join(folder, 'never'), },
+      { name: 'b', path: join(folder, 'never') },
     ];
     expect(missingFiles(files).map(({ path: missing }) => missing)).toEqual([file()]);
     await download();
@@ -142,7 +145,7 @@ describe('a download', () => {
   });
 
   it('is not hindered by what a killed process left, and does not take it for the file', async () => {
-    await mkdir(path.dirname(file()));
+    await mkdir(dirname(file()));
     await writeFile(`${file()}.fedcba9876543210.part`, content.subarray(0, 1000));
     expect(missingFiles([{ name: 'a', path: file(), download: { url: address, sha256 } }])).toHaveLength(1);
     await download();

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UserError } from '../../src/core/diagnostic.ts';
-import { type IdxArray, type IdxSource, readIdx } from '../../src/data/idx.ts';
+import { readIdx } from '../../src/data/idx.ts';
+import type { IdxArray, IdxSource } from '../../src/data/idx.ts';
 import { loadDataset } from '../../src/data/load.ts';
 
 // Three images of 2 x 2 and their labels, by hand.
@@ -26,7 +27,11 @@ describe('readIdx', () => {
     ['floats', [0, 0, 0x0d, 1, 0, 0, 0, 0], 'byte 0: the file starts with 0x00000d'],
     ['no dimensions', [0, 0, 8, 0], 'byte 3: 0 dimensions'],
     ['an element too many', [...labels, 0], 'byte 4: the dimensions 3 mean 3 elements, the file holds 4'],
-    ['dimensions of 2^64 elements', [0, 0, 8, 2, 255, 255, 255, 255, 255, 255, 255, 255], 'byte 4: the dimensions 4294967295 x 4294967295 mean 18446744065119617000 elements, the file holds 0'],
+    [
+      'dimensions of 2^64 elements',
+      [0, 0, 8, 2, 255, 255, 255, 255, 255, 255, 255, 255],
+      'byte 4: the dimensions 4294967295 x 4294967295 mean 18446744065119617000 elements, the file holds 0',
+    ],
   ])('refuses %s', (_what, bytes, message) => {
     expect(() => read(Uint8Array.from(bytes))).toThrow(`a.idx error malformed-idx: ${message}`);
     expect(() => read(Uint8Array.from(bytes))).toThrow('hint: copy or download the file again');

@@ -1,16 +1,16 @@
 /** The built command line in a folder of its own, and the small inputs that its tests share. */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import path from 'node:path';
+import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll } from 'vitest';
 
-const root = path.join(import.meta.dirname, '../..');
-export const program = path.join(root, 'bin/qpipe.js');
-export const quickstart = path.join(root, 'pipelines/quickstart.yaml');
+const root = join(import.meta.dirname, '../..');
+export const program = join(root, 'bin/qpipe.js');
+export const quickstart = join(root, 'pipelines/quickstart.yaml');
 
-const data = process.env['QPIPE_DATA'] ?? path.join(root, '../shared/data');
-export const helloWorld = path.join(data, '../models/hello_world_int8.tflite');
+const data = process.env['QPIPE_DATA'] ?? join(root, '../shared/data');
+export const helloWorld = join(data, '../models/hello_world_int8.tflite');
 export const hasHelloWorld = existsSync(helloWorld);
 
 /** Every stage in a second: 192 images to train on, 64 to test on. */
@@ -65,9 +65,9 @@ function launch(folder: string, args: readonly string[]) {
 
 /** A folder that is removed after the tests of the file, with tiny.yaml in it. */
 export function makeWorkspace(): Workspace {
-  const folder = mkdtempSync(path.join(tmpdir(), 'qpipe-test-'));
+  const folder = mkdtempSync(join(tmpdir(), 'qpipe-test-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
-  const file = (...names: string[]): string => path.join(folder, ...names);
+  const file = (...names: string[]): string => join(folder, ...names);
   const write = (name: string, content: string | Uint8Array): string => {
     writeFileSync(file(name), content);
     return file(name);

@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import path from 'node:path';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { UserError } from '../../src/core/diagnostic.ts';
 import {
@@ -15,9 +15,9 @@ import { kernelsFile } from '../../src/engine/tensorflow/kernels.ts';
 /** A folder that looks like the npm package; `native` says whether its native part was built. */
 function fakePackage(home: string, source: string, native: 'built' | 'missing'): string {
   const folder = addonFolder(tensorflowFolder(home));
-  mkdirSync(path.join(folder, 'lib/napi-v8'), { recursive: true });
-  writeFileSync(path.join(folder, 'index.js'), source);
-  if (native === 'built') writeFileSync(path.join(folder, 'lib/napi-v8/tfjs_binding.node'), '');
+  mkdirSync(join(folder, 'lib/napi-v8'), { recursive: true });
+  writeFileSync(join(folder, 'index.js'), source);
+  if (native === 'built') writeFileSync(join(folder, 'lib/napi-v8/tfjs_binding.node'), '');
   return folder;
 }
 
@@ -29,7 +29,7 @@ async function failure(home: string): Promise<UserError> {
 
 describe('the loader of the tensorflow engine', () => {
   let home = '';
-  beforeEach(() => (home = mkdtempSync(path.join(tmpdir(), 'qpipe-home-'))));
+  beforeEach(() => (home = mkdtempSync(join(tmpdir(), 'qpipe-home-'))));
   afterEach(() => {
     rmSync(home, { recursive: true, force: true });
     vi.unstubAllEnvs();
@@ -77,7 +77,7 @@ describe('the loader of the tensorflow engine', () => {
 
   it('does without our kernels where they were built from other sources', async () => {
     const native = nativeFolder(fakePackage(home, working, 'built'))!;
-    writeFileSync(path.join(native, 'qpipe-kernels-00000000.node'), 'no library');
+    writeFileSync(join(native, 'qpipe-kernels-00000000.node'), 'no library');
     expect((await loadTensorflow(home)).kernels).toBeNull();
   });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { foundText, groupLints, type Lint } from '../../src/report/lints.ts';
+import { foundText, groupLints } from '../../src/report/lints.ts';
+import type { Lint } from '../../src/report/lints.ts';
 import { buildReport } from '../../src/report/report.ts';
 import type { RunRecord } from '../../src/runner/record.ts';
 import type { TestMetrics } from '../../src/stages/metrics.ts';

@@ -19,10 +19,13 @@ import { Value } from '@sinclair/typebox/value';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UserError } from '../../src/core/diagnostic.ts';
 import type { JsonObject } from '../../src/core/json.ts';
-import { runEventSchema, type RunEvent } from '../../src/runner/event.ts';
-import { execute, Interrupted, type ExecuteOptions } from '../../src/runner/execute.ts';
+import { runEventSchema } from '../../src/runner/event.ts';
+import type { RunEvent } from '../../src/runner/event.ts';
+import { execute, Interrupted } from '../../src/runner/execute.ts';
+import type { ExecuteOptions } from '../../src/runner/execute.ts';
 import type { Plan, StageContext, StagePlan } from '../../src/runner/plan.ts';
-import { runRecordSchema, type RunRecord } from '../../src/runner/record.ts';
+import { runRecordSchema } from '../../src/runner/record.ts';
+import type { RunRecord } from '../../src/runner/record.ts';
 
 let root: string;
 let store: string;

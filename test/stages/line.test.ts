@@ -1,7 +1,7 @@
 // The stages in a row on a tiny network: what each hands on, and what each refuses.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import path from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { present } from '../../src/core/assert.ts';
 import type { JsonObject } from '../../src/core/json.ts';
@@ -72,7 +72,7 @@ const training: Omit<StageConfig<'float-pretrain'>, 'uses'> = {
 };
 
 let root = '';
-const file = (stage: string, name: string) => path.join(root, stage, name);
+const file = (stage: string, name: string) => join(root, stage, name);
 const inputs = {
   float: () => file('float', 'float_model.safetensors'),
   qat: () => file('qat', 'qat_model.safetensors'),
@@ -83,7 +83,7 @@ const inputs = {
 };
 
 async function run<K extends StageKind>(kind: K, folder: string, config: StageConfig<K>, from: Record<string, string>) {
-  const directory = path.join(root, folder);
+  const directory = join(root, folder);
   mkdirSync(directory, { recursive: true });
   const emitted: StageProgress[] = [];
   const context: StageContext = {
@@ -115,7 +115,7 @@ let floatMetrics: TrainMetrics | null = null;
 let qatMetrics: TrainMetrics | null = null;
 
 beforeAll(async () => {
-  root = mkdtempSync(path.join(tmpdir(), 'qpipe-line-'));
+  root = mkdtempSync(join(tmpdir(), 'qpipe-line-'));
   const float = await run('float-pretrain', 'float', { uses: 'float-pretrain', ...training }, {});
   floatMetrics = float.metrics as unknown as TrainMetrics;
   const qat = await run(
@@ -226,8 +226,8 @@ describe('artifact checks', () => {
 
   it('refuse a file that looks right and is not', async () => {
     const write = (name: string, bytes: Uint8Array): string => {
-      writeFileSync(path.join(root, name), bytes);
-      return path.join(root, name);
+      writeFileSync(join(root, name), bytes);
+      return join(root, name);
     };
     const { tensors } = await readModelFile(inputs.float());
     const float = floatGraph(spec, 1, tensorSource(tensors, 'float'));

@@ -1,7 +1,7 @@
 /** All six stages in a row on a network and a data set, in a folder of their own. */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import path from 'node:path';
+import { join } from 'node:path';
 import type { Dataset } from '../../src/data/dataset.ts';
 import { wasmEngine } from '../../src/engine/wasm/index.ts';
 import type { ModelSpec } from '../../src/models/layers.ts';
@@ -33,8 +33,8 @@ export interface LineResult {
 }
 
 export async function runLine({ spec, dataset, pretrain, qat, convert }: LineConfig): Promise<LineResult> {
-  const root = mkdtempSync(path.join(tmpdir(), 'qpipe-line-'));
-  const file = (stage: string, name: string): string => path.join(root, stage, name);
+  const root = mkdtempSync(join(tmpdir(), 'qpipe-line-'));
+  const file = (stage: string, name: string): string => join(root, stage, name);
   const environment: StageEnvironment = {
     seed: 5,
     dataset: () => dataset,
@@ -45,7 +45,7 @@ export async function runLine({ spec, dataset, pretrain, qat, convert }: LineCon
     now: () => performance.now(),
   };
   const run = async (name: string, config: StageConfig, inputs: Record<string, string>): Promise<unknown> => {
-    const directory = path.join(root, name);
+    const directory = join(root, name);
     mkdirSync(directory);
     const definition = stages[config.uses] as StageDefinition; // by its kind, which the table forgets
     const { signal } = new AbortController();

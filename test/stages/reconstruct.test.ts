@@ -1,7 +1,7 @@
 // A network that gives its input back, through all six stages.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import path from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { perTensor } from '../../src/core/affine.ts';
 import { present } from '../../src/core/assert.ts';
@@ -63,7 +63,7 @@ const training: Omit<StageConfig<'float-pretrain'>, 'uses'> = {
 };
 
 let root = '';
-const file = (...names: string[]) => path.join(root, ...names);
+const file = (...names: string[]) => join(root, ...names);
 const emitted: StageProgress[] = [];
 
 async function run<K extends StageKind>(kind: K, config: StageConfig<K>, inputs: Record<string, string>) {
@@ -103,7 +103,7 @@ async function runTest(gates: Gates, float: Record<string, string>) {
 let trained: TrainMetrics | null = null;
 
 beforeAll(async () => {
-  root = mkdtempSync(path.join(tmpdir(), 'qpipe-reconstruct-'));
+  root = mkdtempSync(join(tmpdir(), 'qpipe-reconstruct-'));
   const { metrics } = await run('float-pretrain', { uses: 'float-pretrain', ...training }, {});
   trained = metrics as unknown as TrainMetrics;
   const model = file('float-pretrain', 'float_model.safetensors');

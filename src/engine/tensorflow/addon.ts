@@ -1,7 +1,7 @@
 /** Finds and loads `@tensorflow/tfjs-node`, which no ordinary install of qpipe brings. */
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import path from 'node:path';
+import { dirname, join } from 'node:path';
 import nodeUtil from 'node:util';
 import { userError } from '../../core/diagnostic.ts';
 import { loadKernels } from './kernels.ts';
@@ -71,12 +71,12 @@ export interface LoadedTensorflow {
 
 /** Where `qpipe engine install tensorflow` puts the package and, if it had to fetch it, the library. */
 export function tensorflowFolder(home: string): string {
-  return path.join(home, 'engines', 'tensorflow');
+  return join(home, 'engines', 'tensorflow');
 }
 
 /** The package's folder inside one where npm installed it. */
 export function addonFolder(installed: string): string {
-  return path.join(installed, 'node_modules', addonPackage);
+  return join(installed, 'node_modules', addonPackage);
 }
 
 /**
@@ -90,7 +90,7 @@ export function findAddon(home: string): string | null {
 
 function ordinaryFolder(): string[] {
   try {
-    return [path.dirname(createRequire(import.meta.url).resolve(`${addonPackage}/package.json`))];
+    return [dirname(createRequire(import.meta.url).resolve(`${addonPackage}/package.json`))];
   } catch {
     return [];
   }
@@ -98,9 +98,9 @@ function ordinaryFolder(): string[] {
 
 /** Where the native part of the package in `folder` lies: one folder for each version of Node-API, of which one is built. */
 export function nativeFolder(folder: string): string | null {
-  const builds = path.join(folder, 'lib');
-  const versions = existsSync(builds) ? readdirSync(builds).map((name) => path.join(builds, name)) : [];
-  return versions.find((version) => existsSync(path.join(version, nativeFile))) ?? null;
+  const builds = join(folder, 'lib');
+  const versions = existsSync(builds) ? readdirSync(builds).map((name) => join(builds, name)) : [];
+  return versions.find((version) => existsSync(join(version, nativeFile))) ?? null;
 }
 
 const nativeFile = 'tfjs_binding.node';

@@ -1,7 +1,7 @@
 /** TensorFlow's own kernels: the whole step is one run of a session over one graph. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
-import path from 'node:path';
+import { join } from 'node:path';
 import { internal, present } from '../../core/assert.ts';
 import { userError } from '../../core/diagnostic.ts';
 import { tensor, transposeTensor } from '../../core/tensor.ts';
@@ -59,9 +59,9 @@ async function countGpus(tf: Tfjs): Promise<number> {
 
 /** Opens a session; the signatures share it. */
 async function loadSignatures(tf: Tfjs, model: SavedModel, names: readonly string[]): Promise<readonly TfjsModel[]> {
-  const folder = await mkdtemp(path.join(os.tmpdir(), 'qpipe-tensorflow-'));
+  const folder = await mkdtemp(join(os.tmpdir(), 'qpipe-tensorflow-'));
   try {
-    await writeFile(path.join(folder, 'saved_model.pb'), writeSavedModel(model));
+    await writeFile(join(folder, 'saved_model.pb'), writeSavedModel(model));
     const loaded: TfjsModel[] = [];
     for (const name of names) loaded.push(await tf.node.loadSavedModel(folder, [...model.tags], name));
     return loaded;

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import path from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { userError } from '../../core/diagnostic.ts';
 import { packageFile } from '../../core/package-file.ts';
@@ -20,13 +20,13 @@ const sourceFiles = (): readonly string[] =>
 /** Of the sources: what was built from others is another library. Eight hex digits. */
 function kernelsVersion(): string {
   const hash = createHash('sha256');
-  for (const file of sourceFiles()) hash.update(`${file}\n`).update(readFileSync(path.join(sources, file)));
+  for (const file of sourceFiles()) hash.update(`${file}\n`).update(readFileSync(join(sources, file)));
   return hash.digest('hex').slice(0, 8);
 }
 
 /** Where the library of these sources belongs: in the folder of the addon's native part. */
 export function kernelsFile(nativeFolder: string): string {
-  return path.join(nativeFolder, `qpipe-kernels-${kernelsVersion()}.node`);
+  return join(nativeFolder, `qpipe-kernels-${kernelsVersion()}.node`);
 }
 
 /** Whether a file of that folder is such a library, of these or of other sources. */
@@ -43,9 +43,9 @@ export function compilerArguments(output: string): readonly string[] {
     ...['-std=c++17', '-O3', '-fPIC', '-shared', '-fvisibility=hidden', '-pthread'],
     // Exactly the roundings that are written, and no more of C's rules than the kernels need to become vectors.
     ...['-ffp-contract=off', '-fno-math-errno', '-fno-trapping-math'],
-    ...['-o', output, ...sourceFiles().flatMap((file) => (file.endsWith('.cc') ? [path.join(sources, file)] : []))],
+    ...['-o', output, ...sourceFiles().flatMap((file) => (file.endsWith('.cc') ? [join(sources, file)] : []))],
     // Found where the addon looks for them, too.
-    ...['-Wl,-z,defs', `-L${path.join(path.dirname(output), libraries)}`],
+    ...['-Wl,-z,defs', `-L${join(dirname(output), libraries)}`],
     ...['-l:libtensorflow_framework.so.2', `-Wl,-rpath,$ORIGIN/${libraries}`],
   ];
 }
