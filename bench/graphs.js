@@ -21,7 +21,8 @@ const learningRate = 1e-3;
 
 /** @type {NonNullable<import('../dist/stages/graphs.js').QuantizationOptions>} */
 const quantization = {
-  ...{ scheme: 'int8', observe: 'after_activation', merge: 'mean', decay: 0.99, dropout: 'always' },
+  ...{ scheme: 'int8', observe: 'after_activation', merge: 'min_max', dropout: 'always' },
+  estimator: { kind: 'running_extremes', decay: 0.99 },
   batchNorm: { kind: 'kept' },
   // Every step that is timed quantizes.
   delay: 0,

@@ -24,7 +24,8 @@ const untrainedRange = { min: 0, max: 6 } as const;
 
 /** The defaults of a qat stage, for a pipeline that has none. */
 const untrainedQuantization: NonNullable<QuantizationOptions> = {
-  ...{ delay: 0, decay: 0.999, merge: 'mean', observe: 'after_activation', scheme: 'int8', dropout: 'always' },
+  ...{ delay: 0, merge: 'min_max', observe: 'after_activation', scheme: 'int8', dropout: 'always' },
+  estimator: { kind: 'running_extremes', decay: 0.999 },
   batchNorm: { kind: 'kept' },
 };
 

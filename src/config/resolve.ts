@@ -43,7 +43,11 @@ function completeStages(stages: PipelineConfig['stages']): PipelineConfig['stage
       // The types promise what this function fills in.
       const given: Partial<StageConfig> = stage;
       if (stage.uses === 'qat') {
-        return [name, { batch_norm: stage.scheme === 'uint8' ? 'folded' : 'kept', ...given } as StageConfig];
+        const filledIn = {
+          batch_norm: stage.scheme === 'uint8' ? 'folded' : 'kept',
+          merge_ranges: stage.ranges === 'moving_average' ? 'mean' : 'min_max',
+        };
+        return [name, { ...filledIn, ...given } as StageConfig];
       }
       if (stage.uses !== 'convert') return [name, stage];
       const scheme = ('scheme' in given ? given.scheme : undefined) ?? trainedScheme(stages, stage);

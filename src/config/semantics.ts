@@ -447,7 +447,7 @@ export async function deviceDiagnostics(
 /** What is allowed but seldom meant. */
 export function warnings(pipeline: ResolvedPipeline, locate: Locate): Diagnostic[] {
   return pipeline.stages.flatMap(({ name, config }): Diagnostic[] => {
-    if (config.uses !== 'qat' || config.from !== undefined) return [];
+    if (config.uses !== 'qat' || config.from !== undefined || config.ranges !== 'moving_average') return [];
     // After five time constants an average has left its start behind to within 1 %.
     const warmUp = Math.round(5 / (1 - config.ema_decay));
     if (config.delay >= warmUp) return [];

@@ -150,6 +150,13 @@ export interface ObserveRangeAttrs {
 /** The narrowest half-range that a weight channel gets: an all-zero channel must not have scale 0 (LiteRT's rule). */
 export const SMALLEST_WEIGHT_RANGE = 5e-7;
 
+/**
+ * An end of an activation range that is nearer to zero is zero. A layer that dies leaves a range that only shrinks;
+ * below about 1e-36 the inverse of its scale is infinite, and long before that no multiplier leads to its codes. The
+ * range [0, 0] is one that every kernel knows: all values are zero, and all gradients pass.
+ */
+export const SMALLEST_ACTIVATION_RANGE = 5e-7;
+
 /** The range of the values, always containing zero. Outputs: min, max (scalars, or vectors along `axis`). */
 export const observeRange = defineOp({
   name: 'observe_range',

@@ -3,6 +3,7 @@ import { integerPower, log } from '../core/math.ts';
 import type { TensorType } from '../core/tensor.ts';
 import { ShapeError, defineOp, float32 } from './define.ts';
 import type { NoAttrs } from './define.ts';
+import { SMALLEST_ACTIVATION_RANGE } from './fake_quant.ts';
 import { expectSameShape } from './geometry.ts';
 import { softmaxRow } from './softmax.ts';
 
@@ -197,8 +198,43 @@ export const movingAverage = defineOp({
   },
 });
 
+/** An end of a range, or zero where it is too near to zero to have codes of its own. */
+function rangeEnd(value: number): number {
+  return Math.abs(value) < f32(SMALLEST_ACTIVATION_RANGE) ? 0 : value;
+}
+
+export interface RunningExtremeAttrs extends DecayAttrs {
+  /** Which end of the range it is; a least value is at most 0, a largest at least 0. */
+  readonly end: 'min' | 'max';
+}
+
 /**
- * Removes the pull toward the initial zero from a moving average: biased / (1 - decay^count).
+ * The most extreme value so far, which fades: max(value, decay * extreme), or min. So the result is the largest of all
+ * values times decay^(steps since), and a value never lies outside it in the step that brings it. Zero below
+ * SMALLEST_ACTIVATION_RANGE.
+ */
+export const runningExtreme = defineOp({
+  ...trainingOnly,
+  name: 'running_extreme',
+  operands: [
+    { name: 'extreme', role: 'activation' },
+    { name: 'value', role: 'activation' },
+  ],
+  infer([extreme, value], _attrs: RunningExtremeAttrs) {
+    expectSameShape(value!.shape, extreme!.shape, 'the value');
+    return [extreme!];
+  },
+  float([extreme, value], { decay, end }, [output]) {
+    const wider = end === 'max' ? Math.max : Math.min;
+    for (let index = 0; index < output!.data.length; index++) {
+      output!.data[index] = rangeEnd(wider(value!.data[index]!, f32(extreme!.data[index]! * f32(decay))));
+    }
+  },
+});
+
+/**
+ * Removes the pull toward the initial zero from the moving average of a range's end: biased / (1 - decay^count). Zero
+ * below SMALLEST_ACTIVATION_RANGE.
  *
  * Inputs: biased average, count of updates so far (at least 1).
  */
@@ -212,7 +248,9 @@ export const zeroDebias = defineOp({
   infer: ([biased], _attrs: DecayAttrs) => [biased!],
   float([biased, count], { decay }, [output]) {
     const divisor = f32(1 - f32(integerPower(f32(1 - f32(1 - decay)), count!.data[0]!)));
-    for (let index = 0; index < output!.data.length; index++) output!.data[index] = biased!.data[index]! / divisor;
+    for (let index = 0; index < output!.data.length; index++) {
+      output!.data[index] = rangeEnd(f32(biased!.data[index]! / divisor));
+    }
   },
 });
 

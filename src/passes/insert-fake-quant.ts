@@ -1,4 +1,4 @@
-import { internal } from '../core/assert.ts';
+import { internal, unreachable } from '../core/assert.ts';
 import type { FloatTensor } from '../core/tensor.ts';
 import { floatTensor, zeros } from '../core/tensor.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
@@ -25,14 +25,20 @@ export const rangeNames = (quantizer: string): { readonly min: string; readonly 
   max: `${quantizer}/max`,
 });
 
+/** How the ends of a range follow those of each step's values. */
+export type RangeEstimator =
+  /** The most extreme value so far, which fades by `decay` in each step. */
+  | { readonly kind: 'running_extremes'; readonly decay: number }
+  /** The moving average of the extremes of each step, of which `decay` is the share that each step keeps. */
+  | { readonly kind: 'moving_average'; readonly decay: number };
+
 /** Where the ranges come from: observed while training, or read as they were trained. */
 export type Ranges =
   | {
       readonly kind: 'observed';
       /** Quantization acts from this step on, counted from 1; observers run from step 1. 0 is always. */
       readonly delay: number;
-      /** Share of the old range that each step keeps. */
-      readonly decay: number;
+      readonly estimator: RangeEstimator;
       /** How the ranges of several replicas become one. */
       readonly merge: 'mean' | 'min_max';
     }
@@ -294,10 +300,7 @@ function quantizeWeights(quantizers: Quantizers, filter: string, channelAxis: nu
   return fakeQuantNode(quantizers, `${quantizer}/fake_quant`, value, range, { narrowRange: true, axis });
 }
 
-/**
- * Training: the moving average of the batch's range, merged over replicas, without the pull of its initial value;
- * this step's update already counts. Eval: the trained range.
- */
+/** Training: the range as estimated so far, merged over replicas; this step's values count. Eval: the trained range. */
 function activationRange({ builder, ranges, gate }: Quantizers, quantizer: string, value: ValueRef): Range {
   const names = rangeNames(quantizer);
   if (ranges.kind === 'trained') {
@@ -307,20 +310,43 @@ function activationRange({ builder, ranges, gate }: Quantizers, quantizer: strin
     };
   }
   const step = gate?.step ?? internal('observers need the step counter');
-  const { decay, merge } = ranges;
+  const { estimator, merge } = ranges;
   const observed = builder.node('observe_range', `${quantizer}/observed`, [value], { axis: null, symmetric: false });
-  const average = (name: string, batchValue: ValueRef, reduce: 'min' | 'max'): ValueRef => {
-    const biased = builder.variable(`${name}/biased`, zeros('float32', []), 'state');
-    const [merged = biased] = builder.node('cross_replica', `${name}/merged`, [batchValue], {
-      reduce: merge === 'mean' ? 'mean' : reduce,
-    });
-    const [next = biased] = builder.node('moving_average', `${name}/biased/next`, [biased, merged], { decay });
-    const [debiased = biased] = builder.node('zero_debias', `${name}/next`, [next, step], { decay });
-    builder.variable(name, zeros('float32', []), 'state');
-    builder.update(biased.name, next);
-    builder.update(name, debiased);
-    return debiased;
-  };
   const [min = value, max = value] = observed;
-  return { min: average(names.min, min, 'min'), max: average(names.max, max, 'max') };
+  const estimate = (name: string, batchValue: ValueRef, end: 'min' | 'max'): ValueRef => {
+    const variable = builder.variable(name, zeros('float32', []), 'state');
+    const reduce = merge === 'mean' ? 'mean' : end;
+    const [merged = batchValue] = builder.node('cross_replica', `${name}/merged`, [batchValue], { reduce });
+    const result = estimateEnd(builder, estimator, variable, merged, end, step);
+    builder.update(name, result);
+    return result;
+  };
+  return { min: estimate(names.min, min, 'min'), max: estimate(names.max, max, 'max') };
+}
+
+/** The end of a range after this step. A moving average is freed from the pull of its initial zero. */
+function estimateEnd(
+  builder: GraphBuilder,
+  { kind, decay }: RangeEstimator,
+  variable: ValueRef,
+  merged: ValueRef,
+  end: 'min' | 'max',
+  step: ValueRef,
+): ValueRef {
+  const { name } = variable;
+  switch (kind) {
+    case 'running_extremes': {
+      const [next = variable] = builder.node('running_extreme', `${name}/next`, [variable, merged], { decay, end });
+      return next;
+    }
+    case 'moving_average': {
+      const biased = builder.variable(`${name}/biased`, zeros('float32', []), 'state');
+      const [next = biased] = builder.node('moving_average', `${name}/biased/next`, [biased, merged], { decay });
+      const [debiased = biased] = builder.node('zero_debias', `${name}/next`, [next, step], { decay });
+      builder.update(biased.name, next);
+      return debiased;
+    }
+    default:
+      return unreachable(kind);
+  }
 }

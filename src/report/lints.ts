@@ -63,15 +63,16 @@ export function unreadableLint(stage: string): Lint {
 
 export function trainingLints(stage: string, metrics: TrainMetrics): Lint[] {
   if (metrics.level === 'float') return [];
-  const { delay, decay, ranges, steps } = metrics;
-  const memory = Math.round(1 / (1 - decay));
+  const { delay, estimator, ranges, steps } = metrics;
+  // Extremes hold from the first batch on; an average has to forget where it began.
+  const memory = estimator.kind === 'moving_average' ? Math.round(1 / (1 - estimator.decay)) : 0;
   const cold = ranges
     .filter(({ updates }) => updates < memory)
     .map(({ name, updates }) =>
       lint(stage, 'cold-range', 'warning', {
         layer: name,
         found: `its range has seen ${integer(updates)} batches`,
-        expected: `at least ${integer(memory)}, which a moving average of decay ${decay} remembers; before that, the first batches weigh too much`,
+        expected: `at least ${integer(memory)}, which a moving average of decay ${estimator.decay} remembers; before that, the first batches weigh too much`,
         remedy: 'train longer, or lower `ema_decay`',
       }),
     );
@@ -90,7 +91,7 @@ export function trainingLints(stage: string, metrics: TrainMetrics): Lint[] {
       lint(stage, 'delay-too-short', 'warning', {
         layer: null,
         found: `fake quantization starts at step ${integer(delay)}, before the ranges are warm`,
-        expected: `at least ${integer(memory)} steps, which a moving average of decay ${decay} remembers`,
+        expected: `at least ${integer(memory)} steps, which a moving average of decay ${estimator.decay} remembers`,
         remedy: 'raise `delay`, or lower `ema_decay`',
       }),
     );

@@ -6,7 +6,16 @@ import type { Graph } from '../graph/graph.ts';
 import type { ModelForm, Weights } from '../models/build.ts';
 import { buildModel } from '../models/build.ts';
 import type { ModelSpec, Task } from '../models/layers.ts';
-import type { BatchNormForm, DropoutInQat, Loss, ObservedSide, OptimizerSpec, Pass, Scheme } from '../passes/index.ts';
+import type {
+  BatchNormForm,
+  DropoutInQat,
+  Loss,
+  ObservedSide,
+  OptimizerSpec,
+  Pass,
+  RangeEstimator,
+  Scheme,
+} from '../passes/index.ts';
 import { evalPasses, floatTrainingPasses, qatPasses, runPasses } from '../passes/index.ts';
 
 export type TensorSource = (name: string, shape?: Shape) => FloatTensor;
@@ -26,7 +35,7 @@ export interface QuantizationForm {
 export type QuantizationOptions =
   | (Omit<QuantizationForm, 'batchNorm'> & {
       readonly delay: number;
-      readonly decay: number;
+      readonly estimator: RangeEstimator;
       readonly merge: 'mean' | 'min_max';
       readonly batchNorm: BatchNormForm;
       readonly dropout: DropoutInQat;
@@ -59,10 +68,10 @@ const losses: { readonly [T in Task]: Loss } = {
 function trainingPasses(spec: ModelSpec, quantization: QuantizationOptions, optimizer: OptimizerSpec): readonly Pass[] {
   const loss = losses[spec.task];
   if (quantization === null) return floatTrainingPasses(optimizer, loss);
-  const { scheme, observe, batchNorm, dropout, ...averages } = quantization;
+  const { scheme, observe, batchNorm, dropout, ...observer } = quantization;
   const options = {
     input: inputRange(spec),
-    ranges: { kind: 'observed', ...averages },
+    ranges: { kind: 'observed', ...observer },
     scheme,
     observe,
     batchNorm,

@@ -70,7 +70,13 @@ const qatProperties = {
   ...trainProperties,
   level: Type.Literal('qat'),
   delay: Type.Integer({ minimum: 0, description: 'fake quantization is applied from this step on' }),
-  decay: Type.Number({ minimum: 0, maximum: 1, description: 'of the moving average of activation ranges' }),
+  estimator: object(
+    {
+      kind: Type.Union([Type.Literal('running_extremes'), Type.Literal('moving_average')]),
+      decay: Type.Number({ minimum: 0, maximum: 1, description: 'share of the old value that is kept in each step' }),
+    },
+    { description: 'of the ranges of activations' },
+  ),
   ranges: Type.Array(ObservedRange, { description: 'activation ranges in the order of the graph' }),
 };
 

@@ -1,14 +1,17 @@
 import type { Static, TObject } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
+import { unreachable } from '../core/assert.ts';
 import { choice, derived, key } from '../core/schema.ts';
 import { variablesOf } from '../graph/graph.ts';
 import { stepVariable } from '../passes/index.ts';
+import type { RangeEstimator } from '../passes/index.ts';
 import { encodeModelFile, readModelFile, tensorSource } from './checkpoint.ts';
 import { defineStage } from './define.ts';
 import { writeOutput } from './files.ts';
 import type { InitialWeights, QuantizationOptions } from './graphs.ts';
 import { evalGraph, floatGraph } from './graphs.ts';
 import type { TrainMetrics } from './metrics.ts';
+import type { TrainingConfig } from './training.ts';
 import { formOf, inferenceTensors, runTraining, trainingFields } from './training.ts';
 
 const outputs = { model: { type: 'QatModel/1', file: 'qat_model.safetensors' } } as const;
@@ -20,16 +23,29 @@ const quantizationFields = {
     minimum: 0,
     default: 0,
   }),
+  ranges: choice(['running_extremes', 'moving_average'], {
+    ...key(
+      'How the ranges of activations are estimated. running_extremes: the extremes so far, which fade over ' +
+        '`range_window` examples, whatever the batch; moving_average: of the extremes of each batch, as TensorFlow 1 ' +
+        'did, so that small batches give narrow ranges',
+    ),
+    default: 'running_extremes',
+  }),
+  range_window: Type.Integer({
+    ...key('Examples after which an extreme that does not come again has faded to 37 %; of `ranges: running_extremes`'),
+    minimum: 1,
+    default: 10_000,
+  }),
   ema_decay: Type.Number({
-    ...key('Decay of the moving averages that estimate the ranges of activations'),
+    ...key('Share of its old value that a moving average keeps in each step; of `ranges: moving_average`'),
     exclusiveMinimum: 0,
     exclusiveMaximum: 1,
     default: 0.999,
   }),
-  merge_ranges: choice(['mean', 'min_max'], {
-    ...key('How the ranges of several devices become one: their mean, or the widest'),
-    default: 'mean',
-  }),
+  merge_ranges: derived(
+    choice(['mean', 'min_max'], key('How the ranges of several devices become one: their mean, or the widest')),
+    'min_max for running_extremes, mean for moving_average',
+  ),
   observe: choice(['after_activation', 'before_activation'], {
     ...key('Side of a ReLU or ReLU6 on which ranges are observed; before_activation is for comparison only'),
     default: 'after_activation',
@@ -59,11 +75,11 @@ const quantizationFields = {
   }),
 };
 
-type QatFields = Static<TObject<typeof quantizationFields>>;
+type QatFields = Static<TObject<typeof quantizationFields>> & Pick<TrainingConfig, 'batch'>;
 
 export const qat = defineStage({
   kind: 'qat',
-  revision: 2,
+  revision: 3,
   description: 'Quantization-aware training, from a float model or from scratch',
   from: { accepts: ['FloatModel/1'], optional: true },
   produces: 'QatModel/1',
@@ -92,7 +108,7 @@ export const qat = defineStage({
     const weights = await startingWeights(context.inputs['model'], environment.seed);
     const { learning_rate_at_delay } = config;
     const quantization = quantizationOf(config);
-    const { delay, decay } = quantization;
+    const { delay, estimator } = quantization;
     const method = {
       quantization,
       change: learning_rate_at_delay === undefined ? null : { step: delay, learningRate: learning_rate_at_delay },
@@ -110,7 +126,7 @@ export const qat = defineStage({
     const updates = trained.metrics.steps;
     const ranges = trained.ranges.map((range) => ({ ...range, updates }));
     return {
-      metrics: { kind: 'train', level: 'qat', delay, decay, ranges, ...trained.metrics } satisfies TrainMetrics,
+      metrics: { kind: 'train', level: 'qat', delay, estimator, ranges, ...trained.metrics } satisfies TrainMetrics,
       verdict: 'pass',
     };
   },
@@ -118,9 +134,21 @@ export const qat = defineStage({
 
 /** How a stage quantizes, from its fields. */
 export function quantizationOf(config: QatFields): NonNullable<QuantizationOptions> {
-  const { delay, ema_decay: decay, merge_ranges: merge, observe, scheme, dropout, batch_norm: kind } = config;
+  const { delay, merge_ranges: merge, observe, scheme, dropout, batch_norm: kind } = config;
   const batchNorm = kind === 'kept' ? { kind } : { kind, freezeDelay: config.freeze_bn_delay ?? null };
-  return { delay, decay, merge, observe, scheme, dropout, batchNorm };
+  return { delay, estimator: estimatorOf(config), merge, observe, scheme, dropout, batchNorm };
+}
+
+/** By examples and not by steps, so that the batch does not decide how far a range reaches. */
+function estimatorOf({ ranges: kind, batch, range_window, ema_decay }: QatFields): RangeEstimator {
+  switch (kind) {
+    case 'running_extremes':
+      return { kind, decay: Math.exp(-batch / range_window) };
+    case 'moving_average':
+      return { kind, decay: ema_decay };
+    default:
+      return unreachable(kind);
+  }
 }
 
 /** The float parent's weights, or fresh ones: then the delay is the float phase. */

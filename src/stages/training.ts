@@ -4,6 +4,7 @@ import { choice, key, object, runtime } from '../core/schema.ts';
 import type { Tensor } from '../core/tensor.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { engineNames } from '../engine/engine.ts';
+import { producers } from '../graph/graph.ts';
 import type { ModelSpec } from '../models/layers.ts';
 import type { OptimizerSpec } from '../passes/index.ts';
 import { rangeNames } from '../passes/index.ts';
@@ -138,10 +139,15 @@ export function inferenceTensors(
   );
 }
 
-/** Quantizers with a trained range, in graph order: those whose range is state of the training graph. */
+/** Quantizers with a trained range, in graph order: those whose range is estimated over the steps. */
 function activationQuantizers(graph: ReturnType<typeof trainingGraph>): readonly string[] {
-  const suffix = '/min/biased';
-  return [...graph.values.keys()].filter((name) => name.endsWith(suffix)).map((name) => name.slice(0, -suffix.length));
+  const makers = producers(graph);
+  const suffix = '/min';
+  return graph.updates.flatMap(({ variable, value }) => {
+    const op = makers.get(value)?.op;
+    const isEstimated = op === 'running_extreme' || op === 'zero_debias';
+    return isEstimated && variable.endsWith(suffix) ? [variable.slice(0, -suffix.length)] : [];
+  });
 }
 
 function optimizerSpec(config: OptimizerConfig): OptimizerSpec {

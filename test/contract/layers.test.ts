@@ -185,7 +185,12 @@ describe('an activation of a layer', () => {
 async function goTheWholeWay(layers: readonly Layer[]): Promise<void> {
   const spec = network(layers);
   const form = { scheme: 'int8', observe: 'after_activation', batchNorm: 'kept' } as const;
-  const averages = { delay: 3, decay: 0.5, merge: 'mean', dropout: 'always' } as const;
+  const averages = {
+    delay: 3,
+    estimator: { kind: 'moving_average', decay: 0.5 },
+    merge: 'mean',
+    dropout: 'always',
+  } as const;
   const quantization = { ...form, ...averages, batchNorm: { kind: 'kept' } } as const;
   const sgd = { kind: 'sgd', momentum: 0.5, nesterov: false, weightDecay: 0 } as const;
   const training = trainingGraph(spec, BATCH, { kind: 'random', seed: 3 }, quantization, sgd);

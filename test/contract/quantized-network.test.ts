@@ -155,7 +155,7 @@ describe('a network of conv, op, fully_connected goes from float to a .tflite fi
 async function goTheWholeWay(op: string, middle: (network: Network) => ValueRef): Promise<void> {
   const random = createRandom(7, op);
   const options = {
-    ranges: { kind: 'observed', delay: 0, decay: 0.5, merge: 'mean' },
+    ranges: { kind: 'observed', delay: 0, estimator: { kind: 'moving_average', decay: 0.5 }, merge: 'mean' },
     input: INPUT,
   } as const;
   const sgd = { kind: 'sgd', momentum: 0, nesterov: false, weightDecay: 0 } as const;
@@ -269,7 +269,10 @@ describe('concatenation', () => {
 
   it('is observed once, on what it joins', () => {
     const random = createRandom(7);
-    const options = { ranges: { kind: 'observed', delay: 0, decay: 0.5, merge: 'mean' }, input: INPUT } as const;
+    const options = {
+      ranges: { kind: 'observed', delay: 0, estimator: { kind: 'moving_average', decay: 0.5 }, merge: 'mean' },
+      input: INPUT,
+    } as const;
     const qat = insertFakeQuant(network(middles.concatenation!, BATCH, random, null), options);
     const observed = qat.nodes.flatMap(({ op, name, inputs }) =>
       op === 'observe_range' && name.includes('act_quant') ? [inputs[0]] : [],

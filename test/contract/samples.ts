@@ -930,7 +930,20 @@ export const samples: { readonly [K in OpName]: readonly Sample<K>[] } = {
     { name: 'a scalar', inputs: [scalar(-6), scalar(-1)], attrs: { decay: 0.999 }, outputs: [[]] },
     { name: 'a vector', inputs: [spread([5]), spread([5])], attrs: { decay: 0.9 }, outputs: [[5]] },
   ],
+  running_extreme: [
+    { name: 'a larger value', inputs: [scalar(2), scalar(3)], attrs: { decay: 0.9, end: 'max' }, outputs: [[]] },
+    { name: 'a smaller value', inputs: [scalar(2), scalar(1)], attrs: { decay: 0.9, end: 'max' }, outputs: [[]] },
+    { name: 'least values', inputs: [spread([5]), spread([5])], attrs: { decay: 0.5, end: 'min' }, outputs: [[5]] },
+    { name: 'nearly zero', inputs: [scalar(5e-7), scalar(1e-30)], attrs: { decay: 0.9, end: 'max' }, outputs: [[]] },
+    {
+      name: 'nearly zero below',
+      inputs: [scalar(-1e-38), scalar(0)],
+      attrs: { decay: 0.9, end: 'min' },
+      outputs: [[]],
+    },
+  ],
   zero_debias: [
+    { name: 'nearly zero', inputs: [scalar(-4e-7), scalar(300)], attrs: { decay: 0.9 }, outputs: [[]] },
     { name: 'the first update', inputs: [scalar(0.01), scalar(1)], attrs: { decay: 0.999 }, outputs: [[]] },
     { name: 'a vector, later', inputs: [spread([5]), scalar(300)], attrs: { decay: 0.99 }, outputs: [[5]] },
   ],
@@ -1277,6 +1290,7 @@ export const misfits: { readonly [K in OpName]: readonly Misfit<K>[] } = {
   increment: [],
   reached: [],
   moving_average: [{ inputs: [[3], [4]], attrs: { decay: 0.9 }, message: ['[4]', '[3]'] }],
+  running_extreme: [{ inputs: [[3], [4]], attrs: { decay: 0.9, end: 'max' }, message: ['[4]', '[3]'] }],
   zero_debias: [],
   cross_replica: [],
   momentum_update: [

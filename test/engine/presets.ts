@@ -17,7 +17,7 @@ export const sgd: OptimizerSpec = { kind: 'sgd', momentum: 0.9, nesterov: false,
 
 export const quantized = (delay: number, batchNorm: BatchNormForm = { kind: 'kept' }): QuantizationOptions => ({
   delay,
-  decay: 0.9,
+  estimator: { kind: 'running_extremes', decay: 0.9 },
   merge: 'mean',
   observe: 'after_activation',
   scheme: 'int8',

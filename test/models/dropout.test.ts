@@ -90,7 +90,7 @@ const layers: readonly Layer[] = [
   dense('logits', 3),
 ];
 const sgd = { kind: 'sgd', momentum: 0.9, nesterov: false, weightDecay: 0 } as const;
-const averages = { delay: 3, decay: 0.5, merge: 'mean' } as const;
+const averages = { delay: 3, estimator: { kind: 'moving_average', decay: 0.5 }, merge: 'mean' } as const;
 const quantization = {
   ...averages,
   observe: 'after_activation',
@@ -151,7 +151,12 @@ describe('a network with dropout', () => {
   it('is quantized in the groups of its inference graph', () => {
     const names = (form: 'training' | 'inference') => {
       const model = buildModel(network(layers), 2, form, { kind: 'random', random: createRandom(1) });
-      const ranges = { kind: 'observed', delay: 0, decay: 0.5, merge: 'mean' } as const;
+      const ranges = {
+        kind: 'observed',
+        delay: 0,
+        estimator: { kind: 'moving_average', decay: 0.5 },
+        merge: 'mean',
+      } as const;
       const graph = insertFakeQuant(model, { ranges, input: { min: 0, max: 1 } });
       return [...graph.values.keys()].filter((name) => name.endsWith('quant/min'));
     };

@@ -89,7 +89,14 @@ async function trainHere({ batchNorm, scheme, delay }: Form, trainingSeed: numbe
   const layers = [conv('conv', 4, 3, { batch_norm: batchNorm !== null, activation: 'relu' }), dense('logits', 3)];
   const spec = network(layers, image);
   const quantization = {
-    ...({ scheme, delay, decay: 0.9, merge: 'mean', observe: 'after_activation', dropout: 'always' } as const),
+    ...({
+      scheme,
+      delay,
+      estimator: { kind: 'moving_average', decay: 0.9 },
+      merge: 'mean',
+      observe: 'after_activation',
+      dropout: 'always',
+    } as const),
     batchNorm: batchNorm ?? { kind: 'kept' },
   } as const;
   const sgd = { kind: 'sgd', momentum: 0.9, nesterov: false, weightDecay: 0 } as const;

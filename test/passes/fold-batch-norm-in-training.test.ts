@@ -27,7 +27,13 @@ const spec = network(
   [5, 5, 2],
 );
 const sgd = { kind: 'sgd', momentum: 0.9, nesterov: false, weightDecay: 0 } as const;
-const common = { decay: 0.9, merge: 'mean', observe: 'after_activation', scheme: 'int8', dropout: 'always' } as const;
+const common = {
+  estimator: { kind: 'moving_average', decay: 0.9 },
+  merge: 'mean',
+  observe: 'after_activation',
+  scheme: 'int8',
+  dropout: 'always',
+} as const;
 
 /** Gamma and the moving statistics away from 1 and 0, so that nothing cancels by chance. */
 const weights: TensorSource = (name, shape = []) => {

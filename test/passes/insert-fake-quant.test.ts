@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { createRandom } from '../../src/core/random.ts';
 import { floatTensor } from '../../src/core/tensor.ts';
 import { buildGraph } from '../../src/graph/builder.ts';
 import type { Graph, Node } from '../../src/graph/graph.ts';
@@ -29,7 +30,7 @@ const f32 = Math.fround;
 const observed = (delay: number, decay = 0.9, merge: 'mean' | 'min_max' = 'mean'): Ranges => ({
   kind: 'observed',
   delay,
-  decay,
+  estimator: { kind: 'moving_average', decay },
   merge,
 });
 
@@ -270,6 +271,75 @@ describe('observed ranges', () => {
       expect(step.read('logits/act_quant/max')[0]).toBe(high(maximum(logits)));
       expect(step.read('conv1/act_quant/max')[0]).toBe(top(maximum(step.outputs.get('conv1/relu')!)));
     }
+  });
+});
+
+describe('running extremes', () => {
+  const running = (decay: number): Ranges => ({
+    kind: 'observed',
+    delay: 1000,
+    estimator: { kind: 'running_extremes', decay },
+    merge: 'min_max',
+  });
+
+  /** The range after each step of a graph that passes its values on. */
+  async function rangesAfter(values: readonly (readonly number[])[], decay: number) {
+    const batch = values[0]!.length;
+    const builder = buildGraph('running', 'float');
+    const input = builder.input('input', float32([batch]));
+    const zero = builder.constant('zero', floatTensor([], [0]));
+    const graph = builder.finish(builder.node('add', 'layer/add', [input, zero], { activation: 'none' }));
+    const qat = verify(insertFakeQuant(graph, { ranges: running(decay), input: pixels }));
+    const steps = await runSteps(
+      qat,
+      values.map((each) => new Map([['input', Float32Array.from(each)]])),
+    );
+    return steps.map((step) => [step.read('layer/act_quant/min')[0]!, step.read('layer/act_quant/max')[0]!] as const);
+  }
+
+  it('take a wider value at once and fade in every other step', async () => {
+    const ranges = await rangesAfter([[1], [3], [-2], [0.5], [0.5]], 0.5);
+    // 3 fades to 1.5, 0.75 and, as 0.5 is wider than 0.375, to 0.5; -2 fades to -1 and -0.5.
+    expect(ranges).toEqual([
+      [0, 1],
+      [0, 3],
+      [-2, 1.5],
+      [-1, 0.75],
+      [-0.5, 0.5],
+    ]);
+  });
+
+  it('do not depend on the batch, but for what fades within one', async () => {
+    const random = createRandom(7, 'running extremes');
+    const values = Array.from({ length: 512 }, () => 2 * random.float() - 1);
+    const window = 1000;
+    const last = async (batch: number) => {
+      const steps = Array.from({ length: values.length / batch }, (_, step) =>
+        values.slice(step * batch, (step + 1) * batch),
+      );
+      return (await rangesAfter(steps, Math.exp(-batch / window))).at(-1)!;
+    };
+    const [min, max] = await last(1);
+    // By hand: each value fades from its own place to the end.
+    const faded = values.map((value, index) => value * Math.exp(-(values.length - 1 - index) / window));
+    expect(min).toBeCloseTo(Math.min(...faded), 4);
+    expect(max).toBeCloseTo(Math.max(...faded), 4);
+    for (const batch of [8, 64]) {
+      const [low, high] = await last(batch);
+      for (const ratio of [low / min, high / max]) {
+        // An extreme that came first in its batch has faded by up to a batch less.
+        expect(ratio).toBeGreaterThan(Math.exp(-batch / window));
+        expect(ratio).toBeLessThan(Math.exp(batch / window));
+      }
+    }
+  });
+
+  it('of a layer that dies end at zero, where every value is zero, and not beside it', async () => {
+    const ranges = await rangesAfter([[1], ...Array.from({ length: 30 }, () => [0])], 0.5);
+    // 2^-20 is 9.5e-7, and 2^-21 lies below the smallest range of 5e-7.
+    expect(ranges[20]![1]).toBe(2 ** -20);
+    expect(ranges[21]![1]).toBe(0);
+    expect(ranges.at(-1)![1]).toBe(0);
   });
 });
 

@@ -73,7 +73,7 @@ export const qatTraining: TrainMetrics = {
   steps: 1720,
   parameters: 61706,
   delay: 600,
-  decay: 0.99,
+  estimator: { kind: 'moving_average', decay: 0.99 },
   history: curve(1720, 0.06, 0.021, 0.0004),
   epochs: epochs(4, 430, 0.024, 0.9924),
   ranges: rangeNames.map((name, index) => {

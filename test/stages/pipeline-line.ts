@@ -101,6 +101,7 @@ export const training: Fields<'float-pretrain'> = {
 
 export const quantization: Fields<'qat'> = {
   ...training,
-  ...{ epochs: 1, delay: 4, ema_decay: 0.8, merge_ranges: 'mean', observe: 'after_activation' },
+  ...{ ranges: 'running_extremes', range_window: 10_000 },
+  ...{ epochs: 1, delay: 4, ema_decay: 0.8, merge_ranges: 'min_max', observe: 'after_activation' },
   ...{ scheme: 'int8', batch_norm: 'kept', reestimate_batch_norm: 0, dropout: 'always' },
 };

@@ -10,7 +10,7 @@ import type { BatchNormAttrs } from '../../ops/batch_norm.ts';
 import type { Conv2dAttrs } from '../../ops/conv_2d.ts';
 import { dropThreshold } from '../../ops/dropout.ts';
 import type { FakeQuantAttrs } from '../../ops/fake_quant.ts';
-import { SMALLEST_WEIGHT_RANGE } from '../../ops/fake_quant.ts';
+import { SMALLEST_ACTIVATION_RANGE, SMALLEST_WEIGHT_RANGE } from '../../ops/fake_quant.ts';
 import type { WindowAttrs } from '../../ops/geometry.ts';
 import { slidingWindow } from '../../ops/geometry.ts';
 import type { Attrs } from '../../ops/index.ts';
@@ -478,13 +478,20 @@ export const lowerings: Lowerings = {
       return [to.float('Sub', [average!, change])];
     },
   },
+  running_extreme: {
+    common: [0, 1],
+    write(to, { inputs: [extreme, value], attrs: { decay, end } }) {
+      const faded = to.float('Mul', [extreme!, to.scalar(decay)]);
+      return [rangeEnd(to, to.float(end === 'max' ? 'Maximum' : 'Minimum', [value!, faded]))];
+    },
+  },
   zero_debias: {
     common: [0],
     write(to, { inputs: [biased, count], attrs: { decay } }) {
       const divisor = to.once(`zero debias ${count!} ${decay}`, () =>
         to.float('Sub', [to.scalar(1), to.float('Pow', [to.scalar(1 - f32(1 - decay)), count!])]),
       );
-      return [to.float('RealDiv', [biased!, divisor])];
+      return [rangeEnd(to, to.float('RealDiv', [biased!, divisor]))];
     },
   },
   // Over one value for all replicas; the pieces of several are combined by plan.ts.
@@ -785,6 +792,12 @@ function toLastAxis(shape: Shape, axis: number) {
 /** gradient + weightDecay * parameter */
 function decayed(to: Writer, gradient: string, parameter: string, weightDecay: number): string {
   return weightDecay === 0 ? gradient : to.float('AddV2', [gradient, scaled(to, parameter, weightDecay)]);
+}
+
+/** An end of a range, or zero where it is too near to zero. */
+function rangeEnd(to: Writer, value: string): string {
+  const hasCodes = to.float('GreaterEqual', [to.float('Abs', [value]), to.scalar(SMALLEST_ACTIVATION_RANGE)]);
+  return select(to, hasCodes, value, to.scalar(0));
 }
 
 function power(to: Writer, base: number, exponent: string): string {

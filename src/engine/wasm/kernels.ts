@@ -5,7 +5,7 @@ import { numElements, sameShape } from '../../core/tensor.ts';
 import { concatenationCopies } from '../../ops/concatenation.ts';
 import type { Conv2dAttrs } from '../../ops/conv_2d.ts';
 import { dropThreshold } from '../../ops/dropout.ts';
-import { SMALLEST_WEIGHT_RANGE } from '../../ops/fake_quant.ts';
+import { SMALLEST_ACTIVATION_RANGE, SMALLEST_WEIGHT_RANGE } from '../../ops/fake_quant.ts';
 import { slidingWindow } from '../../ops/geometry.ts';
 import { paddingCopy } from '../../ops/pad.ts';
 import type { PoolAttrs } from '../../ops/pool.ts';
@@ -456,13 +456,30 @@ export const kernels: Kernels = {
       ],
     ],
   },
+  running_extreme: {
+    elementwise: [0, 1],
+    lower: ({ inputs, outputs, attrs }) => [
+      [
+        {
+          code: code.RUNNING_EXTREME,
+          args: [
+            ...[...regions([...inputs, ...outputs]), outputs[0]!.count, float32Bits(attrs.decay)],
+            ...[attrs.end === 'max' ? 1 : 0, float32Bits(SMALLEST_ACTIVATION_RANGE)],
+          ],
+        },
+      ],
+    ],
+  },
   zero_debias: {
     elementwise: [0],
     lower: ({ inputs, outputs, attrs }) => [
       [
         {
           code: code.ZERO_DEBIAS,
-          args: [...regions([...inputs, ...outputs]), outputs[0]!.count, float32Bits(1 - f32(1 - attrs.decay))],
+          args: [
+            ...[...regions([...inputs, ...outputs]), outputs[0]!.count],
+            ...[1 - f32(1 - attrs.decay), SMALLEST_ACTIVATION_RANGE].map(float32Bits),
+          ],
         },
       ],
     ],

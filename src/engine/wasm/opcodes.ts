@@ -75,6 +75,7 @@ export const ZERO_DEBIAS = 83;
 export const MOMENTUM_UPDATE = 84;
 export const ADAM_UPDATE = 85;
 export const CROSS_REPLICA = 86;
+export const RUNNING_EXTREME = 87;
 
 /** The functions of FUNCTION and FUNCTION_GRAD. */
 export const LEAKY_RELU = 0;

@@ -17,6 +17,7 @@ type TrainingOp =
   | 'increment'
   | 'reached'
   | 'moving_average'
+  | 'running_extreme'
   | 'zero_debias'
   | 'cross_replica';
 

@@ -21,7 +21,7 @@ import {
   top1Count,
 } from './loss';
 import { copyStrided, fill } from './move';
-import { adamUpdate, crossReplica, increment, momentumUpdate, movingAverage, reached, zeroDebias } from './optimizer';
+import { adamUpdate, crossReplica, increment, momentumUpdate, movingAverage, reached, runningExtreme, zeroDebias } from './optimizer';
 import { averagePool, averagePoolGrad, maxPool, maxPoolGrad } from './pool';
 import { fakeQuant, observeRange, observeSlices } from './quant';
 import { reduce, reduceSlices } from './reduce';
@@ -220,6 +220,9 @@ export function run(
         break;
       case code.MOVING_AVERAGE:
         movingAverage(args, part, parts);
+        break;
+      case code.RUNNING_EXTREME:
+        runningExtreme(args, part, parts);
         break;
       case code.ZERO_DEBIAS:
         zeroDebias(args, part, parts);

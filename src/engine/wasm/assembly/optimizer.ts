@@ -37,7 +37,32 @@ export function movingAverage(args: usize, part: i32, parts: i32): void {
   }
 }
 
-/** Arguments: biased, updates so far, output, count, decay after rounding, as 1 - (1 - decay). */
+/** An end of a range, or zero where it is nearer to zero than `smallest`. */
+function rangeEnd(value: f32, smallest: f32): f32 {
+  return abs<f32>(value) < smallest ? 0 : value;
+}
+
+/** Arguments: extreme, value, output, count, decay, 1 for the largest (0: the least), smallest size of an end. */
+export function runningExtreme(args: usize, part: i32, parts: i32): void {
+  const extreme = pointer(args, 0),
+    value = pointer(args, 1),
+    output = pointer(args, 2),
+    count = integer(args, 3);
+  const decay = real(args, 4),
+    isLargest = integer(args, 5) != 0,
+    smallest = real(args, 6);
+  let at = floats(cutLines(count, part, parts));
+  const end = floats(cutLines(count, part + 1, parts));
+  for (; at < end; at += 4) {
+    const faded = load<f32>(extreme + at) * decay,
+      now = load<f32>(value + at);
+    store<f32>(output + at, rangeEnd(isLargest ? max<f32>(now, faded) : min<f32>(now, faded), smallest));
+  }
+}
+
+/**
+ * Arguments: biased, updates so far, output, count, decay after rounding, as 1 - (1 - decay), smallest size of an end.
+ */
 export function zeroDebias(args: usize, part: i32, parts: i32): void {
   const biased = pointer(args, 0),
     output = pointer(args, 2),
@@ -46,7 +71,8 @@ export function zeroDebias(args: usize, part: i32, parts: i32): void {
   const divisor: f32 = 1 - power;
   let at = floats(cutLines(count, part, parts));
   const end = floats(cutLines(count, part + 1, parts));
-  for (; at < end; at += 4) store<f32>(output + at, load<f32>(biased + at) / divisor);
+  const smallest = real(args, 5);
+  for (; at < end; at += 4) store<f32>(output + at, rangeEnd(load<f32>(biased + at) / divisor, smallest));
 }
 
 /**
