@@ -4,6 +4,7 @@ import type { ParseRule, SchemaNode } from '../core/schema.ts';
 import { chosenSchema, fieldSchema, isRecord } from '../core/schema.ts';
 import { completeData } from '../data/config.ts';
 import { completeLayers } from '../models/config.ts';
+import { rangeDefaults } from '../stages/qat.ts';
 import type { Scheme } from '../passes/index.ts';
 import { parseDevice } from '../stages/devices.ts';
 import type { StageConfig } from '../stages/index.ts';
@@ -45,7 +46,7 @@ function completeStages(stages: PipelineConfig['stages']): PipelineConfig['stage
       if (stage.uses === 'qat') {
         const filledIn = {
           batch_norm: stage.scheme === 'uint8' ? 'folded' : 'kept',
-          merge_ranges: stage.ranges === 'moving_average' ? 'mean' : 'min_max',
+          ...rangeDefaults[stage.ranges],
         };
         return [name, { ...filledIn, ...given } as StageConfig];
       }

@@ -446,8 +446,13 @@ export async function deviceDiagnostics(
 
 /** What is allowed but seldom meant. */
 export function warnings(pipeline: ResolvedPipeline, locate: Locate): Diagnostic[] {
+  return [...coldRanges(pipeline, locate), ...unusedRangeFields(pipeline, locate)];
+}
+
+function coldRanges(pipeline: ResolvedPipeline, locate: Locate): Diagnostic[] {
   return pipeline.stages.flatMap(({ name, config }): Diagnostic[] => {
-    if (config.uses !== 'qat' || config.from !== undefined || config.ranges !== 'moving_average') return [];
+    if (config.uses !== 'qat' || config.from !== undefined || config.ema_decay === undefined) return [];
+    if (config.ranges !== 'moving_average') return [];
     // After five time constants an average has left its start behind to within 1 %.
     const warmUp = Math.round(5 / (1 - config.ema_decay));
     if (config.delay >= warmUp) return [];
@@ -461,5 +466,25 @@ export function warnings(pipeline: ResolvedPipeline, locate: Locate): Diagnostic
         hint: `a delay of ${warmUp}, a smaller ema_decay, or \`from:\` a float model`,
       },
     ];
+  });
+}
+
+/** Each kind of estimate has a field of its own, and reads no other. */
+function unusedRangeFields(pipeline: ResolvedPipeline, locate: Locate): Diagnostic[] {
+  const owners = { ema_decay: 'moving_average', range_window: 'running_extremes' } as const;
+  return pipeline.stages.flatMap(({ name, config }): Diagnostic[] => {
+    if (config.uses !== 'qat') return [];
+    return (['ema_decay', 'range_window'] as const).flatMap((field): Diagnostic[] => {
+      const owner = owners[field];
+      if (config[field] === undefined || config.ranges === owner) return [];
+      return [
+        {
+          code: 'unused-field',
+          place: locate(['stages', name, field], 'key'),
+          message: `\`stages.${name}.${field}\` has no effect: it belongs to \`ranges: ${owner}\`, and the ranges here are \`${config.ranges}\``,
+          hint: `remove \`${field}\`, or add \`ranges: ${owner}\``,
+        },
+      ];
+    });
   });
 }

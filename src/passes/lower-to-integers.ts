@@ -34,10 +34,10 @@ export interface LoweredGraph {
  * weights that were trained for the other scheme
  */
 export function lowerToIntegers(graph: Graph, scheme: Scheme, path: string): LoweredGraph {
-  const parameters = activationParameters(graph, scheme, path);
+  const adjustments: string[] = [];
+  const parameters = activationParameters(graph, scheme, path, adjustments);
   const fused = fuseActivations(graph);
   const builder = buildGraph(graph.name, 'int8');
-  const adjustments: string[] = [];
   const context: Lowering = { graph, scheme, path, builder, parameters, fused, adjustments, makers: producers(graph) };
 
   for (const name of graph.inputs) {
@@ -64,6 +64,8 @@ interface ActivationParameters {
   readonly of: ReadonlyMap<string, PerTensor>;
   /** The value behind a fake quantizer: what its readers read once it is gone. */
   readonly behind: ReadonlyMap<string, string>;
+  /** Values whose range is empty: the eval graph makes zero of all of them, and so must the integers. */
+  readonly empty: ReadonlySet<string>;
 }
 
 interface FusedActivations {
@@ -82,16 +84,20 @@ function isConstant(graph: Graph, name: string): boolean {
 }
 
 /** Scale and zero point of every activation value, and a diagnostic for each that has none. */
-function activationParameters(graph: Graph, scheme: Scheme, path: string): ActivationParameters {
+function activationParameters(graph: Graph, scheme: Scheme, path: string, adjustments: string[]): ActivationParameters {
   const of = new Map<string, PerTensor>();
   const behind = new Map<string, string>();
+  const empty = new Set<string>();
   const makers = producers(graph);
   const { offset } = schemes[scheme];
   requireEightBits(graph, path);
   for (const node of graph.nodes) {
     const [input = ''] = node.inputs;
     if (node.op !== 'fake_quant' || isConstant(graph, input)) continue;
-    const quant = parametersOf(rangeOf(graph, node), offset, node.name);
+    const source = layerBehind(graph, makers, of, input);
+    const range = activationRange(graph, node);
+    const quant = parametersOf(range, source, offset, (note) => adjustments.push(`${node.name}: ${note}`));
+    if (range.scale === 0) empty.add(input).add(source.name);
     const known = of.get(input);
     if (known !== undefined && (known.scale !== quant.scale || known.zeroPoint !== quant.zeroPoint)) {
       internal(`"${input}" has two fake quantizers with different ranges, the second is "${node.name}"`);
@@ -124,7 +130,33 @@ function activationParameters(graph: Graph, scheme: Scheme, path: string): Activ
   }
   for (const name of graph.inputs) if (!of.has(name)) missing.push(missingInput(path, name));
   if (missing.length > 0) throw new UserError(missing);
-  return { of, behind };
+  return { of, behind, empty };
+}
+
+/** The layer that a quantizer covers, with the scales that its sums have. */
+interface CoveredLayer {
+  readonly name: string;
+  /** Of the first activation that the layer reads; 1 for a graph's input. */
+  readonly inputScale: number;
+  /** One step of the accumulator, the largest over the channels; 0 for layers without weights. */
+  readonly accumulatorStep: number;
+}
+
+function layerBehind(
+  graph: Graph,
+  makers: ReadonlyMap<string, Node>,
+  of: ReadonlyMap<string, PerTensor>,
+  value: string,
+): CoveredLayer {
+  const last = makers.get(value);
+  const before = last === undefined ? undefined : makers.get(last.inputs[0] ?? '');
+  const isFused = last !== undefined && ops[last.op].quant.kind === 'activation' && before?.op !== 'fake_quant';
+  const layer = isFused ? before : last;
+  const inputScale = of.get(layer?.inputs[0] ?? '')?.scale ?? 1;
+  const rule = layer === undefined ? null : ops[layer.op].quant;
+  const weights = rule?.kind === 'affine' ? makers.get(layer?.inputs[rule.weight] ?? '') : undefined;
+  const scales = weights?.op === 'fake_quant' ? rangeOf(graph, weights).map(({ scale }) => scale) : [];
+  return { name: layer?.name ?? value, inputScale, accumulatorStep: inputScale * Math.max(0, ...scales) };
 }
 
 /** What goes into an op that only moves values, and has no parameters of its own, takes those of what comes out. */
@@ -190,12 +222,35 @@ function floatConstant(graph: Graph, name: string, node: Node): FloatTensor {
   return expectDType(source.data, 'float32');
 }
 
-function parametersOf(ranges: readonly NudgedRange[], offset: number, name: string): PerTensor {
-  const [range, ...others] = ranges;
-  if (range === undefined || others.length > 0)
-    return internal(`fake_quant "${name}" covers an activation per channel`);
-  // An empty range means that the value is always zero; any scale says so.
-  return { kind: 'per_tensor', scale: range.scale === 0 ? 1 : range.scale, zeroPoint: range.zeroPoint - offset };
+function activationRange(graph: Graph, node: Node<'fake_quant'>): NudgedRange {
+  const [range, ...others] = rangeOf(graph, node);
+  if (range === undefined || others.length > 0) {
+    return internal(`fake_quant "${node.name}" covers an activation per channel`);
+  }
+  return range;
+}
+
+/**
+ * XNNPACK refuses a step of the accumulator that is 256 steps of the output or more, and the left shift of TensorFlow
+ * Lite Micro's kernels overflows not far above.
+ */
+const largestRequantization = 256;
+
+/**
+ * An empty range is written with the largest code for zero, so that a rectifier leaves nothing above it, and with the
+ * scale of what comes in, which suits the biases of the layers behind.
+ */
+function parametersOf(
+  { scale, zeroPoint }: NudgedRange,
+  { inputScale, accumulatorStep }: CoveredLayer,
+  offset: number,
+  note: (adjustment: string) => void,
+): PerTensor {
+  if (scale === 0) return { kind: 'per_tensor', scale: inputScale, zeroPoint: 255 - offset };
+  const least = Math.fround((accumulatorStep / largestRequantization) * (1 + 2 ** -20));
+  if (scale < least)
+    note(`its range is narrower than one step of the layer's sums; scale raised from ${scale} to ${least}`);
+  return { kind: 'per_tensor', scale: Math.max(scale, least), zeroPoint: zeroPoint - offset };
 }
 
 /**
@@ -241,9 +296,10 @@ function lowerNode(context: Lowering, node: Node): void {
   const { builder, fused, parameters } = context;
   if (node.op === 'fake_quant' || fused.gone.has(node.name)) return;
   const fusion = fused.into.get(node.name);
+  const isEmpty = parameters.empty.has(node.name);
+  const activation = fusion?.activation ?? (isEmpty && 'activation' in node.attrs ? 'relu' : undefined);
   // Only producers that have an `activation` attribute are in `into`.
-  const lowered =
-    fusion === undefined ? node : ({ ...node, attrs: { ...node.attrs, activation: fusion.activation } } as Node);
+  const lowered = activation === undefined ? node : ({ ...node, attrs: { ...node.attrs, activation } } as Node);
   const quant = present(parameters.of, fusion === undefined ? node.name : fusion.node.name);
   const rule = ops[node.op].quant;
   switch (rule.kind) {

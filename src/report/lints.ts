@@ -61,6 +61,8 @@ export function unreadableLint(stage: string): Lint {
   });
 }
 
+type QatMetrics = Extract<TrainMetrics, { level: 'qat' }>;
+
 export function trainingLints(stage: string, metrics: TrainMetrics): Lint[] {
   if (metrics.level === 'float') return [];
   const { delay, estimator, ranges, steps } = metrics;
@@ -96,7 +98,26 @@ export function trainingLints(stage: string, metrics: TrainMetrics): Lint[] {
       }),
     );
   }
-  return [...cold, ...delays];
+  return [...emptyRanges(stage, ranges), ...cold, ...delays];
+}
+
+/** A range of no width makes zero of every value, on every runtime. */
+function emptyRanges(stage: string, ranges: QatMetrics['ranges']): Lint[] {
+  return ranges
+    .filter(({ min, max }) => min === 0 && max === 0)
+    .map(({ name, history }) => {
+      const fired = history.some(({ min, max }) => min !== 0 || max !== 0);
+      return lint(stage, 'empty-range', 'warning', {
+        layer: name,
+        found: fired
+          ? 'its values became 0 for all training images, so its range has closed: the layer has died'
+          : 'its values were 0 for all training images, so its range was never seen',
+        expected: 'some values other than 0; with an empty range the model computes 0 here for any input',
+        remedy: fired
+          ? 'lower the learning rate, or give the layer batch norm or a `leaky_relu`'
+          : 'look at the training images and at the layers before it',
+      });
+    });
 }
 
 export function conversionLints(stage: string, metrics: ConvertMetrics): Lint[] {
@@ -213,7 +234,8 @@ const layerRules: readonly LayerRule[] = [
     describe: ({ clipped }) => ({
       found: `${percent(clipped?.below ?? 0)} of its values lie below its range and ${percent(clipped?.above ?? 0)} above`,
       expected: `at most ${percent(thresholds.clippedShare)} together: clipped values lose their size`,
-      remedy: 'train longer, so that the range follows the values, or use `merge_ranges: min_max` with several devices',
+      remedy:
+        'estimate it by `ranges: running_extremes` with `merge_ranges: min_max`, as is the default, and train on examples like those tested',
     }),
   },
   {
@@ -223,7 +245,7 @@ const layerRules: readonly LayerRule[] = [
     describe: ({ headroom }) => ({
       found: `its range reaches ${fixed(headroom ?? 0, 1)} times as far as 99.9 % of its values`,
       expected: `at most ${thresholds.headroom} times: the rest is precision that few values use`,
-      remedy: 'bound the values (relu6, weight decay), or lower `ema_decay` so that early extremes are forgotten',
+      remedy: 'bound the values (relu6, weight decay), or lower `range_window` so that old extremes fade sooner',
     }),
   },
   {

@@ -1,6 +1,6 @@
 import type { Static, TObject } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
-import { unreachable } from '../core/assert.ts';
+import { present, unreachable } from '../core/assert.ts';
 import { choice, derived, key } from '../core/schema.ts';
 import { variablesOf } from '../graph/graph.ts';
 import { stepVariable } from '../passes/index.ts';
@@ -15,6 +15,12 @@ import type { TrainingConfig } from './training.ts';
 import { formOf, inferenceTensors, runTraining, trainingFields } from './training.ts';
 
 const outputs = { model: { type: 'QatModel/1', file: 'qat_model.safetensors' } } as const;
+
+/** What resolving fills in for each kind of estimate. */
+export const rangeDefaults = {
+  running_extremes: { range_window: 10_000, merge_ranges: 'min_max' },
+  moving_average: { ema_decay: 0.999, merge_ranges: 'mean' },
+} as const;
 
 /** How a network is quantized. */
 const quantizationFields = {
@@ -31,17 +37,26 @@ const quantizationFields = {
     ),
     default: 'running_extremes',
   }),
-  range_window: Type.Integer({
-    ...key('Examples after which an extreme that does not come again has faded to 37 %; of `ranges: running_extremes`'),
-    minimum: 1,
-    default: 10_000,
-  }),
-  ema_decay: Type.Number({
-    ...key('Share of its old value that a moving average keeps in each step; of `ranges: moving_average`'),
-    exclusiveMinimum: 0,
-    exclusiveMaximum: 1,
-    default: 0.999,
-  }),
+  // Each belongs to one kind of estimate, where resolving fills in what is left out.
+  range_window: Type.Optional(
+    Type.Integer({
+      ...key(
+        `Examples after which an extreme that does not come again has faded to 37 %; for \`ranges: running_extremes\`, ` +
+          `${rangeDefaults.running_extremes.range_window} unless given`,
+      ),
+      minimum: 1,
+    }),
+  ),
+  ema_decay: Type.Optional(
+    Type.Number({
+      ...key(
+        `Share of its old value that a moving average keeps in each step; for \`ranges: moving_average\`, ` +
+          `${rangeDefaults.moving_average.ema_decay} unless given`,
+      ),
+      exclusiveMinimum: 0,
+      exclusiveMaximum: 1,
+    }),
+  ),
   merge_ranges: derived(
     choice(['mean', 'min_max'], key('How the ranges of several devices become one: their mean, or the widest')),
     'min_max for running_extremes, mean for moving_average',
@@ -143,9 +158,9 @@ export function quantizationOf(config: QatFields): NonNullable<QuantizationOptio
 function estimatorOf({ ranges: kind, batch, range_window, ema_decay }: QatFields): RangeEstimator {
   switch (kind) {
     case 'running_extremes':
-      return { kind, decay: Math.exp(-batch / range_window) };
+      return { kind, decay: Math.exp(-batch / present(range_window, 'range_window')) };
     case 'moving_average':
-      return { kind, decay: ema_decay };
+      return { kind, decay: present(ema_decay, 'ema_decay') };
     default:
       return unreachable(kind);
   }

@@ -26,7 +26,7 @@ stages:
     epochs: 2
     delay: 500
     devices: [cpu:0, cpu:1]
-    ema_decay: 0.999
+    range_window: 9000
   eval: { uses: save-eval-graph, from: qat }
   freeze: { uses: freeze, from: eval }
   convert: { uses: convert, from: freeze }

@@ -352,7 +352,7 @@ describe('a mistake in a pipeline file', () => {
     ],
     [
       'freezing a batch norm that is not folded',
-      ['    ema_decay: 0.999', '    freeze_bn_delay: 900'],
+      ['    range_window: 9000', '    freeze_bn_delay: 900'],
       lines(
         'p.yaml:25:5 error freeze-without-folding: `stages.qat.freeze_bn_delay` needs `batch_norm: folded`, but batch ' +
           'norm is kept',
@@ -363,7 +363,7 @@ describe('a mistake in a pipeline file', () => {
     ],
     [
       'statistics that are frozen and taken anew',
-      ['    ema_decay: 0.999', '    batch_norm: folded\n    freeze_bn_delay: 900\n    reestimate_batch_norm: 20'],
+      ['    range_window: 9000', '    batch_norm: folded\n    freeze_bn_delay: 900\n    reestimate_batch_norm: 20'],
       lines(
         'p.yaml:27:28 error frozen-and-reestimated: `stages.qat` freezes the statistics of batch norm and takes them ' +
           'anew after training',
@@ -607,7 +607,7 @@ describe('a mistake that the data show', () => {
       ),
     ]);
     expect(found(example, 60000, ['stages.qat.delay=5000'])[0]).toMatch(/^command line error delay-too-long: /);
-    const frozen = edited(['ema_decay: 0.999', 'batch_norm: folded\n    freeze_bn_delay: 1718']);
+    const frozen = edited(['range_window: 9000', 'batch_norm: folded\n    freeze_bn_delay: 1718']);
     expect(found(frozen, 60000)).toEqual([
       lines(
         'p.yaml:26:22 error delay-too-long: `stages.qat.freeze_bn_delay` is 1718 steps, but the training ends after 1718 ' +
@@ -626,7 +626,7 @@ describe('a mistake that the network shows', () => {
     const spec = network([conv('conv1', 4, 3, { batch_norm: batchNorm }), dense('logits', 3)], [12, 12, 1]);
     return schemeDiagnostics(pipeline, spec, locate).map(formatDiagnostic);
   };
-  const kept = edited(['ema_decay: 0.999', 'scheme: uint8\n    batch_norm: kept']);
+  const kept = edited(['range_window: 9000', 'scheme: uint8\n    batch_norm: kept']);
 
   it('batch norm kept beside weights of one range is shown in its place', () => {
     expect(found(kept, true)).toEqual([
@@ -642,7 +642,7 @@ describe('a mistake that the network shows', () => {
 
   it('is none where no layer has batch norm, or it is folded', () => {
     expect(found(kept, false)).toEqual([]);
-    expect(found(edited(['ema_decay: 0.999', 'scheme: uint8']), true)).toEqual([]);
+    expect(found(edited(['range_window: 9000', 'scheme: uint8']), true)).toEqual([]);
     expect(found(example, true)).toEqual([]);
   });
 });
@@ -689,6 +689,7 @@ describe('a delay too short for the moving averages', () => {
   const fromScratch = [
     ['    from: pretrain\n', ''],
     [', drop_max: 0.01', ''],
+    ['range_window: 9000', 'ranges: moving_average'],
   ] as const;
 
   it('is warned about when training from scratch', () => {
@@ -697,7 +698,32 @@ describe('a delay too short for the moving averages', () => {
     expect(warned(edited(...fromScratch, ['delay: 500', 'delay: 5000']))).toEqual([]);
   });
 
-  it('does not matter after float training', () => {
-    expect(warned(example)).toEqual([]);
+  it('does not matter after float training, nor to running extremes', () => {
+    expect(warned(edited(['range_window: 9000', 'ranges: moving_average']))).toEqual([]);
+    expect(warned(edited(...fromScratch.slice(0, 2), ['delay: 500', 'delay: 1']))).toEqual([]);
+  });
+});
+
+describe('a field of the other kind of range', () => {
+  const warned = (text: string) => {
+    const { pipeline, locate } = parsePipeline(text, 'p.yaml');
+    return warnings(pipeline, locate);
+  };
+
+  it('is warned about, with the kind that reads it', () => {
+    const [decay, ...others] = warned(edited(['range_window: 9000', 'ema_decay: 0.99']));
+    expect(others).toEqual([]);
+    expect(decay).toMatchObject({ code: 'unused-field', place: { line: 25, column: 5 } });
+    expect(decay!.hint).toContain('`ranges: moving_average`');
+    const both = edited(['range_window: 9000', 'range_window: 9000\n    ranges: moving_average']);
+    expect(warned(both).map(({ code, place }) => [code, place.line])).toEqual([['unused-field', 25]]);
+  });
+
+  it('is not asked for: the kinds have defaults', () => {
+    expect(warned(edited(['    range_window: 9000\n', '']))).toEqual([]);
+    const { pipeline } = parsePipeline(edited(['range_window: 9000', 'ranges: moving_average']), 'p.yaml');
+    const qat = pipeline.stages.find(({ name }) => name === 'qat')!.config;
+    expect(qat).toMatchObject({ ema_decay: 0.999, merge_ranges: 'mean' });
+    expect(qat).not.toHaveProperty('range_window');
   });
 });

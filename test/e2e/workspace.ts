@@ -25,7 +25,7 @@ model:
     - { kind: fully_connected, units: 4 }
 stages:
   pretrain: { uses: float-pretrain, epochs: 2, batch: 32, optimizer: { kind: sgd, learning_rate: 0.05 } }
-  qat:      { uses: qat, from: pretrain, epochs: 1, batch: 32, delay: 2, ema_decay: 0.9, devices: [cpu:0, cpu:1] }
+  qat:      { uses: qat, from: pretrain, epochs: 1, batch: 32, delay: 2, devices: [cpu:0, cpu:1] }
   eval:     { uses: save-eval-graph, from: qat }
   freeze:   { uses: freeze, from: eval }
   convert:  { uses: convert, from: freeze }

@@ -65,6 +65,82 @@ const scalesOf = (graph: Graph, name: string): number[] => {
 /** With weights of a power of two per code: 127 / 64 is code 127. */
 const plain: Dense = { rows: [[127 / 64, 0]], maxima: [127 / 64] };
 
+/** What the integers of a lowered graph stand for, from real inputs. */
+function dequantized(graph: Graph, inputs: readonly number[]): number[] {
+  const interpreter = prepareInterpreter(graph, 'lowered');
+  const [input = '', output = ''] = [graph.inputs[0], graph.outputs[0]];
+  const of = (name: string) => {
+    const { quant } = valueOf(graph, name);
+    return quant?.kind === 'per_tensor' ? quant : { scale: NaN, zeroPoint: NaN };
+  };
+  const { scale, zeroPoint } = of(input);
+  interpreter.run([Int8Array.from(inputs, (x) => Math.round(x / scale) + zeroPoint)]);
+  return Array.from(interpreter.peek(output), (code) => of(output).scale * (code - of(output).zeroPoint));
+}
+
+describe('an empty range', () => {
+  const inputs = [5, -3, 0.5, 6];
+  const rows = [
+    [1, 0.5, -1, 0.25],
+    [-1, 1, 1, -0.5],
+  ];
+
+  it.each(['none', 'relu'] as const)(
+    'makes 0 of everything a layer with activation %s computes',
+    async (activation) => {
+      const builder = buildGraph('empty', 'eval');
+      const input = quantized(builder, builder.input('input', float32([1, 4])), [-6, 6]);
+      const bias = builder.constant('bias', floatTensor([2], [3, -3]));
+      const [y] = builder.node('fully_connected', 'fc', [input, weights(builder, rows, [1, 1]), bias], {
+        activation: 'none',
+        keepNumDims: false,
+      });
+      const [end] = activation === 'none' ? [y!] : builder.node('relu', 'fc_relu', [y!], {});
+      const graph = verify(builder.finish([quantized(builder, end!, [0, 0])]));
+      const session = await referenceEngine.open(graph, { replicas: 1, threads: 1 });
+      const fakeQuant = await session.run(new Map([['input', Float32Array.from(inputs)]]));
+      await session.close();
+      expect([...fakeQuant.values()].map((values) => [...values])).toEqual([[0, 0]]);
+      expect(dequantized(lower(graph), inputs)).toEqual([0, 0]);
+    },
+  );
+
+  it('makes 0 of a sum, and leaves the layer behind it its bias', () => {
+    const builder = buildGraph('sum', 'eval');
+    const input = quantized(builder, builder.input('input', float32([1, 4])), [-6, 6]);
+    const [sum] = builder.node('add', 'sum', [input, input], { activation: 'none' });
+    const nothing = quantized(builder, sum!, [0, 0]);
+    const bias = builder.constant('bias', floatTensor([2], [0.75, -0.5]));
+    const [y] = builder.node('fully_connected', 'fc', [nothing, weights(builder, rows, [1, 1]), bias], {
+      activation: 'none',
+      keepNumDims: false,
+    });
+    const lowered = lower(verify(builder.finish([quantized(builder, y!, [-1, 1])])));
+    const [first = NaN, second = NaN] = dequantized(lowered, inputs);
+    // Half a step of the output's range of 2 / 255.
+    expect(Math.abs(first - 0.75)).toBeLessThanOrEqual(1 / 255);
+    expect(Math.abs(second + 0.5)).toBeLessThanOrEqual(1 / 255);
+  });
+});
+
+describe('a range narrower than a step of the sums', () => {
+  it('gets a scale that the kernels can reach, and says so', () => {
+    const narrow = dense({ rows: [[1, 0]], maxima: [1], input: [0, 6], output: [0, 1e-5] });
+    const { graph, adjustments } = lowerToIntegers(narrow, 'int8', 'frozen.pb');
+    const { quant } = valueOf(graph, 'fc');
+    const step = Math.fround(6 / 255) * Math.fround(1 / 127);
+    const ratio = step / (quant?.kind === 'per_tensor' ? quant.scale : NaN);
+    expect(ratio).toBeLessThan(256);
+    expect(ratio).toBeGreaterThan(255.9);
+    expect(adjustments).toEqual([expect.stringContaining('narrower than one step')]);
+  });
+
+  it('stays as it was trained where it is wide enough', () => {
+    const { adjustments } = lowerToIntegers(dense({ ...plain }), 'int8', 'frozen.pb');
+    expect(adjustments).toEqual([]);
+  });
+});
+
 describe('lower-to-integers', () => {
   // Golden G1, zero points less 128.
   it.each([

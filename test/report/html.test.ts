@@ -81,7 +81,7 @@ describe('report.html', () => {
     const head = html.slice(0, html.indexOf('<nav>')).replaceAll('\u202f', ' ');
     expect(head).toContain('The loss against float is within chance. Noise at the output is 30.9 dB below the signal');
     expect(head).toContain('5.00 % above (also conv1/relu, conv2/relu and 3 more); expected at most 1.00 % together');
-    expect(head).toContain('<span class="remedy">Train longer, so that the range follows the values');
+    expect(head).toContain('<span class="remedy">Estimate it by');
     expect(head).toContain('<summary>each of 6</summary>');
     expect(unbalanced(html)).toEqual([]);
   });

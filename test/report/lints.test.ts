@@ -35,7 +35,7 @@ describe('lints', () => {
     expect(found).toMatchObject({ code: 'clipped-share', severity: 'warning', stage: 'test', layer: 'conv2/relu' });
     expect(found?.found.replaceAll('\u202f', ' ')).toBe('0.20 % of its values lie below its range and 3.00 % above');
     expect(found?.expected?.replaceAll('\u202f', ' ')).toContain('at most 1.00 % together');
-    expect(found?.remedy).toContain('train longer');
+    expect(found?.remedy).toContain('`ranges: running_extremes`');
   });
 
   describe('of ranges', () => {
@@ -46,6 +46,26 @@ describe('lints', () => {
       expect(lints(withQat({ ranges: cold })).map(({ code, layer }) => [code, layer])).toEqual([
         ['cold-range', 'conv2/relu'],
       ]);
+    });
+
+    it('tell one that is empty, and whether it ever was wider', () => {
+      const ranges = qatTraining.level === 'qat' ? qatTraining.ranges : [];
+      const closed = ranges.map((range, index) => {
+        if (index === 2) return { ...range, min: 0, max: 0 };
+        return index === 3 ? { ...range, min: 0, max: 0, history: [{ step: 1, min: 0, max: 0 }] } : range;
+      });
+      const found = lints(withQat({ ranges: closed })).map(({ code, layer, found: words }) => [code, layer, words]);
+      expect(found).toEqual([
+        ['empty-range', ranges[2]!.name, expect.stringContaining('has died')],
+        ['empty-range', ranges[3]!.name, expect.stringContaining('never seen')],
+      ]);
+    });
+
+    it('do not ask for warm extremes: they hold from the first batch on', () => {
+      const estimator = { kind: 'running_extremes', decay: 0.99 } as const;
+      const ranges = qatTraining.level === 'qat' ? qatTraining.ranges : [];
+      const few = ranges.map((range) => ({ ...range, updates: 3 }));
+      expect(codes(withQat({ estimator, ranges: few, delay: 2 }))).toEqual([]);
     });
 
     it('tell a delay that ends before the ranges are warm, or never', () => {
