@@ -1,6 +1,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, rename, rm, statfs, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { present } from '../core/assert.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
@@ -460,7 +461,7 @@ export interface Probed {
  * @throws UserError `engine-broken`
  */
 export async function probe(folder: string, signal?: AbortSignal): Promise<Probed> {
-  const program = packageFile('dist/cli/tensorflow-probe.js').pathname;
+  const program = fileURLToPath(packageFile('dist/cli/tensorflow-probe.js'));
   const result = await execa(process.execPath, [program, folder], {
     reject: false,
     stdin: 'ignore',

@@ -1,7 +1,7 @@
 import { join, relative } from 'node:path';
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { Diagnostic } from '../core/diagnostic.ts';
-import { UserError, formatDiagnostic, formatWarning } from '../core/diagnostic.ts';
+import { formatForScreen, UserError } from '../core/diagnostic.ts';
 import { levels } from '../graph/graph.ts';
 import type { Level } from '../graph/graph.ts';
 import type { RuntimeName } from './predict.ts';
@@ -12,6 +12,9 @@ const exitCodes = { ok: 0, failed: 1, gateNotMet: 2, badInput: 64, interrupted: 
 
 const out = (text: string): void => void process.stdout.write(`${text}\n`);
 const note = (text: string): void => void process.stderr.write(`${text}\n`);
+
+/** Of what messages are written to; 80 where it is no terminal, or one that does not say. */
+const screenColumns = (): number => (process.stderr.columns > 0 ? process.stderr.columns : 80);
 
 /** `stages` as one writes them: separated by commas, perhaps with spaces. */
 const names = (text: string): string[] =>
@@ -70,7 +73,7 @@ function makeProgram(finish: (code: number) => void): Command {
       const { validate } = await import('./validate.ts');
       const result = await validate(pipeline, set, data);
       if (json === true) return out(JSON.stringify(result, null, 2));
-      for (const warning of result.warnings) note(formatWarning(warning));
+      for (const warning of result.warnings) note(formatForScreen(warning, 'warning', screenColumns()));
       out(`${pipeline} is valid: ${result.stages.map(({ name, kind }) => `${name} (${kind})`).join(', ')}`);
     });
 
@@ -243,7 +246,7 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
       },
       onWarning: (warning: Diagnostic) => {
         if (options.json === true) out(JSON.stringify({ kind: 'warning', diagnostic: warning }));
-        else note(formatWarning(warning));
+        else note(formatForScreen(warning, 'warning', screenColumns()));
       },
     });
     await progress.finish();
@@ -283,7 +286,7 @@ async function engineInstallCommand({ lib, python, force, json }: EngineInstallC
       out(JSON.stringify({ kind: 'result', ...result }));
       return exitCodes.ok;
     }
-    for (const warning of result.warnings) note(formatWarning(warning));
+    for (const warning of result.warnings) note(formatForScreen(warning, 'warning', screenColumns()));
     const what = `${result.version}${result.kernels === null ? '' : ", qpipe's kernels"}`;
     out(
       result.status === 'present'
@@ -330,7 +333,7 @@ async function reportFailure(error: unknown, json: boolean): Promise<number> {
   }
   if (error instanceof UserError) {
     if (json) out(JSON.stringify({ kind: 'error', diagnostics: error.diagnostics }));
-    else for (const diagnostic of error.diagnostics) note(formatDiagnostic(diagnostic));
+    else for (const diagnostic of error.diagnostics) note(formatForScreen(diagnostic, 'error', screenColumns()));
     return error.exitCode;
   }
   const { Interrupted } = await import('../runner/execute.ts');

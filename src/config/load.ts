@@ -8,9 +8,10 @@ import { applyOverrides, locateOverridden, parseOverrides } from './overrides.ts
 import type { ResolvedPipeline } from './resolve.ts';
 import { parseTexts, resolve } from './resolve.ts';
 import { linkDiagnostics, semanticDiagnostics } from './semantics.ts';
-import type { Locate, Source } from './source.ts';
-import { locateIn, parseSource, yamlDiagnostics } from './source.ts';
+import type { Locate } from './source.ts';
+import { existsIn, locateIn, parseSource } from './source.ts';
 import { validate } from './validate.ts';
+import { yamlDiagnostics } from './yaml-syntax.ts';
 
 const EXIT_BAD_PIPELINE = 64;
 
@@ -51,10 +52,10 @@ export function parsePipeline(
 ): LoadedPipeline {
   const source = parseSource(file, text);
   stopAt(yamlDiagnostics(source));
-  const value = plainValue(source);
+  const value: unknown = source.document.toJS();
   const { overrides, diagnostics } = parseOverrides(overrideTexts);
   if (isRecord(value)) diagnostics.push(...applyOverrides(value, overrides));
-  const locate = locateOverridden(overrides, locateIn(source));
+  const locate = locateOverridden(overrides, locateIn(source), existsIn(source));
   diagnostics.push(...validate(value, locate));
   const fitsSchema = diagnostics.length === 0;
   diagnostics.push(...linkDiagnostics(value, locate));
@@ -67,16 +68,6 @@ export function parsePipeline(
   );
   stopAt([...diagnostics, ...semanticDiagnostics(config, locate)]);
   return { pipeline: resolve(config), locate, overrides, text };
-}
-
-/** Only here does the YAML library see aliases without an anchor, or so many that they would fill the memory. */
-function plainValue(source: Source): unknown {
-  try {
-    return source.document.toJS();
-  } catch (error) {
-    if (!(error instanceof ReferenceError)) throw error;
-    throw userError(source.file, 'yaml-syntax', error.message, undefined, EXIT_BAD_PIPELINE);
-  }
 }
 
 async function read(file: string): Promise<string> {

@@ -1,8 +1,9 @@
-import { parseDocument } from 'yaml';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { isRecord } from '../core/schema.ts';
 import type { Locate, Path } from './source.ts';
+import { parseSource } from './source.ts';
 import { didYouMean } from './suggest.ts';
+import { yamlDiagnostics } from './yaml-syntax.ts';
 
 /** One `--set path=value`, parsed. */
 export interface Override {
@@ -13,6 +14,8 @@ export interface Override {
 }
 
 const commandLine = { file: 'command line' };
+
+const quotes = 'put quotes around texts with special characters';
 
 /** Values are YAML, so that `--set stages.qat.devices='[cpu:0, cpu:1]'` works. */
 export function parseOverrides(texts: readonly string[]): { overrides: Override[]; diagnostics: Diagnostic[] } {
@@ -27,14 +30,10 @@ export function parseOverrides(texts: readonly string[]): { overrides: Override[
       bad(`\`--set ${text}\` is not of the form path=value`, 'for example --set stages.qat.delay=1000');
       continue;
     }
-    const document = parseDocument(text.slice(equals + 1), { prettyErrors: false });
-    const error = document.errors[0];
-    if (error === undefined) overrides.push({ path, value: document.toJS(), text });
-    else
-      bad(
-        `the value of \`--set ${text}\` is not YAML: ${error.message}`,
-        'put quotes around texts with special characters',
-      );
+    const source = parseSource(commandLine.file, text.slice(equals + 1));
+    const [wrong] = yamlDiagnostics(source);
+    if (wrong === undefined) overrides.push({ path, value: source.document.toJS(), text });
+    else bad(`the value of \`--set ${text}\` is not YAML: ${wrong.message}`, wrong.hint ?? quotes);
   }
   return { overrides, diagnostics };
 }
@@ -68,10 +67,13 @@ function applyOverride(config: Record<string, unknown>, { path, value, text }: O
     } else if (isWritable(container)) {
       const names = Object.keys(container);
       if (!Object.hasOwn(container, segment) && where === 'stages' && !last) {
-        return bad(`\`--set ${text}\`: there is no stage \`${segment}\``, didYouMean(segment, names));
+        const hint =
+          names.length === 0 ? 'the pipeline has no stages; write them in the file' : didYouMean(segment, names);
+        return bad(`\`--set ${text}\`: there is no stage \`${segment}\``, hint);
       }
-      if (last) container[segment] = value;
-      else container = container[segment] ??= {};
+      // A map of its own, where `constructor` and the like are none.
+      if (last || !Object.hasOwn(container, segment)) container[segment] = last ? value : {};
+      if (!last) container = container[segment] ??= {};
     } else {
       return bad(
         `\`--set ${text}\`: \`${where}\` is a single value, it has no \`${segment}\``,
@@ -86,9 +88,17 @@ function isWritable(value: unknown): value is Record<string, unknown> {
   return isRecord(value);
 }
 
-/** Places values that were overridden, and what is in or missing from them, at the command line. */
-export function locateOverridden(overrides: readonly Override[], inFile: Locate): Locate {
+/**
+ * Places values that were overridden, and what is in or missing from them, at the command line; a map around them too
+ * where only the command line has made it.
+ */
+export function locateOverridden(
+  overrides: readonly Override[],
+  inFile: Locate,
+  exists: (path: Path) => boolean,
+): Locate {
+  const begins = (path: Path, start: Path) => start.every((segment, depth) => segment === path[depth]);
   const overridden = (path: Path) =>
-    overrides.some((override) => override.path.every((segment, depth) => segment === path[depth]));
+    overrides.some((override) => begins(path, override.path) || (begins(override.path, path) && !exists(path)));
   return (path, part) => (overridden(path) ? commandLine : inFile(path, part));
 }

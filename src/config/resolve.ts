@@ -65,9 +65,14 @@ export function trainedScheme(stages: PipelineConfig['stages'], stage: StageConf
   while (current !== undefined && !seen.has(current)) {
     if (current.uses === 'qat') return current.scheme;
     seen.add(current);
-    current = stages[parentOf(current) ?? ''];
+    current = stageNamed(stages, parentOf(current));
   }
   return 'int8';
+}
+
+/** Undefined for names without a stage, `constructor` and other names that every object has among them. */
+export function stageNamed(stages: PipelineConfig['stages'], name: string | null): StageConfig | undefined {
+  return name !== null && Object.hasOwn(stages, name) ? stages[name] : undefined;
 }
 
 /** Puts the stages in order; `config` has passed the semantic checks. */

@@ -13,10 +13,10 @@ import type { StageConfig, StageKind } from '../stages/index.ts';
 import { isStageKind, stages as definitions } from '../stages/index.ts';
 import { stepsPerEpoch } from '../stages/steps.ts';
 import type { ResolvedPipeline } from './resolve.ts';
-import { parentOf, trainedScheme } from './resolve.ts';
+import { parentOf, stageNamed, trainedScheme } from './resolve.ts';
 import type { PipelineConfig } from './schema.ts';
 import type { Locate, Path } from './source.ts';
-import { didYouMean } from './suggest.ts';
+import { didYouMean, suggestion } from './suggest.ts';
 
 /** How a stage hangs on another, as far as the file says it. */
 interface Link {
@@ -44,6 +44,14 @@ export function linkDiagnostics(value: unknown, locate: Locate): Diagnostic[] {
     if (names.length > 0) return names.map((name) => `\`from: ${name}\``).join(' or ');
     const kinds = Object.values(definitions).filter(({ produces }) => accepted.includes(produces));
     return `add a stage with ${kinds.map(({ kind }) => `\`uses: ${kind}\``).join(' or ')} and name it here`;
+  };
+
+  const nearName = (from: string, own: string): string | null => {
+    const meant = suggestion(
+      from,
+      Object.keys(written).filter((name) => name !== own),
+    );
+    return meant === null ? null : `did you mean \`${meant}\`?`;
   };
 
   const cycles = findCycles(links);
@@ -75,10 +83,7 @@ export function linkDiagnostics(value: unknown, locate: Locate): Diagnostic[] {
         code: 'unknown-stage',
         place: locate(path, 'value'),
         message: `\`stages.${name}.from\` is \`${from}\`, but there is no such stage`,
-        hint: didYouMean(
-          from,
-          Object.keys(written).filter((other) => other !== name),
-        ),
+        hint: nearName(from, name) ?? remedy(rule.accepts, name),
       });
     } else {
       const parent = links.get(from);
@@ -319,7 +324,7 @@ function beginsWithoutFloat(config: PipelineConfig, stage: StageConfig): boolean
     const parent = parentOf(current);
     if (parent === null) return definitions[current.uses].from?.optional === true;
     seen.add(current);
-    current = config.stages[parent];
+    current = stageNamed(config.stages, parent);
   }
   return false;
 }

@@ -1,6 +1,6 @@
 import type { Document, Node, Pair } from 'yaml';
-import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
-import type { Diagnostic, Place } from '../core/diagnostic.ts';
+import { isAlias, isMap, isNode, isScalar, isSeq, parseDocument } from 'yaml';
+import type { Place } from '../core/diagnostic.ts';
 
 /** Keys and indices from the root of a pipeline file to a value, for example ['stages', 'qat', 'delay']. */
 export type Path = readonly string[];
@@ -13,28 +13,19 @@ export interface Source {
   readonly file: string;
   readonly text: string;
   readonly document: Document;
-  readonly lines: LineCounter;
+  /** Where each line begins in `text`. */
+  readonly lineStarts: readonly number[];
 }
 
 /** Parses without judging; `yamlDiagnostics` says what is wrong. */
 export function parseSource(file: string, text: string): Source {
-  const lines = new LineCounter();
-  return { file, text, lines, document: parseDocument(text, { lineCounter: lines, prettyErrors: false }) };
+  const lineStarts = [0, ...Array.from(text.matchAll(/\n/g), ({ index }) => index + 1)];
+  return { file, text, lineStarts, document: parseDocument(text, { prettyErrors: false, stringKeys: true }) };
 }
 
-/** What the YAML itself has wrong: syntax, keys written twice, tags that mean nothing. */
-export function yamlDiagnostics(source: Source): Diagnostic[] {
-  return [...source.document.errors, ...source.document.warnings].map((error) => {
-    const place = placeOf(source, error.pos[0], error.pos[1]);
-    if (error.code !== 'DUPLICATE_KEY') return { code: 'yaml-syntax', place, message: error.message };
-    const name = /^[^\s:]*/.exec(source.text.slice(error.pos[0]))?.[0] ?? '';
-    return {
-      code: 'duplicate-key',
-      place: placeOf(source, error.pos[0], error.pos[0] + name.length),
-      message: `the key \`${name}\` is written twice in the same map`,
-      hint: 'keep one of the two',
-    };
-  });
+/** Whether the file itself has a value at the path. */
+export function existsIn(source: Source): (path: Path) => boolean {
+  return (path) => walk(source.document, path).complete;
 }
 
 export function locateIn(source: Source): Locate {
@@ -43,7 +34,8 @@ export function locateIn(source: Source): Locate {
     const target =
       part === 'value' && found.complete && !isEmpty(found.value) ? found.value : (found.key ?? found.value);
     const node = found.complete ? target : (found.key ?? firstKey(found.value) ?? found.value);
-    return node?.range ? placeOf(source, node.range[0], node.range[1]) : { file: source.file };
+    const [start, end] = node?.range ?? [0, 0];
+    return placeOf(source, start, end);
   };
 }
 
@@ -80,11 +72,22 @@ const isEmpty = (node: Node | null): boolean => node?.range == null || node.rang
 
 const firstKey = (node: Node | null): Node | null => (isMap(node) ? asNode(node.items[0]?.key) : null);
 
+/** 1-based. */
+export function lineOf({ lineStarts }: Source, offset: number): number {
+  const next = lineStarts.findIndex((start) => start > offset);
+  return next < 0 ? lineStarts.length : next;
+}
+
 /** The caret run ends with the line, and before the spaces at its end. */
-function placeOf(source: Source, start: number, end: number): Place {
-  const { line, col } = source.lines.linePos(start);
-  const lineStart = start - (col - 1);
+export function placeOf(source: Source, start: number, end: number): Place {
+  const line = lineOf(source, start);
+  const lineStart = source.lineStarts[line - 1] ?? 0;
   const text = /^.*/.exec(source.text.slice(lineStart))?.[0] ?? '';
   const run = source.text.slice(start, Math.min(end, lineStart + text.length)).trimEnd();
-  return { file: source.file, line, column: col, source: { text, length: Math.max(1, run.length) } };
+  return {
+    file: source.file,
+    line,
+    column: start - lineStart + 1,
+    source: { text, length: Math.max(1, run.length) },
+  };
 }

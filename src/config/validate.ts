@@ -1,12 +1,15 @@
 import type { DefinedError, ErrorObject } from 'ajv';
 import { Ajv } from 'ajv';
+import { internal } from '../core/assert.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import type { SchemaNode } from '../core/schema.ts';
 import { isRecord } from '../core/schema.ts';
 import type { PipelineConfig } from './schema.ts';
 import { pipelineSchema } from './schema.ts';
 import type { Locate, Path } from './source.ts';
-import { didYouMean } from './suggest.ts';
+import { unknownKey } from './keys.ts';
+import { nameFrom, remedy } from './remedies.ts';
+import { didYouMean, list } from './suggest.ts';
 
 const checkPipeline = new Ajv({
   allErrors: true,
@@ -20,103 +23,163 @@ const checkPipeline = new Ajv({
 /** Compares the plain value of a file with the schema, and fills defaults into it. */
 export function validate(value: unknown, locate: Locate): Diagnostic[] {
   if (checkPipeline(value)) return [];
-  return (checkPipeline.errors ?? []).flatMap((error) => diagnose(error, locate) ?? []);
+  const errors = checkPipeline.errors ?? [];
+  return errors.flatMap((error) => (isRepeated(error, errors) ? [] : (diagnose(error, value, locate) ?? [])));
+}
+
+/** Ajv compares a value of the wrong type with the allowed words, too, and a key in a wrong map with its tag. */
+function isRepeated(error: ErrorObject, errors: readonly ErrorObject[]): boolean {
+  return (
+    error.keyword === 'type' &&
+    errors.some(({ instancePath, keyword }) => instancePath === error.instancePath && keyword === 'enum')
+  );
 }
 
 /** Null for an error that only repeats others, or that semantics.ts knows more about. */
-function diagnose(error: ErrorObject, locate: Locate): Diagnostic | null {
+function diagnose(error: ErrorObject, root: unknown, locate: Locate): Diagnostic | null {
+  // A name that does not fit its pattern is reported by the `propertyNames` around it.
+  if (error.propertyName !== undefined && error.keyword !== 'propertyNames') return null;
   const path = pathOf(error.instancePath);
   // Ajv types schemas more loosely than we do; this is a part of ours.
   const schema = (error.parentSchema ?? {}) as SchemaNode;
-  const found: unknown = error.data;
-  const missing = (name: string, hint: string): Diagnostic => ({
+  // Ajv adds one keyword to the ones of JSON Schema that we use.
+  const known = error as DefinedError | ErrorObject<'discriminator', DiscriminatorParams>;
+  switch (known.keyword) {
+    case 'additionalProperties':
+      return unknownKeyDiagnostic(root, path, known.params.additionalProperty, schema, locate);
+    case 'propertyNames':
+      return nameDiagnostic(path, known.params.propertyName, locate);
+    case 'required': {
+      const name = known.params.missingProperty;
+      return name === 'from' ? null : missingKey(path, name, meaning(name, schema.properties?.[name]), locate);
+    }
+    case 'discriminator':
+      return tagDiagnostic(path, error.data, known.params.tag, schema, locate);
+    case 'uniqueItems':
+      return repeatedItem(path, error.data, known.params, locate);
+    // `then` and `else` report their own errors.
+    case 'if':
+      return null;
+    default: {
+      const place = locate(path, 'value');
+      const hint = remedy({ root, path, found: error.data, schema });
+      return {
+        code: known.keyword === 'type' ? 'wrong-type' : 'bad-value',
+        place,
+        message: `${named(path)} is ${show(error.data)}; expected ${expectation(known, schema)}`,
+        ...(hint === undefined ? {} : { hint }),
+      };
+    }
+  }
+}
+
+/** Completes "expected …", for the keywords that compare a single value. */
+function expectation(
+  error: DefinedError | ErrorObject<'discriminator', DiscriminatorParams>,
+  schema: SchemaNode,
+): string {
+  switch (error.keyword) {
+    case 'enum': {
+      const words = error.params.allowedValues.map(String);
+      return words.length === 1 ? `\`${String(words[0])}\`` : `one of ${list(words)}`;
+    }
+    case 'const':
+      return `\`${String(error.params.allowedValue)}\``;
+    case 'type':
+      return typeof error.data === 'number' && !Number.isFinite(error.data) ? 'a finite number' : typeNames(schema);
+    case 'minimum':
+      return `at least ${error.params.limit}`;
+    case 'maximum':
+      return `at most ${error.params.limit}`;
+    case 'exclusiveMinimum':
+      return `more than ${error.params.limit}`;
+    case 'exclusiveMaximum':
+      return `less than ${error.params.limit}`;
+    case 'pattern':
+      return `a text like ${list((schema.examples ?? []).map(String))}`;
+    case 'minLength':
+      return 'a text that is not empty';
+    case 'maxLength':
+      return `at most ${error.params.limit} characters`;
+    case 'minItems':
+      return `at least ${counted(error.params.limit, 'item')}`;
+    case 'maxItems':
+      return `at most ${counted(error.params.limit, 'item')}`;
+    case 'minProperties':
+      return `at least ${counted(error.params.limit, 'entry')}`;
+    default:
+      // A keyword that a schema uses for the first time needs a sentence here.
+      return internal(`no sentence for the keyword ${error.keyword}`);
+  }
+}
+
+const counted = (count: number, what: 'item' | 'entry'): string =>
+  `${count} ${count === 1 ? what : { item: 'items', entry: 'entries' }[what]}`;
+
+function unknownKeyDiagnostic(root: unknown, path: Path, name: string, schema: SchemaNode, locate: Locate): Diagnostic {
+  const { message, hint } = unknownKey(root, path, name, schema);
+  return {
+    code: 'unknown-key',
+    place: locate([...path, name], 'key'),
+    message: `${named(path)} has ${message ?? `no key \`${shortened(name)}\``}`,
+    hint,
+  };
+}
+
+function nameDiagnostic(path: Path, name: string, locate: Locate): Diagnostic {
+  const other = nameFrom(name).toLowerCase();
+  const example = /^[a-z]/.test(other) ? `; for example \`${other.replaceAll('.', '-')}\`` : '';
+  return {
+    code: 'bad-name',
+    place: locate([...path, name], 'key'),
+    message: `\`${shortened(name)}\` cannot be a name in ${named(path)}`,
+    hint: `names start with a small letter; then small letters, digits, \`-\` and \`_\`, at most 100${example}`,
+  };
+}
+
+function missingKey(path: Path, name: string, hint: string, locate: Locate): Diagnostic {
+  return {
     code: 'missing-key',
     place: locate([...path, name], 'key'),
     message: `${named(path)} lacks the key \`${name}\``,
     hint,
-  });
-  const bad = (expected: string, hint?: string, code = 'bad-value', at = path, what = found): Diagnostic => ({
-    code,
-    place: locate(at, 'value'),
-    message: `${named(at)} is ${show(what)}; expected ${expected}`,
-    ...(hint === undefined ? {} : { hint }),
-  });
+  };
+}
 
-  // A name that does not fit its pattern is reported by the `propertyNames` around it.
-  if (error.propertyName !== undefined && error.keyword !== 'propertyNames') return null;
-  // Ajv adds one keyword to the ones of JSON Schema that we use.
-  const known = error as DefinedError | ErrorObject<'discriminator', DiscriminatorParams>;
-  switch (known.keyword) {
-    case 'additionalProperties': {
-      const name: string = known.params.additionalProperty;
-      const keys = Object.keys(schema.properties ?? {});
-      return {
-        code: 'unknown-key',
-        place: locate([...path, name], 'key'),
-        message: `${named(path)} has no key \`${name}\``,
-        hint: didYouMean(name, keys),
-      };
-    }
-    case 'propertyNames':
-      return {
-        code: 'bad-name',
-        place: locate([...path, known.params.propertyName], 'key'),
-        message: `\`${known.params.propertyName}\` cannot be a name in ${named(path)}`,
-        hint: 'names start with a small letter; then small letters, digits, `-` and `_`',
-      };
-    case 'required': {
-      const name = known.params.missingProperty;
-      return name === 'from' ? null : missing(name, meaning(name, schema.properties?.[name]));
-    }
-    case 'discriminator': {
-      const tag = known.params.tag;
-      const words = tagValues(schema, tag);
-      if (!isRecord(found) || !Object.hasOwn(found, tag)) return missing(tag, `one of ${list(words)}`);
-      const written = found[tag];
-      return bad(`one of ${list(words)}`, wordHint(written, words), 'bad-value', [...path, tag], written);
-    }
-    case 'enum': {
-      const words = known.params.allowedValues.map(String);
-      return bad(words.length === 1 ? `\`${String(words[0])}\`` : `one of ${list(words)}`, wordHint(found, words));
-    }
-    case 'const':
-      return bad(`\`${String(known.params.allowedValue)}\``);
-    case 'type':
-      return bad(typeNames(schema), quotedNumberHint(found, schema), 'wrong-type');
-    case 'minimum':
-      return bad(`at least ${known.params.limit}`);
-    case 'maximum':
-      return bad(`at most ${known.params.limit}`, shareHint(found, known.params.limit));
-    case 'exclusiveMinimum':
-      return bad(`more than ${known.params.limit}`);
-    case 'exclusiveMaximum':
-      return bad(`less than ${known.params.limit}`, shareHint(found, known.params.limit));
-    case 'pattern':
-      return bad(`a text like ${list((schema.examples ?? []).map(String))}`);
-    case 'minLength':
-      return bad('a text that is not empty');
-    case 'minItems':
-    case 'maxItems':
-      return bad(`${known.keyword === 'minItems' ? 'at least' : 'at most'} ${known.params.limit} items`);
-    case 'minProperties':
-      return bad(`at least ${known.params.limit} entry`);
-    case 'uniqueItems': {
-      const [first, second] = [known.params.i, known.params.j].map(Number).sort((a, b) => a - b);
-      const item: unknown = Array.isArray(found) ? found[Number(second)] : undefined;
-      return bad(
-        `every item once; it repeats item ${String(first)}`,
-        undefined,
-        'bad-value',
-        [...path, String(second)],
-        item,
-      );
-    }
-    // `then` and `else` report their own errors.
-    case 'if':
-      return null;
-    default:
-      return bad(`what the schema says: ${error.message ?? error.keyword}`);
+function tagDiagnostic(path: Path, found: unknown, tag: string, schema: SchemaNode, locate: Locate): Diagnostic {
+  const words = (schema.oneOf ?? []).map((branch) => String(branch.properties?.[tag]?.const));
+  if (!isRecord(found) || !Object.hasOwn(found, tag)) {
+    const glued = isRecord(found) ? Object.keys(found).find((name) => name.startsWith(`${tag}:`)) : undefined;
+    if (glued === undefined) return missingKey(path, tag, `one of ${list(words)}`, locate);
+    return missingKey(path, tag, `put a space behind the colon of \`${glued}\``, locate);
   }
+  const written = found[tag];
+  const at = [...path, tag];
+  // The allowed words are in the message already, so only a near miss gives a hint.
+  const hint = typeof written === 'string' ? didYouMean(written, words) : '';
+  return {
+    code: 'bad-value',
+    place: locate(at, 'value'),
+    message: `${named(at)} is ${show(written)}; expected one of ${list(words)}`,
+    ...(hint.startsWith('did') ? { hint } : {}),
+  };
+}
+
+function repeatedItem(
+  path: Path,
+  found: unknown,
+  { i, j }: { readonly i: number; readonly j: number },
+  locate: Locate,
+): Diagnostic {
+  const [first = 0, second = 0] = [i, j].map(Number).sort((a, b) => a - b);
+  const at = [...path, String(second)];
+  const item: unknown = Array.isArray(found) ? found[second] : undefined;
+  return {
+    code: 'bad-value',
+    place: locate(at, 'value'),
+    message: `${named(at)} is ${show(item)}; expected every item once; it repeats item ${first}`,
+    hint: 'remove one of the two',
+  };
 }
 
 interface DiscriminatorParams {
@@ -133,16 +196,22 @@ function pathOf(pointer: string): Path {
     .map((segment) => segment.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
 
-const named = (path: Path): string => (path.length === 0 ? 'the pipeline' : `\`${path.join('.')}\``);
+const named = (path: Path): string => (path.length === 0 ? 'the pipeline' : `\`${path.map(shortened).join('.')}\``);
 
-const list = (words: readonly string[]): string => words.map((word) => `\`${word}\``).join(', ');
+const longestShown = 60;
+
+function shortened(text: string): string {
+  return text.length > longestShown ? `${text.slice(0, longestShown - 1)}…` : text;
+}
 
 function show(value: unknown): string {
   if (value === null || value === undefined) return 'empty';
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : `a list of ${value.length}`;
   if (typeof value === 'object') return Object.keys(value).length === 0 ? 'an empty map' : 'a map';
   // Not JSON for numbers, which knows no infinities.
-  return typeof value === 'number' ? String(value) : JSON.stringify(value);
+  return typeof value === 'number'
+    ? String(value)
+    : JSON.stringify(typeof value === 'string' ? shortened(value) : value);
 }
 
 const typeWords: Readonly<Record<string, string>> = {
@@ -161,29 +230,6 @@ function typeNames(schema: SchemaNode): string {
     .join(' or ');
 }
 
-function tagValues(schema: SchemaNode, tag: string): string[] {
-  return (schema.oneOf ?? []).map((branch) => String(branch.properties?.[tag]?.const));
-}
-
 function meaning(name: string, schema: SchemaNode | undefined): string {
   return schema?.description === undefined ? `add \`${name}\`` : `\`${name}\`: ${schema.description}`;
-}
-
-/** The allowed words are in the message already, so only a near miss gives a hint. */
-function wordHint(written: unknown, words: readonly string[]): string | undefined {
-  const hint = typeof written === 'string' ? didYouMean(written, words) : '';
-  return hint.startsWith('did') ? hint : undefined;
-}
-
-function shareHint(found: unknown, limit: number): string | undefined {
-  return limit === 1 && typeof found === 'number' && found <= 100
-    ? `this is a share of 1, not a percentage; ${found} % is ${Number((found / 100).toPrecision(12))}`
-    : undefined;
-}
-
-function quotedNumberHint(found: unknown, schema: SchemaNode): string | undefined {
-  const wantsNumber = schema.type === 'integer' || schema.type === 'number';
-  return wantsNumber && typeof found === 'string' && found.trim() !== '' && Number.isFinite(Number(found))
-    ? 'remove the quotes'
-    : undefined;
 }

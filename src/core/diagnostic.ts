@@ -1,3 +1,5 @@
+import { sourceLine, visible } from './source-line.ts';
+
 /** A user's mistake as data: where, what was found, what was expected, what to do. */
 export interface Diagnostic {
   /** Stable machine-readable name, kebab-case, for example `unknown-key`. */
@@ -50,23 +52,28 @@ export function userError(
 
 /** `file:line:column error code: message`, then the line with a caret, then the hint. */
 export function formatDiagnostic(diagnostic: Diagnostic): string {
-  return format(diagnostic, 'error');
+  return formatForScreen(diagnostic, 'error', Infinity);
 }
 
 /** The same for what is allowed but seldom meant. */
 export function formatWarning(diagnostic: Diagnostic): string {
-  return format(diagnostic, 'warning');
+  return formatForScreen(diagnostic, 'warning', Infinity);
 }
 
-function format(diagnostic: Diagnostic, severity: 'error' | 'warning'): string {
+const gutterWidth = 4;
+
+/** @param columns of the screen; the line of the file is cut around the caret to fit */
+export function formatForScreen(diagnostic: Diagnostic, severity: 'error' | 'warning', columns: number): string {
   const { code, place, message, hint } = diagnostic;
   const position = place.line === undefined ? '' : `:${place.line}:${place.column ?? 1}`;
   const lines = [`${place.file}${position} ${severity} ${code}: ${message}`];
   if (place.source !== undefined && place.line !== undefined) {
-    const gutter = String(place.line).padStart(4);
-    const caret = ' '.repeat(Math.max(0, (place.column ?? 1) - 1)) + '^'.repeat(Math.max(1, place.source.length));
-    lines.push(`${gutter} | ${place.source.text}`, `${' '.repeat(4)} | ${caret}`);
+    const gutter = String(place.line).padStart(gutterWidth);
+    const { text, length } = place.source;
+    const room = Math.max(20, columns - gutter.length - ' | '.length);
+    const { line, caret } = sourceLine(text, (place.column ?? 1) - 1, Math.max(1, length), room);
+    lines.push(`${gutter} | ${line}`, `${' '.repeat(gutter.length)} | ${caret}`);
   }
   if (hint !== undefined) lines.push(`  hint: ${hint}`);
-  return lines.join('\n');
+  return lines.map(visible).join('\n');
 }

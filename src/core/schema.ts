@@ -21,6 +21,12 @@ export interface SchemaNode {
   readonly examples?: readonly unknown[];
   readonly const?: unknown;
   readonly enum?: readonly unknown[];
+  readonly default?: unknown;
+  readonly pattern?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly exclusiveMaximum?: number;
   readonly properties?: { readonly [name: string]: SchemaNode };
   readonly additionalProperties?: boolean | SchemaNode | undefined;
   readonly items?: SchemaNode;
@@ -98,8 +104,9 @@ export function chosenSchema(schema: SchemaNode, value: unknown): SchemaNode {
 
 /** The schema of one field of a map, named by key or reached through `additionalProperties`. */
 export function fieldSchema(schema: SchemaNode, name: string): SchemaNode | undefined {
-  const named = schema.properties?.[name];
-  if (named !== undefined) return named;
+  // Not the names that every object has, such as `constructor`.
+  const properties = schema.properties ?? {};
+  if (Object.hasOwn(properties, name)) return properties[name];
   return typeof schema.additionalProperties === 'object' ? schema.additionalProperties : undefined;
 }
 

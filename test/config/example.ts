@@ -1,5 +1,7 @@
 import { formatDiagnostic, UserError } from '../../src/core/diagnostic.ts';
 import { parsePipeline } from '../../src/config/load.ts';
+import { pipelineSchema } from '../../src/config/schema.ts';
+import { isRecord } from '../../src/core/schema.ts';
 
 /** A pipeline with every stage; the tests count its lines, so changes go to the end. */
 export const example = `# A comment
@@ -53,4 +55,20 @@ export function mistakes(text: string, overrides: readonly string[] = []): strin
     return error.diagnostics.map(formatDiagnostic);
   }
   return [];
+}
+
+/** The last hint for a value that does not fit: what its field means, in the words of the schema. */
+export function meaningHint(name: string): string {
+  const descriptions = [...fieldsOf(pipelineSchema, name)];
+  if (descriptions[0] === undefined) throw new Error(`no field ${name} has a description`);
+  return `  hint: \`${name}\`: ${descriptions[0]}`;
+}
+
+function* fieldsOf(schema: unknown, name: string): Generator<string> {
+  if (Array.isArray(schema)) for (const each of schema) yield* fieldsOf(each, name);
+  if (!isRecord(schema)) return;
+  const { properties } = schema;
+  const field = isRecord(properties) && Object.hasOwn(properties, name) ? properties[name] : undefined;
+  if (isRecord(field) && typeof field['description'] === 'string') yield field['description'];
+  for (const each of Object.values(schema)) yield* fieldsOf(each, name);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parsePipeline } from '../../src/config/load.ts';
-import { edited, example, mistakes } from './example.ts';
+import { edited, example, meaningHint, mistakes } from './example.ts';
 
 const load = (...overrides: readonly string[]) => parsePipeline(example, 'p.yaml', overrides);
 
@@ -46,7 +46,30 @@ describe('an override', () => {
       'stages.qat.dealy=1',
       'command line error unknown-key: `stages.qat` has no key `dealy`\n  hint: did you mean `delay`?',
     ],
-    ['stages.qat.delay=soon', 'command line error wrong-type: `stages.qat.delay` is "soon"; expected a whole number'],
+    [
+      'stages.qat.delay=soon',
+      'command line error wrong-type: `stages.qat.delay` is "soon"; expected a whole number\n' + meaningHint('delay'),
+    ],
+    // Not at line 2 of the file, which has nothing to do with it.
+    [
+      'qat.delay=100',
+      'command line error unknown-key: the pipeline has no key `qat`\n  hint: `qat` is a stage; did you mean `stages.qat`?',
+    ],
+    [
+      'constructor.x=1',
+      'command line error unknown-key: the pipeline has no key `constructor`\n' +
+        '  hint: one of `version`, `name`, `description`, `seed`, `engine`, `threads`, `data`, `model`, `stages`',
+    ],
+    [
+      'seed={ a: 1',
+      'command line error bad-override: the value of `--set seed={ a: 1` is not YAML: ' +
+        'the `{` that opens here is not closed\n  hint: add `}` where it ends',
+    ],
+    [
+      'seed=*one',
+      'command line error bad-override: the value of `--set seed=*one` is not YAML: `*one` stands for a value that is ' +
+        'marked `&one` above it, but none is\n  hint: write the value itself, or mark it with `&one` where it is written first',
+    ],
     [
       'delay',
       'command line error bad-override: `--set delay` is not of the form path=value\n' +
