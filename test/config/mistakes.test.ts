@@ -482,19 +482,19 @@ describe('a mistake says what to do', () => {
   const cases: readonly (readonly [title: string, edits: readonly Edit[], first: string, hint: string])[] = [
     [
       'a decay of 1',
-      [['ema_decay: 0.999', 'ema_decay: 1']],
+      [['range_window: 9000', 'ema_decay: 1']],
       'p.yaml:25:16 error bad-value: `stages.qat.ema_decay` is 1; expected less than 1',
-      '1 itself is not possible; the default is `0.999`',
+      '1 itself is not possible',
     ],
     [
       'a share as a percentage',
-      [['ema_decay: 0.999', 'ema_decay: 99']],
+      [['range_window: 9000', 'ema_decay: 99']],
       'p.yaml:25:16 error bad-value: `stages.qat.ema_decay` is 99; expected less than 1',
       'this is a share of 1, not a percentage; 99 % is 0.99',
     ],
     [
       'a percentage in a text',
-      [['ema_decay: 0.999', 'ema_decay: 90 %']],
+      [['range_window: 9000', 'ema_decay: 90 %']],
       'p.yaml:25:16 error wrong-type: `stages.qat.ema_decay` is "90 %"; expected a number',
       'write it as a share of 1: `0.9`',
     ],
@@ -608,7 +608,7 @@ describe('a mistake says what to do', () => {
     ],
     [
       'no number',
-      [['ema_decay: 0.999', 'ema_decay: .nan']],
+      [['range_window: 9000', 'ema_decay: .nan']],
       'p.yaml:25:16 error wrong-type: `stages.qat.ema_decay` is NaN; expected a finite number',
       meaning('ema_decay'),
     ],
@@ -656,13 +656,13 @@ describe('a mistake says what to do', () => {
     ],
     [
       'a decimal comma',
-      [['ema_decay: 0.999', 'ema_decay: 0,99']],
+      [['range_window: 9000', 'ema_decay: 0,99']],
       'p.yaml:25:16 error wrong-type: `stages.qat.ema_decay` is "0,99"; expected a number',
       'write `0.99`',
     ],
     [
       'a fraction',
-      [['ema_decay: 0.999', 'ema_decay: 99/100']],
+      [['range_window: 9000', 'ema_decay: 99/100']],
       'p.yaml:25:16 error wrong-type: `stages.qat.ema_decay` is "99/100"; expected a number',
       'write `0.99`',
     ],
@@ -674,9 +674,9 @@ describe('a mistake says what to do', () => {
     ],
     [
       'nothing where there is a default',
-      [['ema_decay: 0.999', 'ema_decay: ~']],
-      'p.yaml:25:16 error wrong-type: `stages.qat.ema_decay` is empty; expected a number',
-      'write a value, or remove the key: its default is `0.999`',
+      [['learning_rate: 0.05, momentum: 0.9', 'learning_rate: 0.05, momentum: ~']],
+      'p.yaml:17:59 error wrong-type: `stages.pretrain.optimizer.momentum` is empty; expected a number',
+      'write a value, or remove the key: its default is `0.9`',
     ],
     [
       'nothing where a list has a default',
@@ -692,7 +692,7 @@ describe('a mistake says what to do', () => {
     ],
     [
       'a merge key',
-      [['    ema_decay: 0.999', '    <<: { delay: 1 }']],
+      [['    range_window: 9000', '    <<: { delay: 1 }']],
       'p.yaml:25:5 error unknown-key: `stages.qat` has no key `<<`',
       'YAML 1.2 has no merge keys: write the keys out; a whole value can be repeated with an alias',
     ],
@@ -750,7 +750,7 @@ describe('a mistake in the YAML itself is shown where it begins, once, in words 
       'a quote that the next one closes',
       [
         ['optional text', '"optional text'],
-        ['ema_decay: 0.999', 'ema_decay: "0.999"'],
+        ['range_window: 9000', 'ema_decay: "0.999"'],
       ],
       'p.yaml:4:14 error yaml-syntax: the `"` that opens here is not closed on its line',
       'add `"` where it ends',
