@@ -675,7 +675,7 @@ describe('a mistake says what to do', () => {
     [
       'nothing where there is a default',
       [['learning_rate: 0.05, momentum: 0.9', 'learning_rate: 0.05, momentum: ~']],
-      'p.yaml:17:59 error wrong-type: `stages.pretrain.optimizer.momentum` is empty; expected a number',
+      'p.yaml:17:60 error wrong-type: `stages.pretrain.optimizer.momentum` is empty; expected a number',
       'write a value, or remove the key: its default is `0.9`',
     ],
     [
