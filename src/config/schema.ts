@@ -12,33 +12,33 @@ const stagesSchema = Type.Unsafe<Readonly<Record<string, StageConfig>>>({
   propertyNames: { pattern: '^[a-z][a-z0-9_-]*$' },
   additionalProperties: stageSchema,
   minProperties: 1,
-  ...key('The steps by name; each takes the result of the one that `from` names'),
+  ...key('The stages, by name. `from` names the stage whose result a stage reads'),
 });
 
 /** The whole pipeline file. */
 export const pipelineSchema = object(
   {
-    version: Type.Literal(1, key('Version of the format of this file')),
+    version: Type.Literal(1, key('Version of the pipeline format')),
     name: Type.String({
-      ...doc('Name of the pipeline, which its runs carry'),
+      ...doc('Name of the pipeline; the names of its runs contain it'),
       pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]*$',
       examples: ['mnist-lenet'],
     }),
     description: Type.Optional(Type.String(doc('What the pipeline is for'))),
     seed: Type.Integer({
-      ...key('Seed of the initial weights and of every order'),
+      ...key('Random seed for initial weights, order of images, augmentation and dropout'),
       minimum: 0,
       maximum: Number.MAX_SAFE_INTEGER,
       default: 1,
     }),
     engine: choice(engineNames, {
       ...key(
-        'What runs the graphs: WebAssembly kernels, TensorFlow where it is installed, or slow plain loops to compare with',
+        'What trains and evaluates: `wasm` (WebAssembly kernels), `tensorflow` (if installed), or `reference` (slow plain loops, for comparison)',
       ),
       default: 'wasm',
     }),
     threads: Type.Optional(
-      Type.Integer({ ...runtime('Worker threads; the results are the same for any number'), minimum: 1 }),
+      Type.Integer({ ...runtime('Number of worker threads; the results do not depend on it'), minimum: 1 }),
     ),
     data: dataSchema,
     model: modelSchema,

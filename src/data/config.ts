@@ -20,12 +20,12 @@ const pathTo = (what: string) =>
 
 const download = {
   url: Type.String({
-    ...runtime('Address of the file'),
+    ...runtime('URL of the file'),
     pattern: '^https?://.',
     examples: ['https://example.org/images.gz'],
   }),
   sha256: Type.String({
-    ...runtime('SHA-256 of the file as it is sent, in hexadecimal'),
+    ...runtime('SHA-256 of the downloaded file, in hexadecimal'),
     pattern: '^[0-9a-f]{64}$',
     examples: ['e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'],
   }),
@@ -33,16 +33,18 @@ const download = {
 
 const file = (what: string) =>
   Type.Unsafe<FileReference>({
-    ...object({ path: pathTo('Where the file is, or will be'), ...download }),
+    ...object({ path: pathTo('Path of the file, or where to save the download'), ...download }),
     type: ['string', 'object'],
     minLength: 1,
     'x-parse': 'file',
-    ...runtime(`${what}, idx or idx.gz: a path relative to the pipeline file, or a map that says where to get it, too`),
+    ...runtime(
+      `${what} as idx or idx.gz: a path relative to the pipeline file, or a map that also says where to download it`,
+    ),
   });
 
 const common = {
   validation: Type.Integer({
-    ...key('Number of images taken out of the training split for validation, chosen by the seed'),
+    ...key('Number of training images to set aside for validation, chosen by the seed'),
     minimum: 0,
     default: 0,
   }),
@@ -55,44 +57,44 @@ const common = {
         examples: [0.0078125, '1/255'],
         default: '1/255',
         'x-parse': 'fraction',
-        ...key('Real units of one pixel step, a number or a fraction of whole numbers'),
+        ...key('Real value of one pixel step: a number, or a fraction of two whole numbers'),
       }),
       mean: Type.Integer({
-        ...key('The pixel value that stands for real 0'),
+        ...key('Pixel value that becomes real 0'),
         minimum: 0,
         maximum: 255,
         default: 0,
       }),
     },
-    { ...key('How pixels 0..255 become real numbers: real = scale * (pixel - mean)'), default: {} },
+    { ...key('How pixel values 0..255 become real numbers: real = scale * (pixel - mean)'), default: {} },
   ),
   augment: object(
     {
       crop: Type.Integer({
         ...key(
-          'Pixels of black (pixel value 0, before `normalize`) around the image, out of which a window of its own size is cut at a random place',
+          'Random crop: pad each side by this many black pixels (value 0 before `normalize`), then cut out a random window of the original size',
         ),
         minimum: 0,
         default: 0,
       }),
-      flip: Type.Boolean({ ...key('Mirror every second image, by chance, left to right'), default: false }),
+      flip: Type.Boolean({ ...key('Flip each image left to right with probability 1/2'), default: false }),
     },
     {
-      ...key('How training images vary from epoch to epoch, by the seed; validation and test images stay as they are'),
+      ...key('Random changes to training images, new in each epoch; validation and test images are not changed'),
       default: {},
     },
   ),
 };
 
-const source = <const S extends string>(name: S) => Type.Literal(name, key('Where the images come from'));
+const source = <const S extends string>(name: S) => Type.Literal(name, key('Kind of data source'));
 
 const mnistSchema = object(
   {
     source: source('mnist'),
-    path: Type.Optional(pathTo('Folder of the four idx files; default: the embedded set')),
+    path: Type.Optional(pathTo('Folder with the four idx files; default: the copy that comes with qpipe')),
     ...common,
   },
-  { description: 'MNIST, 28 x 28 grey digits in 10 classes' },
+  { description: 'MNIST: digits in 10 classes, 28 x 28 pixels, grey' },
 );
 
 const syntheticSchema = object(
@@ -113,20 +115,20 @@ const syntheticSchema = object(
     train: Type.Integer({ ...key('Number of training images'), minimum: 1, default: syntheticDefaults.trainCount }),
     test: Type.Integer({ ...key('Number of test images'), minimum: 1, default: syntheticDefaults.testCount }),
     noise: Type.Integer({
-      ...key('Largest change of a pixel by noise, in grey levels'),
+      ...key('Largest change of a pixel value by noise'),
       minimum: 0,
       maximum: 255,
       default: syntheticDefaults.noise,
     }),
     seed: Type.Integer({
-      ...key('Seed of the images, apart from the seed of the training'),
+      ...key('Random seed for the images; independent of the seed of the pipeline'),
       minimum: 0,
       maximum: Number.MAX_SAFE_INTEGER,
       default: 1,
     }),
     ...common,
   },
-  { description: 'Generated grey images, needs no files' },
+  { description: 'Generated grey images; needs no files' },
 );
 
 const idxSchema = object(
@@ -145,19 +147,22 @@ const cifar10Schema = object(
   {
     source: source('cifar10'),
     path: derived(
-      pathTo('Folder of the six files of the binary version, or of cifar-10-binary.tar.gz'),
-      'cifar10 in the data folder',
+      pathTo('Folder with the six files of the binary version, or with cifar-10-binary.tar.gz'),
+      '`cifar10` in the data folder',
     ),
     download: Type.Optional(
-      object(download, runtime('Where to get cifar-10-binary.tar.gz when the folder has neither it nor the files')),
+      object(
+        download,
+        runtime('Where to download cifar-10-binary.tar.gz if the folder has neither the archive nor its files'),
+      ),
     ),
     ...common,
   },
-  { description: 'CIFAR-10, 32 x 32 colour images in 10 classes' },
+  { description: 'CIFAR-10: images in 10 classes, 32 x 32 pixels, colour' },
 );
 
 export const dataSchema = discriminated('source', [mnistSchema, syntheticSchema, idxSchema, cifar10Schema], {
-  ...key('The images to train and test on'),
+  ...key('Images for training and testing'),
 });
 
 /** Everything present; `scale` is a number and paths are absolute. */

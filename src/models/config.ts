@@ -5,17 +5,20 @@ import type { Layer } from './layers.ts';
 import { activationFunctions } from './layers.ts';
 
 const activated = {
-  activation: choice(['none', ...activationFunctions], { ...key('Activation after the layer'), default: 'none' }),
-  alpha: Type.Optional(Type.Number(key('Slope of leaky_relu below zero; default: 0.2'))),
+  activation: choice(['none', ...activationFunctions], {
+    ...key('Activation function applied to the output'),
+    default: 'none',
+  }),
+  alpha: Type.Optional(Type.Number(key('Slope of leaky_relu for negative inputs; default: 0.2'))),
 };
 const bias = Type.Boolean({ ...key('Whether the layer adds a bias'), default: true });
 const batchNorm = Type.Boolean({
-  ...key('Batch normalisation between the layer and its activation'),
+  ...key('Whether batch normalization follows, before the activation'),
   default: false,
 });
 const padding = (initial: 'same' | 'valid') =>
   choice(['same', 'valid'], {
-    ...key('`same` keeps ceil(size / stride) by adding zeros, `valid` uses whole windows only'),
+    ...key('`same`: pad with zeros so that the output size is ceil(input size / stride); `valid`: no padding'),
     default: initial,
   });
 
@@ -29,57 +32,61 @@ const pair = (description: string, options: SchemaOptions = {}) =>
     maxItems: 2,
     examples: [3, [3, 5]],
     'x-parse': 'pair',
-    ...key(`${description}; one whole number, or [vertical, horizontal]`),
+    ...key(`${description}: one whole number, or [vertical, horizontal]`),
     ...options,
   });
 
 const layerFields = <const K extends string>(kind: K) => ({
-  kind: Type.Literal(kind, key('What the layer computes')),
+  kind: Type.Literal(kind, key('Kind of layer')),
   name: derived(
     Type.String({
-      ...key('Name of the layer, which its weights carry too'),
+      ...key('Name of the layer; also the prefix of the names of its weights'),
       pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]*$',
       examples: ['conv1'],
     }),
-    'the kind and a number',
+    'kind and number, such as `conv_2d_1`',
   ),
-  input: Type.Optional(
-    Type.String(key('Name of the earlier layer whose output this one takes; default: the one before')),
-  ),
+  input: Type.Optional(Type.String(key('Name of the layer to take the input from; default: the previous layer'))),
 });
 
 const affineFields = { bias, batch_norm: batchNorm, ...activated };
 
-const kernel = pair('Size of the filter');
+const kernel = pair('Filter size');
 const windowFields = {
   kernel,
-  stride: pair('Step from one output to the next', { default: 1 }),
-  dilation: pair('Distance between the taps of the filter', { default: 1 }),
+  stride: pair('Stride', { default: 1 }),
+  dilation: pair('Dilation: distance between filter taps', { default: 1 }),
   padding: padding('same'),
   ...affineFields,
 };
 
 const poolFields = {
-  window: pair('Size of the pooled window'),
-  stride: derived(pair('Step from one window to the next'), 'the window'),
+  window: pair('Window size'),
+  stride: derived(pair('Stride'), 'same as `window`'),
   padding: padding('valid'),
 };
 
 const reductionFields = {
-  keep_dims: Type.Optional(Type.Boolean(key('Whether height and width stay, as 1 x 1; default: false'))),
+  keep_dims: Type.Optional(
+    Type.Boolean(key('Whether to keep height and width as dimensions of size 1; default: false')),
+  ),
 };
 
 const sumFields = {
-  with: Type.String(key('Name of the earlier layer whose output is the other operand, of the same shape or 1 there')),
+  with: Type.String(
+    key(
+      'Name of the layer that gives the second operand; its sizes must be equal to those of the input, or 1 (broadcasting)',
+    ),
+  ),
   ...activated,
 };
 
 const paddedSide = (side: string) =>
-  Type.Integer({ ...key(`Rows or columns of zeros ${side}`), minimum: 0, default: 0 });
+  Type.Integer({ ...key(`Rows or columns of zeros to add ${side}`), minimum: 0, default: 0 });
 
 const resizeFields = {
-  size: Type.Optional(pair('Size of the result; or give `factor`')),
-  factor: Type.Optional(pair('How many times larger the result is; or give `size`')),
+  size: Type.Optional(pair('Output size (alternative to `factor`)')),
+  factor: Type.Optional(pair('Enlargement factor (alternative to `size`)')),
 };
 
 /** A list that nobody changes. */
@@ -88,7 +95,10 @@ const list = <S extends TSchema>(items: S, options: SchemaOptions & ArrayOptions
 
 /** Axes of a layer's input; axis 0 is the batch, which no layer touches. */
 const axes = (description: string, options: ArrayOptions = {}) =>
-  list(Type.Integer({ minimum: 1 }), { ...key(`${description}; the first axis behind the batch is 1`), ...options });
+  list(Type.Integer({ minimum: 1 }), {
+    ...key(`${description}. Axis 0 is the batch, so the first axis of an image is 1`),
+    ...options,
+  });
 const indices = (description: string) => list(Type.Integer(), { ...key(description), minItems: 1 });
 
 const layerSchema = discriminated('kind', [
@@ -104,42 +114,47 @@ const layerSchema = discriminated('kind', [
   }),
   object({
     ...layerFields('fully_connected'),
-    units: Type.Integer({ ...key('Number of outputs'), minimum: 1 }),
+    units: Type.Integer({ ...key('Number of output units'), minimum: 1 }),
     ...affineFields,
   }),
   object({
     ...layerFields('transpose_conv'),
     filters: Type.Integer({ ...key('Number of output channels'), minimum: 1 }),
     kernel,
-    stride: pair('How many times larger the result is', { default: 2 }),
+    stride: pair('Stride: factor by which the output is larger', { default: 2 }),
     padding: choice(['same', 'valid'], {
-      ...key('`same` gives size * stride, `valid` what the filter reaches beyond that too'),
+      ...key(
+        '`same`: the output size is input size * stride; `valid`: the output also keeps what the filter reaches beyond that',
+      ),
       default: 'same',
     }),
     ...affineFields,
   }),
   object({ ...layerFields('max_pool_2d'), ...poolFields }),
   object({ ...layerFields('average_pool_2d'), ...poolFields }),
-  object({ ...layerFields('mean'), ...reductionFields }, { description: 'The average over height and width' }),
-  object({ ...layerFields('sum'), ...reductionFields }, { description: 'The sum over height and width' }),
-  object(layerFields('flatten'), { description: 'Height, width and channels as one dimension' }),
+  object({ ...layerFields('mean'), ...reductionFields }, { description: 'Average over height and width' }),
+  object({ ...layerFields('sum'), ...reductionFields }, { description: 'Sum over height and width' }),
+  object(layerFields('flatten'), { description: 'Joins height, width and channels into one dimension' }),
   object(layerFields('batch_norm')),
   object({
     ...layerFields('activation'),
-    function: choice(activationFunctions, key('The function')),
+    function: choice(activationFunctions, key('Activation function')),
     alpha: activated.alpha,
   }),
-  object({ ...layerFields('add'), ...sumFields }, { description: 'The input plus another layer' }),
-  object({ ...layerFields('sub'), ...sumFields }, { description: 'The input less another layer' }),
-  object({ ...layerFields('mul'), ...sumFields }, { description: 'The input times another layer' }),
+  object({ ...layerFields('add'), ...sumFields }, { description: 'Adds another layer to the input' }),
+  object({ ...layerFields('sub'), ...sumFields }, { description: 'Subtracts another layer from the input' }),
+  object(
+    { ...layerFields('mul'), ...sumFields },
+    { description: 'Multiplies the input by another layer, element by element' },
+  ),
   object({
     ...layerFields('concatenation'),
     with: list(Type.String({ minLength: 1 }), {
-      ...key('Names of the earlier layers whose outputs are put behind the input'),
+      ...key('Names of the layers to append to the input, in this order'),
       minItems: 1,
     }),
     axis: Type.Integer({
-      ...key('Axis along which they are put together; the first behind the batch is 1, the last is -1'),
+      ...key('Axis to concatenate along. Axis 0 is the batch; -1 is the last axis (channels)'),
       default: -1,
     }),
   }),
@@ -147,89 +162,91 @@ const layerSchema = discriminated('kind', [
     {
       ...layerFields('dropout'),
       rate: Type.Number({
-        ...key('Share of the values that become 0 in training, anew in every step; the others are scaled up'),
+        ...key('Fraction of the values set to 0 in each training step; the others are scaled up to compensate'),
         minimum: 0,
         exclusiveMaximum: 1,
       }),
     },
-    { description: 'In training only; at inference nothing' },
+    { description: 'Drops random values in training; does nothing at inference' },
   ),
   object({
     ...layerFields('pad'),
-    top: paddedSide('above'),
-    bottom: paddedSide('below'),
+    top: paddedSide('at the top'),
+    bottom: paddedSide('at the bottom'),
     left: paddedSide('on the left'),
     right: paddedSide('on the right'),
   }),
   object({ ...layerFields('resize_bilinear'), ...resizeFields }),
   object({ ...layerFields('resize_nearest_neighbor'), ...resizeFields }),
-  object(layerFields('l2_normalization'), { description: 'Each pixel, or row, divided by its length' }),
+  object(layerFields('l2_normalization'), {
+    description: 'Divides each pixel (the vector of its channels) by its L2 norm',
+  }),
   object({
     ...layerFields('reshape'),
     shape: list(Type.Integer({ minimum: -1 }), {
-      ...key('Shape of the result without the batch; one size may be -1 and follows from the others'),
+      ...key('Output shape without the batch. One size may be -1; it is computed from the others'),
       minItems: 1,
     }),
   }),
-  object({ ...layerFields('transpose'), permutation: axes('The axes in their new order', { minItems: 1 }) }),
+  object({ ...layerFields('transpose'), permutation: axes('New order of the axes', { minItems: 1 }) }),
   object({
     ...layerFields('squeeze'),
-    axes: axes('Axes of size 1 that disappear; default: all of them', { default: [] }),
+    axes: axes('Axes of size 1 to remove; default: all of them', { default: [] }),
   }),
   object({
     ...layerFields('strided_slice'),
     begin: indices(
-      'First index of each axis behind the batch, of as many as are cut; negative ones count from the end',
+      'First index in each axis after the batch. Axes that are not listed stay whole; negative indices count from the end',
     ),
-    end: indices('The index behind the last of each axis; beyond the end it is the end'),
-    strides: derived(indices('Step from one index to the next'), '1 for each axis'),
+    end: indices('End index in each axis, exclusive; larger values mean the end of the axis'),
+    strides: derived(indices('Step in each axis'), '1 in each axis'),
   }),
-  object(layerFields('softmax'), { description: 'Probabilities; only as the last layer' }),
+  object(layerFields('softmax'), { description: 'Turns scores into probabilities; only as the last layer' }),
 ]);
 
 const alpha = Type.Number({
-  ...key('Width multiplier: the share of channels that each layer keeps, rounded to a multiple of 8'),
+  ...key('Width multiplier for the channels of every layer, rounded to a multiple of 8'),
   exclusiveMinimum: 0,
   maximum: 2,
   default: 1,
 });
 const filters = (initial: number) =>
   Type.Integer({
-    ...key('Channels of the first convolution, from which the others follow'),
+    ...key('Channels of the first convolution; the other layers scale with it'),
     minimum: 1,
     default: initial,
   });
 
 const presetSchema = discriminated('preset', [
-  object({ preset: Type.Literal('lenet5', key('A network known by name')) }),
+  object({ preset: Type.Literal('lenet5', key('Name of a built-in network')) }),
   object({
-    preset: Type.Literal('mlp', key('A network known by name')),
+    preset: Type.Literal('mlp', key('Name of a built-in network')),
     hidden: Type.Array(Type.Integer({ minimum: 1 }), {
-      ...key('Units of each hidden layer'),
+      ...key('Units in each hidden layer'),
       default: [128],
     }),
   }),
-  object({ preset: Type.Literal('resnet8', key('A network known by name')), filters: filters(16) }),
-  object({ preset: Type.Literal('ds_cnn', key('A network known by name')), filters: filters(64) }),
-  object({ preset: Type.Literal('mobilenet_v1', key('A network known by name')), alpha }),
-  object({ preset: Type.Literal('mobilenet_v2', key('A network known by name')), alpha }),
+  object({ preset: Type.Literal('resnet8', key('Name of a built-in network')), filters: filters(16) }),
+  object({ preset: Type.Literal('ds_cnn', key('Name of a built-in network')), filters: filters(64) }),
+  object({ preset: Type.Literal('mobilenet_v1', key('Name of a built-in network')), alpha }),
+  object({ preset: Type.Literal('mobilenet_v2', key('Name of a built-in network')), alpha }),
   object({
-    preset: Type.Literal('autoencoder', key('A network known by name')),
-    hidden: Type.Integer({ ...key('Units of each wide layer'), minimum: 1, default: 128 }),
-    bottleneck: Type.Integer({ ...key('Units of the narrow layer in the middle'), minimum: 1, default: 8 }),
+    preset: Type.Literal('autoencoder', key('Name of a built-in network')),
+    hidden: Type.Integer({ ...key('Units in each wide layer'), minimum: 1, default: 128 }),
+    bottleneck: Type.Integer({ ...key('Units in the bottleneck layer'), minimum: 1, default: 8 }),
   }),
 ]);
 
 const layersSchema = object({
   task: choice(['classify', 'reconstruct'], {
-    ...key('What the output is: a score for each class, or the image again; a preset implies it'),
+    ...key('What the network is trained for: a score for each class, or reconstruction of the input image'),
     default: 'classify',
   }),
-  layers: Type.Array(layerSchema, { ...key('The layers from the image to the output'), minItems: 1 }),
+  layers: Type.Array(layerSchema, { ...key('Layers in order, from the image to the output'), minItems: 1 }),
 });
 
 export const modelSchema = dependingOn('layers', layersSchema, presetSchema, {
-  ...key('The network: `preset`, or a list of `layers`'),
+  ...key('The network: a `preset`, or a list of `layers`'),
 });
 
 /** Everything present: pairs written out, every layer named, the stride of a pool known. */

@@ -14,7 +14,10 @@ import type { ConvertMetrics } from './metrics.ts';
 const outputs = { model: { type: 'Tflite/1', file: 'model.tflite' } } as const;
 
 const edgeType = (does: string) =>
-  choice(['int8', 'uint8', 'float32'], key(`What the model ${does}: codes, or floats that it quantizes itself`));
+  choice(
+    ['int8', 'uint8', 'float32'],
+    key(`Type that the model ${does}: integer codes, or floats (converted inside the model)`),
+  );
 
 export const convert = defineStage({
   kind: 'convert',
@@ -27,11 +30,14 @@ export const convert = defineStage({
   outputs,
   fields: {
     scheme: derived(
-      choice(['int8', 'uint8'], key('The kernels of the file; those that the weights were trained for')),
-      'the scheme of the qat stage',
+      choice(
+        ['int8', 'uint8'],
+        key('Quantization scheme of the file; must be the one that the weights were trained for'),
+      ),
+      'scheme of the qat stage',
     ),
-    input: derived(edgeType('takes'), 'the type of the scheme'),
-    output: derived(edgeType('gives'), 'the type of the scheme'),
+    input: derived(edgeType('takes'), 'type of the scheme'),
+    output: derived(edgeType('returns'), 'type of the scheme'),
   },
 
   async run({ scheme, input, output }, context) {

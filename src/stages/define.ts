@@ -67,10 +67,10 @@ export function defineStage<const Kind extends string, const F extends FromRule,
 }): StageDefinition<Kind, StageSchema<Kind, F, P>> {
   const { kind, revision, description, from, produces, uses, inputs, outputs, fields, run } = definition;
   // Not in the key: names do not matter there, and the input is known by the digest of its content.
-  const fromSchema = Type.String(runtime('Name of the stage whose result this stage takes'));
+  const fromSchema = Type.String(runtime('Name of the stage whose result this stage reads'));
   const config = object(
     {
-      uses: Type.Literal(kind, key('What the stage does')),
+      uses: Type.Literal(kind, key('Kind of stage')),
       ...(from === null ? {} : { from: from.optional ? Type.Optional(fromSchema) : fromSchema }),
       ...fields,
     },

@@ -8,7 +8,9 @@ const pattern = '^(cpu|gpu):(0|[1-9][0-9]*)$';
 export const devicesSchema = Type.Array(
   Type.Unsafe<Device>({ type: 'string', pattern, examples: ['cpu:0', 'gpu:0'], 'x-parse': 'device' }),
   {
-    ...key('One replica of the graph per device; each takes an equal part of every batch; gpu needs engine tensorflow'),
+    ...key(
+      'Devices. Each runs one replica of the graph on an equal part of every batch; `gpu` needs engine tensorflow',
+    ),
     minItems: 1,
     uniqueItems: true,
     default: ['cpu:0'],

@@ -13,7 +13,8 @@ const outputs = { graph: { type: 'FrozenGraph/1', file: 'frozen.pb' } } as const
 export const freeze = defineStage({
   kind: 'freeze',
   revision: 1,
-  description: 'Turns the variables of the eval graph into constants and removes what inference does not need',
+  description:
+    'Turns the variables of the eval graph into constants and removes everything that inference does not need',
   from: { accepts: ['EvalGraph/1'], optional: false },
   produces: 'FrozenGraph/1',
   uses: [],

@@ -10,16 +10,18 @@ const positive = (description: string) => Type.Optional(Type.Number({ ...key(des
 
 export const gatesSchema = object(
   {
-    int8_top1_min: share('Least top-1 accuracy of the integer model, a share 0..1'),
-    drop_max: share('Most that float top-1 may exceed int8 top-1, a share 0..1; needs a float-pretrain stage'),
-    fake_quant_top1_min: share('Least top-1 accuracy of the fake-quant model, a share 0..1'),
-    agreement_min: share('Least share of images on which fake-quant and int8 choose the same class'),
-    int8_error_max: positive('Most mean squared error of the integer model that reconstructs, in real units'),
+    int8_top1_min: share('Minimum top-1 accuracy of the integer model, as a fraction 0..1'),
+    drop_max: share(
+      'Maximum drop in top-1 accuracy from float to int8, as a fraction 0..1; needs a float-pretrain stage',
+    ),
+    fake_quant_top1_min: share('Minimum top-1 accuracy of the fake-quant model, as a fraction 0..1'),
+    agreement_min: share('Minimum fraction of images for which fake-quant and int8 predict the same class'),
+    int8_error_max: positive('Maximum mean squared error of an integer model that reconstructs, in real units'),
     error_rise_max: positive(
-      'Most by which the int8 error may exceed the float error, as a share of it; needs a float-pretrain stage',
+      'Maximum rise of the mean squared error from float to int8, as a fraction of the float error; needs a float-pretrain stage',
     ),
   },
-  { ...key('Limits that the run must keep; a missed one ends it with exit code 2'), default: {} },
+  { ...key('Limits that the results must meet; if one is not met, the run ends with exit code 2'), default: {} },
 );
 
 export type GateLimits = Static<typeof gatesSchema>;

@@ -25,15 +25,17 @@ export const rangeDefaults = {
 /** How a network is quantized. */
 const quantizationFields = {
   delay: Type.Integer({
-    ...key('Quantization is applied from this step on; ranges are observed from the first'),
+    ...key(
+      'Quantization delay: number of steps before quantization is applied. Ranges are observed from the first step on',
+    ),
     minimum: 0,
     default: 0,
   }),
   ranges: choice(['running_extremes', 'moving_average'], {
     ...key(
-      'How the ranges of activations are estimated. running_extremes: the extremes so far, which fade over ' +
-        '`range_window` examples, whatever the batch; moving_average: of the extremes of each batch, as TensorFlow 1 ' +
-        'did, so that small batches give narrow ranges',
+      'How activation ranges are estimated. running_extremes: the largest values seen so far, which decay over ' +
+        "`range_window` examples and do not depend on the batch size; moving_average: a moving average of each batch's " +
+        'extremes, as in TensorFlow 1, which is too narrow for small batches',
     ),
     default: 'running_extremes',
   }),
@@ -41,8 +43,8 @@ const quantizationFields = {
   range_window: Type.Optional(
     Type.Integer({
       ...key(
-        `Examples after which an extreme that does not come again has faded to 37 %; for \`ranges: running_extremes\`, ` +
-          `${rangeDefaults.running_extremes.range_window} unless given`,
+        `Number of examples after which an extreme has decayed to 37 %. Only with \`ranges: running_extremes\`; ` +
+          `default: ${rangeDefaults.running_extremes.range_window}`,
       ),
       minimum: 1,
     }),
@@ -50,42 +52,44 @@ const quantizationFields = {
   ema_decay: Type.Optional(
     Type.Number({
       ...key(
-        `Share of its old value that a moving average keeps in each step; for \`ranges: moving_average\`, ` +
-          `${rangeDefaults.moving_average.ema_decay} unless given`,
+        `Decay of the moving average of activation ranges. Only with \`ranges: moving_average\`; ` +
+          `default: ${rangeDefaults.moving_average.ema_decay}`,
       ),
       exclusiveMinimum: 0,
       exclusiveMaximum: 1,
     }),
   ),
   merge_ranges: derived(
-    choice(['mean', 'min_max'], key('How the ranges of several devices become one: their mean, or the widest')),
-    'min_max for running_extremes, mean for moving_average',
+    choice(['mean', 'min_max'], key('How to combine the ranges of several devices: their mean, or the widest')),
+    '`min_max` for running_extremes, `mean` for moving_average',
   ),
   observe: choice(['after_activation', 'before_activation'], {
-    ...key('Side of a ReLU or ReLU6 on which ranges are observed; before_activation is for comparison only'),
+    ...key('Whether ranges are observed after or before a ReLU or ReLU6; before_activation is for comparison only'),
     default: 'after_activation',
   }),
   scheme: choice(['int8', 'uint8'], {
-    ...key('int8: symmetric weights per output channel; uint8: one lopsided range per filter, codes 1..255'),
+    ...key(
+      'int8: symmetric weight range for each output channel; uint8: one asymmetric range for the whole filter, codes 1..255',
+    ),
     default: 'int8',
   }),
   batch_norm: derived(
     choice(['kept', 'folded'], {
       ...key(
-        'kept: beside the weights, folded at export; folded: the weights are quantized as they ship, and the output ' +
-          'is corrected by the statistics of the batch',
+        'kept: batch norm stays separate in training and is folded at export; folded: training quantizes the folded ' +
+          'weights and corrects the output by the batch statistics',
       ),
     }),
-    'folded for uint8, kept for int8',
+    '`folded` for uint8, `kept` for int8',
   ),
   freeze_bn_delay: Type.Optional(
     Type.Integer({
-      ...key('The statistics of batch norm stay as they are from this step on; needs `batch_norm: folded`'),
+      ...key('Step from which on the statistics of batch norm are frozen; needs `batch_norm: folded`'),
       minimum: 1,
     }),
   ),
   dropout: choice(['always', 'off_after_delay'], {
-    ...key('Whether dropout layers go on once quantization is applied'),
+    ...key('Whether dropout continues once quantization is applied'),
     default: 'always',
   }),
 };
@@ -106,12 +110,14 @@ export const qat = defineStage({
     ...quantizationFields,
     learning_rate_at_delay: Type.Optional(
       Type.Number({
-        ...key('The learning rate in place of that of the optimizer once quantization is applied'),
+        ...key('Learning rate once quantization is applied; replaces that of the optimizer'),
         exclusiveMinimum: 0,
       }),
     ),
     reestimate_batch_norm: Type.Integer({
-      ...key('Batches over which the statistics of batch norm are taken anew after training; 0 keeps the moving ones'),
+      ...key(
+        'Number of batches from which to re-estimate the statistics of batch norm after training; 0 keeps the moving averages',
+      ),
       minimum: 0,
       default: 0,
     }),

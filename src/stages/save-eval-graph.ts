@@ -14,7 +14,7 @@ const outputs = {
 export const saveEvalGraph = defineStage({
   kind: 'save-eval-graph',
   revision: 1,
-  description: 'Writes the inference graph with fake quantization, and its variables',
+  description: 'Writes the inference graph with fake quantization, and the values of its variables',
   from: { accepts: ['QatModel/1'], optional: false },
   produces: 'EvalGraph/1',
   uses: [],

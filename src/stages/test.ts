@@ -33,7 +33,7 @@ const outputs = { report: { type: 'TestReport/1', file: 'test.json' } } as const
 export const test = defineStage({
   kind: 'test',
   revision: 2,
-  description: 'Runs the .tflite file on the test images beside the float and fake-quant models',
+  description: 'Tests the .tflite file on the test images and compares it with the float and fake-quant models',
   from: { accepts: ['Tflite/1'], optional: false },
   produces: 'TestReport/1',
   uses: ['data', 'engine'],
@@ -46,9 +46,13 @@ export const test = defineStage({
   },
   outputs,
   fields: {
-    examples: Type.Integer({ ...key('Test images whose raw outputs are shown'), minimum: 0, default: 3 }),
+    examples: Type.Integer({
+      ...key('Number of test images whose raw outputs the report shows'),
+      minimum: 0,
+      default: 3,
+    }),
     litert: choice(['required', 'optional', 'off'], {
-      ...key('Whether LiteRT runs the file as a witness: it must, it may be missing, or it is not asked'),
+      ...key('Whether LiteRT also runs the file: required, only if it can (optional), or never (off)'),
       default: 'optional',
     }),
     gates: gatesSchema,

@@ -27,25 +27,26 @@ import { validationOf } from './validation.ts';
 /** The fields that both training stages have. */
 export const trainingFields = {
   epochs: Type.Integer({ ...key('Number of passes over the training images'), minimum: 1 }),
-  batch: Type.Integer({ ...key('Images per step, over all devices together'), minimum: 1, default: 64 }),
+  batch: Type.Integer({ ...key('Images per step, all devices together'), minimum: 1, default: 64 }),
   optimizer: optimizerSchema,
   early_stopping: Type.Optional(
     object(
       {
-        patience: Type.Integer({ ...key('Epochs without a better validation before the end'), minimum: 1 }),
+        patience: Type.Integer({
+          ...key('Number of epochs without a better validation result before training stops'),
+          minimum: 1,
+        }),
       },
-      key('End before all epochs are done; needs data.validation'),
+      key('Stop before the last epoch when validation no longer improves; needs `data.validation`'),
     ),
   ),
   keep: choice(['last', 'best'], {
-    ...key(
-      'Which weights are the result: the last, or those of the best validation (accuracy, or reconstruction error)',
-    ),
+    ...key('Which weights to keep: those of the last epoch, or of the epoch with the best validation result'),
     default: 'last',
   }),
   devices: devicesSchema,
   // Not in the key as written: which engine runs, and its version, are there already.
-  engine: Type.Optional(choice(engineNames, runtime('What trains here, where that is not the engine of the pipeline'))),
+  engine: Type.Optional(choice(engineNames, runtime('Engine of this stage; default: the engine of the pipeline'))),
 };
 
 export type TrainingConfig = Static<TObject<typeof trainingFields>>;

@@ -26,7 +26,7 @@ describe('a mistake in a pipeline file', () => {
         'p.yaml:9:3 error missing-key: `data.download` lacks the key `sha256`',
         '   9 |   download: { url: "https://example.org/x" }',
         '     |   ^^^^^^^^',
-        '  hint: `sha256`: SHA-256 of the file as it is sent, in hexadecimal',
+        '  hint: `sha256`: SHA-256 of the downloaded file, in hexadecimal',
       ),
     ],
     [
@@ -187,7 +187,7 @@ describe('a mistake in a pipeline file', () => {
         'p.yaml:2:1 error missing-key: the pipeline lacks the key `name`',
         '   2 | version: 1',
         '     | ^^^^^^^',
-        '  hint: `name`: Name of the pipeline, which its runs carry',
+        '  hint: `name`: Name of the pipeline; the names of its runs contain it',
       ),
     ],
     [
@@ -455,7 +455,7 @@ describe('a mistake in a pipeline file', () => {
         'p.yaml:14:9 error missing-key: `model.layers.1` lacks the key `units`',
         '  14 |     - { kind: fully_connected, name: twin }',
         '     |         ^^^^',
-        '  hint: `units`: Number of outputs',
+        '  hint: `units`: Number of output units',
       ),
     ]);
     const complete = text(layers.map((layer) => layer.replace('fully_connected', 'fully_connected, units: 2')));
