@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
-import { replaceFile, writingTo } from '../runner/durable.ts';
+import { writingTo } from '../runner/disk-error.ts';
+import { replaceFile } from '../runner/durable.ts';
 import type { Comparison, TextOptions } from '../report/compare.ts';
 import { compareRuns, renderComparisonHtml, renderComparisonText } from '../report/compare.ts';
 import { readRunFolder } from './report.ts';

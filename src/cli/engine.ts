@@ -9,7 +9,7 @@ import { UserError, userError } from '../core/diagnostic.ts';
 import { packageFile } from '../core/package-file.ts';
 import { addonFolder, addonPackage, findAddon, nativeFolder, tensorflowFolder } from '../engine/tensorflow/addon.ts';
 import { compilerArguments, isKernelsFile, kernelsFile } from '../engine/tensorflow/kernels.ts';
-import { writingTo } from '../runner/durable.ts';
+import { writingTo } from '../runner/disk-error.ts';
 import { Interrupted } from '../runner/execute.ts';
 import { qpipeHome } from './home.ts';
 import { findProgram, findPython } from './programs.ts';

@@ -12,7 +12,7 @@ import { prepareInterpreter } from '../interpreter/interpreter.ts';
 import { openLitert } from '../interpreter/litert.ts';
 import { openWasmInterpreter } from '../interpreter/wasm/index.ts';
 import { newData } from '../interpreter/wasm/view.ts';
-import { explainWriteError } from '../runner/durable.ts';
+import { explainWriteError } from '../runner/disk-error.ts';
 import { writeTfliteFile } from '../tflite/file.ts';
 import { addFloatEdges } from '../tflite/float-edges.ts';
 import { optionFields } from '../tflite/option-fields.ts';

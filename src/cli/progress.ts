@@ -192,7 +192,7 @@ function finishedText({ cached, seconds, verdict }: EventOf<'stage-finished'>): 
 }
 
 function repairText({ found }: EventOf<'cache-repaired'>): string {
-  return `stored result was damaged (${found}); running again`;
+  return `damage in the store: ${found}`;
 }
 
 function nondeterminismText({ output, before, now }: EventOf<'nondeterminism'>): string {

@@ -1,14 +1,17 @@
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Value } from '@sinclair/typebox/value';
-import { userError } from '../core/diagnostic.ts';
+import { UserError, userError } from '../core/diagnostic.ts';
 import type { Json } from '../core/json.ts';
 import type { Report } from '../report/report.ts';
 import { buildReport } from '../report/report.ts';
 import { renderReport } from '../report/html.ts';
-import { replaceFile, writingTo } from '../runner/durable.ts';
+import { readingFrom, writingTo } from '../runner/disk-error.ts';
+import { replaceFile } from '../runner/durable.ts';
 import type { RunRecord } from '../runner/record.ts';
 import { runRecordSchema } from '../runner/record.ts';
+import { unseal } from '../runner/sealed.ts';
 
 export interface RunFolderContents {
   readonly record: RunRecord;
@@ -18,18 +21,30 @@ export interface RunFolderContents {
 
 /** @throws UserError when the folder is not one that `run` wrote */
 export async function readRunFolder(folder: string): Promise<RunFolderContents> {
-  const record = await readJson(folder, 'run.json');
-  if (!Value.Check(runRecordSchema, record)) {
-    throw userError(join(folder, 'run.json'), 'not-a-run', 'the file is not a run record', 'run the pipeline again');
-  }
-  return { record, config: (await readJson(folder, 'resolved.json')) as Json }; // parsed JSON is Json
+  const record = unseal(await readText(folder, 'run.json'));
+  if (!Value.Check(runRecordSchema, record)) throw damaged(folder, 'run.json');
+  const config = await readText(folder, 'resolved.json');
+  const digest = createHash('sha256').update(config).digest('hex');
+  if (record.resolved !== `sha256:${digest}`) throw damaged(folder, 'resolved.json');
+  return { record, config: JSON.parse(config) as Json }; // parsed JSON is Json
 }
 
-async function readJson(folder: string, name: string): Promise<unknown> {
+/** Everything that `report` and `compare` say comes from these two files, so a changed digit must not pass. */
+function damaged(folder: string, name: string): UserError {
+  return userError(
+    join(folder, name),
+    'damaged-run',
+    'the file is not as the run wrote it, or another version of qpipe did',
+    'run the pipeline again: stages whose result is stored are not run again',
+  );
+}
+
+async function readText(folder: string, name: string): Promise<string> {
   const file = join(folder, name);
   try {
-    return JSON.parse(await readFile(file, 'utf8'));
+    return await readingFrom(file, 'it', () => readFile(file, 'utf8'));
   } catch (error) {
+    if (error instanceof UserError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
     throw userError(
       file,

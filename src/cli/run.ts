@@ -15,6 +15,7 @@ import type { Report } from '../report/report.ts';
 import type { RunEvent } from '../runner/event.ts';
 import { execute, Interrupted } from '../runner/execute.ts';
 import type { RunRecord } from '../runner/record.ts';
+import { openStore, remembered } from '../runner/store.ts';
 import { writeReport } from './report.ts';
 import { qpipeHome } from './home.ts';
 import { packageVersion } from './version.ts';
@@ -71,7 +72,9 @@ export async function run(options: RunOptions): Promise<RunResult> {
       throw signal.aborted ? new Interrupted({ cause: error }) : error;
     });
   }
+  const storeFolder = resolve(options.store ?? '.qpipe/store');
   const plan = await makePlan(loaded, {
+    identities: async (key, make) => remembered(await openStore(storeFolder, randomHex), key, make),
     home: qpipeHome(),
     threads: options.threads ?? null,
     cores: os.availableParallelism(),
@@ -84,11 +87,12 @@ export async function run(options: RunOptions): Promise<RunResult> {
   );
   const runs = resolve(options.runs ?? 'runs');
   const record = await execute(plan, {
-    store: resolve(options.store ?? '.qpipe/store'),
+    store: storeFolder,
     runs,
     emit: (event) => options.onEvent?.(event),
     signal,
     clock: () => new Date(),
+    now: () => performance.now(),
     randomHex,
     force,
     provenance: {

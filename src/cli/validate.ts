@@ -5,7 +5,7 @@ import { warnings } from '../config/semantics.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { dataSource } from '../data/config.ts';
 import { missingFiles } from '../data/download.ts';
-import { loadDataset, sourceFiles } from '../data/load.ts';
+import { sourceFiles } from '../data/load.ts';
 import { qpipeHome } from './home.ts';
 
 export interface Validation {
@@ -28,8 +28,8 @@ export async function validate(pipeline: string, set: readonly string[] = [], da
   const source = dataSource(loaded.pipeline.data);
   const missing = missingFiles(sourceFiles(source));
   if (missing.length === 0) {
-    loadDataset(source, { count: 0, seed: 0 });
     await makePlan(loaded, {
+      identities: (_key, make) => Promise.resolve(make()),
       home: qpipeHome(),
       threads: null,
       cores: os.availableParallelism(),

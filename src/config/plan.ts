@@ -1,24 +1,25 @@
 import { readFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import { internal, present } from '../core/assert.ts';
-import { UserError } from '../core/diagnostic.ts';
-import type { Json, JsonObject } from '../core/json.ts';
-import { packageFile } from '../core/package-file.ts';
-import type { DataConfig } from '../data/config.ts';
-import { dataSchema, dataSource } from '../data/config.ts';
-import type { Dataset } from '../data/dataset.ts';
+import { UserError, userError } from '../core/diagnostic.ts';
+import type { JsonObject } from '../core/json.ts';
+import { installedVersion, packageFile } from '../core/package-file.ts';
+import { dataSource } from '../data/config.ts';
+import type { Dataset, DatasetIdentity } from '../data/dataset.ts';
+import { identify } from '../data/dataset.ts';
 import type { DataSource } from '../data/load.ts';
-import { loadDataset, readFiles, sourceDigest } from '../data/load.ts';
+import { loadDataset, readFiles, recipeDigest, sourceFiles } from '../data/load.ts';
+import type { ValidationOptions } from '../data/split.ts';
 import type { Engine, EngineName, Numerics } from '../engine/engine.ts';
 import { referenceEngine } from '../engine/reference.ts';
 import { wasmEngine } from '../engine/wasm/index.ts';
-import { modelSchema } from '../models/config.ts';
 import type { ModelSpec } from '../models/layers.ts';
 import { modelLayers, modelTask } from '../models/presets.ts';
 import type { Digest } from '../core/digest.ts';
 import type { Plan, StageInput, StagePlan } from '../runner/plan.ts';
 import { artifactChecks } from '../stages/artifacts.ts';
 import type { StageDefinition } from '../stages/define.ts';
-import type { StageConfig } from '../stages/index.ts';
+import type { StageConfig, StageKind } from '../stages/index.ts';
 import { stages as definitions } from '../stages/index.ts';
 import type { StageEnvironment } from '../stages/run.ts';
 import { keyPart } from './key-part.ts';
@@ -37,7 +38,11 @@ export interface PlanOptions {
   readonly cores: number;
   /** Milliseconds on a clock that only goes forward. */
   readonly now: () => number;
+  readonly identities: IdentityMemory;
 }
+
+/** Gives what was made for this key before, else makes it: decoding a data set takes longer than a run of stored stages. */
+export type IdentityMemory = (key: Digest, make: () => DatasetIdentity) => Promise<DatasetIdentity>;
 
 /**
  * Binds a pipeline to data, code and an engine.
@@ -48,10 +53,10 @@ export async function makePlan(loaded: LoadedPipeline, options: PlanOptions): Pr
   const { pipeline, locate, text } = loaded;
   const source = dataSource(pipeline.data);
   const validation = { count: pipeline.data.validation, seed: pipeline.seed };
-  let dataset: Dataset | null = null;
-  const load = (): Dataset => (dataset ??= loadDataset(source, validation));
-
-  checkFit(loaded, knownSize(source) ?? sizeOf(load()));
+  const code = readCodeDigests();
+  checkWithoutData(loaded);
+  const { identity, load } = await openData(source, validation, code.data, options.identities);
+  checkFit(loaded, identity);
 
   const wanted = new Set(pipeline.stages.map(({ config }) => engineOf(pipeline, config)));
   const opened = new Map<EngineName, Engine>();
@@ -62,13 +67,15 @@ export async function makePlan(loaded: LoadedPipeline, options: PlanOptions): Pr
   const threads = Math.min(options.cores, options.threads ?? pipeline.threads ?? options.cores);
   const shared: Shared = {
     pipeline,
-    dataDigest: sourceDigest(source, validation, readFiles(source)) as Digest, // it begins with `sha256:`
+    identity,
+    spec: modelSpec(pipeline, identity),
     engineFor,
     threads,
-    code: readCodeDigests(),
+    code,
     environment: {
       seed: pipeline.seed,
-      dataset: load,
+      trainingData: load,
+      testData: load,
       augment: pipeline.data.augment,
       model: (data) => modelSpec(pipeline, data),
       threads,
@@ -104,7 +111,8 @@ function checkFit({ pipeline, locate }: LoadedPipeline, size: DataSize): void {
 
 interface Shared {
   readonly pipeline: ResolvedPipeline;
-  readonly dataDigest: Digest;
+  readonly identity: DatasetIdentity;
+  readonly spec: ModelSpec;
   readonly engineFor: (config: StageConfig) => Engine;
   readonly threads: number;
   readonly code: CodeDigests;
@@ -140,32 +148,37 @@ function planStage({ name, config }: ResolvedStage, shared: Shared): StagePlan {
     implementation: {
       id: `builtin:${definition.kind}`,
       revision: definition.revision,
-      code: present(code.stages[definition.kind], `the code digest of stage kind ${definition.kind}`),
+      code: code.stages[config.uses].code,
     },
     config: {
       stage: keyPart(definition.config, config),
-      ...(uses.has('model') ? { model: keyPart(modelSchema, pipeline.model) } : {}),
-      ...(uses.has('data') ? { normalize: dataPart(pipeline.data, 'normalize') } : {}),
-      ...(uses.has('augment') ? { augment: dataPart(pipeline.data, 'augment') } : {}),
+      // As the stage gets it: what a preset or a default stands for may change from version to version.
+      ...(uses.has('model') ? { model: shared.spec as unknown as JsonObject } : {}), // plain JSON by construction
+      ...(uses.has('augment') ? { augment: { ...pipeline.data.augment } } : {}),
     },
     seeds: uses.has('seed') ? { seed: pipeline.seed } : {},
-    environment: uses.has('engine')
-      ? {
-          engine: `${engine.name}@${engine.version}`,
-          engineCode: code.engines[engine.name],
-          ...numericsPart(engine.numerics),
-        }
-      : {},
+    environment: {
+      // The digest of the code holds what qpipe was built with; a package may have been replaced since, or be missing.
+      packages: Object.fromEntries(code.stages[config.uses].packages.map((name) => [name, installedVersion(name)])),
+      ...(uses.has('engine')
+        ? {
+            engine: `${engine.name}@${engine.version}`,
+            engineCode: code.engines[engine.name],
+            ...numericsPart(engine.numerics),
+          }
+        : {}),
+    },
     replicas: 'devices' in config ? config.devices.length : 1,
     inputs: {
       ...stageInputs(name, definition, pipeline),
-      ...(uses.has('data')
-        ? { data: { kind: 'external', type: 'Dataset/1', digest: shared.dataDigest } as const }
-        : {}),
+      ...(uses.has('training-data') ? { data: dataInput(shared.identity.digests.training) } : {}),
+      ...(uses.has('test-data') ? { data: dataInput(shared.identity.digests.test) } : {}),
     },
     outputs: definition.outputs,
     check: (output, file) => artifactChecks[definition.outputs[output]?.type ?? internal(`no output ${output}`)](file),
-    execute: (context) => definition.run(config, context, environment), // the definition of its own kind
+    // The definition is that of its own kind.
+    execute: (context) => definition.run(config, context, environment),
+    judge: (metrics) => definition.judge(config, metrics),
   };
 }
 
@@ -205,10 +218,33 @@ function parentOfStage(byName: ReadonlyMap<string, ResolvedStage['config']>, nam
   return parentOf(present(byName.get(name), `stage ${name}`));
 }
 
-/** Which images there are is in the data's digest; what is made of them is not. */
-function dataPart(data: DataConfig, field: 'normalize' | 'augment'): Json {
-  const part = keyPart(dataSchema, data) as JsonObject; // data is a map
-  return part[field] ?? internal(`data without ${field}`);
+const dataInput = (digest: Digest): StageInput => ({ kind: 'external', type: 'Dataset/1', digest });
+
+/**
+ * Knows a data set before it is decoded, if it was decoded before.
+ *
+ * @returns `load` reads and decodes it once, when a stage first asks
+ */
+async function openData(
+  source: DataSource,
+  validation: ValidationOptions,
+  code: Digest,
+  identities: IdentityMemory,
+): Promise<{ readonly identity: DatasetIdentity; readonly load: () => Promise<Dataset> }> {
+  const files = readFiles(source);
+  let dataset: Dataset | null = null;
+  const identity = await identities(recipeDigest(source, validation, files, code), () => {
+    dataset = loadDataset(source, validation, files);
+    return identify(dataset);
+  });
+  const loadAgain = (): Dataset => {
+    const loaded = loadDataset(source, validation);
+    if (isDeepStrictEqual(identify(loaded), identity)) return loaded;
+    const [first] = sourceFiles(source);
+    const message = 'the data are not those that the run began with';
+    throw userError(first?.path ?? loaded.name, 'data-changed', message, 'run the pipeline again');
+  };
+  return { identity, load: () => Promise.resolve((dataset ??= loadAgain())) };
 }
 
 /** The network of a pipeline; reads the data where its classes and image size are not known without. */
@@ -218,14 +254,7 @@ export function pipelineModel({ pipeline }: LoadedPipeline): ModelSpec {
 }
 
 /** What of a data set decides whether a pipeline fits it. */
-interface DataSize extends Pick<Dataset, 'image' | 'classNames'> {
-  /** Before a validation split. */
-  readonly trainingImages: number;
-}
-
-function sizeOf({ image, classNames, train, validation }: Dataset): DataSize {
-  return { image, classNames, trainingImages: train.count + validation.count };
-}
+type DataSize = Pick<DatasetIdentity, 'image' | 'classNames' | 'trainingImages'>;
 
 /** The size, where it is known without reading the files: a run whose stages are all stored does not read them. */
 function knownSize(source: DataSource): DataSize | null {
@@ -261,7 +290,10 @@ function modelSpec({ model, data }: ResolvedPipeline, dataset: Pick<Dataset, 'im
 
 /** Digests of code, written by the build. */
 interface CodeDigests {
-  readonly stages: Readonly<Partial<Record<string, Digest>>>;
+  /** With the packages that the code imports. */
+  readonly stages: { readonly [K in StageKind]: { readonly code: Digest; readonly packages: readonly string[] } };
+  /** What turns files into examples. */
+  readonly data: Digest;
   readonly engines: Readonly<Record<EngineName, Digest>>;
 }
 

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { internal } from './assert.ts';
 
 /**
@@ -13,4 +13,16 @@ export function packageFile(relative: string): URL {
     folder = parent;
   }
   return new URL(relative, folder);
+}
+
+/** The version of a package that this code would import; null when it is not installed. */
+export function installedVersion(name: string): string | null {
+  let folder = new URL('.', import.meta.url);
+  for (;;) {
+    const file = new URL(`node_modules/${name}/package.json`, folder);
+    if (existsSync(file)) return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version; // of npm
+    const parent = new URL('..', folder);
+    if (parent.href === folder.href) return null;
+    folder = parent;
+  }
 }

@@ -1,19 +1,26 @@
 import { createHash } from 'node:crypto';
-import type { JsonObject } from '../core/json.ts';
+import type { Digest } from '../core/digest.ts';
 
-/** Labelled images in memory, as the files hold them. */
-export interface Dataset {
+/** What all examples of a data set have in common. */
+export interface DatasetForm {
   readonly name: string;
-  /** `sha256:` and 64 hexadecimal digits: see `datasetDigest`. */
-  readonly digest: string;
   /** By label. */
   readonly classNames: readonly string[];
   readonly image: ImageShape;
+}
+
+/** Labelled images in memory, as the files hold them. */
+export interface TrainingData extends DatasetForm {
   readonly train: Split;
   /** Taken out of the training examples, never of the test ones; may be empty. */
   readonly validation: Split;
+}
+
+export interface TestData extends DatasetForm {
   readonly test: Split;
 }
+
+export interface Dataset extends TrainingData, TestData {}
 
 export interface ImageShape {
   readonly height: number;
@@ -30,7 +37,7 @@ export interface Split {
 }
 
 /** What a source's files or generator give, before a validation split is taken. */
-export type DecodedData = Omit<Dataset, 'digest' | 'validation'>;
+export type DecodedData = Omit<Dataset, 'validation'>;
 
 /** One file of a source. `name` is what it is for, so that a digest does not depend on where files lie. */
 export interface DataFile {
@@ -60,17 +67,24 @@ export interface FileDigest {
   readonly sha256: string;
 }
 
-/**
- * The identity of a dataset: SHA-256 of the JSON of its decoder, its files sorted by name, and the options that
- * decide which examples it holds.
- *
- * @param decoder name and revision of the code that turns files into images; a change of what it returns changes it
- */
-export function datasetDigest(files: readonly FileDigest[], decoder: string, options: JsonObject): string {
-  const manifest = files
-    .map(({ name, size, sha256: digest }) => ({ name, size, sha256: digest }))
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
-  return `sha256:${sha256(new TextEncoder().encode(JSON.stringify({ decoder, files: manifest, options })))}`;
+/** What cache keys and checks need of a data set: enough to go on without its examples. */
+export interface DatasetIdentity extends DatasetForm {
+  /** Before a validation split is taken. */
+  readonly trainingImages: number;
+  /** Of all that a training may read, and of all that a test may read: other test images do not train again. */
+  readonly digests: { readonly training: Digest; readonly test: Digest };
+}
+
+/** The examples themselves are hashed, decoded, so that neither place nor packing of the files matters. */
+export function identify({ name, classNames, image, train, validation, test }: Dataset): DatasetIdentity {
+  const digestOf = (...splits: readonly Split[]): Digest => {
+    const hash = createHash('sha256');
+    hash.update(JSON.stringify({ classNames, image, counts: splits.map(({ count }) => count) }));
+    for (const { images, labels } of splits) hash.update(images).update(labels);
+    return `sha256:${hash.digest('hex')}`;
+  };
+  const digests = { training: digestOf(train, validation), test: digestOf(test) };
+  return { name, classNames, image, trainingImages: train.count + validation.count, digests };
 }
 
 /** Hexadecimal. */

@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { userError } from '../core/diagnostic.ts';
-import { moveDurably, writeDurably, writingTo } from '../runner/durable.ts';
+import { writingTo } from '../runner/disk-error.ts';
+import { moveDurably, writeDurably } from '../runner/durable.ts';
 import type { DataFile, Download } from './dataset.ts';
 
 export interface DownloadProgress {

@@ -1,10 +1,11 @@
 import { internal, unreachable } from '../core/assert.ts';
 import { userError } from '../core/diagnostic.ts';
+import type { Digest } from '../core/digest.ts';
 import type { JsonObject } from '../core/json.ts';
 import { readBytes } from '../files/bytes.ts';
 import { cifar10Files, decodeCifar10 } from './cifar10.ts';
 import type { Cifar10Source } from './cifar10.ts';
-import { datasetDigest, sha256 } from './dataset.ts';
+import { sha256 } from './dataset.ts';
 import type { DataContent, DataFile, Dataset, DecodedData, FileDigest } from './dataset.ts';
 import { decodeIdx, idxFiles } from './idx.ts';
 import type { IdxSource } from './idx.ts';
@@ -34,13 +35,21 @@ export function sourceFiles(source: DataSource): readonly DataFile[] {
 }
 
 /**
- * The digest that `loadDataset` gives, without decoding anything.
+ * All that decides which examples `loadDataset` gives, without decoding anything.
  *
  * @param files one for each of `sourceFiles`
+ * @param code digest of the code of this module and what it imports
  */
-export function sourceDigest(source: DataSource, validation: ValidationOptions, files: readonly FileDigest[]): string {
-  const { count, seed } = validation;
-  return datasetDigest(files, `${source.kind}/1`, { validation: { count, seed }, ...contentOptions(source) });
+export function recipeDigest(
+  source: DataSource,
+  { count, seed }: ValidationOptions,
+  files: readonly FileDigest[],
+  code: Digest,
+): Digest {
+  // By what each file is for, not by where it lies.
+  const contents = files.map(({ name, size, sha256: digest }) => ({ name, size, digest }));
+  const recipe = { code, kind: source.kind, options: contentOptions(source), validation: { count, seed }, contents };
+  return `sha256:${sha256(new TextEncoder().encode(JSON.stringify(recipe)))}`;
 }
 
 /**
@@ -60,12 +69,14 @@ export function readFiles(source: DataSource): readonly (DataContent & FileDiges
   });
 }
 
-/** Reads or makes the examples. Deterministic in the source, its files and the validation options. */
-export function loadDataset(source: DataSource, validation: ValidationOptions): Dataset {
-  const files = readFiles(source);
-  const digest = sourceDigest(source, validation, files);
+/**
+ * Reads or makes the examples. Deterministic in the source, its files and the validation options.
+ *
+ * @param files as `readFiles` gives them
+ */
+export function loadDataset(source: DataSource, validation: ValidationOptions, files = readFiles(source)): Dataset {
   const decoded = decode(source, new Map(files.map((file) => [file.name, file])));
-  return { ...decoded, ...splitValidation(decoded.train, validation, decoded.name), digest };
+  return { ...decoded, ...splitValidation(decoded.train, validation, decoded.name) };
 }
 
 function decode(source: DataSource, contents: ReadonlyMap<string, DataContent>): DecodedData {

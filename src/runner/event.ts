@@ -2,7 +2,7 @@ import { closeSync, fstatSync, ftruncateSync, openSync, writeFileSync } from 'no
 import { dirname } from 'node:path';
 import { Type } from '@sinclair/typebox';
 import type { Static, TProperties } from '@sinclair/typebox';
-import { explainWriteError } from './durable.ts';
+import { explainWriteError } from './disk-error.ts';
 import { digestSchema, runStatusSchema, verdictSchema } from './record.ts';
 
 function event<K extends string, P extends TProperties>(kind: K, fields: P) {
@@ -34,8 +34,10 @@ export const runEventSchema = Type.Union([
   event('stage-failed', { stage, message: Type.String() }),
   event('cache-repaired', {
     stage,
-    found: Type.String({ description: 'what was wrong with the stored result; it is made again' }),
-    movedTo: Type.Union([Type.String(), Type.Null()]),
+    found: Type.String({ description: 'what was wrong with the stored result' }),
+    movedTo: Type.Union([Type.String(), Type.Null()], {
+      description: 'where the bad file is now; null when it is gone',
+    }),
   }),
   event('nondeterminism', { stage, output: Type.String(), before: digestSchema, now: digestSchema }),
   event('run-finished', { status: runStatusSchema, seconds: Type.Number() }),
@@ -47,25 +49,35 @@ type WithoutTime<E> = E extends unknown ? Omit<E, 'time'> : never;
 export type UntimedEvent = WithoutTime<RunEvent>;
 
 export interface EventLog {
+  /** Never fails: a run is worth more than a line about it. */
   readonly write: (event: RunEvent) => void;
+  /** Why a line is missing, null when none is. */
+  readonly failure: () => Error | null;
   readonly close: () => void;
 }
 
 /** One JSON object per line, each written at once and whole: a line that does not fit on the disk is taken back. */
 export function openEventLog(file: string): EventLog {
   const descriptor = openSync(file, 'ax');
+  let failure: Error | null = null;
+  function append(line: string): void {
+    const { size } = fstatSync(descriptor);
+    try {
+      writeFileSync(descriptor, line);
+    } catch (error) {
+      ftruncateSync(descriptor, size);
+      throw error;
+    }
+  }
   return {
     write(event) {
-      const { size } = fstatSync(descriptor);
       try {
-        writeFileSync(descriptor, `${JSON.stringify(event)}\n`);
+        append(`${JSON.stringify(event)}\n`);
       } catch (error) {
-        ftruncateSync(descriptor, size);
-        throw explainWriteError(error, dirname(file), 'the run folder');
+        failure ??= explainWriteError(error, dirname(file), 'events.ndjson of the run folder');
       }
     },
-    close() {
-      closeSync(descriptor);
-    },
+    failure: () => failure,
+    close: () => closeSync(descriptor),
   };
 }

@@ -1,13 +1,14 @@
+import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { internal, present, unreachable } from '../core/assert.ts';
-import { isWithin } from './durable.ts';
+import { isWithin } from './disk-error.ts';
 import type { RunEvent, UntimedEvent } from './event.ts';
 import type { Digest } from '../core/digest.ts';
 import { stageKey } from './fingerprint.ts';
 import type { Plan, StagePlan, StageProgress } from './plan.ts';
 import type { ActionRecord, Provenance, RunRecord, RunStatus, StageRecord } from './record.ts';
-import { createRunFolder, materialize, outputPath, writeRunRecord } from './run-folder.ts';
+import { createRunFolder, materialize, outputPath, resolvedText, writeRunRecord } from './run-folder.ts';
 import type { RunFolder } from './run-folder.ts';
 import { commitResult, findResult, objectPath, openStore, putObject, withWorkFolder } from './store.ts';
 import type { Artifact, Store } from './store.ts';
@@ -19,7 +20,10 @@ export interface ExecuteOptions {
   readonly runs: string;
   readonly emit: (event: RunEvent) => void;
   readonly signal: AbortSignal;
+  /** For dates. It may be set while the run goes on. */
   readonly clock: () => Date;
+  /** Milliseconds on a clock that only goes forward, for durations. */
+  readonly now: () => number;
   /** At least 16 hex digits, new on every call and in every process. */
   readonly randomHex: () => string;
   readonly provenance: Provenance;
@@ -44,11 +48,12 @@ export class Interrupted extends Error {
  */
 export async function execute(plan: Plan, options: ExecuteOptions): Promise<RunRecord> {
   checkPlan(plan);
-  const startedAt = options.clock();
+  const [startedAt, started] = [options.clock(), options.now()];
   const store = await openStore(options.store, options.randomHex);
   const folder = await createRunFolder(options.runs, plan, startedAt, options.randomHex);
   const run: Run = { options, store, folder, emit, results: new Map() };
   const stages: StageRecord[] = [];
+  const resolved = digestOf(resolvedText(plan));
   let current: StagePlan | null = null;
 
   function emit(event: UntimedEvent): void {
@@ -58,41 +63,50 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<RunR
   }
   function record(status: RunStatus): RunRecord {
     return {
-      schema: 'qpipe-run-v1',
+      schema: 'qpipe-run-v2',
       id: folder.id,
       pipeline: plan.name,
       status,
       startedAt: startedAt.toISOString(),
-      seconds: status === 'running' ? 0 : secondsBetween(startedAt, options.clock()),
+      seconds: status === 'running' ? 0 : secondsSince(started, options),
       provenance: options.provenance,
+      resolved,
       stages,
     };
   }
-  async function finish(status: RunStatus): Promise<RunRecord> {
+  function finish(status: RunStatus): RunRecord {
     const finished = record(status);
-    await writeRunRecord(folder, finished);
+    writeRunRecord(folder, finished);
     emit({ kind: 'run-finished', status, seconds: finished.seconds });
     return finished;
   }
+  // At once: whoever asked to stop may not wait until the stage has.
+  const recordInterruption = (): void => tolerate(() => writeRunRecord(folder, record('interrupted')));
 
   try {
-    await writeRunRecord(folder, record('running'));
+    writeRunRecord(folder, record('running'));
+    options.signal.addEventListener('abort', recordInterruption);
+    options.signal.throwIfAborted();
     emit({ kind: 'run-started', run: folder.id, pipeline: plan.name, stages: plan.stages.map(({ name }) => name) });
     for (const stage of plan.stages) {
       current = stage;
       stages.push(await runStage(run, stage));
     }
     current = null;
-    return await finish(stages.every(({ verdict }) => verdict === 'pass') ? 'pass' : 'fail');
+    const finished = finish(stages.every(({ verdict }) => verdict === 'pass') ? 'pass' : 'fail');
+    const unwritten = folder.events.failure();
+    if (unwritten !== null) throw unwritten;
+    return finished;
   } catch (error) {
     const failure = options.signal.aborted ? new Interrupted({ cause: error }) : error;
     const stage = current?.name;
     if (!options.signal.aborted && stage !== undefined) {
-      await tolerate(() => emit({ kind: 'stage-failed', stage, message: messageOf(error) }));
+      emit({ kind: 'stage-failed', stage, message: messageOf(error) });
     }
-    await tolerate(() => finish(options.signal.aborted ? 'interrupted' : 'error'));
+    tolerate(() => finish(options.signal.aborted ? 'interrupted' : 'error'));
     throw failure;
   } finally {
+    options.signal.removeEventListener('abort', recordInterruption);
     folder.events.close();
   }
 }
@@ -121,10 +135,8 @@ async function runStage(run: Run, stage: StagePlan): Promise<StageRecord> {
   );
   const { key } = identity;
 
-  const lookup = await findResult(store, key, stage.outputs);
-  if (lookup.kind === 'miss') {
-    for (const damage of lookup.damage) emit({ kind: 'cache-repaired', stage: stage.name, ...damage });
-  }
+  const lookup = await findResult(store, identity, stage.outputs);
+  for (const damage of lookup.damage) emit({ kind: 'cache-repaired', stage: stage.name, ...damage });
   const cached = lookup.kind === 'hit' && !(options.force?.includes(stage.name) ?? false);
   emit({ kind: 'stage-started', stage: stage.name, key, cached });
 
@@ -137,9 +149,10 @@ async function runStage(run: Run, stage: StagePlan): Promise<StageRecord> {
     if (before !== null) reportDifferences(run, stage, before, result);
   }
   run.results.set(stage.name, result);
-  await materialize(run.folder, store, stage, result);
+  const { seconds } = result;
+  const { metrics, verdict } = stage.judge(result.metrics);
+  await materialize(run.folder, store, stage, result, metrics);
 
-  const { seconds, verdict, metrics } = result;
   const outputs = mapValues(stage.outputs, ({ file }, name) => ({
     ...present(result.outputs[name], `output "${name}" of stage "${stage.name}"`),
     path: outputPath(stage, file),
@@ -152,14 +165,14 @@ async function runStage(run: Run, stage: StagePlan): Promise<StageRecord> {
 /** Executes a stage in `out`, checks what it wrote and puts that into the store. The record is not yet written. */
 async function produce(run: Run, stage: StagePlan, key: string, out: string): Promise<ActionRecord> {
   const { options, store, folder } = run;
-  const startedAt = options.clock();
-  const { metrics, verdict } = await stage.execute({
+  const [startedAt, started] = [options.clock(), options.now()];
+  const { metrics } = await stage.execute({
     inputs: inputPaths(run, stage),
     directory: out,
     emit: (progress) => emitProgress(run, stage, progress),
     signal: options.signal,
   });
-  const seconds = secondsBetween(startedAt, options.clock());
+  const seconds = secondsSince(started, options);
 
   const outputs: Record<string, Artifact & { type: string }> = {};
   for (const [name, { type, file }] of Object.entries(stage.outputs)) {
@@ -176,11 +189,10 @@ async function produce(run: Run, stage: StagePlan, key: string, out: string): Pr
   }
   options.signal.throwIfAborted();
   return {
-    schema: 'qpipe-action-v1',
+    schema: 'qpipe-action-v2',
     key,
     outputs,
     metrics,
-    verdict,
     startedAt: startedAt.toISOString(),
     seconds,
     run: folder.id,
@@ -264,9 +276,9 @@ function checkPlan(plan: Plan): void {
 }
 
 /** Best effort, for what is left to do once a run has failed: the first error is the one to report. */
-async function tolerate(body: () => unknown): Promise<void> {
+function tolerate(body: () => unknown): void {
   try {
-    await body();
+    body();
   } catch {
     // The disk that failed first may fail again.
   }
@@ -276,8 +288,12 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function secondsBetween(from: Date, to: Date): number {
-  return (to.getTime() - from.getTime()) / 1000;
+function secondsSince(started: number, { now }: ExecuteOptions): number {
+  return (now() - started) / 1000;
+}
+
+function digestOf(text: string): Digest {
+  return `sha256:${createHash('sha256').update(text).digest('hex')}`;
 }
 
 function mapValues<T, U>(record: Readonly<Record<string, T>>, map: (value: T, name: string) => U): Record<string, U> {

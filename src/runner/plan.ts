@@ -28,6 +28,8 @@ export interface StagePlan {
   /** Rejects when the file is not what the output's type promises; the result is then not kept. */
   readonly check: (output: string, file: string) => Promise<void>;
   readonly execute: (context: StageContext) => Promise<StageOutcome>;
+  /** What the measurements mean for this pipeline. Asked on every run, so its limits are no part of the key. */
+  readonly judge: (metrics: JsonObject) => Judgement;
 }
 
 export interface StageImplementation {
@@ -71,6 +73,11 @@ export type StageProgress =
 
 export interface StageOutcome {
   readonly metrics: JsonObject;
-  /** `fail` is a gate that was not met: a result like any other, kept and reused. A crash rejects instead. */
+}
+
+export interface Judgement {
+  /** The measurements, with what was found of them. */
+  readonly metrics: JsonObject;
+  /** `fail` is a gate that was not met. The measurements are a result like any other, kept and reused. */
   readonly verdict: 'pass' | 'fail';
 }

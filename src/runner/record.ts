@@ -28,15 +28,14 @@ const artifactFields = {
   bytes: Type.Integer({ minimum: 0 }),
 };
 
-/** The result of one execution, kept under its key. Writing it is what makes the result exist. */
+/** The result of one execution, kept under its key and sealed. Writing it is what makes the result exist. */
 export const actionRecordSchema = Type.Object({
-  schema: Type.Literal('qpipe-action-v1'),
+  schema: Type.Literal('qpipe-action-v2'),
   key: keySchema,
   outputs: Type.Record(Type.String(), Type.Object(artifactFields)),
   metrics: anyObject,
-  verdict: verdictSchema,
   startedAt: Type.String({ description: 'ISO 8601, UTC' }),
-  seconds: Type.Number(),
+  seconds: Type.Number({ minimum: 0 }),
   run: Type.String({ description: 'the run that executed it' }),
   provenance: provenanceSchema,
 });
@@ -67,15 +66,17 @@ export const runStatusSchema = Type.Union([
 ]);
 export type RunStatus = Static<typeof runStatusSchema>;
 
-/** `run.json`, and the value the report is rendered from. */
+/** `run.json` without its seal, and the value the report is rendered from. */
 export const runRecordSchema = Type.Object({
-  schema: Type.Literal('qpipe-run-v1'),
+  schema: Type.Literal('qpipe-run-v2'),
   id: Type.String({ description: 'also the name of the run folder' }),
   pipeline: Type.String(),
   status: runStatusSchema,
   startedAt: Type.String({ description: 'ISO 8601, UTC' }),
   seconds: Type.Number({ description: '0 while running' }),
   provenance: provenanceSchema,
+  /** Of resolved.json: what the report says of the settings is what the run was given. */
+  resolved: digestSchema,
   stages: Type.Array(stageRecordSchema, { description: 'those that have a result, in the order of the plan' }),
 });
 export type RunRecord = Static<typeof runRecordSchema>;

@@ -1,10 +1,14 @@
-import { mkdir, rename, rm, symlink } from 'node:fs/promises';
+import { lstat, mkdir, rename, rm, symlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { replaceFile, shareFile, writeDurably, writingTo } from './durable.ts';
+import { userError } from '../core/diagnostic.ts';
+import { explainWriteError, writingTo } from './disk-error.ts';
+import { makeFolder, overwriteNow, replaceFileNow, shareFile, writeDurably } from './durable.ts';
+import type { JsonObject } from '../core/json.ts';
 import { openEventLog } from './event.ts';
 import type { EventLog } from './event.ts';
 import type { Plan, StagePlan } from './plan.ts';
 import type { ActionRecord, RunRecord } from './record.ts';
+import { jsonText, seal } from './sealed.ts';
 import { objectPath } from './store.ts';
 import type { Store } from './store.ts';
 
@@ -27,13 +31,14 @@ export async function createRunFolder(
 ): Promise<RunFolder> {
   const root = resolve(runs);
   return writingTo(root, 'the folder for runs', async () => {
-    await mkdir(root, { recursive: true });
+    await makeFolder(root);
+    await checkLatest(root);
     const id = await claimId(root, plan.name, startedAt, randomHex);
     const path = join(root, id);
     try {
       await mkdir(join(path, 'stages'));
       await writeDurably(join(path, 'pipeline.yaml'), plan.pipeline, 0o644);
-      await writeDurably(join(path, 'resolved.json'), jsonText(plan.resolved), 0o644);
+      await writeDurably(join(path, 'resolved.json'), resolvedText(plan), 0o644);
       const events = openEventLog(join(path, 'events.ndjson'));
       try {
         await pointLatestAt(root, id, randomHex);
@@ -49,10 +54,29 @@ export async function createRunFolder(
   });
 }
 
-export async function writeRunRecord(run: RunFolder, record: RunRecord): Promise<void> {
-  await writingTo(run.path, 'the run folder', () =>
-    replaceFile(join(run.path, 'run.json'), join(run.path, '.run.json.tmp'), jsonText(record)),
-  );
+/** The text of resolved.json. */
+export function resolvedText(plan: Plan): string {
+  return jsonText(plan.resolved);
+}
+
+/**
+ * Writes run.json at once, so that nothing can come between: whatever ends the process next, it is true.
+ *
+ * @throws UserError when the disk refuses; even then, if it can be, the status is written in place
+ */
+export function writeRunRecord(run: RunFolder, record: RunRecord): void {
+  const file = join(run.path, 'run.json');
+  try {
+    replaceFileNow(file, join(run.path, '.run.json.tmp'), seal(record));
+  } catch (error) {
+    try {
+      // Without stages it is no longer than it was, so that it fits on a full disk.
+      overwriteNow(file, seal({ ...record, stages: [] }));
+    } catch {
+      // The first error is the one to report.
+    }
+    throw explainWriteError(error, run.path, 'the run folder');
+  }
 }
 
 /** Where an output lies, relative to the run folder. */
@@ -61,19 +85,25 @@ export function outputPath(stage: StagePlan, file: string): string {
 }
 
 /** Shows a stage's result in the run folder, all of it or nothing. Its files are read-only: the store shares them. */
-export async function materialize(run: RunFolder, store: Store, stage: StagePlan, record: ActionRecord): Promise<void> {
+export async function materialize(
+  run: RunFolder,
+  store: Store,
+  stage: StagePlan,
+  { outputs }: Pick<ActionRecord, 'outputs'>,
+  metrics: JsonObject,
+): Promise<void> {
   const partial = join(run.path, 'stages', `.${stage.name}.partial`);
   await writingTo(run.path, 'the run folder', async () => {
     try {
       await mkdir(partial);
       for (const [name, { file }] of Object.entries(stage.outputs)) {
-        const artifact = record.outputs[name];
+        const artifact = outputs[name];
         if (artifact === undefined) continue;
         const target = join(partial, file);
         await mkdir(dirname(target), { recursive: true });
         await shareFile(objectPath(store, artifact.digest), target);
       }
-      await writeDurably(join(partial, 'metrics.json'), jsonText(record.metrics), 0o644);
+      await writeDurably(join(partial, 'metrics.json'), jsonText(metrics), 0o644);
       await rename(partial, join(run.path, 'stages', stage.name));
     } catch (error) {
       await rm(partial, { recursive: true, force: true });
@@ -97,6 +127,22 @@ async function claimId(root: string, name: string, startedAt: Date, randomHex: (
   }
 }
 
+/** `latest` is ours to move only while it is a link. */
+async function checkLatest(root: string): Promise<void> {
+  const latest = join(root, 'latest');
+  const status = await lstat(latest).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    throw error;
+  });
+  if (status === null || status.isSymbolicLink()) return;
+  throw userError(
+    latest,
+    'latest-in-use',
+    `\`latest\` is a ${status.isDirectory() ? 'folder' : 'file'}; a run makes it a link to its own folder`,
+    'rename it, or choose another folder with `--runs`',
+  );
+}
+
 async function pointLatestAt(root: string, id: string, randomHex: () => string): Promise<void> {
   // A symbolic link cannot be changed in place; renaming a new one over it leaves no moment without it.
   const temporary = join(root, `.latest-${randomHex()}`);
@@ -107,8 +153,4 @@ async function pointLatestAt(root: string, id: string, randomHex: () => string):
     await rm(temporary, { force: true });
     throw error;
   }
-}
-
-function jsonText(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
 }

@@ -4,12 +4,14 @@ import { mkdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Value } from '@sinclair/typebox/value';
 import { userError } from '../core/diagnostic.ts';
-import { moveDurably, replaceFile, writeDurably, writingTo } from './durable.ts';
+import { readingFrom, writingTo } from './disk-error.ts';
+import { makeFolder, moveDurably, replaceFile, writeDurably } from './durable.ts';
 import type { Digest } from '../core/digest.ts';
 import type { StageKey } from './fingerprint.ts';
 import type { StageOutput } from './plan.ts';
 import { actionRecordSchema } from './record.ts';
 import type { ActionRecord } from './record.ts';
+import { seal, unseal } from './sealed.ts';
 
 /**
  * Results by the key of the execution that made them, under `<root>/v1`:
@@ -17,10 +19,12 @@ import type { ActionRecord } from './record.ts';
  *     objects/ab/cdef...       immutable files by sha256, mode 0444
  *     actions/ab/abcd....json  action records by key: a result exists once its record does
  *     preimage/ab/abcd....json the text that was hashed to the key
+ *     memory/ab/abcd....json   small values that take long to work out, sealed, by a digest of what they depend on
  *     work/<key>/<attempt>/    where a stage runs
  *     tmp/  corrupt/  VERSION
  *
- * Every file gets its name by a rename after its bytes are on the disk, so a crash leaves a result or none.
+ * Whatever is read is checked against a digest first: objects and preimages against their names, the rest against its
+ * seal. Every file gets its name by a rename after its bytes are on the disk, so a crash leaves a result or none.
  * The names ckpt/, leases/, GC.lock and statcache.ndjson are reserved for checkpoints, locks and collection.
  */
 export interface Store {
@@ -35,7 +39,8 @@ export interface Artifact {
 }
 
 export type Lookup =
-  | { readonly kind: 'hit'; readonly record: ActionRecord }
+  /** `damage` is of what was written again and has no part in the result. */
+  | { readonly kind: 'hit'; readonly record: ActionRecord; readonly damage: readonly Damage[] }
   /** `previous` is a record that exists but does not serve; `damage` says what was wrong with it. */
   | { readonly kind: 'miss'; readonly previous: ActionRecord | null; readonly damage: readonly Damage[] };
 
@@ -46,18 +51,21 @@ export interface Damage {
 }
 
 const VERSION = 'qpipe-store-v1\n';
+const sections = ['objects', 'actions', 'preimage', 'memory', 'work', 'tmp', 'corrupt'] as const;
 
 /** Opens the store, or creates it. */
 export async function openStore(root: string, randomHex: () => string): Promise<Store> {
   const store = { folder: resolve(root, 'v1'), randomHex };
   await writing(store, async () => {
-    for (const name of ['objects', 'actions', 'preimage', 'work', 'tmp', 'corrupt']) {
-      await mkdir(join(store.folder, name), { recursive: true });
-    }
+    for (const name of sections) await makeFolder(join(store.folder, name));
     const versionFile = join(store.folder, 'VERSION');
     const version = await readIfExists(versionFile);
     if (version === null) return replaceFile(versionFile, temporaryPath(store), VERSION);
     if (version === VERSION) return;
+    if (!/^qpipe-store-v\d+\n$/.test(version)) {
+      const remedy = 'remove this file; every result in the store is checked before it is used';
+      throw userError(versionFile, 'damaged-store-version', 'the file that names the version is damaged', remedy);
+    }
     throw userError(
       versionFile,
       'unknown-store-version',
@@ -80,7 +88,7 @@ export function objectPath(store: Store, digest: Digest): string {
  */
 export async function findResult(
   store: Store,
-  key: string,
+  { key, preimage }: StageKey,
   outputs: Readonly<Record<string, StageOutput>>,
 ): Promise<Lookup> {
   return writing(store, async () => {
@@ -89,7 +97,7 @@ export async function findResult(
     if (text === null) return { kind: 'miss', previous: null, damage: [] };
     const record = parseRecord(text, key);
     if (record === null) {
-      const found = `the record ${key.slice(0, 12)} is not a valid action record`;
+      const found = `the record ${key.slice(0, 12)} is damaged`;
       return { kind: 'miss', previous: null, damage: [{ found, movedTo: await moveToCorrupt(store, file, key) }] };
     }
     const damage: Damage[] = [];
@@ -98,7 +106,36 @@ export async function findResult(
       if (bad !== null) damage.push(bad);
     }
     const wanted = Object.entries(outputs).every(([name, { type }]) => record.outputs[name]?.type === type);
-    return damage.length === 0 && wanted ? { kind: 'hit', record } : { kind: 'miss', previous: record, damage };
+    if (damage.length > 0 || !wanted) return { kind: 'miss', previous: record, damage };
+    return { kind: 'hit', record, damage: await mendPreimage(store, key, preimage) };
+  });
+}
+
+/** The text behind a key is known before it is looked up, so a damaged one is written again. */
+async function mendPreimage(store: Store, key: string, preimage: string): Promise<readonly Damage[]> {
+  const file = keyedPath(store, 'preimage', key);
+  const text = await readIfExists(file);
+  if (text === preimage) return [];
+  const movedTo = text === null ? null : await moveToCorrupt(store, file, key);
+  await writeKeyed(store, 'preimage', key, preimage);
+  const found = `the text behind the key ${key.slice(0, 12)} is ${text === null ? 'missing' : 'damaged'}`;
+  return [{ found: `${found}; it was written again`, movedTo }];
+}
+
+/**
+ * The value that was remembered under a digest of all that it depends on, else what `make` gives, which is then
+ * remembered. A damaged value counts as none.
+ */
+export async function remembered<T extends object>(store: Store, key: Digest, make: () => T): Promise<T> {
+  const name = key.slice('sha256:'.length);
+  return writing(store, async () => {
+    const text = await readIfExists(keyedPath(store, 'memory', name));
+    const found = text === null ? null : unseal(text);
+    // The key is in the value, so that a file in the place of another is no value either.
+    if (found?.['key'] === key) return found['value'] as T; // written below
+    const value = make();
+    await writeKeyed(store, 'memory', name, seal({ key, value }));
+    return value;
   });
 }
 
@@ -122,7 +159,7 @@ export async function putObject(store: Store, source: string): Promise<Artifact>
       // An intact object stays: earlier runs share its blocks. A damaged one is replaced.
       if ((await inspectObject(store, artifact.digest)) === null) await rm(temporary);
       else {
-        await mkdir(join(target, '..'), { recursive: true });
+        await makeFolder(join(target, '..'));
         await moveDurably(temporary, target);
       }
     } catch (error) {
@@ -136,15 +173,17 @@ export async function putObject(store: Store, source: string): Promise<Artifact>
 /** The commit: all objects of `record` are in the store by now. Replaces an earlier record of the same key. */
 export async function commitResult(store: Store, { key, preimage }: StageKey, record: ActionRecord): Promise<void> {
   await writing(store, async () => {
-    for (const [section, content] of [
-      ['preimage', preimage],
-      ['actions', `${JSON.stringify(record, null, 2)}\n`],
-    ] as const) {
-      const file = keyedPath(store, section, key);
-      await mkdir(join(file, '..'), { recursive: true });
-      await replaceFile(file, temporaryPath(store), content);
-    }
+    await writeKeyed(store, 'preimage', key, preimage);
+    await writeKeyed(store, 'actions', key, seal(record));
   });
+}
+
+type KeyedSection = 'actions' | 'preimage' | 'memory';
+
+async function writeKeyed(store: Store, section: KeyedSection, key: string, content: string): Promise<void> {
+  const file = keyedPath(store, section, key);
+  await makeFolder(join(file, '..'));
+  await replaceFile(file, temporaryPath(store), content);
 }
 
 /** Gives `body` an empty folder to work in, and removes it whatever happens. */
@@ -172,17 +211,12 @@ function temporaryPath(store: Store): string {
   return join(store.folder, 'tmp', store.randomHex());
 }
 
-function keyedPath(store: Store, section: 'actions' | 'preimage', key: string): string {
+function keyedPath(store: Store, section: KeyedSection, key: string): string {
   return join(store.folder, section, key.slice(0, 2), `${key}.json`);
 }
 
 function parseRecord(text: string, key: string): ActionRecord | null {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return null;
-  }
+  const value = unseal(text);
   return Value.Check(actionRecordSchema, value) && value.key === key ? value : null;
 }
 
@@ -191,7 +225,9 @@ async function inspectObject(store: Store, digest: Digest): Promise<'missing' | 
   const file = objectPath(store, digest);
   try {
     const hash = createHash('sha256');
-    for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) hash.update(chunk);
+    await readingFrom(file, 'a stored file', async () => {
+      for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) hash.update(chunk);
+    });
     return `sha256:${hash.digest('hex')}` === digest ? null : 'damaged';
   } catch (error) {
     if (isMissing(error)) return 'missing';
@@ -221,7 +257,7 @@ async function moveToCorrupt(store: Store, file: string, name: string): Promise<
 
 async function readIfExists(file: string): Promise<string | null> {
   try {
-    return await readFile(file, 'utf8');
+    return await readingFrom(file, 'a file of the store', () => readFile(file, 'utf8'));
   } catch (error) {
     if (isMissing(error)) return null;
     throw error;

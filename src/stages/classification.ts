@@ -3,8 +3,8 @@ import { dequantizeValue } from '../core/affine.ts';
 import { log } from '../core/math.ts';
 import type { Split } from '../data/dataset.ts';
 import { softmaxRow } from '../ops/softmax.ts';
-import { judgeGates } from './gates.ts';
-import type { ClassifyTest } from './metrics.ts';
+import type { GateValue } from './gates.ts';
+import type { ClassifyTest, UnjudgedTest } from './metrics.ts';
 import type { Tested } from './tested.ts';
 import { base64, pictureSize } from './tested.ts';
 
@@ -42,13 +42,10 @@ export function crossEntropy(logits: Float32Array, { count, labels }: Split): nu
   return loss / count;
 }
 
-type Measured = Pick<
-  ClassifyTest,
-  'task' | 'classes' | 'accuracy' | 'confusion' | 'agreement' | 'flips' | 'examples' | 'gates'
->;
+type Measured = Pick<ClassifyTest, 'task' | 'classes' | 'accuracy' | 'confusion' | 'agreement' | 'flips' | 'examples'>;
 
 export function measureClassification(tested: Tested): Measured {
-  const { dataset, limits } = tested;
+  const { dataset } = tested;
   const { test: split } = dataset;
   const float = tested.float === null ? null : predict(tested.float, split);
   const fakeQuant = predict(tested.fakeQuant, split);
@@ -66,7 +63,6 @@ export function measureClassification(tested: Tested): Measured {
     int8_vs_fake_quant: agree(int8.classes, fakeQuant.classes),
     int8_vs_litert: litert === null ? null : agree(int8.classes, litert.classes),
   };
-  const drop = accuracy.float === null ? null : accuracy.float.top1 - accuracy.int8.top1;
   return {
     task: 'classify',
     classes: [...dataset.classNames],
@@ -75,13 +71,17 @@ export function measureClassification(tested: Tested): Measured {
     agreement,
     flips: float === null ? null : flipsOf(float.classes, int8.classes, split),
     examples: examplesOf(tested, int8, float),
-    gates: judgeGates(limits, [
-      { name: 'int8_top1_min', rule: 'at_least', value: accuracy.int8.top1, unit: 'share' },
-      { name: 'drop_max', rule: 'at_most', value: drop, unit: 'share_difference' },
-      { name: 'fake_quant_top1_min', rule: 'at_least', value: accuracy.fake_quant.top1, unit: 'share' },
-      { name: 'agreement_min', rule: 'at_least', value: agreement.int8_vs_fake_quant, unit: 'share' },
-    ]),
   };
+}
+
+export function classificationGates({ accuracy, agreement }: UnjudgedTest & { task: 'classify' }): GateValue[] {
+  const drop = accuracy.float === null ? null : accuracy.float.top1 - accuracy.int8.top1;
+  return [
+    { name: 'int8_top1_min', rule: 'at_least', value: accuracy.int8.top1, unit: 'share' },
+    { name: 'drop_max', rule: 'at_most', value: drop, unit: 'share_difference' },
+    { name: 'fake_quant_top1_min', rule: 'at_least', value: accuracy.fake_quant?.top1 ?? null, unit: 'share' },
+    { name: 'agreement_min', rule: 'at_least', value: agreement.int8_vs_fake_quant, unit: 'share' },
+  ];
 }
 
 function agree(a: Uint8Array, b: Uint8Array): number {

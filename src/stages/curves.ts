@@ -17,8 +17,7 @@ export interface CurveRecorder {
   readonly step: (point: LossPoint, result: StepResult) => void;
   /** Means over the epoch so far, for the progress line, beside the loss. */
   readonly means: () => { readonly [name: string]: number };
-  /** @returns what the sentence about the epoch says beside the training loss */
-  readonly endEpoch: (epoch: LossEpoch, validation: Validation | null) => string;
+  readonly endEpoch: (epoch: LossEpoch, validation: Validation | null) => void;
   readonly curves: () => TrainCurves;
 }
 
@@ -45,7 +44,6 @@ export function curveRecorder(task: Task, size: TrainingSize): CurveRecorder {
 function classifyRecorder({ batch, replicas, totalSteps }: TrainingSize): CurveRecorder {
   const history = sampler<CurvesOf<'classify'>['history'][number]>(totalSteps, historyPoints);
   const epochs: CurvesOf<'classify'>['epochs'] = [];
-  const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
   let [correct, images] = [0, 0];
   return {
     step(point, result) {
@@ -61,10 +59,6 @@ function classifyRecorder({ batch, replicas, totalSteps }: TrainingSize): CurveR
       const trainAccuracy = correct / images;
       [correct, images] = [0, 0];
       epochs.push({ ...epoch, trainAccuracy, validationAccuracy: validation?.accuracy ?? null });
-      return (
-        `, accuracy ${percent(trainAccuracy)}` +
-        (validation === null ? '' : `, validation ${percent(validation.accuracy)}`)
-      );
     },
     curves: () => ({ task: 'classify', history: history.points(), epochs }),
   };
@@ -76,13 +70,33 @@ function reconstructRecorder({ totalSteps }: TrainingSize): CurveRecorder {
   return {
     step: (point) => history.offer(point.step, point),
     means: () => ({}),
-    endEpoch(epoch, validation) {
-      epochs.push(epoch);
-      return validation === null ? '' : `, validation ${validation.loss.toFixed(4)}`;
-    },
+    endEpoch: (epoch) => void epochs.push(epoch),
     curves: () => ({ task: 'reconstruct', history: history.points(), epochs }),
   };
 }
+
+/** The last epoch in words. */
+export function epochText(curves: TrainCurves, numEpochs: number): string {
+  const { epoch, trainLoss, seconds } = curves.epochs.at(-1) ?? internal('no epoch has ended');
+  return `epoch ${epoch}/${numEpochs}: loss ${trainLoss.toFixed(4)}${qualityText(curves)} in ${seconds.toFixed(1)} s`;
+}
+
+function qualityText(curves: TrainCurves): string {
+  const validation = (value: string | undefined): string => (value === undefined ? '' : `, validation ${value}`);
+  switch (curves.task) {
+    case 'classify': {
+      const { trainAccuracy = 0, validationAccuracy = null } = curves.epochs.at(-1) ?? {};
+      const validated = validationAccuracy === null ? undefined : percent(validationAccuracy);
+      return `, accuracy ${percent(trainAccuracy)}${validation(validated)}`;
+    }
+    case 'reconstruct':
+      return validation(curves.epochs.at(-1)?.validationLoss?.toFixed(4));
+    default:
+      return unreachable(curves);
+  }
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
 
 /** A value that every step gives. */
 export function scalar(result: StepResult, name: string): number {

@@ -1,6 +1,8 @@
 import type { Static, TLiteral, TObject, TOptional, TProperties, TSchema, TString } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
 import { key, object, runtime } from '../core/schema.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { Judgement } from '../runner/plan.ts';
 import type { StageRun } from './run.ts';
 
 /** What a stage hands to the next; the number is the version of the format. */
@@ -20,7 +22,7 @@ export interface StageOutputRule {
 }
 
 /** Parts of the pipeline outside `stages` that a stage reads, which therefore enter its key. */
-export type StageNeed = 'data' | 'augment' | 'model' | 'engine' | 'seed';
+export type StageNeed = 'training-data' | 'test-data' | 'augment' | 'model' | 'engine' | 'seed';
 
 /** What `from` may name; null for a stage that takes no other stage's result. */
 export type FromRule = { readonly accepts: readonly ArtifactType[]; readonly optional: boolean } | null;
@@ -39,6 +41,8 @@ export interface StageDefinition<Kind extends string = string, Config extends TS
   readonly config: Config;
   // A method, so that a table of stages may forget which config each takes; `index.ts` pairs them again.
   run(...args: Parameters<StageRun<Static<Config>>>): ReturnType<StageRun<Static<Config>>>;
+  /** Compares what `run` measured with limits in fields that are no part of the key. */
+  judge(config: Static<Config>, metrics: JsonObject): Judgement;
 }
 
 /** A stage's config as its `run` gets it: everything present. */
@@ -64,8 +68,10 @@ export function defineStage<const Kind extends string, const F extends FromRule,
   readonly outputs: Readonly<Record<string, StageOutputRule>>;
   readonly fields: P;
   readonly run: StageRun<Static<TObject<P>>>;
+  /** Left out by a stage that has no limits. */
+  readonly judge?: (config: Static<TObject<P>>, metrics: JsonObject) => Judgement;
 }): StageDefinition<Kind, StageSchema<Kind, F, P>> {
-  const { kind, revision, description, from, produces, uses, inputs, outputs, fields, run } = definition;
+  const { kind, revision, description, from, produces, uses, inputs, outputs, fields, run, judge = pass } = definition;
   // Not in the key: names do not matter there, and the input is known by the digest of its content.
   const fromSchema = Type.String(runtime('Name of the stage whose result this stage reads'));
   const config = object(
@@ -80,5 +86,8 @@ export function defineStage<const Kind extends string, const F extends FromRule,
   const schema = config as unknown as StageSchema<Kind, F, P>;
   // The stage's own fields are part of the whole, which TypeScript cannot show for a generic P.
   const runWhole = run as unknown as StageRun<Static<StageSchema<Kind, F, P>>>;
-  return { kind, revision, from, produces, uses, inputs, outputs, config: schema, run: runWhole };
+  const judgeWhole = judge as unknown as StageDefinition<Kind, typeof schema>['judge'];
+  return { kind, revision, from, produces, uses, inputs, outputs, config: schema, run: runWhole, judge: judgeWhole };
 }
+
+const pass = (_config: unknown, metrics: JsonObject): Judgement => ({ metrics, verdict: 'pass' });

@@ -277,6 +277,8 @@ export type TrainCurves =
 export type CommonTrain = Omit<TrainMetrics, 'kind' | 'level' | CurveKey>;
 export type ConvertMetrics = Static<typeof ConvertMetrics>;
 export type TestMetrics = Static<typeof TestMetrics>;
+/** What is measured, before the limits of a pipeline are compared with it. */
+export type UnjudgedTest = Omit<ClassifyTest, 'gates'> | Omit<ReconstructTest, 'gates'>;
 export type ClassifyTest = Static<typeof ClassifyTest>;
 export type ReconstructTest = Static<typeof ReconstructTest>;
 export type ImageErrors = Static<typeof ImageErrors>;

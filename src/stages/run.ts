@@ -1,5 +1,5 @@
 import type { Augmentation } from '../data/augment.ts';
-import type { Dataset } from '../data/dataset.ts';
+import type { DatasetForm, TestData, TrainingData } from '../data/dataset.ts';
 import type { Device, Session } from '../engine/engine.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { ModelSpec } from '../models/layers.ts';
@@ -8,12 +8,13 @@ import type { StageContext, StageOutcome } from '../runner/plan.ts';
 /** What a stage may use besides its own config and its input files. */
 export interface StageEnvironment {
   readonly seed: number;
-  /** Read at the first call; the data sets of all stages of a pipeline are the same. */
-  readonly dataset: () => Dataset;
+  /** Read at the first call, for all stages of a pipeline. A stage may ask for what its definition `uses`. */
+  readonly trainingData: () => Promise<TrainingData>;
+  readonly testData: () => Promise<TestData>;
   /** Of training images. */
   readonly augment: Augmentation;
   /** The network of the pipeline, for the classes and images of its data. */
-  readonly model: (dataset: Dataset) => ModelSpec;
+  readonly model: (data: DatasetForm) => ModelSpec;
   /** Starts a session on the stage's engine; `devices` says where each replica runs. */
   readonly open: (graph: Graph, replicas: number, devices?: readonly Device[]) => Promise<Session>;
   /** For what a stage runs beside the engine; the results are the same for any number. */

@@ -12,20 +12,21 @@ import { openWasmInterpreter } from '../interpreter/wasm/index.ts';
 import type { StageContext } from '../runner/plan.ts';
 import { readTflite } from '../tflite/read.ts';
 import { readModelFile, tensorSource } from './checkpoint.ts';
-import { measureClassification } from './classification.ts';
+import { classificationGates, measureClassification } from './classification.ts';
 import { defineStage } from './define.ts';
 import type { Evaluation } from './evaluate.ts';
 import { evaluate } from './evaluate.ts';
 import { inputPath, readInput, writeOutput } from './files.ts';
 import { readEvalGraph } from './freeze.ts';
-import { gatesSchema } from './gates.ts';
+import type { GateValue } from './gates.ts';
+import { gatesSchema, judgeGates } from './gates.ts';
 import { floatGraph } from './graphs.ts';
 import { outputScale } from './integer-input.ts';
 import type { IntegerRun } from './integer-runs.ts';
 import { checkReference, numChecked, runInteger, runLitert } from './integer-runs.ts';
 import { compareLayers } from './layer-comparison.ts';
-import type { TestMetrics } from './metrics.ts';
-import { measureReconstruction } from './reconstruction.ts';
+import type { TestMetrics, UnjudgedTest } from './metrics.ts';
+import { measureReconstruction, reconstructionGates } from './reconstruction.ts';
 import type { Tested } from './tested.ts';
 
 const outputs = { report: { type: 'TestReport/1', file: 'test.json' } } as const;
@@ -36,7 +37,7 @@ export const test = defineStage({
   description: 'Tests the .tflite file on the test images and compares it with the float and fake-quant models',
   from: { accepts: ['Tflite/1'], optional: false },
   produces: 'TestReport/1',
-  uses: ['data', 'engine'],
+  uses: ['test-data', 'engine'],
   inputs: {
     model: { type: 'Tflite/1', optional: false },
     graph: { type: 'EvalGraph/1', optional: false },
@@ -59,7 +60,7 @@ export const test = defineStage({
   },
 
   async run(config, context, environment) {
-    const dataset = environment.dataset();
+    const dataset = await environment.testData();
     const { test: split } = dataset;
     const { spec } = await readModelFile(inputPath(context, 'qat'));
     const open = (graph: Graph) => environment.open(graph, 1);
@@ -115,9 +116,8 @@ export const test = defineStage({
       litert: litert?.codes ?? null,
       output: outputScale(interpreter.graph),
       numExamples: config.examples,
-      limits: config.gates,
     });
-    const metrics: TestMetrics = {
+    const metrics: UnjudgedTest = {
       kind: 'test',
       n: split.count,
       litertNote,
@@ -134,7 +134,12 @@ export const test = defineStage({
     // Times differ from run to run, so they are no part of the artifact.
     const { seconds: _seconds, ...repeatable } = metrics;
     await writeOutput(context, outputs.report, new TextEncoder().encode(`${JSON.stringify(repeatable, null, 2)}\n`));
-    return { metrics, verdict: metrics.gates.every(({ ok }) => ok) ? 'pass' : 'fail' };
+    return { metrics };
+  },
+
+  judge({ gates: limits }, metrics) {
+    const gates = judgeGates(limits, gateValues(metrics as UnjudgedTest)); // what `run` measured
+    return { metrics: { ...metrics, gates }, verdict: gates.every(({ ok }) => ok) ? 'pass' : 'fail' };
   },
 });
 
@@ -179,6 +184,17 @@ function measure(tested: Tested) {
       return measureReconstruction(tested);
     default:
       return unreachable(task);
+  }
+}
+
+function gateValues(measured: UnjudgedTest): readonly GateValue[] {
+  switch (measured.task) {
+    case 'classify':
+      return classificationGates(measured);
+    case 'reconstruct':
+      return reconstructionGates(measured);
+    default:
+      return unreachable(measured);
   }
 }
 

@@ -1,12 +1,11 @@
-import type { Dataset } from '../data/dataset.ts';
+import type { TestData } from '../data/dataset.ts';
 import type { ModelSpec } from '../models/layers.ts';
-import type { GateLimits } from './gates.ts';
 import type { OutputScale } from './integer-input.ts';
 
 /** What the models gave for the test images, [count, values] each, and what a task makes its metrics of. */
 export interface Tested {
   readonly spec: ModelSpec;
-  readonly dataset: Dataset;
+  readonly dataset: TestData;
   /** Real values; null when the pipeline trained no float model. */
   readonly float: Float32Array | null;
   readonly fakeQuant: Float32Array;
@@ -16,7 +15,6 @@ export interface Tested {
   readonly litert: Int32Array | null;
   readonly output: OutputScale;
   readonly numExamples: number;
-  readonly limits: GateLimits;
 }
 
 /** Height, width and channels as a page can show them; null for what is no picture. */

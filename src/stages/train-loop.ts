@@ -7,7 +7,7 @@ import type { Augmentation, VaryImage } from '../data/augment.ts';
 import { augmentEpoch } from '../data/augment.ts';
 import type { Normalization } from '../data/batches.ts';
 import { epochOrder, fillBatch } from '../data/batches.ts';
-import type { Dataset } from '../data/dataset.ts';
+import type { TrainingData } from '../data/dataset.ts';
 import type { Session } from '../engine/engine.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Task } from '../models/layers.ts';
@@ -16,7 +16,7 @@ import { dropoutKeyInput } from '../models/build.ts';
 import { learningRateInput, lossNames } from '../passes/index.ts';
 import type { StageProgress } from '../runner/plan.ts';
 import type { StepResult } from './curves.ts';
-import { curveRecorder, scalar } from './curves.ts';
+import { curveRecorder, epochText, scalar } from './curves.ts';
 import { modelInput } from './graphs.ts';
 import type { CommonTrain, TrainCurves } from './metrics.ts';
 import { sampler } from './sampler.ts';
@@ -40,7 +40,7 @@ export interface TrainOptions {
 
 export interface TrainEnvironment {
   readonly task: Task;
-  readonly dataset: Dataset;
+  readonly dataset: TrainingData;
   readonly normalize: Normalization;
   /** Of the images to train on; those to validate with stay as they are. */
   readonly augment: Augmentation;
@@ -156,12 +156,11 @@ export async function train(graph: Graph, options: TrainOptions, environment: Tr
       const variables = readVariables(graph, session);
       const validation = (await environment.validate?.(variables)) ?? null;
       const seconds = (now() - epochStarted) / 1000;
-      const measured = recorder.endEpoch(
+      recorder.endEpoch(
         { epoch: epoch + 1, step: steps, trainLoss, validationLoss: validation?.loss ?? null, seconds },
         validation,
       );
-      const message = `epoch ${epoch + 1}/${options.epochs}: loss ${trainLoss.toFixed(4)}${measured} in ${seconds.toFixed(1)} s`;
-      environment.emit({ kind: 'log', message });
+      environment.emit({ kind: 'log', message: epochText(recorder.curves(), options.epochs) });
       if (validation === null) continue;
       const quality = qualityOf(validation);
       if (quality > best.quality) Object.assign(best, { epoch: epoch + 1, quality, variables });

@@ -2,7 +2,7 @@ import type { Static, TObject } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
 import { choice, key, object, runtime } from '../core/schema.ts';
 import type { Tensor } from '../core/tensor.ts';
-import type { Dataset } from '../data/dataset.ts';
+import type { TrainingData } from '../data/dataset.ts';
 import { engineNames } from '../engine/engine.ts';
 import { producers } from '../graph/graph.ts';
 import type { ModelSpec } from '../models/layers.ts';
@@ -55,7 +55,7 @@ export type TrainingConfig = Static<TObject<typeof trainingFields>>;
 export async function runTraining(
   config: TrainingConfig,
   spec: ModelSpec,
-  dataset: Dataset,
+  dataset: TrainingData,
   weights: InitialWeights,
   { quantization, change, reestimateBatches }: TrainingMethod,
   context: StageContext,

@@ -2,13 +2,16 @@ import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { qpipeHome } from '../../src/cli/home.ts';
 import { parsePipeline } from '../../src/config/load.ts';
+import type { IdentityMemory } from '../../src/config/plan.ts';
 import { makePlan } from '../../src/config/plan.ts';
 import { tensorflowEngine } from '../engine/engines.ts';
 import { edited } from './example.ts';
 
+const identities: IdentityMemory = (_key, make) => Promise.resolve(make());
+
 describe('a plan', () => {
   const stages = async (text: string) => {
-    const options = { home: qpipeHome(), threads: 1, cores: 1, now: () => 0 };
+    const options = { home: qpipeHome(), threads: 1, cores: 1, now: () => 0, identities };
     return (await makePlan(parsePipeline(text, 'p.yaml'), options)).stages;
   };
   const configs = async (text: string) =>

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UserError } from '../../src/core/diagnostic.ts';
+import { identify } from '../../src/data/dataset.ts';
 import { readIdx } from '../../src/data/idx.ts';
 import type { IdxArray, IdxSource } from '../../src/data/idx.ts';
 import { loadDataset } from '../../src/data/load.ts';
@@ -74,14 +75,19 @@ describe('an idx dataset', () => {
     });
   });
 
-  it('has a digest of its bytes and of the validation split, not of where its files lie', () => {
-    const { digest } = loadDataset(source({}), noValidation);
-    expect(digest).toMatch(/^sha256:[0-9a-f]{64}$/);
+  it('has a digest of its training and one of its test examples, whatever place and packing its files have', () => {
+    const digests = (changes: Record<string, string>, validation = noValidation) =>
+      identify(loadDataset(source(changes), validation)).digests;
+    const { training, test } = digests({});
+    for (const digest of [training, test]) expect(digest).toMatch(/^sha256:[0-9a-f]{64}$/);
     write('moved', images);
-    expect(loadDataset(source({ trainImages: 'moved' }), noValidation).digest).toBe(digest);
-    expect(loadDataset(source({}), { count: 1, seed: 0 }).digest).not.toBe(digest);
+    write('packed', gzipSync(images));
+    expect(digests({ trainImages: 'moved', testImages: 'packed' })).toEqual({ training, test });
     write('changed', images.with(-1, 99));
-    expect(loadDataset(source({ trainImages: 'changed' }), noValidation).digest).not.toBe(digest);
+    expect(digests({ testImages: 'changed' })).toEqual({ training, test: expect.not.stringMatching(test) as string });
+    const retrained = { training: expect.not.stringMatching(training) as string, test };
+    expect(digests({ trainImages: 'changed' })).toEqual(retrained);
+    expect(digests({}, { count: 1, seed: 0 })).toEqual(retrained);
   });
 
   it('is refused with the file at fault when files do not belong together', () => {

@@ -412,12 +412,13 @@ export const stages = {
 } as const;
 
 export const run: RunRecord = {
-  schema: 'qpipe-run-v1',
+  schema: 'qpipe-run-v2',
   id: '20261103T091500Z-mnist-lenet-7f3a',
   pipeline: 'mnist-lenet',
   status: 'pass',
   startedAt: '2026-11-03T09:15:00.000Z',
   seconds: 44.1,
+  resolved: digest('5e77'),
   provenance: {
     commandLine: ['qpipe', 'run', 'pipelines/mnist-lenet.yaml'],
     node: 'v20.20.2',

@@ -14,11 +14,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { Value } from '@sinclair/typebox/value';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UserError } from '../../src/core/diagnostic.ts';
 import type { JsonObject } from '../../src/core/json.ts';
+import { createRandom } from '../../src/core/random.ts';
 import { runEventSchema } from '../../src/runner/event.ts';
 import type { RunEvent } from '../../src/runner/event.ts';
 import { execute, Interrupted } from '../../src/runner/execute.ts';
@@ -26,6 +27,8 @@ import type { ExecuteOptions } from '../../src/runner/execute.ts';
 import type { Plan, StageContext, StagePlan } from '../../src/runner/plan.ts';
 import { runRecordSchema } from '../../src/runner/record.ts';
 import type { RunRecord } from '../../src/runner/record.ts';
+import { seal, unseal } from '../../src/runner/sealed.ts';
+import { openStore, remembered } from '../../src/runner/store.ts';
 
 let root: string;
 let store: string;
@@ -52,6 +55,7 @@ function run(plan: Plan, changes: Partial<ExecuteOptions> = {}): Promise<RunReco
     emit: (event) => events.push(event),
     signal: new AbortController().signal,
     clock: () => new Date(),
+    now: () => performance.now(),
     randomHex: () => randomBytes(16).toString('hex'),
     provenance: { commandLine: ['run'], node: 'v20', platform: 'linux', arch: 'x64', cpus: 2, qpipeVersion: '0.1.0' },
     ...changes,
@@ -75,8 +79,9 @@ function fake(kind: string, text: (input: string) => string, changes: Partial<St
       executed.push(kind);
       const input = inputs['model'] === undefined ? '' : readFileSync(inputs['model'], 'utf8');
       writeFileSync(join(directory, 'model.txt'), text(input));
-      return Promise.resolve({ metrics: { length: input.length }, verdict: 'pass' });
+      return Promise.resolve({ metrics: { length: input.length } });
     },
+    judge: (metrics) => ({ metrics, verdict: 'pass' }),
     ...changes,
   };
 }
@@ -169,26 +174,26 @@ describe('the cache', () => {
     expect(executed).toEqual(['pretrain']);
   });
 
-  it('keeps a gate that was not met as a result like any other', async () => {
-    const plan = planOf(
-      fake('test', () => 'report', {
-        execute: async (context) => ({ ...(await writeReport(context)), verdict: 'fail' }),
-      }),
-      fake('convert', (input) => input, after('test')),
-    );
-    const first = await run(plan);
-    const second = await run(plan);
-    expect([first.status, second.status]).toEqual(['fail', 'fail']);
-    expect(second.stages.map(({ cached, verdict }) => [cached, verdict])).toEqual([
+  it('judges stored measurements on every run, with the limits that the run has', async () => {
+    const withLimit = (limit: number) =>
+      planOf(
+        fake('test', () => 'report', {
+          judge: (metrics) => ({ metrics: { ...metrics, limit }, verdict: limit > 0 ? 'fail' : 'pass' }),
+        }),
+        fake('convert', (input) => input, after('test')),
+      );
+    const met = await run(withLimit(0));
+    const missed = await run(withLimit(1));
+    expect(executed).toEqual([]);
+    expect([met.status, missed.status]).toEqual(['pass', 'fail']);
+    expect(missed.stages.map(({ cached, verdict }) => [cached, verdict])).toEqual([
       [true, 'fail'],
       [true, 'pass'],
     ]);
+    expect(missed.stages[0]?.metrics).toEqual({ length: 0, limit: 1 });
+    expect(readJson(join(runs, missed.id, 'stages/test/metrics.json'))).toEqual({ length: 0, limit: 1 });
+    expect((await run(withLimit(0))).status).toBe('pass');
   });
-
-  function writeReport({ directory }: StageContext): Promise<{ metrics: JsonObject }> {
-    writeFileSync(join(directory, 'model.txt'), 'report');
-    return Promise.resolve({ metrics: { accuracy: 0.5 } });
-  }
 
   it('executes a forced stage, replaces its result and says when the bytes differ', async () => {
     let text = 'one';
@@ -285,6 +290,115 @@ describe('a damaged store', () => {
   });
 });
 
+describe('a flipped bit in the store', () => {
+  const random = createRandom(11, 'flipped bits');
+
+  it('is never served, in whatever file it is', async () => {
+    let before = await run(chain());
+    const hit = new Map<string, number>();
+    for (let trial = 0; trial < 300; trial++) {
+      const files = storedFiles();
+      const file = files[random.below(files.length)]!;
+      const good = readFileSync(file);
+      overwrite(file, flipped(good));
+      const section = relative(join(store, 'v1'), file).split('/')[0]!;
+      hit.set(section, (hit.get(section) ?? 0) + 1);
+      const outcome = await run(chain()).catch((error: unknown) => error);
+      if (section === 'VERSION') {
+        expect(outcome, `trial ${trial}`).toMatchObject({ diagnostics: [{ place: { file } }] });
+        overwrite(file, good);
+        continue;
+      }
+      const after = outcome as RunRecord;
+      for (const [index, stage] of after.stages.entries()) {
+        const { seconds, ...same } = before.stages[index]!;
+        expect(stage, `trial ${trial}, ${file}`).toMatchObject({ ...same, cached: stage.cached });
+        if (stage.cached) expect(stage.seconds).toBe(seconds);
+      }
+      expect(kinds().filter((kind) => kind === 'cache-repaired')).toHaveLength(1);
+      expect(executed).toHaveLength(section === 'preimage' ? 0 : 1);
+      before = after;
+    }
+    expect([...hit.keys()].sort()).toEqual(['VERSION', 'actions', 'objects', 'preimage']);
+    expect(filesUnder(join(store, 'v1/corrupt'))).toHaveLength(300 - hit.get('VERSION')!);
+    await run(chain());
+    expect([executed, kinds().includes('cache-repaired')]).toEqual([[], false]);
+  }, 180_000);
+
+  it('is never served from what the store remembers', async () => {
+    const opened = await openStore(store, () => randomBytes(16).toString('hex'));
+    const key = `sha256:${'ab'.repeat(32)}` as const;
+    let made = 0;
+    const value = () => remembered(opened, key, () => ({ made: ++made, text: 'abc' }));
+    expect([await value(), await value()]).toEqual([
+      { made: 1, text: 'abc' },
+      { made: 1, text: 'abc' },
+    ]);
+    const [file] = filesUnder(join(store, 'v1/memory')).map(({ parentPath, name }) => join(parentPath, name));
+    for (let trial = 0; trial < 100; trial++) {
+      overwrite(file!, flipped(readFileSync(file!)));
+      expect(await value()).toEqual({ made: trial + 2, text: 'abc' });
+    }
+  });
+
+  function storedFiles(): string[] {
+    return filesUnder(join(store, 'v1'))
+      .map(({ parentPath, name }) => join(parentPath, name))
+      .filter((file) => !file.includes('/corrupt/'))
+      .sort();
+  }
+
+  function flipped(bytes: Buffer): Buffer {
+    const bit = random.below(8 * bytes.length);
+    const copy = Buffer.from(bytes);
+    copy[bit >> 3]! ^= 1 << (bit & 7);
+    return copy;
+  }
+});
+
+describe('a file of the store that is cut short, empty or in the place of another', () => {
+  const actionOf = ({ stages }: RunRecord, index: number) => {
+    const key = stages[index]?.key ?? '';
+    return join(store, 'v1/actions', key.slice(0, 2), `${key}.json`);
+  };
+
+  it.each<[string, (file: string, other: string) => string | Buffer]>([
+    ['half a record', (file) => readFileSync(file).subarray(0, 300)],
+    ['an empty record', () => ''],
+    ['the record of another stage', (_file, other) => readFileSync(other)],
+    ['a record with its seal but another key', (file, other) => seal(withKeyOf(file, other))],
+  ])('%s is set aside, and the stage runs again', async (_what, content) => {
+    const first = await run(chain());
+    const [file, other] = [actionOf(first, 1), actionOf(first, 2)];
+    overwrite(file, content(file, other));
+    const second = await run(chain());
+    expect(executed).toEqual(['qat']);
+    expect(kinds()).toContain('cache-repaired');
+    expect(second.stages.map(({ metrics }) => metrics)).toEqual(first.stages.map(({ metrics }) => metrics));
+  });
+
+  const withKeyOf = (file: string, other: string) => ({
+    ...unseal(readFileSync(file, 'utf8')),
+    key: basename(other, '.json'),
+  });
+
+  it('two objects that changed places are both found', async () => {
+    await run(chain());
+    const [one, two] = [objectOf('abc'), objectOf('abc8')];
+    const [first, second] = [readFileSync(one), readFileSync(two)];
+    overwrite(one, second);
+    overwrite(two, first);
+    await run(chain());
+    expect(executed).toEqual(['pretrain', 'qat']);
+  });
+});
+
+/** Objects are read-only, and shared with run folders where the disk can. */
+function overwrite(file: string, content: string | Buffer): void {
+  rmSync(file);
+  writeFileSync(file, content);
+}
+
 describe('a failing stage', () => {
   it('is not recorded, leaves nothing behind, and runs again', async () => {
     const plan = planOf(
@@ -319,7 +433,7 @@ describe('a failing stage', () => {
   });
 
   it('is one that did not write what it declared', async () => {
-    const execute: StagePlan['execute'] = () => Promise.resolve({ metrics: {}, verdict: 'pass' });
+    const execute: StagePlan['execute'] = () => Promise.resolve({ metrics: {} });
     await expect(run(planOf(fake('pretrain', () => '', { execute })))).rejects.toThrow(
       'internal: stage "pretrain" did not write its output "model" (model.txt)',
     );
@@ -368,7 +482,7 @@ describe('an interrupted run', () => {
         execute: ({ directory }) => {
           abort();
           writeFileSync(join(directory, 'model.txt'), 'ab');
-          return Promise.resolve({ metrics: {}, verdict: 'pass' });
+          return Promise.resolve({ metrics: {} });
         },
       }),
     ],
@@ -387,6 +501,23 @@ describe('an interrupted run', () => {
     expect(readJson(join(onlyRun(), 'run.json'))).toMatchObject({ status: 'interrupted', stages: [] });
   });
 
+  it('is recorded at the moment of the signal, before the stage gives up', async () => {
+    const controller = new AbortController();
+    let during: JsonObject = {};
+    const plan = planOf(
+      fake('pretrain', () => 'abc', {
+        execute: ({ signal }) => {
+          controller.abort();
+          during = readJson(join(onlyRun(), 'run.json'));
+          signal.throwIfAborted();
+          throw new Error('unreachable');
+        },
+      }),
+    );
+    await expect(run(plan, { signal: controller.signal })).rejects.toBeInstanceOf(Interrupted);
+    expect(during).toMatchObject({ status: 'interrupted' });
+  });
+
   it('starts no further stage', async () => {
     const controller = new AbortController();
     const emit = (event: RunEvent) => {
@@ -394,6 +525,19 @@ describe('an interrupted run', () => {
     };
     await expect(run(chain(), { signal: controller.signal, emit })).rejects.toBeInstanceOf(Interrupted);
     expect(executed).toEqual(['pretrain']);
+  });
+});
+
+describe('durations', () => {
+  it('come from the clock that only goes forward, even when the time of day is set back', async () => {
+    let [day, steady] = [Date.UTC(2026, 0, 2), 1000];
+    const later = fake('pretrain', () => {
+      day -= 18_500;
+      steady += 2500;
+      return 'abc';
+    });
+    const record = await run(planOf(later), { clock: () => new Date(day), now: () => steady });
+    expect([record.seconds, record.stages[0]?.seconds]).toEqual([2.5, 2.5]);
   });
 });
 
@@ -412,7 +556,7 @@ describe('the run folder', () => {
     ]);
     expect(readFileSync(join(folder, 'pipeline.yaml'), 'utf8')).toBe(plan.pipeline);
     expect(readJson(join(folder, 'resolved.json'))).toEqual(plan.resolved);
-    expect(readJson(join(folder, 'run.json'))).toEqual(record);
+    expect(unseal(readFileSync(join(folder, 'run.json'), 'utf8'))).toEqual(record);
     expect(Value.Check(runRecordSchema, record)).toBe(true);
     expect(readdirSync(join(folder, 'stages/qat')).sort()).toEqual(['metrics.json', 'model.txt']);
     expect(record.stages[1]).toMatchObject({
@@ -447,7 +591,7 @@ describe('the run folder', () => {
           emit({ kind: 'progress', step: 1, totalSteps: 2, values: { loss: 0.5, accuracy: Number.NaN } });
           emit({ kind: 'log', message: 'half\nway' });
           writeFileSync(join(directory, 'model.txt'), 'abc');
-          return Promise.resolve({ metrics: {}, verdict: 'pass' });
+          return Promise.resolve({ metrics: {} });
         },
       }),
     );
@@ -499,10 +643,23 @@ describe('the run folder', () => {
     if (option === 'store') expect(existsSync(runs)).toBe(false);
   });
 
-  it('leaves nothing when latest is in use for something else', async () => {
-    mkdirSync(join(runs, 'latest'), { recursive: true });
-    await expect(run(chain())).rejects.toBeInstanceOf(UserError);
+  it.each<[string, () => void]>([
+    ['folder', () => mkdirSync(join(runs, 'latest'))],
+    ['file', () => writeFileSync(join(runs, 'latest'), 'precious')],
+  ])('leaves a %s named latest alone, and names it', async (what, make) => {
+    mkdirSync(runs);
+    make();
+    await expect(run(chain())).rejects.toMatchObject({
+      diagnostics: [
+        {
+          code: 'latest-in-use',
+          place: { file: join(runs, 'latest') },
+          message: expect.stringContaining(`is a ${what}`) as string,
+        },
+      ],
+    });
     expect(readdirSync(runs)).toEqual(['latest']);
+    if (what === 'file') expect(readFileSync(join(runs, 'latest'), 'utf8')).toBe('precious');
   });
 
   it('replaces a latest that points nowhere', async () => {
@@ -513,7 +670,7 @@ describe('the run folder', () => {
   });
 });
 
-describe.runIf(canMount())('a disk that is really full', () => {
+describe.skipIf(!canMount())('a disk that is really full (needs the right to mount one)', () => {
   let disk: string;
   beforeEach(() => {
     disk = join(root, 'disk');
@@ -552,11 +709,14 @@ describe.runIf(canMount())('a disk that is really full', () => {
     expect(executed).toEqual([]);
   });
 
-  it('takes back the event that did not fit', async () => {
+  it('goes on when an event does not fit, takes that line back, and says so at the end', async () => {
     const plan = planOf(
-      fake('pretrain', () => '', {
-        execute: ({ emit }) => {
-          for (;;) emit({ kind: 'log', message: 'x'.repeat(5000) });
+      fake('pretrain', () => 'abc', {
+        execute: ({ directory, emit }) => {
+          executed.push('pretrain');
+          for (let index = 0; index < 100; index++) emit({ kind: 'log', message: 'x'.repeat(5000) });
+          writeFileSync(join(directory, 'model.txt'), 'abc');
+          return Promise.resolve({ metrics: {} });
         },
       }),
     );
@@ -566,7 +726,9 @@ describe.runIf(canMount())('a disk that is really full', () => {
     const text = readFileSync(join(disk, id, 'events.ndjson'), 'utf8');
     expect(text.endsWith('\n')).toBe(true);
     for (const line of text.trimEnd().split('\n')) expect(() => JSON.parse(line) as unknown).not.toThrow();
-    expectNothingCached();
+    expect(readJson(join(disk, id, 'run.json'))).toMatchObject({ status: 'error' });
+    await run(plan);
+    expect(executed).toEqual([]);
   });
 });
 

@@ -33,7 +33,8 @@ const stage: StagePlan = {
   replicas: 2,
   outputs: {},
   check: () => Promise.resolve(),
-  execute: () => Promise.resolve({ metrics: {}, verdict: 'pass' }),
+  execute: () => Promise.resolve({ metrics: {} }),
+  judge: (metrics) => ({ metrics, verdict: 'pass' }),
 };
 const digests = { model: digestOf('a1'), data: digestOf('b2') };
 

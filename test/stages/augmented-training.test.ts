@@ -25,7 +25,8 @@ async function feeds() {
   const inference: number[][] = [];
   const environment: StageEnvironment = {
     seed,
-    dataset: () => dataset,
+    trainingData: () => Promise.resolve(dataset),
+    testData: () => Promise.resolve(dataset),
     augment,
     model: () => spec,
     open: async (graph, replicas) => {

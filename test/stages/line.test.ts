@@ -47,7 +47,8 @@ const spec = {
 
 const environment: StageEnvironment = {
   seed: 5,
-  dataset: () => dataset,
+  trainingData: () => Promise.resolve(dataset),
+  testData: () => Promise.resolve(dataset),
   augment: { crop: 0, flip: false },
   model: () => spec,
   open: (graph, replicas) => referenceEngine.open(graph, { replicas, threads: 1 }),
@@ -99,12 +100,9 @@ type Gates = Extract<StageConfig, { uses: 'test' }>['gates'];
 
 async function runTest(gates: Gates, litert: 'required' | 'optional' | 'off' = 'off', withFloat = true) {
   const from = { model: inputs.tflite(), graph: inputs.graph(), checkpoint: inputs.checkpoint(), qat: inputs.qat() };
-  const { metrics, verdict } = await run(
-    'test',
-    'test',
-    { uses: 'test', from: 'convert', examples: 2, litert, gates },
-    withFloat ? { ...from, float: inputs.float() } : from,
-  );
+  const config = { uses: 'test', from: 'convert', examples: 2, litert, gates } as const;
+  const measured = await run('test', 'test', config, withFloat ? { ...from, float: inputs.float() } : from);
+  const { metrics, verdict } = stages.test.judge(config, measured.metrics);
   return { metrics: metrics as unknown as ClassifyTest, verdict };
 }
 

@@ -37,7 +37,8 @@ export async function runLine({ spec, dataset, pretrain, qat, convert }: LineCon
   const file = (stage: string, name: string): string => join(root, stage, name);
   const environment: StageEnvironment = {
     seed: 5,
-    dataset: () => dataset,
+    trainingData: () => Promise.resolve(dataset),
+    testData: () => Promise.resolve(dataset),
     model: () => spec,
     augment: { crop: 0, flip: false },
     open: (graph, replicas) => wasmEngine.open(graph, { replicas, threads: 2 }),

@@ -37,7 +37,8 @@ const spec = {
 
 const environment: StageEnvironment = {
   seed: 5,
-  dataset: () => dataset,
+  trainingData: () => Promise.resolve(dataset),
+  testData: () => Promise.resolve(dataset),
   model: () => spec,
   augment: { crop: 0, flip: false },
   open: (graph, replicas) => wasmEngine.open(graph, { replicas, threads: 1 }),
@@ -86,17 +87,15 @@ function codesOf(graph: Graph, name: string): number[] {
 type Gates = Extract<StageConfig, { uses: 'test' }>['gates'];
 
 async function runTest(gates: Gates, float: Record<string, string>) {
-  const { metrics, verdict } = await run(
-    'test',
-    { uses: 'test', from: 'convert', examples: 2, litert: 'optional', gates },
-    {
-      model: file('convert', 'model.tflite'),
-      graph: file('save-eval-graph', 'eval_graph.pb'),
-      checkpoint: file('save-eval-graph', 'checkpoint.safetensors'),
-      qat: file('qat', 'qat_model.safetensors'),
-      ...float,
-    },
-  );
+  const config = { uses: 'test', from: 'convert', examples: 2, litert: 'optional', gates } as const;
+  const measured = await run('test', config, {
+    model: file('convert', 'model.tflite'),
+    graph: file('save-eval-graph', 'eval_graph.pb'),
+    checkpoint: file('save-eval-graph', 'checkpoint.safetensors'),
+    qat: file('qat', 'qat_model.safetensors'),
+    ...float,
+  });
+  const { metrics, verdict } = stages.test.judge(config, measured.metrics);
   return { metrics: metrics as unknown as ReconstructTest, verdict };
 }
 
