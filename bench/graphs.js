@@ -23,7 +23,7 @@ const learningRate = 1e-3;
 const quantization = {
   ...{ scheme: 'int8', observe: 'after_activation', merge: 'min_max', dropout: 'always' },
   estimator: { kind: 'running_extremes', decay: 0.99 },
-  batchNorm: { kind: 'kept' },
+  ...{ denseWeights: 'per_channel', batchNorm: { kind: 'kept' } },
   // Every step that is timed quantizes.
   delay: 0,
 };
@@ -88,8 +88,8 @@ export async function integerModel(network) {
     variablesOf(graph).map(({ name, type }) => [name, tensor('float32', type.shape, session.read(name))]),
   );
   await session.close();
-  const { scheme, observe, batchNorm } = quantization;
-  const form = { scheme, observe, batchNorm: batchNorm.kind };
+  const { scheme, denseWeights, observe, batchNorm } = quantization;
+  const form = { scheme, denseWeights, observe, batchNorm: batchNorm.kind };
   const inference = evalGraph(specOf(network), 1, tensorSource(variables, network), form);
   return writeTflite(lowerToIntegers(runPasses(inference, freezePasses), scheme, network).graph);
 }

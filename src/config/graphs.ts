@@ -26,7 +26,7 @@ const untrainedRange = { min: 0, max: 6 } as const;
 const untrainedQuantization: NonNullable<QuantizationOptions> = {
   ...{ delay: 0, merge: 'min_max', observe: 'after_activation', scheme: 'int8', dropout: 'always' },
   estimator: { kind: 'running_extremes', decay: 0.999 },
-  batchNorm: { kind: 'kept' },
+  ...{ denseWeights: 'per_channel', batchNorm: { kind: 'kept' } },
 };
 
 const untrainedOptimizer: OptimizerSpec = { kind: 'sgd', momentum: 0.9, nesterov: false, weightDecay: 0 };

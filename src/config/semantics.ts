@@ -3,7 +3,7 @@ import type { Diagnostic } from '../core/diagnostic.ts';
 import { isRecord } from '../core/schema.ts';
 import type { ImageShape } from '../data/dataset.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { ModelSpec, Task } from '../models/layers.ts';
+import type { Layer, ModelSpec, Task } from '../models/layers.ts';
 import { namedLayers } from '../models/layers.ts';
 import { modelTask } from '../models/presets.ts';
 import type { ArtifactType } from '../stages/define.ts';
@@ -409,18 +409,32 @@ function countDiagnostics(pipeline: ResolvedPipeline, locate: Locate, trainingIm
 /** What does not fit the network: one range for a whole filter cannot take in a factor for each channel at export. */
 export function schemeDiagnostics({ stages }: ResolvedPipeline, { layers }: ModelSpec, locate: Locate): Diagnostic[] {
   const normalized = layers.find((layer) => layer.kind === 'batch_norm' || ('batch_norm' in layer && layer.batch_norm));
-  if (normalized === undefined) return [];
+  const dense = layers.find((layer) => layer.kind === 'fully_connected' && isNormalized(layer, layers));
   return stages.flatMap(({ name, config }): Diagnostic[] => {
-    if (config.uses !== 'qat' || config.scheme !== 'uint8' || config.batch_norm !== 'kept') return [];
+    if (config.uses !== 'qat' || config.batch_norm !== 'kept') return [];
+    const isUint8 = config.scheme === 'uint8';
+    const layer = isUint8 ? normalized : config.dense_weights === 'per_tensor' ? dense : undefined;
+    if (layer === undefined) return [];
+    const cause = isUint8 ? 'scheme: uint8' : 'dense_weights: per_tensor';
     return [
       {
         code: 'batch-norm-kept',
-        place: locate(['stages', name, 'batch_norm'], 'value'),
-        message: `\`stages.${name}\` keeps batch norm, but uint8 has one range for a filter; \`${normalized.name}\` has one`,
-        hint: 'leave `batch_norm` out, or set it to folded',
+        place: locate(['stages', name, isUint8 ? 'batch_norm' : 'dense_weights'], 'value'),
+        message:
+          `\`stages.${name}\` keeps the batch norm of \`${layer.name}\` beside its weights, which have one range with ` +
+          `\`${cause}\` and would need one for each channel at export`,
+        hint: 'set `batch_norm: folded`',
       },
     ];
   });
+}
+
+/** Whether batch norm follows a layer, as its own or as the next layer. */
+function isNormalized(layer: Layer, layers: readonly Layer[]): boolean {
+  if ('batch_norm' in layer && layer.batch_norm) return true;
+  return layers.some(
+    (other, at) => other.kind === 'batch_norm' && (other.input ?? layers[at - 1]?.name) === layer.name,
+  );
 }
 
 /** Devices that the engine of their stage does not have. */

@@ -43,7 +43,7 @@ export const add = defineOp<'add', AddAttrs>({
     reduceToShape(emitter, gradient, b!.type.shape),
   ],
   int8: commonScale((a, b) => a + b),
-  tflite: sumTflite(0, 11),
+  tflite: sumTflite(0, 11, int8Version(2, '1.14.0')),
   graphdef: elementwiseGraphDef('AddV2', 'Add'),
 });
 
@@ -83,12 +83,16 @@ function scaleDown(x: number, { multiplier, shift }: QuantizedMultiplier): numbe
 }
 
 /** The file form of ADD and SUB. */
-export function sumTflite(builtinCode: number, optionsType: number): TfliteBinding<AddAttrs> {
+export function sumTflite(
+  builtinCode: number,
+  optionsType: number,
+  version: TfliteBinding<AddAttrs>['version'],
+): TfliteBinding<AddAttrs> {
   return {
     builtinCode,
     optionsType,
     fields: [activationField(0), { id: 1, name: 'pot_scale_int16', type: 'bool', default: true }],
-    version: int8Version(2, '1.14.0'),
+    version,
     parameterPositions: [],
     encode: ({ attrs }) => ({
       options: { fused_activation_function: activationCode(attrs.activation), pot_scale_int16: true },

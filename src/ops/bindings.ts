@@ -146,11 +146,15 @@ export function booleanOption(options: OptionValues, name: string): boolean {
   return typeof value === 'boolean' ? value : internal(`option ${name} is not a boolean`);
 }
 
-/** The version of an op whose int8 form came with a version of its own; anything else is version 1. */
+/**
+ * The version of an op whose int8 form came with a version of its own; anything else is version 1.
+ *
+ * @param firstRuntime the runtime that brought version 1
+ */
 export const int8Version =
-  (version: number, minimumRuntime: string): TfliteBinding<unknown>['version'] =>
+  (version: number, minimumRuntime: string, firstRuntime = '1.5.0'): TfliteBinding<unknown>['version'] =>
   ({ inputs: [input] }) =>
-    input?.type.dtype === 'int8' ? { version, minimumRuntime } : { version: 1, minimumRuntime: '1.5.0' };
+    input?.type.dtype === 'int8' ? { version, minimumRuntime } : { version: 1, minimumRuntime: firstRuntime };
 
 /** An int32 vector, as files hold shapes, sizes and axes. */
 export const int32Vector = (values: readonly number[]): Tensor<'int32'> =>
@@ -207,6 +211,12 @@ export function storedRange(type: TensorType): IntegerRange {
     default:
       return unreachable(type.dtype);
   }
+}
+
+/** Whether an activation clamps at all: it does not where the codes of the output end where the activation does. */
+export function cutsCodes(activation: FusedActivation, output: IntegerOperand): boolean {
+  const [kept, stored] = [activationRange(activation, output), storedRange(output.type)];
+  return kept.min !== stored.min || kept.max !== stored.max;
 }
 
 /**

@@ -7,6 +7,7 @@ import {
   activationCode,
   activationField,
   activationRange,
+  cutsCodes,
   decodeActivation,
   decodePadding,
   encodePadding,
@@ -159,12 +160,12 @@ export const conv2d = defineOp<'conv_2d', Conv2dAttrs>({
       { id: 4, name: 'dilation_w_factor', type: 'int32', default: 1 },
       { id: 5, name: 'dilation_h_factor', type: 'int32', default: 1 },
     ],
-    version: ({ inputs: [input, filter] }) => {
+    version: ({ inputs: [input, filter], outputs: [output], attrs }) => {
       const grouped = input!.type.shape[3] !== filter!.type.shape[3];
       if (grouped) return { version: 6, minimumRuntime: '2.9.0' };
-      return input!.type.dtype === 'int8'
-        ? { version: 3, minimumRuntime: '1.14.0' }
-        : { version: 1, minimumRuntime: '1.5.0' };
+      if (input!.type.dtype !== 'int8') return { version: 1, minimumRuntime: '1.5.0' };
+      // Older runtimes do not clamp.
+      return { version: 3, minimumRuntime: cutsCodes(attrs.activation, output!) ? '2.2.0' : '1.14.0' };
     },
     parameterPositions: [],
     encode: ({ attrs }) => ({

@@ -125,13 +125,23 @@ export interface FileParameter {
   readonly tensor: Tensor<'int32'>;
 }
 
+export interface OpVersion {
+  readonly version: number;
+  /** TensorFlow Lite's release, such as 1.14.0, from which on every later one runs the node rightly. */
+  readonly minimumRuntime: string;
+}
+
 export interface TfliteBinding<Attrs> {
   readonly builtinCode: number;
   /** Tag of the BuiltinOptions union; 0 for none. */
   readonly optionsType: number;
   readonly fields: readonly FieldSpec[];
-  /** The smallest operator version that the node needs, and the first runtime that has it. */
-  readonly version: (node: IntegerNode<Attrs>) => { readonly version: number; readonly minimumRuntime: string };
+  /** The smallest operator version that the node needs, and the runtime that it takes. */
+  readonly version: (node: IntegerNode<Attrs>) => OpVersion;
+  /**
+   * Set where only a late version of the op, which many runtimes lack, takes an activation in: conversion writes none.
+   */
+  readonly avoidsActivation?: true;
   /** Positions among the file's inputs that hold parameters rather than operands. */
   readonly parameterPositions: readonly number[];
   /** Where the file orders its operands otherwise: operand i of the file is ours at `operandOrder[i]`. Its own inverse. */

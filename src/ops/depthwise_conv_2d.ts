@@ -6,6 +6,7 @@ import {
   activationCode,
   activationField,
   activationRange,
+  cutsCodes,
   decodeActivation,
   decodePadding,
   encodePadding,
@@ -113,8 +114,11 @@ export const depthwiseConv2d = defineOp<'depthwise_conv_2d', Conv2dAttrs>({
       { id: 5, name: 'dilation_w_factor', type: 'int32', default: 1 },
       { id: 6, name: 'dilation_h_factor', type: 'int32', default: 1 },
     ],
-    version: ({ inputs: [input], attrs }) => {
-      if (input!.type.dtype === 'int8') return { version: 3, minimumRuntime: '1.14.0' };
+    version: ({ inputs: [input], outputs: [output], attrs }) => {
+      if (input!.type.dtype === 'int8') {
+        // Older runtimes do not clamp.
+        return { version: 3, minimumRuntime: cutsCodes(attrs.activation, output!) ? '2.3.0' : '1.14.0' };
+      }
       const dilated = attrs.dilations.some((dilation) => dilation !== 1);
       return dilated ? { version: 2, minimumRuntime: '1.12.0' } : { version: 1, minimumRuntime: '1.5.0' };
     },

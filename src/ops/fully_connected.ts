@@ -9,11 +9,12 @@ import {
   activationRange,
   booleanOption,
   decodeActivation,
+  int8Version,
   numberOption,
   readBool,
 } from './bindings.ts';
 import { dotProduct, expectBias } from './conv_2d.ts';
-import type { FusedActivation, ValueRef } from './define.ts';
+import type { FusedActivation, IntegerNode, OpVersion, ValueRef } from './define.ts';
 import { ShapeError, defineOp } from './define.ts';
 import { expectRank } from './geometry.ts';
 import { matMul } from './mat_mul.ts';
@@ -24,6 +25,13 @@ export interface FullyConnectedAttrs {
   readonly activation: FusedActivation;
   /** Keep all but the last dimension of the input; otherwise the output is [rows, outputs]. */
   readonly keepNumDims: boolean;
+}
+
+/** What the node needs by TensorFlow Lite's own record, which knows nothing of scales. */
+function registeredVersion({ inputs, attrs }: IntegerNode<FullyConnectedAttrs>): OpVersion {
+  if (inputs.length < 3) return { version: 6, minimumRuntime: '2.1.0' };
+  if (attrs.keepNumDims) return { version: 5, minimumRuntime: '2.0.0' };
+  return int8Version(4, '1.14.0')({ inputs, outputs: [], attrs });
 }
 
 /** Input [..., inputs] read as rows of `inputs`, filter [outputs, inputs]: y = x * filter^T + bias. */
@@ -123,12 +131,12 @@ export const fullyConnected = defineOp<'fully_connected', FullyConnectedAttrs>({
       { id: 2, name: 'keep_num_dims', type: 'bool', default: false },
       { id: 3, name: 'asymmetric_quantize_inputs', type: 'bool', default: false },
     ],
-    version: ({ inputs, attrs }) => {
-      if (inputs.length < 3) return { version: 6, minimumRuntime: '2.1.0' };
-      if (attrs.keepNumDims) return { version: 5, minimumRuntime: '2.0.0' };
-      return inputs[0]!.type.dtype === 'int8'
-        ? { version: 4, minimumRuntime: '1.14.0' }
-        : { version: 1, minimumRuntime: '1.5.0' };
+    version(node) {
+      const { version, minimumRuntime } = registeredVersion(node);
+      // TensorFlow Lite 1.14 to 2.9 take a filter with several scales for one with the first of them, and say nothing.
+      const quant = node.inputs[1]!.quant;
+      const several = quant?.kind === 'per_channel' && quant.scales.length > 1;
+      return { version, minimumRuntime: several ? '2.10.0' : minimumRuntime };
     },
     parameterPositions: [],
     encode: ({ attrs }) => ({

@@ -43,7 +43,8 @@ export const leakyRelu = defineOp<'leaky_relu', LeakyReluAttrs>({
     builtinCode: 98,
     optionsType: 75,
     fields: [{ id: 0, name: 'alpha', type: 'float32', default: 0 }],
-    version: () => ({ version: 1, minimumRuntime: '1.13.1' }),
+    // Older runtimes refuse int8 and compute uint8 otherwise.
+    version: () => ({ version: 1, minimumRuntime: '2.3.0' }),
     parameterPositions: [],
     encode: ({ attrs }) => ({ options: { alpha: attrs.alpha }, parameters: [] }),
     decode: ({ options }) => ({ alpha: numberOption(options, 'alpha') }),

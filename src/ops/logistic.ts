@@ -26,6 +26,6 @@ export const logistic = defineOp<'logistic', NoAttrs>({
     return [emit(sub, [product, emit(mul, [product, output!], { activation: 'none' })], { activation: 'none' })];
   },
   int8: lookupKernel((x) => f32(1 / f32(1 + f32(exp(-x)))), quant),
-  tflite: plainTflite(14, 0, int8Version(2, '1.14.0')),
+  tflite: plainTflite(14, 0, int8Version(2, '1.14.0', '1.14.0')),
   graphdef: plainGraphDef('Sigmoid'),
 });

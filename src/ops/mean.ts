@@ -1,4 +1,5 @@
 import type { Shape } from '../core/tensor.ts';
+import { int8Version } from './bindings.ts';
 import { defineOp, float32 } from './define.ts';
 import { expectSameShape } from './geometry.ts';
 import type { ReduceAttrs } from './reduce.ts';
@@ -26,7 +27,8 @@ export const mean = defineOp({
     }),
   ],
   int8: reduceInt8('mean'),
-  tflite: reduceTflite(40, '1.14.0'),
+  // Older runtimes have the versions too, but compute other codes.
+  tflite: reduceTflite(40, int8Version(2, '2.2.0', '2.6.0')),
   graphdef: reduceGraphDef('Mean'),
 });
 

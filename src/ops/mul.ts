@@ -1,5 +1,6 @@
 import { clamp, perTensor } from '../core/affine.ts';
 import { multiplyByQuantizedMultiplier, quantizeMultiplier } from '../core/fixedpoint.ts';
+import { sameShape } from '../core/tensor.ts';
 import type { AddAttrs } from './add.ts';
 import { elementwiseGraphDef } from './add.ts';
 import { activationCode, activationField, activationRange, decodeActivation, int8Version } from './bindings.ts';
@@ -45,10 +46,13 @@ export const mul: OpDef<'mul', AddAttrs> = defineOp({
     fields: [activationField(0)],
     version: (node) => {
       const [a, b] = node.inputs;
-      if (a!.type.dtype === 'int8' && productScale(a!, b!, node.outputs[0]!) >= 1) {
+      if (productScale(a!, b!, node.outputs[0]!) >= 1) {
         return { version: 3, minimumRuntime: '1.15.0' };
       }
-      return int8Version(2, '1.14.0')(node);
+      // Older runtimes stretch one operand only.
+      const { shape } = node.outputs[0]!.type;
+      const stretchesBoth = !sameShape(a!.type.shape, shape) && !sameShape(b!.type.shape, shape);
+      return stretchesBoth ? int8Version(2, '2.1.0', '2.1.0')(node) : int8Version(2, '1.14.0')(node);
     },
     parameterPositions: [],
     encode: ({ attrs }) => ({

@@ -82,12 +82,15 @@ export const reduceInt8 =
     };
   };
 
-export function reduceTflite(builtinCode: number, minimumRuntime: string): TfliteBinding<ReduceAttrs> {
+export function reduceTflite(
+  builtinCode: number,
+  version: TfliteBinding<ReduceAttrs>['version'],
+): TfliteBinding<ReduceAttrs> {
   return {
     builtinCode,
     optionsType: 27,
     fields: [{ id: 0, name: 'keep_dims', type: 'bool', default: false }],
-    version: () => ({ version: 2, minimumRuntime }),
+    version,
     parameterPositions: [1],
     encode: ({ attrs }) => ({
       options: { keep_dims: attrs.keepDims },

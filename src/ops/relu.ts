@@ -1,7 +1,7 @@
 import { perTensor } from '../core/affine.ts';
 import { multiplyByQuantizedMultiplier, quantizeMultiplier } from '../core/fixedpoint.ts';
-import { T_FLOAT, activationRange } from './bindings.ts';
-import type { FusedActivation, IntegerKernelFactory, NoAttrs, OpDef } from './define.ts';
+import { T_FLOAT, activationRange, int8Version } from './bindings.ts';
+import type { FusedActivation, IntegerKernelFactory, NoAttrs, OpDef, TfliteBinding } from './define.ts';
 import { defineOp, float32 } from './define.ts';
 import { expectSameShape } from './geometry.ts';
 
@@ -9,7 +9,11 @@ import { expectSameShape } from './geometry.ts';
 function rectifier<const Name extends FusedActivation>(
   name: Name,
   limit: number,
-  file: { readonly builtinCode: number; readonly minimumRuntime: string; readonly tensorflowOp: string },
+  file: {
+    readonly builtinCode: number;
+    readonly version: TfliteBinding<NoAttrs>['version'];
+    readonly tensorflowOp: string;
+  },
 ): OpDef<Name, NoAttrs> {
   return defineOp<Name, NoAttrs>({
     name,
@@ -27,7 +31,7 @@ function rectifier<const Name extends FusedActivation>(
       builtinCode: file.builtinCode,
       optionsType: 0,
       fields: [],
-      version: () => ({ version: 2, minimumRuntime: file.minimumRuntime }),
+      version: file.version,
       parameterPositions: [],
       encode: () => ({ options: {}, parameters: [] }),
       decode: () => ({}),
@@ -55,9 +59,18 @@ const rescaledRectifier =
     };
   };
 
-export const relu = rectifier('relu', Infinity, { builtinCode: 19, minimumRuntime: '2.1.0', tensorflowOp: 'Relu' });
+export const relu = rectifier('relu', Infinity, {
+  builtinCode: 19,
+  version: () => ({ version: 2, minimumRuntime: '2.1.0' }),
+  tensorflowOp: 'Relu',
+});
 
-export const relu6 = rectifier('relu6', 6, { builtinCode: 21, minimumRuntime: '1.14.0', tensorflowOp: 'Relu6' });
+export const relu6 = rectifier('relu6', 6, {
+  builtinCode: 21,
+  // Older runtimes have the versions too, but clamp without rescaling.
+  version: int8Version(2, '2.1.0', '2.1.0'),
+  tensorflowOp: 'Relu6',
+});
 
 /** Inputs: output gradient, rectifier output. The gradient passes where 0 < output < limit. */
 export const reluGrad = defineOp({

@@ -71,8 +71,11 @@ export const resizeBilinear: OpDef<'resize_bilinear', ResizeAttrs> = defineOp({
     builtinCode: 23,
     optionsType: 15,
     ids: [2, 3],
-    version: (node) =>
-      node.attrs.halfPixelCenters ? { version: 3, minimumRuntime: '2.2.0' } : int8Version(2, '1.14.0')(node),
+    version(node) {
+      if (!node.attrs.halfPixelCenters) return int8Version(2, '1.14.0', '1.7.0')(node);
+      // The int8 kernels of 2.3 and 2.4 take the centers for corners.
+      return { version: 3, minimumRuntime: node.inputs[0]!.type.dtype === 'int8' ? '2.5.0' : '2.2.0' };
+    },
   }),
   graphdef: resizeGraphDef('ResizeBilinear'),
 });

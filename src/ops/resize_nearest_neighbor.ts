@@ -48,7 +48,7 @@ export const resizeNearestNeighbor: OpDef<'resize_nearest_neighbor', ResizeAttrs
     version: (node) =>
       node.attrs.alignCorners || node.attrs.halfPixelCenters
         ? { version: 3, minimumRuntime: '2.3.0' }
-        : int8Version(2, '1.14.0')(node),
+        : int8Version(2, '1.14.0', '1.13.1')(node),
   }),
   graphdef: resizeGraphDef('ResizeNearestNeighbor'),
 });

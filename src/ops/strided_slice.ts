@@ -57,8 +57,13 @@ export const stridedSlice = defineOp<'strided_slice', StridedSliceAttrs>({
       { id: 4, name: 'shrink_axis_mask', type: 'int32', default: 0 },
       { id: 5, name: 'offset', type: 'bool', default: false },
     ],
-    version: (node) =>
-      node.inputs[0]!.type.shape.length > 4 ? { version: 4, minimumRuntime: '2.1.0' } : int8Version(2, '1.14.0')(node),
+    version(node) {
+      const rank = node.inputs[0]!.type.shape.length;
+      // Older runtimes refuse to leave axes unnamed.
+      const partial = node.attrs.begin.length < rank;
+      if (rank > 4) return { version: 4, minimumRuntime: partial ? '2.4.0' : '2.2.0' };
+      return partial ? int8Version(2, '2.4.0', '2.4.0')(node) : int8Version(2, '1.14.0', '1.6.0')(node);
+    },
     parameterPositions: [1, 2, 3],
     encode: ({ attrs }) => ({
       options: {

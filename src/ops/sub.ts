@@ -1,5 +1,7 @@
+import { sameShape } from '../core/tensor.ts';
 import type { AddAttrs } from './add.ts';
 import { commonScale, elementwiseGraphDef, sumTflite } from './add.ts';
+import { int8Version } from './bindings.ts';
 import { broadcastShapes, forEachBroadcast, reduceToShape } from './broadcast.ts';
 import { defineOp } from './define.ts';
 import { broadcastGrad } from './mean.ts';
@@ -24,6 +26,10 @@ export const sub = defineOp<'sub', AddAttrs>({
     return [reduceToShape(emitter, gradient, a!.type.shape), reduceToShape(emitter, negative, b!.type.shape)];
   },
   int8: commonScale((a, b) => a - b),
-  tflite: sumTflite(41, 28),
+  tflite: sumTflite(41, 28, (node) => {
+    const [a, b] = node.inputs.map(({ type }) => type.shape);
+    const broadcasts = !sameShape(a!, b!) && Math.max(a!.length, b!.length) > 4;
+    return broadcasts ? { version: 3, minimumRuntime: '2.3.0' } : int8Version(2, '1.14.0', '1.6.0')(node);
+  }),
   graphdef: elementwiseGraphDef('Sub'),
 });

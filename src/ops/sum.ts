@@ -1,3 +1,4 @@
+import { int8Version } from './bindings.ts';
 import type { ReduceAttrs } from './reduce.ts';
 import { forEachReduced, inferReduce, reduceGraphDef, reduceInt8, reduceTflite } from './reduce.ts';
 import { defineOp } from './define.ts';
@@ -21,6 +22,7 @@ export const sum = defineOp({
     emit(broadcastGrad, [gradient], { axes: attrs.axes, inputShape: input!.type.shape, factor: 1 }),
   ],
   int8: reduceInt8('sum'),
-  tflite: reduceTflite(74, '1.15.0'),
+  // Older runtimes have the versions too, but compute other codes.
+  tflite: reduceTflite(74, int8Version(2, '2.13.0', '2.13.0')),
   graphdef: reduceGraphDef('Sum'),
 });

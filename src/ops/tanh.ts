@@ -24,6 +24,6 @@ export const tanh = defineOp<'tanh', NoAttrs>({
     return [emit(sub, [gradient, emit(mul, [product, output!], { activation: 'none' })], { activation: 'none' })];
   },
   int8: lookupKernel((x) => Math.fround(hyperbolicTangent(x)), quant),
-  tflite: plainTflite(28, 0, int8Version(2, '1.14.0')),
+  tflite: plainTflite(28, 0, int8Version(2, '1.14.0', '1.14.0')),
   graphdef: plainGraphDef('Tanh'),
 });

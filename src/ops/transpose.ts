@@ -29,7 +29,9 @@ export const transpose: OpDef<'transpose', TransposeAttrs> = defineOp({
     optionsType: 26,
     fields: [],
     version: (node) =>
-      node.inputs[0]!.type.shape.length > 4 ? { version: 4, minimumRuntime: '2.4.0' } : int8Version(2, '1.14.0')(node),
+      node.inputs[0]!.type.shape.length > 4
+        ? { version: 4, minimumRuntime: '2.3.0' }
+        : int8Version(2, '1.14.0', '1.6.0')(node),
     parameterPositions: [1],
     encode: ({ attrs: { permutation } }) => ({
       options: {},

@@ -120,6 +120,7 @@ export const transposeConv = defineOp<'transpose_conv', TransposeConvAttrs>({
         ? { version: 2, minimumRuntime: '2.2.0' }
         : { version: 1, minimumRuntime: '1.9.0' };
     },
+    avoidsActivation: true,
     parameterPositions: [0],
     // The file has the shape, the filter, the input and the bias.
     operandOrder: [1, 0, 2],

@@ -8,14 +8,15 @@ import type { Graph, Node } from '../graph/graph.ts';
 import { consumers, producers, valueOf } from '../graph/graph.ts';
 import type { ValueRef } from '../ops/define.ts';
 import { ops } from '../ops/index.ts';
+import type { Scheme } from './scheme.ts';
 import { weightRange } from './scheme.ts';
 
 /**
  * What becomes of the range of a fake-quantized filter. `scaled`: it was trained for the filter itself and is scaled by
  * |m| per channel, so that the integers stay and only the scales change. `measured`: training saw the folded filter, so
- * the range is that of the folded filter.
+ * the range is that of the folded filter, as the scheme measures it.
  */
-export type FoldedRange = 'scaled' | 'measured';
+export type FoldedRange = { readonly kind: 'scaled' } | { readonly kind: 'measured'; readonly scheme: Scheme };
 
 /**
  * Folds each batch norm into the affine op before it: filter * m and (bias - mean) * m + beta with
@@ -114,7 +115,7 @@ function quantizedRange(
   folded: FloatTensor,
   factors: Float32Array,
 ): { readonly min: FloatTensor; readonly max: FloatTensor } {
-  if (foldedRange === 'measured') return weightRange(folded, axis);
+  if (foldedRange.kind === 'measured') return weightRange(folded, axis, foldedRange.scheme);
   if (axis === null) return internal(`one range of "${name}" cannot be scaled by a factor for each channel`);
   const scaled = ({ shape, data }: FloatTensor) =>
     floatTensor(

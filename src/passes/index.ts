@@ -83,7 +83,8 @@ function quantizedForwardPasses(options: QuantizationOptions): readonly Pass[] {
 
 /** From a network in inference form to the eval graph. */
 export function evalPasses(options: QuantizationOptions): readonly Pass[] {
-  const fold = { name: 'fold-batch-norm', run: (graph: Graph) => foldBatchNorm(graph, 'measured') };
+  const range = { kind: 'measured', scheme: options.scheme ?? 'int8' } as const;
+  const fold = { name: 'fold-batch-norm', run: (graph: Graph) => foldBatchNorm(graph, range) };
   return [
     { name: 'insert-fake-quant', run: (graph) => insertFakeQuant(graph, options) },
     ...(options.batchNorm?.kind === 'folded' ? [fold] : []),
@@ -94,7 +95,7 @@ export function evalPasses(options: QuantizationOptions): readonly Pass[] {
 /** From the eval graph to what is converted. */
 export const freezePasses: readonly Pass[] = [
   { name: 'freeze-variables', run: freezeVariables },
-  { name: 'fold-batch-norm', run: (graph) => foldBatchNorm(graph, 'scaled') },
+  { name: 'fold-batch-norm', run: (graph) => foldBatchNorm(graph, { kind: 'scaled' }) },
   { name: 'prune', run: prune },
 ];
 
@@ -105,5 +106,5 @@ export { removeFakeQuant } from './remove-fake-quant.ts';
 export { logitsOf, lossNames } from './add-loss.ts';
 export { learningRateInput } from './add-optimizer.ts';
 export { rangeNames, stepVariable } from './insert-fake-quant.ts';
-export type { Scheme } from './scheme.ts';
+export type { Scheme, WeightRanges } from './scheme.ts';
 export type { Loss, ObservedSide, OptimizerSpec, RangeEstimator };

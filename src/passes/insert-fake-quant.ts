@@ -7,9 +7,10 @@ import type { Graph, Node } from '../graph/graph.ts';
 import { consumers, producers, valueOf } from '../graph/graph.ts';
 import type { ValueRef } from '../ops/define.ts';
 import type { FakeQuantAttrs } from '../ops/fake_quant.ts';
+import type { OpName } from '../ops/index.ts';
 import { ops } from '../ops/index.ts';
-import type { Scheme } from './scheme.ts';
-import { schemes, weightRange } from './scheme.ts';
+import type { Scheme, WeightRanges, WeightScheme } from './scheme.ts';
+import { rangeAxis, schemes, weightRange } from './scheme.ts';
 import { removeDropout } from './remove-dropout.ts';
 
 const BITS = 8;
@@ -53,12 +54,14 @@ export interface FakeQuantOptions {
   readonly observe?: ObservedSide;
   /** Default int8. */
   readonly scheme?: Scheme;
+  /** Default per_channel. */
+  readonly denseWeights?: WeightRanges;
   /** The real values of input codes 0 and 255. */
   readonly input: { readonly min: number; readonly max: number };
 }
 
 /**
- * Adds a fake quantizer to every weight (narrow range; per output channel and symmetric, or as the scheme says) and to
+ * Adds a fake quantizer to every weight (narrow range; as the scheme says) and to
  * every activation edge, after the activation or, with `observe: before_activation`, between a layer and its
  * activation. Bias stays float: it becomes int32 with the scale of the accumulator.
  *
@@ -76,7 +79,8 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
   const observesBefore = options.observe === 'before_activation';
   const joined = joinedValues(inference, readers);
   const gate = ranges.kind === 'observed' ? quantizationGate(builder, ranges.delay) : null;
-  const quantizers: Quantizers = { builder, ranges, gate, scheme: options.scheme ?? 'int8' };
+  const weights = { scheme: options.scheme ?? 'int8', denseWeights: options.denseWeights ?? 'per_channel' };
+  const quantizers: Quantizers = { builder, ranges, gate, weights };
   /** What a reader of the old value reads now. */
   const renamed = new Map<string, string>();
   /** The range that covers a value, handed on by ops that share their input's scale. */
@@ -99,7 +103,8 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
     const { quant } = ops[node.op];
     if (quant.kind === 'affine') {
       const filter = node.inputs[quant.weight] ?? internal(`${node.name} has no weights`);
-      if (!renamed.has(filter)) renamed.set(filter, quantizeWeights(quantizers, filter, quant.channelAxis).name);
+      if (!renamed.has(filter))
+        renamed.set(filter, quantizeWeights(quantizers, filter, node.op, quant.channelAxis).name);
     }
     copyNode(builder, node, (input) => renamed.get(input) ?? input);
     const [output] = node.outputs;
@@ -168,7 +173,7 @@ interface Quantizers {
   readonly builder: GraphBuilder;
   readonly ranges: Ranges;
   readonly gate: Gate | null;
-  readonly scheme: Scheme;
+  readonly weights: WeightScheme;
 }
 
 interface Gate {
@@ -273,17 +278,18 @@ function fakeQuantNode(
 }
 
 /** The range of the current weights, also in the eval graph: stored ones are one optimizer step old. */
-function quantizeWeights(quantizers: Quantizers, filter: string, channelAxis: number): ValueRef {
-  const { builder, ranges, scheme } = quantizers;
+function quantizeWeights(quantizers: Quantizers, filter: string, op: OpName, channelAxis: number): ValueRef {
+  const { builder, ranges, weights } = quantizers;
+  const { scheme } = weights;
   const value = builder.ref(filter);
   const quantizer = `${scopeOf(filter)}/weights_quant`;
   const names = rangeNames(quantizer);
-  const axis = schemes[scheme].weights === 'per_channel' ? channelAxis : null;
+  const axis = rangeAxis(weights, op, channelAxis);
   let range: Range;
   if (ranges.kind === 'observed') {
     const [min = value, max = value] = builder.node('observe_range', `${quantizer}/observed`, [value], {
       axis,
-      symmetric: axis !== null,
+      symmetric: schemes[scheme].symmetric,
     });
     for (const [name, observed] of [
       [names.min, min],
@@ -294,7 +300,7 @@ function quantizeWeights(quantizers: Quantizers, filter: string, channelAxis: nu
     }
     range = { min, max };
   } else {
-    const { min, max } = weightRange(ranges.tensor(filter), axis);
+    const { min, max } = weightRange(ranges.tensor(filter), axis, scheme);
     range = { min: builder.variable(names.min, min, 'state'), max: builder.variable(names.max, max, 'state') };
   }
   return fakeQuantNode(quantizers, `${quantizer}/fake_quant`, value, range, { narrowRange: true, axis });

@@ -9,6 +9,7 @@ import type { GraphBuilder } from '../graph/builder.ts';
 import { buildGraph } from '../graph/builder.ts';
 import type { Graph, Node } from '../graph/graph.ts';
 import { consumers, producers, valueOf } from '../graph/graph.ts';
+import { cutsCodes } from '../ops/bindings.ts';
 import type { FusedActivation, QuantRule, ValueRef } from '../ops/define.ts';
 import { ops } from '../ops/index.ts';
 import type { Scheme } from './scheme.ts';
@@ -68,9 +69,15 @@ interface ActivationParameters {
   readonly empty: ReadonlySet<string>;
 }
 
+interface Fusion {
+  readonly activation: FusedActivation;
+  /** The activation's own node. */
+  readonly node: Node;
+}
+
 interface FusedActivations {
   /** The activation that goes into a producer, by the producer's name. */
-  readonly into: ReadonlyMap<string, { readonly activation: FusedActivation; readonly node: Node }>;
+  readonly into: ReadonlyMap<string, Fusion>;
   /** Names of the activation nodes that disappear. */
   readonly gone: ReadonlySet<string>;
 }
@@ -260,7 +267,7 @@ function parametersOf(
 function fuseActivations(graph: Graph): FusedActivations {
   const makers = producers(graph);
   const readers = consumers(graph);
-  const into = new Map<string, { activation: FusedActivation; node: Node }>();
+  const into = new Map<string, Fusion>();
   const gone = new Set<string>();
   const disappears = (name: string): boolean => readers.get(name)?.length === 1 && !graph.outputs.includes(name);
   const isQuantized = (name: string): boolean => readers.get(name)?.some(({ op }) => op === 'fake_quant') ?? false;
@@ -306,6 +313,10 @@ function lowerNode(context: Lowering, node: Node): void {
     case 'affine': {
       const operands = affineOperands(context, node, rule);
       const [padded, attrs] = padInput(context, lowered, operands);
+      if (fusion !== undefined && ops[node.op].tflite?.avoidsActivation === true) {
+        addWithoutActivation(context, node, padded, fusion, quant);
+        return;
+      }
       builder.node(lowered.op, lowered.name, padded, attrs, quant);
       return;
     }
@@ -317,6 +328,26 @@ function lowerNode(context: Lowering, node: Node): void {
       builder.node(lowered.op, lowered.name, operands, lowered.attrs, quant);
     }
   }
+}
+
+/**
+ * An op that takes no activation in: the range of the output clamps as the activation does, or the activation follows
+ * as an op of its own with the same parameters. The integers are those of the fused op.
+ */
+function addWithoutActivation(
+  { builder, scheme }: Lowering,
+  node: Node,
+  operands: readonly ValueRef[],
+  fusion: Fusion,
+  quant: PerTensor,
+): void {
+  if (!cutsCodes(fusion.activation, { type: { dtype: scheme, shape: [] }, quant })) {
+    builder.node(node.op, node.name, operands, node.attrs, quant);
+    return;
+  }
+  // The layer's name goes to what comes out of it.
+  const linear = builder.node(node.op, `${node.name}/linear`, operands, node.attrs, quant);
+  builder.node(fusion.node.op, node.name, linear, fusion.node.attrs, quant);
 }
 
 /** The operands at the scale of the output; one that has another is rescaled first. */
@@ -378,8 +409,9 @@ function affineOperands(context: Lowering, node: Node, rule: Extract<QuantRule, 
     inputScale: present(parameters.of, input).scale,
     channelAxis: rule.channelAxis,
   };
+  requireScheme(context, weights);
   const { filter, bias } =
-    context.scheme === 'int8' ? symmetricWeights(context, weights) : lopsidedWeights(context, weights);
+    weights.form === 'per_tensor' ? weightsOfOneRange(context, weights) : weightsPerChannel(context, weights);
   return [
     builder.ref(resolve(context, input)),
     builder.constant(quantizer.inputs[0] ?? filterName, filter.codes, filter.quant),
@@ -409,14 +441,21 @@ interface QuantizedWeights {
   readonly bias: Quantized;
 }
 
-/** int8: codes -127 .. 127 with a scale for each output channel and zero point 0. */
-function symmetricWeights(context: Lowering, weights: Weights): QuantizedWeights {
-  const { node, filter, ranges, form, bias, inputScale, channelAxis } = weights;
+/** @throws UserError for weights that were trained for the other scheme */
+function requireScheme(context: Lowering, { node, ranges, form }: Weights): void {
+  if (context.scheme === 'uint8') {
+    if (form === 'per_tensor') return;
+    throw otherScheme(context, node, 'have a range for each output channel; uint8 kernels expect one', 'uint8');
+  }
   // A range of no width (a batch norm with gamma 0) has no zero point worth the name: all its codes are 0.
   const asymmetric = ranges.find((range) => range.scale !== 0 && range.zeroPoint !== 128);
-  if (asymmetric !== undefined) {
-    throw otherScheme(context, node, `have zero point ${asymmetric.zeroPoint - 128}; int8 kernels expect 0`, 'int8');
-  }
+  if (asymmetric === undefined) return;
+  throw otherScheme(context, node, `have zero point ${asymmetric.zeroPoint - 128}; int8 kernels expect 0`, 'int8');
+}
+
+/** Codes -127 .. 127 with a scale for each output channel and zero point 0. */
+function weightsPerChannel(context: Lowering, weights: Weights): QuantizedWeights {
+  const { node, filter, ranges, form, bias, inputScale, channelAxis } = weights;
   const channels = filter.shape[channelAxis] ?? internal(`the filter of "${node.name}" has no axis ${channelAxis}`);
   const scales = Float32Array.from({ length: channels }, (_, channel) => {
     const { scale } = ranges[channel % ranges.length]!;
@@ -444,22 +483,28 @@ function symmetricWeights(context: Lowering, weights: Weights): QuantizedWeights
   };
 }
 
-/** uint8: codes 1 .. 255 with one scale and zero point, as tf.contrib.quantize trains them. */
-function lopsidedWeights(context: Lowering, weights: Weights): QuantizedWeights {
+/**
+ * Codes with one scale and zero point: 1 .. 255 for uint8, as tf.contrib.quantize trains them, and -127 .. 127 with zero
+ * point 0 for int8.
+ */
+function weightsOfOneRange(context: Lowering, weights: Weights): QuantizedWeights {
+  const { scheme } = context;
   const { node, filter, ranges, form, bias, inputScale, channelAxis } = weights;
-  const [range] = ranges;
-  if (range === undefined || form !== 'per_tensor') {
-    throw otherScheme(context, node, 'have a range for each output channel; uint8 kernels expect one', 'uint8');
-  }
+  const range = ranges[0] ?? internal(`the weights of "${node.name}" have no range`);
   const channels = filter.shape[channelAxis] ?? internal(`the filter of "${node.name}" has no axis ${channelAxis}`);
   const largestBias = bias === null ? 0 : Math.max(...bias.data.map(Math.abs));
   const scale = enlarged(context, node, 'the filter', range.scale, smallestScale(largestBias, inputScale));
-  const code = (x: number): number =>
-    scale === range.scale ? fakeQuantCode(x, range, form) + range.zeroPoint : roundHalfAway(x / scale) + 128;
-  const zeroPoint = scale === range.scale ? range.zeroPoint : 128;
+  const trained = scale === range.scale;
+  const zeroPoint = (trained ? range.zeroPoint : 128) - schemes[scheme].offset;
+  const codes = filter.data.map(
+    (x) => (trained ? fakeQuantCode(x, range, form) : roundHalfAway(x / scale)) + zeroPoint,
+  );
   return {
     filter: {
-      codes: tensor('uint8', filter.shape, Uint8Array.from(filter.data, code)),
+      codes:
+        scheme === 'int8'
+          ? tensor('int8', filter.shape, Int8Array.from(codes))
+          : tensor('uint8', filter.shape, Uint8Array.from(codes)),
       quant: { kind: 'per_tensor', scale, zeroPoint },
     },
     bias: {

@@ -15,6 +15,7 @@ import type {
   Pass,
   RangeEstimator,
   Scheme,
+  WeightRanges,
 } from '../passes/index.ts';
 import { evalPasses, floatTrainingPasses, qatPasses, runPasses } from '../passes/index.ts';
 
@@ -26,6 +27,7 @@ export type InitialWeights =
 /** How a network is quantized, as far as its eval graph depends on it. */
 export interface QuantizationForm {
   readonly scheme: Scheme;
+  readonly denseWeights: WeightRanges;
   readonly observe: ObservedSide;
   /** Whether batch norm was part of the weights while training. */
   readonly batchNorm: BatchNormForm['kind'];
@@ -68,11 +70,12 @@ const losses: { readonly [T in Task]: Loss } = {
 function trainingPasses(spec: ModelSpec, quantization: QuantizationOptions, optimizer: OptimizerSpec): readonly Pass[] {
   const loss = losses[spec.task];
   if (quantization === null) return floatTrainingPasses(optimizer, loss);
-  const { scheme, observe, batchNorm, dropout, ...observer } = quantization;
+  const { scheme, denseWeights, observe, batchNorm, dropout, ...observer } = quantization;
   const options = {
     input: inputRange(spec),
     ranges: { kind: 'observed', ...observer },
     scheme,
+    denseWeights,
     observe,
     batchNorm,
     dropout,
@@ -90,10 +93,10 @@ export function evalGraph(
   spec: ModelSpec,
   batch: number,
   tensor: TensorSource,
-  { scheme, observe, batchNorm }: QuantizationForm,
+  { scheme, denseWeights, observe, batchNorm }: QuantizationForm,
 ): Graph {
   const options = {
-    ...({ input: inputRange(spec), ranges: { kind: 'trained', tensor }, scheme, observe } as const),
+    ...({ input: inputRange(spec), ranges: { kind: 'trained', tensor }, scheme, denseWeights, observe } as const),
     batchNorm: batchNorm === 'kept' ? { kind: batchNorm } : { kind: batchNorm, freezeDelay: null },
   };
   return runPasses(floatGraph(spec, batch, tensor), evalPasses(options));

@@ -73,6 +73,13 @@ const quantizationFields = {
     ),
     default: 'int8',
   }),
+  dense_weights: choice(['per_channel', 'per_tensor'], {
+    ...key(
+      'Scales of the weights of fully connected layers: one for each output, or one in all, which runtimes before ' +
+        'TensorFlow Lite 2.10 and the older ones for microcontrollers need; uint8 always has one',
+    ),
+    default: 'per_channel',
+  }),
   batch_norm: derived(
     choice(['kept', 'folded'], {
       ...key(
@@ -98,7 +105,7 @@ type QatFields = Static<TObject<typeof quantizationFields>> & Pick<TrainingConfi
 
 export const qat = defineStage({
   kind: 'qat',
-  revision: 3,
+  revision: 4,
   description: 'Quantization-aware training, from a float model or from scratch',
   from: { accepts: ['FloatModel/1'], optional: true },
   produces: 'QatModel/1',
@@ -154,9 +161,10 @@ export const qat = defineStage({
 
 /** How a stage quantizes, from its fields. */
 export function quantizationOf(config: QatFields): NonNullable<QuantizationOptions> {
-  const { delay, merge_ranges: merge, observe, scheme, dropout, batch_norm: kind } = config;
+  const { delay, merge_ranges: merge, observe, scheme, dropout } = config;
+  const { dense_weights: denseWeights, batch_norm: kind } = config;
   const batchNorm = kind === 'kept' ? { kind } : { kind, freezeDelay: config.freeze_bn_delay ?? null };
-  return { delay, estimator: estimatorOf(config), merge, observe, scheme, dropout, batchNorm };
+  return { delay, estimator: estimatorOf(config), merge, observe, scheme, denseWeights, dropout, batchNorm };
 }
 
 /** By examples and not by steps, so that the batch does not decide how far a range reaches. */

@@ -123,8 +123,9 @@ export interface TrainingMethod {
 export const floatTraining: TrainingMethod = { quantization: null, change: null, reestimateBatches: 0 };
 
 /** What of a quantization its eval graph depends on. */
-export function formOf({ scheme, observe, batchNorm }: NonNullable<QuantizationOptions>): QuantizationForm {
-  return { scheme, observe, batchNorm: batchNorm.kind };
+export function formOf(quantization: NonNullable<QuantizationOptions>): QuantizationForm {
+  const { scheme, denseWeights, observe, batchNorm } = quantization;
+  return { scheme, denseWeights, observe, batchNorm: batchNorm.kind };
 }
 
 /** The tensors of an inference graph out of all variables of training: no optimizer slots, no averages under way. */

@@ -5,7 +5,7 @@ import { bytesOf } from '../core/tensor.ts';
 import type { OptionValues } from '../flatbuffer/options.ts';
 import type { Graph, Node } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
-import type { TfliteBinding } from '../ops/define.ts';
+import type { OpVersion, TfliteBinding } from '../ops/define.ts';
 import { ops } from '../ops/index.ts';
 import type { TfliteFile, TfliteOperator, TfliteOperatorCode, TfliteQuantization, TfliteTensor } from './file.ts';
 import { encodeMinRuntimeVersion, writeTfliteFile } from './file.ts';
@@ -112,7 +112,7 @@ interface EncodedNode {
     readonly options: OptionValues;
     readonly parameters: readonly { position: number; name: string; tensor: Tensor<'int32'> }[];
   };
-  readonly version: { readonly version: number; readonly minimumRuntime: string };
+  readonly version: OpVersion;
 }
 
 function encodeNode(graph: Graph, node: Node): EncodedNode {

@@ -74,6 +74,7 @@ describe('a pipeline file', () => {
             merge_ranges: 'min_max',
             observe: 'after_activation',
             scheme: 'int8',
+            dense_weights: 'per_channel',
             batch_norm: 'kept',
             reestimate_batch_norm: 0,
             dropout: 'always',

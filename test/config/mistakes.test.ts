@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { formatDiagnostic } from '../../src/core/diagnostic.ts';
 import { parsePipeline } from '../../src/config/load.ts';
 import { deviceDiagnostics, schemeDiagnostics, sizeDiagnostics, warnings } from '../../src/config/semantics.ts';
+import type { Layer } from '../../src/models/layers.ts';
 import { conv, dense, network } from '../models/networks.ts';
 import { edited, example, meaningHint, mistakes } from './example.ts';
 
@@ -1086,13 +1087,33 @@ describe('a mistake that the network shows', () => {
   it('batch norm kept beside weights of one range is shown in its place', () => {
     expect(found(kept, true)).toEqual([
       lines(
-        'p.yaml:26:17 error batch-norm-kept: `stages.qat` keeps batch norm, but uint8 has one range for a filter; ' +
-          '`conv1` has one',
+        'p.yaml:26:17 error batch-norm-kept: `stages.qat` keeps the batch norm of `conv1` beside its weights, which have ' +
+          'one range with `scheme: uint8` and would need one for each channel at export',
         '  26 |     batch_norm: kept',
         '     |                 ^^^^',
-        '  hint: leave `batch_norm` out, or set it to folded',
+        '  hint: set `batch_norm: folded`',
       ),
     ]);
+  });
+
+  it('batch norm of a dense layer kept beside weights of one range is shown in its place', () => {
+    const { pipeline, locate } = parsePipeline(edited(['ema_decay: 0.999', 'dense_weights: per_tensor']), 'p.yaml');
+    const convolution = conv('conv1', 4, 3, { batch_norm: true });
+    const problems = (layers: readonly Layer[]) =>
+      schemeDiagnostics(pipeline, network(layers, [12, 12, 1]), locate).map(formatDiagnostic);
+    const expected = [
+      lines(
+        'p.yaml:25:20 error batch-norm-kept: `stages.qat` keeps the batch norm of `fc` beside its weights, which have one ' +
+          'range with `dense_weights: per_tensor` and would need one for each channel at export',
+        '  25 |     dense_weights: per_tensor',
+        '     |                    ^^^^^^^^^^',
+        '  hint: set `batch_norm: folded`',
+      ),
+    ];
+    expect(problems([convolution, dense('fc', 8, { batch_norm: true }), dense('logits', 3)])).toEqual(expected);
+    const apart = [dense('fc', 8), { kind: 'batch_norm', name: 'normalized' }, dense('logits', 3)] as const;
+    expect(problems([convolution, ...apart])).toEqual(expected);
+    expect(problems([convolution, { kind: 'batch_norm', name: 'again' }, dense('logits', 3)])).toEqual([]);
   });
 
   it('is none where no layer has batch norm, or it is folded', () => {

@@ -184,7 +184,7 @@ describe('an activation of a layer', () => {
 
 async function goTheWholeWay(layers: readonly Layer[]): Promise<void> {
   const spec = network(layers);
-  const form = { scheme: 'int8', observe: 'after_activation', batchNorm: 'kept' } as const;
+  const form = { scheme: 'int8', denseWeights: 'per_channel', observe: 'after_activation', batchNorm: 'kept' } as const;
   const averages = {
     delay: 3,
     estimator: { kind: 'moving_average', decay: 0.5 },

@@ -894,6 +894,12 @@ export const samples: { readonly [K in OpName]: readonly Sample<K>[] } = {
       outputs: [[], []],
     },
     {
+      name: 'symmetric over the whole tensor',
+      inputs: [spread([3, 5], -4, 1)],
+      attrs: { axis: null, symmetric: true },
+      outputs: [[], []],
+    },
+    {
       name: 'symmetric along the first axis',
       inputs: [spread([3, 2, 2])],
       attrs: { axis: 0, symmetric: true },

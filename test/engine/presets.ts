@@ -21,6 +21,7 @@ export const quantized = (delay: number, batchNorm: BatchNormForm = { kind: 'kep
   merge: 'mean',
   observe: 'after_activation',
   scheme: 'int8',
+  denseWeights: 'per_channel',
   batchNorm,
   dropout: 'off_after_delay',
 });

@@ -96,6 +96,7 @@ const quantization = {
   observe: 'after_activation',
   dropout: 'always',
   scheme: 'int8',
+  denseWeights: 'per_channel',
   batchNorm: { kind: 'kept' },
 } as const;
 const random = { kind: 'random', seed: 1 } as const;

@@ -16,7 +16,6 @@ import { importGraphDef } from '../../src/graphdef/import.ts';
 import type { ModelSpec } from '../../src/models/layers.ts';
 import type { OpName } from '../../src/ops/index.ts';
 import { ops } from '../../src/ops/index.ts';
-import type { Scheme } from '../../src/passes/index.ts';
 import {
   freezePasses,
   lowerToIntegers,
@@ -46,13 +45,14 @@ import {
 import type { Runs } from './integer-runs.ts';
 import type { Oracle } from './oracle.ts';
 import { expectBytes, expectList, expectTensor, hasOracle, openOracle } from './oracle.ts';
+import type { QuantizationFormName } from './random-networks.ts';
 import { namedNetworks, quantizationForms, randomNetwork, trainedTensors } from './random-networks.ts';
 import { seed } from './seed.ts';
 
-const NETWORKS = Number(process.env['ORACLE_NETWORKS'] ?? 200);
+const NETWORKS = Number(process.env['ORACLE_NETWORKS'] ?? 140);
 /** Random networks for the converter, which is slow. */
 const CONVERTED = Math.min(NETWORKS, 60);
-const schemes: readonly Scheme[] = ['int8', 'uint8'];
+const forms = Object.keys(quantizationForms) as readonly QuantizationFormName[]; // of a literal
 const BATCH = 8;
 /** Of the output's range; both sides add float32 products, in different orders. */
 const TOLERANCE = 1e-4;
@@ -72,10 +72,10 @@ describe.skipIf(!hasOracle)(`networks, ORACLE_SEED=${seed}`, { timeout: 300_000 
   });
   afterAll(() => oracle.close());
 
-  it.each(schemes)('%s eval graphs and frozen graphs give the same numbers in TensorFlow', async (scheme) => {
+  it.each(forms)('%s eval graphs and frozen graphs give the same numbers in TensorFlow', async (form) => {
     const tally = { values: 0, flipped: 0, furthest: 0 };
     for (const [index, spec] of specs.entries()) {
-      const files = filesOf(spec, index, scheme);
+      const files = filesOf(spec, index, form);
       const batch = hasTransposedConvolution(spec) ? 1 : BATCH;
       const input = uniform(createRandom(seed, 'images', `${index}`), [batch, ...spec.image], 0, 1);
       const checkpoint = readSafetensors(files.checkpoint, 'checkpoint.safetensors').tensors;
@@ -104,18 +104,19 @@ describe.skipIf(!hasOracle)(`networks, ORACLE_SEED=${seed}`, { timeout: 300_000 
       theirs.forEach((value, at) => expect(Math.abs(ours[at]! - value) / range, spec.name).toBeLessThan(TOLERANCE));
     }
     console.info(
-      `${scheme}: ${specs.length} networks, each as eval graph and frozen: ${tally.flipped} of ${tally.values} values are another ` +
+      `${form}: ${specs.length} networks, each as eval graph and frozen: ${tally.flipped} of ${tally.values} values are another ` +
         `code, by at most ${tally.furthest} steps`,
     );
     expect(tally.flipped / tally.values).toBeLessThan(0.01);
   });
 
-  it.each(schemes)("TensorFlow's converter gives the same %s parameters and weights from frozen.pb", async (scheme) => {
+  it.each(forms)("TensorFlow's converter gives the same %s parameters and weights from frozen.pb", async (form) => {
+    const { scheme } = quantizationForms[form];
     const tally = { models: 0, tensors: 0, codes: 0, differingCodes: 0, values: 0, differing: 0 };
     const failures: string[] = [];
     for (const [index, spec] of specs.entries()) {
       if (tally.models === namedNetworks.length + CONVERTED) break;
-      const { frozen, model, graph } = filesOf(spec, index, scheme, withPlainDenseRanges);
+      const { frozen, model, graph } = filesOf(spec, index, form, withPlainDenseRanges);
       if (!converterTakes(spec, graph)) continue;
       const { scale, mean } = spec.normalize;
       const converted = expectBytes(
@@ -141,17 +142,18 @@ describe.skipIf(!hasOracle)(`networks, ORACLE_SEED=${seed}`, { timeout: 300_000 
       tally.differing += countDiffering(ours, theirs);
     }
     console.info(
-      `${scheme}: ${tally.models} models by both converters: ${tally.tensors} tensors; ${tally.differingCodes} of ${tally.codes} ` +
+      `${form}: ${tally.models} models by both converters: ${tally.tensors} tensors; ${tally.differingCodes} of ${tally.codes} ` +
         `weights and ${tally.differing} of ${tally.values} outputs differ by a step`,
     );
     expect(failures).toEqual([]);
   });
 
-  it.each(schemes)("%s models, with all edge types, give the bytes of TensorFlow Lite's kernels", async (scheme) => {
+  it.each(forms)("%s models, with all edge types, give the bytes of TensorFlow Lite's kernels", async (form) => {
+    const { scheme } = quantizationForms[form];
     const tally = { networks: 0, models: 0, runs: 0, values: 0, unjudged: 0 };
     const failures: string[] = [];
     for (const [index, spec] of specs.entries()) {
-      const { graph } = filesOf(spec, index, scheme);
+      const { graph } = filesOf(spec, index, form);
       if (judgeOf(graph) !== referenceKernels) {
         tally.unjudged++;
         continue;
@@ -171,7 +173,7 @@ describe.skipIf(!hasOracle)(`networks, ORACLE_SEED=${seed}`, { timeout: 300_000 
       }
     }
     console.info(
-      `${scheme}: ${tally.models} models of ${tally.networks} networks by TensorFlow Lite, ${tally.runs} runs: ${tally.values} ` +
+      `${form}: ${tally.models} models of ${tally.networks} networks by TensorFlow Lite, ${tally.runs} runs: ${tally.values} ` +
         `outputs, all the same; ${tally.unjudged} networks hold an op whose kernel is wrong there`,
     );
     expect(failures).toEqual([]);
@@ -229,16 +231,16 @@ interface NetworkFiles {
 function filesOf(
   spec: ModelSpec,
   index: number,
-  scheme: Scheme,
+  form: QuantizationFormName,
   change = (graph: Graph): Graph => graph,
 ): NetworkFiles {
-  const exported = exportGraphDef(evalGraph(spec, 1, trainedTensors(seed * 1000 + index), quantizationForms[scheme]));
+  const exported = exportGraphDef(evalGraph(spec, 1, trainedTensors(seed * 1000 + index), quantizationForms[form]));
   const evalGraphBytes = writeGraphDef(exported.graphDef);
   const read = importGraphDef(readGraphDef(evalGraphBytes, 'eval_graph.pb'), exported.variables, 'eval_graph.pb');
   const frozen = writeGraphDef(exportGraphDef(change(runPasses(read, freezePasses))).graphDef);
   const { graph } = lowerToIntegers(
     importGraphDef(readGraphDef(frozen, 'frozen.pb'), new Map(), 'frozen.pb'),
-    scheme,
+    quantizationForms[form].scheme,
     'frozen.pb',
   );
   return {

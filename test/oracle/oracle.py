@@ -25,6 +25,8 @@ logging.disable(logging.WARNING)
 
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
+from tensorflow.lite.python.convert import mlir_sparsify  # noqa: E402
+from tensorflow.lite.tools import flatbuffer_utils  # noqa: E402
 
 import models  # noqa: E402
 import training  # noqa: E402, F401
@@ -53,6 +55,23 @@ def run_tflite(model, runs, kernels="BUILTIN_REF"):
         interpreter.invoke()
         results.append([interpreter.get_tensor(index) for index in outputs])
     return results
+
+
+def versions_by_converter(model):
+    """The versions that TensorFlow's converter gives the ops of a model, and the runtime that it names for them.
+
+    The model is given without what it says of these itself, and goes through the converter's reader and writer.
+    """
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(model))
+    for code in model.operatorCodes:
+        code.version = 1
+    model.metadata = []
+    stripped = bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    written = flatbuffer_utils.convert_bytearray_to_object(bytearray(mlir_sparsify(stripped)))
+    codes = {max(code.builtinCode, code.deprecatedBuiltinCode): code.version for code in written.operatorCodes}
+    runtime = next(entry.buffer for entry in written.metadata if entry.name == b"min_runtime_version")
+    text = bytes(written.buffers[runtime].data).rstrip(b"\0").decode()
+    return {"versions": [[code, version] for code, version in codes.items()], "runtime": text}
 
 
 def in_graph(graph, variables, fetch, feeds):

@@ -6,7 +6,6 @@ import { numElements } from '../../src/core/tensor.ts';
 import type { Activated, Layer, ModelSpec } from '../../src/models/layers.ts';
 import { activationFunctions } from '../../src/models/layers.ts';
 import { ShapeError } from '../../src/ops/define.ts';
-import type { Scheme } from '../../src/passes/index.ts';
 import type { QuantizationForm } from '../../src/stages/graphs.ts';
 import { evalGraph } from '../../src/stages/graphs.ts';
 import { conv, dense, network, pool, uniform } from '../models/networks.ts';
@@ -28,11 +27,16 @@ export const namedNetworks: readonly ModelSpec[] = [
   ...unitPresets.map((preset) => presetNetwork(preset, ['a', 'b', 'c', 'd', 'e'])),
 ];
 
-/** Each scheme with the batch norm that it is trained with by default. */
-export const quantizationForms: { readonly [S in Scheme]: QuantizationForm } = {
-  int8: { scheme: 'int8', observe: 'after_activation', batchNorm: 'kept' },
-  uint8: { scheme: 'uint8', observe: 'after_activation', batchNorm: 'folded' },
-};
+const defaults = { denseWeights: 'per_channel', observe: 'after_activation' } as const;
+
+/** Each scheme with the batch norm that it is trained with by default, and int8 with one range for a dense layer. */
+export const quantizationForms = {
+  int8: { ...defaults, scheme: 'int8', batchNorm: 'kept' },
+  'int8 (dense per tensor)': { ...defaults, scheme: 'int8', denseWeights: 'per_tensor', batchNorm: 'folded' },
+  uint8: { ...defaults, scheme: 'uint8', batchNorm: 'folded' },
+} as const satisfies { readonly [name: string]: QuantizationForm };
+
+export type QuantizationFormName = keyof typeof quantizationForms;
 
 /** Up to four blocks, which together draw from every kind of layer, then a classifier. All fit: others are drawn again. */
 export function randomNetwork(random: Random): ModelSpec {

@@ -10,8 +10,8 @@ v1 = tf.compat.v1
 class Quantizers:
     """Fake quantizers that act from step `delay` on; what observes their ranges runs from the first step."""
 
-    def __init__(self, active, decay, per_channel):
-        self.active, self.decay, self.per_channel = active, decay, per_channel
+    def __init__(self, active, decay, symmetric):
+        self.active, self.decay, self.symmetric = active, decay, symmetric
         # By the names of our variables.
         self.ranges = {}
 
@@ -23,10 +23,10 @@ class Quantizers:
         low, high = tf.stop_gradient(low), tf.stop_gradient(high)
         return tf.cond(self.active, lambda: quantize(x, low, high, **options), lambda: x)
 
-    def weights(self, name, x):
-        """The last axis is that of the output channels."""
-        if self.per_channel:
-            high = tf.reduce_max(tf.abs(x), axis=list(range(x.shape.rank - 1)))
+    def weights(self, name, x, per_channel=True):
+        """The last axis is that of the output channels; ranges that are not symmetric are never per channel."""
+        if self.symmetric:
+            high = tf.reduce_max(tf.abs(x), axis=list(range(x.shape.rank - 1)) if per_channel else None)
             low = -high
         else:
             low, high = tf.minimum(tf.reduce_min(x), 0), tf.maximum(tf.reduce_max(x), 0)
@@ -77,7 +77,7 @@ def build(image_shape, weights, options):
     count = tf.identity(v1.assign_add(counter, 1))
     active = count >= options["delay"]
     frozen = count >= options["freeze_delay"]
-    quantizers = Quantizers(active, options["decay"], options["per_channel"])
+    quantizers = Quantizers(active, options["decay"], options["symmetric"])
 
     def convolve(x, filters):
         return tf.nn.conv2d(x, filters, 1, "SAME")
@@ -93,7 +93,8 @@ def build(image_shape, weights, options):
         )
     x = quantizers.activation("conv", tf.nn.relu(x))
     x = tf.reshape(x, [image_shape[0], -1])
-    x = x @ quantizers.weights("logits", tf.transpose(weights["logits/filter"])) + weights["logits/bias"]
+    filters = quantizers.weights("logits", tf.transpose(weights["logits/filter"]), options["dense_per_channel"])
+    x = x @ filters + weights["logits/bias"]
     logits = quantizers.activation("logits", x)
     loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
 

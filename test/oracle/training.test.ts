@@ -7,7 +7,7 @@ import { referenceEngine } from '../../src/engine/reference.ts';
 import { variablesOf } from '../../src/graph/graph.ts';
 import { batchNormDefaults } from '../../src/models/batch-norm.ts';
 import { learningRateInput, lossNames } from '../../src/passes/index.ts';
-import type { BatchNormForm, Scheme } from '../../src/passes/index.ts';
+import type { BatchNormForm, Scheme, WeightRanges } from '../../src/passes/index.ts';
 import { trainingGraph } from '../../src/stages/graphs.ts';
 import { conv, dense, network, scattered, uniform } from '../models/networks.ts';
 import { floatOf, relativeError } from './closeness.ts';
@@ -27,12 +27,15 @@ const CODES = 5 / 255;
 interface Form {
   readonly batchNorm: BatchNormForm | null;
   readonly scheme: Scheme;
+  /** Default per_channel. */
+  readonly denseWeights?: WeightRanges;
   readonly delay: number;
 }
 
 const forms: readonly (readonly [title: string, form: Form])[] = [
   ['without batch norm', { batchNorm: null, scheme: 'int8', delay: 4 }],
   ['without batch norm, uint8, without a delay', { batchNorm: null, scheme: 'uint8', delay: 0 }],
+  ['with one range for dense weights', { batchNorm: null, scheme: 'int8', denseWeights: 'per_tensor', delay: 4 }],
   ['with batch norm', { batchNorm: { kind: 'kept' }, scheme: 'int8', delay: 4 }],
   ['with folded batch norm', { batchNorm: { kind: 'folded', freezeDelay: null }, scheme: 'int8', delay: 1 }],
   ['with folded batch norm in float', { batchNorm: { kind: 'folded', freezeDelay: null }, scheme: 'int8', delay: 99 }],
@@ -85,12 +88,13 @@ describe.skipIf(!hasOracle)(`quantization-aware training, ORACLE_SEED=${seed}`, 
 });
 
 /** Trains by the reference engine, and says what TensorFlow needs to repeat each of the steps. */
-async function trainHere({ batchNorm, scheme, delay }: Form, trainingSeed: number) {
+async function trainHere({ batchNorm, scheme, denseWeights = 'per_channel', delay }: Form, trainingSeed: number) {
   const layers = [conv('conv', 4, 3, { batch_norm: batchNorm !== null, activation: 'relu' }), dense('logits', 3)];
   const spec = network(layers, image);
   const quantization = {
     ...({
       scheme,
+      denseWeights,
       delay,
       estimator: { kind: 'moving_average', decay: 0.9 },
       merge: 'mean',
@@ -141,7 +145,8 @@ async function trainHere({ batchNorm, scheme, delay }: Form, trainingSeed: numbe
   const options = {
     batch_norm: batchNorm?.kind ?? 'none',
     freeze_delay: batchNorm?.kind === 'folded' ? (batchNorm.freezeDelay ?? STEPS + 1) : STEPS + 1,
-    per_channel: scheme === 'int8',
+    symmetric: scheme === 'int8',
+    dense_per_channel: denseWeights === 'per_channel',
     input_range: [0, Math.fround(spec.normalize.scale * 255)],
     batch_norm_momentum: batchNormDefaults.momentum,
     epsilon: batchNormDefaults.epsilon,

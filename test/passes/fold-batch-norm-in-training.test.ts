@@ -27,11 +27,11 @@ const spec = network(
   [5, 5, 2],
 );
 const sgd = { kind: 'sgd', momentum: 0.9, nesterov: false, weightDecay: 0 } as const;
+const form = { scheme: 'int8', denseWeights: 'per_channel', observe: 'after_activation' } as const;
 const common = {
+  ...form,
   estimator: { kind: 'moving_average', decay: 0.9 },
   merge: 'mean',
-  observe: 'after_activation',
-  scheme: 'int8',
   dropout: 'always',
 } as const;
 
@@ -134,8 +134,7 @@ describe('batch norm folded in training', () => {
       const data = name.includes('/act_quant/') ? session.read(name) : present(after.variables.get(name), name);
       return floatTensor(present(shapes.get(name), name), data);
     };
-    const form = { scheme: 'int8', observe: 'after_activation', batchNorm: 'folded' } as const;
-    const evaluated = evalGraph(spec, BATCH, tensor, form);
+    const evaluated = evalGraph(spec, BATCH, tensor, { ...form, batchNorm: 'folded' });
     const evalSession = await referenceEngine.open(evaluated, { replicas: 1, threads: 1 });
     const output = evaluated.outputs[0] ?? '';
     const inferred = present((await evalSession.run(new Map([['input', images.data]]))).get(output), 'output');

@@ -37,7 +37,7 @@ function oneWeight(bias: number | null): Graph {
 
 describe('fold-batch-norm', () => {
   it('gives the numbers of golden G15', () => {
-    const folded = verify(foldBatchNorm(oneWeight(null), 'scaled'));
+    const folded = verify(foldBatchNorm(oneWeight(null), { kind: 'scaled' }));
     expect(folded.nodes.map(({ op }) => op)).toEqual(['conv_2d']);
     const [, filter = '', bias = ''] = folded.nodes[0]!.inputs;
     // Two roundings to float32.
@@ -47,7 +47,7 @@ describe('fold-batch-norm', () => {
   });
 
   it('takes a bias before the batch norm along', () => {
-    const folded = foldBatchNorm(oneWeight(0.25), 'scaled');
+    const folded = foldBatchNorm(oneWeight(0.25), { kind: 'scaled' });
     // beta + (0.25 - 0.5) * 2.3952143521673976
     expect(values(folded, folded.nodes[0]!.inputs[2]!)[0]).toBeCloseTo(0.3 - 0.25 * 2.3952143521673976, 6);
   });
@@ -74,7 +74,7 @@ describe('fold-batch-norm', () => {
   const model = buildModel(network(layers), 5, 'inference', { kind: 'given', tensor });
 
   it('leaves no batch norm and the same results on random input, negative gammas included', async () => {
-    const folded = verify(foldBatchNorm(freezeVariables(model), 'scaled'));
+    const folded = verify(foldBatchNorm(freezeVariables(model), { kind: 'scaled' }));
     expect(folded.nodes.some(({ op }) => op === 'batch_norm')).toBe(false);
     expect(largestDifference(await infer(folded, input), await infer(model, input))).toBeLessThan(1e-5);
   });
@@ -111,7 +111,7 @@ describe('fold-batch-norm', () => {
         tensor,
       },
     );
-    expect(() => foldBatchNorm(freezeVariables(alone), 'scaled')).toThrow(
+    expect(() => foldBatchNorm(freezeVariables(alone), { kind: 'scaled' })).toThrow(
       'batch_norm "bn/batch_norm" does not follow a layer',
     );
   });

@@ -10,6 +10,7 @@ import { verify } from '../../src/graph/verify.ts';
 import { prepareInterpreter } from '../../src/interpreter/interpreter.ts';
 import type { ValueRef } from '../../src/ops/define.ts';
 import { float32 } from '../../src/ops/define.ts';
+import type { TransposeConvAttrs } from '../../src/ops/transpose_conv.ts';
 import { lowerToIntegers } from '../../src/passes/lower-to-integers.ts';
 
 type Range = readonly [min: number, max: number];
@@ -230,6 +231,34 @@ describe('lower-to-integers', () => {
     expect(adjustments[0]).toContain('fc: channel 1 has weights so small');
   });
 
+  it('gives weights with one range one scale, and their biases too', () => {
+    const [quantizer = '', ...ends] = ['filter_quant', 'filter_min', 'filter_max'];
+    const perChannel = dense({
+      rows: [
+        [0.7, 0.1],
+        [0.2, -0.7],
+      ],
+      maxima: [0.7, 0.7],
+      bias: [0.37, -1.2],
+    });
+    const values = new Map(perChannel.values);
+    for (const [at, name] of ends.entries()) {
+      const data = floatTensor([], [at === 0 ? -0.7 : 0.7]);
+      values.set(name, { ...valueOf(perChannel, name), type: float32([]), source: { kind: 'constant', data } });
+    }
+    const nodes = perChannel.nodes.map((node) =>
+      node.name === quantizer && node.op === 'fake_quant' ? { ...node, attrs: { ...node.attrs, axis: null } } : node,
+    );
+    const graph = lower(verify({ ...perChannel, values, nodes }));
+    // Golden G17's scale and G2's step of the input.
+    const scale = Math.fround(0.005511811003088951);
+    expect(valueOf(graph, 'filter').quant).toEqual({ kind: 'per_tensor', scale, zeroPoint: 0 });
+    expect(codesOf(graph, 'filter')).toEqual([127, 18, 36, -127]);
+    const product = Math.fround(Math.fround(0.0235294122248888) * scale);
+    expect(valueOf(graph, 'bias').quant).toEqual({ kind: 'per_tensor', scale: product, zeroPoint: 0 });
+    expect(codesOf(graph, 'bias')).toEqual([2853, -9253]);
+  });
+
   it('survives a channel of no range at all, as a batch norm with gamma 0 makes it', () => {
     const rows = [
       [1, 1],
@@ -373,6 +402,64 @@ describe('fusing activations', () => {
     const [sum] = builder.node('add', 'sum', [linear, positive], { activation: 'none' });
     const graph = lower(builder.finish([quantized(builder, sum!, [-2, 4])]));
     expect(graph.nodes.map(({ op }) => op)).toEqual(['fully_connected', 'relu', 'add']);
+  });
+});
+
+describe('a transposed convolution, whose files know a fused activation since TensorFlow Lite 2.13 only', () => {
+  const attrs = {
+    ...{ strides: [2, 2], padding: { kind: 'same' }, outputSize: [4, 4] },
+    activation: 'none',
+  } as const satisfies TransposeConvAttrs;
+
+  /** Pixels 0 .. 255 as 0 .. 3, two filters with both signs -> activation, quantized behind it or before it. */
+  function upsampled(activation: 'relu' | 'relu6', range: Range, side: 'behind' | 'before'): Graph {
+    const builder = buildGraph('upsampled', 'eval');
+    const input = quantized(builder, builder.input('input', float32([1, 2, 2, 1])), [0, 3]);
+    const filter = builder.constant('kernel', floatTensor([2, 2, 2, 1], [1, -1, 0.5, 2, -2, 0.25, 1.5, -0.75]));
+    const bound = (name: string, x: number) => builder.constant(name, floatTensor([2], [x, x]));
+    const operands = [filter, bound('kernel_min', -2), bound('kernel_max', 2)];
+    const [kernel] = builder.node('fake_quant', 'kernel_quant', operands, { bits: 8, narrowRange: true, axis: 0 });
+    const [up] = builder.node('transpose_conv', 'up', [input, kernel!], attrs);
+    const linear = side === 'before' ? quantized(builder, up!, range) : up!;
+    const [activated] = builder.node(activation, 'activated', [linear], {});
+    return verify(builder.finish([side === 'behind' ? quantized(builder, activated!, range) : activated!]));
+  }
+
+  /** The same integer graph with the activation in the op, as TensorFlow Lite 2.13 takes it. */
+  function fused(graph: Graph, activation: 'relu' | 'relu6'): Graph {
+    const [up, ...others] = graph.nodes;
+    if (up?.op !== 'transpose_conv') throw new Error('the first node is no transposed convolution');
+    const [output = ''] = graph.outputs;
+    const node = { ...up, name: output, outputs: [output], attrs: { ...up.attrs, activation } };
+    const gone = others.length === 0 ? [] : [up.name];
+    const values = new Map([...graph.values].filter(([name]) => !gone.includes(name)));
+    return verify({ ...graph, values, nodes: [node] });
+  }
+
+  it.each([
+    ['relu', [0, 3], 'behind', ['transpose_conv up']],
+    ['relu6', [0, 6], 'behind', ['transpose_conv up']],
+    ['relu6', [0, 5], 'behind', ['transpose_conv up']],
+    ['relu6', [0, 7], 'behind', ['transpose_conv up/linear', 'relu6 up']],
+    ['relu', [-3, 3], 'behind', ['transpose_conv up/linear', 'relu up']],
+    ['relu', [-4, 4], 'before', ['transpose_conv up/linear', 'relu up']],
+    ['relu6', [-4, 8], 'before', ['transpose_conv up/linear', 'relu6 up']],
+  ] as const)('gives the integers of the fused op: %s over %j %s', (activation, range, side, nodes) => {
+    const graph = lower(upsampled(activation, range, side));
+    expect(graph.nodes.map(({ op, name }) => `${op} ${name}`)).toEqual(nodes);
+    expect(graph.nodes.every((node) => !('activation' in node.attrs) || node.attrs.activation === 'none')).toBe(true);
+    const interpreters = [graph, fused(graph, activation)].map((each) => prepareInterpreter(each, 'm.tflite'));
+    const seen = new Set<number>();
+    for (let pixel = 0; pixel < 256; pixel += 3) {
+      const codes = Int8Array.of(pixel - 128, 127 - pixel, pixel / 3, -(pixel / 3));
+      const [apart, together] = interpreters.map((interpreter) => {
+        interpreter.run([codes]);
+        return [...interpreter.peek('up')];
+      });
+      expect(apart).toEqual(together);
+      for (const code of apart!) seen.add(code);
+    }
+    expect(seen.size).toBeGreaterThan(20);
   });
 });
 

@@ -131,6 +131,7 @@ beforeAll(async () => {
       merge_ranges: 'min_max',
       observe: 'after_activation',
       scheme: 'int8',
+      dense_weights: 'per_channel',
       batch_norm: 'kept',
       reestimate_batch_norm: 0,
       dropout: 'always',

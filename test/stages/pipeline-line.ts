@@ -104,5 +104,5 @@ export const quantization: Fields<'qat'> = {
   ...training,
   ...{ ranges: 'running_extremes', range_window: 10_000 },
   ...{ epochs: 1, delay: 4, ema_decay: 0.8, merge_ranges: 'min_max', observe: 'after_activation' },
-  ...{ scheme: 'int8', batch_norm: 'kept', reestimate_batch_norm: 0, dropout: 'always' },
+  ...{ scheme: 'int8', dense_weights: 'per_channel', batch_norm: 'kept', reestimate_batch_norm: 0, dropout: 'always' },
 };

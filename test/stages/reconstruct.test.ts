@@ -121,6 +121,7 @@ beforeAll(async () => {
       merge_ranges: 'min_max',
       observe: 'after_activation',
       scheme: 'int8',
+      dense_weights: 'per_channel',
       batch_norm: 'kept',
       dropout: 'always',
       reestimate_batch_norm: 0,

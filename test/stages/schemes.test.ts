@@ -28,6 +28,7 @@ const spec = {
 };
 
 type Edges = Pick<LineConfig['qat'], 'scheme' | 'batch_norm' | 'freeze_bn_delay'> &
+  Partial<Pick<LineConfig['qat'], 'dense_weights'>> &
   Pick<LineConfig['convert'], 'input' | 'output'>;
 
 const cases = {
@@ -41,6 +42,10 @@ const cases = {
     freeze_bn_delay: 10,
     input: 'int8',
     output: 'int8',
+  },
+  'int8, folded, dense weights of one scale': {
+    ...{ scheme: 'int8', dense_weights: 'per_tensor', batch_norm: 'folded' },
+    ...{ input: 'int8', output: 'int8' },
   },
   'uint8, folded': { scheme: 'uint8', batch_norm: 'folded', input: 'uint8', output: 'uint8' },
   'uint8, folded, int8 outside': { scheme: 'uint8', batch_norm: 'folded', input: 'int8', output: 'int8' },
@@ -71,9 +76,11 @@ describe('all six stages', { timeout: 120_000 }, () => {
       expect(graph.outputs.map((port) => valueOf(graph, port).type.dtype)).toEqual([output]);
       const layers = graph.nodes.filter(({ op }) => op !== 'quantize' && op !== 'dequantize');
       for (const layer of layers) expect(valueOf(graph, layer.name).type.dtype, layer.name).toBe(scheme);
-      for (const { inputs } of layers.filter(({ op }) => op === 'conv_2d')) {
+      const denseWeights = 'dense_weights' in cases[name] ? cases[name].dense_weights : 'per_channel';
+      for (const { op, inputs } of layers.filter(({ op }) => op === 'conv_2d' || op === 'fully_connected')) {
         const filter = valueOf(graph, inputs[1]!);
-        expect(filter.quant?.kind).toBe(scheme === 'int8' ? 'per_channel' : 'per_tensor');
+        const ranges = op === 'fully_connected' ? denseWeights : 'per_channel';
+        expect(filter.quant?.kind, op).toBe(scheme === 'int8' ? ranges : 'per_tensor');
         // Both schemes leave out one code, so that a product of two weights never meets its worst case.
         const codes = filter.source.kind === 'constant' ? Array.from(filter.source.data.data, Number) : [];
         expect(Math.min(...codes)).toBeGreaterThanOrEqual(scheme === 'int8' ? -127 : 1);

@@ -1,8 +1,10 @@
 /** Networks of our own, all the way to a file. */
+import { floatTensor } from '../../src/core/tensor.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { verify } from '../../src/graph/verify.ts';
 import { buildModel } from '../../src/models/build.ts';
 import type { Layer } from '../../src/models/layers.ts';
+import type { WeightRanges } from '../../src/passes/index.ts';
 import { evalPasses, freezePasses, lowerToIntegers, runPasses } from '../../src/passes/index.ts';
 import { writeTflite } from '../../src/tflite/write.ts';
 import { add, conv, dense, network, pool, scattered } from '../models/networks.ts';
@@ -19,16 +21,30 @@ export const everyLayer: readonly Layer[] = [
   dense('logits', 3),
 ];
 
-/** The eval graph with parameters as constants, and batch norm folded. */
-export function frozen(layers: readonly Layer[], seed = 3): Graph {
-  const tensor = scattered(seed);
-  const model = buildModel(network(layers), 1, 'inference', { kind: 'given', tensor });
-  return runPasses(runPasses(model, evalPasses({ ranges: { kind: 'trained', tensor }, input: { min: 0, max: 1 } })), [
-    ...freezePasses,
-  ]);
+/** What a network is drawn and quantized by. */
+interface Drawn {
+  readonly seed?: number;
+  readonly denseWeights?: WeightRanges;
+  /** Of every activation; otherwise drawn, both ends. */
+  readonly range?: readonly [min: number, max: number];
 }
 
-export function lowered(layers: readonly Layer[], seed = 3): { readonly graph: Graph; readonly bytes: Uint8Array } {
-  const graph = verify(lowerToIntegers(frozen(layers, seed), 'int8', 'frozen.pb').graph);
+/** The eval graph with parameters as constants, and batch norm folded. */
+export function frozen(layers: readonly Layer[], { seed = 3, denseWeights = 'per_channel', range }: Drawn = {}): Graph {
+  const drawn = scattered(seed);
+  const tensor: typeof drawn = (name, shape) => {
+    const isRange = range !== undefined && name.includes('/act_quant/');
+    return isRange ? floatTensor([], [range[name.endsWith('/min') ? 0 : 1]]) : drawn(name, shape);
+  };
+  const model = buildModel(network(layers), 1, 'inference', { kind: 'given', tensor });
+  const options = { ranges: { kind: 'trained', tensor }, input: { min: 0, max: 1 }, denseWeights } as const;
+  return runPasses(runPasses(model, evalPasses(options)), [...freezePasses]);
+}
+
+export function lowered(
+  layers: readonly Layer[],
+  drawn: Drawn = {},
+): { readonly graph: Graph; readonly bytes: Uint8Array } {
+  const graph = verify(lowerToIntegers(frozen(layers, drawn), 'int8', 'frozen.pb').graph);
   return { graph, bytes: writeTflite(graph) };
 }

@@ -4,6 +4,7 @@ import { UserError } from '../../src/core/diagnostic.ts';
 import { numElements } from '../../src/core/tensor.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { valueOf } from '../../src/graph/graph.ts';
+import type { Layer } from '../../src/models/layers.ts';
 import { prepareInterpreter } from '../../src/interpreter/interpreter.ts';
 import { readTfliteFile, writeTfliteFile } from '../../src/tflite/file.ts';
 import type { TfliteFile, TfliteTensor } from '../../src/tflite/file.ts';
@@ -18,6 +19,18 @@ const look = (bytes: Uint8Array): TfliteFile => readTfliteFile(bytes, 'model.tfl
 function tensorNamed(file: TfliteFile, name: string): TfliteTensor {
   return file.subgraphs[0]!.tensors.find((tensor) => tensor.name === name)!;
 }
+
+/** The bytes that name the oldest runtime. */
+function runtimeOf(model: Uint8Array): Buffer {
+  const { metadata, buffers } = look(model);
+  return Buffer.from(buffers[metadata.find(({ name }) => name === 'min_runtime_version')!.buffer]!);
+}
+
+const alone = { kind: 'activation', name: 'again', function: 'relu' } as const;
+const upsampling = {
+  ...{ kind: 'transpose_conv', name: 'up', filters: 3, kernel: [2, 2], stride: [2, 2], padding: 'same' },
+  ...{ bias: true, batch_norm: false, activation: 'relu' },
+} as const satisfies Layer;
 
 const { graph, bytes } = lowered(everyLayer);
 const file = look(bytes);
@@ -49,22 +62,24 @@ describe('a written file', () => {
     expect(file.operatorCodes).toHaveLength(6);
   });
 
-  it('says that TensorFlow 1.14.0 is enough, in 16 bytes', () => {
-    const entry = file.metadata.find(({ name }) => name === 'min_runtime_version')!;
-    expect(Buffer.from(file.buffers[entry.buffer]!)).toEqual(Buffer.from('1.14.0\0\0\0\0\0\0\0\0\0\0'));
+  it('names the runtime that its ops take, in 16 bytes: dense weights of several scales take 2.10.0', () => {
+    expect(runtimeOf(bytes)).toEqual(Buffer.from('2.10.0\0\0\0\0\0\0\0\0\0\0'));
   });
 
-  it('asks for a newer runtime where an op does', () => {
-    // A rectifier that stands alone: RELU version 2 came with 2.1.0.
-    const layers = [
-      conv('conv1', 2, 3),
-      pool('max_pool_2d', 'pool'),
-      { kind: 'activation', name: 'again', function: 'relu' } as const,
-      dense('logits', 3),
-    ];
-    const other = look(lowered(layers).bytes);
-    const entry = other.metadata.find(({ name }) => name === 'min_runtime_version')!;
-    expect(Buffer.from(other.buffers[entry.buffer]!).toString('latin1').slice(0, 6)).toBe('2.1.0\0');
+  it.each([
+    ['of layers that all know', [conv('conv1', 2, 3), pool('max_pool_2d', 'pool')], '1.14.0'],
+    // RELU version 2 came with 2.1.0.
+    ['with a rectifier that stands alone', [conv('conv1', 2, 3), pool('max_pool_2d', 'pool'), alone], '2.1.0'],
+    ['of a transposed convolution', [upsampling], '2.3.0'],
+  ] as const)('%s takes no newer one when dense weights have one scale', (_title, layers, runtime) => {
+    const written = lowered([...layers, dense('logits', 3)], { denseWeights: 'per_tensor', range: [0, 4] }).bytes;
+    expect(runtimeOf(written).toString('latin1')).toBe(runtime.padEnd(16, '\0'));
+  });
+
+  it('writes a transposed convolution as version 3, its activation in the range of the output', () => {
+    const written = look(lowered([upsampling, dense('logits', 3)], { range: [0, 4] }).bytes);
+    expect(written.operatorCodes.map(({ builtinCode, version }) => [builtinCode, version])).toContainEqual([67, 3]);
+    expect(written.operatorCodes.map(({ builtinCode }) => builtinCode)).not.toContain(19);
   });
 
   it('has fused activations and no float anywhere', () => {
