@@ -232,7 +232,7 @@ describe('lower-to-integers', () => {
   });
 
   it('gives weights with one range one scale, and their biases too', () => {
-    const [quantizer = '', ...ends] = ['filter_quant', 'filter_min', 'filter_max'];
+    const [quantizer, ...ends] = ['filter_quant', 'filter_min', 'filter_max'] as const;
     const perChannel = dense({
       rows: [
         [0.7, 0.1],
