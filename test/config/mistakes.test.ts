@@ -1097,7 +1097,7 @@ describe('a mistake that the network shows', () => {
   });
 
   it('batch norm of a dense layer kept beside weights of one range is shown in its place', () => {
-    const { pipeline, locate } = parsePipeline(edited(['ema_decay: 0.999', 'dense_weights: per_tensor']), 'p.yaml');
+    const { pipeline, locate } = parsePipeline(edited(['range_window: 9000', 'dense_weights: per_tensor']), 'p.yaml');
     const convolution = conv('conv1', 4, 3, { batch_norm: true });
     const problems = (layers: readonly Layer[]) =>
       schemeDiagnostics(pipeline, network(layers, [12, 12, 1]), locate).map(formatDiagnostic);

@@ -149,7 +149,8 @@ describe('the .tflite schema', () => {
       ops.mul.tflite?.version({ inputs: [image, image], outputs: [image], attrs: { activation: 'none' } }),
     ]).toEqual([
       { version: 2, minimumRuntime: '1.14.0' },
-      { version: 3, minimumRuntime: '2.2.0' },
+      // The version came with 2.2.0; the kernels of 2.3 and 2.4 are wrong.
+      { version: 3, minimumRuntime: '2.5.0' },
       { version: 1, minimumRuntime: '1.15.0' },
       { version: 2, minimumRuntime: '1.14.0' },
       { version: 2, minimumRuntime: '1.14.0' },
@@ -204,6 +205,11 @@ describe('the .tflite schema', () => {
     expect(version([matrix, matrix, bias], false)).toEqual({ version: 4, minimumRuntime: '1.14.0' });
     expect(version([matrix, matrix, bias], true)).toEqual({ version: 5, minimumRuntime: '2.0.0' });
     expect(version([matrix, matrix], false)).toEqual({ version: 6, minimumRuntime: '2.1.0' });
+    // No version says that there are several scales, which releases before 2.10 do not see.
+    const scales = (...values: readonly number[]) =>
+      ({ ...matrix, quant: { kind: 'per_channel', scales: Float32Array.from(values), axis: 0 } }) as const;
+    expect(version([matrix, scales(1, 2), bias], false)).toEqual({ version: 4, minimumRuntime: '2.10.0' });
+    expect(version([matrix, scales(1), bias], false)).toEqual({ version: 4, minimumRuntime: '1.14.0' });
   });
 
   it('wants a higher version of conv_2d for groups', () => {
