@@ -21,7 +21,7 @@ const edgeType = (does: string) =>
 
 export const convert = defineStage({
   kind: 'convert',
-  revision: 1,
+  revision: 2,
   description: 'Writes the integer model as a .tflite file',
   from: { accepts: ['FrozenGraph/1'], optional: false },
   produces: 'Tflite/1',
