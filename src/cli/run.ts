@@ -79,6 +79,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     threads: options.threads ?? null,
     cores: os.availableParallelism(),
     now: () => performance.now(),
+    onWarning: options.onWarning,
   });
   const force = options.force ?? [];
   checkForced(

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { internal, present } from '../core/assert.ts';
+import type { Diagnostic } from '../core/diagnostic.ts';
 import { UserError, userError } from '../core/diagnostic.ts';
 import type { JsonObject } from '../core/json.ts';
 import { installedVersion, packageFile } from '../core/package-file.ts';
@@ -28,6 +29,7 @@ import { networkDiagnostics } from './network.ts';
 import type { ResolvedPipeline, ResolvedStage } from './resolve.ts';
 import { parentOf } from './resolve.ts';
 import { deviceDiagnostics, schemeDiagnostics, sizeDiagnostics } from './semantics.ts';
+import { batchNormDiagnostics, batchNormWarnings, judgementWarnings, normalizedLayers } from './training-fit.ts';
 
 export interface PlanOptions {
   /** The folder that qpipe keeps for all pipelines; installed engines are in it. */
@@ -39,6 +41,8 @@ export interface PlanOptions {
   /** Milliseconds on a clock that only goes forward. */
   readonly now: () => number;
   readonly identities: IdentityMemory;
+  /** What fits the data and yet is seldom meant. */
+  readonly onWarning?: ((warning: Diagnostic) => void) | undefined;
 }
 
 /** Gives what was made for this key before, else makes it: decoding a data set takes longer than a run of stored stages. */
@@ -56,7 +60,7 @@ export async function makePlan(loaded: LoadedPipeline, options: PlanOptions): Pr
   const code = readCodeDigests();
   checkWithoutData(loaded);
   const { identity, load } = await openData(source, validation, code.data, options.identities);
-  checkFit(loaded, identity);
+  for (const warning of checkFit(loaded, identity)) options.onWarning?.(warning);
 
   const wanted = new Set(pipeline.stages.map(({ config }) => engineOf(pipeline, config)));
   const opened = new Map<EngineName, Engine>();
@@ -93,20 +97,32 @@ export async function makePlan(loaded: LoadedPipeline, options: PlanOptions): Pr
   };
 }
 
-/** Checks what can be known of a pipeline without its data. */
-export function checkWithoutData(loaded: LoadedPipeline): void {
+/**
+ * Checks what can be known of a pipeline without its data.
+ *
+ * @returns what fits and yet is seldom meant
+ */
+export function checkWithoutData(loaded: LoadedPipeline): Diagnostic[] {
   const size = knownSize(dataSource(loaded.pipeline.data));
-  if (size !== null) checkFit(loaded, size);
+  return size === null ? [] : checkFit(loaded, size);
 }
 
-function checkFit({ pipeline, locate }: LoadedPipeline, size: DataSize): void {
+/** @returns what fits and yet is seldom meant */
+function checkFit({ pipeline, locate }: LoadedPipeline, size: DataSize): Diagnostic[] {
   const spec = modelSpec(pipeline, size);
+  const misfits = networkDiagnostics(spec, locate, 'layers' in pipeline.model);
+  const normalized = misfits.length === 0 ? normalizedLayers(spec) : [];
   const problems = [
     ...sizeDiagnostics(pipeline, locate, size),
     ...schemeDiagnostics(pipeline, spec, locate),
-    ...networkDiagnostics(spec, locate, 'layers' in pipeline.model),
+    ...misfits,
+    ...batchNormDiagnostics(pipeline, normalized, locate),
   ];
   if (problems.length > 0) throw new UserError(problems, 64);
+  return [
+    ...judgementWarnings(pipeline, locate, size.trainingImages - pipeline.data.validation),
+    ...batchNormWarnings(pipeline, normalized, locate),
+  ];
 }
 
 interface Shared {

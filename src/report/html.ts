@@ -433,7 +433,16 @@ const trainingColumns: readonly Column<Training>[] = [
     cell: ({ metrics }) =>
       markup`${metrics.epochs.length}${metrics.stoppedEarly ? markup`<small>stopped early</small>` : null}`,
   },
-  { head: 'Best epoch', kind: 'number', cell: ({ metrics }) => orNone(metrics.bestEpoch, integer) },
+  {
+    head: 'Best epoch',
+    kind: 'number',
+    cell: ({ metrics }) =>
+      markup`${orNone(metrics.bestEpoch, integer)}${
+        metrics.level === 'qat' && metrics.judgedFrom > 1
+          ? markup`<small>judged from epoch ${integer(metrics.judgedFrom)} on, quantized from its first step</small>`
+          : null
+      }`,
+  },
   { head: 'Batch', kind: 'number', cell: ({ metrics }) => integer(metrics.batch) },
   { head: 'Devices', kind: 'number', cell: ({ metrics }) => integer(metrics.devices) },
   {

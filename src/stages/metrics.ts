@@ -77,6 +77,10 @@ const qatProperties = {
     },
     { description: 'of the ranges of activations' },
   ),
+  judgedFrom: Type.Integer({
+    minimum: 1,
+    description: 'the first epoch that is quantized from its first step on; none before it can be the best',
+  }),
   ranges: Type.Array(ObservedRange, { description: 'activation ranges in the order of the graph' }),
 };
 

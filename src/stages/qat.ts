@@ -11,6 +11,7 @@ import { writeOutput } from './files.ts';
 import type { InitialWeights, QuantizationOptions } from './graphs.ts';
 import { evalGraph, floatGraph } from './graphs.ts';
 import type { TrainMetrics } from './metrics.ts';
+import { firstQuantizedEpoch } from './steps.ts';
 import type { TrainingConfig } from './training.ts';
 import { formOf, inferenceTensors, runTraining, trainingFields } from './training.ts';
 
@@ -151,10 +152,11 @@ export const qat = defineStage({
     const kept = [...names].filter((name) => !name.includes('/weights_quant/'));
     const tensors = inferenceTensors([...kept, stepVariable], trained.variables);
     await writeOutput(context, outputs.model, encodeModelFile({ level: 'qat', spec, tensors, quantization: form }));
-    const updates = trained.metrics.steps;
-    const ranges = trained.ranges.map((range) => ({ ...range, updates }));
+    const { metrics } = trained;
+    const ranges = [...trained.ranges];
+    const judgedFrom = firstQuantizedEpoch(delay, metrics.stepsPerEpoch);
     return {
-      metrics: { kind: 'train', level: 'qat', delay, estimator, ranges, ...trained.metrics } satisfies TrainMetrics,
+      metrics: { kind: 'train', level: 'qat', delay, estimator, judgedFrom, ranges, ...metrics } satisfies TrainMetrics,
     };
   },
 });

@@ -1,6 +1,5 @@
 import { internal } from '../core/assert.ts';
 import { createRandom } from '../core/random.ts';
-import { userError } from '../core/diagnostic.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { tensor } from '../core/tensor.ts';
 import type { Augmentation, VaryImage } from '../data/augment.ts';
@@ -15,10 +14,13 @@ import { valueOf, variablesOf } from '../graph/graph.ts';
 import { dropoutKeyInput } from '../models/build.ts';
 import { learningRateInput, lossNames } from '../passes/index.ts';
 import type { StageProgress } from '../runner/plan.ts';
-import type { StepResult } from './curves.ts';
+import type { CurveRecorder, StepResult } from './curves.ts';
 import { curveRecorder, epochText, scalar } from './curves.ts';
 import { modelInput } from './graphs.ts';
+import type { LossWatch } from './loss-watch.ts';
+import { watchLoss } from './loss-watch.ts';
 import type { CommonTrain, TrainCurves } from './metrics.ts';
+import type { Sampler } from './sampler.ts';
 import { sampler } from './sampler.ts';
 import type { Schedule } from './schedule.ts';
 import { learningRateAt } from './schedule.ts';
@@ -33,9 +35,11 @@ export interface TrainOptions {
   readonly replicas: number;
   readonly seed: number;
   readonly schedule: Schedule;
-  /** Epochs without a better validation before the end; null never ends early. */
+  /** Epochs without a better validation before the end, of those that are judged; null never ends early. */
   readonly patience: number | null;
   readonly keep: 'last' | 'best';
+  /** The first epoch, counted from 1, that can be the best one. */
+  readonly judgedFrom: number;
 }
 
 export interface TrainEnvironment {
@@ -60,10 +64,12 @@ export type Variables = ReadonlyMap<string, Tensor>;
 export interface Trained {
   readonly variables: Variables;
   readonly metrics: CommonTrain & TrainCurves;
+  /** As the kept weights have them; the history goes on to the end. */
   readonly ranges: readonly {
     name: string;
     min: number;
     max: number;
+    updates: number;
     history: { step: number; min: number; max: number }[];
   }[];
 }
@@ -71,128 +77,156 @@ export interface Trained {
 const rangePoints = 80;
 const progressIntervalMs = 100;
 
-/** A mean loss of an epoch this many times that of knowing nothing is no training any more: weights that blew up stay so. */
-const divergedFactor = 10;
-
 /** Trains for the given epochs; a last incomplete batch of an epoch is left out. */
 export async function train(graph: Graph, options: TrainOptions, environment: TrainEnvironment): Promise<Trained> {
-  const { task, dataset, normalize, tracked, now } = environment;
+  const { task, dataset, now } = environment;
   const perEpoch = stepsPerEpoch(dataset.train.count, options.batch);
   const totalSteps = perEpoch * options.epochs;
-  const followed = tracked.map((range) => ({ ...range, ...updatedValues(graph, range) }));
+  const followed = environment.tracked.map((range) => ({ ...range, ...updatedValues(graph, range) }));
   const outputs = [...graph.outputs, ...followed.flatMap(({ minValue, maxValue }) => [minValue, maxValue])];
   const session = await environment.open({ ...graph, outputs }, options.replicas);
-  const recorder = curveRecorder(task, { batch: options.batch, replicas: options.replicas, totalSteps });
-  const ranges = followed.map((range) => ({
-    ...range,
-    points: sampler<{ step: number; min: number; max: number }>(totalSteps, rangePoints),
-  }));
-  const best: { epoch: number; quality: number; variables: Variables | null } = {
-    epoch: 0,
-    quality: -Infinity,
-    variables: null,
+  const run: TrainingRun = {
+    ...{ options, environment, session, perEpoch, totalSteps, started: now() },
+    recorder: curveRecorder(task, { batch: options.batch, replicas: options.replicas, totalSteps }),
+    watch: watchLoss(dataset.name, ignorantLoss(task, dataset.classNames.length, environment.normalize)),
+    ranges: followed.map((range) => ({ ...range, points: sampler<RangePoint>(totalSteps, rangePoints) })),
+    feeds: batchFeeds(graph, options, environment, perEpoch, totalSteps),
+    progress: { emitted: -Infinity },
   };
-  const started = now();
-  let lastProgress = -Infinity;
-  let stoppedEarly = false;
-  let steps = 0;
-
   try {
-    const feeds = batchFeeds(graph, options, environment, perEpoch, totalSteps);
-    for (let epoch = 0; epoch < options.epochs; epoch++) {
+    let best: Best | null = null;
+    let epoch = 0;
+    for (let ended = false; !ended && epoch < options.epochs;) {
       const epochStarted = now();
-      let lossSum = 0;
-      const record = (step: number, result: StepResult): void => {
-        const loss = scalar(result, lossNames.loss);
-        if (!Number.isFinite(loss)) throw diverged(dataset.name, step + 1, loss);
-        lossSum += loss;
-        const learningRate = learningRateAt(options.schedule, step, totalSteps);
-        recorder.step({ step: step + 1, loss, learningRate }, result);
-        for (const range of ranges) {
-          range.points.offer(step + 1, {
-            step: step + 1,
-            min: scalar(result, range.minValue),
-            max: scalar(result, range.maxValue),
-          });
-        }
-        const time = now();
-        if (time - lastProgress < progressIntervalMs && step + 1 < totalSteps) return;
-        lastProgress = time;
-        const done = (step % perEpoch) + 1;
-        const stepsPerMs = (step + 1) / Math.max(1, time - started);
-        environment.emit({
-          kind: 'progress',
-          step: step + 1,
-          totalSteps,
-          values: {
-            epoch: epoch + 1,
-            epochs: options.epochs,
-            loss: lossSum / done,
-            ...recorder.means(),
-            images_per_second: stepsPerMs * 1000 * options.batch,
-            eta_seconds: (totalSteps - step - 1) / stepsPerMs / 1000,
-          },
-        });
-      };
-
-      // The next batch is prepared while the engine works on this one.
-      let pending: { step: number; result: Promise<StepResult> } | null = null;
-      for (let index = 0; index < perEpoch; index++) {
-        environment.signal.throwIfAborted();
-        const step = epoch * perEpoch + index;
-        const result: Promise<StepResult> = session.run(feeds(step));
-        // A rejection is seen when the result is awaited below; it must not count as unhandled until then.
-        result.catch(() => undefined);
-        if (pending !== null) record(pending.step, await pending.result);
-        pending = { step, result };
-      }
-      if (pending !== null) record(pending.step, await pending.result);
-
-      steps = (epoch + 1) * perEpoch;
-      const trainLoss = lossSum / perEpoch;
-      if (trainLoss > divergedFactor * ignorantLoss(task, dataset.classNames.length, normalize)) {
-        throw diverged(dataset.name, steps, trainLoss);
-      }
+      await runEpoch(run, ++epoch);
+      const trainLoss = run.watch.endEpoch(epoch);
       const variables = readVariables(graph, session);
       const validation = (await environment.validate?.(variables)) ?? null;
       const seconds = (now() - epochStarted) / 1000;
-      recorder.endEpoch(
-        { epoch: epoch + 1, step: steps, trainLoss, validationLoss: validation?.loss ?? null, seconds },
+      run.recorder.endEpoch(
+        { epoch, step: epoch * perEpoch, trainLoss, validationLoss: validation?.loss ?? null, seconds },
         validation,
       );
-      environment.emit({ kind: 'log', message: epochText(recorder.curves(), options.epochs) });
+      environment.emit({ kind: 'log', message: epochText(run.recorder.curves(), options.epochs) });
       if (validation === null) continue;
-      const quality = qualityOf(validation);
-      if (quality > best.quality) Object.assign(best, { epoch: epoch + 1, quality, variables });
-      if (options.patience !== null && epoch + 1 - best.epoch >= options.patience) {
-        stoppedEarly = epoch + 1 < options.epochs;
-        break;
-      }
+      best = better(best, { epoch, quality: qualityOf(validation), variables }, options.judgedFrom);
+      const lastGain = best?.epoch ?? options.judgedFrom - 1;
+      ended = options.patience !== null && epoch - lastGain >= options.patience;
     }
-    const kept = options.keep === 'best' ? best.variables : null;
-    return {
-      variables: kept ?? readVariables(graph, session),
-      metrics: {
-        batch: options.batch,
-        devices: options.replicas,
-        stepsPerEpoch: perEpoch,
-        steps,
-        parameters: countParameters(graph),
-        imagesPerSecond: (steps * options.batch * 1000) / Math.max(1, now() - started),
-        bestEpoch: best.epoch === 0 ? null : best.epoch,
-        stoppedEarly,
-        ...recorder.curves(),
-      },
-      ranges: ranges.map(({ name, min, max, points }) => ({
-        name,
-        min: session.read(min)[0] ?? 0,
-        max: session.read(max)[0] ?? 0,
-        history: points.points(),
-      })),
-    };
+    return result(graph, run, best, epoch);
   } finally {
     await session.close();
   }
+}
+
+type RangePoint = Trained['ranges'][number]['history'][number];
+
+/** What the parts of a training share. */
+interface TrainingRun {
+  readonly options: TrainOptions;
+  readonly environment: TrainEnvironment;
+  readonly session: Session;
+  readonly perEpoch: number;
+  readonly totalSteps: number;
+  readonly started: number;
+  readonly recorder: CurveRecorder;
+  readonly watch: LossWatch;
+  readonly ranges: readonly {
+    readonly name: string;
+    readonly min: string;
+    readonly max: string;
+    readonly minValue: string;
+    readonly maxValue: string;
+    readonly points: Sampler<RangePoint>;
+  }[];
+  readonly feeds: BatchFeeds;
+  readonly progress: { emitted: number };
+}
+
+interface Best {
+  readonly epoch: number;
+  readonly quality: number;
+  readonly variables: Variables;
+}
+
+/** An equal quality is not better, and an epoch before `judgedFrom` does not count. */
+function better(best: Best | null, next: Best, judgedFrom: number): Best | null {
+  return next.epoch >= judgedFrom && next.quality > (best?.quality ?? -Infinity) ? next : best;
+}
+
+/** @param epoch counted from 1 */
+async function runEpoch(run: TrainingRun, epoch: number): Promise<void> {
+  const { perEpoch, session, feeds, environment } = run;
+  // The next batch is prepared while the engine works on this one.
+  let pending: { step: number; result: Promise<StepResult> } | null = null;
+  for (let index = 0; index < perEpoch; index++) {
+    environment.signal.throwIfAborted();
+    const step = (epoch - 1) * perEpoch + index;
+    const result: Promise<StepResult> = session.run(feeds(step));
+    // A rejection is seen when the result is awaited below; it must not count as unhandled until then.
+    result.catch(() => undefined);
+    if (pending !== null) record(run, epoch, pending.step, await pending.result);
+    pending = { step, result };
+  }
+  if (pending !== null) record(run, epoch, pending.step, await pending.result);
+}
+
+/** @param step counted from 0 */
+function record(run: TrainingRun, epoch: number, step: number, result: StepResult): void {
+  const { options, environment, totalSteps, recorder, watch } = run;
+  const loss = scalar(result, lossNames.loss);
+  const ranges = run.ranges.map(({ name, minValue, maxValue, points }) => ({
+    ...{ name, points, min: scalar(result, minValue), max: scalar(result, maxValue) },
+  }));
+  const infinite = ranges.find(({ min, max }) => !Number.isFinite(min) || !Number.isFinite(max));
+  watch.step(step + 1, loss, infinite?.name ?? null);
+  recorder.step({ step: step + 1, loss, learningRate: learningRateAt(options.schedule, step, totalSteps) }, result);
+  for (const { min, max, points } of ranges) points.offer(step + 1, { step: step + 1, min, max });
+  const time = environment.now();
+  if (time - run.progress.emitted < progressIntervalMs && step + 1 < totalSteps) return;
+  run.progress.emitted = time;
+  const stepsPerMs = (step + 1) / Math.max(1, time - run.started);
+  environment.emit({
+    kind: 'progress',
+    step: step + 1,
+    totalSteps,
+    values: {
+      epoch,
+      epochs: options.epochs,
+      loss: watch.mean(),
+      ...recorder.means(),
+      images_per_second: stepsPerMs * 1000 * options.batch,
+      eta_seconds: (totalSteps - step - 1) / stepsPerMs / 1000,
+    },
+  });
+}
+
+/** @param epochs how many were run */
+function result(graph: Graph, run: TrainingRun, best: Best | null, epochs: number): Trained {
+  const { options, environment, session, perEpoch } = run;
+  const steps = epochs * perEpoch;
+  const kept = options.keep === 'best' ? best : null;
+  const variables = kept?.variables ?? readVariables(graph, session);
+  const end = (name: string): number => Number(variables.get(name)?.data[0]);
+  return {
+    variables,
+    metrics: {
+      batch: options.batch,
+      devices: options.replicas,
+      stepsPerEpoch: perEpoch,
+      steps,
+      parameters: countParameters(graph),
+      imagesPerSecond: (steps * options.batch * 1000) / Math.max(1, environment.now() - run.started),
+      bestEpoch: best?.epoch ?? null,
+      stoppedEarly: epochs < options.epochs,
+      ...run.recorder.curves(),
+    },
+    ranges: run.ranges.map(({ name, min, max, points }) => ({
+      ...{ name, min: end(min), max: end(max) },
+      updates: kept === null ? steps : kept.epoch * perEpoch,
+      history: points.points(),
+    })),
+  };
 }
 
 /** The values that become a range's variables: as outputs they cost two scalars a step. */
@@ -251,15 +285,6 @@ function dropoutKeys({ seed, replicas }: Pick<TrainOptions, 'seed' | 'replicas'>
     keys.set([random.below(2 ** 24), random.below(2 ** 24)], 2 * replica);
   }
   return keys;
-}
-
-function diverged(dataset: string, step: number, loss: number) {
-  return userError(
-    dataset,
-    'training-diverged',
-    `the loss is ${Number(loss.toPrecision(4))} at step ${step}`,
-    'lower the learning rate, or warm it up; when training QAT from scratch, set a delay',
-  );
 }
 
 function readVariables(graph: Graph, session: Session): Variables {

@@ -1,6 +1,8 @@
 import type { Static, TObject } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
+import { userError } from '../core/diagnostic.ts';
 import { choice, key, object, runtime } from '../core/schema.ts';
+import { expectDType } from '../core/tensor.ts';
 import type { Tensor } from '../core/tensor.ts';
 import type { TrainingData } from '../data/dataset.ts';
 import { engineNames } from '../engine/engine.ts';
@@ -19,6 +21,7 @@ import type { OptimizerConfig } from './optimizer.ts';
 import { optimizerSchema } from './optimizer.ts';
 import type { StageEnvironment } from './run.ts';
 import type { Schedule } from './schedule.ts';
+import { firstQuantizedEpoch, stepsPerEpoch } from './steps.ts';
 import type { BatchFeeds, Trained } from './train-loop.ts';
 import { batchFeeds, train } from './train-loop.ts';
 import type { Validation } from './validation.ts';
@@ -64,6 +67,7 @@ export async function runTraining(
   const replicas = config.devices.length;
   const graph = trainingGraph(spec, config.batch / replicas, weights, quantization, optimizerSpec(config.optimizer));
   const { learning_rate: learningRate, schedule, warmup } = config.optimizer;
+  const perEpoch = stepsPerEpoch(dataset.train.count, config.batch);
   const validate = async (variables: ReadonlyMap<string, Tensor>): Promise<Validation> => {
     const tensor = tensorSource(variables, 'the weights in training');
     const inference =
@@ -81,7 +85,11 @@ export async function runTraining(
     schedule: { learningRate, schedule, warmup, change },
     patience: config.early_stopping?.patience ?? null,
     keep: config.keep,
+    // Weights of an epoch that trained without quantizers are not what the stage is for, however well they validate.
+    judgedFrom: quantization === null ? 1 : firstQuantizedEpoch(quantization.delay, perEpoch),
   };
+  const judgement = judgementText(config, options.judgedFrom);
+  if (judgement !== null) context.emit({ kind: 'log', message: judgement });
   const trained = await train(graph, options, {
     task: spec.task,
     dataset,
@@ -96,16 +104,25 @@ export async function runTraining(
   });
   if (reestimateBatches === 0) return trained;
   const images = { dataset, normalize: spec.normalize, augment: environment.augment };
-  const { stepsPerEpoch, steps } = trained.metrics;
-  const feeds = batchFeeds(graph, options, images, stepsPerEpoch, steps + reestimateBatches);
+  const { steps } = trained.metrics;
+  const feeds = batchFeeds(graph, options, images, perEpoch, steps + reestimateBatches);
   const variables = await reestimateBatchNorm(
     graph,
     trained.variables,
     batchesFrom(feeds, steps, reestimateBatches),
     (opened) => environment.open(opened, replicas, config.devices),
   );
-  context.emit({ kind: 'log', message: `statistics of batch norm taken anew over ${reestimateBatches} batches` });
+  const message = `re-estimated the statistics of batch norm over ${reestimateBatches} batches`;
+  if (variables !== trained.variables) context.emit({ kind: 'log', message });
   return { ...trained, variables };
+}
+
+/** Which epochs `keep: best` and `early_stopping` judge, where those are not all. */
+function judgementText({ epochs, keep, early_stopping }: TrainingConfig, judgedFrom: number): string | null {
+  if (judgedFrom === 1 || (keep === 'last' && early_stopping === undefined)) return null;
+  if (judgedFrom > epochs)
+    return 'no epoch is quantized from its first step on, so none is judged and the last is kept';
+  return `epochs are judged from epoch ${judgedFrom} on, the first that is quantized from its first step on`;
 }
 
 function* batchesFrom(feeds: BatchFeeds, first: number, count: number): Generator<ReturnType<BatchFeeds>> {
@@ -128,7 +145,11 @@ export function formOf(quantization: NonNullable<QuantizationOptions>): Quantiza
   return { scheme, denseWeights, observe, batchNorm: batchNorm.kind };
 }
 
-/** The tensors of an inference graph out of all variables of training: no optimizer slots, no averages under way. */
+/**
+ * The tensors of an inference graph out of all variables of training: no optimizer slots, no averages under way.
+ *
+ * @throws UserError for a tensor that is not finite: the last step may destroy weights after a sound loss
+ */
 export function inferenceTensors(
   names: Iterable<string>,
   variables: ReadonlyMap<string, Tensor>,
@@ -136,7 +157,14 @@ export function inferenceTensors(
   return new Map(
     [...names].flatMap((name) => {
       const tensor = variables.get(name);
-      return tensor === undefined ? [] : [[name, tensor] as const];
+      if (tensor === undefined) return [];
+      if (expectDType(tensor, 'float32').data.every(Number.isFinite)) return [[name, tensor] as const];
+      throw userError(
+        'the trained weights',
+        'training-diverged',
+        `\`${name}\` holds values that are not finite`,
+        'lower the learning rate, or train for fewer steps',
+      );
     }),
   );
 }

@@ -93,6 +93,7 @@ export const qatTraining: TrainMetrics = {
   }),
   imagesPerSecond: 8055,
   bestEpoch: 4,
+  judgedFrom: 3,
   stoppedEarly: false,
 };
 

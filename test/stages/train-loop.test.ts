@@ -25,6 +25,7 @@ const options: TrainOptions = {
   schedule: { learningRate: 0.01, schedule: 'constant', warmup: 0, change: null },
   patience: null,
   keep: 'last',
+  judgedFrom: 1,
 };
 
 /** Trains with a validation that counts as many right answers as the list says, one entry an epoch. */
@@ -87,6 +88,26 @@ describe('training', () => {
     expect(filterOf(last.trained.variables)).toEqual(filterOf(last.validated[2]));
     expect(filterOf(best.trained.variables)).toEqual(filterOf(best.validated[1]));
     expect(filterOf(best.validated[1])).not.toEqual(filterOf(best.validated[2]));
+  });
+
+  it('keeps the best of the epochs that are judged, however good one before them is', async () => {
+    const { trained, validated } = await trainWith({ keep: 'best', judgedFrom: 3 }, [9, 8, 5, 7, 6]);
+    expect(trained.metrics).toMatchObject({ bestEpoch: 4 });
+    expect(filterOf(trained.variables)).toEqual(filterOf(validated[3]));
+  });
+
+  it('keeps the last weights where no epoch is judged', async () => {
+    const { trained, validated } = await trainWith({ keep: 'best', judgedFrom: 6 }, [9, 8, 5, 7, 6]);
+    expect(trained.metrics).toMatchObject({ bestEpoch: null, steps: 15 });
+    expect(filterOf(trained.variables)).toEqual(filterOf(validated[4]));
+  });
+
+  it('counts its patience from the first epoch that is judged', async () => {
+    const { trained } = await trainWith({ epochs: 7, patience: 2, judgedFrom: 3 }, [9, 8, 7, 7, 7, 7]);
+    expect(trained.metrics).toMatchObject({ bestEpoch: 3, steps: 15, stoppedEarly: true });
+    // An accuracy of 0 is an accuracy.
+    const hopeless = await trainWith({ patience: 1, judgedFrom: 3 }, [9, 8, 0, 0]);
+    expect(hopeless.trained.metrics).toMatchObject({ bestEpoch: 3, steps: 12, stoppedEarly: true });
   });
 
   it('gives the same weights for the same seed', async () => {
