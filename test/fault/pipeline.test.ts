@@ -109,7 +109,9 @@ describe('training that diverges', () => {
       ...['run', 'tiny.yaml', '--store', store, '--set', 'stages.pretrain.optimizer.learning_rate=1e6'],
     );
     expect(again.stdout).toContain('pretrain: started');
-    expect(again.stderr).toContain('training-diverged: the loss does not fall: its mean over the second half of epoch 2 is ');
+    expect(again.stderr).toContain(
+      'training-diverged: the loss does not fall: its mean over the second half of epoch 2 is ',
+    );
     expect(again.stderr).toContain('hint: lower the learning rate');
     expect(again.stderr).not.toMatch(/^\s+at /m);
   });
