@@ -95,7 +95,7 @@ async function webAssemblyCheck(): Promise<Check> {
       lacks.length === 0
         ? `${Object.keys(features).join(', ')}; ${cores} ${cores === 1 ? 'core' : 'cores'}`
         : `no ${lacks.join(', no ')}`,
-    remedy: lacks.length === 0 ? null : 'use a Node built for this processor, without flags that switch them off',
+    remedy: lacks.length === 0 ? null : 'use a Node build for this processor, without flags that disable them',
   };
 }
 
@@ -122,7 +122,12 @@ async function tensorflowChecks(home: string): Promise<Check[]> {
     return [
       { ...base, status: 'ok', found: `${version}\n${folder}`, remedy: null },
       kernels === null
-        ? { ...own, status: 'absent', found: "TensorFlow's own are used, which quantize more slowly", remedy: install }
+        ? {
+            ...own,
+            status: 'absent',
+            found: "TensorFlow's own ops are used, which quantize more slowly",
+            remedy: install,
+          }
         : { ...own, status: 'ok', found: `qpipe's, version ${kernels}`, remedy: null },
     ];
   } catch (error) {
@@ -134,7 +139,7 @@ async function litertCheck(): Promise<Check> {
   const base = { name: 'LiteRT', need: 'optional' } as const;
   try {
     await import('@litertjs/core');
-    return { ...base, status: 'ok', found: 'the witness of the test stage', remedy: null };
+    return { ...base, status: 'ok', found: 'an independent check in the test stage', remedy: null };
   } catch (error) {
     return { ...base, status: 'broken', found: reasonOf(error), remedy: 'npm install @litertjs/core' };
   }
@@ -147,7 +152,14 @@ function oracleChecks(): Check[] {
   const base = { name: 'Python oracle', need: 'optional' } as const;
   return existsSync(ready)
     ? [{ ...base, status: 'ok', found: readFileSync(ready, 'utf8').trim(), remedy: null }]
-    : [{ ...base, status: 'absent', found: 'tests compare with it when it is there', remedy: 'npm run oracle:setup' }];
+    : [
+        {
+          ...base,
+          status: 'absent',
+          found: 'tests compare with it if it is installed',
+          remedy: 'npm run oracle:setup',
+        },
+      ];
 }
 
 function slurmCheck(env: NodeJS.ProcessEnv): Check {
@@ -157,7 +169,7 @@ function slurmCheck(env: NodeJS.ProcessEnv): Check {
     status: sbatch === null ? 'absent' : 'ok',
     need: 'optional',
     found: sbatch ?? 'sbatch is not on PATH',
-    remedy: sbatch === null ? 'only for a cluster: run qpipe where sbatch is' : null,
+    remedy: sbatch === null ? 'needed only on a cluster: run qpipe where sbatch is available' : null,
   };
 }
 

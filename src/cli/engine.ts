@@ -141,7 +141,7 @@ async function keptInstall(home: string, existing: 'keep' | 'replace'): Promise<
   throw userError(
     folder,
     'engine-elsewhere',
-    'npm has installed this one, and it is found before any that qpipe makes',
+    'npm installed this addon, and it takes precedence over one that qpipe builds',
     `repair it with \`npm rebuild ${addonPackage}\`, or remove it with \`npm uninstall ${addonPackage}\``,
   );
 }
@@ -224,7 +224,11 @@ export function missingTools(tools: Tools, source: LibrarySource): Diagnostic[] 
     missing('no-python', `${wanted} was not found on PATH, nor with pyenv`, hint);
   }
   if (source.kind === 'wheel' && tools.arch !== 'x64') {
-    missing('no-wheel', `there is no ${wheel.requirement} for ${tools.arch}`, 'give a library: `--lib` or `--python`');
+    missing(
+      'no-wheel',
+      `there is no ${wheel.requirement} for ${tools.arch}`,
+      'give a library with `--lib` or `--python`',
+    );
   }
   const needed = diskSpace.package + (source.kind === 'wheel' ? diskSpace.wheel : 0);
   if (tools.freeBytes < needed) {
@@ -276,7 +280,7 @@ export function libraryIn(folder: string): Library | NoLibrary {
   const diagnostic = {
     code: 'no-library',
     place: { file: folder },
-    message: `there is no ${lacks.join(', no ')} in it`,
+    message: `it does not contain ${lacks.join(' or ')}`,
     hint: 'give the folder `lib` of a libtensorflow release, or `tensorflow` in the site-packages of a Python',
   };
   return { diagnostics: [diagnostic] };
@@ -340,7 +344,7 @@ function downloadStep(build: Build): Step {
         ],
         cwd: build.work,
         purpose: `download ${wheel.requirement}`,
-        hint: "check pip's index and network, or give a library: `--lib` or `--python`",
+        hint: "check pip's index and network, or give a library with `--lib` or `--python`",
       });
       const { core, framework, headers } = build.library;
       await mkdir(dirname(core));
@@ -388,7 +392,7 @@ function buildStep(build: Build): Step {
         env: { PYTHON: build.python, ...(hasHeaders ? { npm_config_nodedir: nodeFolder } : {}) },
         purpose: 'build the addon',
         hint: hasHeaders
-          ? 'the compiler and the library may be too far apart in age'
+          ? 'the compiler may be too old or too new for the library'
           : "offline, node-gyp needs Node's headers: `npm config set nodedir FOLDER`, with include/node in it",
       });
       await rm(join(folder, 'build'), { recursive: true, force: true });
@@ -414,7 +418,7 @@ function kernelsStep(surroundings: Surroundings, addon: string, warnings: Diagno
           args: compilerArguments(part),
           cwd: folder,
           purpose: "build qpipe's kernels",
-          hint: "TensorFlow's own do, more slowly; a newer compiler, or library, may help",
+          hint: "TensorFlow's own ops are used instead, more slowly; a newer compiler or library may help",
         });
         for (const name of (await readdir(folder)).filter(isKernelsFile)) await rm(join(folder, name));
         await rename(part, kernelsFile(folder));

@@ -80,7 +80,7 @@ export function inspect(file: string): Inspection {
         file,
         'unknown-format',
         `the name ends in "${extname(file)}"; expected .tflite, .pb or .safetensors`,
-        'rename the file to what it is',
+        'rename the file so that its name ends in its format',
       );
   }
 }

@@ -36,13 +36,16 @@ const setOption = () =>
     .default([], 'none');
 
 const dataOption = () =>
-  new Option('--data <folder>', 'data sets that the pipeline gives no path of; default: data, else ../shared/data').env(
-    'QPIPE_DATA',
-  );
+  new Option(
+    '--data <folder>',
+    'folder with data sets for which the pipeline gives no path; default: data, else ../shared/data',
+  ).env('QPIPE_DATA');
 
 function makeProgram(finish: (code: number) => void): Command {
   const program = new Command('qpipe')
-    .description('One YAML file to a true int8 .tflite model, and a report that says what quantization cost and where.')
+    .description(
+      'Turn one YAML file into a true int8 .tflite model, with a report of what quantization cost and where.',
+    )
     .version(packageVersion(), '--version', 'print the version')
     .showSuggestionAfterError()
     .exitOverride()
@@ -50,16 +53,16 @@ function makeProgram(finish: (code: number) => void): Command {
 
   program
     .command('run')
-    .description('run a pipeline; stages whose result is stored are not run again')
+    .description('run a pipeline; stored results of stages are reused')
     .argument('<pipeline>', 'pipeline file')
     .addOption(setOption())
-    .option('--engine <name>', "what runs the graphs, in place of the pipeline's own: wasm, tensorflow or reference")
+    .option('--engine <name>', "engine to use instead of the pipeline's: wasm, tensorflow or reference")
     .addOption(dataOption())
-    .option('--runs <folder>', 'folder of the runs', 'runs')
-    .option('--store <folder>', 'folder of the stored results', '.qpipe/store')
-    .option('--threads <count>', 'threads of the engine, at most one per core; default: all cores', wholeNumber)
-    .option('--force <stages>', 'stages to run again, separated by commas', names)
-    .option('--json', 'print events as JSON lines and nothing else')
+    .option('--runs <folder>', 'folder for runs', 'runs')
+    .option('--store <folder>', 'folder for stored results', '.qpipe/store')
+    .option('--threads <count>', 'number of engine threads, at most one per core; default: all cores', wholeNumber)
+    .option('--force <stages>', 'stages to run again even if their results are stored, separated by commas', names)
+    .option('--json', 'print only events, as JSON lines')
     .action(async (pipeline: string, options: RunCommandOptions) => finish(await runCommand(pipeline, options)));
 
   program
@@ -79,11 +82,11 @@ function makeProgram(finish: (code: number) => void): Command {
 
   program
     .command('compare')
-    .description('show what differs between two runs, and what it did')
+    .description('show what differs between two runs, and its effect')
     .argument('<a>', 'folder of a run')
     .argument('<b>', 'folder of another run')
-    .option('--all', 'show settings and metrics that are equal, too')
-    .option('--html <file>', 'also write a page')
+    .option('--all', 'also show settings and metrics that are equal')
+    .option('--html <file>', 'also write the comparison as an HTML page')
     .option('--json', 'print the comparison as JSON')
     .action(async (a: string, b: string, { all, html, json }: { all?: true; html?: string; json?: true }) => {
       const { compare, comparisonText } = await import('./compare.ts');
@@ -101,7 +104,7 @@ function makeProgram(finish: (code: number) => void): Command {
 
   program
     .command('report')
-    .description("write a run's report again")
+    .description('write the report of a run again')
     .argument('[run]', 'folder of the run', 'runs/latest')
     .action(async (folder: string) => {
       const { writeReport } = await import('./report.ts');
@@ -112,7 +115,7 @@ function makeProgram(finish: (code: number) => void): Command {
   program
     .command('inspect')
     .description('show what is in a .tflite, .pb or .safetensors file')
-    .argument('<file>', 'file to look into')
+    .argument('<file>', 'file to show')
     .option('--json', 'print everything as JSON')
     .action(async (file: string, { json }: { json?: true }) => {
       const { inspect } = await import('./inspect.ts');
@@ -123,12 +126,12 @@ function makeProgram(finish: (code: number) => void): Command {
 
   program
     .command('predict')
-    .description('run a .tflite model, made by anyone, on an .npy batch')
+    .description('run any .tflite model on an .npy batch')
     .argument('<model>', '.tflite file')
-    .requiredOption('--input <file>', '.npy file with a leading batch axis')
+    .requiredOption('--input <file>', '.npy file whose first axis is the batch')
     .requiredOption('--output <file>', '.npy file to write')
     .addOption(
-      new Option('--runtime <name>', 'who runs it').choices(['reference', 'wasm', 'litert']).default('reference'),
+      new Option('--runtime <name>', 'runtime to use').choices(['reference', 'wasm', 'litert']).default('reference'),
     )
     .option('--dequantize', 'write float32 values instead of raw codes')
     .action(async (model: string, options: PredictCommandOptions) => {
@@ -141,12 +144,12 @@ function makeProgram(finish: (code: number) => void): Command {
 
   program
     .command('graph')
-    .description("print a pipeline's network at one of its levels, with fresh weights")
+    .description("print a pipeline's network at one level, with newly initialized weights")
     .argument('<pipeline>', 'pipeline file')
     .addOption(setOption())
     .addOption(dataOption())
-    .addOption(new Option('--level <level>', 'which graph').choices([...levels]).default('qat'))
-    .option('--each-pass', 'print the graph after every pass on the way')
+    .addOption(new Option('--level <level>', 'level of the graph').choices([...levels]).default('qat'))
+    .option('--each-pass', 'print the graph after every pass')
     .action(async (pipeline: string, { eachPass, ...options }: GraphCommandOptions) => {
       const { graphText } = await import('./graph.ts');
       out(await graphText({ pipeline, ...options, passes: eachPass === true ? 'each' : 'last' }));
@@ -154,15 +157,15 @@ function makeProgram(finish: (code: number) => void): Command {
 
   program
     .command('engine')
-    .description('what an engine needs besides the npm packages')
+    .description('manage what an engine needs besides the npm packages')
     .command('install')
     .description("build TensorFlow's addon where npm's own install cannot, and qpipe's kernels for it")
-    .addArgument(new Argument('<engine>', 'which engine').choices(['tensorflow']))
+    .addArgument(new Argument('<engine>', 'engine to install').choices(['tensorflow']))
     .addOption(
-      new Option('--lib <folder>', 'folder of libtensorflow_cc.so.2 or libtensorflow.so.2').conflicts('python'),
+      new Option('--lib <folder>', 'folder with libtensorflow_cc.so.2 or libtensorflow.so.2').conflicts('python'),
     )
-    .option('--python <program>', 'a Python with TensorFlow, whose library is used; default: download a wheel')
-    .option('--force', 'build again even if there is one that works')
+    .option('--python <program>', 'Python whose TensorFlow library to use; default: download a wheel')
+    .option('--force', 'build again even if a working addon is installed')
     .option('--json', 'print the steps and the result as JSON lines')
     .action(async (_engine: string, options: EngineInstallCommandOptions) => {
       finish(await engineInstallCommand(options));
@@ -170,7 +173,7 @@ function makeProgram(finish: (code: number) => void): Command {
 
   program
     .command('doctor')
-    .description('check this machine: what is there, what is missing, what to do')
+    .description('check this machine: what is installed, what is missing, and how to fix it')
     .option('--json', 'print the result as JSON')
     .action(async ({ json }: { json?: true }) => {
       const { doctor, healthText } = await import('./doctor.ts');
@@ -290,13 +293,13 @@ async function engineInstallCommand({ lib, python, force, json }: EngineInstallC
     const what = `${result.version}${result.kernels === null ? '' : ", qpipe's kernels"}`;
     out(
       result.status === 'present'
-        ? `${what} is there already, and works: ${result.folder}\n\`--force\` builds it again`
+        ? `${what} is already installed and works: ${result.folder}\n\`--force\` builds it again`
         : `${what} is installed: ${result.folder}\nuse it with \`engine: tensorflow\` in a pipeline`,
     );
     return exitCodes.ok;
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
-    note('interrupted; nothing of it is kept');
+    note('interrupted; nothing was installed');
     return exitCodes.interrupted;
   } finally {
     interruption.end();
@@ -338,11 +341,11 @@ async function reportFailure(error: unknown, json: boolean): Promise<number> {
   }
   const { Interrupted } = await import('../runner/execute.ts');
   if (error instanceof Interrupted) {
-    note('interrupted; finished stages are kept');
+    note('interrupted; results of finished stages are kept');
     return exitCodes.interrupted;
   }
   note(error instanceof Error ? (error.stack ?? error.message) : String(error));
-  note('this is a mistake in qpipe; please report it with the lines above');
+  note('this is a bug in qpipe; please report it with the lines above');
   return exitCodes.failed;
 }
 

@@ -41,7 +41,7 @@ export async function validate(pipeline: string, set: readonly string[] = [], da
   const notChecked = missing.map(({ path, download }): Diagnostic => ({
     code: 'not-downloaded',
     place: { file: path },
-    message: `the file is not there yet, so its content was not checked; \`qpipe run\` gets it from ${download.url}`,
+    message: `the file does not exist yet, so its content was not checked; \`qpipe run\` downloads it from ${download.url}`,
   }));
   return {
     name,

@@ -58,16 +58,16 @@ export function unknownKey(root: unknown, path: Path, name: string, schema: Sche
     return usual('YAML 1.2 has no merge keys: write the keys out; a whole value can be repeated with an alias');
   }
   const [, before] = /^(\w+):\S/.exec(name) ?? [];
-  if (before !== undefined) return usual(`put a space behind the colon: \`${name.replace(':', ': ')}\``);
+  if (before !== undefined) return usual(`put a space after the colon: \`${name.replace(':', ': ')}\``);
   const stages = isRecord(root) && isRecord(root['stages']) ? root['stages'] : {};
   if (path.length === 0 && Object.hasOwn(stages, name)) {
     return usual(`\`${name}\` is a stage; did you mean \`stages.${name}\`?`);
   }
   if (path.length === 0 && isRecord(root) && isRecord(root[name]) && Object.hasOwn(root[name], 'uses')) {
-    return usual(`stages stand below \`stages\`: indent \`${name}\` further`);
+    return usual(`stages belong under \`stages\`: indent \`${name}\` further`);
   }
   if (path[0] === 'model' && path.length === 3 && layerKinds().includes(name)) {
-    return usual(`\`${name}\` is a layer of its own: write \`- { kind: ${name} }\` with its settings behind this one`);
+    return usual(`\`${name}\` is a layer of its own: write \`- { kind: ${name} }\` with its settings after this one`);
   }
   const places = placesOf(name);
   if (places.length === 0 || own.some((other) => other === `${name}s` || `${other}s` === name)) {

@@ -18,8 +18,8 @@ export function networkDiagnostics(spec: ModelSpec, locate: Locate, inLayers: bo
       {
         code: 'layer-does-not-fit',
         place: locate(inLayers ? ['model', 'layers', String(index)] : ['model'], 'value'),
-        message: `layer \`${layer}\` gets ${shapeText(input)}: ${error.message}`,
-        hint: 'change this layer or those before it, or take larger images',
+        message: `layer \`${layer}\` receives ${shapeText(input)}: ${error.message}`,
+        hint: 'change this layer or the layers before it, or use larger images',
       },
     ];
   }
@@ -29,7 +29,7 @@ export function networkDiagnostics(spec: ModelSpec, locate: Locate, inLayers: bo
     {
       code: 'wrong-output',
       place: locate(inLayers ? ['model', 'layers', String(spec.layers.length - 1)] : ['model'], 'value'),
-      message: `the network gives ${shapeText(built)} for each image; expected ${expected.text}`,
+      message: `the network outputs ${shapeText(built)} for each image; expected ${expected.text}`,
       hint: `end it with { kind: fully_connected, units: ${expected.values} }`,
     },
   ];
@@ -81,7 +81,7 @@ function shapeText(shape: Shape): string {
     case 1:
       return `${rest[0]} values`;
     case 3:
-      return `${rest.slice(0, 2).join(' x ')} pixels of ${rest[2]} channels`;
+      return `${rest.slice(0, 2).join(' x ')} pixels with ${rest[2]} channels`;
     default:
       return `${numElements(rest)} values of shape [${rest.join(', ')}]`;
   }

@@ -15,7 +15,7 @@ export interface Override {
 
 const commandLine = { file: 'command line' };
 
-const quotes = 'put quotes around texts with special characters';
+const quotes = 'put quotes around a text with special characters';
 
 /** Values are YAML, so that `--set stages.qat.devices='[cpu:0, cpu:1]'` works. */
 export function parseOverrides(texts: readonly string[]): { overrides: Override[]; diagnostics: Diagnostic[] } {
@@ -58,8 +58,8 @@ function applyOverride(config: Record<string, unknown>, { path, value, text }: O
       const list: unknown[] = container;
       if (!(/^\d+$/.test(segment) && Number(segment) < list.length)) {
         return bad(
-          `\`--set ${text}\`: \`${where}\` is a list of ${list.length}, it has no item \`${segment}\``,
-          'items count from 0',
+          `\`--set ${text}\`: \`${where}\` is a list of ${list.length}, so it has no item \`${segment}\``,
+          'the first item is 0',
         );
       }
       if (last) list[Number(segment)] = value;
@@ -76,7 +76,7 @@ function applyOverride(config: Record<string, unknown>, { path, value, text }: O
       if (!last) container = container[segment] ??= {};
     } else {
       return bad(
-        `\`--set ${text}\`: \`${where}\` is a single value, it has no \`${segment}\``,
+        `\`--set ${text}\`: \`${where}\` is a single value, so it has no \`${segment}\``,
         `set \`${where}\` as a whole`,
       );
     }

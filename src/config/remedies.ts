@@ -39,7 +39,7 @@ const noPipeline: FindRemedy = ({ path }) =>
 const emptyValue: FindRemedy = (misfit) => {
   const { found, schema } = misfit;
   if (found !== null && found !== undefined) return null;
-  if (!('default' in schema)) return meaning(misfit) ?? 'write a value behind the colon';
+  if (!('default' in schema)) return meaning(misfit) ?? 'write a value after the colon';
   const initial: unknown = schema.default;
   return typeof initial === 'number' || typeof initial === 'string' || typeof initial === 'boolean'
     ? `write a value, or remove the key: its default is \`${initial}\``
@@ -53,7 +53,7 @@ function countOf({ root, path }: Misfit, share: number, unit: 'share' | 'epoch')
   const images = trainingImages(root);
   if (unit === 'share') {
     if (path.join('.') !== 'data.validation') return null;
-    const what = 'this is a number of images, not a share';
+    const what = 'this is a number of images, not a fraction';
     return images === null ? what : `${what}; ${percent(share)} of ${images} is ${Math.round(share * images)}`;
   }
   const [stages, name = ''] = path;
@@ -63,7 +63,7 @@ function countOf({ root, path }: Misfit, share: number, unit: 'share' | 'epoch')
   const data = isRecord(root) ? root['data'] : undefined;
   const validation = isRecord(data) && typeof data['validation'] === 'number' ? data['validation'] : 0;
   const steps = stepsPerEpoch(images - validation, typeof batch === 'number' ? batch : 64);
-  return `it counts steps: ${share} ${share === 1 ? 'epoch is' : 'epochs are'} ${Math.round(share * steps)} of them`;
+  return `it is a number of steps: ${share} ${share === 1 ? 'epoch is' : 'epochs are'} ${Math.round(share * steps)} of them`;
 }
 
 const percent = (share: number): string => `${Number((100 * share).toPrecision(6))} %`;
@@ -103,11 +103,13 @@ const numberInText: FindRemedy = (misfit) => {
     if (unit === '') return write(decimal);
     if (unit === '%') {
       const share = Number((value / 100).toPrecision(12));
-      return isShare ? `write it as a share of 1: \`${share}\`` : (countOf(misfit, share, 'share') ?? notShare(misfit));
+      return isShare
+        ? `write it as a fraction of 1: \`${share}\``
+        : (countOf(misfit, share, 'share') ?? notShare(misfit));
     }
-    if (/^epochs?$/i.test(unit)) return countOf(misfit, value, 'epoch') ?? `write the number alone: \`${decimal}\``;
+    if (/^epochs?$/i.test(unit)) return countOf(misfit, value, 'epoch') ?? `write only the number: \`${decimal}\``;
     const factor = thousands[unit.toLowerCase()];
-    return factor === undefined ? `write the number alone: \`${decimal}\`` : write(String(value * factor));
+    return factor === undefined ? `write only the number: \`${decimal}\`` : write(String(value * factor));
   }
   const [, numerator, denominator] = /^([\d.]+)\s*\/\s*([\d.]+)$/.exec(text) ?? [];
   const quotient = Number(numerator) / Number(denominator);
@@ -117,7 +119,8 @@ const numberInText: FindRemedy = (misfit) => {
   return null;
 };
 
-const notShare = ({ path }: Misfit): string => `write a number without \`%\`; \`${path.at(-1) ?? ''}\` is not a share`;
+const notShare = ({ path }: Misfit): string =>
+  `write a number without \`%\`; \`${path.at(-1) ?? ''}\` is not a fraction`;
 
 const fractionOfWhole: FindRemedy = (misfit) => {
   const { found, schema } = misfit;
@@ -130,11 +133,11 @@ const fractionOfWhole: FindRemedy = (misfit) => {
 const shareBeyondOne: FindRemedy = ({ found, schema }) => {
   if (typeof found !== 'number') return null;
   if ((schema.exclusiveMaximum === 1 || schema.maximum === largestDecay) && found === 1) {
-    return `1 itself is not possible${typeof schema.default === 'number' ? `; the default is \`${schema.default}\`` : ''}`;
+    return `it must be less than 1${typeof schema.default === 'number' ? `; the default is \`${schema.default}\`` : ''}`;
   }
   const limit = schema.maximum === largestDecay ? 1 : (schema.maximum ?? schema.exclusiveMaximum);
   return limit === 1 && found > 1 && found <= 100
-    ? `this is a share of 1, not a percentage; ${found} % is ${Number((found / 100).toPrecision(12))}`
+    ? `this is a fraction of 1, not a percentage; ${found} % is ${Number((found / 100).toPrecision(12))}`
     : null;
 };
 
@@ -179,7 +182,7 @@ const nameInOtherSigns: FindRemedy = ({ found, schema }) => {
   if (!pattern.test('name') && !pattern.test('Name')) return null;
   const kept = 'letters (a-z, A-Z), digits, `_`, `.` and `-`, and begins with a letter or digit';
   const name = nameFrom(found);
-  return `a name is made of ${kept}; for example \`${pattern.test(name) ? name : ([...(schema.examples ?? []).map(String), 'name'][0] ?? '')}\``;
+  return `a name consists of ${kept}; for example \`${pattern.test(name) ? name : ([...(schema.examples ?? []).map(String), 'name'][0] ?? '')}\``;
 };
 
 export const nameFrom = (text: string): string =>

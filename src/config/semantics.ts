@@ -61,8 +61,8 @@ export function linkDiagnostics(value: unknown, locate: Locate): Diagnostic[] {
     return {
       code: 'stage-cycle',
       place: locate(['stages', first, 'from'], 'value'),
-      message: `stages wait for each other: ${[...cycle, first].map((name) => `\`${name}\``).join(' from ')}`,
-      hint: `\`from\` must lead back to a stage that starts from nothing`,
+      message: `these stages depend on each other in a cycle: ${[...cycle, first].map((name) => `\`${name}\``).join(' from ')}`,
+      hint: `\`from\` must lead back to a stage that has no \`from\``,
     };
   });
   for (const [name, { kind, from }] of links) {
@@ -75,7 +75,7 @@ export function linkDiagnostics(value: unknown, locate: Locate): Diagnostic[] {
       diagnostics.push({
         code: 'missing-key',
         place: locate(path, 'key'),
-        message: `\`stages.${name}\` lacks the key \`from\`; ${takes}`,
+        message: `\`stages.${name}\` needs the key \`from\`; ${takes}`,
         hint: remedy(rule.accepts, name),
       });
     } else if (!Object.hasOwn(written, from)) {
@@ -140,8 +140,8 @@ function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic
       diagnostics.push({
         code: 'duplicate-layer',
         place: locate(path('name'), 'value'),
-        message: `an earlier layer has the name \`${layer.name}\` too`,
-        hint: 'give each layer its own name, or none',
+        message: `an earlier layer is also named \`${layer.name}\``,
+        hint: 'give each layer a different name, or leave the names out',
       });
     }
     for (const [fields, other] of namedLayers(layer)) {
@@ -150,7 +150,7 @@ function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic
         code: 'unknown-layer',
         place: locate(path(...fields), 'value'),
         message: `\`${path(...fields).join('.')}\` is \`${other}\`, but no earlier layer has that name`,
-        hint: earlier.length === 0 ? 'the first layer takes the image' : didYouMean(other, earlier),
+        hint: earlier.length === 0 ? 'the first layer reads the image' : didYouMean(other, earlier),
       });
     }
     const activation = layer.kind === 'activation' ? layer.function : 'activation' in layer ? layer.activation : null;
@@ -178,7 +178,7 @@ function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic
       diagnostics.push({
         code: 'unread-layer',
         place: locate(path('kind'), 'value'),
-        message: `nothing takes the output of this layer: the next one takes \`${next.input}\``,
+        message: `nothing reads the output of this layer: the next one reads \`${next.input}\``,
         hint: 'remove it, or name it in `with` or `input` of a later layer',
       });
     }
@@ -204,8 +204,8 @@ function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic
       diagnostics.push({
         code: 'batch-norm-not-folded',
         place: locate(path('kind'), 'value'),
-        message: 'batch_norm cannot become part of the layer before it, which integer models need',
-        hint: 'put it behind a convolution or fully_connected layer without activation that nothing else takes, or use `batch_norm: true` there',
+        message: 'this batch_norm cannot be folded into the layer before it, as integer models require',
+        hint: 'put it directly after a convolution or fully_connected layer that has no activation and no other reader, or set `batch_norm: true` in that layer',
       });
     }
     earlier.push(layer.name);
@@ -236,7 +236,7 @@ function stageDiagnostics(config: PipelineConfig, name: string, stage: StageConf
     const needsValidation = (field: string, part: 'key' | 'value', what: string): Diagnostic => ({
       code: 'no-validation',
       place: locate(path(field), part),
-      message: `${what} looks at the validation images, but \`data.validation\` is 0`,
+      message: `${what} needs validation images, but \`data.validation\` is 0`,
       hint: 'set `data.validation` to a number of images',
     });
     if (config.data.validation === 0) {
@@ -260,8 +260,8 @@ function stageDiagnostics(config: PipelineConfig, name: string, stage: StageConf
       diagnostics.push({
         code: 'frozen-and-reestimated',
         place: locate(path('reestimate_batch_norm'), 'value'),
-        message: `\`stages.${name}\` freezes the statistics of batch norm and takes them anew after training`,
-        hint: 'leave out one of `freeze_bn_delay` and `reestimate_batch_norm`',
+        message: `\`stages.${name}\` both freezes the statistics of batch norm and re-estimates them after training`,
+        hint: 'remove `freeze_bn_delay` or `reestimate_batch_norm`',
       });
     }
   }
@@ -354,7 +354,7 @@ function cropDiagnostics(
     {
       code: 'crop-too-large',
       place: locate(['data', 'augment', 'crop'], 'value'),
-      message: `\`data.augment.crop\` is ${crop}, but the images are ${height}x${width}; a window could miss the image`,
+      message: `\`data.augment.crop\` is ${crop}, but the images are ${height}x${width}; a crop could miss the image`,
       hint: `a few pixels, at most ${smallest - 1}; 4 is usual for images of 32x32`,
     },
   ];
@@ -456,7 +456,7 @@ export async function deviceDiagnostics(
         code: 'unknown-device',
         place: locate(path, 'value'),
         message: `\`${path.join('.')}\` is \`gpu:${index}\`; engine \`${engine.name}\` has ${present}`,
-        hint: engine.name === 'tensorflow' ? 'use one of those' : 'GPUs need `engine: tensorflow`',
+        hint: engine.name === 'tensorflow' ? 'use one of these' : 'GPUs need `engine: tensorflow`',
       });
     }
   }
@@ -481,7 +481,7 @@ function coldRanges(pipeline: ResolvedPipeline, locate: Locate): Diagnostic[] {
         place: locate(['stages', name, 'delay'], 'value'),
         message:
           `\`stages.${name}\` trains from scratch and quantizes from step ${config.delay} on, but with ema_decay ` +
-          `${config.ema_decay} the ranges need about ${warmUp} steps to settle`,
+          `${config.ema_decay} the ranges need about ${warmUp} steps to become stable`,
         hint: `a delay of ${warmUp}, a smaller ema_decay, or \`from:\` a float model`,
       },
     ];
@@ -500,7 +500,7 @@ function unusedRangeFields(pipeline: ResolvedPipeline, locate: Locate): Diagnost
         {
           code: 'unused-field',
           place: locate(['stages', name, field], 'key'),
-          message: `\`stages.${name}.${field}\` has no effect: it belongs to \`ranges: ${owner}\`, and the ranges here are \`${config.ranges}\``,
+          message: `\`stages.${name}.${field}\` has no effect: it is only for \`ranges: ${owner}\`, and this stage uses \`ranges: ${config.ranges}\``,
           hint: `remove \`${field}\`, or add \`ranges: ${owner}\``,
         },
       ];

@@ -98,7 +98,7 @@ function expectation(
     case 'pattern':
       return `a text like ${list((schema.examples ?? []).map(String))}`;
     case 'minLength':
-      return 'a text that is not empty';
+      return 'a non-empty text';
     case 'maxLength':
       return `at most ${error.params.limit} characters`;
     case 'minItems':
@@ -133,7 +133,7 @@ function nameDiagnostic(path: Path, name: string, locate: Locate): Diagnostic {
     code: 'bad-name',
     place: locate([...path, name], 'key'),
     message: `\`${shortened(name)}\` cannot be a name in ${named(path)}`,
-    hint: `names start with a small letter; then small letters, digits, \`-\` and \`_\`, at most 100${example}`,
+    hint: `names start with a lower-case letter, followed by lower-case letters, digits, \`-\` and \`_\`, at most 100${example}`,
   };
 }
 
@@ -141,7 +141,7 @@ function missingKey(path: Path, name: string, hint: string, locate: Locate): Dia
   return {
     code: 'missing-key',
     place: locate([...path, name], 'key'),
-    message: `${named(path)} lacks the key \`${name}\``,
+    message: `${named(path)} needs the key \`${name}\``,
     hint,
   };
 }
@@ -151,7 +151,7 @@ function tagDiagnostic(path: Path, found: unknown, tag: string, schema: SchemaNo
   if (!isRecord(found) || !Object.hasOwn(found, tag)) {
     const glued = isRecord(found) ? Object.keys(found).find((name) => name.startsWith(`${tag}:`)) : undefined;
     if (glued === undefined) return missingKey(path, tag, `one of ${list(words)}`, locate);
-    return missingKey(path, tag, `put a space behind the colon of \`${glued}\``, locate);
+    return missingKey(path, tag, `put a space after the colon of \`${glued}\``, locate);
   }
   const written = found[tag];
   const at = [...path, tag];

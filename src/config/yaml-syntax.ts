@@ -23,7 +23,7 @@ interface Sentence {
 
 const notKeyValue = (found: string): Sentence => ({
   message: `\`${found}\` is not of the form \`key: value\``,
-  hint: 'write a colon and a space behind the key, or `- ` in front of an item of a list',
+  hint: 'write a colon and a space after the key, or `- ` before a list item',
 });
 
 /**
@@ -35,7 +35,7 @@ const notKeyValue = (found: string): Sentence => ({
 const sentences: { readonly [C in ErrorCode]: (found: string, rest: string) => Sentence } = {
   ALIAS_PROPS: () => ({
     message: 'an alias stands for a whole value; it cannot have an anchor or a tag of its own',
-    hint: 'remove what stands in front of the `*`',
+    hint: 'remove what is before the `*`',
   }),
   BAD_ALIAS: () => ({
     message: 'an anchor or alias has no name, or its name ends with `:`',
@@ -46,20 +46,20 @@ const sentences: { readonly [C in ErrorCode]: (found: string, rest: string) => S
     hint: 'remove the tag; a pipeline needs none',
   }),
   BAD_DIRECTIVE: (found) => ({
-    message: `\`${found}\` begins with \`%\`, which YAML keeps for instructions to its reader`,
+    message: `\`${found}\` begins with \`%\`, which YAML reserves for directives`,
     hint: 'remove the line, or begin it with `#` if it is a comment',
   }),
   BAD_DQ_ESCAPE: (found) => ({
-    message: `\`${found.slice(0, 2)}\` means nothing in a text in double quotes`,
+    message: `\`${found.slice(0, 2)}\` is not a valid escape in double quotes`,
     hint: 'write `\\\\` for a backslash, or use single quotes',
   }),
   BAD_INDENT: () => ({
-    message: 'this line begins in a column in which no map or list around it begins',
-    hint: 'indent it by as many spaces as the other keys or items that it belongs to',
+    message: 'the indentation of this line matches no map or list around it',
+    hint: 'indent it like the other keys or items of the same map or list',
   }),
   BAD_PROP_ORDER: () => ({
-    message: 'an anchor or tag stands in front of the sign that begins the value',
-    hint: 'move it behind the `-`, `?` or `:`',
+    message: 'an anchor or tag is before the `-`, `?` or `:` that begins the value',
+    hint: 'move it after that sign',
   }),
   BAD_SCALAR_START: (found) => ({
     message: `a value cannot begin with \`${found.slice(0, 1)}\``,
@@ -69,11 +69,11 @@ const sentences: { readonly [C in ErrorCode]: (found: string, rest: string) => S
     /:(\s|$)/.test(found)
       ? {
           message: `a second \`key: value\` begins on the same line, at \`${found}\``,
-          hint: 'begin a new line for it; put a text that contains `: ` in quotes',
+          hint: 'start a new line for it; put a text that contains `: ` in quotes',
         }
       : {
           message: 'the line below is indented further, as if it were part of this value',
-          hint: 'let the line below begin in the same column as the key of this one',
+          hint: 'start the line below in the same column as the key of this one',
         },
   BLOCK_IN_FLOW: (found) => ({
     message: `inside \`{ }\` or \`[ ]\` a second \`key: value\` begins without a comma, at \`${found}\``,
@@ -91,8 +91,8 @@ const sentences: { readonly [C in ErrorCode]: (found: string, rest: string) => S
   MISSING_CHAR: (found) => {
     if (found.startsWith('#')) {
       return {
-        message: 'a comment begins directly behind a value',
-        hint: 'put a space in front of the `#`, or quotes around a text that contains it',
+        message: 'a comment begins directly after a value',
+        hint: 'put a space before the `#`, or quotes around a text that contains it',
       };
     }
     return notKeyValue(found);
@@ -105,24 +105,24 @@ const sentences: { readonly [C in ErrorCode]: (found: string, rest: string) => S
   }),
   MULTIPLE_TAGS: () => ({ message: 'a value has two tags', hint: 'remove them; a pipeline needs none' }),
   NON_STRING_KEY: (found) => ({
-    message: `\`${found}\` cannot be a key, which is a single text`,
+    message: `\`${found}\` cannot be a key; a key is a single text`,
     hint: 'write `key: value`, or put the key in quotes',
   }),
   RESOURCE_EXHAUSTION: () => ({
     message: 'maps and lists are nested too deeply',
-    hint: 'a pipeline is nested a few levels deep: look for brackets or dashes that were repeated by mistake',
+    hint: 'a pipeline has only a few levels: look for brackets or dashes repeated by mistake',
   }),
   TAB_AS_INDENT: () => ({ message: 'this line is indented by a tab', hint: 'indent by spaces' }),
   TAG_RESOLVE_FAILED: (found) => unknownTag(/^\S*/.exec(found)?.[0] ?? found),
   UNEXPECTED_TOKEN: (found) => ({
-    message: `\`${found}\` cannot stand here`,
+    message: `\`${found}\` is not allowed here`,
     hint: 'remove it, or put quotes around the whole value that it is part of',
   }),
 };
 
 function unknownTag(tag: string): Sentence {
   return {
-    message: `the tag \`${tag}\` means nothing in a pipeline`,
+    message: `the tag \`${tag}\` has no meaning in a pipeline`,
     hint: 'remove it, or put a text that begins with `!` in quotes',
   };
 }
@@ -254,7 +254,7 @@ function nodeDiagnostics(source: Source): Diagnostic[] {
       const target = node.resolve(document);
       if (target === undefined) {
         report(node, {
-          message: `\`*${node.source}\` stands for a value that is marked \`&${node.source}\` above it, but none is`,
+          message: `\`*${node.source}\` refers to a value marked \`&${node.source}\` above it, but there is none`,
           hint:
             anchors.length === 0
               ? `write the value itself, or mark it with \`&${node.source}\` where it is written first`
@@ -262,7 +262,7 @@ function nodeDiagnostics(source: Source): Diagnostic[] {
         });
       } else if (path.includes(target)) {
         report(node, {
-          message: `\`*${node.source}\` stands inside of the value that it stands for`,
+          message: `\`*${node.source}\` is inside the value that it refers to`,
           hint: 'write the value itself',
         });
       }
@@ -284,7 +284,7 @@ function expansionDiagnostics(source: Source): Diagnostic[] {
   } catch (error) {
     if (!(error instanceof ReferenceError)) throw error;
     const place = placeOf(source, Math.max(0, source.text.indexOf('*')), source.text.indexOf('*') + 1);
-    const message = 'the aliases of this file repeat each other more than a hundred times over';
+    const message = 'the aliases of this file expand to more than a hundred times its size';
     return [{ code: 'yaml-syntax', place, message, hint: 'write the values out' }];
   }
 }

@@ -35,7 +35,7 @@ const canonicalFiles = [
 
 const archiveName = 'cifar-10-binary.tar.gz';
 
-const remedy = `get ${archiveName} again, and put it, or the files in it, into this folder`;
+const remedy = `download ${archiveName} again, and put the archive or its files into this folder`;
 
 /** The six files if there is any of them, else the archive if it is there or can be had. */
 export function cifar10Files({ path, download }: Cifar10Source): readonly DataFile[] {

@@ -92,7 +92,7 @@ export async function downloadFile({ path, download }: MissingFile, options: Dow
     if (found !== sha256) {
       await rm(temporary, { force: true });
       const message = `the file received has SHA-256 ${found}, expected ${sha256}`;
-      throw userError(url, 'wrong-digest', message, 'correct `sha256`, or `url` if it now leads to something else');
+      throw userError(url, 'wrong-digest', message, 'correct `sha256`, or `url` if its content has changed');
     }
     await moveDurably(temporary, path);
   });

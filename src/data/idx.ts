@@ -51,7 +51,7 @@ export function decodeIdx(contentOf: (name: string) => DataContent): DecodedData
   );
   if (expected !== found) {
     const remedy = 'give test images of the same size';
-    throw userError(path, 'mismatched-idx', `the images are ${found}, those for training ${expected}`, remedy);
+    throw userError(path, 'mismatched-idx', `the test images are ${found}, the training images ${expected}`, remedy);
   }
   const stranger = test.split.labels.find((label) => label >= classCount);
   if (stranger !== undefined) {

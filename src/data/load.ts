@@ -106,6 +106,5 @@ const remedies = {
   synthetic: 'nothing to read',
   mnist: mnistRemedy,
   idx: 'check the paths of the four idx files',
-  cifar10:
-    'put cifar-10-binary.tar.gz, or the files in it, into this folder, point `path` to it, or set `download` to get it',
+  cifar10: 'put cifar-10-binary.tar.gz or its files into this folder, set `path` to where they are, or set `download`',
 } as const satisfies Record<DataSource['kind'], string>;

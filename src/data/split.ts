@@ -24,8 +24,8 @@ export function splitValidation(
     throw userError(
       name,
       'validation-too-large',
-      `${count} validation examples are asked for, the training split has ${training.count}`,
-      `take fewer than ${training.count} examples for validation`,
+      `${count} validation examples are requested, but the training split has ${training.count}`,
+      `set aside fewer than ${training.count} examples for validation`,
     );
   }
   const drawn = createRandom(seed, 'validation-split').permutation(training.count);

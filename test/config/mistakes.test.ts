@@ -24,7 +24,7 @@ describe('a mistake in a pipeline file', () => {
       'a download without its digest',
       ['source: mnist', 'source: cifar10\n  download: { url: "https://example.org/x" }'],
       lines(
-        'p.yaml:9:3 error missing-key: `data.download` lacks the key `sha256`',
+        'p.yaml:9:3 error missing-key: `data.download` needs the key `sha256`',
         '   9 |   download: { url: "https://example.org/x" }',
         '     |   ^^^^^^^^',
         '  hint: `sha256`: SHA-256 of the downloaded file, in hexadecimal',
@@ -117,7 +117,7 @@ describe('a mistake in a pipeline file', () => {
         'p.yaml:32:45 error bad-value: `stages.test.gates.drop_max` is 1.5; expected at most 1',
         '  32 |     gates: { int8_top1_min: 0.98, drop_max: 1.5 }',
         '     |                                             ^^^',
-        '  hint: this is a share of 1, not a percentage; 1.5 % is 0.015',
+        '  hint: this is a fraction of 1, not a percentage; 1.5 % is 0.015',
       ),
     ],
     [
@@ -175,7 +175,7 @@ describe('a mistake in a pipeline file', () => {
       'a missing key, placed at the map it is missing from',
       ['    epochs: 3\n', ''],
       lines(
-        'p.yaml:13:3 error missing-key: `stages.pretrain` lacks the key `epochs`',
+        'p.yaml:13:3 error missing-key: `stages.pretrain` needs the key `epochs`',
         '  13 |   pretrain:',
         '     |   ^^^^^^^^',
         '  hint: `epochs`: Number of passes over the training images',
@@ -185,7 +185,7 @@ describe('a mistake in a pipeline file', () => {
       'a missing key at the root',
       ['name: mnist-lenet\n', ''],
       lines(
-        'p.yaml:2:1 error missing-key: the pipeline lacks the key `name`',
+        'p.yaml:2:1 error missing-key: the pipeline needs the key `name`',
         '   2 | version: 1',
         '     | ^^^^^^^',
         '  hint: `name`: Name of the pipeline; the names of its runs contain it',
@@ -195,7 +195,7 @@ describe('a mistake in a pipeline file', () => {
       'a missing tag',
       ['    uses: float-pretrain\n', ''],
       lines(
-        'p.yaml:13:3 error missing-key: `stages.pretrain` lacks the key `uses`',
+        'p.yaml:13:3 error missing-key: `stages.pretrain` needs the key `uses`',
         '  13 |   pretrain:',
         '     |   ^^^^^^^^',
         '  hint: one of `float-pretrain`, `qat`, `save-eval-graph`, `freeze`, `convert`, `test`',
@@ -247,7 +247,7 @@ describe('a mistake in a pipeline file', () => {
         'p.yaml:29:3 error bad-name: `Test/1` cannot be a name in `stages`',
         '  29 |   Test/1:',
         '     |   ^^^^^^',
-        '  hint: names start with a small letter; then small letters, digits, `-` and `_`, at most 100; for example `test-1`',
+        '  hint: names start with a lower-case letter, followed by lower-case letters, digits, `-` and `_`, at most 100; for example `test-1`',
       ),
     ],
     [
@@ -274,7 +274,7 @@ describe('a mistake in a pipeline file', () => {
       'keeping the best without validation',
       ['validation: 5000', 'validation: 0'],
       lines(
-        'p.yaml:18:11 error no-validation: `stages.pretrain.keep: best` looks at the validation images, ' +
+        'p.yaml:18:11 error no-validation: `stages.pretrain.keep: best` needs validation images, ' +
           'but `data.validation` is 0',
         '  18 |     keep: best',
         '     |           ^^^^',
@@ -340,7 +340,7 @@ describe('a mistake in a pipeline file', () => {
       'a stage that says not what it takes',
       ['{ uses: convert, from: freeze }', '{ uses: convert }'],
       lines(
-        'p.yaml:28:3 error missing-key: `stages.convert` lacks the key `from`; convert takes FrozenGraph/1',
+        'p.yaml:28:3 error missing-key: `stages.convert` needs the key `from`; convert takes FrozenGraph/1',
         '  28 |   convert: { uses: convert }',
         '     |   ^^^^^^^',
         '  hint: `from: freeze`',
@@ -350,10 +350,10 @@ describe('a mistake in a pipeline file', () => {
       'stages that wait for each other, once for the whole cycle',
       ['from: pretrain', 'from: freeze'],
       lines(
-        'p.yaml:21:11 error stage-cycle: stages wait for each other: `qat` from `freeze` from `eval` from `qat`',
+        'p.yaml:21:11 error stage-cycle: these stages depend on each other in a cycle: `qat` from `freeze` from `eval` from `qat`',
         '  21 |     from: freeze',
         '     |           ^^^^^^',
-        '  hint: `from` must lead back to a stage that starts from nothing',
+        '  hint: `from` must lead back to a stage that has no `from`',
       ),
     ],
     [
@@ -378,14 +378,14 @@ describe('a mistake in a pipeline file', () => {
       ),
     ],
     [
-      'statistics that are frozen and taken anew',
+      'statistics that are frozen and re-estimated',
       ['    range_window: 9000', '    batch_norm: folded\n    freeze_bn_delay: 900\n    reestimate_batch_norm: 20'],
       lines(
-        'p.yaml:27:28 error frozen-and-reestimated: `stages.qat` freezes the statistics of batch norm and takes them ' +
-          'anew after training',
+        'p.yaml:27:28 error frozen-and-reestimated: `stages.qat` both freezes the statistics of batch norm and ' +
+          're-estimates them after training',
         '  27 |     reestimate_batch_norm: 20',
         '     |                            ^^',
-        '  hint: leave out one of `freeze_bn_delay` and `reestimate_batch_norm`',
+        '  hint: remove `freeze_bn_delay` or `reestimate_batch_norm`',
       ),
     ],
   ];
@@ -453,7 +453,7 @@ describe('a mistake in a pipeline file', () => {
       edited(['model: { preset: lenet5 }', ['model:\n  layers:', ...list].join('\n    ')]);
     expect(mistakes(text(layers))).toEqual([
       lines(
-        'p.yaml:14:9 error missing-key: `model.layers.1` lacks the key `units`',
+        'p.yaml:14:9 error missing-key: `model.layers.1` needs the key `units`',
         '  14 |     - { kind: fully_connected, name: twin }',
         '     |         ^^^^',
         '  hint: `units`: Number of output units',
@@ -461,7 +461,7 @@ describe('a mistake in a pipeline file', () => {
     ]);
     const complete = text(layers.map((layer) => layer.replace('fully_connected', 'fully_connected, units: 2')));
     expect(mistakes(complete).map((printed) => printed.split('\n')[0])).toEqual([
-      'p.yaml:14:48 error duplicate-layer: an earlier layer has the name `twin` too',
+      'p.yaml:14:48 error duplicate-layer: an earlier layer is also named `twin`',
       'p.yaml:15:26 error unknown-layer: `model.layers.2.with` is `twn`, but no earlier layer has that name',
       'p.yaml:16:15 error softmax-not-last: softmax can only be the last layer',
     ]);
@@ -485,19 +485,19 @@ describe('a mistake says what to do', () => {
       'a decay of 1',
       [['range_window: 9000', 'ema_decay: 1']],
       'p.yaml:25:16 error bad-value: `stages.qat.ema_decay` is 1; expected less than 1',
-      '1 itself is not possible',
+      'it must be less than 1',
     ],
     [
       'a share as a percentage',
       [['range_window: 9000', 'ema_decay: 99']],
       'p.yaml:25:16 error bad-value: `stages.qat.ema_decay` is 99; expected less than 1',
-      'this is a share of 1, not a percentage; 99 % is 0.99',
+      'this is a fraction of 1, not a percentage; 99 % is 0.99',
     ],
     [
       'a percentage in a text',
       [['range_window: 9000', 'ema_decay: 90 %']],
       'p.yaml:25:16 error wrong-type: `stages.qat.ema_decay` is "90 %"; expected a number',
-      'write it as a share of 1: `0.9`',
+      'write it as a fraction of 1: `0.9`',
     ],
     [
       'a key of the map below',
@@ -527,7 +527,7 @@ describe('a mistake says what to do', () => {
       'a stage at the root',
       [['  test:\n    uses: test\n    from: convert\n    gates:', 'test:\n  uses: test\n  from: convert\n  gates:']],
       'p.yaml:29:1 error unknown-key: the pipeline has no key `test`',
-      'stages stand below `stages`: indent `test` further',
+      'stages belong under `stages`: indent `test` further',
     ],
     [
       'a preset beside layers',
@@ -551,7 +551,7 @@ describe('a mistake says what to do', () => {
       'a layer written as a key',
       [['{ preset: lenet5 }', '{ layers: [{ kind: flatten, dropout: 0.1 }] }']],
       'p.yaml:11:36 error unknown-key: `model.layers.0` has no key `dropout`',
-      '`dropout` is a layer of its own: write `- { kind: dropout }` with its settings behind this one',
+      '`dropout` is a layer of its own: write `- { kind: dropout }` with its settings after this one',
     ],
     [
       'a layer by its kind alone',
@@ -563,19 +563,19 @@ describe('a mistake says what to do', () => {
       'a number of epochs for steps',
       [['delay: 500', 'delay: 1 epoch']],
       'p.yaml:23:12 error wrong-type: `stages.qat.delay` is "1 epoch"; expected a whole number',
-      'it counts steps: 1 epoch is 859 of them',
+      'it is a number of steps: 1 epoch is 859 of them',
     ],
     [
       'a share for a number of images',
       [['validation: 5000', 'validation: 0.1']],
       'p.yaml:9:15 error wrong-type: `data.validation` is 0.1; expected a whole number',
-      'this is a number of images, not a share; 10 % of 60000 is 6000',
+      'this is a number of images, not a fraction; 10 % of 60000 is 6000',
     ],
     [
       'a percentage for a number of images',
       [['validation: 5000', 'validation: 10 %']],
       'p.yaml:9:15 error wrong-type: `data.validation` is "10 %"; expected a whole number',
-      'this is a number of images, not a share; 10 % of 60000 is 6000',
+      'this is a number of images, not a fraction; 10 % of 60000 is 6000',
     ],
     [
       'a value for a map that has one such field',
@@ -617,13 +617,13 @@ describe('a mistake says what to do', () => {
       'a name with spaces',
       [['name: mnist-lenet', 'name: my net 1']],
       'p.yaml:3:7 error bad-value: `name` is "my net 1"; expected a text like `mnist-lenet`',
-      'a name is made of letters (a-z, A-Z), digits, `_`, `.` and `-`, and begins with a letter or digit; for example `my-net-1`',
+      'a name consists of letters (a-z, A-Z), digits, `_`, `.` and `-`, and begins with a letter or digit; for example `my-net-1`',
     ],
     [
       'a name in capitals with spaces',
       [['  test:', '  My Test:']],
       'p.yaml:29:3 error bad-name: `My Test` cannot be a name in `stages`',
-      'names start with a small letter; then small letters, digits, `-` and `_`, at most 100; for example `my-test`',
+      'names start with a lower-case letter, followed by lower-case letters, digits, `-` and `_`, at most 100; for example `my-test`',
     ],
     [
       'a number as a name',
@@ -647,7 +647,7 @@ describe('a mistake says what to do', () => {
       'a number with a unit',
       [['epochs: 3', 'epochs: 10 min']],
       'p.yaml:15:13 error wrong-type: `stages.pretrain.epochs` is "10 min"; expected a whole number',
-      'write the number alone: `10`',
+      'write only the number: `10`',
     ],
     [
       'a number with commas',
@@ -700,8 +700,8 @@ describe('a mistake says what to do', () => {
     [
       'no space behind a colon in braces',
       [['{ uses: freeze, from: eval }', '{uses:freeze, from: eval}']],
-      'p.yaml:27:3 error missing-key: `stages.freeze` lacks the key `uses`',
-      'put a space behind the colon of `uses:freeze`',
+      'p.yaml:27:3 error missing-key: `stages.freeze` needs the key `uses`',
+      'put a space after the colon of `uses:freeze`',
     ],
     [
       'a stage that has the name of what every object has',
@@ -765,7 +765,7 @@ describe('a mistake in the YAML itself is shown where it begins, once, in words 
     [
       'an alias without an anchor',
       [['epochs: 3', 'epochs: *rounds']],
-      'p.yaml:15:13 error yaml-syntax: `*rounds` stands for a value that is marked `&rounds` above it, but none is',
+      'p.yaml:15:13 error yaml-syntax: `*rounds` refers to a value marked `&rounds` above it, but there is none',
       'write the value itself, or mark it with `&rounds` where it is written first',
     ],
     [
@@ -774,13 +774,13 @@ describe('a mistake in the YAML itself is shown where it begins, once, in words 
         ['epochs: 3', 'epochs: &rounds 3'],
         ['epochs: 2', 'epochs: *round'],
       ],
-      'p.yaml:22:13 error yaml-syntax: `*round` stands for a value that is marked `&round` above it, but none is',
+      'p.yaml:22:13 error yaml-syntax: `*round` refers to a value marked `&round` above it, but there is none',
       'did you mean `rounds`?',
     ],
     [
       'an alias inside of its own value',
       [['{ preset: lenet5 }', '&x [*x]']],
-      'p.yaml:11:12 error yaml-syntax: `*x` stands inside of the value that it stands for',
+      'p.yaml:11:12 error yaml-syntax: `*x` is inside the value that it refers to',
       'write the value itself',
     ],
     [
@@ -792,32 +792,32 @@ describe('a mistake in the YAML itself is shown where it begins, once, in words 
     [
       'a line too far left',
       [['    epochs: 3', '   epochs: 3']],
-      'p.yaml:15:4 error yaml-syntax: this line begins in a column in which no map or list around it begins',
-      'indent it by as many spaces as the other keys or items that it belongs to',
+      'p.yaml:15:4 error yaml-syntax: the indentation of this line matches no map or list around it',
+      'indent it like the other keys or items of the same map or list',
     ],
     [
       'a line too far right',
       [['    epochs: 3', '      epochs: 3']],
       'p.yaml:14:11 error yaml-syntax: the line below is indented further, as if it were part of this value',
-      'let the line below begin in the same column as the key of this one',
+      'start the line below in the same column as the key of this one',
     ],
     [
       'a second colon',
       [['optional text', 'this: that']],
       'p.yaml:4:14 error yaml-syntax: a second `key: value` begins on the same line, at `this: that`',
-      'begin a new line for it; put a text that contains `: ` in quotes',
+      'start a new line for it; put a text that contains `: ` in quotes',
     ],
     [
       'a line without a colon',
       [['    epochs: 3', '    epochs 3']],
       'p.yaml:15:5 error yaml-syntax: `epochs 3` is not of the form `key: value`',
-      'write a colon and a space behind the key, or `- ` in front of an item of a list',
+      'write a colon and a space after the key, or `- ` before a list item',
     ],
     [
       'no space behind a colon',
       [['    epochs: 3', '    epochs:3']],
       'p.yaml:15:5 error yaml-syntax: `epochs:3` is not of the form `key: value`',
-      'write a colon and a space behind the key, or `- ` in front of an item of a list',
+      'write a colon and a space after the key, or `- ` before a list item',
     ],
     [
       'a sign that YAML keeps for itself',
@@ -828,37 +828,37 @@ describe('a mistake in the YAML itself is shown where it begins, once, in words 
     [
       'a comment without a space',
       [['optional text', '"text"# comment']],
-      'p.yaml:4:20 error yaml-syntax: a comment begins directly behind a value',
-      'put a space in front of the `#`, or quotes around a text that contains it',
+      'p.yaml:4:20 error yaml-syntax: a comment begins directly after a value',
+      'put a space before the `#`, or quotes around a text that contains it',
     ],
     [
       'a text behind a text in quotes',
       [['optional text', '"text" more']],
-      'p.yaml:4:21 error yaml-syntax: `more` cannot stand here',
+      'p.yaml:4:21 error yaml-syntax: `more` is not allowed here',
       'remove it, or put quotes around the whole value that it is part of',
     ],
     [
       'a backslash in double quotes',
       [['optional text', '"C:\\data"']],
-      'p.yaml:4:17 error yaml-syntax: `\\d` means nothing in a text in double quotes',
+      'p.yaml:4:17 error yaml-syntax: `\\d` is not a valid escape in double quotes',
       'write `\\\\` for a backslash, or use single quotes',
     ],
     [
       'a tag',
       [['epochs: 3', 'epochs: !int 3']],
-      'p.yaml:15:13 error yaml-syntax: the tag `!int` means nothing in a pipeline',
+      'p.yaml:15:13 error yaml-syntax: the tag `!int` has no meaning in a pipeline',
       'remove it, or put a text that begins with `!` in quotes',
     ],
     [
       'a tag for bytes',
       [['optional text', '!!binary aaaa']],
-      'p.yaml:4:23 error yaml-syntax: the tag `!!binary` means nothing in a pipeline',
+      'p.yaml:4:23 error yaml-syntax: the tag `!!binary` has no meaning in a pipeline',
       'remove it, or put a text that begins with `!` in quotes',
     ],
     [
       'a list as a key',
       [['seed: 1', '[a]: 1']],
-      'p.yaml:5:1 error yaml-syntax: `[a]: 1` cannot be a key, which is a single text',
+      'p.yaml:5:1 error yaml-syntax: `[a]: 1` cannot be a key; a key is a single text',
       'write `key: value`, or put the key in quotes',
     ],
     [
@@ -882,7 +882,7 @@ describe('a mistake in the YAML itself is shown where it begins, once, in words 
     [
       'an instruction',
       [['# A comment', '%TAG']],
-      'p.yaml:1:1 error yaml-syntax: `%TAG` begins with `%`, which YAML keeps for instructions to its reader',
+      'p.yaml:1:1 error yaml-syntax: `%TAG` begins with `%`, which YAML reserves for directives',
       'remove the line, or begin it with `#` if it is a comment',
     ],
     [
@@ -894,7 +894,7 @@ describe('a mistake in the YAML itself is shown where it begins, once, in words 
     [
       'an empty entry',
       [['[cpu:0, cpu:1]', '[cpu:0, , cpu:1]']],
-      'p.yaml:24:22 error yaml-syntax: `, cpu:1]` cannot stand here',
+      'p.yaml:24:22 error yaml-syntax: `, cpu:1]` is not allowed here',
       'remove it, or put quotes around the whole value that it is part of',
     ],
   ];
@@ -911,7 +911,7 @@ describe('a mistake in the YAML itself is shown where it begins, once, in words 
             .fill(`*${all[index - 1] ?? ''}`)
             .join()}]`,
     );
-    expect(mistakes(doubled.join('\n'))[0]).toMatch(/yaml-syntax: the aliases of this file repeat each other/);
+    expect(mistakes(doubled.join('\n'))[0]).toMatch(/yaml-syntax: the aliases of this file expand to/);
   });
 });
 
@@ -968,11 +968,11 @@ describe('a mistake in a layer', () => {
         '- { kind: max_pool_2d, window: 2 }',
         '- { kind: flatten, input: one }',
       ),
-    ).toEqual(['p.yaml:14:15 error unread-layer: nothing takes the output of this layer: the next one takes `one`']);
+    ).toEqual(['p.yaml:14:15 error unread-layer: nothing reads the output of this layer: the next one reads `one`']);
   });
 
   it('that normalizes what others take too is shown in its place', () => {
-    const folded = 'batch_norm cannot become part of the layer before it, which integer models need';
+    const folded = 'this batch_norm cannot be folded into the layer before it, as integer models require';
     expect(
       inLayers(
         '- { kind: conv_2d, name: one, filters: 3, kernel: 3 }',
@@ -1041,7 +1041,7 @@ describe('a mistake that the data show', () => {
     expect(found(augmented(27), 60000)).toEqual([]);
     expect(found(augmented(28), 60000)).toEqual([
       lines(
-        'p.yaml:11:20 error crop-too-large: `data.augment.crop` is 28, but the images are 28x28; a window could miss ' +
+        'p.yaml:11:20 error crop-too-large: `data.augment.crop` is 28, but the images are 28x28; a crop could miss ' +
           'the image',
         '  11 |   augment: { crop: 28 }',
         '     |                    ^^',
@@ -1139,7 +1139,7 @@ describe('a device that the engine does not have', () => {
           'engine `tensorflow` has `cpu:0` and on, `gpu:0`, `gpu:1`',
         '  24 |     devices: [gpu:0, gpu:2]',
         '     |                      ^^^^^',
-        '  hint: use one of those',
+        '  hint: use one of these',
       ),
     ]);
   });

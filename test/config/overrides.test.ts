@@ -67,8 +67,8 @@ describe('an override', () => {
     ],
     [
       'seed=*one',
-      'command line error bad-override: the value of `--set seed=*one` is not YAML: `*one` stands for a value that is ' +
-        'marked `&one` above it, but none is\n  hint: write the value itself, or mark it with `&one` where it is written first',
+      'command line error bad-override: the value of `--set seed=*one` is not YAML: `*one` refers to a value ' +
+        'marked `&one` above it, but there is none\n  hint: write the value itself, or mark it with `&one` where it is written first',
     ],
     [
       'delay',
@@ -82,13 +82,13 @@ describe('an override', () => {
     ],
     [
       'name.first=1',
-      'command line error bad-override: `--set name.first=1`: `name` is a single value, it has no `first`\n' +
+      'command line error bad-override: `--set name.first=1`: `name` is a single value, so it has no `first`\n' +
         '  hint: set `name` as a whole',
     ],
     [
       'stages.qat.devices.2=cpu:2',
       'command line error bad-override: `--set stages.qat.devices.2=cpu:2`: `stages.qat.devices` is a list of 2, ' +
-        'it has no item `2`\n  hint: items count from 0',
+        'so it has no item `2`\n  hint: the first item is 0',
     ],
     [
       'stages.freeze.from=qat',

@@ -65,7 +65,7 @@ describe('splitValidation', () => {
     const split = (): unknown => splitValidation(numbered(4), { count: 4, seed: 1 }, 'digits');
     expect(split).toThrow(UserError);
     expect(split).toThrow(
-      'digits error validation-too-large: 4 validation examples are asked for, the training split has 4',
+      'digits error validation-too-large: 4 validation examples are requested, but the training split has 4',
     );
   });
 });

@@ -71,7 +71,7 @@ describe('the archive of CIFAR-10', () => {
     pack({ 'other.bin': Uint8Array.of(1) });
     expect(load).toThrow('cifar-10-binary.tar.gz error malformed-cifar10: there is no data_batch_1.bin in it');
     writeFileSync(archive(), gzipSync(Uint8Array.from({ length: 5000 }, (_, index) => (index * 37) % 256)));
-    expect(load).toThrow(/cifar-10-binary\.tar\.gz error malformed-cifar10[^]*get cifar-10-binary\.tar\.gz again/);
+    expect(load).toThrow(/cifar-10-binary\.tar\.gz error malformed-cifar10[^]*download cifar-10-binary\.tar\.gz again/);
     writeFileSync(archive(), readFileSync(archive()).subarray(0, 100));
     expect(load).toThrow('cifar-10-binary.tar.gz error damaged-gzip');
   });

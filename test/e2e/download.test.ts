@@ -63,7 +63,7 @@ stages:
   it('is only a warning of validate while it is not there', async () => {
     const { warnings } = await qpipe.validate(space.file('idx.yaml'));
     expect(warnings.map(({ code }) => code)).toEqual(['not-downloaded', 'not-downloaded']);
-    expect(warnings[0]?.message).toMatch(/the file is not there yet[^]*`qpipe run` gets it from http/);
+    expect(warnings[0]?.message).toMatch(/the file does not exist yet[^]*`qpipe run` downloads it from http/);
     expect([requests, existsSync(space.file('set'))]).toEqual([[], false]);
   });
 

@@ -16,7 +16,7 @@ describe('Ctrl-C', () => {
     const { exitCode, stderr } = await process;
     expect(performance.now() - started).toBeLessThan(1500);
     expect(exitCode).toBe(130);
-    expect(stderr).toBe('interrupted; finished stages are kept');
+    expect(stderr).toBe('interrupted; results of finished stages are kept');
     expect(space.json('runs/latest/run.json')).toMatchObject({ status: 'interrupted', stages: [{ name: 'pretrain' }] });
     expect(readdirSync(space.file('runs/latest/stages'))).toEqual(['pretrain']);
     expect(readdirSync(space.file('.qpipe/store/v1/work'))).toEqual([]);

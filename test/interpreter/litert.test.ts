@@ -60,7 +60,7 @@ describe('LiteRT', () => {
   });
 });
 
-describeWithModels('LiteRT as a witness', () => {
+describeWithModels('LiteRT as an independent check', () => {
   it('gives the golden outputs of hello_world', async () => {
     const { model, run } = await openInt8('hello_world_int8.tflite');
     // tflite-micro's reference arithmetic, input q -> output q (quantization.md G18).
