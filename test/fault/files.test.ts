@@ -165,7 +165,7 @@ describe('a damaged model', () => {
       ...['run', 'tiny.yaml', '--store', 'store', '--set', 'stages.test.litert=off'],
     );
     expect(code).toBe(0);
-    expect(stdout).toMatch(/convert: the stored result was damaged/);
+    expect(stdout).toMatch(/convert: damage in the store/);
     expect(stdout).toMatch(/convert: started/);
     expect(stdout).toMatch(/pretrain: cached/);
   });
