@@ -223,7 +223,7 @@ const layerRules: readonly LayerRule[] = [
           }
         : {
             expected: `at most ${thresholds.sharedWeightRatio} times where all share one scale: the weaker channel keeps less than 4 bits`,
-            remedy: 'use `scheme: int8`, which has a scale for each channel',
+            remedy: 'use a scale for each channel: `scheme: int8`, and `dense_weights: per_channel` for a dense layer',
           }),
     }),
   },
