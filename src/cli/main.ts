@@ -5,10 +5,11 @@ import { formatForScreen, UserError } from '../core/diagnostic.ts';
 import { levels } from '../graph/graph.ts';
 import type { Level } from '../graph/graph.ts';
 import type { RuntimeName } from './predict.ts';
+import { onInterrupt, watchOutput } from './signals.ts';
 import { packageVersion } from './version.ts';
 
 /** What the process leaves behind, for scripts. */
-const exitCodes = { ok: 0, failed: 1, gateNotMet: 2, badInput: 64, interrupted: 130 } as const;
+const exitCodes = { ok: 0, failed: 1, gateNotMet: 2, badInput: 64 } as const;
 
 const out = (text: string): void => void process.stdout.write(`${text}\n`);
 const note = (text: string): void => void process.stderr.write(`${text}\n`);
@@ -219,8 +220,13 @@ interface RunCommandOptions {
 }
 
 async function runCommand(pipeline: string, options: RunCommandOptions): Promise<number> {
-  const [{ run }, { downloadNotes, jsonProgress, plainProgress, terminalProgress }, { summaryText }] =
-    await Promise.all([import('./run.ts'), import('./progress.ts'), import('./summary.ts')]);
+  const [{ run }, { downloadNotes, jsonProgress, plainProgress, terminalProgress }, { summaryText }, { Interrupted }] =
+    await Promise.all([
+      import('./run.ts'),
+      import('./progress.ts'),
+      import('./summary.ts'),
+      import('../runner/execute.ts'),
+    ]);
   const colors = await terminalColors();
   const progress =
     options.json === true
@@ -260,7 +266,9 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
     return record.status === 'fail' ? exitCodes.gateNotMet : exitCodes.ok;
   } catch (error) {
     await progress.finish();
-    throw error;
+    if (!(error instanceof Interrupted)) throw error;
+    note('interrupted; results of finished stages are kept');
+    return interruption.exitCode();
   } finally {
     interruption.end();
   }
@@ -300,27 +308,10 @@ async function engineInstallCommand({ lib, python, force, json }: EngineInstallC
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
     note('interrupted; nothing was installed');
-    return exitCodes.interrupted;
+    return interruption.exitCode();
   } finally {
     interruption.end();
   }
-}
-
-/** A signal for what can be stopped; until `end`, Ctrl-C and the like raise it. */
-function onInterrupt(): { readonly signal: AbortSignal; readonly end: () => void } {
-  const abort = new AbortController();
-  const interrupt = (): void => {
-    // The second Ctrl-C does not wait for the step to end.
-    if (abort.signal.aborted) process.exit(exitCodes.interrupted);
-    abort.abort();
-  };
-  const stop = (): void => abort.abort();
-  process.on('SIGINT', interrupt).on('SIGTERM', interrupt).on('SIGPIPE', stop);
-  return {
-    signal: abort.signal,
-    // The reader may leave until the very end.
-    end: () => void process.off('SIGINT', interrupt).off('SIGTERM', interrupt),
-  };
 }
 
 async function terminalColors() {
@@ -330,7 +321,7 @@ async function terminalColors() {
 }
 
 /** Prints a failure as its reader needs it and gives the exit code. */
-async function reportFailure(error: unknown, json: boolean): Promise<number> {
+function reportFailure(error: unknown, json: boolean): number {
   if (error instanceof CommanderError) {
     return error.exitCode === 0 ? exitCodes.ok : exitCodes.badInput; // commander has printed it
   }
@@ -339,28 +330,12 @@ async function reportFailure(error: unknown, json: boolean): Promise<number> {
     else for (const diagnostic of error.diagnostics) note(formatForScreen(diagnostic, 'error', screenColumns()));
     return error.exitCode;
   }
-  const { Interrupted } = await import('../runner/execute.ts');
-  if (error instanceof Interrupted) {
-    note('interrupted; results of finished stages are kept');
-    return exitCodes.interrupted;
-  }
   note(error instanceof Error ? (error.stack ?? error.message) : String(error));
   note('this is a bug in qpipe; please report it with the lines above');
   return exitCodes.failed;
 }
 
-/**
- * Whoever read our output has left, as `head` does. A run has its own answer to the signal that comes with it; nothing
- * else has anything to lose.
- */
-function leaveWithReader(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    if (process.listenerCount('SIGPIPE') === 0) process.exit(exitCodes.ok);
-  });
-}
-
-leaveWithReader();
+watchOutput((diagnostic) => note(formatForScreen(diagnostic, 'error', screenColumns())));
 // Terminals that a program made often do not say how wide they are; a live list would wrap after each letter.
 if (process.stdout.columns === 0) process.stdout.columns = 80;
 try {
@@ -368,5 +343,5 @@ try {
     process.exitCode = code;
   }).parseAsync();
 } catch (error) {
-  process.exitCode = await reportFailure(error, process.argv.includes('--json'));
+  process.exitCode = reportFailure(error, process.argv.includes('--json'));
 }

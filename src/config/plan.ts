@@ -13,11 +13,12 @@ import { loadDataset, readFiles, recipeDigest, sourceFiles } from '../data/load.
 import type { ValidationOptions } from '../data/split.ts';
 import type { Engine, EngineName, Numerics } from '../engine/engine.ts';
 import { referenceEngine } from '../engine/reference.ts';
+import { stoppable } from '../engine/stoppable.ts';
 import { wasmEngine } from '../engine/wasm/index.ts';
 import type { ModelSpec } from '../models/layers.ts';
 import { modelLayers, modelTask } from '../models/presets.ts';
 import type { Digest } from '../core/digest.ts';
-import type { Plan, StageInput, StagePlan } from '../runner/plan.ts';
+import type { Plan, StageContext, StageInput, StagePlan } from '../runner/plan.ts';
 import { artifactChecks } from '../stages/artifacts.ts';
 import type { StageDefinition } from '../stages/define.ts';
 import type { StageConfig, StageKind } from '../stages/index.ts';
@@ -49,7 +50,7 @@ export interface PlanOptions {
 export type IdentityMemory = (key: Digest, make: () => DatasetIdentity) => Promise<DatasetIdentity>;
 
 /**
- * Binds a pipeline to data, code and an engine.
+ * Binds a pipeline to data, code and an engine; `checkWithoutData` comes before.
  *
  * @throws UserError for data that cannot be read, an engine that is not installed, and settings that do not fit them
  */
@@ -58,7 +59,6 @@ export async function makePlan(loaded: LoadedPipeline, options: PlanOptions): Pr
   const source = dataSource(pipeline.data);
   const validation = { count: pipeline.data.validation, seed: pipeline.seed };
   const code = readCodeDigests();
-  checkWithoutData(loaded);
   const { identity, load } = await openData(source, validation, code.data, options.identities);
   for (const warning of checkFit(loaded, identity)) options.onWarning?.(warning);
 
@@ -155,6 +155,10 @@ function planStage({ name, config }: ResolvedStage, shared: Shared): StagePlan {
     open: (graph, replicas, devices) =>
       engine.open(graph, { replicas, threads, ...(devices === undefined ? {} : { devices }) }),
   };
+  const stoppableIn = ({ signal }: StageContext): StageEnvironment => ({
+    ...environment,
+    open: async (...args) => stoppable(await environment.open(...args), signal),
+  });
   // The table pairs kinds with configs; by index it forgets which.
   const definition = definitions[config.uses] as StageDefinition;
   const uses = new Set(definition.uses);
@@ -193,7 +197,7 @@ function planStage({ name, config }: ResolvedStage, shared: Shared): StagePlan {
     outputs: definition.outputs,
     check: (output, file) => artifactChecks[definition.outputs[output]?.type ?? internal(`no output ${output}`)](file),
     // The definition is that of its own kind.
-    execute: (context) => definition.run(config, context, environment),
+    execute: (context) => definition.run(config, context, stoppableIn(context)),
     judge: (metrics) => definition.judge(config, metrics),
   };
 }
@@ -247,20 +251,40 @@ async function openData(
   code: Digest,
   identities: IdentityMemory,
 ): Promise<{ readonly identity: DatasetIdentity; readonly load: () => Promise<Dataset> }> {
-  const files = readFiles(source);
-  let dataset: Dataset | null = null;
-  const identity = await identities(recipeDigest(source, validation, files, code), () => {
-    dataset = loadDataset(source, validation, files);
-    return identify(dataset);
-  });
-  const loadAgain = (): Dataset => {
-    const loaded = loadDataset(source, validation);
-    if (isDeepStrictEqual(identify(loaded), identity)) return loaded;
+  const { identity, decoded } = await identifyData(source, validation, code, identities);
+  let dataset = decoded;
+  const load = async (): Promise<Dataset> => {
+    if (dataset !== null) return dataset;
+    const files = readFiles(source);
+    await turn();
+    const loaded = loadDataset(source, validation, files);
+    await turn();
+    if (isDeepStrictEqual(identify(loaded), identity)) return (dataset = loaded);
     const [first] = sourceFiles(source);
     const message = 'the data are not those that the run began with';
     throw userError(first?.path ?? loaded.name, 'data-changed', message, 'run the pipeline again');
   };
-  return { identity, load: () => Promise.resolve((dataset ??= loadAgain())) };
+  return { identity, load };
+}
+
+/** Signals get their turn between the parts of a long work that holds this thread. */
+const turn = () => new Promise(setImmediate);
+
+/** @returns the data set, too, where it had to be decoded; in a function of its own, so that the files can go */
+async function identifyData(
+  source: DataSource,
+  validation: ValidationOptions,
+  code: Digest,
+  identities: IdentityMemory,
+): Promise<{ readonly identity: DatasetIdentity; readonly decoded: Dataset | null }> {
+  const files = readFiles(source);
+  await turn();
+  let decoded: Dataset | null = null;
+  const identity = await identities(recipeDigest(source, validation, files, code), () => {
+    decoded = loadDataset(source, validation, files);
+    return identify(decoded);
+  });
+  return { identity, decoded };
 }
 
 /** The network of a pipeline; reads the data where its classes and image size are not known without. */

@@ -23,7 +23,10 @@ function openSession(graph: Graph, replicas: number): Session {
     variablesOf(graph).map(({ name, source }) => [name, expectDType(source.initial, 'float32')] as const),
   );
 
-  function step(feeds: ReadonlyMap<string, Float32Array>): ReadonlyMap<string, Float32Array> {
+  let isClosed = false;
+  let last: Promise<unknown> = Promise.resolve();
+
+  async function step(feeds: ReadonlyMap<string, Float32Array>): Promise<ReadonlyMap<string, Float32Array>> {
     const split = splitInputs(graph, feeds, replicas);
     const perReplica = replicaValues(graph, nodes, split);
     // One tensor for a shared value, else one for each replica.
@@ -53,6 +56,9 @@ function openSession(graph: Graph, replicas: number): Session {
         continue;
       }
       for (let replica = 0; replica < results[0]!.length; replica++) {
+        // The loops hold this thread; signals and timers get their turn between two of them.
+        await new Promise(setImmediate);
+        if (isClosed) internal('the session is closed');
         const operands = node.inputs.map((input) => piecesOf(input)[replica] ?? piecesOf(input)[0]!);
         runNode(
           node,
@@ -71,10 +77,18 @@ function openSession(graph: Graph, replicas: number): Session {
 
   const variable = (name: string): FloatTensor => present(variables.get(name), `variable "${name}"`);
   return {
-    run: (feeds) => new Promise((resolve) => resolve(step(feeds))),
+    run(feeds) {
+      const copies = new Map([...feeds].map(([name, data]) => [name, data.slice()]));
+      const result = last.then(() => step(copies));
+      last = result.catch(() => null);
+      return result;
+    },
     read: (name) => variable(name).data.slice(),
     write: (name, data) => void variables.set(name, tensor('float32', variable(name).shape, data.slice())),
-    close: () => Promise.resolve(),
+    close() {
+      isClosed = true;
+      return Promise.resolve();
+    },
   };
 }
 

@@ -79,6 +79,10 @@ export async function makeFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder, { recursive: true });
   } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : null;
+    // The link in the way may be one that leads nowhere, or in a circle.
+    if (code === 'EEXIST') await stat(folder);
+    if (code !== 'ENOENT') throw error;
     // Node reports a read-only disk as a missing folder; the system call for the first missing one tells the truth.
     let missing = folder;
     while (missing !== dirname(missing) && (await isAbsent(dirname(missing)))) missing = dirname(missing);

@@ -1,8 +1,9 @@
 /** What ends a run from outside: Ctrl-C, a reader that leaves, a disk that refuses. */
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, openSync, readFileSync, readdirSync, symlinkSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { makeWorkspace, npyFile, tinyText } from '../e2e/workspace.ts';
+import { makeWorkspace, npyFile, program, tinyText } from '../e2e/workspace.ts';
 
 const status = (text: string): unknown => (JSON.parse(text) as { status: unknown }).status;
 
@@ -29,6 +30,41 @@ describe('Ctrl-C', () => {
     expect(next.stdout).toMatch(/^pretrain: cached/m);
     expect(next.stdout).toMatch(/^qat: started/m);
   });
+});
+
+describe('a signal', () => {
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+    ['SIGQUIT', 131],
+  ] as const)('%s ends a run on the reference engine, which computes on the main thread', async (signal, code) => {
+    const space = makeWorkspace();
+    const run = space.start('run', 'tiny.yaml', '--engine', 'reference', '--set', 'stages.pretrain.epochs=100000');
+    await firstEpoch(run);
+    run.kill(signal);
+    const { exitCode, stderr } = await run;
+    expect(stderr).toBe('interrupted; results of finished stages are kept');
+    expect(exitCode).toBe(code);
+    expect(space.json('runs/latest/run.json')).toMatchObject({ status: 'interrupted', stages: [] });
+  });
+
+  it('that comes twice in a row still leaves a run that says how it ended', async () => {
+    const space = makeWorkspace();
+    const run = space.start('run', 'tiny.yaml', '--set', 'stages.pretrain.epochs=100000');
+    await firstEpoch(run);
+    run.kill('SIGINT');
+    run.kill('SIGINT');
+    expect((await run).exitCode).toBe(130);
+    expect(space.json('runs/latest/run.json')).toMatchObject({ status: 'interrupted' });
+  });
+
+  /** Without leaving off to read, which would end the run by itself. */
+  function firstEpoch({ stdout }: { readonly stdout: Readable }): Promise<void> {
+    return new Promise((resolve) => {
+      stdout.on('data', (text: Buffer) => text.includes('epoch 1/') && resolve());
+    });
+  }
 });
 
 describe('a reader that leaves', () => {
@@ -62,6 +98,45 @@ describe('a folder that cannot be written', () => {
   });
 });
 
+describe('a folder that cannot be made', () => {
+  const space = makeWorkspace();
+  symlinkSync('circle', space.file('circle'));
+
+  it.each([
+    ['a link that leads to itself', 'circle', 'error link-loop'],
+    ['a name of 300 characters', 'n'.repeat(300), 'error name-too-long'],
+  ])('%s is named as the cause, under --runs and under --store', async (_what, folder, code) => {
+    for (const option of ['--runs', '--store']) {
+      const { code: exitCode, stderr } = await space.qpipe('run', 'tiny.yaml', option, folder);
+      expect(exitCode).toBe(1);
+      expect(stderr).toContain(code);
+      expect(stderr.match(/ error /g)).toHaveLength(1);
+      expect(stderr).toContain('hint: ');
+      expect(stderr).not.toMatch(/^\s+at /m);
+    }
+  });
+});
+
+describe.skipIf(!existsSync('/dev/full'))('output to a full device', () => {
+  it('is an error with its cause and no stack, and a run goes on to its end', () => {
+    const space = makeWorkspace();
+    for (const args of [
+      ['validate', 'tiny.yaml'],
+      ['run', 'tiny.yaml'],
+    ]) {
+      const { status: exitCode, stderr } = spawnSync(process.execPath, [program, ...args], {
+        cwd: space.folder,
+        stdio: ['ignore', openSync('/dev/full', 'w'), 'pipe'],
+        encoding: 'utf8',
+      });
+      expect(exitCode).toBe(1);
+      expect(stderr).toContain('error disk-full: the output cannot be written');
+      expect(stderr).not.toMatch(/^\s+at /m);
+    }
+    expect(status(space.text('runs/latest/run.json'))).toBe('pass');
+  });
+});
+
 describe('an output in a folder that does not exist', () => {
   it('is a clear error of predict and compare', async () => {
     const space = makeWorkspace();
@@ -92,24 +167,27 @@ function mountSmallDisk(folder: string, kibibytes: number): (() => void) | null 
 }
 
 describe('a full disk', () => {
-  it.each(['--store', '--runs'])('under %s ends the run with a word on it; with space it goes on', async (option) => {
-    const space = makeWorkspace();
-    const unmount = mountSmallDisk(space.file('disk'), 28);
-    if (unmount === null) return console.log('full disk: skipped, this user may not mount a tmpfs');
-    try {
-      const { code, stderr } = await space.qpipe('run', 'tiny.yaml', option, 'disk/folder');
-      expect(code).toBe(1);
-      expect(stderr).toContain('error disk-full');
-      expect(stderr).toContain('hint: ');
-      expect(stderr).not.toMatch(/^\s+at /m);
-      execFileSync('mount', ['-o', 'remount,size=20m', space.file('disk')]);
-      const next = await space.qpipe('run', 'tiny.yaml', option, 'disk/folder');
-      expect(next.code).toBe(0);
-      expect(next.stdout).not.toContain('damage');
-    } finally {
-      unmount();
-    }
-  });
+  it.for(['--store', '--runs'])(
+    'under %s ends the run with a word on it; with space it goes on',
+    async (option, context) => {
+      const space = makeWorkspace();
+      const unmount = mountSmallDisk(space.file('disk'), 28);
+      if (unmount === null) return context.skip('this user may not mount a tmpfs');
+      try {
+        const { code, stderr } = await space.qpipe('run', 'tiny.yaml', option, 'disk/folder');
+        expect(code).toBe(1);
+        expect(stderr).toContain('error disk-full');
+        expect(stderr).toContain('hint: ');
+        expect(stderr).not.toMatch(/^\s+at /m);
+        execFileSync('mount', ['-o', 'remount,size=20m', space.file('disk')]);
+        const next = await space.qpipe('run', 'tiny.yaml', option, 'disk/folder');
+        expect(next.code).toBe(0);
+        expect(next.stdout).not.toContain('damage');
+      } finally {
+        unmount();
+      }
+    },
+  );
 });
 
 describe('names with odd characters', () => {

@@ -1,0 +1,74 @@
+/** How the process ends when it is told to, and when nobody can read what it writes. */
+import { writeSync } from 'node:fs';
+import os from 'node:os';
+import type { Diagnostic } from '../core/diagnostic.ts';
+import { UserError } from '../core/diagnostic.ts';
+import { explainWriteError } from '../runner/disk-error.ts';
+
+/** Ctrl-C, `kill`, a terminal or ssh session that was closed, Ctrl-\. */
+const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+
+export interface Interruption {
+  readonly signal: AbortSignal;
+  /** 128 and the number of the first signal, as shells count; 130 when the reader has left. */
+  readonly exitCode: () => number;
+  readonly end: () => void;
+}
+
+/**
+ * Until `end`, signals raise `signal` instead of ending the process, so that what is under way can stop in order. A
+ * second one ends it at once.
+ */
+export function onInterrupt(): Interruption {
+  const abort = new AbortController();
+  let first: NodeJS.Signals | null = null;
+  const exitCode = (): number => 128 + os.constants.signals[first ?? 'SIGINT'];
+  const stop = (signal: NodeJS.Signals): void => {
+    if (first !== null) process.exit(exitCode());
+    first = signal;
+    abort.abort();
+  };
+  // A reader that leaves is no first Ctrl-C.
+  const leave = (): void => abort.abort();
+  for (const signal of stopSignals) process.on(signal, stop);
+  process.on('SIGPIPE', leave);
+  if (process.stdout.isTTY) process.once('exit', showCursor);
+  return {
+    signal: abort.signal,
+    exitCode,
+    end: () => {
+      // The reader may leave until the very end.
+      for (const signal of stopSignals) process.off(signal, stop);
+    },
+  };
+}
+
+/** A live list hides the cursor; whatever ends the process, the terminal gets it back. */
+function showCursor(): void {
+  try {
+    writeSync(process.stdout.fd, '\u001b[?25h');
+  } catch {
+    // The terminal is gone.
+  }
+}
+
+/**
+ * Whoever read our output has left, as `head` does, or its disk is full. A run has its own answer to a reader that
+ * leaves; nothing else has anything to lose. A full disk does not end a run, whose results are elsewhere, but the
+ * process then says that output is missing and fails.
+ */
+export function watchOutput(report: (diagnostic: Diagnostic) => void): void {
+  let lost: NodeJS.ErrnoException | null = null;
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE' && error.code !== 'EIO') lost ??= error;
+    else if (process.listenerCount('SIGPIPE') === 0) process.exit(0);
+  });
+  // There is nowhere left to say it.
+  process.stderr.on('error', () => undefined);
+  process.once('exit', () => {
+    if (lost === null) return;
+    const explained = explainWriteError(lost, 'standard output', 'the output');
+    for (const diagnostic of explained instanceof UserError ? explained.diagnostics : []) report(diagnostic);
+    process.exitCode = 1;
+  });
+}
