@@ -148,7 +148,7 @@ export function flowChart(nodes: readonly FlowNode[]): Markup {
   const longest = maximum(nodes.flatMap((node, child) => node.parents.map((parent) => span(parent, child))));
   const width = maximum(nodes.map((_, index) => atX(index))) + box.width + 1;
   const height = maximum(nodes.map((_, index) => atY(index))) + box.height + 1 + (longest > 1 ? 10 + 7 * longest : 0);
-  return markup`<div class="scroll"><svg class="flow" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="stages and what they read">
+  return markup`<div class="scroll"><svg class="flow" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="stages and their inputs">
 ${nodes.map((node, child) => node.parents.map((parent) => markup`<path class="edge" d="${edge(parent, child)}"/>`))}
 ${nodes.map(
   (node, index) => markup`<g class="node ${node.state}"><title>${node.name}: ${node.note}</title>

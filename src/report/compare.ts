@@ -137,7 +137,7 @@ function notes(a: Report, b: Report): string[] {
   } else if (a.task !== b.task) {
     found.push('One run classifies and the other reconstructs: their results cannot be compared.');
   } else if (data(a) !== data(b)) {
-    found.push('The runs were tested on different data: a difference in accuracy may come from there.');
+    found.push('The runs were tested on different data: this may explain a difference in accuracy.');
   }
   if (a.model !== null && a.model.sha256 === b.model?.sha256) {
     found.push('Both runs made the same model file, byte for byte.');

@@ -134,7 +134,7 @@ function lintList(lints: Report['lints']): Markup {
     }${remedy === null ? null : markup` <span class="remedy">${capitalized(remedy)}.</span>`}${
       group.others.length === 0
         ? null
-        : markup`<details><summary>each of ${group.others.length + 1}</summary><ul>${[group.worst, ...group.others].map(
+        : markup`<details><summary>all ${group.others.length + 1}</summary><ul>${[group.worst, ...group.others].map(
             ({ layer, found }) => markup`<li><strong>${layer ?? ''}</strong> ${found}</li>`,
           )}</ul></details>`
     }</li>`;
@@ -236,16 +236,16 @@ function accuracySection(test: ClassifyResult): Markup {
     { pair: 'int8 reference and fake-quant', share: agreement.int8_vs_fake_quant },
     { pair: 'int8 reference and LiteRT', share: agreement.int8_vs_litert },
   ];
-  return markup`<p class="lead">Top-1 on the test split; int8 is the shipped file. Intervals are 95 % (Wilson).</p>
+  return markup`<p class="lead">Top-1 accuracy on the test split. int8 is the .tflite file itself. Intervals are 95 % (Wilson).</p>
 ${table(rows, accuracyColumns, { sorting: 'fixed', width: 'full' })}
 ${
   flips === null || test.mcnemarP === null
     ? null
-    : markup`<p>From float to int8, ${integer(flips.rightToWrong)} examples turn wrong and ${integer(flips.wrongToRight)} turn right. Without a real difference, a split at least as uneven has probability ${probability(test.mcnemarP)} (exact McNemar): ${
-        test.mcnemarP < 0.05 ? 'more than chance' : 'consistent with chance'
+    : markup`<p>From float to int8, ${integer(flips.rightToWrong)} examples become wrong and ${integer(flips.wrongToRight)} become right. If there were no real difference, the probability of a split at least this uneven would be ${probability(test.mcnemarP)} (exact McNemar test): ${
+        test.mcnemarP < 0.05 ? 'unlikely to be chance' : 'consistent with chance'
       }.</p>`
 }
-<h3>Same label</h3>
+<h3>Same predicted class</h3>
 ${table(
   agreements.filter(({ share }) => share !== null),
   [
@@ -285,7 +285,7 @@ function confusionSection({ metrics }: ClassifyResult): Markup | null {
   const ratio = (part: number, whole: number): string => (whole === 0 ? NOT_MEASURED : percent(part / whole));
   if (confusion.length <= LARGEST_HEAT_MAP) {
     const mostMistakes = Math.max(...confusion.flatMap((row, label) => row.filter((_, guess) => guess !== label)));
-    return markup`<p class="lead">int8. Rows are true classes, columns are predictions; blue deepens with the share that is right, orange with the number of mistakes.</p>
+    return markup`<p class="lead">int8. Rows are true classes, columns are predicted classes. Darker blue: a larger share is right. Darker orange: more mistakes.</p>
 <div class="scroll"><table class="confusion"><thead><tr><th scope="col"></th>${classes.map(
       (name) => markup`<th scope="col">${name}</th>`,
     )}<th scope="col">Recall</th></tr></thead><tbody>
@@ -293,7 +293,7 @@ ${confusion.map(
   (row, label) => markup`<tr><th scope="row">${className(label)}</th>${row.map((value, guess) => {
     const depth = value / Math.max(1, guess === label ? (support[label] ?? 0) : mostMistakes);
     const tone = `${guess === label ? 'right' : 'wrong'}${depth > 0.78 ? ' strong' : ''}${value === 0 ? ' zero' : ''}`;
-    return markup`<td class="${tone}" style="--v:${depth.toFixed(3)}" title="${className(label)} taken for ${className(guess)}">${integer(value)}</td>`;
+    return markup`<td class="${tone}" style="--v:${depth.toFixed(3)}" title="true class ${className(label)}, predicted ${className(guess)}">${integer(value)}</td>`;
   })}<td class="side">${ratio(diagonal(label), support[label] ?? 0)}</td></tr>
 `,
 )}<tr><th scope="row">Precision</th>${predicted.map(
@@ -307,12 +307,12 @@ ${confusion.map(
     .filter(({ label, guess, value }) => label !== guess && value > 0)
     .sort((a, b) => b.value - a.value || a.label - b.label || a.guess - b.guess)
     .slice(0, TOP_CONFUSIONS);
-  return markup`<p class="lead">int8. ${confusion.length} classes are too many for a matrix: the commonest mistakes, then every class.</p>
+  return markup`<p class="lead">int8. ${confusion.length} classes are too many for a matrix, so this table shows the most frequent mistakes.</p>
 ${table(
   mistakes,
   [
     { head: 'True class', kind: 'text', cell: ({ label }) => className(label) },
-    { head: 'Taken for', kind: 'text', cell: ({ guess }) => className(guess) },
+    { head: 'Predicted class', kind: 'text', cell: ({ guess }) => className(guess) },
     { head: 'Examples', kind: 'number', cell: ({ value }) => integer(value) },
   ],
   { sorting: 'fixed', width: 'narrow' },
@@ -347,7 +347,7 @@ function trainingSection({ training }: Report): Markup | null {
     stroke: 'faint',
     points: metrics.history.map(({ step, learningRate }) => ({ x: stepsBefore + step, y: learningRate })),
   }));
-  return markup`<p class="lead">Over optimizer steps; a phase that continues another begins where that one ended.</p>
+  return markup`<p class="lead">The x-axis counts optimizer steps. A stage that continues another starts where that one ended.</p>
 <div class="charts">
 ${lineChart({
   title: 'Loss',
@@ -507,7 +507,7 @@ type Layer = Test['metrics']['layers'][number];
 
 function layersSection({ metrics, diagnosis }: Test): Markup | null {
   if (metrics.layers.length === 0) return null;
-  return markup`<p class="lead">SQNR is signal against quantization noise, more is better: from float to fake-quant it is the ranges and the 8 bits that cost, from fake-quant to int8 the integer kernels. The output error is what a layer's own quantizers alone do to the output of the network. Within one step, a unit of the scale, are the integers of the layer's kernel on the inputs of fake-quant, and below it in all, with what the layers before it add.</p>
+  return markup`<p class="lead">SQNR is the signal-to-quantization-noise ratio; higher is better. Float to fake-quant shows the cost of ranges and 8 bits, fake-quant to int8 the cost of integer kernels. Share of output error: the effect of this layer's quantizers alone on the output of the network. Within 1 step: share of outputs within one step (one unit of the scale) of fake-quant, for this kernel alone; below, for the whole network so far.</p>
 ${diagnosis === null ? null : markup`<p>${diagnosis.sentence}</p>`}
 ${table(metrics.layers, layerColumns(metrics.layers), { sorting: 'sortable', width: 'full' })}`;
 }
@@ -539,7 +539,7 @@ function layerColumns(layers: readonly Layer[]): Column<Layer>[] {
       cell: ({ filter }) =>
         filter === null || filter.multipliers === null
           ? NOT_MEASURED
-          : markup`${significant(filter.multipliers.max)}<small>least ${significant(filter.multipliers.min)}</small>`,
+          : markup`${significant(filter.multipliers.max)}<small>smallest ${significant(filter.multipliers.min)}</small>`,
       value: ({ filter }) => filter?.multipliers?.max ?? null,
     },
     {
@@ -574,7 +574,7 @@ function layerColumns(layers: readonly Layer[]): Column<Layer>[] {
       head: 'Within 1 step',
       kind: 'number',
       cell: ({ kernel, withinOneStep }) =>
-        markup`${orNone(kernel?.withinOneStep ?? null, percent)}<small>in all ${orNone(withinOneStep, percent)}</small>`,
+        markup`${orNone(kernel?.withinOneStep ?? null, percent)}<small>so far ${orNone(withinOneStep, percent)}</small>`,
       value: ({ kernel }) => kernel?.withinOneStep ?? null,
     },
     {
@@ -625,7 +625,7 @@ function examplesSection({ metrics }: ClassifyResult): Markup | null {
   const [first] = examples;
   if (first === undefined) return null;
   const className = (index: number): string => classes[index] ?? String(index);
-  return markup`<p class="lead">Output integers q of the shipped file and what they stand for: real = ${fullScale(first.scale)} \u00d7 (q \u2212 (${integer(first.zeroPoint)})).</p>
+  return markup`<p class="lead">Output codes q of the .tflite file and their real values: real = ${fullScale(first.scale)} \u00d7 (q \u2212 (${integer(first.zeroPoint)})).</p>
 <div class="examples">${examples.slice(0, MOST_EXAMPLES).map((example) => {
     const largest = Math.max(1e-9, ...example.dequantized.map(Math.abs));
     const rows = example.raw
@@ -637,13 +637,13 @@ function examplesSection({ metrics }: ClassifyResult): Markup | null {
     return markup`
 <div class="example"><header>${
       example.image === null ? null : thumbnail(example.image, `example ${example.index}`)
-    }<div><span class="muted">#${example.index}, is ${className(example.label)}</span><br>${mark(
+    }<div><span class="muted">#${example.index}, true class ${className(example.label)}</span><br>${mark(
       right ? 'good' : 'bad',
-      `int8 says ${className(example.predicted)}`,
+      `int8: ${className(example.predicted)}`,
     )}${
       example.floatPredicted === null || example.floatPredicted === example.predicted
         ? null
-        : markup`<br>float says ${className(example.floatPredicted)}`
+        : markup`<br>float: ${className(example.floatPredicted)}`
     }</div></header>
 <table><thead><tr><th scope="col">class</th><th scope="col" class="n">q</th><th scope="col" class="n">real</th><th scope="col"></th></tr></thead><tbody>${rows.map(
       ({ code, index, real }) => markup`
@@ -660,7 +660,7 @@ function footprintSection({ conversions, model }: Report): Markup | null {
     const parts = [
       { name: 'weights', size: metrics.sections.weights },
       { name: 'biases', size: metrics.sections.biases },
-      { name: 'everything else', size: metrics.sections.other },
+      { name: 'other', size: metrics.sections.other },
     ];
     return markup`<p class="lead">${stage}: ${metrics.scheme}, ${bytes(metrics.bytes)} against ${bytes(metrics.floatBytes)} of float parameters (${fixed(metrics.floatBytes / metrics.bytes, 2)}\u00d7).</p>
 <div class="stack" aria-hidden="true">${parts.map(
@@ -730,14 +730,14 @@ function provenanceSection({ stages, run, config }: Report): Markup {
     ],
     ['run', run.id],
   ] as const;
-  return markup`<p class="lead">What each stage read and made. A hit reuses an earlier result; its time is that of the execution that made it.</p>
+  return markup`<p class="lead">Inputs and outputs of each stage. “Cached” means that an earlier result was reused; the time is then that of the earlier execution.</p>
 ${
   stages.length === 0
     ? null
     : flowChart(
         stages.map((stage) => ({
           name: stage.name,
-          note: stage.cached ? `hit (took ${seconds(stage.seconds)})` : `ran ${seconds(stage.seconds)}`,
+          note: stage.cached ? `cached (took ${seconds(stage.seconds)})` : `ran for ${seconds(stage.seconds)}`,
           state: stage.verdict === 'fail' ? 'failed' : stage.cached ? 'hit' : 'run',
           parents: stage.reads.map((name) => stages.findIndex((other) => other.name === name)),
         })),
@@ -747,11 +747,11 @@ ${table(
   stages,
   [
     { head: 'Stage', kind: 'text', cell: ({ name, kind }) => markup`${name}<small>${kind}</small>` },
-    { head: 'Cache', kind: 'text', cell: ({ cached }) => (cached ? 'hit' : 'run') },
+    { head: 'Result', kind: 'text', cell: ({ cached }) => (cached ? 'cached' : 'computed') },
     { head: 'Time', kind: 'number', cell: (stage) => seconds(stage.seconds) },
     { head: 'Key', kind: 'text', cell: ({ key }) => markup`<code title="${key}">${shortDigest(key)}</code>` },
     { head: 'Reads', kind: 'text', cell: ({ inputs }) => digestList(inputs) },
-    { head: 'Makes', kind: 'text', cell: ({ outputs }) => digestList(outputs) },
+    { head: 'Writes', kind: 'text', cell: ({ outputs }) => digestList(outputs) },
   ],
   { sorting: 'fixed', width: 'full' },
 )}
@@ -764,11 +764,11 @@ ${table(
     ],
     { sorting: 'fixed', width: 'full' },
   )}</details>
-<h3>Made by</h3>
+<h3>Environment</h3>
 ${table(
   machine,
   [
-    { head: 'What', kind: 'text', cell: ([name]) => name },
+    { head: 'Name', kind: 'text', cell: ([name]) => name },
     { head: 'Value', kind: 'text', cell: ([, value]) => markup`<code>${value}</code>` },
   ],
   { sorting: 'fixed', width: 'full' },

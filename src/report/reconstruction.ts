@@ -21,7 +21,7 @@ export function errorSection({ error, metrics }: ReconstructResult): Markup {
     const measured = error[runtime];
     return measured === null ? [] : [{ runtime, measured, seconds: metrics.seconds[runtime] }];
   });
-  return markup`<p class="lead">Mean squared error between the output and the image on the test split, in the real units of the network's input; int8 is the shipped file. Intervals are 95 %, by the spread over the images.</p>
+  return markup`<p class="lead">Mean squared error between output and image on the test split, in the real units of the network's input. int8 is the .tflite file itself. Intervals are 95 %, from the spread over the images.</p>
 ${table(rows, errorColumns, { sorting: 'fixed', width: 'full' })}`;
 }
 
@@ -44,7 +44,7 @@ const MOST_EXAMPLES = 16;
 export function reconstructionsSection({ metrics }: ReconstructResult): Markup | null {
   const examples = metrics.examples.slice(0, MOST_EXAMPLES);
   if (examples.length === 0) return null;
-  return markup`<p class="lead">Test images and what the shipped file makes of them; values outside 0..255 are shown as the nearest of these.</p>
+  return markup`<p class="lead">Test images and their reconstructions by the .tflite file. Pixel values are clipped to 0..255.</p>
 <div class="examples">${examples.map(
     ({ index, image, error, floatError }) => markup`
 <div class="example pair"><div>${

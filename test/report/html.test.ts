@@ -82,7 +82,7 @@ describe('report.html', () => {
     expect(head).toContain('The loss against float is within chance. Noise at the output is 30.9 dB below the signal');
     expect(head).toContain('5.00 % above (also conv1/relu, conv2/relu and 3 more); expected at most 1.00 % together');
     expect(head).toContain('<span class="remedy">Estimate it by');
-    expect(head).toContain('<summary>each of 6</summary>');
+    expect(head).toContain('<summary>all 6</summary>');
     expect(unbalanced(html)).toEqual([]);
   });
 
