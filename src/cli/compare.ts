@@ -15,7 +15,7 @@ export interface CompareOptions {
   readonly html?: string;
 }
 
-/** What differs between two runs, and what it did. */
+/** What differs between two runs, and its effect. */
 export async function compare({ a, b, rows = 'differing', html }: CompareOptions): Promise<Comparison> {
   const comparison = compareRuns(await readRunFolder(a), await readRunFolder(b), rows);
   if (html !== undefined) {

@@ -11,7 +11,7 @@ import { findProgram } from './programs.ts';
 import { wrap } from './summary.ts';
 import { packageJson } from './version.ts';
 
-/** What one part of qpipe needs, and whether it is there. */
+/** What one part of qpipe needs, and whether it is installed. */
 export interface Check {
   readonly name: string;
   readonly status: 'ok' | 'absent' | 'broken';
@@ -24,7 +24,7 @@ export interface Check {
 }
 
 export interface Health {
-  /** Whether everything that is required is there. */
+  /** Whether everything that is required is installed. */
   readonly ok: boolean;
   readonly checks: readonly Check[];
 }

@@ -27,7 +27,7 @@ export type LibrarySource =
 export interface InstallOptions {
   /** Default: the wheel. */
   readonly source?: LibrarySource;
-  /** What becomes of an addon that is there and works; default `keep`. One that does not work is always replaced. */
+  /** What to do with a working addon; default `keep`. A broken one is always replaced. */
   readonly existing?: 'keep' | 'replace';
   /** The folder that qpipe keeps for all pipelines; default: what the environment says. */
   readonly home?: string;
@@ -59,7 +59,8 @@ const diskSpace = { package: 0.4e9, wheel: 1.4e9 };
  * Builds the native part of `@tensorflow/tfjs-node` against a TensorFlow library, for machines where npm's own install
  * cannot: no download besides the npm package, and the wheel when no library is given.
  *
- * @throws UserError with everything that is missing; Interrupted after `signal`. Both leave nothing half made behind.
+ * @throws UserError with everything that is missing; Interrupted after `signal`. Neither leaves unfinished files
+ * behind.
  */
 export async function installTensorflow(options: InstallOptions = {}): Promise<EngineInstall> {
   const env = options.env ?? process.env;
@@ -68,7 +69,7 @@ export async function installTensorflow(options: InstallOptions = {}): Promise<E
   const signal = options.signal ?? new AbortController().signal;
   const kept = await keptInstall(home, options.existing ?? 'keep');
   if (kept !== null) {
-    // npm's own install brings no kernels of ours, and a new qpipe may have others.
+    // npm's own install has no kernels of ours, and a new version of qpipe may have others.
     const isComplete = kept.kernels !== null || process.platform !== 'linux';
     return isComplete
       ? { status: 'present', ...kept, warnings: [] }
@@ -108,7 +109,7 @@ export async function installTensorflow(options: InstallOptions = {}): Promise<E
       },
     ]);
     signal.throwIfAborted();
-    // A temporary folder is its maker's alone; an installed engine may be a group's.
+    // A temporary folder is private to its user; an installed engine may be shared by a group.
     await chmod(work, 0o755);
     await replaceFolder(work, folder);
     return { status: 'installed', folder: addonFolder(folder), ...probed, warnings };
@@ -121,7 +122,7 @@ export async function installTensorflow(options: InstallOptions = {}): Promise<E
   }
 }
 
-/** An addon that is there and works. */
+/** An installed addon that works. */
 interface Kept extends Probed {
   readonly folder: string;
 }
@@ -170,7 +171,7 @@ async function addKernels(
 
 const findCompiler = (env: NodeJS.ProcessEnv): string | null => findProgram(env['CXX'] ?? 'g++', env);
 
-/** What the build needs of the machine, as far as it was found. */
+/** What the build needs from the machine, as far as it was found. */
 export interface Tools {
   /** `process.platform` and `process.arch`. */
   readonly platform: string;
@@ -207,7 +208,7 @@ const noCompiler: Diagnostic = {
   hint: 'install one, for example `apt install g++`, or set CXX',
 };
 
-/** A diagnostic for each thing without which the install cannot end well. */
+/** A diagnostic for each missing requirement of the install. */
 export function missingTools(tools: Tools, source: LibrarySource): Diagnostic[] {
   const found: Diagnostic[] = [];
   const missing = (code: string, message: string, hint: string): void =>
@@ -334,7 +335,7 @@ function downloadStep(build: Build): Step {
     title: `download ${wheel.requirement}`,
     async run(say) {
       const target = join(build.work, 'wheel');
-      // Only the C library is wanted, so any Python can fetch the wheel that was made for another.
+      // Only the C library is used, so any Python can download a wheel for another Python.
       await runProgram(build, say, {
         file: build.python,
         args: [
@@ -403,8 +404,8 @@ function buildStep(build: Build): Step {
 }
 
 /**
- * @param addon folder of the npm package; kernels of other versions in it go
- * @param warnings gets why they cannot be built, as TensorFlow's own ops do, too
+ * @param addon folder of the npm package; kernels of other versions in it are removed
+ * @param warnings receives the reason if they cannot be built; TensorFlow's own ops are used then
  */
 function kernelsStep(surroundings: Surroundings, addon: string, warnings: Diagnostic[]): Step {
   return {
@@ -450,7 +451,7 @@ async function linkLibrary(library: Library, deps: string): Promise<void> {
 /** By hand: [[1, 2], [3, 4]] times [[5, 6], [7, 8]], and numbers rounded to multiples of 1/128 from -1 to 127/128. */
 const expectedNumbers = { product: [19, 22, 43, 50], rounded: [-1, 0.5, 0.5, 0.9921875] };
 
-/** What an addon that works says of itself. */
+/** What a working addon reports. */
 export interface Probed {
   /** Of the npm package and the library. */
   readonly version: string;
@@ -492,7 +493,7 @@ export async function probe(folder: string, signal?: AbortSignal): Promise<Probe
   return { version, kernels };
 }
 
-/** Says for whom the addon was built. Node-API is stable: a newer Node loads it, too. */
+/** Records what the addon was built for. Node-API is stable, so a newer Node also loads it. */
 async function writeBuildRecord(work: string, version: string, { kind, core }: Library): Promise<void> {
   const [build = ''] = await readdir(join(addonFolder(work), 'lib'));
   const record = {
@@ -504,7 +505,7 @@ async function writeBuildRecord(work: string, version: string, { kind, core }: L
   await writeFile(join(work, 'engine.json'), `${JSON.stringify(record, null, 2)}\n`);
 }
 
-/** Puts a finished folder in its place; whoever looks finds the old one, none, or the new one, never a part. */
+/** Moves a finished folder into place. A reader finds the old folder, none, or the new one, never a part. */
 async function replaceFolder(from: string, to: string): Promise<void> {
   const old = `${from}.old`;
   if (existsSync(to)) await rename(to, old);
@@ -522,7 +523,7 @@ interface ProgramCall {
   readonly hint: string;
 }
 
-/** @throws UserError with the program's own words */
+/** @throws UserError with the program's own message */
 async function runProgram(
   { env, signal, log }: Surroundings,
   say: (line: string) => void,

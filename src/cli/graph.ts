@@ -6,7 +6,7 @@ import { printGraph } from '../graph/print.ts';
 export interface GraphOptions {
   readonly pipeline: string;
   readonly set?: readonly string[];
-  /** Folder of the data sets that the pipeline gives no path of; default: see `loadPipeline`. */
+  /** Folder with data sets for which the pipeline gives no path; default: see `loadPipeline`. */
   readonly data?: string;
   readonly level: Level;
   /** The last graph of the level, or the graph after every pass on the way to it. */

@@ -2,7 +2,7 @@ import Table from 'cli-table3';
 import { unreachable } from '../core/assert.ts';
 import type { InspectedTensor, Inspection } from './inspect.ts';
 
-/** An inspection for people: what goes in and out, then a table of what is inside. */
+/** An inspection as text: inputs and outputs, then a table of the contents. */
 export function inspectionText(inspection: Inspection): string {
   const size = `${inspection.file}: ${inspection.bytes.toLocaleString('en-US')} bytes`;
   switch (inspection.kind) {

@@ -8,16 +8,16 @@ import type { RuntimeName } from './predict.ts';
 import { onInterrupt, watchOutput } from './signals.ts';
 import { packageVersion } from './version.ts';
 
-/** What the process leaves behind, for scripts. */
+/** Exit codes of the process. */
 const exitCodes = { ok: 0, failed: 1, gateNotMet: 2, badInput: 64 } as const;
 
 const out = (text: string): void => void process.stdout.write(`${text}\n`);
 const note = (text: string): void => void process.stderr.write(`${text}\n`);
 
-/** Of what messages are written to; 80 where it is no terminal, or one that does not say. */
+/** Width of the terminal that messages are written to; 80 if it is not a terminal or its width is unknown. */
 const screenColumns = (): number => (process.stderr.columns > 0 ? process.stderr.columns : 80);
 
-/** `stages` as one writes them: separated by commas, perhaps with spaces. */
+/** `stages` as written on the command line: separated by commas, optionally with spaces. */
 const names = (text: string): string[] =>
   text
     .split(',')
@@ -336,7 +336,7 @@ function reportFailure(error: unknown, json: boolean): number {
 }
 
 watchOutput((diagnostic) => note(formatForScreen(diagnostic, 'error', screenColumns())));
-// Terminals that a program made often do not say how wide they are; a live list would wrap after each letter.
+// Terminals made by a program often report no width; a live list would wrap after each letter.
 if (process.stdout.columns === 0) process.stdout.columns = 80;
 try {
   await makeProgram((code) => {

@@ -20,7 +20,7 @@ import { readTflite, readTfliteContents } from '../tflite/read.ts';
 import { dirname } from 'node:path';
 import { present, unreachable } from '../core/assert.ts';
 
-/** The plain loops; the SIMD kernels that equal them; Google's runtime. */
+/** Plain loops, SIMD kernels with equal results, and Google's runtime. */
 export type RuntimeName = 'reference' | 'wasm' | 'litert';
 
 export interface PredictOptions {
@@ -193,7 +193,7 @@ function onlyOne<T>(values: readonly T[], model: string, role: string): T {
   return value;
 }
 
-/** The examples of a batch as stored integers; float32 is quantized, which is said once. */
+/** The examples of a batch as stored integers; float32 is quantized, and a note says so once. */
 function splitBatch(
   input: Tensor,
   port: Port,

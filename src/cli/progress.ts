@@ -56,10 +56,10 @@ function plainLine(event: RunEvent): string | null {
 type TaskView = ListrTaskWrapper<unknown, typeof DefaultRenderer, typeof SimpleRenderer>;
 
 interface StageView {
-  /** Null until the list comes to it, which may be after the stage has ended. */
+  /** Null until the list reaches the stage, which may be after the stage has ended. */
   task: TaskView | null;
   title: string;
-  /** What must stay to be read when the stage is done. */
+  /** What must stay readable when the stage is done. */
   readonly remarks: string[];
   readonly ended: PromiseWithResolvers<void>;
 }
@@ -124,7 +124,7 @@ export function terminalProgress(terminal: { readonly columns: number }): Progre
             {
               concurrent: false,
               exitOnError: true,
-              // Ctrl-C is ours: the stage stops between two steps, and the run is recorded.
+              // We handle Ctrl-C: the stage stops between two steps, and the run is recorded.
               registerSignalListeners: false,
               rendererOptions: { collapseErrors: false, showErrorMessage: false },
             },
@@ -170,7 +170,7 @@ export function terminalProgress(terminal: { readonly columns: number }): Progre
   };
 }
 
-/** One line for a download: in a terminal it counts, elsewhere it stands once. */
+/** One line for a download: it counts in a terminal and is printed once elsewhere. */
 export function downloadNotes(stream: {
   readonly isTTY?: boolean;
   write(text: string): unknown;
@@ -203,7 +203,7 @@ const bar = { longest: 24, shortest: 8 } as const;
 
 /**
  * `━━━━━━──────  epoch 1/3  step 120/1718  loss 0.3201  accuracy 91.20 %  12,000 images/s  eta 0:14`, in one line of
- * `width` columns: the bar gets what is left, then the least important parts give way.
+ * `width` columns: the bar gets the remaining width; if there is none, the least important parts are left out.
  */
 function progressText({ step, totalSteps, values }: EventOf<'stage-progress'>, width: number): string {
   const { epoch, epochs, loss, accuracy, images, images_per_second: rate, eta_seconds: eta } = values;
@@ -213,7 +213,7 @@ function progressText({ step, totalSteps, values }: EventOf<'stage-progress'>, w
   parts.push({ text: images == null ? `step ${steps}` : `${steps} images`, weight: images == null ? 1 : 6 });
   if (loss != null) parts.push({ text: `loss ${loss.toFixed(4)}`, weight: 5 });
   if (accuracy != null) parts.push({ text: `accuracy ${(100 * accuracy).toFixed(2)} %`, weight: 4 });
-  // The first step is no measure: the engine has only just started.
+  // The first step is not representative: the engine has only just started.
   if (rate != null && step > 1) parts.push({ text: `${count(rate)} images/s`, weight: 2 });
   if (eta != null && step > 1) parts.push({ text: `eta ${clockText(eta)}`, weight: 6 });
 

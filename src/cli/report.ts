@@ -19,7 +19,7 @@ export interface RunFolderContents {
   readonly config: Json;
 }
 
-/** @throws UserError when the folder is not one that `run` wrote */
+/** @throws UserError when the folder was not written by `run` */
 export async function readRunFolder(folder: string): Promise<RunFolderContents> {
   const record = unseal(await readText(folder, 'run.json'));
   if (!Value.Check(runRecordSchema, record)) throw damaged(folder, 'run.json');

@@ -25,9 +25,9 @@ export interface RunOptions {
   readonly pipeline: string;
   /** Changes to it, each `path=value` as in `stages.qat.delay=1000`. */
   readonly set?: readonly string[];
-  /** In place of the pipeline's own. */
+  /** Replaces the engine of the pipeline. */
   readonly engine?: string;
-  /** Folder of the data sets that the pipeline gives no path of; default: see `loadPipeline`. */
+  /** Folder with data sets for which the pipeline gives no path; default: see `loadPipeline`. */
   readonly data?: string;
   /** Folder of the runs; default `runs` in the current folder. */
   readonly runs?: string;
@@ -39,9 +39,9 @@ export interface RunOptions {
   readonly force?: readonly string[];
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: RunEvent) => void;
-  /** Of data that are not there yet; comes before all events. */
+  /** Called while missing data are downloaded, before all events. */
   readonly onDownload?: (progress: DownloadProgress) => void;
-  /** What is allowed but seldom meant. */
+  /** What is allowed but probably not intended. */
   readonly onWarning?: (warning: Diagnostic) => void;
 }
 

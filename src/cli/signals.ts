@@ -1,4 +1,4 @@
-/** How the process ends when it is told to, and when nobody can read what it writes. */
+/** How the process ends on a signal, and when its output can no longer be read. */
 import { writeSync } from 'node:fs';
 import os from 'node:os';
 import type { Diagnostic } from '../core/diagnostic.ts';
@@ -48,13 +48,13 @@ function showCursor(): void {
   try {
     writeSync(process.stdout.fd, '\u001b[?25h');
   } catch {
-    // The terminal is gone.
+    // The terminal was closed.
   }
 }
 
 /**
- * Whoever read our output has left, as `head` does, or its disk is full. A run has its own answer to a reader that
- * leaves; nothing else has anything to lose. A full disk does not end a run, whose results are elsewhere, but the
+ * The reader of our output has closed it, as `head` does, or its disk is full. A run has its own answer to a reader
+ * that leaves; nothing else has anything to lose. A full disk does not end a run, whose results are elsewhere, but the
  * process then says that output is missing and fails.
  */
 export function watchOutput(report: (diagnostic: Diagnostic) => void): void {

@@ -51,7 +51,7 @@ export function terminalSteps(terminal: { readonly columns: number }): StepRunne
         rendererOptions: { outputBar: 1 },
       })),
       {
-        // Ctrl-C is ours: what is half made goes first.
+        // We handle Ctrl-C: unfinished files are removed first.
         registerSignalListeners: false,
         rendererOptions: { collapseErrors: false, showErrorMessage: false },
       },

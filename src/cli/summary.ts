@@ -10,9 +10,9 @@ import type { RuntimeName } from '../stages/metrics.ts';
 import { runtimes } from '../stages/metrics.ts';
 
 /**
- * What a person wants to know after a run: the verdict, the accuracies, the gates and where everything lies.
+ * The summary after a run: the verdict, the accuracies, the gates and the paths of the results.
  *
- * @param columns at which sentences are broken between words; Infinity never breaks them
+ * @param columns at which sentences wrap between words; Infinity never wraps them
  */
 export function summaryText(
   report: Report,

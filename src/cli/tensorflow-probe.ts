@@ -1,5 +1,5 @@
 /**
- * A program of its own, because a library that does not fit may end the process: loads the addon in the folder that
+ * A separate program, because an incompatible library may end the process. It loads the addon in the folder that
  * it is given, computes a little, and prints a `ProbeAnswer` as its last line.
  */
 import { UserError } from '../core/diagnostic.ts';

@@ -18,7 +18,7 @@ export interface Validation {
 /**
  * Checks a pipeline and its data without running it. Data that a run would download first are a warning.
  *
- * @param data folder of the data sets that the pipeline gives no path of; default: see `loadPipeline`
+ * @param data folder with data sets for which the pipeline gives no path; default: see `loadPipeline`
  * @throws UserError with every mistake
  */
 export async function validate(pipeline: string, set: readonly string[] = [], data?: string): Promise<Validation> {

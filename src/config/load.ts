@@ -15,7 +15,7 @@ import { yamlDiagnostics } from './yaml-syntax.ts';
 
 const EXIT_BAD_PIPELINE = 64;
 
-/** Where data sets are looked for unless one says so, from the current folder. */
+/** Default folders to look for data sets, relative to the current folder. */
 const defaultDataFolders = ['data', '../shared/data'] as const;
 
 export interface LoadedPipeline {

@@ -46,7 +46,9 @@ export interface PlanOptions {
   readonly onWarning?: ((warning: Diagnostic) => void) | undefined;
 }
 
-/** Gives what was made for this key before, else makes it: decoding a data set takes longer than a run of stored stages. */
+/**
+ * Gives what was made for this key before, else makes it: decoding a data set takes longer than a run of stored stages.
+ */
 export type IdentityMemory = (key: Digest, make: () => DatasetIdentity) => Promise<DatasetIdentity>;
 
 /**
@@ -270,7 +272,7 @@ async function openData(
 /** Signals get their turn between the parts of a long work that holds this thread. */
 const turn = () => new Promise(setImmediate);
 
-/** @returns the data set, too, where it had to be decoded; in a function of its own, so that the files can go */
+/** @returns also the data set where it had to be decoded. A function of its own, so that the files can be freed */
 async function identifyData(
   source: DataSource,
   validation: ValidationOptions,
@@ -315,7 +317,7 @@ function knownSize(source: DataSource): DataSize | null {
   }
 }
 
-/** The network of a pipeline. Its name is not the pipeline's, which may change without training anew. */
+/** The network of a pipeline. Its name is not the pipeline's, so that renaming the pipeline does not train again. */
 function modelSpec({ model, data }: ResolvedPipeline, dataset: Pick<Dataset, 'image' | 'classNames'>): ModelSpec {
   const { height, width, channels } = dataset.image;
   return {

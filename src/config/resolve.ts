@@ -57,7 +57,9 @@ function completeStages(stages: PipelineConfig['stages']): PipelineConfig['stage
   );
 }
 
-/** The scheme of the qat stage that a stage's chain passes; the default where none does, which is reported elsewhere. */
+/**
+ * The scheme of the qat stage that a stage's chain passes; the default where none does, which is reported elsewhere.
+ */
 export function trainedScheme(stages: PipelineConfig['stages'], stage: StageConfig): Scheme {
   // Cycles are reported elsewhere; here they only must end.
   const seen = new Set<StageConfig>();
@@ -119,7 +121,7 @@ function inOrder(stages: PipelineConfig['stages']): ResolvedStage[] {
   return ordered;
 }
 
-/** The name of the stage whose result this one takes; null when it starts from nothing. */
+/** The name of the stage whose result this one reads; null when it has no `from`. */
 export function parentOf(config: StageConfig): string | null {
   return 'from' in config ? (config.from ?? null) : null;
 }

@@ -27,7 +27,7 @@ export function validate(value: unknown, locate: Locate): Diagnostic[] {
   return errors.flatMap((error) => (isRepeated(error, errors) ? [] : (diagnose(error, value, locate) ?? [])));
 }
 
-/** Ajv compares a value of the wrong type with the allowed words, too, and a key in a wrong map with its tag. */
+/** Ajv also compares a value of the wrong type with the allowed words, and a key in a wrong map with its tag. */
 function isRepeated(error: ErrorObject, errors: readonly ErrorObject[]): boolean {
   return (
     error.keyword === 'type' &&

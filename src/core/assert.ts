@@ -1,4 +1,4 @@
-/** Our own mistake, never the user's: the message starts with `internal:` and the stack is wanted. */
+/** A bug of ours, never the user's mistake: the message starts with `internal:`, and the stack trace is shown. */
 export function internal(message: string): never {
   throw new Error(`internal: ${message}`);
 }

@@ -55,7 +55,7 @@ export function formatDiagnostic(diagnostic: Diagnostic): string {
   return formatForScreen(diagnostic, 'error', Infinity);
 }
 
-/** The same for what is allowed but seldom meant. */
+/** The same for what is allowed but probably not intended. */
 export function formatWarning(diagnostic: Diagnostic): string {
   return formatForScreen(diagnostic, 'warning', Infinity);
 }

@@ -1,2 +1,2 @@
-/** Content of a file, or of anything else that is named by its bytes; 64 lower-case hex digits. */
+/** SHA-256 of a file or of other bytes, as 64 lower-case hex digits. */
 export type Digest = `sha256:${string}`;

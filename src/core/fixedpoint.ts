@@ -82,7 +82,9 @@ export function multiplyByQuantizedMultiplier(x: number, multiplier: number, shi
   return roundingDivideByPowerOfTwo(saturatingRoundingDoublingHighMul(x << left, multiplier), right);
 }
 
-/** v << bits, saturated to int32 the way gemmlowp does it (its bounds are symmetric but for the result). */
+/**
+ * v << bits, saturated to int32 the way gemmlowp does it (the bounds of the check are symmetric, the results are not).
+ */
 function saturatingShiftLeft(value: number, bits: number): number {
   const limit = 2 ** (31 - bits) - 1;
   if (value > limit) return INT32_MAX;

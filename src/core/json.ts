@@ -1,3 +1,3 @@
-/** What JSON can say. Cache keys, events and records are made of this. */
+/** Any JSON value. Cache keys, events and records consist of these. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };

@@ -42,7 +42,7 @@ export function log(x: number): number {
   return exponent * LN2_HIGH + (2 * s * series + exponent * LN2_LOW);
 }
 
-/** Cosine of `turns` half-turns: cos(pi * halfTurns), for halfTurns in [0, 1]. What a cosine schedule needs. */
+/** Cosine of `turns` half-turns: cos(pi * halfTurns), for halfTurns in [0, 1]. Used by the cosine schedule. */
 export function cosinePi(halfTurns: number): number {
   // Reflect to [0, 1/2], where the Taylor series converges fast.
   if (halfTurns > 0.5) return -cosinePi(1 - halfTurns);
@@ -63,7 +63,7 @@ export function integerPower(base: number, exponent: number): number {
   return result;
 }
 
-/** Hyperbolic tangent in float64, to 1e-8 of its value: more than float32 can hold. */
+/** Hyperbolic tangent in float64, with relative error below 1e-8: more precise than float32. */
 export function tanh(x: number): number {
   // Near 0 the difference below has no digits left; the next term of the series is below 2e-17 of the result.
   if (Math.abs(x) < 1e-4) return x - (x * x * x) / 3;

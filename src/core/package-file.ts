@@ -3,7 +3,7 @@ import { internal } from './assert.ts';
 
 /**
  * A file that comes with the package, by its path from the package's root. The code that asks may run from `src`, from
- * `dist`, or bundled, so the root is looked for rather than counted in `..`.
+ * `dist`, or bundled, so the root is searched for rather than reached by a fixed number of `..`.
  */
 export function packageFile(relative: string): URL {
   let folder = new URL('.', import.meta.url);

@@ -79,8 +79,8 @@ function rotateLeft(word: number, bits: number): number {
 }
 
 /**
- * Spreads every bit of a word over all bits of the result, one to one: the finalizer of MurmurHash3. Random numbers by
- * place instead of by order: the word says which one.
+ * Spreads every bit of a word over all bits of the result, one to one: the finalizer of MurmurHash3. Gives random
+ * numbers by position instead of by order: the word is the position.
  *
  * @param word its low 32 bits count
  * @returns 0 .. 2^32 - 1

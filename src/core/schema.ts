@@ -59,7 +59,7 @@ export function object<P extends TProperties>(properties: P, options: ObjectOpti
   return { ...schema, required: required as typeof schema.required };
 }
 
-/** A field that resolving fills in when it is left out; `from` says with what. */
+/** A field that is filled in when it is left out; `from` describes the value. */
 export function derived<S extends TSchema>(schema: S, from: string): S {
   return { ...schema, 'x-derived': from };
 }

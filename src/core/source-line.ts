@@ -24,19 +24,20 @@ interface Cell {
 /**
  * The line, cut around the marked part where it does not fit, and the carets below that part.
  *
- * @param start index of the first marked UTF-16 unit in `text`; past its end, the caret stands behind the line
+ * @param start index of the first marked UTF-16 unit in `text`; past its end, the caret is after the line
  * @param length marked units, at least 1
- * @param columns width of the screen, where tabs count 2 and wide characters of East Asia and emoji 2; Infinity never cuts
+ * @param columns width of the screen, where tabs count 2 and wide characters of East Asia and emoji 2; Infinity never
+ * cuts
  */
 export function sourceLine(text: string, start: number, length: number, columns: number): SourceLine {
   const cells = cellsOf(text, Math.max(0, start - mostUnits), start + mostUnits);
   const marked = (cell: Cell): boolean => cell.end > start && cell.start < start + length;
   const first = cells.findIndex(marked);
-  // A caret behind the end has a cell of its own.
+  // A caret after the end has a cell of its own.
   const from = first < 0 ? cells.length : first;
   const total = widthOf(cells);
   if (total < columns) return draw(cells, marked, '');
-  // A third of the screen shows what stands before the mark.
+  // A third of the screen shows the text before the mark.
   let begin = from;
   let before = 0;
   while (begin > 0 && before + cells[begin - 1]!.columns <= Math.floor(columns / 3)) before += cells[--begin]!.columns;

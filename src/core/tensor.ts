@@ -13,7 +13,7 @@ export interface DataOf {
 
 export type Shape = readonly number[];
 
-/** A row-major array with its shape. The data is never written to by anyone but its creator. */
+/** A row-major array with its shape. Only its creator writes to the data. */
 export interface Tensor<D extends DType = DType> {
   readonly dtype: D;
   readonly shape: Shape;
@@ -59,7 +59,7 @@ export function floatTensor(shape: Shape, values: ArrayLike<number>): FloatTenso
   return tensor('float32', shape, Float32Array.from(values));
 }
 
-/** Narrows a tensor to a dtype; anything else is our mistake. */
+/** Narrows a tensor to a dtype; any other dtype is a bug of ours. */
 export function expectDType<D extends DType>(value: Tensor, dtype: D): Tensor<D> {
   if (!hasDType(value, dtype)) return internal(`expected a ${dtype} tensor, got ${value.dtype}`);
   return value;

@@ -26,7 +26,7 @@ export function epochOrder(count: number, seed: number, epoch: number): Uint32Ar
  *
  * @param outImages [batch, height, width, channels], reals rounded to float32 after the one multiplication
  * @param outLabels [batch], class indices
- * @param vary what becomes of an image at a position of the order; null leaves all as they are
+ * @param vary changes the image at a position of the order; null changes none
  */
 export function fillBatch(
   split: Split,

@@ -55,7 +55,7 @@ export function decodeIdx(contentOf: (name: string) => DataContent): DecodedData
   }
   const stranger = test.split.labels.find((label) => label >= classCount);
   if (stranger !== undefined) {
-    const message = `label ${stranger} occurs, the training labels end at ${classCount - 1}`;
+    const message = `label ${stranger} occurs, but the largest training label is ${classCount - 1}`;
     throw userError(contentOf('test_labels').path, 'mismatched-idx', message, 'give labels of the same classes');
   }
   const classNames = Array.from({ length: classCount }, (_, label) => String(label));

@@ -1,4 +1,4 @@
-/** Reading of flatbuffers that nobody has verified: every access is checked against the end of the bytes. */
+/** Reads flatbuffers from untrusted bytes: every access is checked against the end of the bytes. */
 
 /** Bytes that are not a well-formed flatbuffer, with the position of the fault. */
 export class FlatbufferError extends Error {

@@ -160,7 +160,7 @@ export function copySources(builder: GraphBuilder, graph: Graph, drop: ReadonlyS
 }
 
 /**
- * Adds a copy of a node to a builder, with its operands renamed and its types inferred anew.
+ * Adds a copy of a node to a builder, with renamed operands and newly inferred types.
  *
  * @param rename the operand to use in place of a name
  */

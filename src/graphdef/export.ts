@@ -132,7 +132,7 @@ function operandLayouts(graph: Graph): ReadonlyMap<string, readonly number[]> {
         layouts.set(name, permutation);
         const maker = makers.get(name);
         if (maker !== undefined && maker.op !== 'fake_quant') {
-          internal(`"${name}" must be laid out anew, but ${maker.op} "${maker.name}" computes it`);
+          internal(`"${name}" needs another layout, but ${maker.op} "${maker.name}" computes it`);
         }
         name = maker?.inputs[0];
       }

@@ -1,4 +1,4 @@
-/** Google's LiteRT runtime (XNNPACK compiled to WebAssembly): a witness that shares no code with ours. */
+/** Google's LiteRT runtime (XNNPACK compiled to WebAssembly): an independent check that shares no code with ours. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';

@@ -89,7 +89,7 @@ const resizeFields = {
   factor: Type.Optional(pair('Enlargement factor (alternative to `size`)')),
 };
 
-/** A list that nobody changes. */
+/** A read-only list. */
 const list = <S extends TSchema>(items: S, options: SchemaOptions & ArrayOptions) =>
   Type.Unsafe<readonly Static<S>[]>(Type.Array(items, options));
 

@@ -29,7 +29,7 @@ export const softmaxCrossEntropy = defineOp({
     let total = 0;
     for (let row = 0; row < batch; row++) {
       softmaxRow(logits!.data.subarray(row * classes, (row + 1) * classes), 0, classes, 1, probabilities);
-      // The smallest normal float32 keeps a hopeless example from making the loss infinite.
+      // The smallest normal float32 keeps the loss of a badly wrong example finite.
       total -= log(Math.max(probabilities[labels!.data[row]!]!, 1.17549435e-38));
     }
     loss!.data[0] = total / batch;
@@ -100,7 +100,10 @@ function expectLabels(logits: TensorType, labels: TensorType): void {
   }
 }
 
-/** Inputs: prediction and target of one shape; the target is data and gets no gradient. Output: mean((p - t)^2), a scalar. */
+/**
+ * Inputs: prediction and target of one shape; the target is data and gets no gradient. Output: mean((p - t)^2), a
+ * scalar.
+ */
 export const meanSquaredError = defineOp({
   ...trainingOnly,
   name: 'mean_squared_error',

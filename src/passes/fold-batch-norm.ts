@@ -12,9 +12,9 @@ import type { Scheme } from './scheme.ts';
 import { weightRange } from './scheme.ts';
 
 /**
- * What becomes of the range of a fake-quantized filter. `scaled`: it was trained for the filter itself and is scaled by
- * |m| per channel, so that the integers stay and only the scales change. `measured`: training saw the folded filter, so
- * the range is that of the folded filter, as the scheme measures it.
+ * How folding changes the range of a fake-quantized filter. `scaled`: it was trained for the filter itself and is
+ * scaled by |m| per channel, so that the integers stay and only the scales change. `measured`: training saw the folded
+ * filter, so the range is that of the folded filter, as the scheme measures it.
  */
 export type FoldedRange = { readonly kind: 'scaled' } | { readonly kind: 'measured'; readonly scheme: Scheme };
 
@@ -43,7 +43,7 @@ export function foldBatchNorm(graph: Graph, foldedRange: FoldedRange): Graph {
   const builder = buildGraph(graph.name, graph.level);
   const renamed = new Map<string, string>();
   const dropped = new Set([...folds.values()].flatMap((node) => node.inputs.slice(1)));
-  /** Filters, ranges and biases that are written anew beside the affine op that reads them. */
+  /** Filters, ranges and biases that are rewritten beside the affine op that reads them. */
   for (const name of folds.keys()) {
     const node = makers.get(name) ?? internal(`no node ${name}`);
     const filter = makers.get(node.inputs[1] ?? '');

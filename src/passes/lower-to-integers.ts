@@ -63,7 +63,7 @@ interface Lowering {
 
 interface ActivationParameters {
   readonly of: ReadonlyMap<string, PerTensor>;
-  /** The value behind a fake quantizer: what its readers read once it is gone. */
+  /** The value before a fake quantizer, which its readers read once the quantizer is removed. */
   readonly behind: ReadonlyMap<string, string>;
   /** Values whose range is empty: the eval graph makes zero of all of them, and so must the integers. */
   readonly empty: ReadonlySet<string>;
@@ -447,7 +447,7 @@ function requireScheme(context: Lowering, { node, ranges, form }: Weights): void
     if (form === 'per_tensor') return;
     throw otherScheme(context, node, 'have a range for each output channel; uint8 kernels expect one', 'uint8');
   }
-  // A range of no width (a batch norm with gamma 0) has no zero point worth the name: all its codes are 0.
+  // A range of width 0 (a batch norm with gamma 0) has no meaningful zero point: all its codes are 0.
   const asymmetric = ranges.find((range) => range.scale !== 0 && range.zeroPoint !== 128);
   if (asymmetric === undefined) return;
   throw otherScheme(context, node, `have zero point ${asymmetric.zeroPoint - 128}; int8 kernels expect 0`, 'int8');
@@ -484,8 +484,8 @@ function weightsPerChannel(context: Lowering, weights: Weights): QuantizedWeight
 }
 
 /**
- * Codes with one scale and zero point: 1 .. 255 for uint8, as tf.contrib.quantize trains them, and -127 .. 127 with zero
- * point 0 for int8.
+ * Codes with one scale and zero point: 1 .. 255 for uint8, as tf.contrib.quantize trains them, and -127 .. 127 with
+ * zero point 0 for int8.
  */
 function weightsOfOneRange(context: Lowering, weights: Weights): QuantizedWeights {
   const { scheme } = context;

@@ -14,7 +14,7 @@ export interface SchemeRule {
   readonly weights: WeightRanges;
   /** Zero is in the middle of the range of weights. */
   readonly symmetric: boolean;
-  /** What to take from an unsigned zero point 0 .. 255. */
+  /** What to subtract from an unsigned zero point 0 .. 255. */
   readonly offset: 0 | 128;
 }
 

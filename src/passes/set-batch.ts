@@ -2,7 +2,7 @@ import { buildGraph, copyNode } from '../graph/builder.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
 
-/** The same graph for another batch size: the first dimension of every input, and all types inferred anew. */
+/** The same graph for another batch size: changes the first dimension of every input and infers all types again. */
 export function setBatch(graph: Graph, batch: number): Graph {
   const builder = buildGraph(graph.name, graph.level);
   for (const name of graph.inputs) {

@@ -1,4 +1,4 @@
-/** Reading of protobuf messages that nobody has verified: every step is checked against the end of the bytes. */
+/** Reads protobuf messages from untrusted bytes: every step is checked against the end of the bytes. */
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { userError } from '../core/diagnostic.ts';
 

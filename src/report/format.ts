@@ -71,7 +71,7 @@ export function decibel(value: number): string {
   return `${fixed(value, 1)}${NARROW_SPACE}dB`;
 }
 
-/** p-values: three decimals, with a floor that says so. */
+/** p-values: three decimals; smaller values are shown as `< 0.001`. */
 export function probability(p: number): string {
   return p < 0.001 ? '< 0.001' : fixed(p, 3);
 }

@@ -20,7 +20,7 @@ export async function writeDurably(
   }
 }
 
-/** Puts a finished file in its place at once: readers see the old file or the new one, and so does a power cut. */
+/** Puts a finished file in its place at once: readers see the old file or the new one, also after a power failure. */
 export async function moveDurably(from: string, to: string): Promise<void> {
   await rename(from, to);
   const folder = await open(dirname(to), 'r');
@@ -42,7 +42,7 @@ export async function replaceFile(file: string, temporary: string, content: stri
   }
 }
 
-/** As `replaceFile`, for what must be on the disk before anything else can happen. */
+/** Like `replaceFile`, for files that must be on the disk before the program goes on. */
 export function replaceFileNow(file: string, temporary: string, content: string): void {
   try {
     writeNow(temporary, content, 'wx');
@@ -59,7 +59,7 @@ export function replaceFileNow(file: string, temporary: string, content: string)
   }
 }
 
-/** Writes in place, which needs no space beyond that of the file and is no single step: the last resort. */
+/** Writes in place, which needs no extra space but is not atomic: the last resort. */
 export function overwriteNow(file: string, content: string): void {
   writeNow(file, content, 'w');
 }
@@ -74,7 +74,7 @@ function writeNow(file: string, content: string, flags: 'wx' | 'w'): void {
   }
 }
 
-/** Makes a folder and those on the way to it. */
+/** Makes a folder and its parent folders. */
 export async function makeFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder, { recursive: true });

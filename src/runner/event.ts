@@ -36,7 +36,7 @@ export const runEventSchema = Type.Union([
     stage,
     found: Type.String({ description: 'what was wrong with the stored result' }),
     movedTo: Type.Union([Type.String(), Type.Null()], {
-      description: 'where the bad file is now; null when it is gone',
+      description: 'where the bad file was moved to; null when it was removed',
     }),
   }),
   event('nondeterminism', { stage, output: Type.String(), before: digestSchema, now: digestSchema }),

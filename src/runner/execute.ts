@@ -80,7 +80,7 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<RunR
     emit({ kind: 'run-finished', status, seconds: finished.seconds });
     return finished;
   }
-  // At once: whoever asked to stop may not wait until the stage has.
+  // At once, without waiting for the stage to stop.
   const recordInterruption = (): void => tolerate(() => writeRunRecord(folder, record('interrupted')));
 
   try {

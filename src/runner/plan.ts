@@ -55,7 +55,7 @@ export interface StageOutput {
 export interface StageContext {
   /** Absolute path of each input that is another stage's output. Never written to. */
   readonly inputs: Readonly<Record<string, string>>;
-  /** The only folder to write to. It is gone after the stage: what is not declared as an output is scratch. */
+  /** The only folder to write to. It is removed after the stage, with everything that is not a declared output. */
   readonly directory: string;
   readonly emit: (progress: StageProgress) => void;
   readonly signal: AbortSignal;

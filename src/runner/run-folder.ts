@@ -13,7 +13,7 @@ import { objectPath } from './store.ts';
 import type { Store } from './store.ts';
 
 /**
- * What one run leaves for people, under `<runs>/<id>`: run.json, pipeline.yaml, resolved.json, events.ndjson and
+ * The files of one run, under `<runs>/<id>`: run.json, pipeline.yaml, resolved.json, events.ndjson and
  * stages/<name>/ with each stage's outputs and metrics.json. `<runs>/latest` points at the newest.
  */
 export interface RunFolder {
@@ -22,7 +22,7 @@ export interface RunFolder {
   readonly events: EventLog;
 }
 
-/** Makes a folder that no other run has or had, and points `latest` at it. Leaves nothing behind if it fails. */
+/** Makes a new, unique folder and points `latest` at it. Leaves nothing behind if it fails. */
 export async function createRunFolder(
   runs: string,
   plan: Plan,
@@ -60,7 +60,7 @@ export function resolvedText(plan: Plan): string {
 }
 
 /**
- * Writes run.json at once, so that nothing can come between: whatever ends the process next, it is true.
+ * Writes run.json synchronously, so it is correct whatever ends the process next.
  *
  * @throws UserError when the disk refuses; even then, if it can be, the status is written in place
  */
@@ -127,7 +127,7 @@ async function claimId(root: string, name: string, startedAt: Date, randomHex: (
   }
 }
 
-/** `latest` is ours to move only while it is a link. */
+/** We may replace `latest` only while it is a link. */
 async function checkLatest(root: string): Promise<void> {
   const latest = join(root, 'latest');
   const status = await lstat(latest).catch((error: unknown) => {

@@ -5,7 +5,7 @@ import { isRecord } from '../core/schema.ts';
  * JSON with a last field `digest`: the SHA-256 of the text without it. A changed byte anywhere in the text, or a file
  * that is cut short, is found when it is read.
  *
- * @param content a map without a field `digest`, of what JSON can say
+ * @param content a map without a field `digest`, of JSON values
  */
 export function seal(content: object): string {
   const digest = createHash('sha256').update(jsonText(content)).digest('hex');

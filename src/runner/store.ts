@@ -46,7 +46,7 @@ export type Lookup =
 
 export interface Damage {
   readonly found: string;
-  /** Path of the bad file now, null when the file is gone. */
+  /** Where the bad file was moved to; null when it was removed. */
   readonly movedTo: string | null;
 }
 
@@ -118,7 +118,7 @@ async function mendPreimage(store: Store, key: string, preimage: string): Promis
   if (text === preimage) return [];
   const movedTo = text === null ? null : await moveToCorrupt(store, file, key);
   await writeKeyed(store, 'preimage', key, preimage);
-  const found = `the text behind the key ${key.slice(0, 12)} is ${text === null ? 'missing' : 'damaged'}`;
+  const found = `the text of the key ${key.slice(0, 12)} is ${text === null ? 'missing' : 'damaged'}`;
   return [{ found: `${found}; it was written again`, movedTo }];
 }
 

@@ -6,7 +6,7 @@ import { producers } from '../graph/graph.ts';
 import type { BatchFeeds, Variables } from './train-loop.ts';
 
 /**
- * The moving statistics of batch norm anew, as the plain mean over batches with the final weights: short training
+ * Re-estimates the statistics of batch norm as the plain mean over batches with the final weights: short training
  * leaves moving averages behind the weights, and inference uses them.
  *
  * @param graph a training graph; what trains in it is left out

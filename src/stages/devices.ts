@@ -17,7 +17,7 @@ export const devicesSchema = Type.Array(
   },
 );
 
-/** @param text as the schema's pattern has it, for example `cpu:1` */
+/** @param text matches the schema's pattern, for example `cpu:1` */
 export function parseDevice(text: string): Device {
   const [kind, index] = text.split(':');
   return { kind: kind === 'gpu' ? 'gpu' : 'cpu', index: Number(index) };

@@ -13,12 +13,12 @@ export interface LossWatch {
   readonly mean: () => number;
   /**
    * @returns the mean of the epoch
-   * @throws UserError when the loss is hopeless and does not fall
+   * @throws UserError when the loss is far too high and does not fall
    */
   readonly endEpoch: (epoch: number) => number;
 }
 
-/** A loss this many times that of knowing nothing is hopeless, unless it falls. */
+/** A loss this many times that of a constant answer is far too high, unless it falls. */
 const hopelessFactor = 10;
 
 /** @param ignorantLoss the loss of knowing nothing, see `ignorantLoss` */

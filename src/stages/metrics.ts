@@ -114,7 +114,7 @@ const byRuntime = <T extends TSchema>(schema: T) =>
 
 const AccuracyCount = object({ top1: share, correct: count, n: count });
 
-/** In the order of every table: from the model that was trained to the file that ships and its witness. */
+/** In the order of every table: from the trained model to the .tflite file on both runtimes. */
 export const runtimes = ['float', 'fake_quant', 'int8', 'int8_litert'] as const;
 export type RuntimeName = (typeof runtimes)[number];
 

@@ -133,7 +133,10 @@ function* batchesFrom(feeds: BatchFeeds, first: number, count: number): Generato
 export interface TrainingMethod {
   readonly quantization: QuantizationOptions;
   readonly change: Schedule['change'];
-  /** Batches over which the statistics of batch norm are taken anew after training; 0 keeps the moving averages. */
+  /**
+   * Number of batches from which to re-estimate the statistics of batch norm after training; 0 keeps the moving
+   * averages.
+   */
   readonly reestimateBatches: number;
 }
 

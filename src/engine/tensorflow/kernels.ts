@@ -44,7 +44,7 @@ export function compilerArguments(output: string): readonly string[] {
     // Exactly the roundings that are written, and no more of C's rules than the kernels need to become vectors.
     ...['-ffp-contract=off', '-fno-math-errno', '-fno-trapping-math'],
     ...['-o', output, ...sourceFiles().flatMap((file) => (file.endsWith('.cc') ? [join(sources, file)] : []))],
-    // Found where the addon looks for them, too.
+    // Also found where the addon looks for them.
     ...['-Wl,-z,defs', `-L${join(dirname(output), libraries)}`],
     ...['-l:libtensorflow_framework.so.2', `-Wl,-rpath,$ORIGIN/${libraries}`],
   ];

@@ -106,7 +106,7 @@ export function ownLowerings(): Lowerings {
     relu_grad: {
       write(to, { inputs, attrs: { limit } }) {
         const [gradient, input] = inputs as readonly [string, string];
-        // The quantizer's gradient was the rectifier's, too.
+        // This gradient already included that of the quantizer.
         if (blocked.get(gradient)?.input === input) return [gradient];
         const result = rectifierGradient(to, inputs, limit);
         blocked.set(result, { gradient, input, normalized: normalized.get(input) ?? null, quantizer: null });

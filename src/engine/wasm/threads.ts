@@ -28,7 +28,7 @@ export interface ThreadPool {
   close(): Promise<void>;
 }
 
-/** Starts one worker for each task. They do not keep the process alive but while a run is under way. */
+/** Starts one worker for each task. They keep the process alive only during a run. */
 export function startThreads(tasks: readonly WorkerTask[]): ThreadPool {
   const { memory, control } = tasks[0]!;
   const words = new Int32Array(memory.buffer);
@@ -53,7 +53,7 @@ export function startThreads(tasks: readonly WorkerTask[]): ThreadPool {
     failure ??= new Error(`internal: a compute thread ended: ${reason}`);
     const error = failure;
     settle((run) => run.reject(error));
-    // The others may wait at a barrier for the one that is gone.
+    // The others may be waiting at a barrier for the thread that ended.
     for (const worker of workers) void worker.terminate();
   };
   for (const worker of workers) {

@@ -13,7 +13,7 @@ export const AVERAGE_POOL = 6;
 export const ADD = 7;
 export const REQUANTIZE = 8;
 
-/** Output channels that are computed side by side; weights and channel tables are packed in panels of as many. */
+/** Output channels that are computed together; weights and channel tables are packed in panels of this many. */
 export const PANEL = 8;
 
 /** A full vector may be read where the last values of a tensor lie; as many bytes after each tensor are mapped. */

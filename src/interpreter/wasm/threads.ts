@@ -29,7 +29,7 @@ export interface ThreadPool {
   close(): Promise<void>;
 }
 
-/** Starts one worker for each task. They do not keep the process alive but while a turn is under way. */
+/** Starts one worker for each task. They keep the process alive only during a turn. */
 export function startThreads(tasks: readonly WorkerTask[]): ThreadPool {
   const words = new Int32Array(tasks[0]!.memory.buffer);
   let turn = 0;
@@ -73,7 +73,7 @@ export function startThreads(tasks: readonly WorkerTask[]): ThreadPool {
         }
         current = { resolve, reject };
         workers[0]!.ref();
-        // All threads have finished the turn before, so nobody else touches these words.
+        // All threads have finished the previous turn, so no other thread touches these words.
         words[CONTROL.images] = images;
         words[CONTROL.next] = 0;
         words[CONTROL.finished] = 0;
