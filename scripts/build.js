@@ -1,10 +1,11 @@
 // Builds dist/: AssemblyScript kernels -> .wasm, TypeScript -> JavaScript and types, then the stage manifest
 // (digest of each stage's numeric code, part of every cache key) and the `qpipe` link that `npx qpipe` finds.
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
+import { sourceDigest, sourceDigestFile } from './source-digest.js';
 import { writeStageManifest } from './stage-manifest.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -20,6 +21,10 @@ const assemble = (folder, file) =>
     // The memory is sized by the plan; these are only the limits that an importer must stay within.
     ...['--initialMemory', '1', '--maximumMemory', '65536', '--enable', 'simd,threads'],
   );
+
+// Of the sources as they are now; it is written when all is built from them.
+const builtFrom = sourceDigest(root);
+rmSync(join(root, sourceDigestFile), { force: true });
 
 const engine = 'src/engine/wasm';
 const interpreter = 'src/interpreter/wasm';
@@ -56,3 +61,5 @@ if (process.platform !== 'win32' && existsSync(dirname(link))) {
   rmSync(link, { force: true });
   symlinkSync('../../bin/qpipe.js', link);
 }
+
+writeFileSync(join(root, sourceDigestFile), builtFrom);

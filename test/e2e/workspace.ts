@@ -4,9 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll } from 'vitest';
+import { sourceDigest, sourceDigestFile } from '../../scripts/source-digest.js';
 
 const root = join(import.meta.dirname, '../..');
 export const program = join(root, 'bin/qpipe.js');
+
+const built = join(root, sourceDigestFile);
+if (!existsSync(built) || readFileSync(built, 'utf8') !== sourceDigest(root)) {
+  throw new Error('dist/ was not built from these sources: run `npm run build`');
+}
+
 export const quickstart = join(root, 'pipelines/quickstart.yaml');
 
 const data = process.env['QPIPE_DATA'] ?? join(root, '../shared/data');
