@@ -52,11 +52,6 @@ describe('an edit that cannot change a byte', () => {
     const edits = [
       // What training says.
       edit('src/stages/curves.ts', ': loss ${', ': the loss is ${'),
-      edit(
-        'src/stages/training.ts',
-        "context.emit({ kind: 'log', message: `",
-        "context.emit({ kind: 'log', message: `now ",
-      ),
       // Errors: ours, and the user's.
       edit('src/core/tensor.ts', 'internal(`expected a ${', 'internal(`wanted a ${'),
       edit('src/core/diagnostic.ts', '  hint: ${', '  remedy: ${'),
@@ -67,7 +62,7 @@ describe('an edit that cannot change a byte', () => {
       edit('src/stages/run.ts', 'readonly seed: number', 'readonly seed: number | bigint'),
       // What a field is for, and what it may be; its value is in the key.
       edit('src/stages/training.ts', 'Number of passes over', 'How often training passes over'),
-      edit('src/stages/gates.ts', 'Least top-1 accuracy of the integer', 'Smallest top-1 accuracy of the integer'),
+      edit('src/stages/gates.ts', 'Minimum top-1 accuracy of the integer', 'Smallest top-1 accuracy of the integer'),
       edit('src/stages/gates.ts', 'limit - 1e-9', 'limit - 1e-8'),
       // Progress, report and command line.
       edit('src/cli/progress.ts', "'━'", "'#'"),
