@@ -16,7 +16,7 @@ export type {
 } from './cli/inspect.ts';
 export { inspect } from './cli/inspect.ts';
 export { inspectionText } from './cli/inspect-text.ts';
-export type { PredictOptions } from './cli/predict.ts';
+export type { PredictOptions, PredictOutput } from './cli/predict.ts';
 export { predict } from './cli/predict.ts';
 export { writeReport } from './cli/report.ts';
 export type { RunOptions, RunResult } from './cli/run.ts';

@@ -2,8 +2,22 @@ import Table from 'cli-table3';
 import { unreachable } from '../core/assert.ts';
 import type { InspectedTensor, Inspection } from './inspect.ts';
 
-/** An inspection as text: inputs and outputs, then a table of the contents. */
-export function inspectionText(inspection: Inspection): string {
+const defaultColumns = 80;
+const fewestColumns = 40;
+
+/**
+ * An inspection for people: what goes in and out, then a table of what is inside.
+ *
+ * @param columns of the terminal; longer lines are wrapped, and long names in the table lose their middle
+ */
+export function inspectionText(inspection: Inspection, columns = defaultColumns): string {
+  const width = Math.max(columns, fewestColumns);
+  return inspectionLines(inspection, width)
+    .flatMap((line) => (line.includes('\n') ? line : wrap(line, width)))
+    .join('\n');
+}
+
+function inspectionLines(inspection: Inspection, columns: number): readonly string[] {
   const size = `${inspection.file}: ${inspection.bytes.toLocaleString('en-US')} bytes`;
   switch (inspection.kind) {
     case 'tflite': {
@@ -15,18 +29,19 @@ export function inspectionText(inspection: Inspection): string {
         `${inspection.tensors.length} tensors, signatures: ${listOf(inspection.signatures)}, metadata: ${listOf(inspection.metadata)}`,
         ...(unknown.length === 0 ? [] : [`not in qpipe's op table: ${unknown.join(', ')}`]),
         table(
-          ['#', 'operator', 'v', 'output', 'shape', 'scale', 'zero point'],
+          ['#', 'operator', 'v', 'output', 'shape', 'scale', 'zero'],
           inspection.operators.map(({ op, version, output }, index) => [
             String(index),
             op,
             String(version),
             output?.name ?? '',
             shapeText(output?.shape ?? []),
-            output === null ? '' : scaleText(output),
+            output === null ? '' : scaleText(output, digitsInTable),
             output?.zeroPoints.slice(0, 1).join() ?? '',
           ]),
+          columns,
         ),
-      ].join('\n');
+      ];
     }
     case 'graph_def':
       return [
@@ -36,8 +51,9 @@ export function inspectionText(inspection: Inspection): string {
         table(
           ['op', 'count'],
           Object.entries(inspection.ops).map(([op, count]) => [op, String(count)]),
+          columns,
         ),
-      ].join('\n');
+      ];
     case 'safetensors':
       return [
         `${size}, safetensors, ${inspection.elements.toLocaleString('en-US')} elements`,
@@ -45,8 +61,9 @@ export function inspectionText(inspection: Inspection): string {
         table(
           ['tensor', 'dtype', 'shape'],
           inspection.tensors.map(({ name, dtype, shape }) => [name, dtype, shapeText(shape)]),
+          columns,
         ),
-      ].join('\n');
+      ];
     default:
       return unreachable(inspection);
   }
@@ -55,24 +72,64 @@ export function inspectionText(inspection: Inspection): string {
 function describe(tensor: InspectedTensor): string {
   const zeroPoint = tensor.zeroPoints[0];
   const parameters = tensor.scales.length === 0 ? '' : `, scale ${scaleText(tensor)}, zero point ${zeroPoint ?? 0}`;
-  return `${tensor.name}: ${tensor.dtype} ${shapeText(tensor.shape)}${parameters}`;
+  const open = tensor.shapeSignature?.includes(-1) === true ? `, open axes ${shapeText(tensor.shapeSignature)}` : '';
+  return `${tensor.name}: ${tensor.dtype} ${shapeText(tensor.shape)}${open}${parameters}`;
 }
 
 function shapeText(shape: readonly number[]): string {
-  return `[${shape.join(', ')}]`;
+  return `[${shape.map((size) => (size === -1 ? '?' : size)).join(', ')}]`;
 }
 
-function scaleText({ scales }: InspectedTensor): string {
+const digits = 7;
+const digitsInTable = 5;
+
+function scaleText({ scales }: InspectedTensor, precision = digits): string {
   if (scales.length > 1) return `${scales.length} scales`;
-  return scales[0] === undefined ? '' : String(Number(scales[0].toPrecision(7)));
+  return scales[0] === undefined ? '' : String(Number(scales[0].toPrecision(precision)));
 }
 
 function listOf(names: readonly string[]): string {
   return names.length === 0 ? 'none' : names.join(', ');
 }
 
-function table(head: string[], rows: string[][]): string {
+function table(head: string[], rows: string[][], columns: number): string {
   const grid = new Table({ head, style: { head: [], border: [], compact: true } });
-  grid.push(...rows);
+  const widths = fittingWidths([head, ...rows], columns);
+  for (const row of rows) grid.push(row.map((cell, column) => shorten(cell, widths[column] ?? cell.length)));
   return grid.toString();
 }
+
+const smallestCell = 8;
+
+/** Names give way first, then the widest columns, down to a few characters each. */
+function fittingWidths(rows: readonly string[][], columns: number): readonly number[] {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    rows.reduce((most, row) => Math.max(most, (row[column] ?? '').length), 0),
+  );
+  // Each cell has a border and two spaces, and the last border closes the row.
+  const room = columns - 3 * widths.length - 1;
+  const names = (rows[0] ?? []).findIndex((title) => title === 'output' || title === 'tensor');
+  for (let excess = widths.reduce((sum, width) => sum + width, 0) - room; excess > 0; excess--) {
+    const widest = (widths[names] ?? 0) > smallestCell ? names : widths.indexOf(Math.max(...widths));
+    if (widths[widest]! <= smallestCell) return widths;
+    widths[widest]!--;
+  }
+  return widths;
+}
+
+/** Without its middle: the ends of names tell most. */
+function shorten(text: string, width: number): string {
+  if (text.length <= width) return text;
+  const front = Math.floor((width - 1) / 2);
+  return `${text.slice(0, front)}…${text.slice(text.length - (width - 1 - front))}`;
+}
+
+/** At spaces, and within a word that is longer than a line; what follows is indented. */
+function wrap(line: string, columns: number): readonly string[] {
+  if (line.length <= columns) return [line];
+  const space = line.lastIndexOf(' ', columns);
+  const at = space > indentation.length ? space : columns;
+  return [line.slice(0, at), ...wrap(`${indentation}${line.slice(at).trimStart()}`, columns)];
+}
+
+const indentation = ' '.repeat(8);

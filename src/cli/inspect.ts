@@ -2,6 +2,8 @@ import { extname } from 'node:path';
 import { userError } from '../core/diagnostic.ts';
 import type { JsonObject } from '../core/json.ts';
 import { readBytes } from '../files/bytes.ts';
+import type { FormatKind } from '../files/detect.ts';
+import { detectFormat } from '../files/detect.ts';
 import { readSafetensors } from '../files/safetensors.ts';
 import { numElements } from '../core/tensor.ts';
 import { readGraphDef } from '../protobuf/graph-def.ts';
@@ -9,6 +11,7 @@ import { builtinName } from '../tflite/builtin-names.ts';
 import type { TfliteFile, TfliteTensor } from '../tflite/file.ts';
 import { opOfBuiltinCode } from '../tflite/option-fields.ts';
 import { readTfliteContents } from '../tflite/read.ts';
+import { formatRemedies } from './file-format.ts';
 
 /** What a model or checkpoint file holds. */
 export type Inspection = TfliteInspection | GraphDefInspection | SafetensorsInspection;
@@ -17,6 +20,10 @@ export interface InspectedTensor {
   readonly name: string;
   readonly dtype: string;
   readonly shape: readonly number[];
+  /** The shape with -1 for axes that the model leaves open; null where it says nothing of them. */
+  readonly shapeSignature: readonly number[] | null;
+  /** How the values are kept where it is not a dense buffer. */
+  readonly storage: string;
   /** One scale, or one per channel; empty for an unquantized tensor. */
   readonly scales: readonly number[];
   readonly zeroPoints: readonly number[];
@@ -67,23 +74,30 @@ export interface SafetensorsInspection {
 
 /** @throws UserError when the file is damaged or of another kind */
 export function inspect(file: string): Inspection {
-  const bytes = readBytes(file, 'check the path');
-  switch (extname(file)) {
-    case '.tflite':
-      return inspectTflite(file, bytes);
-    case '.pb':
-      return inspectGraphDef(file, bytes);
-    case '.safetensors':
-      return inspectSafetensors(file, bytes);
-    default:
-      throw userError(
-        file,
-        'unknown-format',
-        `the name ends in "${extname(file)}"; expected .tflite, .pb or .safetensors`,
-        'rename the file so that its name ends in its format',
-      );
-  }
+  const bytes = readBytes(file, 'give the path of a .tflite, .pb or .safetensors file');
+  const { kind, name } = detectFormat(bytes);
+  // What has lost its first bytes goes to the reader of its name, which says where it is damaged.
+  const reader = readers[kind] ?? (kind === 'unknown' ? readers[kindsByName[extname(file)] ?? kind] : undefined);
+  if (reader !== undefined) return reader(file, bytes);
+  throw userError(
+    file,
+    'unknown-format',
+    `the file is ${name}; inspect shows .tflite, GraphDef .pb and .safetensors`,
+    formatRemedies[kind] ?? 'give the path of a model or checkpoint',
+  );
 }
+
+const readers: { readonly [K in FormatKind]?: (file: string, bytes: Uint8Array) => Inspection } = {
+  tflite: inspectTflite,
+  graph_def: inspectGraphDef,
+  safetensors: inspectSafetensors,
+};
+
+const kindsByName: { readonly [extension: string]: FormatKind | undefined } = {
+  '.tflite': 'tflite',
+  '.pb': 'graph_def',
+  '.safetensors': 'safetensors',
+};
 
 function inspectTflite(file: string, bytes: Uint8Array): TfliteInspection {
   const contents = readTfliteContents(bytes, file);
@@ -122,6 +136,8 @@ function inspectTensor({ buffers }: TfliteFile, entry: TfliteTensor): InspectedT
     name: entry.name,
     dtype: entry.type.toLowerCase(),
     shape: entry.shape,
+    shapeSignature: entry.shapeSignature,
+    storage: entry.foreign ?? 'dense',
     scales,
     zeroPoints: scales.length === 0 ? [] : [...(entry.quantization?.zeroPoint ?? [])],
     axis: scales.length > 1 ? (entry.quantization?.quantizedDimension ?? null) : null,

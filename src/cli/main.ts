@@ -117,30 +117,44 @@ function makeProgram(finish: (code: number) => void): Command {
     .command('inspect')
     .description('show what is in a .tflite, .pb or .safetensors file')
     .argument('<file>', 'file to show')
-    .option('--json', 'print everything as JSON')
+    .option('--json', 'print everything as JSON, in full')
     .action(async (file: string, { json }: { json?: true }) => {
       const { inspect } = await import('./inspect.ts');
       const { inspectionText } = await import('./inspect-text.ts');
       const inspection = inspect(file);
-      out(json === true ? JSON.stringify(inspection, null, 2) : inspectionText(inspection));
+      out(
+        json === true
+          ? JSON.stringify(inspection, null, 2)
+          : inspectionText(inspection, process.stdout.columns || undefined),
+      );
     });
 
   program
     .command('predict')
-    .description('run any .tflite model on an .npy batch')
+    .description('run any .tflite model on .npy arrays')
     .argument('<model>', '.tflite file')
-    .requiredOption('--input <file>', '.npy file whose first axis is the batch')
-    .requiredOption('--output <file>', '.npy file to write')
     .addOption(
-      new Option('--runtime <name>', 'runtime to use').choices(['reference', 'wasm', 'litert']).default('reference'),
+      new Option(
+        '--input <[name=]file>',
+        '.npy file of one example or a batch; repeat it with names for several inputs',
+      )
+        .argParser((value: string, values?: readonly string[]) => [...(values ?? []), value])
+        .makeOptionMandatory(),
+    )
+    .requiredOption('--output <file>', '.npy file to write, or a folder for several outputs')
+    .addOption(
+      new Option(
+        '--runtime <name>',
+        'runtime to use; default: reference, or litert for models that only it runs',
+      ).choices(['reference', 'wasm', 'litert']),
     )
     .option('--dequantize', 'write float32 values instead of raw codes')
     .action(async (model: string, options: PredictCommandOptions) => {
-      const { predict } = await import('./predict.ts');
-      const { dequantize, ...files } = options;
+      const { namedInputs, predict } = await import('./predict.ts');
+      const { dequantize, input, ...others } = options;
       const values = dequantize === true ? 'dequantized' : 'raw';
-      const result = await predict({ model, ...files, values, onNote: note });
-      note(`wrote ${options.output}: ${result.dtype} [${result.shape.join(', ')}]`);
+      const outputs = await predict({ model, ...others, input: namedInputs(input), values, onNote: note });
+      for (const { file, tensor } of outputs) note(`wrote ${file}: ${tensor.dtype} [${tensor.shape.join(', ')}]`);
     });
 
   program
@@ -195,9 +209,9 @@ interface EngineInstallCommandOptions {
 }
 
 interface PredictCommandOptions {
-  readonly input: string;
+  readonly input: readonly string[];
   readonly output: string;
-  readonly runtime: RuntimeName;
+  readonly runtime?: RuntimeName;
   readonly dequantize?: true;
 }
 

@@ -1,261 +1,250 @@
-import { writeFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
-import { perTensor, dequantizeValue, integerRanges, quantizeValue, roundHalfAway } from '../core/affine.ts';
+import { existsSync } from 'node:fs';
+import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { dequantizeValue, integerRanges, perTensor, quantizeValue } from '../core/affine.ts';
+import { internal } from '../core/assert.ts';
 import { userError } from '../core/diagnostic.ts';
-import type { Shape, Tensor, TensorType } from '../core/tensor.ts';
-import { floatTensor, numElements, tensor } from '../core/tensor.ts';
-import type { QuantParams } from '../core/affine.ts';
+import type { Shape, Tensor } from '../core/tensor.ts';
+import { numElements, sameShape, strides, tensor } from '../core/tensor.ts';
 import { readBytes } from '../files/bytes.ts';
 import { readNpy, writeNpy } from '../files/npy.ts';
-import { valueOf } from '../graph/graph.ts';
-import { prepareInterpreter } from '../interpreter/interpreter.ts';
-import { openLitert } from '../interpreter/litert.ts';
-import { openWasmInterpreter } from '../interpreter/wasm/index.ts';
-import { newData } from '../interpreter/wasm/view.ts';
+import type { IntegerData } from '../ops/define.ts';
 import { explainWriteError } from '../runner/disk-error.ts';
-import { writeTfliteFile } from '../tflite/file.ts';
-import { addFloatEdges } from '../tflite/float-edges.ts';
-import { optionFields } from '../tflite/option-fields.ts';
-import { readTflite, readTfliteContents } from '../tflite/read.ts';
-import { dirname } from 'node:path';
-import { present, unreachable } from '../core/assert.ts';
+import { requireFormat } from './file-format.ts';
+import type { Port, RuntimeName } from './predict-runtimes.ts';
+import { openRuntime } from './predict-runtimes.ts';
 
-/** Plain loops, SIMD kernels with equal results, and Google's runtime. */
-export type RuntimeName = 'reference' | 'wasm' | 'litert';
+export type { RuntimeName } from './predict-runtimes.ts';
 
 export interface PredictOptions {
   /** Path of a .tflite file, by any converter. */
   readonly model: string;
-  /** Path of an .npy file: a leading batch axis, then the model's input; the model's type, or float32. */
-  readonly input: string;
-  /** Path of the .npy file to write: the batch, then the model's output. */
+  /**
+   * Path of an .npy file for the model's only input, or the paths by the inputs' names. An array has the shape of the
+   * model's input, which is one example, or more examples in front of it; where the model's first axis is 1, it may be
+   * the number of examples itself. Its type is the model's, or float32.
+   */
+  readonly input: string | Readonly<Record<string, string>>;
+  /** Path of the .npy file to write, or of a folder that gets `NAME.npy` for each output. */
   readonly output: string;
+  /** Without it the reference; LiteRT, with a note, for models that the reference does not run. */
   readonly runtime?: RuntimeName;
   /** Raw codes as the model gives them, or real values. */
   readonly values?: 'raw' | 'dequantized';
   readonly onNote?: (note: string) => void;
 }
 
-/** Runs a model over a batch. */
-export async function predict(options: PredictOptions): Promise<Tensor> {
-  const bytes = readBytes(options.model, 'give the path of a .tflite file');
-  const input = readNpy(readBytes(options.input, 'give the path of an .npy file'), options.input);
-  const port = await openRuntime(bytes, options);
+export interface PredictOutput {
+  readonly name: string;
+  /** The file that was written. */
+  readonly file: string;
+  readonly tensor: Tensor;
+}
+
+/**
+ * Runs a model over its examples and writes each output.
+ *
+ * @throws UserError for a file that is not what it should be, an array that does not fit, a model that cannot run
+ */
+export async function predict(options: PredictOptions): Promise<readonly PredictOutput[]> {
+  const { model, output, runtime: wanted, values = 'raw', onNote = () => undefined } = options;
+  const bytes = readBytes(model, 'give the path of a .tflite file');
+  requireFormat(bytes, model, 'tflite', 'predict runs .tflite models');
+  const runtime = await openRuntime(bytes, model, wanted, onNote);
   try {
-    const { count, examples } = splitBatch(input, port.input, options);
-    const outputs = await port.run(count, examples);
-    const shape = [count, ...port.output.type.shape.slice(1)];
-    const result = outputTensor(outputs, shape, port.output, options.values ?? 'raw');
-    await writeResult(options.output, writeNpy(result));
-    return result;
+    const files = await outputFiles(runtime.outputs, output);
+    const given = inputFiles(runtime.inputs, options).map((file, index) =>
+      readInput(file, runtime.inputs[index]!, onNote),
+    );
+    const count = commonCount(given);
+    const results = await runtime.run(
+      given.map(({ stored }) => stored),
+      count,
+    );
+    const written = runtime.outputs.map((port, index): PredictOutput => {
+      const shape = outputShape(port.type.shape, count, given);
+      return { name: port.name, file: files[index]!, tensor: outputTensor(results[index]!, shape, port, values) };
+    });
+    for (const { file, tensor: result } of written) await writeResult(file, writeNpy(result));
+    return written;
   } finally {
-    await port.close();
+    await runtime.close();
   }
 }
 
-interface Port {
-  readonly type: TensorType;
-  readonly quant: QuantParams | null;
-}
-
-interface Runtime {
-  readonly input: Port;
-  readonly output: Port;
-  /** @param example stored integers of the example at an index, or reals where the model takes float32 */
-  run(count: number, example: (index: number) => Float64Array): Promise<readonly number[]>;
-  close(): Promise<void> | void;
+/** The values of `--input`: a path, or `name=path` for each input. */
+export function namedInputs(given: readonly string[]): PredictOptions['input'] {
+  const [first, ...others] = given;
+  if (first !== undefined && others.length === 0 && (!first.includes('=') || existsSync(first))) return first;
+  const entries = given.map((text): readonly [string, string] => {
+    const at = text.indexOf('=');
+    if (at > 0) return [text.slice(0, at), text.slice(at + 1)];
+    throw userError(
+      'command line',
+      'wrong-input',
+      `--input ${text} has no name`,
+      'give --input NAME=FILE for each',
+      64,
+    );
+  });
+  return Object.fromEntries(entries);
 }
 
 async function writeResult(file: string, bytes: Uint8Array): Promise<void> {
   try {
+    await mkdir(dirname(file), { recursive: true });
     await writeFile(file, bytes);
   } catch (error) {
     throw explainWriteError(error, dirname(file), 'the output');
   }
 }
 
-async function openRuntime(bytes: Uint8Array, { model, runtime = 'reference' }: PredictOptions): Promise<Runtime> {
-  switch (runtime) {
-    case 'reference':
-      return openReference(bytes, model);
-    case 'wasm':
-      return openFast(bytes, model);
-    case 'litert':
-      return openWitness(bytes, model);
-    default:
-      return unreachable(runtime);
-  }
-}
-
-/** One example after the other. */
-function oneByOne(run: (values: Float64Array) => readonly number[] | Promise<readonly number[]>): Runtime['run'] {
-  return async (count, example) => {
-    const outputs: number[] = [];
-    for (let index = 0; index < count; index++) outputs.push(...(await run(example(index))));
-    return outputs;
-  };
-}
-
-function openReference(bytes: Uint8Array, model: string): Runtime {
-  const graph = readTflite(bytes, model);
-  const interpreter = prepareInterpreter(graph, model);
-  const [inputName, outputName] = [onlyOne(graph.inputs, model, 'input'), onlyOne(graph.outputs, model, 'output')];
-  const input = valueOf(graph, inputName);
-  const stored = interpreter.peek(inputName).slice();
-  return {
-    input,
-    output: valueOf(graph, outputName),
-    run: oneByOne((values) => {
-      stored.set(values);
-      const [output] = interpreter.run([stored]);
-      return Array.from(output?.data ?? [], Number);
-    }),
-    close: () => undefined,
-  };
-}
-
-/** All examples at once, on every core. */
-async function openFast(bytes: Uint8Array, model: string): Promise<Runtime> {
-  const graph = readTflite(bytes, model);
-  const [input, output] = [
-    valueOf(graph, onlyOne(graph.inputs, model, 'input')),
-    valueOf(graph, onlyOne(graph.outputs, model, 'output')),
-  ];
-  const interpreter = await openWasmInterpreter(graph, model, { threads: availableParallelism() });
-  const size = numElements(input.type.shape);
-  return {
-    input,
-    output,
-    async run(count, example) {
-      const stored = newData(input.type.dtype, count * size);
-      for (let index = 0; index < count; index++) stored.set(example(index), index * size);
-      const [codes] = await interpreter.run([stored]);
-      return Array.from(codes ?? []);
-    },
-    close: () => interpreter.close(),
-  };
-}
-
-/** LiteRT takes floats, so the file gets QUANTIZE and DEQUANTIZE at its edges; codes pass them unchanged. */
-async function openWitness(bytes: Uint8Array, model: string): Promise<Runtime> {
-  const file = readTfliteContents(bytes, model);
-  const litert = await openLitert(writeTfliteFile(addFloatEdges(file), optionFields));
-  const [main] = file.subgraphs;
-  const port = (indices: readonly number[] | undefined, role: string): Port => {
-    const index = onlyOne(indices ?? [], model, role);
-    return portOfTensor(present(main?.tensors[index], `tensor ${index}`), model);
-  };
-  const [input, output] = [port(main?.inputs, 'input'), port(main?.outputs, 'output')];
-  const toReal = affineOf(input);
-  const fromReal = affineOf(output);
-  return {
-    input,
-    output,
-    run: oneByOne(async (values) => {
-      const reals = Float32Array.from(values, (q) => (toReal === null ? q : toReal.scale * (q - toReal.zeroPoint)));
-      const [result] = await litert.run([reals]);
-      return Array.from(result?.data ?? [], (real) =>
-        fromReal === null ? real : roundHalfAway(real / fromReal.scale) + fromReal.zeroPoint,
-      );
-    }),
-    close: () => litert.close(),
-  };
-}
-
-function affineOf({ type, quant }: Port): { scale: number; zeroPoint: number } | null {
-  return type.dtype === 'float32' ? null : perTensor(quant, 'an edge of the model');
-}
-
-const dtypeOf = { FLOAT32: 'float32', INT8: 'int8', UINT8: 'uint8', INT32: 'int32' } as const;
-
-function portOfTensor(
-  entry: {
-    name: string;
-    type: string;
-    shape: Shape;
-    quantization: { scale: Float32Array; zeroPoint: readonly number[] } | null;
-  },
-  model: string,
-): Port {
-  const dtype = Object.entries(dtypeOf).find(([name]) => name === entry.type)?.[1];
-  if (dtype === undefined) throw userError(model, 'unsupported-model', `tensor "${entry.name}" is ${entry.type}`);
-  const [scale] = entry.quantization?.scale ?? [];
-  const quant: QuantParams | null =
-    scale === undefined ? null : { kind: 'per_tensor', scale, zeroPoint: entry.quantization?.zeroPoint[0] ?? 0 };
-  return { type: { dtype, shape: entry.shape }, quant };
-}
-
-function onlyOne<T>(values: readonly T[], model: string, role: string): T {
-  const [value, ...others] = values;
-  if (value === undefined || others.length > 0) {
-    throw userError(model, 'unsupported-model', `the model has ${values.length} ${role}s; predict handles one`);
-  }
-  return value;
-}
-
-/** The examples of a batch as stored integers; float32 is quantized, and a note says so once. */
-function splitBatch(
-  input: Tensor,
-  port: Port,
-  { input: file, onNote }: PredictOptions,
-): { count: number; examples: (index: number) => Float64Array } {
-  const example = port.type.shape.slice(1);
-  const size = numElements(example);
-  const expected = `[batch, ${example.join(', ')}] of ${port.type.dtype}`;
-  if (input.shape.length < 1 || numElements(input.shape.slice(1)) !== size) {
+/** One file, or one for each output in a folder. */
+async function outputFiles(ports: readonly Port[], output: string): Promise<readonly string[]> {
+  const isFolder = output.endsWith('/') || (await stat(output).catch(() => null))?.isDirectory() === true;
+  if (!isFolder && ports.length === 1) return [output];
+  if (!isFolder && output.endsWith('.npy')) {
+    const names = ports.map(({ name }) => name).join(', ');
     throw userError(
-      file,
-      'wrong-input',
-      `the array is ${input.dtype}[${input.shape.join(', ')}]; expected ${expected}`,
-      'add the batch axis, or reshape the array',
+      'command line',
+      'wrong-output',
+      `--output is ${output}; the model has ${ports.length} outputs: ${names}`,
+      'give a folder, for example `--output predictions/`: it gets an .npy file for each',
+      64,
     );
   }
-  const count = input.shape[0] ?? 0;
-  if (input.dtype === port.type.dtype) {
-    return {
-      count,
-      examples: (index) => Float64Array.from({ length: size }, (_, at) => Number(input.data[index * size + at]!)),
-    };
+  const taken = new Set<string>();
+  return ports.map(({ name }, index) => {
+    const safe = name.replaceAll(/[^\w.-]+/g, '_').replace(/^\.*$/, 'output');
+    const unique = taken.has(safe) ? `${safe}_${index}` : safe;
+    taken.add(unique);
+    return join(output, `${unique}.npy`);
+  });
+}
+
+/** The file of each input, in the model's order. */
+function inputFiles(ports: readonly Port[], { input, model }: PredictOptions): readonly string[] {
+  const fail = (message: string): never => {
+    const names = ports.map(({ name }) => `--input ${name}=FILE`).join(' ');
+    throw userError(model, 'wrong-input', message, `give ${names}`, 64);
+  };
+  if (typeof input === 'string') {
+    return ports.length === 1
+      ? [input]
+      : fail(`the model has ${ports.length} inputs, and one file without a name is given`);
   }
-  if (input.dtype !== 'float32' || (port.type.dtype !== 'int8' && port.type.dtype !== 'uint8')) {
-    throw userError(
-      file,
-      'wrong-input',
-      `the array is ${input.dtype}; expected ${expected}, or float32 to be quantized`,
-      'convert the array with numpy: x.astype(...)',
-    );
+  const names = ports.flatMap(({ name, tensorName }) => [name, tensorName]);
+  const unknown = Object.keys(input).find((name) => !names.includes(name));
+  if (unknown !== undefined) fail(`the model has no input "${unknown}"`);
+  return ports.map(
+    ({ name, tensorName }) => input[name] ?? input[tensorName] ?? fail(`no file is given for "${name}"`),
+  );
+}
+
+interface Given {
+  readonly file: string;
+  readonly count: number;
+  readonly layout: Layout;
+  readonly stored: IntegerData;
+}
+
+/** One example in the model's own shape; examples in front of it; examples along its first axis, which is 1. */
+type Layout = 'one' | 'in_front' | 'along_first';
+
+/** An array as stored integers; float32 is quantized, which is said. */
+function readInput(file: string, port: Port, onNote: (note: string) => void): Given {
+  const { dtype, shape } = port.type;
+  const bytes = readBytes(file, 'give the path of an .npy file');
+  requireFormat(bytes, file, 'npy', 'an input of predict is an .npy file');
+  const quantizes = (dtype === 'int8' || dtype === 'uint8') && port.quant !== null;
+  const types = `numpy.${dtype}${quantizes ? ', or numpy.float32 to be quantized' : ''}`;
+  const array = readNpy(bytes, file, `convert the array with x.astype: the model takes ${types}`);
+  const found = `the array is ${array.dtype}[${array.shape.join(', ')}]`;
+  const fail = (remedy: string): never => {
+    throw userError(file, 'wrong-input', `${found}; expected ${expectedShape(shape)} of ${dtype}`, remedy);
+  };
+  const layout = layoutOf(array.shape, shape) ?? fail(shapeRemedy(port));
+  const count = layout === 'one' ? 1 : array.shape[0]!;
+  if (array.dtype === dtype && !(array.data instanceof BigInt64Array)) {
+    return { file, count, layout, stored: array.data };
   }
+  if (!quantizes || !(array.data instanceof Float32Array)) return fail(`convert the array with x.astype: ${types}`);
   const { scale, zeroPoint } = perTensor(port.quant, 'the model input');
-  const range = integerRanges[port.type.dtype];
-  onNote?.(`input is float32: quantized with scale ${scale} and zero point ${zeroPoint} to ${port.type.dtype}`);
-  const reals = input.data;
-  return {
-    count,
-    examples: (index) =>
-      Float64Array.from({ length: size }, (_, at) =>
-        quantizeValue(Number(reals[index * size + at]!), scale, zeroPoint, range),
-      ),
-  };
+  onNote(`input is float32: quantized with scale ${scale} and zero point ${zeroPoint} to ${dtype}`);
+  return { file, count, layout, stored: quantize(array.data, array.shape, file, port) };
 }
 
-function outputTensor(values: readonly number[], shape: Shape, port: Port, wanted: 'raw' | 'dequantized'): Tensor {
-  const { dtype } = port.type;
-  if (wanted === 'dequantized' && dtype !== 'float32') {
-    const { scale, zeroPoint } = perTensor(port.quant, 'the model output');
-    return floatTensor(
-      shape,
-      values.map((q) => dequantizeValue(q, scale, zeroPoint)),
-    );
+function quantize(reals: Float32Array, shape: Shape, file: string, { type, quant }: Port): Int8Array | Uint8Array {
+  const { scale, zeroPoint } = perTensor(quant, 'the model input');
+  const [range, stored] =
+    type.dtype === 'int8'
+      ? [integerRanges.int8, new Int8Array(reals.length)]
+      : [integerRanges.uint8, new Uint8Array(reals.length)];
+  for (let index = 0; index < reals.length; index++) {
+    const real = reals[index]!;
+    if (Number.isNaN(real)) {
+      const position = strides(shape).map((stride, axis) => Math.floor(index / stride) % shape[axis]!);
+      throw userError(
+        file,
+        'wrong-input',
+        `the value at [${position.join(', ')}] is NaN, which no ${type.dtype} code stands for`,
+        'find out where it comes from, or replace it with numpy.nan_to_num',
+      );
+    }
+    stored[index] = quantizeValue(real, scale, zeroPoint, range);
   }
-  switch (dtype) {
-    case 'int8':
-      return tensor('int8', shape, Int8Array.from(values));
-    case 'uint8':
-      return tensor('uint8', shape, Uint8Array.from(values));
-    case 'int32':
-      return tensor('int32', shape, Int32Array.from(values));
-    case 'float32':
-    case 'int64':
-      return floatTensor(shape, values);
+  return stored;
+}
+
+function layoutOf(found: Shape, own: Shape): Layout | null {
+  if (sameShape(found, own)) return 'one';
+  if (sameShape(found.slice(1), own) && found.length > 0) return 'in_front';
+  // Axes of 1 may be left out; any other reshaping is the user's to do, since it could mix up axes.
+  const long = (shape: Shape): Shape => shape.filter((size) => size !== 1);
+  const isExample = own[0] === 1 && found.length > 0 && sameShape(long(found.slice(1)), long(own));
+  return isExample ? 'along_first' : null;
+}
+
+function expectedShape(own: Shape): string {
+  if (own[0] === 1) return `[${['batch', ...own.slice(1)].join(', ')}]`;
+  return `[${own.join(', ')}], or [${['batch', ...own].join(', ')}] for several examples,`;
+}
+
+function shapeRemedy({ dynamic, type: { shape } }: Port): string {
+  if (dynamic === null) return 'add the batch axis, or reshape the array';
+  const axes = dynamic.map((size) => (size === -1 ? '?' : size)).join(', ');
+  return (
+    `the model leaves axes open ([${axes}]) and its file holds them at [${shape.join(', ')}]: ` +
+    'convert it with the size of your input, since qpipe does not resize models'
+  );
+}
+
+function commonCount(given: readonly Given[]): number {
+  const [first] = given;
+  if (first === undefined) return internal('a model without inputs passed the check');
+  const other = given.find(({ count }) => count !== first.count);
+  if (other === undefined) return first.count;
+  throw userError(
+    other.file,
+    'wrong-input',
+    `${other.count} examples; ${first.file} has ${first.count}`,
+    'give as many examples for each input',
+  );
+}
+
+/** Examples are counted where the inputs count them: along a first axis of 1, or in front. */
+function outputShape(own: Shape, count: number, given: readonly Given[]): Shape {
+  const has = (wanted: Layout): boolean => given.some(({ layout }) => layout === wanted);
+  if (has('along_first') && !has('in_front') && own[0] === 1) return [count, ...own.slice(1)];
+  return has('along_first') || has('in_front') ? [count, ...own] : own;
+}
+
+function outputTensor(data: IntegerData, shape: Shape, { type, quant }: Port, wanted: 'raw' | 'dequantized'): Tensor {
+  if (wanted === 'dequantized' && quant !== null && type.dtype !== 'float32') {
+    const { scale, zeroPoint } = perTensor(quant, 'the model output');
+    const reals = Float32Array.from(data, (q) => dequantizeValue(q, scale, zeroPoint));
+    return tensor('float32', shape, reals);
   }
+  if (data.length !== numElements(shape)) internal(`${data.length} values for [${shape.join(', ')}]`);
+  return { dtype: type.dtype, shape, data };
 }

@@ -14,7 +14,9 @@ export function readBytes(path: string, remedy: string): Uint8Array {
   try {
     return readFileSync(path);
   } catch (error) {
-    throw userError(path, 'unreadable-file', `the file cannot be read (${systemCode(error)})`, remedy);
+    const code = systemCode(error);
+    const found = code === 'EISDIR' ? 'the path is a folder; expected a file' : `the file cannot be read (${code})`;
+    throw userError(path, 'unreadable-file', found, remedy);
   }
 }
 

@@ -32,8 +32,13 @@ export function writeNpy({ dtype, shape, data }: Tensor): Uint8Array {
  * Reads format versions 1 and 2.
  *
  * @param path named in errors
+ * @param typeRemedy what to do about another element type
  */
-export function readNpy(bytes: Uint8Array, path: string): Tensor {
+export function readNpy(
+  bytes: Uint8Array,
+  path: string,
+  typeRemedy = 'convert with numpy.astype; structured arrays are not supported',
+): Tensor {
   const fail = (message: string, remedy = 'the file is damaged or is not .npy; write it again'): never => {
     throw userError(path, 'malformed-npy', message, remedy);
   };
@@ -55,10 +60,9 @@ export function readNpy(bytes: Uint8Array, path: string): Tensor {
   }
   const dtype = dtypes.find((candidate) => descriptors[candidate] === descriptor);
   if (dtype === undefined) {
-    const remedy = 'convert with numpy.astype; structured arrays are not supported';
     return fail(
       `the element type is ${descriptor ?? 'structured'}, expected ${Object.values(descriptors).join(', ')}`,
-      remedy,
+      typeRemedy,
     );
   }
   if (order === 'True') fail('the array is in Fortran order, expected C order', 'save numpy.ascontiguousarray(array)');

@@ -48,7 +48,7 @@ export function readRoot(file: Uint8Array, identifier: string): FlatbufferTable 
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const source = { bytes, view, allowance: allowancePerByte * bytes.length + smallestAllowance };
   requireRange(source, 0, 8, 'the header');
-  const found = String.fromCharCode(...bytes.subarray(4, 8));
+  const found = Buffer.from(bytes.subarray(4, 8)).toString('latin1');
   if (found !== identifier) {
     throw new FlatbufferError(4, `the file identifier is ${JSON.stringify(found)}, expected "${identifier}"`);
   }
@@ -94,6 +94,22 @@ export function readFloat32(table: FlatbufferTable, id: number, absent: number):
 export function readTable(table: FlatbufferTable, id: number): FlatbufferTable | null {
   const offset = fieldOffset(table, id, 4);
   return offset === null ? null : tableAt(table.source, offset);
+}
+
+/** Where the table, string or vector that field `id` points to starts; null when the field is absent. */
+export function readTarget(table: FlatbufferTable, id: number): number | null {
+  const offset = fieldOffset(table, id, 4);
+  return offset === null ? null : follow(table.source, offset, 'what is kept');
+}
+
+/** Where the scalar of field `id` is stored, in bytes from the start of the file; null when the field is absent. */
+export function positionOf(table: FlatbufferTable, id: number, fieldBytes: number): number | null {
+  return fieldOffset(table, id, fieldBytes);
+}
+
+/** How many fields the table's writer knew; absent ones within it count. */
+export function numFields(table: FlatbufferTable): number {
+  return (table.vtableBytes - 4) / 2;
 }
 
 /** The bytes of a string are taken as UTF-8; invalid sequences become U+FFFD. */

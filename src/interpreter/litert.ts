@@ -36,22 +36,41 @@ export interface LitertModel {
  * @throws UserError when the runtime cannot be loaded or refuses the model; the caller may go on without it.
  */
 export async function openLitert(model: Uint8Array): Promise<LitertModel> {
-  const core = await attempt([], 'cannot be loaded', () => import('@litertjs/core'));
-  const runtime = await attempt([], 'cannot be loaded', () => loadRuntime(core));
+  const core = await attempt([], loading, () => import('@litertjs/core'));
+  const runtime = await attempt([], loading, () => loadRuntime(core));
   const { log } = runtime.liteRtWasm as unknown as RuntimeModule; // the module object given in `loadRuntime`
-  const compiled = await attempt(log, 'refuses the model', () =>
-    runtime.loadAndCompile(model, { accelerator: 'wasm', cpuOptions: { numThreads: 1 } }),
+  const compiled = await attempt(
+    log,
+    compiling,
+    () => runtime.loadAndCompile(model, { accelerator: 'wasm', cpuOptions: { numThreads: 1 } }),
+    (refused) => refused.delete(),
   );
   const inputShapes = compiled.getInputDetails().map(({ shape }) => [...shape]);
   return {
     inputShapes,
     run: (inputs) => {
       requireInputs(inputs, inputShapes);
-      return attempt(log, 'fails to run the model', () => run(core, compiled, inputShapes, inputs));
+      return attempt(log, running, () => run(core, compiled, inputShapes, inputs));
     },
     close: () => compiled.delete(),
   };
 }
+
+/** What LiteRT was asked to do, and what helps when it does not. */
+interface Attempt {
+  readonly failure: string;
+  readonly remedy: string;
+}
+
+const loading: Attempt = { failure: 'cannot be loaded', remedy: 'reinstall @litertjs/core' };
+const compiling: Attempt = {
+  failure: 'refuses the model',
+  remedy: 'go on without this second opinion: the reference runtime runs int8 models that LiteRT refuses',
+};
+const running: Attempt = {
+  failure: 'fails to run the model',
+  remedy: 'its outputs are not used, since they may be memory that nobody wrote; run it on the reference runtime',
+};
 
 function requireInputs(inputs: readonly LitertArray[], shapes: readonly Shape[]): void {
   const found = inputs.map(({ length }) => length).join(', ');
@@ -146,19 +165,28 @@ async function withGlobals<T>(names: Readonly<Record<string, unknown>>, body: ()
   }
 }
 
-async function attempt<T>(log: string[], failure: string, body: () => Promise<T>): Promise<T> {
+/** An error in the log is a failure too: LiteRT logs that it could not prepare a model, and goes on. */
+async function attempt<T>(
+  log: string[],
+  { failure, remedy }: Attempt,
+  body: () => Promise<T>,
+  discard: (result: T) => void = () => undefined,
+): Promise<T> {
   log.length = 0;
+  let thrown: unknown = null;
   try {
-    return await body();
+    const result = await body();
+    if (errorsOf(log).length === 0) return result;
+    discard(result);
   } catch (error) {
-    // The exception names source lines of the runtime; what it logged before says what is wrong.
-    const logged = log.filter((line) => line.startsWith('ERROR: ')).map((line) => line.slice('ERROR: '.length));
-    const reason = logged.length > 0 ? logged.slice(0, 3).join(' ') : String(error);
-    throw userError(
-      'LiteRT',
-      'litert-failed',
-      `LiteRT (@litertjs/core) ${failure}: ${reason}`,
-      'reinstall @litertjs/core if it is damaged, or go on without this second opinion',
-    );
+    thrown = error;
   }
+  // The exception names source lines of the runtime; what it logged before says what is wrong.
+  const logged = errorsOf(log);
+  const reason = logged.length > 0 ? logged.slice(0, 3).join(' ') : String(thrown);
+  throw userError('LiteRT', 'litert-failed', `LiteRT (@litertjs/core) ${failure}: ${reason}`, remedy);
+}
+
+function errorsOf(log: readonly string[]): string[] {
+  return log.filter((line) => line.startsWith('ERROR: ')).map((line) => line.slice('ERROR: '.length));
 }

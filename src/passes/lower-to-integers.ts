@@ -492,7 +492,7 @@ function weightsOfOneRange(context: Lowering, weights: Weights): QuantizedWeight
   const { node, filter, ranges, form, bias, inputScale, channelAxis } = weights;
   const range = ranges[0] ?? internal(`the weights of "${node.name}" have no range`);
   const channels = filter.shape[channelAxis] ?? internal(`the filter of "${node.name}" has no axis ${channelAxis}`);
-  const largestBias = bias === null ? 0 : Math.max(...bias.data.map(Math.abs));
+  const largestBias = bias === null ? 0 : bias.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   const scale = enlarged(context, node, 'the filter', range.scale, smallestScale(largestBias, inputScale));
   const trained = scale === range.scale;
   const zeroPoint = (trained ? range.zeroPoint : 128) - schemes[scheme].offset;

@@ -9,10 +9,7 @@ import { valueOf } from '../graph/graph.ts';
 import type { Interpreter } from '../interpreter/interpreter.ts';
 import { openLitert } from '../interpreter/litert.ts';
 import type { WasmInterpreter } from '../interpreter/wasm/index.ts';
-import { writeTfliteFile } from '../tflite/file.ts';
 import { addFloatEdges } from '../tflite/float-edges.ts';
-import { optionFields } from '../tflite/option-fields.ts';
-import { readTfliteContents } from '../tflite/read.ts';
 import type { ModelImage, OutputScale } from './integer-input.ts';
 import { modelImages, newImages, outputScale } from './integer-input.ts';
 
@@ -102,7 +99,7 @@ export async function runLitert(
   path: string,
   context: RunContext,
 ): Promise<IntegerRun | { readonly unavailable: string }> {
-  const wrapped = writeTfliteFile(addFloatEdges(readTfliteContents(bytes, path)), optionFields);
+  const wrapped = addFloatEdges(bytes, path);
   let model: Awaited<ReturnType<typeof openLitert>>;
   try {
     model = await openLitert(wrapped);

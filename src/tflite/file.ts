@@ -70,7 +70,11 @@ export interface TfliteTensor {
   readonly buffer: number;
   readonly isVariable: boolean;
   readonly quantization: TfliteQuantization | null;
+  /** How the values are kept where it is not a dense buffer with a scale; what is special of it stays unread. */
+  readonly foreign?: ForeignStorage;
 }
+
+export type ForeignStorage = 'stored sparse' | 'kept in another file' | 'quantized in blocks or in a custom way';
 
 export interface TfliteQuantization {
   /** One for the tensor or one per channel; empty when only a range is stored. */
@@ -146,8 +150,8 @@ interface ReadContext {
   readonly optionFields: OptionFields;
 }
 
-function reject(context: ReadContext, message: string, hint = remedy): never {
-  throw userError(context.path, 'bad-tflite', message, hint);
+function reject(context: ReadContext, message: string): never {
+  throw userError(context.path, 'bad-tflite', message, remedy);
 }
 
 function readModel(model: FlatbufferTable, context: ReadContext): TfliteFile {
@@ -259,12 +263,6 @@ function readTensor(
   if (type === undefined) {
     return reject(context, `${what} has the unknown element type ${typeNumber}, expected 0..${tensorTypes.length - 1}`);
   }
-  if (readTable(table, fields.tensor.sparsity) !== null) {
-    reject(context, `${what} is stored sparse, expected a dense tensor`, 'convert the model without sparsity');
-  }
-  if (readUint32(table, fields.tensor.externalBuffer, 0) !== 0) {
-    reject(context, `${what} keeps its data in another file`, 'store the weights inside the .tflite file');
-  }
   const shape = readInt32s(table, fields.tensor.shape) ?? [];
   const shapeSignature = readInt32s(table, fields.tensor.shapeSignature);
   const wrong = shape.find((dimension) => dimension < 0) ?? shapeSignature?.find((dimension) => dimension < -1);
@@ -279,7 +277,8 @@ function readTensor(
   const buffer = readUint32(table, fields.tensor.buffer, 0);
   requireIndex(buffer, buffers.length, `buffer of ${what}`, context);
   const found = buffers[buffer]!.length;
-  if (type.bits !== null && found !== 0 && found !== numBytes) {
+  const foreign = foreignStorage(table);
+  if (foreign === null && type.bits !== null && found !== 0 && found !== numBytes) {
     reject(
       context,
       `${what} of type ${type.name} and shape [${shape.join(',')}] has ${found} bytes, expected ${numBytes}`,
@@ -293,7 +292,16 @@ function readTensor(
     buffer,
     isVariable: readBool(table, fields.tensor.isVariable, false),
     quantization: readQuantization(readTable(table, fields.tensor.quantization), what, context),
+    ...(foreign === null ? {} : { foreign }),
   };
+}
+
+function foreignStorage(table: FlatbufferTable): ForeignStorage | null {
+  if (readTable(table, fields.tensor.sparsity) !== null) return 'stored sparse';
+  if (readUint32(table, fields.tensor.externalBuffer, 0) !== 0) return 'kept in another file';
+  const quantization = readTable(table, fields.tensor.quantization);
+  const details = quantization === null ? 0 : readUint8(quantization, fields.quantization.detailsType, 0);
+  return details === 0 ? null : 'quantized in blocks or in a custom way';
 }
 
 /** As in the runtimes, one zero point stands for all channels, and scales without any mean "not quantized". */
@@ -303,13 +311,6 @@ function readQuantization(
   context: ReadContext,
 ): TfliteQuantization | null {
   if (table === null) return null;
-  if (readUint8(table, fields.quantization.detailsType, 0) !== 0) {
-    reject(
-      context,
-      `${what} is quantized block-wise or in a custom way, expected per tensor or per channel`,
-      'convert the model with int8 weights',
-    );
-  }
   const none = new Float32Array(0);
   const min = readFloat32s(table, fields.quantization.min) ?? none;
   const max = readFloat32s(table, fields.quantization.max) ?? none;
@@ -464,7 +465,8 @@ function writeOperator(builder: Builder, operator: TfliteOperator, optionFields:
 }
 
 function writeTensor(builder: Builder, tensor: TfliteTensor): Offset {
-  const { shape, shapeSignature, quantization } = tensor;
+  const { shape, shapeSignature, quantization, foreign } = tensor;
+  if (foreign !== undefined) internal(`tensor "${tensor.name}" is ${foreign}, which is not written`);
   return writeTable(
     builder,
     9,

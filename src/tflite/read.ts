@@ -39,7 +39,10 @@ export function readTflite(bytes: Uint8Array, path: string): Graph {
   const [subgraph, ...others] = file.subgraphs;
   if (subgraph === undefined || others.length > 0) {
     const names = file.subgraphs.map(({ name }) => `"${name}"`).join(', ');
-    throw problem(path, `the file has ${file.subgraphs.length} subgraphs (${names}); expected 1`);
+    throw unsupported(
+      path,
+      `the model has ${file.subgraphs.length} subgraphs (${names}); qpipe's interpreter runs one`,
+    );
   }
   reportMissingOps(file, path);
   const builder = buildGraph(subgraph.name === '' ? 'main' : subgraph.name, 'int8');
@@ -66,6 +69,16 @@ interface Reader {
 
 function problem(path: string, message: string): UserError {
   return userError(path, 'bad-tflite', message, 'convert the model again, or run it with the runtime it was made for');
+}
+
+/** A sound file that is none of ours. */
+function unsupported(path: string, message: string): UserError {
+  return userError(
+    path,
+    'unsupported-model',
+    message,
+    '`predict --runtime litert` may run it; `qpipe inspect` shows what is in it',
+  );
 }
 
 /** Files may leave names out or use one twice; ours are keys. */
@@ -120,10 +133,19 @@ function nameOf({ names }: Reader, index: number): string {
 }
 
 function typeOf(reader: Reader, index: number): TensorType {
-  const { type, shape } = tensorAt(reader, index);
+  const { type, shape, foreign } = tensorAt(reader, index);
   const dtype = dtypes[type];
   if (dtype === undefined) {
-    throw problem(reader.path, `tensor "${nameOf(reader, index)}" is ${type}; qpipe runs int8, uint8 and their edges`);
+    throw unsupported(
+      reader.path,
+      `tensor "${nameOf(reader, index)}" is ${type}; qpipe's interpreter runs int8 and uint8`,
+    );
+  }
+  if (foreign !== undefined) {
+    throw unsupported(
+      reader.path,
+      `tensor "${nameOf(reader, index)}" is ${foreign}; qpipe's interpreter reads dense buffers`,
+    );
   }
   return { dtype, shape };
 }
@@ -254,9 +276,9 @@ function requireOperandCount({ path }: Reader, op: OpName, place: string, found:
 
 /** Only filters and biases have a scale for each channel, and filters have it on the channels of the output. */
 function checkOperand(reader: Reader, op: OpName, position: number, index: number): void {
-  checkInteger(reader, op, index);
   const quant = quantOf(reader, index);
   const { quant: rule, operands } = ops[op];
+  if (operands[position]?.role !== 'bias') checkInteger(reader, op, index);
   if (quant?.kind !== 'per_channel' || operands[position]?.role === 'bias') return;
   if (rule.kind === 'affine' && position === rule.weight && quant.axis === rule.channelAxis) return;
   throw problem(reader.path, `tensor "${nameOf(reader, index)}" of ${op} has scales on axis ${quant.axis}`);
@@ -276,11 +298,18 @@ function sameQuant(a: QuantParams | null, b: QuantParams | null): boolean {
 function checkInteger(reader: Reader, op: OpName, index: number): void {
   const { dtype } = typeOf(reader, index);
   const place = `tensor "${nameOf(reader, index)}" of ${op}`;
-  if (dtype === 'int64') throw problem(reader.path, `${place} is int64; qpipe runs integer models of 8 bits`);
-  if (dtype === 'float32' && op !== 'quantize' && op !== 'dequantize') {
-    throw problem(reader.path, `${place} is float32; qpipe runs integer models`);
+  const isFloat = dtype === 'float32' && op !== 'quantize' && op !== 'dequantize';
+  if (isFloat || dtype === 'int64') {
+    throw unsupported(reader.path, `${place} is ${dtype}; qpipe's interpreter runs int8 and uint8`);
   }
-  if ((dtype === 'int8' || dtype === 'uint8') && quantOf(reader, index) === null) {
-    throw problem(reader.path, `${place} is ${dtype} but has no scale and zero point`);
+  if (dtype === 'float32' || movesCodes.includes(op)) return;
+  if (dtype === 'int32' && op !== 'quantize') {
+    throw unsupported(reader.path, `${place} is int32; qpipe's interpreter computes with int8 and uint8`);
+  }
+  if (quantOf(reader, index) === null) {
+    throw unsupported(reader.path, `${place} is ${dtype} without a scale and zero point, which ${op} computes with`);
   }
 }
+
+/** Ops whose integer kernel asks for no scale. */
+const movesCodes: readonly OpName[] = ['reshape', 'squeeze', 'transpose', 'split', 'strided_slice'];

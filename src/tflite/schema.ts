@@ -6,9 +6,10 @@ export const schemaVersion = 3;
 /** The builtin code below which both code fields of an OperatorCode hold the code itself. */
 export const placeholderForGreaterOpCodes = 127;
 
-/** Codes and options tags of the edges between float and integer. */
+/** Codes and options tags of the edges between the types of a model and those of a runtime's interface. */
 export const quantizeOperator = { builtinCode: 114, version: 1, optionsType: 89 } as const;
 export const dequantizeOperator = { builtinCode: 6, version: 2, optionsType: 38 } as const;
+export const castOperator = { builtinCode: 53, version: 1, optionsType: 37 } as const;
 
 /** TensorType by its number in the file, with the bits of one element; null where a buffer has another layout. */
 export const tensorTypes = [
@@ -57,7 +58,7 @@ export const fields = {
     externalBuffer: 10,
   },
   quantization: { min: 0, max: 1, scale: 2, zeroPoint: 3, detailsType: 4, quantizedDimension: 6 },
-  operator: { opcodeIndex: 0, inputs: 1, outputs: 2, optionsType: 3, options: 4 },
+  operator: { opcodeIndex: 0, inputs: 1, outputs: 2, optionsType: 3, options: 4, largeCustomOptionsOffset: 9 },
   buffer: { data: 0, offset: 1, size: 2 },
   metadata: { name: 0, buffer: 1 },
   signature: { inputs: 0, outputs: 1, key: 2, subgraph: 4 },

@@ -24,13 +24,14 @@ describe('the package', () => {
     expect(bytes.length).toBe(report.model?.bytes);
     const input = qpipe.tensor('int8', [2, 12, 12, 1], new Int8Array(288));
     space.write('x.npy', qpipe.writeNpy(input));
-    const output = await qpipe.predict({
+    const [output] = await qpipe.predict({
       model: `${folder}/${report.model?.path ?? ''}`,
       input: space.file('x.npy'),
       output: space.file('y.npy'),
     });
-    expect(output).toMatchObject({ dtype: 'int8', shape: [2, 4] });
-    expect([...output.data.slice(0, 4)]).toEqual([...output.data.slice(4)]);
+    expect(output).toMatchObject({ file: space.file('y.npy'), tensor: { dtype: 'int8', shape: [2, 4] } });
+    const codes = Array.from(output?.tensor.data ?? [], Number);
+    expect(codes.slice(0, 4)).toEqual(codes.slice(4));
   });
 
   it('rejects with diagnostics that can be printed', async () => {

@@ -49,7 +49,9 @@ describe.skipIf(!hasHelloWorld)('hello_world_int8.tflite (skipped without the sh
     ['another integer type', npyFile('<i4', [8, 1], new Int32Array(8)), 'the array is int32'],
     ['an element type of its own', npyFile('<f8', [8, 1], new Float64Array(8)), '<f8'],
     ['half a file', npyFile('|i1', [8, 1], new Int8Array(5)), '5 bytes of data, expected 8'],
-    ['no array', Buffer.from('PK\u0003\u0004'), 'does not start with'],
+    ['an archive', Buffer.from('PK\u0003\u0004'), 'this file is a ZIP archive'],
+    ['no array', Buffer.from([0xff, 0xfe, 0x00]), 'does not start with'],
+    ['what no code stands for', npyFile('<f4', [2, 1], Float32Array.of(1, NaN)), 'the value at [1, 0] is NaN'],
   ])('refuses %s', async (_case, bytes, words) => {
     space.write('bad.npy', bytes);
     const output = ['--output', 'never.npy'];

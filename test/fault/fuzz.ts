@@ -6,6 +6,7 @@ import { bytesOf, numElements, zeros } from '../../src/core/tensor.ts';
 import type { Graph, Node } from '../../src/graph/graph.ts';
 import { valueOf } from '../../src/graph/graph.ts';
 import { verify } from '../../src/graph/verify.ts';
+import { detectFormat } from '../../src/files/detect.ts';
 import { exportGraphDef } from '../../src/graphdef/export.ts';
 import { importGraphDef } from '../../src/graphdef/import.ts';
 import { prepareInterpreter } from '../../src/interpreter/interpreter.ts';
@@ -15,7 +16,8 @@ import { evalPasses, runPasses } from '../../src/passes/index.ts';
 import type { GraphDef } from '../../src/protobuf/graph-def.ts';
 import { readGraphDef, writeGraphDef } from '../../src/protobuf/graph-def.ts';
 import { readSavedModel, writeSavedModel } from '../../src/protobuf/saved-model.ts';
-import { readTflite } from '../../src/tflite/read.ts';
+import { addFloatEdges } from '../../src/tflite/float-edges.ts';
+import { readTflite, readTfliteContents } from '../../src/tflite/read.ts';
 import { infer, network, scattered } from '../models/networks.ts';
 import { everyLayer, frozen, lowered } from '../tflite/lowered.ts';
 import { mutate } from './mutations.ts';
@@ -132,6 +134,9 @@ async function outcomeOf(subject: Subject, bytes: Uint8Array): Promise<Outcome> 
 }
 
 function useTflite(bytes: Uint8Array, path: string): 'ran' | 'too much work' {
+  detectFormat(bytes);
+  // What can be rewritten for LiteRT is sound again.
+  readTfliteContents(addFloatEdges(bytes, path), path);
   const graph = verify(readTflite(bytes, path));
   const interpreter = prepareInterpreter(graph, path);
   if (workOf(graph) > mostWork) return 'too much work';

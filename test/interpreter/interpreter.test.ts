@@ -10,9 +10,7 @@ import { prepareInterpreter } from '../../src/interpreter/interpreter.ts';
 import { openLitert } from '../../src/interpreter/litert.ts';
 import type { Layer } from '../../src/models/layers.ts';
 import { addFloatEdges } from '../../src/tflite/float-edges.ts';
-import { writeTfliteFile } from '../../src/tflite/file.ts';
-import { optionFields } from '../../src/tflite/option-fields.ts';
-import { readTflite, readTfliteContents } from '../../src/tflite/read.ts';
+import { readTflite } from '../../src/tflite/read.ts';
 import { conv, dense, infer, pool } from '../models/networks.ts';
 import { everyLayer, frozen, lowered } from '../tflite/lowered.ts';
 import { describeWithModels, sharedModel } from '../tflite/shared-models.ts';
@@ -134,8 +132,7 @@ describe('a written model', () => {
       const interpreter = prepareInterpreter(graph, 'model.tflite');
       const input = parametersOf(graph, graph.inputs[0]!);
       const output = parametersOf(graph, graph.outputs[0]!);
-      const wrapped = addFloatEdges(readTfliteContents(bytes, 'model.tflite'));
-      const litert = await openLitert(writeTfliteFile(wrapped, optionFields));
+      const litert = await openLitert(addFloatEdges(bytes, 'model.tflite'));
       const random = createRandom(5, 'images');
       let [exact, all] = [0, 0];
       for (let round = 0; round < 100; round++) {

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { UserError } from '../../src/core/diagnostic.ts';
 import { openLitert } from '../../src/interpreter/litert.ts';
-import { readTfliteFile, writeTfliteFile } from '../../src/tflite/file.ts';
+import { readTfliteFile } from '../../src/tflite/file.ts';
 import { addFloatEdges } from '../../src/tflite/float-edges.ts';
 import { describeWithModels, optionFields, sharedModel } from '../tflite/shared-models.ts';
 
@@ -11,7 +11,7 @@ async function openInt8(name: string) {
   const main = file.subgraphs[0];
   const input = main?.tensors[main.inputs[0] ?? -1]?.quantization;
   const output = main?.tensors[main.outputs[0] ?? -1]?.quantization;
-  const model = await openLitert(writeTfliteFile(addFloatEdges(file), optionFields));
+  const model = await openLitert(addFloatEdges(sharedModel(name), name));
   const [inputScale, inputZeroPoint] = [input?.scale[0] ?? NaN, input?.zeroPoint[0] ?? NaN];
   const [outputScale, outputZeroPoint] = [output?.scale[0] ?? NaN, output?.zeroPoint[0] ?? NaN];
   return {
