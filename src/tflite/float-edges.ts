@@ -5,6 +5,7 @@ import type { FieldKind, Graft } from '../flatbuffer/graft.ts';
 import {
   FlatbufferError,
   positionOf,
+  readBytes,
   readRoot,
   readTable,
   readTables,
@@ -12,7 +13,7 @@ import {
   readUint64,
 } from '../flatbuffer/read.ts';
 import type { FlatbufferTable } from '../flatbuffer/read.ts';
-import { writeInt32s, writeOffsets, writeTable } from '../flatbuffer/write.ts';
+import { writeBytes, writeInt32s, writeOffsets, writeTable } from '../flatbuffer/write.ts';
 import type { Offset } from '../flatbuffer/write.ts';
 import type { TfliteFile, TfliteSubgraph, TfliteTensor } from './file.ts';
 import { readTfliteFile } from './file.ts';
@@ -70,7 +71,8 @@ const tensorKinds: readonly FieldKind[] = [
 ];
 const quantizationKinds: readonly FieldKind[] = ['offset', 'offset', 'offset', 'offset', 'int8', 'offset', 'int32'];
 
-// Buffers are aligned to 16 bytes; 64 is what memory-mapped weights may count on.
+const bufferAlignment = 16;
+// What memory-mapped weights may count on.
 const alignment = 64;
 
 function graftEdges(bytes: Uint8Array, file: TfliteFile): Uint8Array {
@@ -108,10 +110,27 @@ function graftEdges(bytes: Uint8Array, file: TfliteFile): Uint8Array {
     new Map([
       [fields.model.operatorCodes, writeOffsets(builder, codes)],
       [fields.model.subgraphs, writeOffsets(builder, [subgraph, ...keep(others)])],
+      [
+        fields.model.buffers,
+        writeOffsets(
+          builder,
+          old(root, fields.model.buffers).map((table) => aligned(graft, table)),
+        ),
+      ],
       [fields.model.signatures, null],
     ]),
   );
   return finishGraft(graft, model, fileIdentifier, filePositions(root));
+}
+
+/** A buffer as it is, or again where a runtime that reads it in place would find it misaligned. */
+function aligned(graft: Graft, table: FlatbufferTable): Offset {
+  const vector = readTarget(table, fields.buffer.data);
+  const lengthBytes = 4;
+  if (vector === null || (vector + lengthBytes) % bufferAlignment === 0) return oldOffset(graft, table.offset);
+  const data = readBytes(table, fields.buffer.data) ?? internal('a vector was found');
+  const { builder } = graft;
+  return writeTable(builder, 3, [[fields.buffer.data, writeBytes(builder, data, bufferAlignment)]]);
 }
 
 /** Where data behind the flatbuffer is pointed at by its position in the file. */
