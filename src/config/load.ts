@@ -1,19 +1,19 @@
-import { readFile } from 'node:fs/promises';
+import { statSync } from 'node:fs';
 import { dirname, resolve as resolvePath } from 'node:path';
 import type { Diagnostic } from '../core/diagnostic.ts';
-import { UserError, userError } from '../core/diagnostic.ts';
+import { UserError } from '../core/diagnostic.ts';
 import { isRecord } from '../core/schema.ts';
 import type { Override } from './overrides.ts';
 import { applyOverrides, locateOverridden, parseOverrides } from './overrides.ts';
+import { badPipelineExit, readPipelineText } from './read.ts';
 import type { ResolvedPipeline } from './resolve.ts';
 import { parseTexts, resolve } from './resolve.ts';
 import { linkDiagnostics, semanticDiagnostics } from './semantics.ts';
+import type { PipelineConfig } from './schema.ts';
 import type { Locate } from './source.ts';
 import { existsIn, locateIn, parseSource } from './source.ts';
 import { validate } from './validate.ts';
 import { yamlDiagnostics } from './yaml-syntax.ts';
-
-const EXIT_BAD_PIPELINE = 64;
 
 /** Default folders to look for data sets, relative to the current folder. */
 const defaultDataFolders = ['data', '../shared/data'] as const;
@@ -40,7 +40,7 @@ export async function loadPipeline(
   overrides: readonly string[] = [],
   dataFolder?: string,
 ): Promise<LoadedPipeline> {
-  return parsePipeline(await read(file), file, overrides, dataFolder);
+  return Promise.resolve().then(() => parsePipeline(readPipelineText(file), file, overrides, dataFolder));
 }
 
 /** As `loadPipeline`, for a text that was read before; `file` names it and is where its relative paths start. */
@@ -66,23 +66,24 @@ export function parsePipeline(
     dirname(file),
     dataFolders.map((folder) => resolvePath(folder)),
   );
-  stopAt([...diagnostics, ...semanticDiagnostics(config, locate)]);
+  stopAt([...diagnostics, ...dataFolderDiagnostics(config, dataFolder), ...semanticDiagnostics(config, locate)]);
   return { pipeline: resolve(config), locate, overrides, text };
 }
 
-async function read(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw userError(
-      file,
-      'unreadable-pipeline',
-      `cannot read the pipeline file: ${reason}`,
-      undefined,
-      EXIT_BAD_PIPELINE,
-    );
-  }
+/** A folder that was asked for and is not there, unless the data set is to be downloaded into it. */
+function dataFolderDiagnostics({ data }: PipelineConfig, folder: string | undefined): Diagnostic[] {
+  if (folder === undefined) return [];
+  const stats = statSync(folder, { throwIfNoEntry: false });
+  if (stats?.isDirectory() === true) return [];
+  if (stats === undefined && data.source === 'cifar10' && data.download !== undefined) return [];
+  return [
+    {
+      code: 'no-data-folder',
+      place: { file: 'command line' },
+      message: `the data folder is ${folder}, but ${stats === undefined ? 'there is none' : 'that is no folder'}`,
+      hint: 'give a folder by `--data` or the environment variable QPIPE_DATA, or leave both out',
+    },
+  ];
 }
 
 function stopAt(diagnostics: readonly Diagnostic[]): void {
@@ -96,5 +97,5 @@ function badPipeline(diagnostics: readonly Diagnostic[]): UserError {
   const ordered = diagnostics.toSorted((a, b) =>
     line(a) === line(b) ? column(a) - column(b) : line(a) < line(b) ? -1 : 1,
   );
-  return new UserError(ordered, EXIT_BAD_PIPELINE);
+  return new UserError(ordered, badPipelineExit);
 }

@@ -24,6 +24,7 @@ import type { StageDefinition } from '../stages/define.ts';
 import type { StageConfig, StageKind } from '../stages/index.ts';
 import { stages as definitions } from '../stages/index.ts';
 import type { StageEnvironment } from '../stages/run.ts';
+import { dataFileDiagnostics } from './data-files.ts';
 import { keyPart } from './key-part.ts';
 import type { LoadedPipeline } from './load.ts';
 import { networkDiagnostics } from './network.ts';
@@ -105,8 +106,14 @@ export async function makePlan(loaded: LoadedPipeline, options: PlanOptions): Pr
  * @returns what fits and yet is seldom meant
  */
 export function checkWithoutData(loaded: LoadedPipeline): Diagnostic[] {
+  checkFiles(loaded);
   const size = knownSize(dataSource(loaded.pipeline.data));
   return size === null ? [] : checkFit(loaded, size);
+}
+
+function checkFiles(loaded: LoadedPipeline): void {
+  const problems = dataFileDiagnostics(loaded);
+  if (problems.length > 0) throw new UserError(problems, 64);
 }
 
 /** @returns what fits and yet is seldom meant */
@@ -290,9 +297,13 @@ async function identifyData(
 }
 
 /** The network of a pipeline; reads the data where its classes and image size are not known without. */
-export function pipelineModel({ pipeline }: LoadedPipeline): ModelSpec {
+export function pipelineModel(loaded: LoadedPipeline): ModelSpec {
+  const { pipeline } = loaded;
   const source = dataSource(pipeline.data);
-  return modelSpec(pipeline, knownSize(source) ?? loadDataset(source, { count: 0, seed: pipeline.seed }));
+  const size = knownSize(source);
+  if (size !== null) return modelSpec(pipeline, size);
+  checkFiles(loaded);
+  return modelSpec(pipeline, loadDataset(source, { count: 0, seed: pipeline.seed }));
 }
 
 /** What of a data set decides whether a pipeline fits it. */

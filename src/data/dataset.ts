@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Digest } from '../core/digest.ts';
+import { hashBytes } from '../files/bytes.ts';
 
 /** What all examples of a data set have in common. */
 export interface DatasetForm {
@@ -80,7 +81,7 @@ export function identify({ name, classNames, image, train, validation, test }: D
   const digestOf = (...splits: readonly Split[]): Digest => {
     const hash = createHash('sha256');
     hash.update(JSON.stringify({ classNames, image, counts: splits.map(({ count }) => count) }));
-    for (const { images, labels } of splits) hash.update(images).update(labels);
+    for (const { images, labels } of splits) hashBytes(hashBytes(hash, images), labels);
     return `sha256:${hash.digest('hex')}`;
   };
   const digests = { training: digestOf(train, validation), test: digestOf(test) };
@@ -89,5 +90,5 @@ export function identify({ name, classNames, image, train, validation, test }: D
 
 /** Hexadecimal. */
 export function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
+  return hashBytes(createHash('sha256'), bytes).digest('hex');
 }

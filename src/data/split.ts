@@ -12,6 +12,8 @@ export interface ValidationOptions {
  * Divides training examples into those to train on and those to validate with. Which ones is drawn from the seed;
  * both parts keep the order of the file.
  *
+ * @param training given up by the caller: what is left to train on moves together in its arrays, which may be as large
+ *   as memory allows
  * @param name of the dataset, for the error
  * @throws UserError when nothing would be left to train on
  */
@@ -28,16 +30,29 @@ export function splitValidation(
       `set aside fewer than ${training.count} examples for validation`,
     );
   }
+  if (count === 0) return { train: training, validation: pick(training, new Uint32Array()) };
   const drawn = createRandom(seed, 'validation-split').permutation(training.count);
-  return { train: pick(training, drawn.subarray(count)), validation: pick(training, drawn.subarray(0, count)) };
+  const validation = pick(training, drawn.slice(0, count).sort());
+  return { train: moveTogether(training, drawn.slice(count).sort()), validation };
 }
 
-function pick(split: Split, drawn: Uint32Array): Split {
-  const indices = drawn.slice().sort();
-  const imageBytes = split.images.length / split.count;
-  const images = new Uint8Array(indices.length * imageBytes);
+/** Copies of the examples at the indices. */
+function pick({ images, labels, count }: Split, indices: Uint32Array): Split {
+  const imageBytes = images.length / count;
+  const picked = new Uint8Array(indices.length * imageBytes);
   indices.forEach((from, to) => {
-    images.set(split.images.subarray(from * imageBytes, (from + 1) * imageBytes), to * imageBytes);
+    picked.set(images.subarray(from * imageBytes, (from + 1) * imageBytes), to * imageBytes);
   });
-  return { images, labels: Uint8Array.from(indices, (index) => split.labels[index]!), count: indices.length };
+  return { images: picked, labels: Uint8Array.from(indices, (index) => labels[index]!), count: indices.length };
+}
+
+/** @param indices ascending, so that none is written over before it is read */
+function moveTogether({ images, labels, count }: Split, indices: Uint32Array): Split {
+  const imageBytes = images.length / count;
+  indices.forEach((from, to) => {
+    images.copyWithin(to * imageBytes, from * imageBytes, (from + 1) * imageBytes);
+    labels[to] = labels[from]!;
+  });
+  const left = indices.length;
+  return { images: images.subarray(0, left * imageBytes), labels: labels.subarray(0, left), count: left };
 }
