@@ -9,7 +9,6 @@ import { badPipelineExit, readPipelineText } from './read.ts';
 import type { ResolvedPipeline } from './resolve.ts';
 import { parseTexts, resolve } from './resolve.ts';
 import { linkDiagnostics, semanticDiagnostics } from './semantics.ts';
-import type { PipelineConfig } from './schema.ts';
 import type { Locate } from './source.ts';
 import { existsIn, locateIn, parseSource } from './source.ts';
 import { validate } from './validate.ts';
@@ -40,7 +39,11 @@ export async function loadPipeline(
   overrides: readonly string[] = [],
   dataFolder?: string,
 ): Promise<LoadedPipeline> {
-  return Promise.resolve().then(() => parsePipeline(readPipelineText(file), file, overrides, dataFolder));
+  return Promise.resolve().then(() => {
+    const loaded = parsePipeline(readPipelineText(file), file, overrides, dataFolder);
+    stopAt(dataFolderDiagnostics(loaded.pipeline, dataFolder));
+    return loaded;
+  });
 }
 
 /** As `loadPipeline`, for a text that was read before; `file` names it and is where its relative paths start. */
@@ -66,12 +69,12 @@ export function parsePipeline(
     dirname(file),
     dataFolders.map((folder) => resolvePath(folder)),
   );
-  stopAt([...diagnostics, ...dataFolderDiagnostics(config, dataFolder), ...semanticDiagnostics(config, locate)]);
+  stopAt([...diagnostics, ...semanticDiagnostics(config, locate)]);
   return { pipeline: resolve(config), locate, overrides, text };
 }
 
 /** A folder that was asked for and is not there, unless the data set is to be downloaded into it. */
-function dataFolderDiagnostics({ data }: PipelineConfig, folder: string | undefined): Diagnostic[] {
+function dataFolderDiagnostics({ data }: ResolvedPipeline, folder: string | undefined): Diagnostic[] {
   if (folder === undefined) return [];
   const stats = statSync(folder, { throwIfNoEntry: false });
   if (stats?.isDirectory() === true) return [];

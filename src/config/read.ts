@@ -3,6 +3,9 @@ import { closeSync, existsSync, openSync, readdirSync, readSync, statSync } from
 import { basename, dirname, join } from 'node:path';
 import type { UserError } from '../core/diagnostic.ts';
 import { userError } from '../core/diagnostic.ts';
+import { systemReason } from '../files/bytes.ts';
+import type { FormatKind } from '../files/detect.ts';
+import { detectFormat } from '../files/detect.ts';
 import { suggestion } from './suggest.ts';
 
 export const badPipelineExit = 64;
@@ -20,10 +23,10 @@ export function readPipelineText(file: string): string {
     size = stats.size;
     bytes = readStart(file, mostBytes + 1);
   } catch (error) {
-    throw isSystemError(error) ? unreadable(file, error.code) : error;
+    throw isSystemError(error) ? unreadable(file, error) : error;
   }
   const text = decode(bytes);
-  if (text === null) throw binaryInstead(file, bytes);
+  if (text === null || isModel(bytes)) throw binaryInstead(file, bytes);
   if (bytes.length > mostBytes) {
     throw refusal(file, `the file has ${Math.round(size / 1e5) / 10} MB; a pipeline is a short text`, giveYaml);
   }
@@ -32,9 +35,20 @@ export function readPipelineText(file: string): string {
 
 const giveYaml = 'give the YAML file that describes what to train, as `pipelines/quickstart.yaml` does';
 
+/** What can be done with a file that is no pipeline. */
+const verbs: Readonly<Partial<Record<FormatKind, string>>> = {
+  tflite: 'look into a model with `qpipe inspect`, or run it with `qpipe predict`',
+  graph_def: 'look into a model with `qpipe inspect`',
+  saved_model: 'look into a model with `qpipe inspect`',
+  safetensors: 'look into a checkpoint with `qpipe inspect`',
+};
+
 function refusal(file: string, message: string, hint: string): UserError {
   return userError(file, 'unreadable-pipeline', message, hint, badPipelineExit);
 }
+
+/** A small model can be text by chance. */
+const isModel = (bytes: Uint8Array): boolean => verbs[detectFormat(bytes).kind] !== undefined;
 
 function readStart(file: string, most: number): Buffer {
   const descriptor = openSync(file, 'r');
@@ -64,10 +78,12 @@ function binaryInstead(file: string, bytes: Uint8Array): UserError {
   const [first = 0, second = 0] = bytes;
   const isUtf16 = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
   if (isUtf16) return refusal(file, 'the file is text in UTF-16; expected UTF-8', 'save it as UTF-8');
-  const strange = strangeByte(bytes);
-  return bytes.includes(0)
-    ? refusal(file, 'the file is no text; expected a pipeline in YAML', giveYaml)
-    : refusal(file, `byte ${strange.offset} in line ${strange.line} is not UTF-8`, 'save the file as UTF-8');
+  const { kind, name } = detectFormat(bytes);
+  if (kind !== 'unknown' || bytes.includes(0)) {
+    return refusal(file, `the file is ${name}; expected a pipeline in YAML`, verbs[kind] ?? giveYaml);
+  }
+  const { offset, line } = strangeByte(bytes);
+  return refusal(file, `byte ${offset} in line ${line} is not UTF-8`, 'save the file as UTF-8');
 }
 
 /** The first byte that is not UTF-8, by halving: what comes before it decodes. */
@@ -91,33 +107,13 @@ function strangeByte(bytes: Uint8Array): { readonly offset: number; readonly lin
   return { offset: good, line: bytes.subarray(0, good).filter((byte) => byte === 10).length + 1 };
 }
 
-function unreadable(file: string, code: string): UserError {
-  switch (code) {
-    case 'ENOENT':
-    case 'ENOTDIR': {
-      const folder = dirname(file);
-      const near = existsSync(folder) && statSync(folder).isDirectory() ? pipelinesIn(folder) : [];
-      const meant = suggestion(basename(file), near);
-      return refusal(
-        file,
-        'there is no such file',
-        meant !== null
-          ? `did you mean ${join(folder, meant)}?`
-          : near.length === 0
-            ? 'check the path'
-            : listed(folder, near),
-      );
-    }
-    case 'EACCES':
-    case 'EPERM':
-      return refusal(file, 'you may not read this file', 'change its permissions');
-    case 'ELOOP':
-      return refusal(file, 'the symbolic links lead in a circle', 'give the file that they should lead to');
-    case 'ENAMETOOLONG':
-      return refusal(file, 'the name is longer than a file name can be', 'check the path');
-    default:
-      return refusal(file, `the file cannot be read (${code})`, 'check the path');
-  }
+function unreadable(file: string, error: Error & { readonly code: string }): UserError {
+  if (error.code !== 'ENOENT') return refusal(file, systemReason(error), 'check the path and its permissions');
+  const folder = dirname(file);
+  const near = pipelinesIn(folder);
+  const meant = suggestion(basename(file), near);
+  const hint = near.length === 0 ? 'check the path' : listed(folder, near);
+  return refusal(file, 'there is no such file', meant === null ? hint : `did you mean ${join(folder, meant)}?`);
 }
 
 function folderInstead(folder: string): UserError {

@@ -2,6 +2,8 @@
 import { userError } from '../core/diagnostic.ts';
 import { numElements } from '../core/tensor.ts';
 import { unpack } from '../files/bytes.ts';
+import type { FormatKind } from '../files/detect.ts';
+import { detectFormat } from '../files/detect.ts';
 import type { DataContent, DataFile, DecodedData, Download, ImageShape, Split } from './dataset.ts';
 
 /** Four idx files, each plain or packed with gzip. */
@@ -18,6 +20,30 @@ export type FileReference = string | ({ readonly path: string } & Download);
 
 const idxRemedy = 'copy or download the file again; it may be plain idx or packed with gzip';
 const unsignedByte = 0x08;
+
+/** By the third byte of the file. */
+const elementTypes: Readonly<Record<number, string>> = {
+  0x09: 'signed bytes',
+  0x0b: 'integers of 16 bits',
+  0x0c: 'integers of 32 bits',
+  0x0d: 'floats of 32 bits',
+  0x0e: 'floats of 64 bits',
+};
+
+const otherFormat =
+  'give an IDX file: 0, 0, 0x08, the number of dimensions, each size as 4 bytes from the highest, then the bytes';
+
+/** What to do with a file of another format that holds such data. */
+const conversions: Readonly<Partial<Record<FormatKind, string>>> = {
+  npy: 'write the array as IDX: `b"\\0\\0\\x08" + bytes([a.ndim]) + np.array(a.shape, ">i4").tobytes() + a.astype("u1").tobytes()`',
+  npz: 'load it with numpy and write each array as IDX, unsigned bytes behind the sizes',
+  wav: 'make images of the sounds first, such as spectrograms, and write them as one IDX file',
+  png: 'write all images as one IDX file: count, height, width and channels, then the pixels',
+  jpeg: 'write all images as one IDX file: count, height, width and channels, then the pixels',
+  tar: 'unpack it, and give the IDX files in it',
+  zip: 'unpack it, and give the IDX files in it',
+  empty: idxRemedy,
+};
 
 /** An array of unsigned bytes in row-major order. */
 export interface IdxArray {
@@ -87,10 +113,15 @@ export function readIdx({ path, bytes: found }: DataContent): IdxArray {
   const fail = (offset: number, message: string): never => {
     throw userError(path, 'malformed-idx', `byte ${offset}: ${message}`, idxRemedy);
   };
-  const [zero0, zero1, type, rank = 0] = bytes;
-  if (zero0 !== 0 || zero1 !== 0 || type !== unsignedByte) {
-    const start = Buffer.from(bytes.subarray(0, 3)).toString('hex');
-    return fail(0, `the file starts with 0x${start}, expected 0x000008 (idx of unsigned bytes)`);
+  const format = detectFormat(bytes);
+  const [zero0, zero1, type = 0, rank = 0] = bytes;
+  if (zero0 !== 0 || zero1 !== 0 || (format.kind !== 'idx' && format.kind !== 'unknown')) {
+    const message = `the file is ${format.name}; expected an IDX array of unsigned bytes`;
+    throw userError(path, 'not-idx', message, conversions[format.kind] ?? otherFormat);
+  }
+  if (type !== unsignedByte) {
+    const message = `the elements are ${elementTypes[type] ?? `of the unknown type 0x${type.toString(16)}`}; expected unsigned bytes`;
+    throw userError(path, 'not-idx', message, 'write pixels 0 to 255 and labels from 0 on as type 0x08');
   }
   const dataStart = 4 + 4 * rank;
   if (rank === 0 || bytes.length < dataStart) {
@@ -98,7 +129,7 @@ export function readIdx({ path, bytes: found }: DataContent): IdxArray {
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const shape = Array.from({ length: rank }, (_, axis) => view.getUint32(4 + 4 * axis));
-  const data = bytes.subarray(dataStart);
+  const data = new Uint8Array(bytes.buffer, bytes.byteOffset + dataStart, bytes.byteLength - dataStart);
   if (data.length !== numElements(shape)) {
     fail(4, `the dimensions ${shape.join(' x ')} mean ${numElements(shape)} elements, the file holds ${data.length}`);
   }

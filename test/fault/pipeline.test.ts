@@ -59,19 +59,18 @@ describe('a pipeline that cannot run', () => {
     ['YAML that is none', 'stages:', 'stages: }', ' error yaml-syntax', ':10:'],
     ['nothing', tinyWith([]), '', ' error ', 'wrong.yaml'],
     [
-      'a data file that is not there',
+      'data files that are not there',
       'source: synthetic, size: 12, classes: 4, train: 256, test: 64,',
       'source: idx, train_images: a, train_labels: b, test_images: c, test_labels: d,',
-      'unreadable-file',
-      'ENOENT',
+      ':3:36 error missing-data-file: `data.train_images`: there is no file ',
+      ':3:85 error missing-data-file: `data.test_labels`: there is no file ',
     ],
   ])('%s', async (_case, before, after, place, words) => {
     const { message, exitCode, stack } = await refusal(tinyWith([[before, after]]));
     expect(message).toContain(place);
     expect(message).toContain(words);
     expect(message).not.toContain('internal');
-    // A missing data file is found with the pipeline at hand, yet it is the file that is wrong.
-    expect(exitCode).toBe(place === 'unreadable-file' ? 1 : 64);
+    expect(exitCode).toBe(64);
     expect(stack).toBeDefined();
     expect(existsSync(space.file('runs'))).toBe(false);
     expect(existsSync(space.file('store'))).toBe(false);
@@ -93,6 +92,77 @@ describe('a pipeline that cannot run', () => {
     expect([code, stdout]).toEqual([64, '']);
     expect(stderr).toMatch(/^wrong\.yaml:7:7 error layer-does-not-fit: /);
     expect(stderr).not.toMatch(/^\s+at /m);
+  });
+});
+
+describe('a file that is no pipeline', () => {
+  it.each([
+    ['a model', 'model.h5', Buffer.from('\x89HDF\r\n\x1a\n\0\0\0', 'latin1'), 'the file is an HDF5 file (Keras .h5)'],
+    ['a .tflite file', 'm.tflite', Buffer.from('\x1c\0\0\0TFL3\0\0\0\0', 'latin1'), '`qpipe inspect`'],
+    ['an archive', 'm.keras', Buffer.from('PK\x03\x04\0\0', 'latin1'), 'the file is a ZIP archive'],
+    ['text in UTF-16', 'p.yaml', Buffer.from('\ufeffversion: 1', 'utf16le'), 'save it as UTF-8'],
+    [
+      'text in Latin-1',
+      'p.yaml',
+      Buffer.from('version: 1\nname: M\xfcller', 'latin1'),
+      'byte 18 in line 2 is not UTF-8',
+    ],
+    ['a long text', 'p.yaml', Buffer.alloc(3e6, 'text\n'), 'the file has 3 MB; a pipeline is a short text'],
+  ])('%s is named, in two lines', async (_, name, content, words) => {
+    space.write(name, content);
+    const { code, stdout, stderr } = await space.qpipe('validate', name);
+    expect([code, stdout]).toEqual([64, '']);
+    expect(stderr).toContain(`${name} error unreadable-pipeline: `);
+    expect(stderr).toContain(words);
+    expect(stderr.trim().split('\n')).toHaveLength(2);
+  });
+
+  it('a folder, one that is not there, and one with another name are told apart', async () => {
+    expect((await space.qpipe('run', '.')).stderr).toMatch(
+      /^\. error unreadable-pipeline: this is a folder; .*\n {2}hint: for example \w+\.yaml/,
+    );
+    expect((await space.qpipe('run', 'tinny.yaml')).stderr).toContain('hint: did you mean tiny.yaml?');
+    expect((await space.qpipe('run', 'no/such.yaml')).stderr).toContain('there is no such file');
+  });
+
+  it('a data folder that is not there is refused', async () => {
+    const { code, stderr } = await space.qpipe('validate', 'tiny.yaml', '--data', 'nowhere');
+    expect(code).toBe(64);
+    expect(stderr).toMatch(
+      /^command line error no-data-folder: the data folder is nowhere, but there is none\n {2}hint: /,
+    );
+  });
+});
+
+describe('a data file of another kind', () => {
+  const source = 'source: synthetic, size: 12, classes: 4, train: 256, test: 64,';
+  const idx = (name: string) =>
+    `source: idx, train_images: ${name}, train_labels: labels.idx, test_images: ${name}, test_labels: labels.idx,`;
+
+  it.each([
+    [
+      'a WAV sound',
+      Buffer.from('RIFF\0\0\0\0WAVEfmt ', 'latin1'),
+      'the file is a WAV sound; expected an IDX array of unsigned bytes',
+    ],
+    ['a NumPy array', Buffer.from('\x93NUMPY\x01\0', 'latin1'), 'write the array as IDX: '],
+    [
+      'floats',
+      Uint8Array.of(0, 0, 0x0d, 1, 0, 0, 0, 1, 0, 0, 0, 0),
+      'the elements are floats of 32 bits; expected unsigned bytes',
+    ],
+    ['nothing', new Uint8Array(), 'the file is empty; expected an IDX array'],
+  ])('is named: %s', async (_, content, words) => {
+    space.write('images.idx', content);
+    space.write('labels.idx', Uint8Array.of(0, 0, 8, 1, 0, 0, 0, 1, 0));
+    const error = await refusal(tinyWith([[source, idx('images.idx')]]));
+    expect(error.message).toContain(`${space.file('images.idx')} error not-idx: `);
+    expect(error.message).toContain(words);
+  });
+
+  it('is a folder at its place in the pipeline', async () => {
+    const { message } = await refusal(tinyWith([[source, idx('.')]]));
+    expect(message).toContain(':3:36 error folder-for-file: `data.train_images` is the folder ');
   });
 });
 

@@ -7,7 +7,7 @@ const packed = Uint8Array.from(Buffer.from('1f8b08000000000002032b2cc82c48050070
 describe('files as bytes', () => {
   it('a missing file is a user error with the name and the remedy', () => {
     expect(() => readBytes('no/such/file.gz', 'download it')).toThrow(
-      'no/such/file.gz error unreadable-file: the file cannot be read (ENOENT)\n  hint: download it',
+      'no/such/file.gz error unreadable-file: there is no such file (ENOENT)\n  hint: download it',
     );
   });
 
