@@ -19,6 +19,8 @@ export interface GraphAfterPass {
   readonly graph: Graph;
 }
 
+type Observe = (pass: string, graph: Graph) => void;
+
 /** What an activation's range is before anything was observed; contrib.quantize begins with it too. */
 const untrainedRange = { min: 0, max: 6 } as const;
 
@@ -57,20 +59,20 @@ export function pipelineGraphs(loaded: LoadedPipeline, level: Level): readonly G
       break;
     }
     case 'eval':
-      observe('insert-fake-quant', untrainedEvalGraph(spec, seed, formOf(quantization)));
+      untrainedEvalGraph(spec, seed, formOf(quantization), observe);
       break;
     case 'int8': {
       const lower: Pass = {
         name: 'lower-to-integers',
         run: (graph) => lowerToIntegers(graph, quantization.scheme, 'the pipeline').graph,
       };
-      runPasses(untrainedEvalGraph(spec, seed, formOf(quantization)), [...freezePasses, lower], observe);
+      runPasses(untrainedEvalGraph(spec, seed, formOf(quantization), observe), [...freezePasses, lower], observe);
     }
   }
   return graphs;
 }
 
-function untrainedEvalGraph(spec: ModelSpec, seed: number, form: QuantizationForm): Graph {
+function untrainedEvalGraph(spec: ModelSpec, seed: number, form: QuantizationForm, observe: Observe): Graph {
   const model = buildModel(spec, 1, 'inference', { kind: 'random', random: createRandom(seed, 'weights') });
   const tensors = new Map(variablesOf(model).map(({ name, source }) => [name, source.initial] as const));
   const weights = tensorSource(tensors, 'the fresh weights');
@@ -79,5 +81,5 @@ function untrainedEvalGraph(spec: ModelSpec, seed: number, form: QuantizationFor
     if (name.endsWith('/act_quant/max')) return floatTensor([], [untrainedRange.max]);
     return weights(name, shape);
   };
-  return evalGraph(spec, 1, tensor, form);
+  return evalGraph(spec, 1, tensor, form, observe);
 }

@@ -215,6 +215,7 @@ const mapWanted: FindRemedy = ({ found, schema }) => {
     const tag = Object.entries(branch.properties ?? {}).find(([, field]) => field.const === found);
     if (tag !== undefined) return write(`{ ${tag[0]}: ${String(found)} }`);
   }
+  if (schema.discriminator !== undefined) return `write a map with \`${schema.discriminator.propertyName}\` in it`;
   const fields = Object.entries(schema.properties ?? {});
   const fitting = fields.filter(([, field]) => fits(found, field));
   const [only] = fitting;

@@ -64,7 +64,15 @@ function widthOf(cells: readonly Cell[]): number {
 }
 
 function cellsOf(text: string, from: number, to: number): Cell[] {
-  const segments = new Intl.Segmenter('en', { granularity: 'grapheme' }).segment(text.slice(from, to));
+  const part = text.slice(from, to);
+  // Most lines, and much faster than looking for characters of several code points.
+  if (/^[ -~]*$/.test(part)) {
+    return part.split('').map((letter, index) => ({
+      ...{ start: from + index, end: from + index + 1 },
+      ...{ text: letter, columns: 1 },
+    }));
+  }
+  const segments = new Intl.Segmenter('en', { granularity: 'grapheme' }).segment(part);
   return [...segments].map(({ segment, index }) => {
     const shown = segment === '\t' ? tab : visible(segment);
     return { start: from + index, end: from + index + segment.length, text: shown, columns: stringWidth(shown) };

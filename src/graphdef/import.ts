@@ -99,7 +99,7 @@ function problem(path: string, node: NodeDef, message: string): UserError {
     path,
     'bad-graph-def',
     `node "${node.name}" (${node.op}): ${message}`,
-    'qpipe reads inference graphs of the ops in `qpipe inspect --ops`; freeze the graph with its own tools first',
+    'qpipe reads frozen inference graphs; freeze the graph with the tools that made it, and see its ops with `qpipe inspect`',
   );
 }
 

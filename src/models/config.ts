@@ -9,7 +9,9 @@ const activated = {
     ...key('Activation function applied to the output'),
     default: 'none',
   }),
-  alpha: Type.Optional(Type.Number(key('Slope of leaky_relu for negative inputs; default: 0.2'))),
+  alpha: Type.Optional(
+    Type.Number({ ...key('Slope of leaky_relu for negative inputs; default: 0.2'), minimum: 0, maximum: 1 }),
+  ),
 };
 const bias = Type.Boolean({ ...key('Whether the layer adds a bias'), default: true });
 const batchNorm = Type.Boolean({

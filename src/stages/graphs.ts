@@ -94,12 +94,13 @@ export function evalGraph(
   batch: number,
   tensor: TensorSource,
   { scheme, denseWeights, observe, batchNorm }: QuantizationForm,
+  onPass?: (pass: string, graph: Graph) => void,
 ): Graph {
   const options = {
     ...({ input: inputRange(spec), ranges: { kind: 'trained', tensor }, scheme, denseWeights, observe } as const),
     batchNorm: batchNorm === 'kept' ? { kind: batchNorm } : { kind: batchNorm, freezeDelay: null },
   };
-  return runPasses(floatGraph(spec, batch, tensor), evalPasses(options));
+  return runPasses(floatGraph(spec, batch, tensor), evalPasses(options), onPass);
 }
 
 function modelGraph(spec: ModelSpec, batch: number, form: ModelForm, weights: InitialWeights): Graph {
