@@ -8,7 +8,7 @@ import type { ModelSpec } from '../models/layers.ts';
 import { ShapeError } from '../ops/define.ts';
 import type { Locate } from './source.ts';
 
-/** What of a network does not fit the images or its task: known before anything is trained. */
+/** Mistakes in how a network fits the images or its task, found before anything is trained. */
 export function networkDiagnostics(spec: ModelSpec, locate: Locate, inLayers: boolean): Diagnostic[] {
   const built = outputShape(spec);
   if (built instanceof ShapeError) {

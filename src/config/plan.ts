@@ -181,7 +181,7 @@ function planStage({ name, config }: ResolvedStage, shared: Shared): StagePlan {
     },
     config: {
       stage: keyPart(definition.config, config),
-      // As the stage gets it: what a preset or a default stands for may change from version to version.
+      // As the stage receives it: the meaning of a preset or a default may change between versions.
       ...(uses.has('model') ? { model: shared.spec as unknown as JsonObject } : {}), // plain JSON by construction
       ...(uses.has('augment') ? { augment: { ...pipeline.data.augment } } : {}),
     },
@@ -276,7 +276,7 @@ async function openData(
   return { identity, load };
 }
 
-/** Signals get their turn between the parts of a long work that holds this thread. */
+/** Lets signals be handled between the parts of long work that blocks this thread. */
 const turn = () => new Promise(setImmediate);
 
 /** @returns also the data set where it had to be decoded. A function of its own, so that the files can be freed */

@@ -1,4 +1,4 @@
-/** What to do about a value that does not fit its field. */
+/** Remedies for a value that does not fit its field. */
 import type { SchemaNode } from '../core/schema.ts';
 import { isRecord } from '../core/schema.ts';
 import { stepsPerEpoch } from '../stages/steps.ts';
@@ -15,7 +15,7 @@ export interface Misfit {
   readonly schema: SchemaNode;
 }
 
-/** Tries the remedies from the most particular to the most general; undefined where the message says it all. */
+/** Tries the remedies from the most specific to the most general; undefined where the message is enough. */
 export function remedy(misfit: Misfit): string | undefined {
   for (const find of remedies) {
     const hint = find(misfit);
@@ -48,7 +48,7 @@ const emptyValue: FindRemedy = (misfit) => {
 
 const described = (schema: SchemaNode): string | null => schema.description ?? null;
 
-/** Fields that count something of which a share or an amount of epochs can be told in numbers. */
+/** Fields that count something, so that a fraction or a number of epochs can be converted to a count. */
 function countOf({ root, path }: Misfit, share: number, unit: 'share' | 'epoch'): string | null {
   const images = trainingImages(root);
   if (unit === 'share') {
@@ -160,7 +160,7 @@ const allowedWord: FindRemedy = ({ found, schema }) => {
   return hint.startsWith('did') ? hint : null;
 };
 
-/** A pair as one writes it in a text: `3x3`, `3, 5`. */
+/** A pair written as text: `3x3`, `3, 5`. */
 const pairInText: FindRemedy = ({ found, schema }) => {
   if (schema['x-parse'] !== 'pair' || typeof found !== 'string') return null;
   const [, first, second] = /^[([]?\s*(\d+)\s*[x×,]\s*(\d+)\s*[)\]]?$/i.exec(found.trim()) ?? [];

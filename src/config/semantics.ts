@@ -18,14 +18,14 @@ import type { PipelineConfig } from './schema.ts';
 import type { Locate, Path } from './source.ts';
 import { didYouMean, suggestion } from './suggest.ts';
 
-/** How a stage hangs on another, as far as the file says it. */
+/** How a stage depends on another, as far as the file says. */
 interface Link {
   readonly kind: StageKind;
   readonly from: string | null;
 }
 
 /**
- * What is wrong with the way the stages take each other's results. Reads the plain value of the file, so that these
+ * Mistakes in how the stages use each other's results. Reads the plain value of the file, so that these
  * mistakes are found beside those against the schema; stages that are too broken to judge are left out.
  */
 export function linkDiagnostics(value: unknown, locate: Locate): Diagnostic[] {
@@ -117,7 +117,7 @@ function findCycles(links: ReadonlyMap<string, Link>): string[][] {
   return cycles;
 }
 
-/** What fits the schema and yet makes no sense, as far as it can be known without the data. */
+/** Mistakes that the schema does not catch, as far as they can be known without the data. */
 export function semanticDiagnostics(config: PipelineConfig, locate: Locate): Diagnostic[] {
   return [
     ...layerDiagnostics(config, locate),
@@ -406,7 +406,7 @@ function countDiagnostics(pipeline: ResolvedPipeline, locate: Locate, trainingIm
   });
 }
 
-/** What does not fit the network: one range for a whole filter cannot take in a factor for each channel at export. */
+/** What does not fit the network: one range for a whole filter cannot absorb a factor for each channel at export. */
 export function schemeDiagnostics({ stages }: ResolvedPipeline, { layers }: ModelSpec, locate: Locate): Diagnostic[] {
   const normalized = layers.find((layer) => layer.kind === 'batch_norm' || ('batch_norm' in layer && layer.batch_norm));
   const dense = layers.find((layer) => layer.kind === 'fully_connected' && isNormalized(layer, layers));
@@ -472,7 +472,7 @@ function coldRanges(pipeline: ResolvedPipeline, locate: Locate): Diagnostic[] {
   return pipeline.stages.flatMap(({ name, config }): Diagnostic[] => {
     if (config.uses !== 'qat' || config.from !== undefined || config.ema_decay === undefined) return [];
     if (config.ranges !== 'moving_average') return [];
-    // After five time constants an average has left its start behind to within 1 %.
+    // After five time constants, the initial value has less than 1 % weight in an average.
     const warmUp = Math.round(5 / (1 - config.ema_decay));
     if (config.delay >= warmUp) return [];
     return [

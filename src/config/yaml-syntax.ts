@@ -8,7 +8,7 @@ import { didYouMean } from './suggest.ts';
 
 /** All mistakes that keep the file from being a tree of maps, lists and values. */
 export function yamlDiagnostics(source: Source): Diagnostic[] {
-  // Whatever is never closed swallows what follows; errors in there are its consequences.
+  // An unclosed bracket or quote swallows what follows; errors in there are consequences.
   const open = unclosed(source);
   if (open.length > 0) return open;
   const errors = independent([...source.document.errors, ...source.document.warnings]);
@@ -172,7 +172,7 @@ function startOf({ text }: Source, { code, pos: [start, end] }: YAMLError): read
 
 const longestFound = 40;
 
-/** What stands at the mistake, without the spaces around it and the comment behind it. */
+/** The text at the mistake, without surrounding spaces and the comment after it. */
 function lineText(rest: string): string {
   const line = (/^[^\r\n]*/.exec(rest)?.[0] ?? '').replace(/(?<=\s)#.*/, '').trim();
   return line.length > longestFound ? `${line.slice(0, longestFound - 1)}…` : line;
@@ -240,7 +240,10 @@ function* tokensOf(text: string): Generator<CST.Token> {
 
 const plainTags = ['str', 'int', 'float', 'bool', 'null', 'map', 'seq'].map((name) => `tag:yaml.org,2002:${name}`);
 
-/** What parses and yet is no plain tree: aliases that lead nowhere or into themselves, tags that make other objects. */
+/**
+ * What parses but is not a plain tree: aliases without an anchor or inside their own value, tags that make other
+ * objects.
+ */
 function nodeDiagnostics(source: Source): Diagnostic[] {
   const { document } = source;
   const diagnostics: Diagnostic[] = [];

@@ -4,11 +4,11 @@ import type { ImageShape } from './dataset.ts';
 /** How training images vary from epoch to epoch. */
 export interface Augmentation {
   /**
-   * Pixels of black (pixel value 0, before normalization) around the image, out of which a window of the image's own
-   * size is cut; 0 leaves images where they are. Below height and width.
+   * Width of the black border (pixel value 0, before normalization) added before a window of the original size is
+   * cut out; 0 does not crop. Below height and width.
    */
   readonly crop: number;
-  /** Whether every second image, by chance, is mirrored left to right. */
+  /** Whether each image is mirrored left to right with probability 1/2. */
   readonly flip: boolean;
 }
 
@@ -24,7 +24,7 @@ export interface Variation {
 
 /**
  * What happens to the example at each position of an epoch's order: each window and side is equally likely. Depends
- * on seed, epoch and position alone, so that training may go on from any step.
+ * on seed, epoch and position alone, so that training can resume at any step.
  *
  * @param epoch from 0
  */

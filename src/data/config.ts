@@ -169,7 +169,7 @@ export const dataSchema = discriminated('source', [mnistSchema, syntheticSchema,
 export type DataConfig = Static<typeof dataSchema>;
 
 /**
- * Says where a data set lies of which the pipeline does not: in the first folder that has it, else in the first.
+ * Fills in the path of a data set for which the pipeline gives none: the first folder that has it, else the first.
  *
  * @param dataFolders absolute paths of folders of data sets, at least one
  */

@@ -37,7 +37,7 @@ export interface Split {
   readonly count: number;
 }
 
-/** What a source's files or generator give, before a validation split is taken. */
+/** The examples of a source, before a validation split is set aside. */
 export type DecodedData = Omit<Dataset, 'validation'>;
 
 /** One file of a source. `name` is what it is for, so that a digest does not depend on where files lie. */
@@ -68,7 +68,7 @@ export interface FileDigest {
   readonly sha256: string;
 }
 
-/** What cache keys and checks need of a data set: enough to go on without its examples. */
+/** What cache keys and checks need from a data set without reading its examples. */
 export interface DatasetIdentity extends DatasetForm {
   /** Before a validation split is taken. */
   readonly trainingImages: number;

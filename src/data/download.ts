@@ -39,7 +39,7 @@ export function missingFiles(files: readonly DataFile[]): readonly MissingFile[]
 }
 
 /**
- * Gets a file. It appears under its name only when it is whole and its SHA-256 is right; what was received of any
+ * Downloads a file. It appears under its name only when it is whole and its SHA-256 is right; what was received of any
  * other is removed.
  *
  * @throws UserError when the server cannot be reached, does not have the file, or sends less or something else; the

@@ -16,7 +16,7 @@ export interface MnistSource {
 /** The copy that comes with qpipe. */
 export const mnistFolder = fileURLToPath(packageFile('data/mnist'));
 
-/** SHA-256 of the unpacked files, so that any gzip of the real thing will do. */
+/** SHA-256 of the unpacked files, so that any gzip compression of the published files is accepted. */
 const canonicalFiles = [
   {
     name: 'train_images',

@@ -1,4 +1,4 @@
-/** Data files that everyone knows: found packed or plain, checked against the published digest. */
+/** Published data files: compressed or plain, checked against the published digest. */
 import { existsSync } from 'node:fs';
 import { userError } from '../core/diagnostic.ts';
 import { sha256 } from './dataset.ts';

@@ -1,4 +1,4 @@
-/** What a file is, by its content rather than by its name. */
+/** Detects the format of a file by its content rather than by its name. */
 
 /** Stable names for code to decide by; `names` has the words for people. */
 export type FormatKind =
@@ -135,7 +135,7 @@ function protobufKind(head: Uint8Array): FormatKind | null {
 const varint = 0;
 const lengthDelimited = 2;
 
-/** The field at a position; its end may lie behind the head. */
+/** The field at a position; its end may be after the head. */
 function readField(head: Uint8Array, at: number): ProtobufField | null {
   const tag = readVarint(head, at);
   if (tag === null) return null;

@@ -57,7 +57,7 @@ export function writeSafetensors({ tensors, metadata }: NamedTensors): Uint8Arra
 
 /**
  * @param path named in errors
- * @throws UserError when the header or the layout is not that of the format, or a type is not one of ours
+ * @throws UserError when the header or the layout does not follow the format, or a type is not supported
  */
 export function readSafetensors(bytes: Uint8Array, path: string): NamedTensors {
   const fail = (message: string): never => {

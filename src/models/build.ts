@@ -13,7 +13,7 @@ import { ops } from '../ops/index.ts';
 import { batchNormDefaults } from './batch-norm.ts';
 import type { Activated, ActivationFunction, Layer, ModelSpec } from './layers.ts';
 
-/** Where a network's variables come from: fresh from a seed, or read from a checkpoint. */
+/** Where a network's variables come from: initialized from a seed, or read from a checkpoint. */
 export type Weights =
   | { readonly kind: 'random'; readonly random: Random }
   | { readonly kind: 'given'; readonly tensor: (name: string, shape: Shape) => FloatTensor };
@@ -22,14 +22,15 @@ export type Weights =
 export const dropoutKeyInput = 'dropout_key';
 
 /**
- * `training` normalises by the batch, updates the moving statistics and drops; `inference` uses those statistics and
- * knows no dropout.
+ * `training` normalizes by the batch, updates the moving statistics and applies dropout; `inference` uses those
+ * statistics and knows no dropout.
  */
 export type ModelForm = 'training' | 'inference';
 
 /**
  * The float graph of a network: input [batch, height, width, channels] in normalised units, output the logits (or
- * the softmax, if the last layer is one) or the reconstruction. Values are named `layer/op`, variables `layer/filter`, `layer/bias`, ….
+ * the softmax, if the last layer is one) or the reconstruction. Values are named `layer/op`, variables `layer/filter`,
+ * `layer/bias`, ….
  *
  * @throws ShapeError naming the layer when sizes do not fit
  */

@@ -1,6 +1,6 @@
 import type { OpName } from '../ops/index.ts';
 
-/** A network as a list of layers, everything present: what presets and a pipeline's `layers:` both come to. */
+/** A network as a list of layers, everything present: the common form of presets and of a pipeline's `layers:`. */
 export const activationFunctions = [
   'relu',
   'relu6',
@@ -96,7 +96,7 @@ export function namedLayers(layer: Layer): readonly (readonly [path: readonly st
   return [...input, ...others];
 }
 
-/** What the output is for: scores of classes, or the image itself, given back through a narrow place. */
+/** What the output is for: scores of classes, or the image itself, reconstructed. */
 export type Task = 'classify' | 'reconstruct';
 
 /** What a trained network is, apart from its weights: enough to build its graph again. */

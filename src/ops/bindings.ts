@@ -147,7 +147,7 @@ export function booleanOption(options: OptionValues, name: string): boolean {
 }
 
 /**
- * The version of an op whose int8 form came with a version of its own; anything else is version 1.
+ * The version of an op whose int8 form has its own version; other types use version 1.
  *
  * @param firstRuntime the runtime that brought version 1
  */
@@ -190,7 +190,7 @@ export function plainTflite(
   };
 }
 
-/** One TensorFlow node of the same operands, without attributes but for its type. */
+/** One TensorFlow node of the same operands, without attributes except its type. */
 export function plainGraphDef(tensorflowOp: string): GraphDefBinding<NoAttrs> {
   return {
     write: (writer, { name, inputs }) => [writer.node(tensorflowOp, name, inputs, T_FLOAT)],
@@ -213,7 +213,7 @@ export function storedRange(type: TensorType): IntegerRange {
   }
 }
 
-/** Whether an activation clamps at all: it does not where the codes of the output end where the activation does. */
+/** Whether an activation clamps at all: it does not if the codes of the output already end at its limits. */
 export function cutsCodes(activation: FusedActivation, output: IntegerOperand): boolean {
   const [kept, stored] = [activationRange(activation, output), storedRange(output.type)];
   return kept.min !== stored.min || kept.max !== stored.max;

@@ -24,7 +24,7 @@ export interface ConcatenationAttrs {
 
 const f32 = Math.fround;
 
-/** The inputs one after the other along one axis. */
+/** Joins the inputs along one axis. */
 export const concatenation = defineOp<'concatenation', ConcatenationAttrs>({
   name: 'concatenation',
   operands: [{ name: 'inputs', role: 'activation' }],

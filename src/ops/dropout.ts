@@ -4,15 +4,15 @@ import { ShapeError, defineOp } from './define.ts';
 import { expectSameShape } from './geometry.ts';
 
 export interface DropoutAttrs {
-  /** Share of the elements that become 0, in [0, 1); a multiple of 2^-24 after rounding. */
+  /** Fraction of the elements set to 0, in [0, 1); a multiple of 2^-24 after rounding. */
   readonly rate: number;
   /** Tells the masks of the layers apart: a whole number 0 .. 2^32 - 1. */
   readonly stream: number;
 }
 
 /**
- * Sets a random share of the elements to 0 and divides the others by 1 - rate, so that the mean stays. Training only:
- * inference graphs leave it out.
+ * Sets a random fraction of the elements to 0 and divides the others by 1 - rate, so that the mean stays. Training
+ * only: inference graphs leave it out.
  *
  * Inputs: values; key (two whole numbers below 2^24), which says where in time and on which replica this is; and
  * optionally `off` (scalar): where it is 1 the values pass unchanged. Whether an element is kept is a pure function of

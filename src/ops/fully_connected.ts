@@ -133,7 +133,7 @@ export const fullyConnected = defineOp<'fully_connected', FullyConnectedAttrs>({
     ],
     version(node) {
       const { version, minimumRuntime } = registeredVersion(node);
-      // TensorFlow Lite 1.14 to 2.9 take a filter with several scales for one with the first of them, and say nothing.
+      // TensorFlow Lite 1.14 to 2.9 silently use only the first scale of a filter that has several.
       const quant = node.inputs[1]!.quant;
       const several = quant?.kind === 'per_channel' && quant.scales.length > 1;
       return { version, minimumRuntime: several ? '2.10.0' : minimumRuntime };

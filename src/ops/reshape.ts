@@ -5,7 +5,7 @@ import type { OpDef } from './define.ts';
 import { ShapeError, defineOp } from './define.ts';
 
 export interface ReshapeAttrs {
-  /** At most one dimension is -1 and follows from the element count; the batch usually is. */
+  /** At most one dimension, usually the batch, is -1; it follows from the element count. */
   readonly shape: Shape;
 }
 

@@ -14,7 +14,7 @@ export interface SoftmaxAttrs {
   readonly beta: number;
 }
 
-/** exp(beta * x) normalised over the last axis. */
+/** exp(beta * x), normalized over the last axis. */
 export const softmax = defineOp({
   name: 'softmax',
   operands: [{ name: 'logits', role: 'activation' }],

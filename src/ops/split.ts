@@ -7,7 +7,7 @@ import { axisWalk, copyStrided, wholeWalk } from './strided.ts';
 
 export interface SplitAttrs {
   readonly axis: number;
-  /** Of how many equal pieces; each is an output. */
+  /** Number of equal pieces; each is an output. */
   readonly count: number;
 }
 

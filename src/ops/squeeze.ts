@@ -4,7 +4,7 @@ import { ShapeError, defineOp } from './define.ts';
 import { reshape } from './reshape.ts';
 
 export interface SqueezeAttrs {
-  /** Distinct axes of size 1, which disappear. */
+  /** Distinct axes of size 1, which are removed. */
   readonly axes: readonly number[];
 }
 

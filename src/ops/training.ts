@@ -172,7 +172,7 @@ export const reached = defineOp({
 });
 
 export interface DecayAttrs {
-  /** Share of the old value that stays, in (0, 1). */
+  /** Weight of the old value, in (0, 1). */
   readonly decay: number;
 }
 
@@ -201,7 +201,7 @@ export const movingAverage = defineOp({
   },
 });
 
-/** An end of a range, or zero where it is too near to zero to have codes of its own. */
+/** An end of a range, or zero where it is too close to zero to have codes of its own. */
 function rangeEnd(value: number): number {
   return Math.abs(value) < f32(SMALLEST_ACTIVATION_RANGE) ? 0 : value;
 }
@@ -212,7 +212,7 @@ export interface RunningExtremeAttrs extends DecayAttrs {
 }
 
 /**
- * The most extreme value so far, which fades: max(value, decay * extreme), or min. So the result is the largest of all
+ * The most extreme value so far, which decays: max(value, decay * extreme), or min. So the result is the largest of all
  * values times decay^(steps since), and a value never lies outside it in the step that brings it. Zero below
  * SMALLEST_ACTIVATION_RANGE.
  */
@@ -236,8 +236,8 @@ export const runningExtreme = defineOp({
 });
 
 /**
- * Removes the pull toward the initial zero from the moving average of a range's end: biased / (1 - decay^count). Zero
- * below SMALLEST_ACTIVATION_RANGE.
+ * Corrects the bias of a moving average toward its initial zero (zero debiasing), for one end of a range: biased / (1 -
+ * decay^count). Zero below SMALLEST_ACTIVATION_RANGE.
  *
  * Inputs: biased average, count of updates so far (at least 1).
  */

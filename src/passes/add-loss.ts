@@ -12,7 +12,7 @@ export const lossNames = {
   localLoss: 'loss/local',
 } as const;
 
-/** What training makes small: the scores' cross entropy with the labels, or the output's distance from the input. */
+/** The loss: cross entropy of scores and labels, or squared distance of output and input. */
 export type Loss = 'softmax_cross_entropy' | 'mean_squared_error';
 
 /** Adds the loss, and what else its kind counts. With several replicas every output is the mean over the replicas. */

@@ -6,7 +6,7 @@ import type { Graph } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
 import type { ValueRef } from '../ops/define.ts';
 
-/** What a model takes or gives: stored integers, or real numbers. */
+/** Type of a model's input or output: stored integers, or real numbers. */
 export type EdgeType = 'int8' | 'uint8' | 'float32';
 
 export interface EdgeTypes {

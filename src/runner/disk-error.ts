@@ -21,7 +21,7 @@ const denied: DiskFailure = {
 const notFolder: DiskFailure = {
   code: 'not-a-folder',
   found: 'a file or a non-empty folder is in the way',
-  hint: 'move away what is there, or choose another folder',
+  hint: 'move it away, or choose another folder',
 };
 const tooManyFiles: DiskFailure = {
   code: 'too-many-files',

@@ -11,7 +11,7 @@ function event<K extends string, P extends TProperties>(kind: K, fields: P) {
 
 const stage = Type.String({ description: 'name of the stage' });
 
-/** All that a run tells while it goes: one line of `events.ndjson` each. */
+/** The events of a run; each is one line of `events.ndjson`. */
 export const runEventSchema = Type.Union([
   event('run-started', { run: Type.String(), pipeline: Type.String(), stages: Type.Array(Type.String()) }),
   event('stage-started', { stage, key: Type.String(), cached: Type.Boolean() }),
@@ -49,14 +49,14 @@ type WithoutTime<E> = E extends unknown ? Omit<E, 'time'> : never;
 export type UntimedEvent = WithoutTime<RunEvent>;
 
 export interface EventLog {
-  /** Never fails: a run is worth more than a line about it. */
+  /** Never fails: a run must not end because a line about it could not be written. */
   readonly write: (event: RunEvent) => void;
   /** Why a line is missing, null when none is. */
   readonly failure: () => Error | null;
   readonly close: () => void;
 }
 
-/** One JSON object per line, each written at once and whole: a line that does not fit on the disk is taken back. */
+/** One JSON object per line, each written at once and whole: a line that does not fit on the disk is removed again. */
 export function openEventLog(file: string): EventLog {
   const descriptor = openSync(file, 'ax');
   let failure: Error | null = null;

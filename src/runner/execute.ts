@@ -31,7 +31,7 @@ export interface ExecuteOptions {
   readonly force?: readonly string[];
 }
 
-/** The run was stopped from outside; the stage that was under way left nothing. */
+/** The run was stopped from outside; the running stage left no result. */
 export class Interrupted extends Error {
   constructor(options?: ErrorOptions) {
     super('the run was interrupted', options);
@@ -176,7 +176,7 @@ async function produce(run: Run, stage: StagePlan, key: string, out: string): Pr
 
   const outputs: Record<string, Artifact & { type: string }> = {};
   for (const [name, { type, file }] of Object.entries(stage.outputs)) {
-    // A stage that was told to stop may have stopped halfway through a file and returned in peace.
+    // A stage that was told to stop may have stopped in the middle of a file and returned normally.
     options.signal.throwIfAborted();
     const written = join(out, file);
     const isFile = await stat(written).then(
@@ -216,7 +216,7 @@ function emitProgress(run: Run, stage: StagePlan, progress: StageProgress): void
   }
 }
 
-/** Equal keys promise equal bytes; a stage that breaks the promise is a bug to hear about. */
+/** Equal keys promise equal bytes; a stage that breaks the promise has a bug, which must be reported. */
 function reportDifferences(run: Run, stage: StagePlan, before: ActionRecord, now: ActionRecord): void {
   for (const [output, { digest }] of Object.entries(now.outputs)) {
     const old = before.outputs[output]?.digest;
@@ -253,7 +253,7 @@ function producedArtifact(run: Run, stage: string, output: string): Artifact {
 
 const FOLDER_NAME = /^[A-Za-z0-9][\w.-]*$/;
 
-/** What the configuration promises of a plan; a breach is our mistake. */
+/** Guarantees of the configuration about a plan; a violation is a bug of ours. */
 function checkPlan(plan: Plan): void {
   if (!FOLDER_NAME.test(plan.name)) internal(`"${plan.name}" cannot name a run folder`);
   const earlier = new Map<string, StagePlan>();

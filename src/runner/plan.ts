@@ -1,7 +1,7 @@
 import type { JsonObject } from '../core/json.ts';
 import type { Digest } from '../core/digest.ts';
 
-/** A pipeline with every default filled in and every stage bound to code: all that the runner is told. */
+/** A pipeline with every default filled in and every stage bound to code: everything that the runner knows. */
 export interface Plan {
   /** Letters, digits, `.`, `_` and `-`: it becomes part of the run folder's name. */
   readonly name: string;
@@ -34,7 +34,7 @@ export interface StagePlan {
 
 export interface StageImplementation {
   readonly id: string;
-  /** Raised by hand for a change of meaning that `code` cannot see. */
+  /** Increased by hand for a change of meaning that `code` does not show. */
   readonly revision: number;
   /** Digest of the code that computes the numbers, and of nothing else. */
   readonly code: Digest;

@@ -19,7 +19,7 @@ import { seal, unseal } from './sealed.ts';
  *     objects/ab/cdef...       immutable files by sha256, mode 0444
  *     actions/ab/abcd....json  action records by key: a result exists once its record does
  *     preimage/ab/abcd....json the text that was hashed to the key
- *     memory/ab/abcd....json   small values that take long to work out, sealed, by a digest of what they depend on
+ *     memory/ab/abcd....json   small values that take long to compute, sealed, by a digest of what they depend on
  *     work/<key>/<attempt>/    where a stage runs
  *     tmp/  corrupt/  VERSION
  *
@@ -41,7 +41,7 @@ export interface Artifact {
 export type Lookup =
   /** `damage` is of what was written again and has no part in the result. */
   | { readonly kind: 'hit'; readonly record: ActionRecord; readonly damage: readonly Damage[] }
-  /** `previous` is a record that exists but does not serve; `damage` says what was wrong with it. */
+  /** `previous` is a record that exists but cannot be used; `damage` says what was wrong with it. */
   | { readonly kind: 'miss'; readonly previous: ActionRecord | null; readonly damage: readonly Damage[] };
 
 export interface Damage {
@@ -70,7 +70,7 @@ export async function openStore(root: string, randomHex: () => string): Promise<
       versionFile,
       'unknown-store-version',
       `the store says ${JSON.stringify(version.trim())}; this qpipe reads ${JSON.stringify(VERSION.trim())}`,
-      'choose another store, or use the qpipe that made this one',
+      'choose another store, or use the version of qpipe that made this one',
     );
   });
   return store;
@@ -84,7 +84,7 @@ export function objectPath(store: Store, digest: Digest): string {
 /**
  * Looks a result up and hashes all its files again. A bad file is moved to `corrupt/` and makes it a miss.
  *
- * @param outputs what the caller wants of it: a record with other outputs or types does not serve
+ * @param outputs outputs that the caller needs: a record with other outputs or types cannot be used
  */
 export async function findResult(
   store: Store,

@@ -15,7 +15,7 @@ import { evalGraph, floatGraph } from './graphs.ts';
 export const artifactChecks: { readonly [T in ArtifactType]: (file: string) => Promise<void> } = {
   async 'FloatModel/1'(file) {
     const { level, spec, tensors } = await readModelFile(file);
-    if (level !== 'float') internal(`${file} is of level ${level}, not float`);
+    if (level !== 'float') internal(`${file} has level ${level}, not float`);
     floatGraph(spec, 1, tensorSource(tensors, file));
   },
   async 'QatModel/1'(file) {

@@ -9,7 +9,7 @@ import type { BatchFeeds, Variables } from './train-loop.ts';
  * Re-estimates the statistics of batch norm as the plain mean over batches with the final weights: short training
  * leaves moving averages behind the weights, and inference uses them.
  *
- * @param graph a training graph; what trains in it is left out
+ * @param graph a training graph; its training ops are not run
  * @param variables of that graph, with their final values
  * @param feeds of the batches to look at
  */

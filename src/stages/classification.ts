@@ -1,4 +1,4 @@
-/** What is measured of a network that classifies. */
+/** Measurements of a network that classifies. */
 import { dequantizeValue } from '../core/affine.ts';
 import { log } from '../core/math.ts';
 import type { Split } from '../data/dataset.ts';

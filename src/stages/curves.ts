@@ -1,4 +1,4 @@
-/** What a training records of its steps and epochs, for its task. */
+/** What training records about its steps and epochs, by task. */
 import { internal, unreachable } from '../core/assert.ts';
 import type { Task } from '../models/layers.ts';
 import { lossNames } from '../passes/index.ts';

@@ -30,7 +30,7 @@ export type FromRule = { readonly accepts: readonly ArtifactType[]; readonly opt
 export interface StageDefinition<Kind extends string = string, Config extends TSchema = TSchema> {
   /** The word after `uses:`. */
   readonly kind: Kind;
-  /** Raised by hand when the result changes in a way that the hash of the code cannot see. */
+  /** Increased by hand when the result changes in a way that the hash of the code does not show. */
   readonly revision: number;
   readonly from: FromRule;
   readonly produces: ArtifactType;

@@ -11,7 +11,7 @@ import { modelInput } from './graphs.ts';
 /** Images per run when nothing is trained. */
 export const evaluationBatch = 250;
 
-/** What a float graph gives for a split, [count, values] each; what it is worth, the task says. */
+/** The outputs of a float graph for a split, [count, values] each; the task evaluates them. */
 export interface Evaluation {
   readonly outputs: Float32Array;
   /** What a final softmax reads; otherwise the outputs. */

@@ -41,7 +41,7 @@ export const gateRules: { readonly [G in GateName]-?: { readonly task: Task; rea
 /** What was measured for a gate, null where it could not be. */
 export type GateValue = Omit<Gate, 'name' | 'limit' | 'ok'> & { readonly name: GateName };
 
-/** Judges those of the measured values that have a limit; what was not measured is not met. */
+/** Compares measured values with their limits; a gate whose value was not measured is not met. */
 export function judgeGates(limits: GateLimits, measured: readonly GateValue[]): Gate[] {
   return measured.flatMap((gate) => {
     const limit = limits[gate.name];

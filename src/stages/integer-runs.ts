@@ -23,7 +23,7 @@ interface RunContext {
   readonly split: Split;
   readonly normalize: Normalization;
   readonly signal: AbortSignal;
-  /** Called every so many images, between which nothing else gets a turn. */
+  /** Called once per group of images; the thread is blocked in between. */
   readonly progress: (done: number) => Promise<void>;
 }
 

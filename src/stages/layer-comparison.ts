@@ -118,7 +118,7 @@ function fakeQuantCodes(
   };
 }
 
-/** Runs one layer by itself, so that nothing of what happened before it counts. */
+/** Runs one layer alone, so that errors of the layers before it do not count. */
 function compareKernel(
   graph: Graph,
   node: Node,
@@ -189,7 +189,7 @@ function weightQuantizers(graph: Graph, name: string): string[] {
   return quantizer?.op === 'fake_quant' ? [quantizer.name] : [];
 }
 
-/** What a layer's quantizers alone do to the output of the network: noise power over signal power. */
+/** Effect of a layer's quantizers alone on the output of the network: noise power over signal power. */
 async function outputNoise(
   evalGraph: Graph,
   quantizers: readonly string[],

@@ -38,7 +38,7 @@ export function watchLoss(dataset: string, ignorantLoss: number): LossWatch {
       const half = losses.length / 2;
       const begin = meanOf(losses.slice(0, Math.ceil(half)));
       const end = meanOf(losses.slice(Math.floor(half)));
-      // A slow fall has noise: one epoch may not show it. The first epoch has nothing before it.
+      // A slow decrease is noisy: one epoch may not show it. The first epoch has none before it.
       const falls = [begin, previousEnd, start].some((before) => end < before);
       if (end > hopelessFactor * ignorantLoss && !falls) throw hopeless(dataset, epoch, end, previousEnd, ignorantLoss);
       const mean = meanOf(losses);

@@ -5,7 +5,7 @@ import type { JsonObject } from '../core/json.ts';
 import { object } from '../core/schema.ts';
 
 /**
- * What stages hand to the report as their `metrics`. Shares are in 0..1, times in seconds, sizes in bytes, sizes of
+ * The `metrics` that stages pass to the report. Shares are in 0..1, times in seconds, sizes in bytes, sizes of
  * disagreement in steps (multiples of the scale). `null` says "not measured"; what can be derived is not stored.
  */
 

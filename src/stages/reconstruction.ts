@@ -1,4 +1,4 @@
-/** What is measured of a network that gives its input back. */
+/** Measurements of a network that reconstructs its input. */
 import { dequantizeValue, roundHalfAway } from '../core/affine.ts';
 import type { Normalization } from '../data/batches.ts';
 import { realValues } from '../data/batches.ts';

@@ -3,7 +3,7 @@ import { cosinePi } from '../core/math.ts';
 export interface Schedule {
   readonly learningRate: number;
   readonly schedule: 'constant' | 'cosine';
-  /** Share of the steps in which the rate rises from 0, linearly. */
+  /** Fraction of the steps over which the rate rises linearly from 0. */
   readonly warmup: number;
   /** The rate in place of `learningRate` from this step on, counted from 1; null keeps it. */
   readonly change: { readonly step: number; readonly learningRate: number } | null;

@@ -78,7 +78,7 @@ export const test = defineStage({
     const totalSteps = untilLitert + (config.litert === 'off' ? 0 : split.count);
     const progress = (before: number) => async (done: number) => {
       context.emit({ kind: 'progress', step: before + done, totalSteps, values: { images: done } });
-      // Lets the terminal and Ctrl-C have their turn between images.
+      // Lets the terminal and Ctrl-C be handled between images.
       await new Promise((resolve) => setImmediate(resolve));
     };
     const fast = await openWasmInterpreter(interpreter.graph, file, { threads: environment.threads });
@@ -102,7 +102,7 @@ export const test = defineStage({
         file,
         'litert-failed',
         litertNote ?? 'LiteRT did not run',
-        'set `litert: optional` to go on without',
+        'set `litert: optional` to continue without LiteRT',
       );
     }
 
@@ -171,7 +171,7 @@ function noteOf(
   wanted: 'required' | 'optional' | 'off',
   witness: IntegerRun | { readonly unavailable: string } | null,
 ): string | null {
-  if (wanted === 'off') return 'not asked for (`litert: off`)';
+  if (wanted === 'off') return 'switched off (`litert: off`)';
   return witness !== null && 'unavailable' in witness ? witness.unavailable : null;
 }
 

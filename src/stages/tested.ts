@@ -2,7 +2,7 @@ import type { TestData } from '../data/dataset.ts';
 import type { ModelSpec } from '../models/layers.ts';
 import type { OutputScale } from './integer-input.ts';
 
-/** What the models gave for the test images, [count, values] each, and what a task makes its metrics of. */
+/** Outputs of the models for the test images, [count, values] each, from which a task computes its metrics. */
 export interface Tested {
   readonly spec: ModelSpec;
   readonly dataset: TestData;

@@ -35,7 +35,7 @@ export interface TrainOptions {
   readonly replicas: number;
   readonly seed: number;
   readonly schedule: Schedule;
-  /** Epochs without a better validation before the end, of those that are judged; null never ends early. */
+  /** Number of judged epochs without a better validation result before training stops; null never stops early. */
   readonly patience: number | null;
   readonly keep: 'last' | 'best';
   /** The first epoch, counted from 1, that can be the best one. */
@@ -46,7 +46,7 @@ export interface TrainEnvironment {
   readonly task: Task;
   readonly dataset: TrainingData;
   readonly normalize: Normalization;
-  /** Of the images to train on; those to validate with stay as they are. */
+  /** Applied to training images only, not to validation images. */
   readonly augment: Augmentation;
   readonly open: (graph: Graph, replicas: number) => Promise<Session>;
   /** Validation at the end of an epoch, with the variables as they are; null without a validation split. */
@@ -64,7 +64,7 @@ export type Variables = ReadonlyMap<string, Tensor>;
 export interface Trained {
   readonly variables: Variables;
   readonly metrics: CommonTrain & TrainCurves;
-  /** As the kept weights have them; the history goes on to the end. */
+  /** For the kept weights; the history continues to the end of training. */
   readonly ranges: readonly {
     name: string;
     min: number;
@@ -238,7 +238,7 @@ function updatedValues(graph: Graph, range: { readonly min: string; readonly max
 
 export type BatchFeeds = (step: number) => ReadonlyMap<string, Float32Array>;
 
-/** Fills one of three buffer sets in turn: two steps may be under way while the next is prepared. */
+/** Fills one of three buffer sets in turn: two steps may be running while the next is prepared. */
 export function batchFeeds(
   graph: Graph,
   options: Pick<TrainOptions, 'batch' | 'replicas' | 'seed' | 'schedule'>,

@@ -85,7 +85,7 @@ export async function runTraining(
     schedule: { learningRate, schedule, warmup, change },
     patience: config.early_stopping?.patience ?? null,
     keep: config.keep,
-    // Weights of an epoch that trained without quantizers are not what the stage is for, however well they validate.
+    // Weights of an epoch without quantizers must not be the result, however good their validation is.
     judgedFrom: quantization === null ? 1 : firstQuantizedEpoch(quantization.delay, perEpoch),
   };
   const judgement = judgementText(config, options.judgedFrom);
@@ -149,9 +149,9 @@ export function formOf(quantization: NonNullable<QuantizationOptions>): Quantiza
 }
 
 /**
- * The tensors of an inference graph out of all variables of training: no optimizer slots, no averages under way.
+ * The tensors of an inference graph out of all variables of training: no optimizer slots, no intermediate averages.
  *
- * @throws UserError for a tensor that is not finite: the last step may destroy weights after a sound loss
+ * @throws UserError for a tensor that is not finite: the last step may destroy weights after a finite loss
  */
 export function inferenceTensors(
   names: Iterable<string>,

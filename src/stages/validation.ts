@@ -1,4 +1,4 @@
-/** What the validation images say of a network in training. */
+/** Validation of a network during training. */
 import { unreachable } from '../core/assert.ts';
 import type { Normalization } from '../data/batches.ts';
 import type { Split } from '../data/dataset.ts';
@@ -41,7 +41,7 @@ export function qualityOf(validation: Validation): number {
 }
 
 /**
- * The loss of knowing nothing: of guessing among the classes, or of outputs that are off by the whole range of a
+ * The loss of a network that knows nothing: of guessing among the classes, or of outputs off by the whole range of a
  * pixel.
  */
 export function ignorantLoss(task: Task, classes: number, { scale }: Normalization): number {

@@ -51,7 +51,7 @@ describe('the loader of the tensorflow engine', () => {
     const folder = fakePackage(home, "throw new Error('libtensorflow.so.2: cannot open\\nRequire stack');", 'built');
     const { diagnostics } = await failure(home);
     expect(diagnostics).toMatchObject([{ code: 'engine-broken', place: { file: folder } }]);
-    expect(diagnostics[0]?.message).toMatch(/does not load: libtensorflow\.so\.2: cannot open$/);
+    expect(diagnostics[0]?.message).toMatch(/cannot be loaded: libtensorflow\.so\.2: cannot open$/);
   });
 
   const working = `module.exports = {
@@ -86,6 +86,6 @@ describe('the loader of the tensorflow engine', () => {
     writeFileSync(file, 'no library');
     const { diagnostics } = await failure(home);
     expect(diagnostics).toMatchObject([{ code: 'engine-broken', place: { file } }]);
-    expect(diagnostics[0]?.message).toMatch(/^the kernels are there but do not load: .*file too short$/);
+    expect(diagnostics[0]?.message).toMatch(/^the kernels are installed but cannot be loaded: .*file too short$/);
   });
 });

@@ -332,6 +332,6 @@ describe('the test stage', () => {
     expect(metrics.gates).toMatchObject([{ name: 'drop_max', value: null, ok: false }]);
     expect(verdict).toBe('fail');
     expect(metrics.accuracy.float).toBeNull();
-    expect(metrics.litertNote).toBe('not asked for (`litert: off`)');
+    expect(metrics.litertNote).toBe('switched off (`litert: off`)');
   });
 });

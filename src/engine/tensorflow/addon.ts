@@ -96,7 +96,10 @@ function ordinaryFolder(): string[] {
   }
 }
 
-/** Where the native part of the package in `folder` lies: one folder for each version of Node-API, of which one is built. */
+/**
+ * Where the native part of the package in `folder` lies: one folder for each version of Node-API, of which one is
+ * built.
+ */
 export function nativeFolder(folder: string): string | null {
   const builds = join(folder, 'lib');
   const versions = existsSync(builds) ? readdirSync(builds).map((name) => join(builds, name)) : [];
@@ -116,8 +119,8 @@ export function loadTensorflow(home: string): Promise<LoadedTensorflow> {
       throw userError(
         'engine tensorflow',
         'engine-missing',
-        `${addonPackage} is not installed, or its install could not make its native part`,
-        'run `qpipe engine install tensorflow`, or use `engine: wasm`, which needs nothing',
+        `${addonPackage} is not installed, or its native part could not be built`,
+        'run `qpipe engine install tensorflow`, or use `engine: wasm`, which needs no install',
       );
     }
     return loadAddon(folder);
@@ -154,7 +157,7 @@ function loadPackage(folder: string): Pick<LoadedTensorflow, 'tf' | 'version'> {
     throw userError(
       folder,
       'engine-broken',
-      `${addonPackage} is there but does not load: ${reason}`,
+      `${addonPackage} is installed but cannot be loaded: ${reason}`,
       'run `qpipe engine install tensorflow --force`, or remove the folder',
     );
   }

@@ -222,7 +222,7 @@ function refusalOf(error: unknown): unknown {
     'engine tensorflow',
     'engine-refused',
     `TensorFlow did not run a step: ${reason}${node === undefined ? '' : ` (${node})`}`,
-    'try `engine: wasm`, or a smaller batch if memory is short; where neither helps, please report this',
+    'try `engine: wasm`, or a smaller batch if memory is short; if neither helps, please report this',
   );
 }
 

@@ -66,7 +66,7 @@ export function loadKernels(nativeFolder: string): string | null {
     throw userError(
       file,
       'engine-broken',
-      `the kernels are there but do not load: ${reason}`,
+      `the kernels are installed but cannot be loaded: ${reason}`,
       'remove the file, then run `qpipe engine install tensorflow`',
     );
   }
