@@ -39,7 +39,7 @@ describe('a pipeline that cannot run', () => {
       '- { kind: flatten }',
       '- { kind: flatten }\n    - { kind: mean }',
       ':9:7 error layer-does-not-fit',
-      'gets 144 values',
+      '144 values',
     ],
     ['fewer scores than classes', 'units: 4', 'units: 3', ':9:7 error wrong-output', 'units: 4'],
     [
@@ -47,7 +47,7 @@ describe('a pipeline that cannot run', () => {
       '    - { kind: fully_connected, units: 4 }\n',
       '',
       ':8:7 error wrong-output',
-      'gives 144 values',
+      '144 values',
     ],
     [
       'batch norm that cannot be folded',
