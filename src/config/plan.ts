@@ -9,6 +9,7 @@ import { dataSource } from '../data/config.ts';
 import type { Dataset, DatasetIdentity } from '../data/dataset.ts';
 import { identify } from '../data/dataset.ts';
 import type { DataSource } from '../data/load.ts';
+import { labelNotes, oneClass } from '../data/labels.ts';
 import { loadDataset, readFiles, recipeDigest, sourceFiles } from '../data/load.ts';
 import type { ValidationOptions } from '../data/split.ts';
 import type { Engine, EngineName, Numerics } from '../engine/engine.ts';
@@ -63,7 +64,9 @@ export async function makePlan(loaded: LoadedPipeline, options: PlanOptions): Pr
   const validation = { count: pipeline.data.validation, seed: pipeline.seed };
   const code = readCodeDigests();
   const { identity, load } = await openData(source, validation, code.data, options.identities);
-  for (const warning of checkFit(loaded, identity)) options.onWarning?.(warning);
+  for (const warning of [...checkFit(loaded, identity), ...checkLabels(loaded, identity)]) {
+    options.onWarning?.(warning);
+  }
 
   const wanted = new Set(pipeline.stages.map(({ config }) => engineOf(pipeline, config)));
   const opened = new Map<EngineName, Engine>();
@@ -132,6 +135,15 @@ function checkFit({ pipeline, locate }: LoadedPipeline, size: DataSize): Diagnos
     ...judgementWarnings(pipeline, locate, size.trainingImages - pipeline.data.validation),
     ...batchNormWarnings(pipeline, normalized, locate),
   ];
+}
+
+/** What is odd in the labels, but allowed. Throws for labels that cannot be learned from. */
+function checkLabels({ pipeline, locate }: LoadedPipeline, identity: DatasetIdentity): Diagnostic[] {
+  if (modelTask(pipeline.model) !== 'classify') return [];
+  const mistake = oneClass(identity);
+  if (mistake !== null) throw mistake;
+  const place = locate(['data'], 'key');
+  return labelNotes(identity).map((message) => ({ code: 'odd-labels', place, message, hint: 'look at the labels' }));
 }
 
 interface Shared {

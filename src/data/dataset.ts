@@ -72,6 +72,8 @@ export interface FileDigest {
 export interface DatasetIdentity extends DatasetForm {
   /** Before a validation split is taken. */
   readonly trainingImages: number;
+  /** How many images each class has, by label. */
+  readonly labels: { readonly training: readonly number[]; readonly test: readonly number[] };
   /** Of all that a training may read, and of all that a test may read: other test images do not train again. */
   readonly digests: { readonly training: Digest; readonly test: Digest };
 }
@@ -85,7 +87,13 @@ export function identify({ name, classNames, image, train, validation, test }: D
     return `sha256:${hash.digest('hex')}`;
   };
   const digests = { training: digestOf(train, validation), test: digestOf(test) };
-  return { name, classNames, image, trainingImages: train.count + validation.count, digests };
+  const countOf = (...splits: readonly Split[]): number[] => {
+    const counts = new Array<number>(classNames.length).fill(0);
+    for (const { labels } of splits) for (const label of labels) counts[label] = (counts[label] ?? 0) + 1;
+    return counts;
+  };
+  const labels = { training: countOf(train, validation), test: countOf(test) };
+  return { name, classNames, image, trainingImages: train.count + validation.count, labels, digests };
 }
 
 /** Hexadecimal. */

@@ -8,12 +8,43 @@ import type { TestMetrics } from '../stages/metrics.ts';
 import { decibel, fixed, percent } from './format.ts';
 import { thresholds } from './lints.ts';
 
+/** Whether a difference between two models on the same examples is more than chance. */
+export const losses = ['none', 'within_chance', 'real', 'not_measured'] as const;
+export type Loss = (typeof losses)[number];
+
+const LossSchema = Type.Union(losses.map((loss) => Type.Literal(loss)));
+
+const Cost = object({
+  change: Type.Number({
+    description: 'accuracy lost, as a share, or error added; negative where something was gained',
+  }),
+  loss: LossSchema,
+});
+
+export const Costs = object(
+  {
+    whole: nullable(Cost),
+    training: nullable(Cost),
+    quantization: Cost,
+    ranges: Type.Number({ description: 'the part of quantization up to fake-quant' }),
+    kernels: Type.Number({ description: 'the part of quantization from fake-quant to int8' }),
+  },
+  {
+    description:
+      'whole: from float to int8; training: from float to the QAT weights without quantizers; quantization: from ' +
+      'those to int8. Null without a float model',
+  },
+);
+export type Cost = Static<typeof Cost>;
+export type Costs = Static<typeof Costs>;
+
 export const Diagnosis = object({
   sentence: Type.String(),
   blame: Type.Union(
     [Type.Literal('nothing'), Type.Literal('training'), Type.Literal('ranges'), Type.Literal('integer_kernel')],
-    { description: 'where the larger part of the noise comes from; training: it is too little to have cost anything' },
+    { description: 'what costs most of what is lost, by the accuracies; nothing: no loss beyond chance' },
   ),
+  costs: Costs,
   sqnrDb: nullable(Type.Number({ description: 'int8 against float after the last layer; null when exact' })),
   kernelShare: Type.Number({ minimum: 0, maximum: 1, description: 'of that noise, what the integer kernels explain' }),
   layer: nullable(Type.String({ description: 'the layer that adds most of the noise that is to blame' })),
@@ -21,34 +52,86 @@ export const Diagnosis = object({
 });
 export type Diagnosis = Static<typeof Diagnosis>;
 
-/** What the test says about the quality of int8 beside float, whatever the measure of quality is. */
-export type Loss = 'none' | 'within_chance' | 'real' | 'not_measured';
-
 type Layer = TestMetrics['layers'][number];
 
-/** Noise this small at the output is what 8 bits cost at their best: 6.02 dB a bit, less 8 dB for a range's headroom. */
-const negligibleNoiseDb = 40;
-
 /**
- * Which layer loses, and whether by its range or by its integer kernel: at the output, the noise of fake-quant against
- * float is the ranges' and 8 bits', that of int8 against fake-quant the kernels'. Null without layers.
+ * What was lost, to training or to quantization, and in which layer. The accuracies decide what is to blame; the noise
+ * only tells which layer. Null without layers.
  *
  * @param layers in the order of execution
+ * @param amount writes a cost for people, for example `2.40 points`
  */
-export function diagnose(layers: readonly Layer[], loss: Loss): Diagnosis | null {
+export function diagnose(layers: readonly Layer[], costs: Costs, amount: (change: number) => string): Diagnosis | null {
   const last = layers.at(-1);
   if (last === undefined) return null;
   const { floatSqnrDb: sqnrDb } = last;
+  const kernelShare = sqnrDb === null || last.sqnrDb === null ? 0 : Math.min(1, powerRatio(sqnrDb - last.sqnrDb));
+  const blame = blameOf(costs);
+  const base = { blame, costs, sqnrDb, kernelShare };
+  const whole = costSentence(costs, amount);
   if (sqnrDb === null) {
-    const sentence = 'Quantization loses nothing: the integers say what the same weights say in float.';
-    return { sentence, blame: 'nothing', sqnrDb, kernelShare: 0, layer: null, layerShare: null };
+    const sentence = `${whole} Quantization changes nothing: the integers say what the same weights say in float.`;
+    return { sentence, ...base, layer: null, layerShare: null };
   }
-  const kernelShare = last.sqnrDb === null ? 0 : Math.min(1, powerRatio(sqnrDb - last.sqnrDb));
-  const source = kernelShare > 0.5 ? 'integer_kernel' : 'ranges';
-  const worst = source === 'integer_kernel' ? noisiestKernel(layers) : noisiestRange(layers);
-  const found = { sqnrDb, kernelShare, layer: worst?.layer.name ?? null, layerShare: worst?.share ?? null };
-  const blame = loss === 'real' && sqnrDb >= negligibleNoiseDb ? 'training' : source;
-  return { sentence: `${lossSentence(loss, blame)} ${noiseSentence(source, found, worst?.layer)}`, blame, ...found };
+  const noise =
+    `Noise at the output is ${decibel(sqnrDb)} below the signal, ` +
+    `${fixed(100 * kernelShare, 0)} % of it from the integer kernels`;
+  const source = costs.quantization.loss !== 'real' ? null : costs.kernels > costs.ranges ? 'integer_kernel' : 'ranges';
+  const worst = source === null ? null : source === 'integer_kernel' ? noisiestKernel(layers) : noisiestRange(layers);
+  if (source === null || worst === null) {
+    return { sentence: `${whole} ${noise}.`, ...base, layer: null, layerShare: null };
+  }
+  const { layer, share } = worst;
+  return {
+    sentence: `${whole} ${noise}; ${layerClause(source, layer, share)}.`,
+    ...base,
+    layer: layer.name,
+    layerShare: share,
+  };
+}
+
+function blameOf({ training, quantization, ranges, kernels }: Costs): Diagnosis['blame'] {
+  const ofTraining = training?.loss === 'real' ? training.change : 0;
+  const ofQuantization = quantization.loss === 'real' ? quantization.change : 0;
+  if (ofTraining <= 0 && ofQuantization <= 0) return 'nothing';
+  if (ofTraining >= ofQuantization) return 'training';
+  return kernels > ranges ? 'integer_kernel' : 'ranges';
+}
+
+function costSentence({ whole, training, quantization }: Costs, amount: (change: number) => string): string {
+  const quantized = `quantization ${costClause(quantization, amount)}`;
+  if (whole === null || training === null) {
+    return `Float was not measured, so the cost of training is unknown; ${quantized}.`;
+  }
+  const parts = `training ${costClause(training, amount)}, ${quantized}`;
+  if (training.loss === 'real' && training.change >= quantization.change) {
+    return (
+      `The loss comes from training: ${parts}. The same weights without any quantizer are as bad, so lower the ` +
+      'learning rate of `qat`, or train it longer.'
+    );
+  }
+  switch (whole.loss) {
+    case 'none':
+      return quantization.loss === 'real'
+        ? `Nothing is lost against float, but only because training gained what quantization lost: ${parts}.`
+        : 'Nothing is lost against float.';
+    case 'within_chance':
+      return quantization.loss === 'real'
+        ? `The loss against float is within chance, that of quantization is not: ${parts}.`
+        : 'The loss against float is within chance.';
+    case 'real':
+      return `The loss against float is real: ${parts}.`;
+    case 'not_measured':
+      return `The loss against float was not measured; ${quantized}.`;
+    default:
+      return unreachable(whole.loss);
+  }
+}
+
+function costClause({ change, loss }: Cost, amount: (change: number) => string): string {
+  if (change < 0) return `gains ${amount(-change)}`;
+  if (change === 0) return 'costs nothing';
+  return `costs ${amount(change)}${loss === 'within_chance' ? ', which is within chance' : ''}`;
 }
 
 /**
@@ -84,39 +167,18 @@ function worstOf(candidates: readonly Worst[]): Worst | null {
   return candidates.reduce<Worst | null>((best, one) => (one.share > (best?.share ?? 0) ? one : best), null);
 }
 
-function lossSentence(loss: Loss, blame: Diagnosis['blame']): string {
-  switch (loss) {
-    case 'none':
-      return 'Nothing is lost against float.';
-    case 'within_chance':
-      return 'The loss against float is within chance.';
-    case 'not_measured':
-      return 'The loss against float was not measured.';
-    case 'real':
-      return blame === 'training'
-        ? 'The loss against float comes from training rather than from quantization, which adds next to no noise.'
-        : `The loss against float is real, and ${blame === 'ranges' ? 'the ranges are' : 'the integer kernels are'} to blame.`;
-    default:
-      return unreachable(loss);
-  }
-}
-
-function noiseSentence(
-  source: 'ranges' | 'integer_kernel',
-  { sqnrDb, kernelShare, layerShare }: Pick<Diagnosis, 'kernelShare' | 'layerShare'> & { readonly sqnrDb: number },
-  layer: Layer | undefined,
-): string {
-  const whole = `Noise at the output is ${decibel(sqnrDb)} below the signal`;
-  const kernels = `${fixed(100 * kernelShare, 0)} % of it from the integer kernels`;
-  if (layer === undefined || layerShare === null) return `${whole}, ${kernels}.`;
-  const share = `${fixed(100 * layerShare, 0)} %`;
+function layerClause(source: 'ranges' | 'integer_kernel', layer: Layer, share: number): string {
+  const percentage = `${fixed(100 * share, 0)} %`;
   return source === 'ranges'
-    ? `${whole}, ${kernels}; of the ranges' part, ${layer.name} puts in most (${share}): ${causeOf(layer)}.`
-    : `${whole}, ${kernels}; the kernel of ${layer.name} adds most (${share}).`;
+    ? `of what fake-quant adds, ${layer.name} puts in most (${percentage}): ${causeOf(layer)}`
+    : `the kernel of ${layer.name} adds most (${percentage})`;
 }
 
 /** Why a range costs what it does, as far as the values tell. */
-function causeOf({ clipped, headroom, range }: Layer): string {
+function causeOf({ name, clipped, headroom, range, sharedRange }: Layer): string {
+  if (sharedRange !== null && sharedRange.neededBy !== name) {
+    return `it shares the range of ${sharedRange.by}, which ${sharedRange.neededBy} needs`;
+  }
   if (clipped !== null && clipped.noiseShare > 0.5) {
     const share = percent(clipped.below + clipped.above);
     return `its range is too narrow, and the ${share} of its values that are clipped make ${fixed(100 * clipped.noiseShare, 0)} % of its noise`;

@@ -37,6 +37,12 @@ export const thresholds = {
   clippedShare: 0.01,
   /** Range over 99.9 % of the values: from here on two of the eight bits go to one value in a thousand. */
   headroom: 4,
+  /** Fewer say little of a model: 8 images of two classes are of one class by chance once in 128 times. */
+  countedExamples: 8,
+  /** Channels are constant for want of images below that many. Our choice. */
+  countedImages: 16,
+  /** Four of eight bits, for values that are joined with wider ones. */
+  keptCodes: 16,
   /** Five of eight bits. */
   usedCodes: 32,
   /** Below that many values few codes say nothing about the range. */
@@ -46,9 +52,6 @@ export const thresholds = {
   /** Same label from LiteRT, whose faster kernels round some sums otherwise. */
   litertAgreement: 0.995,
 } as const;
-
-/** Images on which layers are compared at most, as the test stage does. */
-const comparedExamples = 64;
 
 const percentOrMore = (share: number): string => `at least ${percent(share)}`;
 
@@ -127,7 +130,62 @@ export function conversionLints(stage: string, metrics: ConvertMetrics): Lint[] 
 }
 
 export function testLints(stage: string, metrics: TestMetrics): Lint[] {
-  return [...layerLints(stage, metrics), ...outcomeLints(stage, metrics)];
+  return [...ignoranceLints(stage, metrics), ...layerLints(stage, metrics), ...outcomeLints(stage, metrics)];
+}
+
+function ignoranceLints(stage: string, metrics: TestMetrics): Lint[] {
+  const found = ignorantAnswer(metrics);
+  if (found === null) return [];
+  return [
+    lint(stage, 'ignores-input', 'warning', {
+      layer: null,
+      found,
+      expected: 'more than an answer that does not look at the input',
+      remedy:
+        metrics.task === 'classify'
+          ? 'balance the classes, look at the labels and the learning rate, and set the gate `worst_recall_min`'
+          : 'train longer, or look at the learning rate and the images',
+    }),
+  ];
+}
+
+/** What is wrong with a model whose answers do not depend on the input, or might as well not; null for any other. */
+export function ignorantAnswer(metrics: TestMetrics): string | null {
+  switch (metrics.task) {
+    case 'classify':
+      return ignorantClasses(metrics);
+    case 'reconstruct':
+      return metrics.n > 1 && metrics.error.int8.mean >= metrics.meanImageError
+        ? `the int8 model is no better than the mean of all images, whose mean squared error is ${significant(metrics.meanImageError)}`
+        : null;
+    default:
+      return unreachable(metrics);
+  }
+}
+
+function ignorantClasses({ n, classes, confusion, accuracy, correctByClass }: ClassifyTest): string | null {
+  const sizes = confusion.map((row) => row.reduce((sum, count) => sum + count, 0));
+  const present = sizes.filter((size) => size > 0).length;
+  const largest = sizes.indexOf(Math.max(...sizes));
+  const share = n === 0 ? 0 : (sizes[largest] ?? 0) / n;
+  if (n < thresholds.countedExamples) return null;
+  if (present === 1) return `all test images are of one class, ${classes[largest] ?? ''}, so the accuracy says nothing`;
+  const answers = classes.map((_, label) => confusion.reduce((sum, row) => sum + (row[label] ?? 0), 0));
+  const [only, ...others] = classes.filter((_, label) => (answers[label] ?? 0) > 0);
+  const recalls = (counts: readonly number[]): string =>
+    classes
+      .flatMap((name, label) =>
+        (sizes[label] ?? 0) > 0 ? [`${name} ${percent((counts[label] ?? 0) / (sizes[label] ?? 1))}`] : [],
+      )
+      .slice(0, 10)
+      .join(', ');
+  if (only !== undefined && others.length === 0) {
+    return `the int8 model answers ${only} for every image (recall: ${recalls(correctByClass.int8)})`;
+  }
+  const { correct, n: tested } = accuracy.int8;
+  return correct / tested <= share
+    ? `the int8 model is no better than always answering ${classes[largest] ?? ''}, which is right for ${percent(share)} (recall: ${recalls(correctByClass.int8)})`
+    : null;
 }
 
 type Layer = TestMetrics['layers'][number];
@@ -159,8 +217,8 @@ const clippedOf = ({ clipped }: Layer): number | null => (clipped === null ? nul
 const idleChannelsOf = ({ filter }: Layer): number => (filter === null ? 0 : idleChannels(filter));
 const deadChannelsOf = ({ filter }: Layer): number => filter?.deadChannels ?? 0;
 const hasScalePerChannel = ({ weightScales }: Layer): boolean => weightScales !== null && weightScales.count > 1;
-const numValues = ({ shape }: Layer, n: number): number =>
-  Math.min(comparedExamples, n) * shape.reduce((product, size) => product * size, 1);
+const numValues = ({ shape }: Layer, compared: number): number =>
+  compared * shape.reduce((product, size) => product * size, 1);
 
 const layerRules: readonly LayerRule[] = [
   {
@@ -195,7 +253,9 @@ const layerRules: readonly LayerRule[] = [
   },
   {
     code: 'dead-channels',
-    badness: (layer) => over(idleChannelsOf(layer), 0),
+    badness: (layer, compared) =>
+      // With few images, channels that only some inputs move look as if they never did.
+      over(compared < thresholds.countedImages ? deadChannelsOf(layer) : idleChannelsOf(layer), 0),
     severity: (layer) =>
       idleChannelsOf(layer) / (layer.filter?.channels ?? 1) > thresholds.deadShare ? 'warning' : 'note',
     describe: (layer) => ({
@@ -249,6 +309,23 @@ const layerRules: readonly LayerRule[] = [
     }),
   },
   {
+    code: 'narrow-branch',
+    badness: (layer, compared) =>
+      layer.narrowed === null ||
+      layer.narrowed.codes >= thresholds.keptCodes ||
+      layer.narrowed.times < 2 ||
+      layer.narrowed.codes <= 1 ||
+      numValues(layer, compared) < thresholds.countedValues
+        ? null
+        : 1 / layer.narrowed.codes,
+    severity: always('warning'),
+    describe: ({ narrowed }) => ({
+      found: `only ${integer(narrowed?.codes ?? 0)} of 256 codes are left of its values in ${narrowed?.by ?? ''}, where ${narrowed?.widest ?? ''} is ${fixed(narrowed?.times ?? 0, 0)} times wider`,
+      expected: `at least ${thresholds.keptCodes}: values that are joined or added have one scale together`,
+      remedy: `scale ${narrowed?.widest ?? 'the wider branch'} down, for example by batch norm or a bounded activation, before they meet`,
+    }),
+  },
+  {
     code: 'few-codes',
     badness: (layer, n) =>
       layer.range !== 'own' ||
@@ -277,11 +354,11 @@ const layerRules: readonly LayerRule[] = [
   },
 ];
 
-function layerLints(stage: string, { layers, n }: TestMetrics): Lint[] {
+function layerLints(stage: string, { layers, compared }: TestMetrics): Lint[] {
   return layerRules.flatMap(({ code, badness, severity, describe }) =>
     layers
       .flatMap((layer) => {
-        const bad = badness(layer, n);
+        const bad = badness(layer, compared);
         return bad === null ? [] : [{ layer, bad }];
       })
       .sort((a, b) => b.bad - a.bad)

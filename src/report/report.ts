@@ -15,12 +15,12 @@ import {
   ReconstructTest,
   TrainMetrics,
 } from '../stages/metrics.ts';
-import type { RuntimeName, TestMetrics } from '../stages/metrics.ts';
+import type { Flips, ImageErrors, RuntimeName, TestMetrics } from '../stages/metrics.ts';
 import { diagnose, Diagnosis } from './diagnosis.ts';
-import type { Loss } from './diagnosis.ts';
+import type { Cost } from './diagnosis.ts';
 import { bytes, fixed, integer, percent, points, significant } from './format.ts';
-import { conversionLints, Lint, testLints, trainingLints, unreadableLint } from './lints.ts';
-import { mcnemarExact, meanInterval, overlaps, wilsonInterval } from './statistics.ts';
+import { conversionLints, ignorantAnswer, Lint, testLints, trainingLints, unreadableLint } from './lints.ts';
+import { mcnemarExact, meanInterval, wilsonInterval } from './statistics.ts';
 
 const Measured = object({
   top1: Type.Number({ minimum: 0, maximum: 1 }),
@@ -33,6 +33,7 @@ const Measured = object({
 const perRuntime = <T extends TSchema>(schema: T) =>
   object({
     float: nullable(schema),
+    qat_float: nullable(schema),
     fake_quant: nullable(schema),
     int8: nullable(schema),
     int8_litert: nullable(schema),
@@ -171,7 +172,7 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
 
 /** Before a test stage has run, only the task is known, by what was trained. */
 function headlineOf(test: Test | undefined, training: Report['training']): Headline {
-  const nothing = { float: null, fake_quant: null, int8: null, int8_litert: null };
+  const nothing = { float: null, qat_float: null, fake_quant: null, int8: null, int8_litert: null };
   const task = test?.task ?? training.at(-1)?.metrics.task ?? null;
   switch (task) {
     case 'classify':
@@ -235,19 +236,31 @@ function summarizeClassification(stage: string, metrics: ClassifyTest): Classify
       drop: float === null || runtime === 'float' ? null : float.top1 - counted.top1,
     };
   };
-  const { flips } = metrics;
+  const { flips, costs, n } = metrics;
   const accuracy = forEachRuntime(measure);
   const mcnemarP = flips === null ? null : mcnemarExact(flips.rightToWrong, flips.wrongToRight);
-  const diagnosis = diagnose(metrics.layers, lossOfAccuracy(accuracy, mcnemarP));
+  const { qat_float: qatFloat, fake_quant: fakeQuant, int8 } = metrics.accuracy;
+  const before = qatFloat?.top1 ?? int8.top1;
+  const between = fakeQuant?.top1 ?? before;
+  const diagnosis = diagnose(
+    metrics.layers,
+    {
+      whole: flips === null ? null : costOfFlips(flips, n),
+      training: costs.training === null ? null : costOfFlips(costs.training, n),
+      quantization: costOfFlips(costs.quantization, n),
+      ranges: before - between,
+      kernels: between - int8.top1,
+    },
+    (change) => points(change).replace('+', ''),
+  );
   return { task: 'classify', stage, accuracy, mcnemarP, diagnosis, metrics };
 }
 
-/** From float to int8: paired, since the same examples were counted. */
-function lossOfAccuracy({ int8 }: Accuracy, mcnemarP: number | null): Loss {
-  const drop = int8?.drop ?? null;
-  if (drop === null || mcnemarP === null) return 'not_measured';
-  if (drop <= 0) return 'none';
-  return mcnemarP < 0.05 ? 'real' : 'within_chance';
+/** Paired, since the same examples were counted. */
+function costOfFlips({ rightToWrong, wrongToRight }: Flips, n: number): Cost {
+  const change = n === 0 ? 0 : (rightToWrong - wrongToRight) / n;
+  if (change <= 0) return { change, loss: 'none' };
+  return { change, loss: mcnemarExact(rightToWrong, wrongToRight) < 0.05 ? 'real' : 'within_chance' };
 }
 
 function summarizeReconstruction(stage: string, metrics: ReconstructTest): ReconstructResult {
@@ -260,20 +273,32 @@ function summarizeReconstruction(stage: string, metrics: ReconstructTest): Recon
     return { mean, n, interval: meanInterval(mean, deviation, n), rise };
   };
   const errors = forEachRuntime(measure);
-  const diagnosis = diagnose(metrics.layers, lossOfError(errors));
+  const { whole, training, quantization } = metrics.costs;
+  const between = error.fake_quant?.mean ?? error.int8.mean;
+  const diagnosis = diagnose(
+    metrics.layers,
+    {
+      whole: whole === null ? null : costOfErrors(whole, n),
+      training: training === null ? null : costOfErrors(training, n),
+      quantization: costOfErrors(quantization, n),
+      ranges: between - (error.int8.mean - quantization.mean),
+      kernels: error.int8.mean - between,
+    },
+    (change) => `${significant(change)} of the mean squared error`,
+  );
   return { task: 'reconstruct', stage, error: errors, diagnosis, metrics };
 }
 
-/** From float to int8, by the intervals of both means. */
-function lossOfError({ float, int8 }: ReconstructResult['error']): Loss {
-  if (float === null || int8 === null) return 'not_measured';
-  if (int8.mean <= float.mean) return 'none';
-  return overlaps(float.interval, int8.interval) ? 'within_chance' : 'real';
+/** Paired: by the interval of the mean difference on the same examples. */
+function costOfErrors({ mean, deviation }: ImageErrors, n: number): Cost {
+  if (mean <= 0) return { change: mean, loss: 'none' };
+  return { change: mean, loss: n > 1 && meanInterval(mean, deviation, n).low > 0 ? 'real' : 'within_chance' };
 }
 
 function forEachRuntime<T>(measure: (runtime: RuntimeName) => T): Record<RuntimeName, T> {
   return {
     float: measure('float'),
+    qat_float: measure('qat_float'),
     fake_quant: measure('fake_quant'),
     int8: measure('int8'),
     int8_litert: measure('int8_litert'),
@@ -301,6 +326,8 @@ function verdictSentence(record: RunRecord, test: Test | undefined, gates: reado
 function testSentence(test: Test | undefined, gates: readonly ReportGate[]): string {
   const result = test === undefined ? null : resultClause(test);
   if (result === null) return 'No test stage ran, so nothing was measured.';
+  const ignorant = test === undefined ? null : ignorantAnswer(test.metrics);
+  if (ignorant !== null) return `${sentenceOf(ignorant)} ${result}. ${gatesOfIgnorance(gates)}`;
   const unmet = gates.filter(({ ok }) => !ok);
   const [first] = unmet;
   if (gates.length === 0) return `${result}. No gate was set.`;
@@ -309,6 +336,17 @@ function testSentence(test: Test | undefined, gates: readonly ReportGate[]): str
   const others =
     unmet.length === 1 ? '' : `, nor ${unmet.length === 2 ? 'is 1 other' : `are ${unmet.length - 1} others`}`;
   return `${result}. Gate ${first.name} is not met${others}: ${gateText(first)}.`;
+}
+
+const sentenceOf = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+
+/** Gates say nothing in favour of a model that ignores its input. */
+function gatesOfIgnorance(gates: readonly ReportGate[]): string {
+  const met = gates.filter(({ ok }) => ok).length;
+  if (gates.length === 0) return 'No gate was set.';
+  return met === 0
+    ? 'No gate is met.'
+    : `${met} of ${gates.length} ${gates.length === 1 ? 'gate is' : 'gates are'} met, by a model that has learned nothing: add \`worst_recall_min\`, or mend the data.`;
 }
 
 function resultClause(test: Test): string | null {

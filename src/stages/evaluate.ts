@@ -7,9 +7,7 @@ import type { Graph } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
 import { logitsOf, setBatch } from '../passes/index.ts';
 import { modelInput } from './graphs.ts';
-
-/** Images per run when nothing is trained. */
-export const evaluationBatch = 250;
+import { evaluationBatch } from './memory.ts';
 
 /** The outputs of a float graph for a split, [count, values] each; the task evaluates them. */
 export interface Evaluation {
@@ -31,7 +29,8 @@ export async function evaluate(
   open: (graph: Graph) => Promise<Session>,
   signal: AbortSignal,
 ): Promise<Evaluation> {
-  const batched = setBatch(graph, evaluationBatch);
+  const size = evaluationBatch(graph, split.count);
+  const batched = setBatch(graph, size);
   const input = modelInput(batched);
   const [output = ''] = batched.outputs;
   const logits = logitsOf(batched);
@@ -41,7 +40,7 @@ export async function evaluate(
   const results = new Map([output, logits].map((name) => [name, new Float32Array(split.count * values)] as const));
   const session = await open({ ...batched, outputs: [...results.keys()] });
   try {
-    for (const chunk of chunks(split, normalize)) {
+    for (const chunk of chunks(split, normalize, size)) {
       signal.throwIfAborted();
       const result = await session.run(new Map([[input, chunk.images]]));
       for (const [name, all] of results) {
@@ -62,15 +61,24 @@ interface Chunk {
   readonly images: Float32Array;
 }
 
-/** The split in order, in pieces of one batch; the last is filled up with its own first images. */
-export function* chunks(split: Split, normalize: Normalization): Generator<Chunk> {
+/**
+ * Examples in an order, in pieces of one batch; the last is filled up with its own first ones.
+ *
+ * @param order indices into the split; default: all of it
+ */
+export function* chunks(
+  split: Split,
+  normalize: Normalization,
+  batch: number,
+  order: Uint32Array = Uint32Array.from({ length: split.count }, (_, index) => index),
+): Generator<Chunk> {
   const imageSize = split.images.length / split.count;
-  const images = new Float32Array(evaluationBatch * imageSize);
-  const labels = new Float32Array(evaluationBatch);
-  for (let start = 0; start < split.count; start += evaluationBatch) {
-    const count = Math.min(evaluationBatch, split.count - start);
-    const order = Uint32Array.from({ length: evaluationBatch }, (_, index) => start + (index % count));
-    fillBatch(split, order, 0, evaluationBatch, normalize, images, labels);
+  const images = new Float32Array(batch * imageSize);
+  const labels = new Float32Array(batch);
+  for (let start = 0; start < order.length; start += batch) {
+    const count = Math.min(batch, order.length - start);
+    const filled = Uint32Array.from({ length: batch }, (_, index) => order[start + (index % count)]!);
+    fillBatch(split, filled, 0, batch, normalize, images, labels);
     yield { start, count, images };
   }
 }

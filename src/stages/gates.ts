@@ -17,6 +17,9 @@ export const gatesSchema = object(
     ),
     fake_quant_top1_min: share('Minimum top-1 accuracy of the fake-quant model, as a fraction 0..1'),
     agreement_min: share('Minimum fraction of images for which fake-quant and int8 predict the same class'),
+    worst_recall_min: share(
+      'Minimum recall of every class by the integer model, as a fraction 0..1; classes without test images do not count',
+    ),
     int8_error_max: positive('Maximum mean squared error of an integer model that reconstructs, in real units'),
     error_rise_max: positive(
       'Maximum rise of the mean squared error from float to int8, as a fraction of the float error; needs a float-pretrain stage',
@@ -34,6 +37,7 @@ export const gateRules: { readonly [G in GateName]-?: { readonly task: Task; rea
   drop_max: { task: 'classify', compares: 'float' },
   fake_quant_top1_min: { task: 'classify', compares: null },
   agreement_min: { task: 'classify', compares: null },
+  worst_recall_min: { task: 'classify', compares: null },
   int8_error_max: { task: 'reconstruct', compares: null },
   error_rise_max: { task: 'reconstruct', compares: 'float' },
 };

@@ -1,10 +1,10 @@
 import { internal } from '../core/assert.ts';
 import type { IntegerRange } from '../core/affine.ts';
-import { channelScales, integerRanges, perTensor, quantizeValue } from '../core/affine.ts';
+import { channelScales, dequantizeValue, integerRanges, perTensor, quantizeValue } from '../core/affine.ts';
 import { numElements } from '../core/tensor.ts';
 import type { Split } from '../data/dataset.ts';
 import type { Normalization } from '../data/batches.ts';
-import { fillBatch, realValues } from '../data/batches.ts';
+import { realValues } from '../data/batches.ts';
 import type { Session } from '../engine/engine.ts';
 import type { Graph, Node } from '../graph/graph.ts';
 import { consumers, producers, valueOf } from '../graph/graph.ts';
@@ -13,21 +13,36 @@ import { prepareInterpreter } from '../interpreter/interpreter.ts';
 import type { QuantRule } from '../ops/define.ts';
 import { ops } from '../ops/index.ts';
 import { removeFakeQuant, setBatch } from '../passes/index.ts';
+import { chunks } from './evaluate.ts';
 import { modelInput } from './graphs.ts';
 import { modelImages } from './integer-input.ts';
+import { createClipping, createCodeCounts, createDeviation, createExtent, createSteps } from './layer-statistics.ts';
+import { evaluationBatch, spread } from './memory.ts';
 import type { TestMetrics } from './metrics.ts';
 
 type LayerMetrics = TestMetrics['layers'][number];
 
-/** Images on which every layer is compared. */
-const comparedImages = 64;
+/** Images on which every layer is compared at most. */
+const mostCompared = 64;
 
-/** Runs a float or eval graph on the compared images; the values are [images, ...shape of the layer]. */
-type Run = (graph: Graph, outputs: readonly string[]) => Promise<ReadonlyMap<string, Float32Array>>;
+/** Room for the values of all layers of the images of one turn, in float, in fake-quant and in integers. */
+const turnBytes = 64 * 2 ** 20;
+
+/** Products of the reference loops over all compared images: some seconds. A large network is compared on fewer. */
+const mostProducts = 1e10;
+
+/** Called between turns with the share that is done, 0..1; throws when the stage is to stop. */
+export type Turn = (share: number) => Promise<void>;
+
+export interface LayerComparison {
+  readonly layers: readonly LayerMetrics[];
+  /** How many images were compared. */
+  readonly compared: number;
+}
 
 /**
- * Compares every layer's output on the same images: the integers, the fake-quant graph, and the float graph with the
- * same weights.
+ * Compares every layer's output on the same images, spread over the split: the integers, the fake-quant graph, and the
+ * float graph with the same weights. Holds the values of a few images at a time.
  *
  * @param evalGraph level eval, any batch
  */
@@ -37,119 +52,251 @@ export async function compareLayers(
   split: Split,
   normalize: Normalization,
   open: (graph: Graph) => Promise<Session>,
-): Promise<readonly LayerMetrics[]> {
-  const count = Math.min(comparedImages, split.count);
+  turn: Turn,
+): Promise<LayerComparison> {
   // What conversion added (a change of scale or type, a pad) has no counterpart and computes nothing new.
   const nodes = interpreter.graph.nodes.filter(({ name }) => evalGraph.values.has(name));
   const own = new Set(nodes.map(({ name }) => name));
-  const layers = nodes.map((node) => ({ node, counterpart: counterpartOf(evalGraph, node.name, own) }));
-  const run: Run = (graph, outputs) => runOnImages(graph, outputs, split, count, normalize, open);
-  const fakeQuant = await run(
-    evalGraph,
-    layers.map(({ counterpart }) => counterpart.quantized),
-  );
+  const layers = nodes.map((node) => watchLayer(interpreter.graph, node, counterpartOf(evalGraph, node.name, own)));
+  const images = spread(Math.min(mostCompared, affordable(interpreter.graph)), split.count);
+  const material: Material = { interpreter, evalGraph, split, normalize, open, images };
+  // Watching is most of the work; the quantizers are tried one at a time behind it.
+  const float = await watch(layers, material, (share) => turn(share / 2));
+  const result: LayerMetrics[] = [];
+  for (const [index, layer] of layers.entries()) {
+    const outputNoise = await noiseAtOutput(material, layer.counterpart.quantizers, float);
+    result.push({ ...layer.result(), ...rangeOf(interpreter.graph, layer, layers), outputNoise });
+    await turn((1 + (index + 1) / layers.length) / 2);
+  }
+  return { layers: result, compared: images.length };
+}
+
+interface Material {
+  readonly interpreter: Interpreter;
+  readonly evalGraph: Graph;
+  readonly split: Split;
+  readonly normalize: Normalization;
+  readonly open: (graph: Graph) => Promise<Session>;
+  /** Indices of the compared images. */
+  readonly images: Uint32Array;
+}
+
+/** Images that the reference loops go through in reasonable time. */
+function affordable(graph: Graph): number {
+  const products = graph.nodes.reduce((sum, node) => {
+    const rule = ops[node.op].quant;
+    if (rule.kind !== 'affine') return sum;
+    const { shape } = valueOf(graph, node.inputs[rule.weight] ?? '').type;
+    const perValue = numElements(shape) / (shape[rule.channelAxis] ?? 1);
+    return sum + numElements(valueOf(graph, node.name).type.shape) * perValue;
+  }, 1);
+  return Math.max(1, Math.floor(mostProducts / products));
+}
+
+/** Feeds all layers with their values. Returns the float output of all compared images. */
+async function watch(layers: readonly WatchedLayer[], material: Material, turn: Turn): Promise<Float32Array> {
+  const { interpreter, evalGraph, split, normalize, open, images } = material;
   const floatGraph = removeFakeQuant(evalGraph);
   const [output = ''] = floatGraph.outputs;
-  const float = await run(floatGraph, [...layers.map(({ counterpart }) => counterpart.activated), output]);
-  const names = layers.map(({ node }) => node.name);
-  const integers = integerOutputs(interpreter, names, split, count, normalize);
-  const result: LayerMetrics[] = [];
-  const codesOf = fakeQuantCodes(interpreter.graph, split, count, normalize, (name) => {
-    const layer = layers.find(({ node }) => node.name === name);
-    return layer === undefined ? null : (fakeQuant.get(layer.counterpart.quantized) ?? null);
-  });
-  for (const { node, counterpart } of layers) {
-    const wanted = fakeQuant.get(counterpart.quantized) ?? internal(`no values of ${counterpart.quantized}`);
-    result.push({
-      ...describeLayer(
-        interpreter.graph,
-        node,
-        integers.get(node.name) ?? internal(`no integers of ${node.name}`),
-        wanted,
-        float.get(counterpart.activated) ?? internal(`no values of ${counterpart.activated}`),
-      ),
-      kernel: compareKernel(interpreter.graph, node, count, codesOf, wanted),
-      outputNoise: await outputNoise(
-        evalGraph,
-        counterpart.quantizers,
-        float.get(output) ?? internal('no output'),
-        run,
-      ),
-    });
+  const valuesOfImage = layers.reduce((sum, { size }) => sum + size, 1);
+  const batch = Math.max(1, Math.min(images.length, Math.floor(turnBytes / (12 * valuesOfImage))));
+  const quantized = await openValues(evalGraph, batch, open, [...layers.map((layer) => layer.counterpart.quantized)]);
+  try {
+    const activated = [...layers.map((layer) => layer.counterpart.activated), output];
+    const float = await openValues(floatGraph, batch, open, activated);
+    try {
+      const outputs: Float32Array[] = [];
+      const image = modelImages(interpreter.graph, normalize);
+      for (const { start, count, images: reals } of chunks(split, normalize, batch, images)) {
+        const [fakeQuantValues, floatValues] = [await quantized.run(reals), await float.run(reals)];
+        for (let index = 0; index < count; index++) {
+          interpreter.run([image(split, images[start + index]!)]);
+          const view: ImageView = {
+            image: images[start + index]!,
+            material,
+            fakeQuant: (layer) => part(fakeQuantValues, layer.counterpart.quantized, index, batch),
+            float: (layer) => part(floatValues, layer.counterpart.activated, index, batch),
+            layers,
+          };
+          for (const layer of layers) layer.add(view);
+          outputs.push(part(floatValues, output, index, batch).slice());
+          await turn((start + index + 1) / images.length);
+        }
+      }
+      return concatenated(outputs);
+    } finally {
+      await float.close();
+    }
+  } finally {
+    await quantized.close();
+  }
+}
+
+type Values = ReadonlyMap<string, Float32Array>;
+
+async function openValues(
+  graph: Graph,
+  batch: number,
+  open: (graph: Graph) => Promise<Session>,
+  names: readonly string[],
+) {
+  const batched = setBatch(graph, batch);
+  const session = await open({ ...batched, outputs: [...new Set(names)] });
+  return {
+    run: (images: Float32Array): Promise<Values> => session.run(new Map([[modelInput(batched), images]])),
+    close: () => session.close(),
+  };
+}
+
+/** The values of one example of a batch. */
+function part(values: Values, name: string, index: number, batch: number): Float32Array {
+  const all = values.get(name) ?? internal(`no values of ${name}`);
+  const size = all.length / batch;
+  return all.subarray(index * size, (index + 1) * size);
+}
+
+function concatenated(parts: readonly Float32Array[]): Float32Array {
+  const result = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const each of parts) {
+    result.set(each, at);
+    at += each.length;
   }
   return result;
 }
 
 type IntegerCodes = Int8Array | Uint8Array;
 
-/**
- * The codes of all compared images as the fake-quant graph has them, by the name of the integer value; null for values
- * that are no layer's first output.
- */
-function fakeQuantCodes(
-  graph: Graph,
-  split: Split,
-  count: number,
-  normalize: Normalization,
-  fakeQuant: (layer: string) => Float32Array | null,
-): (name: string) => IntegerCodes | null {
-  const makers = producers(graph);
-  // The input itself, or what QUANTIZE makes of one of another type.
-  const isImage = (name: string): boolean => {
-    const maker = makers.get(name);
-    return graph.inputs.includes(maker?.op === 'quantize' ? (maker.inputs[0] ?? name) : name);
-  };
-  return (name) => {
-    const { type, quant } = valueOf(graph, name);
-    const allocate = (length: number) => (type.dtype === 'uint8' ? new Uint8Array(length) : new Int8Array(length));
-    const { scale, zeroPoint } = perTensor(quant, name);
-    const range = codeRangeOf(graph, name);
-    if (isImage(name)) {
-      const pixels = Array.from(realValues(normalize), (real) => quantizeValue(real, scale, zeroPoint, range));
-      const codes = allocate(numElements(type.shape) * count);
-      for (let at = 0; at < codes.length; at++) codes[at] = pixels[split.images[at]!]!;
-      return codes;
-    }
-    const reals = fakeQuant(name);
-    if (reals === null) return null;
-    const codes = allocate(reals.length);
-    for (const [index, real] of reals.entries()) codes[index] = quantizeValue(real, scale, zeroPoint, range);
-    return codes;
+/** The values of all layers for one image; those of the integers are in the interpreter. */
+interface ImageView {
+  readonly image: number;
+  readonly material: Material;
+  readonly layers: readonly WatchedLayer[];
+  readonly fakeQuant: (layer: WatchedLayer) => Float32Array;
+  readonly float: (layer: WatchedLayer) => Float32Array;
+}
+
+interface WatchedLayer {
+  readonly node: Node;
+  readonly counterpart: Counterpart;
+  /** Values of one image. */
+  readonly size: number;
+  /** Layers that join or add this one to others, at a scale that may not be its own. */
+  readonly readers: readonly Node[];
+  readonly extent: ReturnType<typeof createExtent>;
+  add(view: ImageView): void;
+  result(): Omit<LayerMetrics, 'outputNoise' | 'range' | 'sharedRange' | 'narrowed'>;
+}
+
+function watchLayer(graph: Graph, node: Node, counterpart: Counterpart): WatchedLayer {
+  const { type, quant } = valueOf(graph, node.name);
+  const { scale, zeroPoint } = perTensor(quant, node.name);
+  const codeRange = codeRangeOf(graph, node.name);
+  const rule = ops[node.op].quant;
+  const readers = readersAt(graph, node.name);
+  const [fakeQuant, integer, whole, kernelOnly] = [
+    createDeviation(),
+    createDeviation(),
+    createDeviation(),
+    createDeviation(),
+  ];
+  const [steps, kernelSteps] = [createSteps(scale), createSteps(scale)];
+  const codes = createCodeCounts(codeRange, zeroPoint, type.shape.at(-1) ?? 1);
+  const extent = createExtent(readers.map(({ name }) => perTensor(valueOf(graph, name).quant, name).scale));
+  const clipping = createClipping({
+    min: scale * (codeRange.min - zeroPoint - 0.5),
+    max: scale * (codeRange.max - zeroPoint + 0.5),
+  });
+  const alone = kernelAlone(graph, node);
+  let hasKernel = true;
+  return {
+    ...{ node, counterpart, readers, extent, size: numElements(type.shape) },
+    add(view) {
+      const found = view.material.interpreter.peek(node.name);
+      const reals = Float64Array.from(found, (code) => scale * (code - zeroPoint));
+      // What has no quantizer of its own is quantized where it is joined, and by its scale here.
+      const wanted = view
+        .fakeQuant(this)
+        .map((x) => dequantizeValue(quantizeValue(x, scale, zeroPoint, codeRange), scale, zeroPoint));
+      const float = view.float(this);
+      fakeQuant.add(wanted, float);
+      integer.add(reals, wanted);
+      whole.add(reals, float);
+      steps.add(reals, wanted);
+      clipping.add(float, wanted);
+      codes.add(found);
+      extent.add(wanted);
+      const made = alone(view);
+      hasKernel &&= made !== null;
+      if (made === null) return;
+      kernelOnly.add(made, wanted);
+      kernelSteps.add(made, wanted);
+    },
+    result() {
+      const weights = rule.kind === 'affine' ? valueOf(graph, node.inputs[rule.weight] ?? '').quant : null;
+      return {
+        ...{ name: node.name, op: node.op, shape: [...type.shape], scale, zeroPoint },
+        weightScales:
+          weights?.kind === 'per_channel'
+            ? { min: Math.min(...weights.scales), max: Math.max(...weights.scales), count: weights.scales.length }
+            : null,
+        filter: rule.kind === 'affine' ? describeFilter(graph, node, rule, codes.constantChannels()) : null,
+        fakeQuantSqnrDb: fakeQuant.sqnrDb(),
+        sqnrDb: integer.sqnrDb(),
+        floatSqnrDb: whole.sqnrDb(),
+        ...steps.result(),
+        kernel: hasKernel ? { sqnrDb: kernelOnly.sqnrDb(), withinOneStep: kernelSteps.result().withinOneStep } : null,
+        clipped: clipping.result(),
+        usedCodes: codes.used(),
+        headroom: codes.headroom(),
+      };
+    },
   };
 }
 
-/** Runs one layer alone, so that errors of the layers before it do not count. */
-function compareKernel(
-  graph: Graph,
-  node: Node,
-  count: number,
-  codesOf: (name: string) => IntegerCodes | null,
-  wanted: Float32Array,
-): LayerMetrics['kernel'] {
+/**
+ * Runs one layer by itself on the codes that the fake-quant graph has for its inputs, so that nothing of what happened
+ * before it counts. Gives real values; null where an input is no layer's first output.
+ */
+function kernelAlone(graph: Graph, node: Node): (view: ImageView) => Float64Array | null {
   const inputs = node.inputs.filter((name) => valueOf(graph, name).source.kind !== 'constant');
-  const codes = inputs.map(codesOf);
-  const output = perTensor(valueOf(graph, node.name).quant, node.name);
+  const { scale, zeroPoint } = perTensor(valueOf(graph, node.name).quant, node.name);
   const names = new Set([...node.inputs, ...node.outputs]);
   const values = new Map([...graph.values].filter(([name]) => names.has(name)));
   const alone = prepareInterpreter({ ...graph, values, inputs, nodes: [node], outputs: [node.name] }, node.name);
-  const result = new Float64Array(wanted.length);
-  for (let index = 0; index < count; index++) {
-    const image: IntegerCodes[] = [];
-    for (const all of codes) {
-      if (all === null) return null;
-      const size = all.length / count;
-      image.push(all.subarray(index * size, (index + 1) * size));
+  return (view) => {
+    const codes: IntegerCodes[] = [];
+    for (const name of inputs) {
+      const found = fakeQuantCodes(graph, name, view);
+      if (found === null) return null;
+      codes.push(found);
     }
-    alone.run(image);
-    const made = alone.peek(node.name);
-    for (let at = 0; at < made.length; at++) {
-      result[index * made.length + at] = output.scale * (made[at]! - output.zeroPoint);
-    }
-  }
-  return {
-    sqnrDb: sqnrDb(result, wanted),
-    withinOneStep: stepsBetween(result, wanted, output.scale).withinOneStep,
+    alone.run(codes);
+    return Float64Array.from(alone.peek(node.name), (code) => scale * (code - zeroPoint));
   };
+}
+
+/** The codes of an integer value for one image, as the fake-quant graph has them. */
+function fakeQuantCodes(graph: Graph, name: string, view: ImageView): IntegerCodes | null {
+  const { type, quant } = valueOf(graph, name);
+  const { scale, zeroPoint } = perTensor(quant, name);
+  const range = codeRangeOf(graph, name);
+  const allocate = (length: number) => (type.dtype === 'uint8' ? new Uint8Array(length) : new Int8Array(length));
+  const maker = producers(graph).get(name);
+  // The input itself, or what QUANTIZE makes of one of another type.
+  if (graph.inputs.includes(maker?.op === 'quantize' ? (maker.inputs[0] ?? name) : name)) {
+    const { split, normalize } = view.material;
+    const pixels = Array.from(realValues(normalize), (real) => quantizeValue(real, scale, zeroPoint, range));
+    const codes = allocate(numElements(type.shape));
+    for (let at = 0; at < codes.length; at++) codes[at] = pixels[split.images[view.image * codes.length + at]!]!;
+    return codes;
+  }
+  const layer = view.layers.find(({ node }) => node.name === name);
+  if (layer === undefined) return null;
+  const reals = view.fakeQuant(layer);
+  const codes = allocate(reals.length);
+  for (const [index, real] of reals.entries()) codes[index] = quantizeValue(real, scale, zeroPoint, range);
+  return codes;
 }
 
 interface Counterpart {
@@ -157,6 +304,8 @@ interface Counterpart {
   readonly quantized: string;
   /** The layer's own quantizers, of its weights and of its output. */
   readonly quantizers: readonly string[];
+  /** Whether its output has a quantizer of its own, and not that of what it is joined to. */
+  readonly hasRange: boolean;
 }
 
 /**
@@ -168,15 +317,17 @@ interface Counterpart {
 function counterpartOf(graph: Graph, name: string, own: ReadonlySet<string>): Counterpart {
   const readers = consumers(graph);
   const quantizers = weightQuantizers(graph, name);
-  let [activated, quantized] = [name, name];
+  let [activated, quantized, hasRange] = [name, name, false];
   for (;;) {
     const [reader, ...others] = readers.get(quantized) ?? [];
-    if (reader === undefined || others.length > 0 || own.has(reader.name)) return { activated, quantized, quantizers };
-    const { kind } = ops[reader.op].quant;
-    if (kind !== 'quantizer' && kind !== 'folded' && kind !== 'activation') return { activated, quantized, quantizers };
+    const kind = reader === undefined || own.has(reader.name) ? null : ops[reader.op].quant.kind;
+    const isPart = kind === 'quantizer' || kind === 'folded' || kind === 'activation';
+    if (reader === undefined || others.length > 0 || !isPart) return { activated, quantized, quantizers, hasRange };
     quantized = reader.name;
-    if (kind === 'quantizer') quantizers.push(quantized);
-    else activated = quantized;
+    if (kind === 'quantizer') {
+      quantizers.push(quantized);
+      hasRange = true;
+    } else activated = quantized;
   }
 }
 
@@ -189,95 +340,76 @@ function weightQuantizers(graph: Graph, name: string): string[] {
   return quantizer?.op === 'fake_quant' ? [quantizer.name] : [];
 }
 
-/** Effect of a layer's quantizers alone on the output of the network: noise power over signal power. */
-async function outputNoise(
-  evalGraph: Graph,
+/** What a layer's quantizers alone do to the output of the network: noise power over signal power. */
+async function noiseAtOutput(
+  { evalGraph, split, normalize, open, images }: Material,
   quantizers: readonly string[],
   float: Float32Array,
-  run: Run,
 ): Promise<number | null> {
   if (quantizers.length === 0) return null;
   const graph = removeFakeQuant(evalGraph, new Set(quantizers));
   const [output = ''] = graph.outputs;
-  const { signal, noise } = powers((await run(graph, [output])).get(output) ?? internal('no output'), float);
-  return signal > 0 ? noise / signal : null;
-}
-
-async function runOnImages(
-  graph: Graph,
-  names: readonly string[],
-  split: Split,
-  count: number,
-  normalize: Normalization,
-  open: (graph: Graph) => Promise<Session>,
-): Promise<ReadonlyMap<string, Float32Array>> {
-  const batched = setBatch(graph, count);
-  const images = new Float32Array((split.images.length / split.count) * count);
-  const order = Uint32Array.from({ length: count }, (_, index) => index);
-  fillBatch(split, order, 0, count, normalize, images, new Float32Array(count));
-  const session = await open({ ...batched, outputs: [...new Set(names)] });
+  const batch = evaluationBatch(graph, images.length);
+  const session = await openValues(graph, batch, open, [output]);
+  const deviation = createDeviation();
+  const size = float.length / images.length;
   try {
-    return await session.run(new Map([[modelInput(batched), images]]));
+    for (const { start, count, images: reals } of chunks(split, normalize, batch, images)) {
+      const values = (await session.run(reals)).get(output) ?? internal('no output');
+      deviation.add(values.subarray(0, count * size), float.subarray(start * size, (start + count) * size));
+    }
   } finally {
     await session.close();
   }
+  return deviation.noiseRatio();
 }
 
-function integerOutputs(
-  interpreter: Interpreter,
-  names: readonly string[],
-  split: Split,
-  count: number,
-  normalize: Normalization,
-): ReadonlyMap<string, Int32Array> {
-  const { graph } = interpreter;
-  const outputs = new Map(names.map((name) => [name, new Int32Array(interpreter.peek(name).length * count)] as const));
-  const images = modelImages(graph, normalize);
-  for (let index = 0; index < count; index++) {
-    interpreter.run([images(split, index)]);
-    for (const [name, all] of outputs) {
-      const codes = interpreter.peek(name);
-      all.set(codes, index * codes.length);
-    }
-  }
-  return outputs;
+/** A concatenation, sum or difference that reads a value, also through ops that hand its codes on or rescale them. */
+function readersAt(graph: Graph, name: string): Node[] {
+  return (consumers(graph).get(name) ?? []).flatMap((reader) => {
+    if (joins(reader)) return [reader];
+    const rule = ops[reader.op].quant;
+    const handsOn = reader.op === 'quantize' || (rule.kind === 'same_scale' && rule.exact);
+    return handsOn ? readersAt(graph, reader.name) : [];
+  });
 }
 
-function describeLayer(
+function joins({ op, inputs }: Node): boolean {
+  return inputs.length > 1 && (ops[op].variadic === true || op === 'add' || op === 'sub');
+}
+
+/** Whose range the layer's output has, and where too little is left of it. */
+function rangeOf(
   graph: Graph,
-  node: Node,
-  codes: Int32Array,
-  fakeQuant: Float32Array,
-  float: Float32Array,
-): Omit<LayerMetrics, 'outputNoise' | 'kernel'> {
-  const { type, quant } = valueOf(graph, node.name);
-  const { scale, zeroPoint } = perTensor(quant, node.name);
-  const codeRange = codeRangeOf(graph, node.name);
-  const integers = Float64Array.from(codes, (code) => scale * (code - zeroPoint));
-  const rule = ops[node.op].quant;
-  const weights = rule.kind === 'affine' ? valueOf(graph, node.inputs[rule.weight] ?? '').quant : null;
+  layer: WatchedLayer,
+  layers: readonly WatchedLayer[],
+): Pick<LayerMetrics, 'range' | 'sharedRange' | 'narrowed'> {
+  const rule = ops[layer.node.op].quant;
+  const widest = (reader: Node): WatchedLayer | undefined =>
+    layers
+      .filter(({ readers }) => readers.includes(reader))
+      .reduce<WatchedLayer | undefined>(
+        (a, b) => (a === undefined || b.extent.width() > a.extent.width() ? b : a),
+        undefined,
+      );
+  const range =
+    rule.kind === 'affine' || rule.kind === 'independent' || rule.kind === 'activation' ? null : rangeKind(rule);
+  const joint =
+    range === null && !layer.counterpart.hasRange
+      ? layer.readers.find(({ op }) => ops[op].variadic === true)
+      : undefined;
+  const [narrowest] = layer.readers
+    .map((reader, index) => ({ reader, widest: widest(reader), codes: layer.extent.codesAt(index) }))
+    .filter((one) => one.widest !== undefined && one.widest !== layer)
+    .sort((a, b) => a.codes - b.codes);
+  const times = (narrowest?.widest?.extent.width() ?? 0) / layer.extent.width();
   return {
-    name: node.name,
-    op: node.op,
-    shape: [...type.shape],
-    range: rangeKind(rule),
-    scale,
-    zeroPoint,
-    weightScales:
-      weights?.kind === 'per_channel'
-        ? { min: Math.min(...weights.scales), max: Math.max(...weights.scales), count: weights.scales.length }
-        : null,
-    filter: rule.kind === 'affine' ? describeFilter(graph, node, rule, codes) : null,
-    fakeQuantSqnrDb: sqnrDb(fakeQuant, float),
-    sqnrDb: sqnrDb(integers, fakeQuant),
-    floatSqnrDb: sqnrDb(integers, float),
-    ...stepsBetween(integers, fakeQuant, scale),
-    clipped: describeClipped(float, fakeQuant, {
-      min: scale * (codeRange.min - zeroPoint - 0.5),
-      max: scale * (codeRange.max - zeroPoint + 0.5),
-    }),
-    usedCodes: new Set(codes).size,
-    headroom: headroomOf(codes, zeroPoint, codeRange),
+    range: range ?? (joint === undefined ? 'own' : 'shared'),
+    sharedRange: joint === undefined ? null : { by: joint.name, neededBy: widest(joint)?.node.name ?? layer.node.name },
+    narrowed:
+      narrowest?.widest === undefined || !Number.isFinite(times)
+        ? null
+        : { by: narrowest.reader.name, codes: narrowest.codes, widest: narrowest.widest.node.name, times },
   };
 }
 
@@ -290,12 +422,11 @@ function rangeKind({ kind }: QuantRule): LayerMetrics['range'] {
   return kind === 'same_scale' ? 'shared' : kind === 'fixed_output' ? 'fixed' : 'own';
 }
 
-/** @param codes [images, ..., output channels] */
 function describeFilter(
   graph: Graph,
   node: Node,
   rule: Extract<QuantRule, { kind: 'affine' }>,
-  codes: Int32Array,
+  constantChannels: number,
 ): LayerMetrics['filter'] {
   const filterName = node.inputs[rule.weight] ?? '';
   const { type, quant, source } = valueOf(graph, filterName);
@@ -316,7 +447,7 @@ function describeFilter(
   return {
     channels,
     deadChannels: channels - live.length,
-    constantChannels: numConstant(codes, channels),
+    constantChannels,
     ranges: spanOf(live.map((channel) => largest[channel]!)),
     multipliers: spanOf(live.map((channel) => toOutput * scales[channel]!)),
   };
@@ -324,72 +455,4 @@ function describeFilter(
 
 function spanOf(values: readonly number[]): { min: number; max: number } | null {
   return values.length === 0 ? null : { min: Math.min(...values), max: Math.max(...values) };
-}
-
-/** @param codes [..., channels] */
-function numConstant(codes: Int32Array, channels: number): number {
-  const varies = new Set<number>();
-  for (const [at, code] of codes.entries()) if (code !== codes[at % channels]) varies.add(at % channels);
-  return channels - varies.size;
-}
-
-/** null when 99.9 % of the values are zero. */
-function headroomOf(codes: Int32Array, zeroPoint: number, { min, max }: IntegerRange): number | null {
-  const counts = new Uint32Array(max - min + 1);
-  for (const code of codes) counts[Math.abs(code - zeroPoint)]!++;
-  let [magnitude, within] = [0, counts[0]!];
-  while (within < 0.999 * codes.length) within += counts[++magnitude]!;
-  return magnitude === 0 ? null : Math.max(max - zeroPoint, zeroPoint - min) / magnitude;
-}
-
-function powers(values: ArrayLike<number>, reference: Float32Array): { signal: number; noise: number } {
-  let [signal, noise] = [0, 0];
-  for (const [index, wanted] of reference.entries()) {
-    signal += wanted ** 2;
-    noise += (values[index]! - wanted) ** 2;
-  }
-  return { signal, noise };
-}
-
-/** Signal to quantization noise; null when there is no noise or no signal. */
-function sqnrDb(values: ArrayLike<number>, reference: Float32Array): number | null {
-  const { signal, noise } = powers(values, reference);
-  return signal > 0 && noise > 0 ? 10 * Math.log10(signal / noise) : null;
-}
-
-/** The share of values at most one step apart, and the largest difference in steps. */
-function stepsBetween(
-  values: Float64Array,
-  reference: Float32Array,
-  scale: number,
-): { withinOneStep: number; largestDifference: number } {
-  let [within, largest] = [0, 0];
-  for (const [index, value] of values.entries()) {
-    const steps = Math.abs(value - reference[index]!) / scale;
-    // A thousandth of a step is float32 noise of the reference, not a step.
-    if (steps <= 1.001) within++;
-    if (steps > largest) largest = steps;
-  }
-  return { withinOneStep: within / values.length, largestDifference: Math.round(largest * 1000) / 1000 };
-}
-
-/** @param range real values; what lies outside is clipped */
-function describeClipped(
-  float: Float32Array,
-  fakeQuant: Float32Array,
-  range: { readonly min: number; readonly max: number },
-): LayerMetrics['clipped'] {
-  let [below, above, noise, clippedNoise] = [0, 0, 0, 0];
-  for (const [index, value] of float.entries()) {
-    const error = (fakeQuant[index]! - value) ** 2;
-    noise += error;
-    if (value < range.min) below++;
-    if (value > range.max) above++;
-    if (value < range.min || value > range.max) clippedNoise += error;
-  }
-  return {
-    below: below / float.length,
-    above: above / float.length,
-    noiseShare: noise === 0 ? 0 : clippedNoise / noise,
-  };
 }

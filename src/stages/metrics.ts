@@ -110,12 +110,21 @@ export const ConvertMetrics = object({
 
 /** Something of every model in the table; null where it was not measured. */
 const byRuntime = <T extends TSchema>(schema: T) =>
-  object({ float: nullable(schema), fake_quant: nullable(schema), int8: schema, int8_litert: nullable(schema) });
+  object({
+    float: nullable(schema),
+    qat_float: nullable(schema),
+    fake_quant: nullable(schema),
+    int8: schema,
+    int8_litert: nullable(schema),
+  });
 
 const AccuracyCount = object({ top1: share, correct: count, n: count });
 
-/** In the order of every table: from the trained model to the .tflite file on both runtimes. */
-export const runtimes = ['float', 'fake_quant', 'int8', 'int8_litert'] as const;
+/**
+ * In the order of every table: from the trained model to the .tflite file on both runtimes. `qat_float` is the weights
+ * of QAT without any quantizer: the loss before it comes from training, the loss after it from quantization.
+ */
+export const runtimes = ['float', 'qat_float', 'fake_quant', 'int8', 'int8_litert'] as const;
 export type RuntimeName = (typeof runtimes)[number];
 
 const span = (description: string) => object({ min: Type.Number(), max: Type.Number() }, { description });
@@ -135,6 +144,26 @@ const Layer = object({
   range: Type.Union([Type.Literal('own'), Type.Literal('shared'), Type.Literal('fixed')], {
     description: "of the output: trained for it, its input's, or given by the int8 specification",
   }),
+  sharedRange: nullable(
+    object(
+      {
+        by: Type.String({ description: 'the concatenation' }),
+        neededBy: Type.String({ description: 'the layer whose values reach furthest in it' }),
+      },
+      { description: 'whose range it is, where layers that are joined have one together' },
+    ),
+  ),
+  narrowed: nullable(
+    object(
+      {
+        by: Type.String({ description: 'the layer that reads it beside wider values' }),
+        codes: Type.Integer({ minimum: 0, maximum: 65536, description: "different codes left at that layer's scale" }),
+        widest: Type.String({ description: 'the layer whose values are the widest there' }),
+        times: Type.Number({ description: 'how many times wider those are' }),
+      },
+      { description: 'where the fewest codes are left of its values' },
+    ),
+  ),
   scale: Type.Number(),
   zeroPoint: Type.Integer(),
   weightScales: nullable(object({ min: Type.Number(), max: Type.Number(), count })),
@@ -235,12 +264,19 @@ export const ModelFile = object({
 const testProperties = {
   kind: Type.Literal('test'),
   n: Type.Integer({ minimum: 0, description: 'examples in the test split' }),
+  compared: Type.Integer({ minimum: 0, description: 'examples on which layers are compared, spread over the split' }),
   litertNote: nullable(Type.String({ description: 'why LiteRT did not run, or ran on fewer examples' })),
   layers: Type.Array(Layer, { description: 'in the order of execution' }),
   gates: Type.Array(Gate),
   model: ModelFile,
   seconds: byRuntime(Type.Number()),
 };
+
+const Flips = object(
+  { rightToWrong: count, wrongToRight: count },
+  { description: 'examples on which two models differ, one of them being right' },
+);
+export type Flips = Static<typeof Flips>;
 
 export const ClassifyTest = object({
   ...testProperties,
@@ -254,7 +290,12 @@ export const ClassifyTest = object({
     int8_vs_fake_quant: nullable(share),
     int8_vs_litert: nullable(share),
   }),
-  flips: nullable(object({ rightToWrong: count, wrongToRight: count })),
+  flips: nullable(Flips),
+  costs: object(
+    { training: nullable(Flips), quantization: Flips },
+    { description: 'flips from float to the QAT weights without quantizers, and from those to int8' },
+  ),
+  correctByClass: byRuntime(Type.Array(count, { description: 'by class: examples of it that were recognized' })),
   examples: Type.Array(ClassifiedExample),
 });
 
@@ -267,6 +308,15 @@ export const ReconstructTest = object({
   ...testProperties,
   task: Type.Literal('reconstruct'),
   error: byRuntime(ImageErrors),
+  meanImageError: Type.Number({ description: 'of answering every example with the mean of the test images' }),
+  costs: object(
+    { whole: nullable(ImageErrors), training: nullable(ImageErrors), quantization: ImageErrors },
+    {
+      description:
+        'what the error of an example grows by: from float to int8, from float to the QAT weights without ' +
+        'quantizers, and from those to int8',
+    },
+  ),
   examples: Type.Array(ReconstructedExample),
 });
 

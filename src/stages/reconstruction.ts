@@ -31,16 +31,18 @@ export function summarize(errors: Float64Array): ImageErrors {
   return { mean, deviation: errors.length > 1 ? Math.sqrt(squares / (errors.length - 1)) : 0 };
 }
 
-type Measured = Pick<ReconstructTest, 'task' | 'error' | 'examples'>;
+type Measured = Pick<ReconstructTest, 'task' | 'error' | 'meanImageError' | 'costs' | 'examples'>;
 
 export function measureReconstruction(tested: Tested): Measured {
   const { test: split } = tested.dataset;
   const ofReals = (outputs: Float32Array) => imageErrors(outputs, split, tested.spec.normalize);
   const ofCodes = (codes: Int32Array) => ofReals(dequantize(codes, tested.output));
   const float = tested.float === null ? null : ofReals(tested.float);
+  const qatFloat = ofReals(tested.qatFloat);
   const int8 = ofCodes(tested.int8);
   const error = {
     float: float === null ? null : summarize(float),
+    qat_float: summarize(qatFloat),
     fake_quant: summarize(ofReals(tested.fakeQuant)),
     int8: summarize(int8),
     int8_litert: tested.litert === null ? null : summarize(ofCodes(tested.litert)),
@@ -48,6 +50,12 @@ export function measureReconstruction(tested: Tested): Measured {
   return {
     task: 'reconstruct',
     error,
+    meanImageError: summarize(imageErrors(meanImages(split, tested.spec.normalize), split, tested.spec.normalize)).mean,
+    costs: {
+      whole: float === null ? null : growth(float, int8),
+      training: float === null ? null : growth(float, qatFloat),
+      quantization: growth(qatFloat, int8),
+    },
     examples: examplesOf(tested, int8, float),
   };
 }
@@ -58,6 +66,20 @@ export function reconstructionGates({ error }: UnjudgedTest & { task: 'reconstru
     { name: 'int8_error_max', rule: 'at_most', value: error.int8.mean, unit: 'error' },
     { name: 'error_rise_max', rule: 'at_most', value: rise, unit: 'share' },
   ];
+}
+
+/** What the error of each image grows by. */
+function growth(from: Float64Array, to: Float64Array): ImageErrors {
+  return summarize(to.map((error, index) => error - from[index]!));
+}
+
+/** The mean of all images, once for each of them: what a network that ignores its input would give. */
+function meanImages({ images, count }: Split, normalize: Normalization): Float32Array {
+  const reals = realValues(normalize);
+  const size = images.length / count;
+  const sums = new Float64Array(size);
+  for (const [at, pixel] of images.entries()) sums[at % size]! += reals[pixel]!;
+  return Float32Array.from({ length: images.length }, (_, at) => sums[at % size]! / count);
 }
 
 function dequantize(codes: Int32Array, { scale, zeroPoint }: OutputScale): Float32Array {

@@ -9,6 +9,7 @@ import type { Graph } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
 import { prepareInterpreter } from '../interpreter/interpreter.ts';
 import { openWasmInterpreter } from '../interpreter/wasm/index.ts';
+import { removeFakeQuant } from '../passes/index.ts';
 import type { StageContext } from '../runner/plan.ts';
 import { readTflite } from '../tflite/read.ts';
 import { readModelFile, tensorSource } from './checkpoint.ts';
@@ -33,7 +34,7 @@ const outputs = { report: { type: 'TestReport/1', file: 'test.json' } } as const
 
 export const test = defineStage({
   kind: 'test',
-  revision: 2,
+  revision: 3,
   description: 'Tests the .tflite file on the test images and compares it with the float and fake-quant models',
   from: { accepts: ['Tflite/1'], optional: false },
   produces: 'TestReport/1',
@@ -66,16 +67,20 @@ export const test = defineStage({
     const open = (graph: Graph) => environment.open(graph, 1);
     const float = await timed(environment.now, () => evaluateFloat(context, split, open));
     const evalGraph = await readEvalGraph(context);
-    const fakeQuant = await timed(environment.now, () =>
-      evaluate(evalGraph, split, spec.normalize, open, context.signal),
-    );
+    const evaluated = (graph: Graph) =>
+      timed(environment.now, () => evaluate(graph, split, spec.normalize, open, context.signal));
+    const qatFloat = await evaluated(removeFakeQuant(evalGraph));
+    const fakeQuant = await evaluated(evalGraph);
 
     const file = inputPath(context, 'model');
     const bytes = await readInput(context, 'model');
     const interpreter = prepareInterpreter(readTflite(bytes, file), file);
     const runs = { split, normalize: spec.normalize, signal: context.signal };
     const untilLitert = split.count + numChecked(split);
-    const totalSteps = untilLitert + (config.litert === 'off' ? 0 : split.count);
+    const imageSteps = untilLitert + (config.litert === 'off' ? 0 : split.count);
+    // The comparison of layers takes about as long as all that is before it.
+    const comparisonSteps = imageSteps;
+    const totalSteps = imageSteps + comparisonSteps;
     const progress = (before: number) => async (done: number) => {
       context.emit({ kind: 'progress', step: before + done, totalSteps, values: { images: done } });
       // Lets the terminal and Ctrl-C be handled between images.
@@ -111,20 +116,27 @@ export const test = defineStage({
       spec,
       dataset,
       float: floatResult?.outputs ?? null,
+      qatFloat: qatFloat.result.outputs,
       fakeQuant: fakeQuant.result.outputs,
       int8: int8.result.codes,
       litert: litert?.codes ?? null,
       output: outputScale(interpreter.graph),
       numExamples: config.examples,
     });
+    const { layers, compared } = await compareLayers(interpreter, evalGraph, split, spec.normalize, open, (share) => {
+      context.signal.throwIfAborted();
+      return progress(imageSteps)(Math.round(share * comparisonSteps));
+    });
     const metrics: UnjudgedTest = {
       kind: 'test',
       n: split.count,
       litertNote,
-      layers: [...(await compareLayers(interpreter, evalGraph, split, spec.normalize, open))],
+      compared,
+      layers: [...layers],
       model: describeModel(bytes, interpreter.graph),
       seconds: {
         float: floatResult === null ? null : float.seconds,
+        qat_float: qatFloat.seconds,
         fake_quant: fakeQuant.seconds,
         int8: int8.seconds,
         int8_litert: litert === null ? null : (witness?.seconds ?? null),

@@ -8,6 +8,8 @@ export interface Tested {
   readonly dataset: TestData;
   /** Real values; null when the pipeline trained no float model. */
   readonly float: Float32Array | null;
+  /** The weights that QAT trained, without any quantizer. */
+  readonly qatFloat: Float32Array;
   readonly fakeQuant: Float32Array;
   /** Codes of the output. */
   readonly int8: Int32Array;

@@ -12,52 +12,82 @@ const layers = (changes: Partial<Layer> = {}, last: Partial<Layer> = {}): Layer[
   { ...base, name: 'b', outputNoise: null, kernel: null },
   { ...base, name: 'c', outputNoise: 0.003, kernel: { sqnrDb: 40, withinOneStep: 1 }, ...changes, sqnrDb: 40, floatSqnrDb: 20, ...last },
 ]; // prettier-ignore
-const sentence = (...given: Parameters<typeof diagnose>) => diagnose(...given)?.sentence.replaceAll('\u202f', ' ');
+const amount = (change: number) => `${(100 * change).toFixed(2)} points`;
+type Loss = 'none' | 'within_chance' | 'real';
+const cost = (change: number, loss: Loss = change > 0 ? 'real' : 'none') => ({ change, loss });
+/** Accuracies lost in training, to the ranges and to the kernels. */
+const lost = (training: number, ranges: number, kernels = 0, loss?: Loss) => ({
+  whole: cost(training + ranges + kernels, loss),
+  training: cost(training, loss),
+  quantization: cost(ranges + kernels, loss),
+  ranges,
+  kernels,
+});
+const found = (given: readonly Layer[], costs: Parameters<typeof diagnose>[1]) => diagnose(given, costs, amount);
+const sentence = (...given: Parameters<typeof found>) => found(...given)?.sentence.replaceAll('\u202f', ' ');
 
 describe('the diagnosis', () => {
-  it('blames the ranges where fake-quant has most of the noise, and the layer that puts most of it into the output', () => {
+  it('blames the ranges where fake-quant costs more than the kernels, and the layer that puts most noise into the output', () => {
     // 40 dB of kernels in 20 dB: 10^-4 of 10^-2 is 1 %. Of 0.001 + 0.003, c has three quarters.
-    const found = diagnose(layers(), 'real');
-    expect(found).toMatchObject({ blame: 'ranges', layer: 'c', sqnrDb: 20, layerShare: 0.75 });
-    expect(found?.kernelShare).toBeCloseTo(0.01, 12);
-    expect(sentence(layers(), 'real')).toBe(
-      'The loss against float is real, and the ranges are to blame. Noise at the output is 20.0 dB below the signal, 1 % of it from ' +
-        "the integer kernels; of the ranges' part, c puts in most (75 %): its range fits, so this is what rounding to " +
-        '8 bits costs.',
+    const real = found(layers(), lost(0, 0.03));
+    expect(real).toMatchObject({ blame: 'ranges', layer: 'c', sqnrDb: 20, layerShare: 0.75 });
+    expect(real?.kernelShare).toBeCloseTo(0.01, 12);
+    expect(sentence(layers(), lost(0, 0.03))).toBe(
+      'The loss against float is real: training costs nothing, quantization costs 3.00 points. Noise at the output is ' +
+        '20.0 dB below the signal, 1 % of it from the integer kernels; of what fake-quant adds, c puts in most (75 %): ' +
+        'its range fits, so this is what rounding to 8 bits costs.',
     );
   });
 
-  it('blames the kernels where int8 differs from fake-quant by most of the noise, and the noisiest of them', () => {
+  it('blames the kernels where int8 costs more than fake-quant, and the noisiest of them', () => {
     // 20.1 dB of kernels in 20 dB: 10^-0.01 = 97.7 %. Alone, a has 10^-5 and c 10^-4: c has 10 of 11 parts.
-    const found = diagnose(layers({}, { sqnrDb: 20.1 }), 'real');
-    expect(found).toMatchObject({ blame: 'integer_kernel', layer: 'c' });
-    expect(found?.kernelShare).toBeCloseTo(0.977, 3);
-    expect(found?.layerShare).toBeCloseTo(10 / 11, 9);
-    expect(sentence(layers({}, { sqnrDb: 20.1 }), 'real')).toContain('the integer kernels are to blame');
+    const real = found(layers({}, { sqnrDb: 20.1 }), lost(0, 0.01, 0.02));
+    expect(real).toMatchObject({ blame: 'integer_kernel', layer: 'c' });
+    expect(real?.kernelShare).toBeCloseTo(0.977, 3);
+    expect(real?.layerShare).toBeCloseTo(10 / 11, 9);
+    expect(sentence(layers({}, { sqnrDb: 20.1 }), lost(0, 0.01, 0.02))).toContain('the kernel of c adds most (91 %)');
   });
 
-  it('says whether the range is too narrow or too wide', () => {
+  it('blames training where the same weights are as bad without quantizers, however large the noise is', () => {
+    const costs = lost(0.814, 0.024);
+    expect(found(layers(), costs)?.blame).toBe('training');
+    expect(sentence(layers(), costs)).toMatch(
+      /^The loss comes from training: training costs 81\.40 points, quantization costs 2\.40 points\. The same weights/,
+    );
+  });
+
+  it('blames quantization where training gained, however small the noise is', () => {
+    const costs = lost(-0.02, 0.015);
+    expect(found(layers({}, { floatSqnrDb: 45, sqnrDb: 60 }), costs)?.blame).toBe('ranges');
+    expect(sentence(layers(), { ...costs, whole: cost(-0.005) })).toContain('only because training gained');
+  });
+
+  it('says whether the range is too narrow or too wide, or whose it is', () => {
     const narrow = { clipped: { below: 0.001, above: 0.005, noiseShare: 0.92 } };
-    expect(sentence(layers(narrow), 'real')).toContain(
+    expect(sentence(layers(narrow), lost(0, 0.03))).toContain(
       'its range is too narrow, and the 0.60 % of its values that are clipped make 92 % of its noise',
     );
-    expect(sentence(layers({ headroom: 8 }), 'real')).toContain('its range is 8.0 times as wide as 99.9 %');
+    expect(sentence(layers({ headroom: 8 }), lost(0, 0.03))).toContain('its range is 8.0 times as wide as 99.9 %');
+    const shared = { sharedRange: { by: 'joined', neededBy: 'i3' } };
+    expect(sentence(layers(shared), lost(0, 0.03))).toContain('it shares the range of joined, which i3 needs');
   });
 
-  it('blames nobody where nothing is lost', () => {
-    expect(diagnose(layers({}, { floatSqnrDb: null, sqnrDb: null }), 'none')).toMatchObject({
-      blame: 'nothing',
-      layer: null,
-    });
-    expect(sentence(layers(), 'none')).toMatch(/^Nothing is lost against float\./);
-    expect(sentence(layers(), 'within_chance')).toMatch(/^The loss against float is within chance\./);
-    expect(sentence(layers(), 'not_measured')).toMatch(/^The loss against float was not measured\./);
-    expect(diagnose([], 'real')).toBeNull();
+  it('blames nothing, and names no layer, where nothing is lost or chance explains it', () => {
+    for (const costs of [lost(0, 0), lost(0, 0.001, 0, 'within_chance'), lost(-0.01, -0.01)]) {
+      expect(found(layers(), costs)).toMatchObject({ blame: 'nothing', layer: null, layerShare: null });
+    }
+    expect(found(layers({}, { floatSqnrDb: null, sqnrDb: null }), lost(0, 0))?.layer).toBeNull();
+    expect(sentence(layers(), lost(0, 0))).toMatch(/^Nothing is lost against float\. Noise .*kernels\.$/);
+    expect(sentence(layers(), lost(0, 0.001, 0, 'within_chance'))).toMatch(
+      /^The loss against float is within chance\./,
+    );
+    expect(found([], lost(0, 0.1))).toBeNull();
   });
 
-  it('blames training where accuracy is lost though the integers are as near to float as 8 bits get', () => {
-    expect(diagnose(layers({}, { floatSqnrDb: 45, sqnrDb: 60 }), 'real')?.blame).toBe('training');
-    expect(diagnose(layers({}, { floatSqnrDb: 45, sqnrDb: 60 }), 'none')?.blame).toBe('ranges');
+  it('knows the cost of quantization also without a float model', () => {
+    const costs = { ...lost(0, 0.03), whole: null, training: null };
+    expect(found(layers(), costs)?.blame).toBe('ranges');
+    expect(sentence(layers(), costs)).toMatch(/^Float was not measured.* quantization costs 3\.00 points\./);
   });
 });
 

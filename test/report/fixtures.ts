@@ -131,6 +131,9 @@ const confusion = classCounts.map((count, label) => {
   return row;
 });
 
+/** Of each class the same share. */
+const recognized = (share: number): number[] => classCounts.map((count) => Math.round(share * count));
+
 const digit = (label: number): string =>
   Buffer.from(
     Array.from({ length: 28 * 28 }, (_, index) => {
@@ -169,6 +172,8 @@ const layer = (
   name,
   op,
   shape,
+  sharedRange: null,
+  narrowed: null,
   range: op === 'softmax' ? 'fixed' : op === 'max_pool_2d' || op === 'reshape' ? 'shared' : 'own',
   scale,
   zeroPoint,
@@ -200,8 +205,10 @@ export const test: ClassifyTest = {
   task: 'classify',
   classes: ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'],
   n: 10_000,
+  compared: 64,
   accuracy: {
     float: { top1: 0.9912, correct: 9912, n: 10_000 },
+    qat_float: { top1: 0.9909, correct: 9909, n: 10_000 },
     fake_quant: { top1: 0.9906, correct: 9906, n: 10_000 },
     int8: { top1: 0.9904, correct: 9904, n: 10_000 },
     int8_litert: { top1: 0.9905, correct: 9905, n: 10_000 },
@@ -210,6 +217,17 @@ export const test: ClassifyTest = {
   confusion,
   agreement: { fake_quant_vs_float: 0.9968, int8_vs_fake_quant: 0.9992, int8_vs_litert: 0.9998 },
   flips: { rightToWrong: 15, wrongToRight: 7 },
+  costs: {
+    training: { rightToWrong: 9, wrongToRight: 6 },
+    quantization: { rightToWrong: 10, wrongToRight: 5 },
+  },
+  correctByClass: {
+    float: recognized(0.9912),
+    qat_float: recognized(0.9909),
+    fake_quant: recognized(0.9906),
+    int8: confusion.map((row, label) => row[label]!),
+    int8_litert: recognized(0.9905),
+  },
   layers: [
     layer('input', 'quantize', [1, 28, 28, 1], 0.012729, -95, null, [null, 47.2, 1, 0], 0, 256),
     layer(
@@ -287,7 +305,7 @@ export const test: ClassifyTest = {
     input: { name: 'input', dtype: 'int8', shape: [1, 28, 28, 1], scale: 0.012729, zeroPoint: -95 },
     output: { name: 'probabilities', dtype: 'int8', shape: [1, 10], scale: 0.00390625, zeroPoint: -128 },
   },
-  seconds: { float: 2.1, fake_quant: 2.6, int8: 7.4, int8_litert: 3.3 },
+  seconds: { float: 2.1, qat_float: 2.1, fake_quant: 2.6, int8: 7.4, int8_litert: 3.3 },
 };
 
 /** The same run, had the network given its images back. */
@@ -295,11 +313,19 @@ export const reconstruction: ReconstructTest = {
   kind: 'test',
   task: 'reconstruct',
   n: 10_000,
+  compared: 64,
   error: {
     float: { mean: 0.02, deviation: 0.01 },
+    qat_float: { mean: 0.0203, deviation: 0.01 },
     fake_quant: { mean: 0.0205, deviation: 0.01 },
     int8: { mean: 0.0206, deviation: 0.01 },
     int8_litert: { mean: 0.0206, deviation: 0.01 },
+  },
+  meanImageError: 0.067,
+  costs: {
+    whole: { mean: 0.0006, deviation: 0.001 },
+    training: { mean: 0.0003, deviation: 0.001 },
+    quantization: { mean: 0.0003, deviation: 0.001 },
   },
   litertNote: null,
   layers: test.layers,

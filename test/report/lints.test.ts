@@ -160,6 +160,51 @@ describe('lints', () => {
       expect(codes(withTest({ litertNote: 'softmax of uint8 is not supported' }))).toEqual(['litert']);
     });
 
+    it('lead with a model that gives one answer, or is no better than one', () => {
+      const twoClasses = (confusion: number[][]) => {
+        const n = confusion.flat().reduce((sum, count) => sum + count, 0);
+        const right = confusion.map((row, label) => row[label]!);
+        const correct = right.reduce((sum, count) => sum + count, 0);
+        const int8 = { top1: correct / n, correct, n };
+        const correctByClass = { ...test.correctByClass, int8: right };
+        return withTest({ n, classes: ['ok', 'bad'], confusion, correctByClass, accuracy: { ...test.accuracy, int8 } });
+      };
+      const [constant] = lints(twoClasses([[950, 0], [50, 0]])); // prettier-ignore
+      expect(constant).toMatchObject({ code: 'ignores-input', severity: 'warning' });
+      expect(constant!.found.replaceAll('\u202f', ' ')).toContain(
+        'answers ok for every image (recall: ok 100.00 %, bad 0.00 %)',
+      );
+      // 945 + 5 of 1000 are right, as many as by always saying ok.
+      const [idle] = lints(twoClasses([[945, 5], [45, 5]])); // prettier-ignore
+      expect(idle!.found).toContain('no better than always answering ok');
+      expect(codes(twoClasses([[945, 5], [5, 45]]))).not.toContain('ignores-input'); // prettier-ignore
+      const [single] = lints(twoClasses([[100, 0], [0, 0]])); // prettier-ignore
+      expect(single!.found).toContain('all test images are of one class, ok');
+      expect(codes(twoClasses([[4, 0], [0, 0]]))).not.toContain('ignores-input'); // prettier-ignore
+    });
+
+    it('say which branch keeps few codes beside a wider one', () => {
+      const narrowed = { by: 'joined', codes: 2, widest: 'box', times: 100 };
+      const found = withLayer({ narrowed });
+      expect(found).toMatchObject([{ code: 'narrow-branch', severity: 'warning', layer: 'conv2/relu' }]);
+      expect(found[0]!.found).toBe(
+        'only 2 of 256 codes are left of its values in joined, where box is 100 times wider',
+      );
+      expect(withLayer({ narrowed: { ...narrowed, codes: 16 } })).toEqual([]);
+      expect(withLayer({ narrowed: { ...narrowed, times: 1.5 } })).toEqual([]);
+    });
+
+    it('say nothing of channels that never change when there are few images to change them', () => {
+      const filter = { ...test.layers[3]!.filter!, constantChannels: 9 };
+      const layers = test.layers.map((layer, index) => (index === 3 ? { ...layer, filter } : layer));
+      expect(codes(withTest({ layers, compared: 16 }))).toEqual(['dead-channels']);
+      expect(codes(withTest({ layers, compared: 15 }))).toEqual([]);
+      const dead = layers.map((layer, index) =>
+        index === 3 ? { ...layer, filter: { ...filter, deadChannels: 9 } } : layer,
+      );
+      expect(codes(withTest({ layers: dead, compared: 1 }))).toEqual(['dead-channels']);
+    });
+
     it('tell a test split too small for the gate, and a missing baseline', () => {
       const small = { top1: 0.985, correct: 197, n: 200 };
       expect(codes(withTest({ accuracy: { ...test.accuracy, int8: small } }))).toEqual(['n-too-small']);

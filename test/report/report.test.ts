@@ -83,7 +83,13 @@ describe('a run without all of its stages', () => {
     const report = onDisk(failed);
     expect(validate(report), JSON.stringify(validate.errors)).toBe(true);
     expect(report.sentence).toBe('The run failed after stage qat.');
-    expect(accuracyOf(report)).toEqual({ float: null, fake_quant: null, int8: null, int8_litert: null });
+    expect(accuracyOf(report)).toEqual({
+      float: null,
+      qat_float: null,
+      fake_quant: null,
+      int8: null,
+      int8_litert: null,
+    });
     expect(report.model).toBeNull();
     expect(report.training).toHaveLength(2);
   });

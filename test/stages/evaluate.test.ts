@@ -6,7 +6,7 @@ import { buildGraph } from '../../src/graph/builder.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { buildModel } from '../../src/models/build.ts';
 import { crossEntropy, predict } from '../../src/stages/classification.ts';
-import { chunks, evaluate, evaluationBatch } from '../../src/stages/evaluate.ts';
+import { chunks, evaluate } from '../../src/stages/evaluate.ts';
 import { imageErrors, summarize } from '../../src/stages/reconstruction.ts';
 import { dense, network } from '../models/networks.ts';
 
@@ -32,8 +32,8 @@ function linear(): Graph {
 
 describe('chunks', () => {
   it('cover a split in order; the last is filled up with its own first images', () => {
-    const split = numbered(evaluationBatch + 3);
-    const found = [...chunks(split, normalize)].map(({ start, count, images }) => ({
+    const split = numbered(253);
+    const found = [...chunks(split, normalize, 250)].map(({ start, count, images }) => ({
       start,
       count,
       first: [...images.slice(0, 10)],
@@ -47,13 +47,13 @@ describe('chunks', () => {
   });
 
   it('of an exact multiple have no partial end', () => {
-    expect([...chunks(numbered(2 * evaluationBatch), normalize)].map(({ count }) => count)).toEqual([250, 250]);
+    expect([...chunks(numbered(500), normalize, 250)].map(({ count }) => count)).toEqual([250, 250]);
   });
 });
 
 describe('evaluate', () => {
   it('gives the outputs of every image, the last partial chunk included', async () => {
-    const split = numbered(evaluationBatch + 3);
+    const split = numbered(253);
     const result = await evaluate(linear(), split, normalize, open, new AbortController().signal);
     // b is positive, so a + b always wins over a; a third of the labels, the first, is 0.
     expect(result.outputs).toHaveLength(3 * 253);

@@ -39,12 +39,84 @@ function network(bias: number, side: 'after' | 'before' = 'after', weightsOf = [
 const split: Split = { count: 2, images: Uint8Array.of(100, 51, 200, 20), labels: Uint8Array.of(0, 1) };
 const open = (graph: Graph) => referenceEngine.open(graph, { replicas: 1, threads: 1 });
 
-function compare(integer: Graph, evalGraph: Graph) {
+async function compare(integer: Graph, evalGraph: Graph, of: Split = split) {
   const interpreter = prepareInterpreter(lowerToIntegers(integer, 'int8', 'f.pb').graph, 'm.tflite');
-  return compareLayers(interpreter, evalGraph, split, { scale: 1, mean: 0 }, open);
+  const turn = () => Promise.resolve();
+  return (await compareLayers(interpreter, evalGraph, of, { scale: 1, mean: 0 }, open, turn)).layers;
 }
 
+/** Two layers of the pixels p, q: 0.25 p (as `narrow`) and 64 q (as `wide`), joined by one range, or added. */
+function branches(join: 'concatenation' | 'add', own: boolean): Graph {
+  const builder = buildGraph('branches', 'eval');
+  const quantize = (value: ValueRef, max: number): ValueRef => {
+    const bound = (end: string, x: number) => builder.constant(`${value.name}_${end}`, floatTensor([], [x]));
+    const operands = [value, bound('min', 0), bound('max', max)];
+    return builder.node('fake_quant', `${value.name}_quant`, operands, { bits: 8, narrowRange: false, axis: null })[0]!;
+  };
+  const input = quantize(builder.input('input', float32([1, 1, 1, 2])), 255);
+  const [flat] = builder.node('reshape', 'flat', [input], { shape: [-1, 2] });
+  const layer = (name: string, rows: readonly number[], max: number): ValueRef => {
+    const filter = builder.constant(`${name}/filter`, floatTensor([2, 2], rows));
+    const largest = Math.max(...rows);
+    const bound = (end: string, x: number) => builder.constant(`${name}/${end}`, floatTensor([2], [x, x]));
+    const ranges = [bound('low', -largest), bound('high', largest)];
+    const codes = { bits: 8, narrowRange: true, axis: 0 };
+    const [weights] = builder.node('fake_quant', `${name}/weights`, [filter, ...ranges], codes);
+    const [y] = builder.node('fully_connected', name, [flat!, weights!], { activation: 'none', keepNumDims: false });
+    return own ? quantize(y!, max) : y!;
+  };
+  const operands = [layer('narrow', [0.25, 0, 0.25, 0], 63.75), layer('wide', [0, 64, 0, 64], 16320)];
+  const [joined] =
+    join === 'add'
+      ? builder.node('add', 'joined', operands, { activation: 'none' })
+      : builder.node('concatenation', 'joined', operands, { axis: 1 });
+  return builder.finish([quantize(joined!, 16320)]);
+}
+
+describe('layers that are joined', () => {
+  const many: Split = {
+    count: 64,
+    images: Uint8Array.from({ length: 128 }, (_, at) => (at % 2 === 0 ? 4 * (at / 2) : 255 - at)),
+    labels: new Uint8Array(64),
+  };
+  const of = (layers: Awaited<ReturnType<typeof compare>>, name: string) => layers.find((each) => each.name === name)!;
+
+  it('by one range are compared behind its quantizer, and say who needs it', async () => {
+    const graph = branches('concatenation', false);
+    const layers = await compare(graph, graph, many);
+    const narrow = of(layers, 'narrow');
+    // The step of the joint range is 64: values up to 63 become 0 or 1 of it, exactly as fake-quant has them.
+    expect(narrow).toMatchObject({ range: 'shared', sharedRange: { by: 'joined', neededBy: 'wide' } });
+    expect(narrow).toMatchObject({ sqnrDb: null, withinOneStep: 1, kernel: { sqnrDb: null, withinOneStep: 1 } });
+    expect(narrow.narrowed).toMatchObject({ by: 'joined', codes: 2, widest: 'wide' });
+    expect(of(layers, 'wide')).toMatchObject({ sharedRange: { neededBy: 'wide' }, narrowed: null });
+  });
+
+  it.each(['concatenation', 'add'] as const)('by %s at another scale say how many codes are left', async (join) => {
+    const graph = branches(join, true);
+    const layers = await compare(graph, graph, many);
+    // 64 different pixels, and as many codes at the layer's own scale.
+    expect(of(layers, 'narrow')).toMatchObject({ range: 'own', sharedRange: null, usedCodes: 64 });
+    expect(of(layers, 'narrow').narrowed).toMatchObject({ by: 'joined', codes: 2, widest: 'wide' });
+    expect(of(layers, 'wide').narrowed).toBeNull();
+  });
+});
+
 describe('the comparison of layers', () => {
+  it('can be stopped between images', async () => {
+    const graph = network(0);
+    const interpreter = prepareInterpreter(lowerToIntegers(graph, 'int8', 'f.pb').graph, 'm.tflite');
+    const shares: number[] = [];
+    const stop = (share: number) => {
+      shares.push(share);
+      return shares.length === 2 ? Promise.reject(new Error('stopped')) : Promise.resolve();
+    };
+    const running = compareLayers(interpreter, graph, split, { scale: 1, mean: 0 }, open, stop);
+    await expect(running).rejects.toThrow('stopped');
+    // Watching the images is the first half.
+    expect(shares).toEqual([0.25, 0.5]);
+  });
+
   it('measures what 8 bits change on a net by hand', async () => {
     const [flat, fc] = await compare(network(0), network(0));
     expect(flat).toMatchObject({ name: 'flat', op: 'reshape', scale: 1, zeroPoint: -128, weightScales: null });
