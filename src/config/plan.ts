@@ -32,7 +32,13 @@ import { networkDiagnostics } from './network.ts';
 import type { ResolvedPipeline, ResolvedStage } from './resolve.ts';
 import { parentOf } from './resolve.ts';
 import { deviceDiagnostics, schemeDiagnostics, sizeDiagnostics } from './semantics.ts';
-import { batchNormDiagnostics, batchNormWarnings, judgementWarnings, normalizedLayers } from './training-fit.ts';
+import {
+  batchNormDiagnostics,
+  batchNormWarnings,
+  judgementWarnings,
+  normalizedLayers,
+  unusedBatchNormWarnings,
+} from './training-fit.ts';
 
 export interface PlanOptions {
   /** The folder that qpipe keeps for all pipelines; installed engines are in it. */
@@ -134,6 +140,7 @@ function checkFit({ pipeline, locate }: LoadedPipeline, size: DataSize): Diagnos
   return [
     ...judgementWarnings(pipeline, locate, size.trainingImages - pipeline.data.validation),
     ...batchNormWarnings(pipeline, normalized, locate),
+    ...unusedBatchNormWarnings(pipeline, normalized, locate),
   ];
 }
 

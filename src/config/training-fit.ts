@@ -54,6 +54,30 @@ export function batchNormWarnings(pipeline: ResolvedPipeline, layers: Normalized
   });
 }
 
+/** Fields for batch norm in a network that has none. */
+export function unusedBatchNormWarnings(
+  pipeline: ResolvedPipeline,
+  layers: Normalized[],
+  locate: Locate,
+): Diagnostic[] {
+  if (layers.length > 0) return [];
+  return pipeline.stages.flatMap(({ name, config }): Diagnostic[] => {
+    if (config.uses !== 'qat') return [];
+    const given = { freeze_bn_delay: config.freeze_bn_delay ?? 0, reestimate_batch_norm: config.reestimate_batch_norm };
+    return Object.entries(given).flatMap(([field, value]): Diagnostic[] => {
+      if (value === 0) return [];
+      return [
+        {
+          code: 'unused-field',
+          place: locate(['stages', name, field], 'key'),
+          message: `\`stages.${name}.${field}\` has no effect: the network has no batch norm`,
+          hint: `remove \`${field}\`, or give a layer \`batch_norm: true\``,
+        },
+      ];
+    });
+  });
+}
+
 const deviceText = ({ devices }: TrainingStage): string =>
   devices.length === 1 ? '' : ` on ${devices.length} devices`;
 

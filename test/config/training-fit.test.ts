@@ -79,6 +79,19 @@ describe('batch norm', () => {
   });
 });
 
+describe('a network without batch norm', () => {
+  const plain = (qat: string) => pipeline(qat).replaceAll(', batch_norm: true', '');
+
+  it.each([
+    ['reestimate_batch_norm', 'reestimate_batch_norm: 4'],
+    ['freeze_bn_delay', 'batch_norm: folded, freeze_bn_delay: 9'],
+  ])('has no use for %s', (field, qat) => {
+    const message = `\`stages.qat.${field}\` has no effect: the network has no batch norm`;
+    expect(found(plain(qat)).warnings).toEqual([expect.stringContaining(message)]);
+    expect(found(pipeline(qat)).warnings).toEqual([]);
+  });
+});
+
 describe('choosing the best epoch', () => {
   // 1000 images make 100 steps an epoch: step 201 begins the last one.
   it('is fine where an epoch is quantized from its first step on', () => {
