@@ -114,7 +114,7 @@ function costSentence({ whole, training, quantization }: Costs, amount: (change:
     case 'none':
       return quantization.loss === 'real'
         ? `Nothing is lost against float, but only because training gained what quantization lost: ${parts}.`
-        : 'Nothing is lost against float.';
+        : 'There is no loss against float.';
     case 'within_chance':
       return quantization.loss === 'real'
         ? `The loss against float is within chance, that of quantization is not: ${parts}.`
@@ -181,12 +181,12 @@ function causeOf({ name, clipped, headroom, range, sharedRange }: Layer): string
   }
   if (clipped !== null && clipped.noiseShare > 0.5) {
     const share = percent(clipped.below + clipped.above);
-    return `its range is too narrow, and the ${share} of its values that are clipped make ${fixed(100 * clipped.noiseShare, 0)} % of its noise`;
+    return `its range is too narrow, and the ${share} of its values that are clipped cause ${fixed(100 * clipped.noiseShare, 0)} % of its noise`;
   }
   if (range === 'own' && headroom !== null && headroom > thresholds.headroom) {
     return `its range is ${fixed(headroom, 1)} times as wide as 99.9 % of its values need`;
   }
-  return 'its range fits, so this is what rounding to 8 bits costs';
+  return 'its range fits, so this is the cost of rounding to 8 bits';
 }
 
 function powerRatio(decibels: number): number {

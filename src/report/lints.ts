@@ -58,7 +58,7 @@ const percentOrMore = (share: number): string => `at least ${percent(share)}`;
 export function unreadableLint(stage: string): Lint {
   return lint(stage, 'metrics-unreadable', 'warning', {
     layer: null,
-    found: 'its metrics are left out: they hold a number that is not finite or are of another version',
+    found: 'its metrics are not shown: they contain a number that is not finite, or are of another version',
     expected: null,
     remedy: 'run the stage again with `--force`',
   });
@@ -77,7 +77,7 @@ export function trainingLints(stage: string, metrics: TrainMetrics): Lint[] {
       lint(stage, 'cold-range', 'warning', {
         layer: name,
         found: `its range has seen ${integer(updates)} batches`,
-        expected: `at least ${integer(memory)}, which a moving average of decay ${estimator.decay} remembers; before that, the first batches weigh too much`,
+        expected: `at least ${integer(memory)}, the memory of a moving average with decay ${estimator.decay}; with fewer, the first batches have too much weight`,
         remedy: 'train longer, or lower `ema_decay`',
       }),
     );
@@ -86,7 +86,7 @@ export function trainingLints(stage: string, metrics: TrainMetrics): Lint[] {
     delays.push(
       lint(stage, 'delay-too-long', 'warning', {
         layer: null,
-        found: `its delay of ${integer(delay)} steps is not over after ${integer(steps)} steps, so fake quantization was never applied`,
+        found: `its delay of ${integer(delay)} steps did not end within ${integer(steps)} steps of training, so fake quantization was never applied`,
         expected: `a delay below ${integer(steps)}`,
         remedy: 'lower `delay`, or train longer',
       }),
@@ -113,12 +113,12 @@ function emptyRanges(stage: string, ranges: QatMetrics['ranges']): Lint[] {
       return lint(stage, 'empty-range', 'warning', {
         layer: name,
         found: fired
-          ? 'its values became 0 for all training images, so its range has closed: the layer has died'
-          : 'its values were 0 for all training images, so its range was never seen',
-        expected: 'some values other than 0; with an empty range the model computes 0 here for any input',
+          ? 'its values became 0 for all training images, so its range is empty: the layer is dead'
+          : 'its values were 0 for all training images, so no range was observed',
+        expected: 'some values other than 0; with an empty range, the model outputs 0 here for any input',
         remedy: fired
           ? 'lower the learning rate, or give the layer batch norm or a `leaky_relu`'
-          : 'look at the training images and at the layers before it',
+          : 'check the training images and the layers before it',
       });
     });
 }
@@ -240,14 +240,14 @@ const layerRules: readonly LayerRule[] = [
         found: `its integer sums are scaled by ${significant(min)} to ${significant(max)}`,
         expected:
           min < thresholds.smallestMultiplier
-            ? `at least ${significant(thresholds.smallestMultiplier)}: kernels take less for 0, and the channel is constant`
+            ? `at least ${significant(thresholds.smallestMultiplier)}: kernels treat smaller multipliers as 0, so the channel is constant`
             : max < thresholds.largestMultiplier
-              ? `below 1: the output's steps are finer than the sums', and some devices refuse it`
-              : `below ${thresholds.largestMultiplier}: one step of a sum moves the output through all of its codes`,
+              ? `below 1: otherwise the output has finer steps than the sums, and some devices refuse the model`
+              : `below ${thresholds.largestMultiplier}: otherwise one step of a sum moves the output through all its codes`,
         remedy:
           min < thresholds.smallestMultiplier
-            ? 'look at the range of the output, which is far too wide for its weights'
-            : 'look at the range of the output, which is narrow for its weights; train longer with fake quantization on',
+            ? 'check the range of the output, which is far too wide for its weights'
+            : 'check the range of the output, which is narrow for its weights; train longer with quantization applied',
       };
     },
   },
@@ -262,7 +262,7 @@ const layerRules: readonly LayerRule[] = [
       found: `${integer(idleChannelsOf(layer))} of its ${integer(layer.filter?.channels ?? 0)} channels never change${
         deadChannelsOf(layer) === 0 ? '' : `, ${integer(deadChannelsOf(layer))} because all their weights are 0`
       }`,
-      expected: 'none: such a channel costs bytes and time and tells nothing',
+      expected: 'none: such a channel costs bytes and time without carrying information',
       remedy: 'lower the learning rate or the weight decay, or give the layer fewer filters',
     }),
   },
@@ -275,14 +275,14 @@ const layerRules: readonly LayerRule[] = [
       ),
     severity: (layer) => (hasScalePerChannel(layer) ? 'note' : 'warning'),
     describe: (layer) => ({
-      found: `the weights of its channels reach ${fixed(weightRangeRatio(layer.filter) ?? 0, 0)} times as far in one as in another`,
+      found: `the largest weight of one channel is ${fixed(weightRangeRatio(layer.filter) ?? 0, 0)} times that of another`,
       ...(hasScalePerChannel(layer)
         ? {
-            expected: `at most ${integer(thresholds.ownWeightRatio)} times: the weaker channel is as good as dead`,
-            remedy: "look at that layer's batch norm, or give the layer fewer filters",
+            expected: `at most ${integer(thresholds.ownWeightRatio)} times: the weaker channel is nearly dead`,
+            remedy: 'check the batch norm of that layer, or give the layer fewer filters',
           }
         : {
-            expected: `at most ${thresholds.sharedWeightRatio} times where all share one scale: the weaker channel keeps less than 4 bits`,
+            expected: `at most ${thresholds.sharedWeightRatio} times if all channels share one scale: the weaker channel keeps less than 4 bits`,
             remedy: 'use a scale for each channel: `scheme: int8`, and `dense_weights: per_channel` for a dense layer',
           }),
     }),
@@ -293,9 +293,9 @@ const layerRules: readonly LayerRule[] = [
     severity: always('warning'),
     describe: ({ clipped }) => ({
       found: `${percent(clipped?.below ?? 0)} of its values lie below its range and ${percent(clipped?.above ?? 0)} above`,
-      expected: `at most ${percent(thresholds.clippedShare)} together: clipped values lose their size`,
+      expected: `at most ${percent(thresholds.clippedShare)} in total: values outside the range are clipped`,
       remedy:
-        'estimate it by `ranges: running_extremes` with `merge_ranges: min_max`, as is the default, and train on examples like those tested',
+        'use `ranges: running_extremes` with `merge_ranges: min_max` (the default), and train on images like those of the test',
     }),
   },
   {
@@ -303,9 +303,9 @@ const layerRules: readonly LayerRule[] = [
     badness: ({ range, headroom }) => over(range === 'own' ? headroom : null, thresholds.headroom),
     severity: always('warning'),
     describe: ({ headroom }) => ({
-      found: `its range reaches ${fixed(headroom ?? 0, 1)} times as far as 99.9 % of its values`,
-      expected: `at most ${thresholds.headroom} times: the rest is precision that few values use`,
-      remedy: 'bound the values (relu6, weight decay), or lower `range_window` so that old extremes fade sooner',
+      found: `its range is ${fixed(headroom ?? 0, 1)} times as wide as 99.9 % of its values need`,
+      expected: `at most ${thresholds.headroom} times: the rest of the codes is used by few values`,
+      remedy: 'limit the values (relu6, weight decay), or lower `range_window` so that old extremes decay sooner',
     }),
   },
   {
@@ -337,8 +337,8 @@ const layerRules: readonly LayerRule[] = [
     severity: always('warning'),
     describe: ({ usedCodes }) => ({
       found: `its output uses ${integer(usedCodes ?? 0)} of 256 codes`,
-      expected: `at least ${thresholds.usedCodes}: less is a layer of fewer than 5 bits`,
-      remedy: 'compare its range with its values: it is too wide, or nearly all values lie outside',
+      expected: `at least ${thresholds.usedCodes}: fewer mean less than 5 bits of precision`,
+      remedy: 'compare its range with its values: the range is too wide, or nearly all values are outside it',
     }),
   },
   {
@@ -348,8 +348,8 @@ const layerRules: readonly LayerRule[] = [
     severity: always('warning'),
     describe: ({ kernel }) => ({
       found: `on the same inputs, ${percent(kernel?.withinOneStep ?? 0)} of its integers are within one step of fake-quant`,
-      expected: `${percentOrMore(thresholds.withinOneStep)}: more is not rounding, so training did not see what runs`,
-      remedy: 'look at its multipliers and zero point; if they are sound, this is a mistake in qpipe: report it',
+      expected: `${percentOrMore(thresholds.withinOneStep)}: a larger difference is not rounding: training did not simulate what the device computes`,
+      remedy: 'check its multipliers and zero point; if they are sound, this is a bug in qpipe: please report it',
     }),
   },
 ];
@@ -398,7 +398,7 @@ function noBaseline(stage: string): Lint {
     layer: null,
     found: 'float was not measured, so the cost of quantization is unknown',
     expected: null,
-    remedy: 'begin the pipeline with a `float-pretrain` stage',
+    remedy: 'start the pipeline with a `float-pretrain` stage',
   });
 }
 
@@ -406,8 +406,8 @@ function disagreement(stage: string, found: string): Lint {
   return lint(stage, 'runtimes-disagree', 'warning', {
     layer: null,
     found,
-    expected: `${percentOrMore(thresholds.litertAgreement)} agreement: a device may give either`,
-    remedy: 'look at the multipliers of the layers, where runtimes round differently',
+    expected: `${percentOrMore(thresholds.litertAgreement)} agreement: a device may give either answer`,
+    remedy: 'check the multipliers of the layers: runtimes round them differently',
   });
 }
 
@@ -420,8 +420,8 @@ function classifyLints(stage: string, { accuracy, gates, agreement }: ClassifyTe
     lints.push(
       lint(stage, 'n-too-small', 'note', {
         layer: null,
-        found: `${integer(accuracy.int8.n)} examples give top-1 only to within ${points(half).replace('+', '\u00b1')}`,
-        expected: `${points(wanted).replace('+', '\u00b1')}: smaller differences cannot be told from chance by accuracy alone`,
+        found: `${integer(accuracy.int8.n)} examples determine top-1 only to within ${points(half).replace('+', '\u00b1')}`,
+        expected: `${points(wanted).replace('+', '\u00b1')}: smaller differences cannot be distinguished from chance`,
         remedy: 'test on more examples',
       }),
     );
@@ -430,7 +430,7 @@ function classifyLints(stage: string, { accuracy, gates, agreement }: ClassifyTe
   const { int8_vs_litert: same } = agreement;
   if (same !== null && same < thresholds.litertAgreement) {
     lints.push(
-      disagreement(stage, `LiteRT and the reference give the same label for ${percent(same)} of the examples`),
+      disagreement(stage, `LiteRT and the reference predict the same class for ${percent(same)} of the examples`),
     );
   }
   return lints;

@@ -35,7 +35,7 @@ describe('the diagnosis', () => {
     expect(sentence(layers(), lost(0, 0.03))).toBe(
       'The loss against float is real: training costs nothing, quantization costs 3.00 points. Noise at the output is ' +
         '20.0 dB below the signal, 1 % of it from the integer kernels; of what fake-quant adds, c puts in most (75 %): ' +
-        'its range fits, so this is what rounding to 8 bits costs.',
+        'its range fits, so this is the cost of rounding to 8 bits.',
     );
   });
 
@@ -65,7 +65,7 @@ describe('the diagnosis', () => {
   it('says whether the range is too narrow or too wide, or whose it is', () => {
     const narrow = { clipped: { below: 0.001, above: 0.005, noiseShare: 0.92 } };
     expect(sentence(layers(narrow), lost(0, 0.03))).toContain(
-      'its range is too narrow, and the 0.60 % of its values that are clipped make 92 % of its noise',
+      'its range is too narrow, and the 0.60 % of its values that are clipped cause 92 % of its noise',
     );
     expect(sentence(layers({ headroom: 8 }), lost(0, 0.03))).toContain('its range is 8.0 times as wide as 99.9 %');
     const shared = { sharedRange: { by: 'joined', neededBy: 'i3' } };
@@ -77,7 +77,7 @@ describe('the diagnosis', () => {
       expect(found(layers(), costs)).toMatchObject({ blame: 'nothing', layer: null, layerShare: null });
     }
     expect(found(layers({}, { floatSqnrDb: null, sqnrDb: null }), lost(0, 0))?.layer).toBeNull();
-    expect(sentence(layers(), lost(0, 0))).toMatch(/^Nothing is lost against float\. Noise .*kernels\.$/);
+    expect(sentence(layers(), lost(0, 0))).toMatch(/^There is no loss against float\. Noise .*kernels\.$/);
     expect(sentence(layers(), lost(0, 0.001, 0, 'within_chance'))).toMatch(
       /^The loss against float is within chance\./,
     );

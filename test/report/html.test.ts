@@ -80,8 +80,8 @@ describe('report.html', () => {
     const html = render({ ...run, stages: [{ ...stages.test, metrics: { ...test, layers } }] });
     const head = html.slice(0, html.indexOf('<nav>')).replaceAll('\u202f', ' ');
     expect(head).toContain('The loss against float is within chance. Noise at the output is 30.9 dB below the signal');
-    expect(head).toContain('5.00 % above (also conv1/relu, conv2/relu and 3 more); expected at most 1.00 % together');
-    expect(head).toContain('<span class="remedy">Estimate it by');
+    expect(head).toContain('5.00 % above (also conv1/relu, conv2/relu and 3 more); expected at most 1.00 % in total');
+    expect(head).toContain('<span class="remedy">Use `ranges: running_extremes`');
     expect(head).toContain('<summary>all 6</summary>');
     expect(unbalanced(html)).toEqual([]);
   });

@@ -34,7 +34,7 @@ describe('lints', () => {
     const [found] = withLayer({ clipped: { below: 0.002, above: 0.03, noiseShare: 0.9 } });
     expect(found).toMatchObject({ code: 'clipped-share', severity: 'warning', stage: 'test', layer: 'conv2/relu' });
     expect(found?.found.replaceAll('\u202f', ' ')).toBe('0.20 % of its values lie below its range and 3.00 % above');
-    expect(found?.expected?.replaceAll('\u202f', ' ')).toContain('at most 1.00 % together');
+    expect(found?.expected?.replaceAll('\u202f', ' ')).toContain('at most 1.00 % in total');
     expect(found?.remedy).toContain('`ranges: running_extremes`');
   });
 
@@ -56,8 +56,8 @@ describe('lints', () => {
       });
       const found = lints(withQat({ ranges: closed })).map(({ code, layer, found: words }) => [code, layer, words]);
       expect(found).toEqual([
-        ['empty-range', ranges[2]!.name, expect.stringContaining('has died')],
-        ['empty-range', ranges[3]!.name, expect.stringContaining('never seen')],
+        ['empty-range', ranges[2]!.name, expect.stringContaining('the layer is dead')],
+        ['empty-range', ranges[3]!.name, expect.stringContaining('no range was observed')],
       ]);
     });
 
@@ -68,7 +68,7 @@ describe('lints', () => {
       expect(codes(withQat({ estimator, ranges: few, delay: 2 }))).toEqual([]);
     });
 
-    it('tell a delay that ends before the ranges are warm, or never', () => {
+    it('tell a delay that ends before the ranges are stable, or never', () => {
       expect(codes(withQat({ delay: 50 }))).toEqual(['delay-too-short']);
       expect(codes(withQat({ delay: 1720 }))).toEqual(['delay-too-long']);
       expect(codes(withQat({ delay: 0 }))).toEqual([]);
