@@ -143,6 +143,38 @@ export function oneOverOnePlusX(a: number): number {
   return saturatingShiftLeft(newtonReciprocalOfHalf(a), 1);
 }
 
+/**
+ * log(x) for x >= 1.
+ *
+ * @param x fixed point with `integerBits` integer bits
+ * @returns fixed point with `outputBits` integer bits
+ * @see LiteRT tflite/kernels/internal/common.h, log_x_for_x_greater_than_or_equal_to_1_impl
+ */
+export function logOfAtLeastOne(x: number, integerBits: number, outputBits: number): number {
+  const multiply = saturatingRoundingDoublingHighMul;
+  const [logTwo, fourthRootOfHalf, squareRootOfHalf] = [1488522236, 1805811301, 1518500250] as const;
+  const accumulatorBits = outputBits + 1;
+  const quarter = roundingDivideByPowerOfTwo(536870912, accumulatorBits);
+  const power = (bits: number): number => saturatingShiftLeft(bits, 31 - accumulatorBits);
+  // x = r * 2^power in two ways, with r in [1/2, 1) or premultiplied by sqrt(1/2); the smaller r is the closer.
+  const headroom = Math.clz32(x);
+  const rA = saturatingShiftLeft(multiply(saturatingShiftLeft(x, headroom - 1), squareRootOfHalf), 1);
+  const powerA = power(integerBits - headroom) + quarter;
+  const headroomB = Math.clz32(multiply(x, squareRootOfHalf)) - 1;
+  const rB = saturatingShiftLeft(x, headroomB);
+  const powerB = power(integerBits - headroomB) - quarter;
+  const r = Math.min(rA, rB);
+  // A rational approximation of log(r) around sqrt(sqrt(1/2)).
+  const sum = r + fourthRootOfHalf;
+  const p = Math.trunc((sum + (sum >= 0 ? 1 : -1)) / 2);
+  const q = 2 * (r - fourthRootOfHalf);
+  const square = multiply(q, q);
+  const numerator = multiply(q, r) + multiply(multiply(q, square), 117049297);
+  const denominator = multiply(p, 1057819769 + q + multiply(127690142, square)) + multiply(638450708, q);
+  const fraction = multiply(roundingDivideByPowerOfTwo(numerator, accumulatorBits), oneOverOnePlusX(denominator));
+  return saturatingShiftLeft(multiply(Math.max(powerA, powerB), logTwo) + fraction, 1);
+}
+
 /** 2 / (1 + a) in Q2.29. */
 function newtonReciprocalOfHalf(a: number): number {
   const sum = a + INT32_MAX;

@@ -1,8 +1,8 @@
 import type { Graph } from '../graph/graph.ts';
-import type { OpName } from '../ops/index.ts';
+import type { InferenceOp, OpName } from '../ops/index.ts';
 
 /** Ops that have a float form. */
-export type FloatOp = Exclude<OpName, 'quantize' | 'dequantize'>;
+export type FloatOp = Exclude<OpName, InferenceOp | 'quantize' | 'dequantize'>;
 
 export const engineNames = ['wasm', 'tensorflow', 'reference'] as const;
 export type EngineName = (typeof engineNames)[number];

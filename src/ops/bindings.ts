@@ -226,11 +226,11 @@ export function cutsCodes(activation: FusedActivation, output: IntegerOperand): 
  */
 export function activationRange(activation: FusedActivation, output: IntegerOperand): IntegerRange {
   const range = storedRange(output.type);
+  if (activation === 'none') return range;
+  if (output.quant === null) throw new ShapeError(`the output has no scale, which the fused ${activation} needs`);
   const { scale, zeroPoint } = perTensor(output.quant, 'the output');
   const code = (real: number): number => zeroPoint + roundHalfAway(Math.fround(real / scale));
   switch (activation) {
-    case 'none':
-      return range;
     case 'relu':
       return { min: Math.max(range.min, code(0)), max: range.max };
     case 'relu6':

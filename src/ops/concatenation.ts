@@ -117,6 +117,10 @@ function joinedShape(inputs: readonly { readonly shape: Shape }[], { axis }: Con
 }
 
 function rescaler(input: IntegerOperand, output: IntegerOperand): (codes: IntegerData) => IntegerData {
+  if (input.quant === null && output.quant === null) return (codes) => codes;
+  if (input.quant === null || output.quant === null) {
+    throw new ShapeError('some of its values have a scale and some have none; expected one for all');
+  }
   const from = perTensor(input.quant, 'an input');
   const to = perTensor(output.quant, 'the output');
   if (from.scale === to.scale && from.zeroPoint === to.zeroPoint) return (codes) => codes;

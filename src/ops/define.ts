@@ -50,6 +50,8 @@ export type QuantRule =
   | { readonly kind: 'fixed_output'; readonly scale: number; readonly zeroPoint: number }
   /** max(min(x, limit), 0): fused into the producer where it can be, `independent` where it stands alone. */
   | { readonly kind: 'activation'; readonly fused: FusedActivation }
+  /** Reads codes without their scale and makes numbers that have none: indices and shapes. */
+  | { readonly kind: 'codes' }
   /** The quantizer itself: fake_quant, quantize, dequantize. */
   | { readonly kind: 'quantizer' }
   /** Folded into the affine op before it: batch_norm. */
@@ -211,6 +213,29 @@ export class ShapeError extends Error {
 /** Gives a literal object its type without widening the op's name. */
 export function defineOp<const Name extends string, Attrs>(definition: OpDef<Name, Attrs>): OpDef<Name, Attrs> {
   return definition;
+}
+
+/**
+ * An op that our own graphs never hold: it is in files made by others, and the integer runtimes run its loops. It has no
+ * float form, no gradient and no TensorFlow node.
+ */
+export interface InferenceOpDef<Name extends string, Attrs> extends OpDef<Name, Attrs> {
+  readonly float: null;
+  readonly vjp: null;
+  readonly int8: IntegerKernelFactory<Attrs>;
+  readonly tflite: TfliteBinding<Attrs>;
+  readonly graphdef: null;
+}
+
+export function defineInferenceOp<const Name extends string, Attrs>(
+  definition: Omit<InferenceOpDef<Name, Attrs>, 'float' | 'vjp' | 'graphdef'>,
+): InferenceOpDef<Name, Attrs> {
+  return { ...definition, float: null, vjp: null, graphdef: null };
+}
+
+/** Whether codes of 8 bits may come without a scale: the op only moves or compares them. */
+export function runsWithoutScale(rule: QuantRule): boolean {
+  return rule.kind === 'codes' || (rule.kind === 'same_scale' && rule.exact);
 }
 
 export type AttrsOf<Definition> = Definition extends OpDef<string, infer Attrs> ? Attrs : never;

@@ -1,10 +1,30 @@
 /** The op table. A key that differs from the record's name does not compile. */
+import { abs } from './abs.ts';
+import { argMax } from './arg_max.ts';
+import { argMin } from './arg_min.ts';
+import { broadcastTo } from './broadcast_to.ts';
+import { depthToSpace } from './depth_to_space.ts';
+import { expandDims } from './expand_dims.ts';
+import { gather } from './gather.ts';
+import { logSoftmax } from './log_softmax.ts';
+import { maximum } from './maximum.ts';
+import { minimum } from './minimum.ts';
+import { mirrorPad } from './mirror_pad.ts';
+import { pack } from './pack.ts';
+import { prelu } from './prelu.ts';
+import { reduceMax } from './reduce_max.ts';
+import { reduceMin } from './reduce_min.ts';
+import { shapeOf } from './shape.ts';
+import { slice } from './slice.ts';
+import { spaceToDepth } from './space_to_depth.ts';
+import { tile } from './tile.ts';
+import { unpack } from './unpack.ts';
 import { add } from './add.ts';
 import { averagePool2d, averagePool2dGrad } from './average_pool_2d.ts';
 import { batchNorm, batchNormTrain, batchNormTrainGrad } from './batch_norm.ts';
 import { concatenation } from './concatenation.ts';
 import { conv2d, conv2dGradFilter, conv2dGradInput } from './conv_2d.ts';
-import type { AttrsOf, OpDef } from './define.ts';
+import type { AttrsOf, InferenceOpDef, OpDef } from './define.ts';
 import { depthwiseConv2d, depthwiseConv2dGradFilter, depthwiseConv2dGradInput } from './depthwise_conv_2d.ts';
 import { dropout } from './dropout.ts';
 import { fakeQuant, fakeQuantGrad, observeRange } from './fake_quant.ts';
@@ -49,7 +69,32 @@ import {
 import { transpose } from './transpose.ts';
 import { transposeConv } from './transpose_conv.ts';
 
+/** Ops that only files made by others hold. The other columns need no line for them. */
+const inferenceTable = {
+  abs,
+  arg_max: argMax,
+  arg_min: argMin,
+  broadcast_to: broadcastTo,
+  depth_to_space: depthToSpace,
+  expand_dims: expandDims,
+  gather,
+  log_softmax: logSoftmax,
+  maximum,
+  minimum,
+  mirror_pad: mirrorPad,
+  pack,
+  prelu,
+  reduce_max: reduceMax,
+  reduce_min: reduceMin,
+  shape: shapeOf,
+  slice,
+  space_to_depth: spaceToDepth,
+  tile,
+  unpack,
+} as const;
+
 const table = {
+  ...inferenceTable,
   conv_2d: conv2d,
   conv_2d_grad_input: conv2dGradInput,
   conv_2d_grad_filter: conv2dGradFilter,
@@ -128,3 +173,7 @@ export type Attrs = { readonly [K in OpName]: AttrsOf<(typeof table)[K]> };
 export const ops: { readonly [K in OpName]: OpDef<K, Attrs[K]> } = table;
 
 export const opNames = Object.keys(table) as readonly OpName[]; // Object.keys loses the key type
+
+export type InferenceOp = keyof typeof inferenceTable;
+
+export const inferenceOps: { readonly [K in InferenceOp]: InferenceOpDef<K, Attrs[K]> } = inferenceTable;

@@ -30,7 +30,7 @@ export const pad = defineOp<'pad', PadAttrs>({
     }),
   ],
   int8({ inputs: [input], outputs: [output], attrs }) {
-    const { zeroPoint } = perTensor(output!.quant, 'the output');
+    const zeroPoint = output!.quant === null ? 0 : perTensor(output!.quant, 'the output').zeroPoint;
     const copy = paddingCopy(input!.type.shape, attrs);
     return ([x], [y]) => {
       y!.fill(zeroPoint);
@@ -84,7 +84,8 @@ export function paddingCopy(input: Shape, attrs: PadAttrs): StridedCopy {
   };
 }
 
-function paddedShape(input: Shape, { paddings }: PadAttrs): Shape {
+/** @throws ShapeError for paddings that do not fit the input */
+export function paddedShape(input: Shape, { paddings }: PadAttrs): Shape {
   if (paddings.length !== input.length || paddings.flat().some((amount) => amount < 0)) {
     throw new ShapeError(
       `paddings are [${paddings.join('],[')}] for the input [${input.join(',')}]; expected two each`,
@@ -97,6 +98,6 @@ function paddingsTensor({ paddings }: PadAttrs) {
   return tensor('int32', [paddings.length, 2], Int32Array.from(paddings.flat()));
 }
 
-function pairs(values: readonly number[]): PadAttrs['paddings'] {
+export function pairs(values: readonly number[]): PadAttrs['paddings'] {
   return Array.from({ length: values.length / 2 }, (_, axis) => [values[2 * axis]!, values[2 * axis + 1]!] as const);
 }

@@ -53,6 +53,8 @@ export const transposeConv = defineOp<'transpose_conv', TransposeConvAttrs>({
 
   infer([input, filter, bias], attrs) {
     const shape = outputShape(input!.shape, filter!.shape, attrs);
+    // Integer files may ask for any size, as TensorFlow Lite takes it: what falls outside is cut, what is left is bias.
+    if (input!.dtype === 'float32') expectConvolutionOf(input!.shape, filter!.shape, shape, attrs);
     expectBias(bias, shape[3]!);
     return [{ dtype: input!.dtype, shape }];
   },
@@ -210,15 +212,19 @@ function outputShape(input: Shape, filter: Shape, attrs: TransposeConvAttrs): Sh
         `expected [${outputs},${height},${width},${input[3]!}]`,
     );
   }
-  const shape = [input[0]!, ...attrs.outputSize, outputs];
-  const window = slidingWindow(shape, [height, width], attrs);
+  return [input[0]!, ...attrs.outputSize, outputs];
+}
+
+/** The gradient needs an output whose strided convolution is the input. */
+function expectConvolutionOf(input: Shape, filter: Shape, output: Shape, attrs: TransposeConvAttrs): void {
+  const [, height, width] = filter as Shape4;
+  const window = slidingWindow(output, [height, width], attrs);
   if (window.outputHeight !== input[1] || window.outputWidth !== input[2]) {
     throw new ShapeError(
       `an output of ${attrs.outputSize.join('x')} belongs to an input of ` +
         `${window.outputHeight}x${window.outputWidth}; the input is ${input[1]!}x${input[2]!}`,
     );
   }
-  return shape;
 }
 
 function forEachTap(

@@ -2,18 +2,19 @@ import { internal } from '../core/assert.ts';
 import type { QuantParams } from '../core/affine.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { UserError, userError } from '../core/diagnostic.ts';
-import type { DType, Tensor, TensorType } from '../core/tensor.ts';
-import { dataFromBytes, sameShape, tensor } from '../core/tensor.ts';
+import type { DType, Shape, Tensor, TensorType } from '../core/tensor.ts';
+import { dataFromBytes, tensor } from '../core/tensor.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
 import { buildGraph } from '../graph/builder.ts';
 import type { Graph } from '../graph/graph.ts';
-import type { TfliteBinding } from '../ops/define.ts';
-import { ShapeError } from '../ops/define.ts';
+import type { TfliteBinding, ValueRef } from '../ops/define.ts';
+import { ShapeError, runsWithoutScale } from '../ops/define.ts';
 import type { Attrs, OpName } from '../ops/index.ts';
 import { ops } from '../ops/index.ts';
 import { builtinName } from './builtin-names.ts';
 import type { TfliteFile, TfliteOperator, TfliteSubgraph, TfliteTensor } from './file.ts';
 import { readTfliteFile } from './file.ts';
+import { foldShapes } from './fold-shapes.ts';
 import { opOfBuiltinCode, optionFields } from './option-fields.ts';
 
 const dtypes: { readonly [typeName: string]: DType | undefined } = {
@@ -46,7 +47,14 @@ export function readTflite(bytes: Uint8Array, path: string): Graph {
   }
   reportMissingOps(file, path);
   const builder = buildGraph(subgraph.name === '' ? 'main' : subgraph.name, 'int8');
-  const reader: Reader = { file, path, builder, tensors: subgraph.tensors, names: valueNames(subgraph) };
+  const reader: Reader = {
+    file,
+    path,
+    builder,
+    tensors: subgraph.tensors,
+    names: valueNames(subgraph),
+    constants: new Map(),
+  };
   for (const index of subgraph.inputs) {
     if (builder.has(nameOf(reader, index))) throw problem(path, `"${nameOf(reader, index)}" is an input twice`);
     builder.input(nameOf(reader, index), typeOf(reader, index), quantOf(reader, index));
@@ -65,6 +73,8 @@ interface Reader {
   readonly builder: GraphBuilder;
   readonly tensors: readonly TfliteTensor[];
   readonly names: readonly string[];
+  /** Constants of the graph so far: those of the file that an operator reads, and shapes computed from others. */
+  readonly constants: Map<string, Tensor>;
 }
 
 function problem(path: string, message: string): UserError {
@@ -178,6 +188,8 @@ function quantOf(reader: Reader, index: number): QuantParams | null {
 
 /** The data of a constant tensor; null for one that is computed. */
 function constantAt(reader: Reader, index: number): Tensor | null {
+  const known = reader.constants.get(nameOf(reader, index));
+  if (known !== undefined) return known;
   const buffer = reader.file.buffers[tensorAt(reader, index).buffer];
   if (buffer === undefined || buffer.length === 0) return null;
   const { dtype, shape } = typeOf(reader, index);
@@ -199,21 +211,21 @@ function addOperator(reader: Reader, operator: TfliteOperator, position: number)
   const operands = binding.operandOrder === undefined ? stored : inOrder(stored, binding.operandOrder);
   requireOperandCount(reader, op, place, operands.length);
   try {
-    const attrs = binding.decode({
-      options: operator.options,
-      inputs: operands.map((index) => typeOf(reader, index)),
-      outputs: operator.outputs.map((index) => typeOf(reader, index)),
-      parameters: binding.parameterPositions.map((position) => {
-        const index = operator.inputs[position];
-        return index === undefined || index < 0 ? null : parameterAt(reader, index);
-      }),
-    });
     const refs = operands.map((index) => {
       const name = nameOf(reader, index);
       if (builder.has(name)) return builder.ref(name);
       const constant = constantAt(reader, index);
       if (constant === null) throw problem(path, `${place} reads tensor "${name}", which nothing has made`);
-      return builder.constant(name, constant, quantOf(reader, index));
+      return addConstant(reader, name, constant, quantOf(reader, index));
+    });
+    const attrs = binding.decode({
+      options: operator.options,
+      inputs: refs.map(({ type }) => type),
+      outputs: operator.outputs.map((index) => typeOf(reader, index)),
+      parameters: binding.parameterPositions.map((position) => {
+        const index = operator.inputs[position];
+        return index === undefined || index < 0 ? null : parameterAt(reader, index);
+      }),
     });
     for (const [position, index] of operands.entries()) checkOperand(reader, op, position, index);
     addNode(reader, op, operator.outputs, refs, attrs);
@@ -222,6 +234,11 @@ function addOperator(reader: Reader, operator: TfliteOperator, position: number)
       throw problem(path, error.message.includes('"') ? error.message : `${place}: ${error.message}`);
     throw error;
   }
+}
+
+function addConstant({ builder, constants }: Reader, name: string, data: Tensor, quant: QuantParams | null): ValueRef {
+  constants.set(name, data);
+  return builder.constant(name, data, quant);
 }
 
 function addNode(
@@ -241,7 +258,11 @@ function addNode(
   if (others.some((output) => !sameQuant(quant, quantOf(reader, output)))) {
     throw problem(reader.path, `the outputs of ${op} "${name}" differ in scale or zero point; expected one for all`);
   }
-  const made = reader.builder.node(op, name, operands, attrs, quant);
+  const shapes = foldShapes(op, operands, attrs, reader.constants);
+  const made =
+    shapes === null
+      ? reader.builder.node(op, name, operands, attrs, quant)
+      : shapes.map((shape, index) => addConstant(reader, index === 0 ? name : `${name}:${index}`, shape, null));
   if (made.length !== outputs.length) {
     throw problem(reader.path, `${op} "${name}" has ${outputs.length} outputs; expected ${made.length}`);
   }
@@ -249,7 +270,7 @@ function addNode(
     const output = outputs[index] ?? internal('as many outputs as were counted');
     checkInteger(reader, op, output);
     const declared = typeOf(reader, output);
-    if (sameShape(type.shape, declared.shape) && type.dtype === declared.dtype) continue;
+    if (fitsDeclared(type, op, declared, tensorAt(reader, output).shapeSignature)) continue;
     throw problem(
       reader.path,
       `${op} "${nameOf(reader, output)}" makes ${type.dtype}[${type.shape.join(',')}] but the file says ` +
@@ -258,11 +279,28 @@ function addNode(
   }
 }
 
+/** An index that the file keeps as int64 is int32 here: it counts the elements of one axis. */
+function heldType(op: OpName, declared: DType): DType {
+  return declared === 'int64' && ops[op].quant.kind === 'codes' ? 'int32' : declared;
+}
+
+/** Whether an output is what the file says, in every dimension that the file does not leave open. */
+function fitsDeclared(made: TensorType, op: OpName, declared: TensorType, signature: Shape | null): boolean {
+  return (
+    made.dtype === heldType(op, declared.dtype) &&
+    made.shape.length === declared.shape.length &&
+    made.shape.every((size, axis) => size === declared.shape[axis] || signature?.[axis] === -1)
+  );
+}
+
 /** The data of a parameter: shapes and axes, which the file keeps as tensors. */
 function parameterAt(reader: Reader, index: number): Tensor | null {
   const parameter = constantAt(reader, index);
+  if (parameter?.data instanceof BigInt64Array) {
+    return tensor('int32', parameter.shape, Int32Array.from(parameter.data, Number));
+  }
   if (parameter !== null && parameter.dtype !== 'int32') {
-    throw problem(reader.path, `"${nameOf(reader, index)}" is ${parameter.dtype}; expected int32`);
+    throw problem(reader.path, `"${nameOf(reader, index)}" is ${parameter.dtype}; expected int32 or int64`);
   }
   return parameter;
 }
@@ -299,10 +337,10 @@ function checkInteger(reader: Reader, op: OpName, index: number): void {
   const { dtype } = typeOf(reader, index);
   const place = `tensor "${nameOf(reader, index)}" of ${op}`;
   const isFloat = dtype === 'float32' && op !== 'quantize' && op !== 'dequantize';
-  if (isFloat || dtype === 'int64') {
+  if (isFloat || heldType(op, dtype) === 'int64') {
     throw unsupported(reader.path, `${place} is ${dtype}; qpipe's interpreter runs int8 and uint8`);
   }
-  if (dtype === 'float32' || movesCodes.includes(op)) return;
+  if (dtype === 'float32' || runsWithoutScale(ops[op].quant)) return;
   if (dtype === 'int32' && op !== 'quantize') {
     throw unsupported(reader.path, `${place} is int32; qpipe's interpreter computes with int8 and uint8`);
   }
@@ -310,6 +348,3 @@ function checkInteger(reader: Reader, op: OpName, index: number): void {
     throw unsupported(reader.path, `${place} is ${dtype} without a scale and zero point, which ${op} computes with`);
   }
 }
-
-/** Ops whose integer kernel asks for no scale. */
-const movesCodes: readonly OpName[] = ['reshape', 'squeeze', 'transpose', 'split', 'strided_slice'];

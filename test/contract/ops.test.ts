@@ -211,6 +211,7 @@ function allowedSteps(rule: QuantRule, activation: FusedActivation): number {
     case 'activation':
       // Rounding twice where input and output scale are alike: half a step, and half of half a step.
       return 0.75 + 1e-3;
+    case 'codes':
     case 'quantizer':
     case 'folded':
     case 'float_only':

@@ -510,6 +510,261 @@ export const samples: { readonly [K in OpName]: readonly Sample<K>[] } = {
     { name: 'both signs', inputs: [spread([2, 3, 5])], attrs: {}, outputs: [[2, 3, 5]] },
     { name: 'a scalar', inputs: [scalar(0.5)], attrs: {}, outputs: [[]] },
   ],
+  abs: [
+    { name: 'both signs', inputs: [spread([3, 8])], attrs: {}, outputs: [[3, 8]] },
+    { name: 'an image', inputs: [spread([1, 4, 5, 3])], attrs: {}, outputs: [[1, 4, 5, 3]] },
+    { name: 'a vector', inputs: [spread([50])], attrs: {}, outputs: [[50]] },
+  ],
+  arg_max: [
+    { name: 'of the last axis', inputs: [spread([3, 10])], attrs: { axis: 1 }, outputs: [[3]] },
+    { name: 'of the channels', inputs: [spread([1, 4, 5, 3])], attrs: { axis: 3 }, outputs: [[1, 4, 5]] },
+    { name: 'of the rows', inputs: [spread([2, 6, 5])], attrs: { axis: 1 }, outputs: [[2, 5]] },
+  ],
+  arg_min: [
+    { name: 'of the last axis', inputs: [spread([3, 10])], attrs: { axis: 1 }, outputs: [[3]] },
+    { name: 'of the channels', inputs: [spread([1, 4, 5, 3])], attrs: { axis: 3 }, outputs: [[1, 4, 5]] },
+    { name: 'of the first axis', inputs: [spread([6, 5])], attrs: { axis: 0 }, outputs: [[5]] },
+  ],
+  broadcast_to: [
+    { name: 'a row', inputs: [spread([1, 5])], attrs: { shape: [4, 5] }, outputs: [[4, 5]] },
+    { name: 'more axes', inputs: [spread([3, 1])], attrs: { shape: [2, 3, 4] }, outputs: [[2, 3, 4]] },
+    { name: 'a pixel', inputs: [spread([1, 1, 1, 3])], attrs: { shape: [2, 4, 5, 3] }, outputs: [[2, 4, 5, 3]] },
+    { name: 'a column', inputs: [spread([1, 7, 1])], attrs: { shape: [3, 7, 2] }, outputs: [[3, 7, 2]] },
+    { name: 'one value', inputs: [spread([1])], attrs: { shape: [6, 2] }, outputs: [[6, 2]] },
+  ],
+  depth_to_space: [
+    { name: 'blocks of 2', inputs: [spread([2, 3, 4, 12])], attrs: { blockSize: 2 }, outputs: [[2, 6, 8, 3]] },
+    { name: 'blocks of 3', inputs: [spread([1, 2, 1, 9])], attrs: { blockSize: 3 }, outputs: [[1, 6, 3, 1]] },
+    { name: 'blocks of 1', inputs: [spread([1, 2, 5, 3])], attrs: { blockSize: 1 }, outputs: [[1, 2, 5, 3]] },
+    { name: 'one pixel', inputs: [spread([1, 1, 1, 8])], attrs: { blockSize: 2 }, outputs: [[1, 2, 2, 2]] },
+  ],
+  expand_dims: [
+    { name: 'first', inputs: [spread([3, 4])], attrs: { axis: 0 }, outputs: [[1, 3, 4]] },
+    { name: 'between', inputs: [spread([3, 4, 2])], attrs: { axis: 2 }, outputs: [[3, 4, 1, 2]] },
+    { name: 'last', inputs: [spread([5])], attrs: { axis: 1 }, outputs: [[5, 1]] },
+  ],
+  gather: [
+    {
+      name: 'channels',
+      inputs: [spread([1, 3, 4, 5])],
+      attrs: { axis: 3, indices: [4, 0, 0], indicesShape: [3] },
+      outputs: [[1, 3, 4, 3]],
+    },
+    { name: 'one row', inputs: [spread([4, 5])], attrs: { axis: 0, indices: [2], indicesShape: [] }, outputs: [[5]] },
+    {
+      name: 'a table of columns',
+      inputs: [spread([2, 6, 3])],
+      attrs: { axis: 1, indices: [5, 1, 0, 3], indicesShape: [2, 2] },
+      outputs: [[2, 2, 2, 3]],
+    },
+    {
+      name: 'the first',
+      inputs: [spread([3, 7])],
+      attrs: { axis: 1, indices: [0, 0], indicesShape: [2] },
+      outputs: [[3, 2]],
+    },
+  ],
+  log_softmax: [
+    { name: 'ten classes', inputs: [spread([3, 10], -4, 4)], attrs: {}, outputs: [[3, 10]] },
+    { name: 'channels', inputs: [spread([1, 2, 3, 4])], attrs: {}, outputs: [[1, 2, 3, 4]] },
+    { name: 'one row of many', inputs: [spread([1, 120])], attrs: {}, outputs: [[1, 120]] },
+  ],
+  maximum: [
+    { name: 'of one shape', inputs: [spread([2, 3, 4]), spread([2, 3, 4])], attrs: {}, outputs: [[2, 3, 4]] },
+    { name: 'with a row', inputs: [spread([2, 3, 4]), spread([4])], attrs: {}, outputs: [[2, 3, 4]] },
+    { name: 'both broadcast', inputs: [spread([5, 1]), spread([1, 6])], attrs: {}, outputs: [[5, 6]] },
+  ],
+  minimum: [
+    { name: 'of one shape', inputs: [spread([2, 3, 4]), spread([2, 3, 4])], attrs: {}, outputs: [[2, 3, 4]] },
+    { name: 'with a row', inputs: [spread([2, 3, 4]), spread([4])], attrs: {}, outputs: [[2, 3, 4]] },
+    { name: 'both broadcast', inputs: [spread([5, 1]), spread([1, 6])], attrs: {}, outputs: [[5, 6]] },
+  ],
+  mirror_pad: [
+    {
+      name: 'reflected',
+      inputs: [spread([1, 4, 5, 2])],
+      attrs: {
+        mode: 'reflect',
+        paddings: [
+          [0, 0],
+          [1, 2],
+          [3, 0],
+          [0, 0],
+        ],
+      },
+      outputs: [[1, 7, 8, 2]],
+    },
+    {
+      name: 'symmetric',
+      inputs: [spread([1, 4, 5, 2])],
+      attrs: {
+        mode: 'symmetric',
+        paddings: [
+          [0, 0],
+          [1, 2],
+          [3, 0],
+          [0, 0],
+        ],
+      },
+      outputs: [[1, 7, 8, 2]],
+    },
+    {
+      name: 'as far as it goes',
+      inputs: [spread([3, 4])],
+      attrs: {
+        mode: 'symmetric',
+        paddings: [
+          [3, 3],
+          [4, 1],
+        ],
+      },
+      outputs: [[9, 9]],
+    },
+    {
+      name: 'reflected as far as it goes',
+      inputs: [spread([3, 4])],
+      attrs: {
+        mode: 'reflect',
+        paddings: [
+          [2, 2],
+          [0, 3],
+        ],
+      },
+      outputs: [[7, 7]],
+    },
+    {
+      name: 'by one',
+      inputs: [spread([2, 6, 3])],
+      attrs: {
+        mode: 'reflect',
+        paddings: [
+          [1, 1],
+          [1, 1],
+          [1, 1],
+        ],
+      },
+      outputs: [[4, 8, 5]],
+    },
+    {
+      name: 'symmetric by one',
+      inputs: [spread([2, 6, 3])],
+      attrs: {
+        mode: 'symmetric',
+        paddings: [
+          [1, 0],
+          [0, 1],
+          [1, 1],
+        ],
+      },
+      outputs: [[3, 7, 5]],
+    },
+  ],
+  pack: [
+    { name: 'in front', inputs: [spread([3, 4]), spread([3, 4])], attrs: { axis: 0 }, outputs: [[2, 3, 4]] },
+    {
+      name: 'between',
+      inputs: [spread([3, 4]), spread([3, 4]), spread([3, 4])],
+      attrs: { axis: 1 },
+      outputs: [[3, 3, 4]],
+    },
+    { name: 'behind', inputs: [spread([2, 5, 3]), spread([2, 5, 3])], attrs: { axis: 3 }, outputs: [[2, 5, 3, 2]] },
+  ],
+  prelu: [
+    {
+      name: 'a slope for each channel',
+      inputs: [spread([1, 4, 5, 3]), spread([1, 1, 3], -1, 1)],
+      attrs: {},
+      outputs: [[1, 4, 5, 3]],
+    },
+    { name: 'a slope for each value', inputs: [spread([2, 7]), spread([2, 7])], attrs: {}, outputs: [[2, 7]] },
+    { name: 'one slope', inputs: [spread([3, 9]), spread([1])], attrs: {}, outputs: [[3, 9]] },
+  ],
+  reduce_max: [
+    {
+      name: 'of each channel',
+      inputs: [spread([2, 4, 5, 3])],
+      attrs: { axes: [1, 2], keepDims: false },
+      outputs: [[2, 3]],
+    },
+    {
+      name: 'of the rows, kept',
+      inputs: [spread([2, 4, 5])],
+      attrs: { axes: [1], keepDims: true },
+      outputs: [[2, 1, 5]],
+    },
+    { name: 'of all', inputs: [spread([3, 4])], attrs: { axes: [0, 1], keepDims: true }, outputs: [[1, 1]] },
+  ],
+  reduce_min: [
+    {
+      name: 'of each channel',
+      inputs: [spread([2, 4, 5, 3])],
+      attrs: { axes: [1, 2], keepDims: false },
+      outputs: [[2, 3]],
+    },
+    {
+      name: 'of the rows, kept',
+      inputs: [spread([2, 4, 5])],
+      attrs: { axes: [1], keepDims: true },
+      outputs: [[2, 1, 5]],
+    },
+    { name: 'of all', inputs: [spread([3, 4])], attrs: { axes: [0, 1], keepDims: true }, outputs: [[1, 1]] },
+  ],
+  shape: [
+    { name: 'of an image', inputs: [spread([1, 4, 5, 3])], attrs: {}, outputs: [[4]] },
+    { name: 'of a vector', inputs: [spread([6])], attrs: {}, outputs: [[1]] },
+    { name: 'of a matrix', inputs: [spread([6, 2])], attrs: {}, outputs: [[2]] },
+  ],
+  slice: [
+    {
+      name: 'a block',
+      inputs: [spread([2, 7, 9])],
+      attrs: { begin: [0, 2, 3], size: [2, 4, 5] },
+      outputs: [[2, 4, 5]],
+    },
+    { name: 'to the end', inputs: [spread([3, 6])], attrs: { begin: [1, 0], size: [-1, 2] }, outputs: [[2, 2]] },
+    {
+      name: 'the first of an axis',
+      inputs: [spread([1, 5, 4, 3])],
+      attrs: { begin: [0, 0, 0, 0], size: [-1, -1, 1, -1] },
+      outputs: [[1, 5, 1, 3]],
+    },
+    { name: 'the second on', inputs: [spread([4, 8])], attrs: { begin: [0, 1], size: [-1, -1] }, outputs: [[4, 7]] },
+  ],
+  space_to_depth: [
+    { name: 'blocks of 2', inputs: [spread([2, 6, 8, 3])], attrs: { blockSize: 2 }, outputs: [[2, 3, 4, 12]] },
+    { name: 'blocks of 3', inputs: [spread([1, 6, 3, 1])], attrs: { blockSize: 3 }, outputs: [[1, 2, 1, 9]] },
+    { name: 'blocks of 1', inputs: [spread([1, 2, 5, 3])], attrs: { blockSize: 1 }, outputs: [[1, 2, 5, 3]] },
+    { name: 'squares of one block', inputs: [spread([1, 4, 4, 2])], attrs: { blockSize: 4 }, outputs: [[1, 1, 1, 32]] },
+  ],
+  tile: [
+    { name: 'columns', inputs: [spread([3, 4])], attrs: { multiples: [1, 3] }, outputs: [[3, 12]] },
+    { name: 'an image', inputs: [spread([1, 2, 3, 2])], attrs: { multiples: [2, 3, 1, 2] }, outputs: [[2, 6, 3, 4]] },
+    { name: 'a vector', inputs: [spread([5])], attrs: { multiples: [4] }, outputs: [[20]] },
+  ],
+  unpack: [
+    { name: 'rows', inputs: [spread([2, 5])], attrs: { axis: 0, count: 2 }, outputs: [[5], [5]] },
+    {
+      name: 'channels',
+      inputs: [spread([2, 4, 3])],
+      attrs: { axis: 2, count: 3 },
+      outputs: [
+        [2, 4],
+        [2, 4],
+        [2, 4],
+      ],
+    },
+    { name: 'the batch', inputs: [spread([1, 4, 7])], attrs: { axis: 0, count: 1 }, outputs: [[4, 7]] },
+    {
+      name: 'columns',
+      inputs: [spread([6, 2, 3, 4])],
+      attrs: { axis: 1, count: 2 },
+      outputs: [
+        [6, 3, 4],
+        [6, 3, 4],
+      ],
+    },
+    { name: 'one column', inputs: [spread([6, 1, 3, 4])], attrs: { axis: 1, count: 1 }, outputs: [[6, 3, 4]] },
+  ],
   relu6: [
     { name: 'below, between and above its limits', inputs: [spread([4, 10], -4, 10)], attrs: {}, outputs: [[4, 10]] },
   ],
@@ -1160,6 +1415,48 @@ export const misfits: { readonly [K in OpName]: readonly Misfit<K>[] } = {
     { inputs: [[2, 4], [2, 3], [2, 4], [4], [4], [4], [4]], attrs: { epsilon: 0.001 }, message: ['[2,4]', '[2,3]'] },
   ],
   relu: [],
+  abs: [],
+  arg_max: [{ inputs: [[2, 0]], attrs: { axis: 1 }, message: ['axis 1', '[2,0]'] }],
+  arg_min: [{ inputs: [[2, 0]], attrs: { axis: 1 }, message: ['axis 1', '[2,0]'] }],
+  broadcast_to: [{ inputs: [[3]], attrs: { shape: [4] }, message: ['[3]', '[4]'] }],
+  depth_to_space: [
+    { inputs: [[1, 2, 2, 6]], attrs: { blockSize: 2 }, message: ['[1,2,2,6]', '2x2'] },
+    { inputs: [[1, 2, 2, 6]], attrs: { blockSize: 0 }, message: ['[1,2,2,6]', '0x0'] },
+  ],
+  expand_dims: [{ inputs: [[3]], attrs: { axis: 2 }, message: ['axis 2', '[3]'] }],
+  gather: [{ inputs: [[3]], attrs: { axis: 0, indices: [3], indicesShape: [1] }, message: ['index 3', '[3]'] }],
+  log_softmax: [{ inputs: [[]], attrs: {}, message: ['scalar', '1 dimension'] }],
+  maximum: [{ inputs: [[3], [4]], attrs: {}, message: ['[3]', '[4]'] }],
+  minimum: [{ inputs: [[3], [4]], attrs: {}, message: ['[3]', '[4]'] }],
+  mirror_pad: [
+    { inputs: [[3]], attrs: { mode: 'reflect', paddings: [[3, 0]] }, message: ['[3,0]', '[3]'] },
+    { inputs: [[3]], attrs: { mode: 'symmetric', paddings: [[0, 4]] }, message: ['[0,4]', '[3]'] },
+  ],
+  pack: [{ inputs: [[3], [4]], attrs: { axis: 0 }, message: ['[3]', '[4]'] }],
+  prelu: [
+    {
+      inputs: [
+        [1, 3],
+        [2, 3],
+      ],
+      attrs: {},
+      message: ['[1,3]', '[2,3]'],
+    },
+  ],
+  reduce_max: [{ inputs: [[3]], attrs: { axes: [1], keepDims: false }, message: ['[1]', '[3]'] }],
+  reduce_min: [{ inputs: [[3]], attrs: { axes: [1], keepDims: false }, message: ['[1]', '[3]'] }],
+  shape: [],
+  slice: [
+    { inputs: [[3, 4]], attrs: { begin: [0, 2], size: [3, 3] }, message: ['[3,3]', '[3,4]'] },
+    { inputs: [[3, 4]], attrs: { begin: [-1, 0], size: [1, 1] }, message: ['[-1,0]', '[3,4]'] },
+    { inputs: [[3, 4]], attrs: { begin: [0, 0], size: [-2, 1] }, message: ['[-2,1]', '[3,4]'] },
+  ],
+  space_to_depth: [{ inputs: [[1, 3, 2, 6]], attrs: { blockSize: 2 }, message: ['[1,3,2,6]', '2x2'] }],
+  tile: [
+    { inputs: [[3, 4]], attrs: { multiples: [2] }, message: ['[2]', '[3,4]'] },
+    { inputs: [[3]], attrs: { multiples: [-1] }, message: ['[-3]', '[3]'] },
+  ],
+  unpack: [{ inputs: [[3, 4]], attrs: { axis: 1, count: 3 }, message: ['[3,4]', 'size 3'] }],
   relu6: [],
   relu_grad: [{ inputs: [[3], [4]], attrs: { limit: 6 }, message: ['[3]', '[4]'] }],
   max_pool_2d: [

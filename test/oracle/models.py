@@ -217,10 +217,128 @@ def residual_network(random, x):
     return tf.nn.softmax(x @ weights(random, 8, 5) + weights(random, 5))
 
 
+@model((2, 9))
+def largest_index(random, x):
+    return tf.argmax(tf.nn.relu(x), -1, tf.int32), tf.nn.relu(x)
+
+
+@model((2, 9))
+def largest_index_of_64_bits(random, x):
+    return tf.argmax(x, -1), tf.nn.relu(x)
+
+
+@model((2, 9))
+def smallest_index(random, x):
+    return tf.argmin(x, -1, tf.int32), tf.nn.relu(x)
+
+
+@model((3, 8), (3, 8))
+def smaller_and_larger(random, x, y):
+    return tf.minimum(x, y), tf.maximum(x, y)
+
+
+@model((2, 7, 9))
+def block(random, x):
+    return tf.slice(x, [0, 2, 3], [2, -1, 4])
+
+
+@model((3, 10))
+def log_probabilities(random, x):
+    return tf.nn.log_softmax(x)
+
+
+@model((1, 4, 5, 3))
+def magnitudes(random, x):
+    return tf.abs(x)
+
+
+@model((3, 5))
+def another_axis(random, x):
+    return tf.expand_dims(x, 1)
+
+
+@model((3, 1, 5))
+def broadcast(random, x):
+    return tf.broadcast_to(x, [2, 3, 4, 5])
+
+
+@model((3, 6))
+def gathered(random, x):
+    return tf.gather(x, [5, 0, 0], axis=1)
+
+
+@model((3, 6))
+def unpacked_and_packed(random, x):
+    first, second, third = tf.unstack(x)
+    return tf.stack([second, first, third], 1)
+
+
+@model((1, 5, 4, 2))
+def mirrored(random, x):
+    return tf.pad(x, [[0, 0], [2, 1], [0, 3], [0, 0]], "REFLECT"), tf.pad(x, [[0, 0], [5, 1], [0, 4], [0, 0]], "SYMMETRIC")
+
+
+@model((2, 3))
+def tiled(random, x):
+    return tf.tile(x, [2, 3])
+
+
+@model((1, 4, 6, 4))
+def blocks(random, x):
+    return tf.nn.space_to_depth(x, 2)
+
+
+@model((1, 5, 6, 3))
+def extremes(random, x):
+    return tf.reduce_max(x, [1, 2]), tf.reduce_min(x, [2], keepdims=True)
+
+
+layers = tf.keras.layers
+
+
+def ending(*middle):
+    """A Keras network with a dynamic batch, as users export it: an image, these layers, classes."""
+    return lambda: tf.keras.Sequential([layers.InputLayer((8, 8, 3)), *middle, layers.Flatten(), layers.Dense(4, "softmax")])
+
+
+def prelu(**options):
+    # Slopes of zero, as they begin, would test half of the op.
+    return layers.PReLU(alpha_initializer=tf.keras.initializers.RandomUniform(-0.5, 0.5), **options)
+
+
+def functional():
+    image = layers.Input((8, 8, 4))
+    first, second = tf.split(layers.Conv2D(6, 3, padding="same")(image), 2, axis=-1)
+    joined = layers.Concatenate()([first, layers.Multiply()([first, second]), layers.Maximum()([first, second])])
+    stacked = tf.stack([joined, joined * 0.5], axis=1)
+    return tf.keras.Model(image, layers.Dense(3)(layers.Reshape((-1,))(stacked)))
+
+
+keras_networks = {
+    "keras_flatten": ending(layers.Conv2D(4, 3, activation="relu")),
+    "keras_reshape": ending(layers.Conv2D(4, 3), layers.Reshape((12, 12))),
+    "keras_transpose_conv": ending(layers.Conv2DTranspose(4, 3, 2, padding="same"), layers.Conv2DTranspose(2, 2)),
+    "keras_up_sampling": ending(layers.UpSampling2D(2), layers.UpSampling2D(2, interpolation="bilinear")),
+    "keras_prelu": ending(layers.Conv2D(4, 3), prelu(shared_axes=[1, 2]), prelu()),
+    "keras_relu6": ending(layers.Conv2D(4, 3), layers.ReLU(6.0)),
+    "keras_leaky_relu": ending(layers.Conv2D(4, 3), layers.LeakyReLU(0.2)),
+    "keras_softmax": ending(layers.Conv2D(4, 3), layers.Softmax(-1)),
+    "keras_global_max": lambda: tf.keras.Sequential(
+        [layers.InputLayer((8, 8, 3)), layers.Conv2D(4, 3), layers.GlobalMaxPooling2D(), layers.Dense(3)]
+    ),
+    "keras_separable": ending(layers.SeparableConv2D(6, 3, padding="same"), layers.BatchNormalization()),
+    "keras_zero_padding": ending(layers.ZeroPadding2D(2), layers.Cropping2D(1), layers.MaxPooling2D()),
+    "keras_permute": ending(layers.Permute((3, 1, 2)), layers.AveragePooling2D(1)),
+    "keras_conv_1d": lambda: tf.keras.Sequential(
+        [layers.InputLayer((20, 3)), layers.Conv1D(4, 3, activation="relu"), layers.MaxPooling1D(), layers.Flatten(), layers.Dense(3)]
+    ),
+    "keras_functional": functional,
+}
+
+
 def keras_network(seed):
     """A network as Keras users write it, converted by from_keras_model."""
     tf.keras.utils.set_random_seed(seed)
-    layers = tf.keras.layers
     return tf.keras.Sequential(
         [
             layers.InputLayer((12, 12, 1), batch_size=1),
@@ -238,7 +356,7 @@ def keras_network(seed):
     )
 
 
-names = [*functions, "keras_network"]
+names = [*functions, "keras_network", *keras_networks]
 
 
 def convert(name, seed, edges):
@@ -247,6 +365,11 @@ def convert(name, seed, edges):
     if name == "keras_network":
         shapes = ((1, 12, 12, 1),)
         converter = tf.lite.TFLiteConverter.from_keras_model(keras_network(seed))
+    elif name in keras_networks:
+        tf.keras.utils.set_random_seed(seed)
+        network = keras_networks[name]()
+        shapes = ((1, *network.input_shape[1:]),)
+        converter = tf.lite.TFLiteConverter.from_keras_model(network)
     else:
         function, shapes = functions[name]
         graph = tf.function(lambda *inputs: function(random, *inputs)).get_concrete_function(

@@ -11,6 +11,7 @@ import { activationRange, storedRange } from '../../ops/bindings.ts';
 import { convolutionMultipliers } from '../../ops/conv_2d.ts';
 import type { FusedActivation } from '../../ops/define.ts';
 import { slidingWindow } from '../../ops/geometry.ts';
+import { inferenceOps } from '../../ops/index.ts';
 import type { PoolAttrs } from '../../ops/pool.ts';
 import { fullyConnectedMultipliers, lowerConvolution, lowerDepthwise, lowerFullyConnected } from './convolution.ts';
 import * as code from './opcodes.ts';
@@ -138,6 +139,7 @@ function move({
 
 /** The kernel of an op that an integer graph may hold. */
 export function kernelOf(op: string): IntegerWasmKernel<never> | 'reference' {
+  if (Object.hasOwn(inferenceOps, op)) return 'reference';
   if (!Object.hasOwn(kernels, op)) return internal(`${op} has no integer kernel`);
   // A union of kernels takes the intersection of nodes; the planner passes the node of the same op.
   return kernels[op as IntegerOp];

@@ -1,6 +1,6 @@
 /** The vocabulary in which kernels describe a node to the planner. */
 import type { IntegerOperand } from '../../ops/define.ts';
-import type { Attrs, OpName } from '../../ops/index.ts';
+import type { Attrs, InferenceOp, OpName } from '../../ops/index.ts';
 
 type TrainingOp =
   | `${string}_grad${string}`
@@ -21,8 +21,8 @@ type TrainingOp =
   | 'zero_debias'
   | 'cross_replica';
 
-/** Ops that have an integer form. */
-export type IntegerOp = Exclude<OpName, TrainingOp>;
+/** Ops of our own graphs that have an integer form; inference-only ops run their own loops. */
+export type IntegerOp = Exclude<OpName, TrainingOp | InferenceOp>;
 
 /** A place in the shared memory: `constants` exist once, `values` and `scratch` once for each thread. */
 export interface Region {
