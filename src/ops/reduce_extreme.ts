@@ -1,3 +1,4 @@
+import { int8Version } from './bindings.ts';
 import { defineInferenceOp } from './define.ts';
 import type { InferenceOpDef } from './define.ts';
 import type { ReduceAttrs } from './reduce.ts';
@@ -28,6 +29,6 @@ export function reduceExtreme<const Name extends string>(
         });
         y!.set(best);
       },
-    tflite: reduceTflite(builtinCode, '1.14.0'),
+    tflite: reduceTflite(builtinCode, int8Version(2, '1.14.0')),
   });
 }
