@@ -16,6 +16,14 @@ import { seed } from './seed.ts';
 
 const sharedModels = join(import.meta.dirname, '..', '..', '..', 'shared', 'models');
 
+const caseModels = join(import.meta.dirname, '..', '..', '..', 'shared', 'cases', 'predict-models');
+
+/** Models that once were refused, and a requantization far above and far below 1. */
+const cases = [
+  ...['keras_flatten', 'keras_transpose_conv', 'mean_over_batch', 'gather_axis_2', 'mirror_pad_symmetric'],
+  ...['requant_300', 'requant_2e-10'],
+];
+
 describe.skipIf(!hasOracle)(`models made by others, ORACLE_SEED=${seed}`, { timeout: 300_000 }, () => {
   let oracle: Oracle;
   const total = { models: 0, runs: 0, values: 0 };
@@ -47,6 +55,10 @@ describe.skipIf(!hasOracle)(`models made by others, ORACLE_SEED=${seed}`, { time
   const shared = existsSync(sharedModels) ? readdirSync(sharedModels).filter((file) => file.endsWith('.tflite')) : [];
   it.skipIf(shared.length === 0).each(shared)('%s', async (file) => {
     expect(await compare(readFileSync(join(sharedModels, file)), file)).toEqual([]);
+  });
+
+  it.skipIf(!existsSync(caseModels)).each(cases)('the case %s', async (name) => {
+    expect(await compare(readFileSync(join(caseModels, `${name}.tflite`)), name)).toEqual([]);
   });
 
   it.each(['int8', 'uint8'])("TensorFlow's own conversions with %s edges", async (edges) => {

@@ -212,10 +212,10 @@ describe('a damaged file', () => {
 
 describe('a file with operators that the table lacks', () => {
   it('is refused with each of them, and how often it is used', () => {
-    // CONV_2D becomes an operator of somebody's own, MAX_POOL_2D becomes SHAPE (77).
+    // CONV_2D becomes an operator of somebody's own, MAX_POOL_2D becomes RANK (110).
     const operatorCodes = file.operatorCodes.map((code) => {
       if (code.builtinCode === 3) return { ...code, builtinCode: 32, customCode: 'Mystery' };
-      return code.builtinCode === 17 ? { ...code, builtinCode: 77 } : code;
+      return code.builtinCode === 17 ? { ...code, builtinCode: 110 } : code;
     });
     const subgraphs = file.subgraphs.map((subgraph) => ({
       ...subgraph,
@@ -227,6 +227,6 @@ describe('a file with operators that the table lacks', () => {
     expect(read).toThrow(
       'foreign.tflite error unknown-op: the model uses Mystery (3 times), which qpipe does not know',
     );
-    expect(read).toThrow('the model uses SHAPE (1 time), which qpipe does not know');
+    expect(read).toThrow('the model uses RANK (1 time), which qpipe does not know');
   });
 });
