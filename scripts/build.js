@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
 import { sourceDigest, sourceDigestFile } from './source-digest.js';
 import { writeStageManifest } from './stage-manifest.js';
+import { standaloneCheck, writeStandaloneCheck } from './standalone-check.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const run = (file, ...args) =>
@@ -41,13 +42,16 @@ await build({
 for (const file of [`${engine}/kernels.wasm`, `${interpreter}/integer.wasm`])
   cpSync(join(root, file), join(root, file.replace(/^src/, 'dist')));
 await writeStageManifest(root);
+await writeStandaloneCheck(root);
 // The command line as a few files with its packages inside: hundreds of small ones take longer to find than to run.
 // LiteRT looks for its own files beside itself, so it stays a package.
+rmSync(join(root, 'dist/bundle'), { recursive: true, force: true });
 await build({
   absWorkingDir: root,
   entryPoints: ['dist/cli/main.js'],
   outdir: 'dist/bundle',
   ...{ bundle: true, splitting: true, platform: 'node', format: 'esm', minifySyntax: true, logLevel: 'warning' },
+  plugins: [standaloneCheck(root)],
   external: ['@litertjs/core'],
   // CommonJS packages ask for Node's modules by `require`.
   banner: {

@@ -1,24 +1,13 @@
 import type { DefinedError, ErrorObject } from 'ajv';
-import { Ajv } from 'ajv';
 import { internal } from '../core/assert.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import type { SchemaNode } from '../core/schema.ts';
 import { isRecord } from '../core/schema.ts';
-import type { PipelineConfig } from './schema.ts';
-import { pipelineSchema } from './schema.ts';
+import { checkPipeline } from './check-pipeline.ts';
 import type { Locate, Path } from './source.ts';
 import { unknownKey } from './keys.ts';
 import { nameFrom, remedy } from './remedies.ts';
 import { didYouMean, list } from './suggest.ts';
-
-const checkPipeline = new Ajv({
-  allErrors: true,
-  verbose: true,
-  useDefaults: true,
-  discriminator: true,
-  allowUnionTypes: true,
-  keywords: ['x-qpipe', 'x-parse', 'x-derived'],
-}).compile<PipelineConfig>(pipelineSchema);
 
 /** Compares the plain value of a file with the schema, and fills defaults into it. */
 export function validate(value: unknown, locate: Locate): Diagnostic[] {
