@@ -6,7 +6,6 @@ import { checkWithoutData, makePlan } from '../config/plan.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { UserError } from '../core/diagnostic.ts';
 import { didYouMean } from '../config/suggest.ts';
-import { warnings } from '../config/semantics.ts';
 import { dataSource } from '../data/config.ts';
 import type { DownloadProgress } from '../data/download.ts';
 import { downloadFile, missingFiles } from '../data/download.ts';
@@ -64,7 +63,6 @@ export async function run(options: RunOptions): Promise<RunResult> {
   const randomHex = (): string => randomBytes(16).toString('hex');
   const engine = options.engine === undefined ? [] : [`engine=${options.engine}`];
   const loaded = await loadPipeline(options.pipeline, [...(options.set ?? []), ...engine], options.data);
-  for (const warning of warnings(loaded.pipeline, loaded.locate)) options.onWarning?.(warning);
   checkWithoutData(loaded);
   for (const file of missingFiles(sourceFiles(dataSource(loaded.pipeline.data)))) {
     const onProgress = (progress: DownloadProgress): void => options.onDownload?.(progress);
@@ -79,8 +77,8 @@ export async function run(options: RunOptions): Promise<RunResult> {
     threads: options.threads ?? null,
     cores: os.availableParallelism(),
     now: () => performance.now(),
-    onWarning: options.onWarning,
   });
+  for (const warning of plan.warnings) options.onWarning?.(warning);
   const force = options.force ?? [];
   checkForced(
     force,

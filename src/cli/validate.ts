@@ -24,19 +24,18 @@ export interface Validation {
 export async function validate(pipeline: string, set: readonly string[] = [], data?: string): Promise<Validation> {
   const loaded = await loadPipeline(pipeline, set, data);
   const { name, stages } = loaded.pipeline;
-  let fit = checkWithoutData(loaded);
+  let found: readonly Diagnostic[] = [...warnings(loaded.pipeline, loaded.locate), ...checkWithoutData(loaded)];
   const source = dataSource(loaded.pipeline.data);
   const missing = missingFiles(sourceFiles(source));
   if (missing.length === 0) {
-    fit = [];
-    await makePlan(loaded, {
+    const plan = await makePlan(loaded, {
       identities: (_key, make) => Promise.resolve(make()),
       home: qpipeHome(),
       threads: null,
       cores: os.availableParallelism(),
       now: () => performance.now(),
-      onWarning: (warning) => fit.push(warning),
     });
+    found = plan.warnings;
   }
   const notChecked = missing.map(({ path, download }): Diagnostic => ({
     code: 'not-downloaded',
@@ -46,6 +45,6 @@ export async function validate(pipeline: string, set: readonly string[] = [], da
   return {
     name,
     stages: stages.map(({ name: stage, config }) => ({ name: stage, kind: config.uses })),
-    warnings: [...warnings(loaded.pipeline, loaded.locate), ...fit, ...notChecked],
+    warnings: [...found, ...notChecked],
   };
 }

@@ -2,10 +2,12 @@ import { unreachable } from '../core/assert.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { numElements, zeros } from '../core/tensor.ts';
 import type { Shape } from '../core/tensor.ts';
+import type { Graph, Node } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
 import { buildModel } from '../models/build.ts';
 import type { ModelSpec } from '../models/layers.ts';
 import { ShapeError } from '../ops/define.ts';
+import type { Scheme } from '../passes/index.ts';
 import type { Locate } from './source.ts';
 
 /** Mistakes in how a network fits the images or its task, found before anything is trained. */
@@ -52,11 +54,80 @@ function expectedOutput({ task, classes, image }: ModelSpec) {
   }
 }
 
+/**
+ * Layers on which TensorFlow Lite disagrees with itself, so that the file may answer otherwise on a device.
+ *
+ * @param spec a network without `networkDiagnostics`
+ * @param schemes of the qat stages
+ */
+export function networkWarnings(
+  spec: ModelSpec,
+  schemes: readonly Scheme[],
+  locate: Locate,
+  inLayers: boolean,
+): Diagnostic[] {
+  const graph = oneImageGraph(spec);
+  const placeOf = (name: string, field: string) => {
+    const index = spec.layers.findIndex((layer) => layer.name === name);
+    return inLayers ? locate(['model', 'layers', String(index), field], 'value') : locate(['model'], 'value');
+  };
+  return graph.nodes.flatMap((node): Diagnostic[] => {
+    const [layer = node.name] = node.name.split('/');
+    if (node.op === 'sum' && schemes.includes('int8')) {
+      return [
+        {
+          code: 'sum-differs',
+          place: placeOf(layer, 'kind'),
+          layer,
+          message:
+            `layer \`${layer}\` is a sum, which the reference kernel of TensorFlow Lite 2.15 computes wrongly in ` +
+            'int8: it limits the output to 0 .. 255 before it stores it as -128 .. 127',
+          hint: 'use `mean`, which is the sum divided by the number of pixels, or test on the device itself',
+        },
+      ];
+    }
+    if (!stridesPastImage(graph, node)) return [];
+    return [
+      {
+        code: 'stride-larger-than-kernel',
+        place: placeOf(layer, 'stride'),
+        layer,
+        message:
+          `the stride of layer \`${layer}\` is larger than its kernel, and its windows end before the image does; ` +
+          'with `padding: same`, XNNPACK of TensorFlow Lite 2.15 gives other values there than the reference kernel',
+        hint: 'use `padding: valid`, a larger kernel or a smaller stride',
+      },
+    ];
+  });
+}
+
+/**
+ * Whether XNNPACK takes a padding below zero for a large one. Measured on TensorFlow 2.15.1 for kernels of 1 to 3,
+ * strides of 1 to 5 and images of 9, 15 and 16 pixels: it does for convolutions with SAME and any kernel but 1 x 1.
+ */
+function stridesPastImage(graph: Graph, node: Node): boolean {
+  if (node.op !== 'conv_2d' && node.op !== 'depthwise_conv_2d') return false;
+  const { strides, dilations, padding } = node.attrs;
+  if (padding.kind !== 'same') return false;
+  const [input, filter] = node.inputs.map((name) => valueOf(graph, name).type.shape);
+  const kernel = [filter?.[1] ?? 1, filter?.[2] ?? 1];
+  if (kernel.every((size) => size === 1)) return false;
+  return kernel.some((size, axis) => {
+    const [image, stride] = [input?.[axis + 1] ?? 1, strides[axis] ?? 1];
+    const reach = (size - 1) * (dilations[axis] ?? 1) + 1;
+    return (Math.ceil(image / stride) - 1) * stride + reach < image;
+  });
+}
+
 /** Of one image, with the batch of 1 in front. */
-function outputShape(spec: ModelSpec): Shape | ShapeError {
+function oneImageGraph(spec: ModelSpec): Graph {
   const weights = { kind: 'given', tensor: (_name: string, shape: Shape) => zeros('float32', shape) } as const;
+  return buildModel(spec, 1, 'inference', weights);
+}
+
+function outputShape(spec: ModelSpec): Shape | ShapeError {
   try {
-    const graph = buildModel(spec, 1, 'inference', weights);
+    const graph = oneImageGraph(spec);
     return valueOf(graph, graph.outputs[0] ?? '').type.shape;
   } catch (error) {
     if (error instanceof ShapeError) return error;

@@ -28,10 +28,10 @@ import type { StageEnvironment } from '../stages/run.ts';
 import { dataFileDiagnostics } from './data-files.ts';
 import { keyPart } from './key-part.ts';
 import type { LoadedPipeline } from './load.ts';
-import { networkDiagnostics } from './network.ts';
+import { networkDiagnostics, networkWarnings } from './network.ts';
 import type { ResolvedPipeline, ResolvedStage } from './resolve.ts';
 import { parentOf } from './resolve.ts';
-import { deviceDiagnostics, schemeDiagnostics, sizeDiagnostics } from './semantics.ts';
+import { deviceDiagnostics, schemeDiagnostics, sizeDiagnostics, warnings } from './semantics.ts';
 import {
   batchNormDiagnostics,
   batchNormWarnings,
@@ -50,8 +50,6 @@ export interface PlanOptions {
   /** Milliseconds on a clock that only goes forward. */
   readonly now: () => number;
   readonly identities: IdentityMemory;
-  /** What fits the data and yet is seldom meant. */
-  readonly onWarning?: ((warning: Diagnostic) => void) | undefined;
 }
 
 /**
@@ -70,9 +68,7 @@ export async function makePlan(loaded: LoadedPipeline, options: PlanOptions): Pr
   const validation = { count: pipeline.data.validation, seed: pipeline.seed };
   const code = readCodeDigests();
   const { identity, load } = await openData(source, validation, code.data, options.identities);
-  for (const warning of [...checkFit(loaded, identity), ...checkLabels(loaded, identity)]) {
-    options.onWarning?.(warning);
-  }
+  const fit = [...checkFit(loaded, identity), ...checkLabels(loaded, identity)];
 
   const wanted = new Set(pipeline.stages.map(({ config }) => engineOf(pipeline, config)));
   const opened = new Map<EngineName, Engine>();
@@ -101,6 +97,7 @@ export async function makePlan(loaded: LoadedPipeline, options: PlanOptions): Pr
   return {
     name: pipeline.name,
     pipeline: text,
+    warnings: [...warnings(pipeline, locate), ...fit],
     resolved: {
       ...(pipeline as unknown as JsonObject), // plain JSON by construction, see ResolvedPipeline
       stages: Object.fromEntries(pipeline.stages.map(({ name, config }) => [name, config as unknown as JsonObject])),
@@ -137,10 +134,12 @@ function checkFit({ pipeline, locate }: LoadedPipeline, size: DataSize): Diagnos
     ...batchNormDiagnostics(pipeline, normalized, locate),
   ];
   if (problems.length > 0) throw new UserError(problems, 64);
+  const schemes = pipeline.stages.flatMap(({ config }) => (config.uses === 'qat' ? [config.scheme] : []));
   return [
     ...judgementWarnings(pipeline, locate, size.trainingImages - pipeline.data.validation),
     ...batchNormWarnings(pipeline, normalized, locate),
     ...unusedBatchNormWarnings(pipeline, normalized, locate),
+    ...networkWarnings(spec, schemes, locate, 'layers' in pipeline.model),
   ];
 }
 

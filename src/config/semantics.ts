@@ -470,19 +470,19 @@ export function warnings(pipeline: ResolvedPipeline, locate: Locate): Diagnostic
 
 function coldRanges(pipeline: ResolvedPipeline, locate: Locate): Diagnostic[] {
   return pipeline.stages.flatMap(({ name, config }): Diagnostic[] => {
-    if (config.uses !== 'qat' || config.from !== undefined || config.ema_decay === undefined) return [];
-    if (config.ranges !== 'moving_average') return [];
-    // After five time constants, the initial value has less than 1 % weight in an average.
-    const warmUp = Math.round(5 / (1 - config.ema_decay));
-    if (config.delay >= warmUp) return [];
+    if (config.uses !== 'qat' || config.ranges !== 'moving_average' || config.ema_decay === undefined) return [];
+    const fromScratch = config.from === undefined;
+    // After five time constants, the initial value has less than 1 % weight in an average; random weights need that.
+    const warmUp = Math.round((fromScratch ? 5 : 1) / (1 - config.ema_decay));
+    if (config.delay >= warmUp || (!fromScratch && config.delay === 0)) return [];
     return [
       {
         code: 'short-delay',
         place: locate(['stages', name, 'delay'], 'value'),
         message:
-          `\`stages.${name}\` trains from scratch and quantizes from step ${config.delay} on, but with ema_decay ` +
-          `${config.ema_decay} the ranges need about ${warmUp} steps to become stable`,
-        hint: `a delay of ${warmUp}, a smaller ema_decay, or \`from:\` a float model`,
+          `\`stages.${name}\` ${fromScratch ? 'trains from scratch and quantizes' : 'quantizes'} from step ` +
+          `${config.delay} on, but with ema_decay ${config.ema_decay} the ranges need about ${warmUp} steps to become stable`,
+        hint: `a delay of ${warmUp}, a smaller ema_decay${fromScratch ? ', or `from:` a float model' : ''}`,
       },
     ];
   });

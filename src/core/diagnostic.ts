@@ -10,6 +10,8 @@ export interface Diagnostic {
   readonly message: string;
   /** What to do about it. */
   readonly hint?: string;
+  /** The layer that a warning is about; left out where it is about a setting. */
+  readonly layer?: string;
 }
 
 export interface Place {

@@ -20,7 +20,7 @@ import {
   shortDigest,
   significant,
 } from './format.ts';
-import { Lint } from './lints.ts';
+import { Lint, placeText } from './lints.ts';
 import { markup } from './markup.ts';
 import type { Markup } from './markup.ts';
 import { page, table } from './page.ts';
@@ -269,9 +269,10 @@ function pairLayers(a: Report, b: Report): Static<typeof LayerDifference>[] {
     .sort((x, y) => Math.abs(y.b - y.a) - Math.abs(x.b - x.a));
 }
 
-/** The same lint of the same layer is the same, whatever its numbers. */
+/** The same lint of the same layer is the same, whatever its numbers; of a pipeline, only its words tell it from others. */
 function pairLints(a: Report, b: Report): Static<typeof LintDifference>[] {
-  const keyOf = ({ stage, code, layer }: Lint): string => JSON.stringify([stage, code, layer]);
+  const keyOf = ({ stage, code, layer, found }: Lint): string =>
+    JSON.stringify([stage, code, layer, stage === null && layer === null ? found : null]);
   const missingFrom = (lints: readonly Lint[], others: readonly Lint[]): Lint[] => {
     const known = new Set(others.map(keyOf));
     return lints.filter((lint) => !known.has(keyOf(lint)));
@@ -322,7 +323,7 @@ function sheets(comparison: Comparison): Sheet[] {
       head: ['Lint', 'Where', 'Found', 'B against A'],
       rows: lints.map(({ change, lint }) => [
         lint.code,
-        lint.layer === null ? lint.stage : `${lint.stage}, ${lint.layer}`,
+        placeText(lint),
         lint.found,
         change,
       ]),

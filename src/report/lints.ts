@@ -2,6 +2,7 @@ import { Type } from '@sinclair/typebox';
 import type { Static } from '@sinclair/typebox';
 import { unreachable } from '../core/assert.ts';
 import { object } from '../core/schema.ts';
+import type { RunWarning } from '../runner/record.ts';
 import { nullable } from '../stages/metrics.ts';
 import type { ClassifyTest, ConvertMetrics, ReconstructTest, TestMetrics, TrainMetrics } from '../stages/metrics.ts';
 import { fixed, integer, percent, points, significant } from './format.ts';
@@ -10,9 +11,9 @@ import { wilsonInterval } from './statistics.ts';
 export const Lint = object({
   code: Type.String(),
   severity: Type.Union([Type.Literal('warning'), Type.Literal('note')]),
-  stage: Type.String(),
+  stage: nullable(Type.String({ description: 'null where the pipeline or the run is meant' })),
   layer: nullable(Type.String({ description: 'the layer or the range; null where the whole stage is meant' })),
-  found: Type.String({ description: 'with its subject left out: the layer, or the stage' }),
+  found: Type.String({ description: 'with its subject left out: the layer, or the stage; whole without a stage' }),
   expected: nullable(Type.String({ description: 'and why it matters' })),
   remedy: nullable(Type.String()),
 });
@@ -55,6 +56,11 @@ export const thresholds = {
 
 const percentOrMore = (share: number): string => `at least ${percent(share)}`;
 
+/** What the terminal says when a run begins. */
+export function pipelineLint({ code, layer, message, hint }: RunWarning): Lint {
+  return { code, severity: 'warning', stage: null, layer, found: message, expected: null, remedy: hint };
+}
+
 export function unreadableLint(stage: string): Lint {
   return lint(stage, 'metrics-unreadable', 'warning', {
     layer: null,
@@ -89,15 +95,6 @@ export function trainingLints(stage: string, metrics: TrainMetrics): Lint[] {
         found: `its delay of ${integer(delay)} steps did not end within ${integer(steps)} steps of training, so fake quantization was never applied`,
         expected: `a delay below ${integer(steps)}`,
         remedy: 'lower `delay`, or train longer',
-      }),
-    );
-  } else if (delay > 0 && delay < memory) {
-    delays.push(
-      lint(stage, 'delay-too-short', 'warning', {
-        layer: null,
-        found: `fake quantization starts at step ${integer(delay)}, before the ranges are warm`,
-        expected: `at least ${integer(memory)} steps, which a moving average of decay ${estimator.decay} remembers`,
-        remedy: 'raise `delay`, or lower `ema_decay`',
       }),
     );
   }
@@ -463,11 +460,16 @@ export function groupLints(lints: readonly Lint[]): LintGroup[] {
   ];
 }
 
-/** `test, conv1: 3.20 % of ... above; conv2, conv3 and 4 more too` */
+/** `test, conv1` */
+export function placeText({ stage, layer }: Lint): string {
+  return [stage ?? 'pipeline', ...(layer === null ? [] : [layer])].join(', ');
+}
+
+/** `test, conv1: 3.20 % of ... above (also conv2, conv3 and 4 more)` */
 export function foundText({ worst, others }: LintGroup): string {
   const names = others.slice(0, 2).map(({ layer }) => layer ?? '');
   const rest = others.length - names.length;
   const more = rest === 0 ? names.join(' and ') : `${names.join(', ')} and ${rest} more`;
-  const where = worst.layer === null ? worst.stage : `${worst.stage}, ${worst.layer}`;
-  return `${where}: ${worst.found}${others.length === 0 ? '' : ` (also ${more})`}`;
+  const where = worst.stage === null ? '' : `${placeText(worst)}: `;
+  return `${where}${worst.found}${others.length === 0 ? '' : ` (also ${more})`}`;
 }

@@ -19,7 +19,15 @@ import type { Flips, ImageErrors, RuntimeName, TestMetrics } from '../stages/met
 import { diagnose, Diagnosis } from './diagnosis.ts';
 import type { Cost } from './diagnosis.ts';
 import { bytes, fixed, integer, percent, points, significant } from './format.ts';
-import { conversionLints, ignorantAnswer, Lint, testLints, trainingLints, unreadableLint } from './lints.ts';
+import {
+  conversionLints,
+  ignorantAnswer,
+  Lint,
+  pipelineLint,
+  testLints,
+  trainingLints,
+  unreadableLint,
+} from './lints.ts';
 import { mcnemarExact, meanInterval, wilsonInterval } from './statistics.ts';
 
 const Measured = object({
@@ -88,7 +96,7 @@ const Headline = Type.Union([
 
 const Body = Type.Object({
   schema: Type.Literal('qpipe-report-1'),
-  run: Type.Omit(runRecordSchema, ['schema', 'resolved', 'stages']),
+  run: Type.Omit(runRecordSchema, ['schema', 'resolved', 'warnings', 'stages']),
   sentence: Type.String(),
   gates: Type.Array(Type.Composite([Gate, Type.Object({ stage: Type.String() })], { additionalProperties: false })),
   model: nullable(
@@ -157,6 +165,7 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
     gates,
     model: headline === undefined ? null : locateModel(headline.metrics.model, record.stages),
     lints: [
+      ...record.warnings.map(pipelineLint),
       ...record.stages.flatMap((stage) => (isUnreadable(stage) ? [unreadableLint(stage.name)] : [])),
       ...training.flatMap(({ stage, metrics }) => trainingLints(stage, metrics)),
       ...conversions.flatMap(({ stage, metrics }) => conversionLints(stage, metrics)),

@@ -7,7 +7,7 @@ import type { RunEvent, UntimedEvent } from './event.ts';
 import type { Digest } from '../core/digest.ts';
 import { stageKey } from './fingerprint.ts';
 import type { Plan, StagePlan, StageProgress } from './plan.ts';
-import type { ActionRecord, Provenance, RunRecord, RunStatus, StageRecord } from './record.ts';
+import type { ActionRecord, Provenance, RunRecord, RunStatus, RunWarning, StageRecord } from './record.ts';
 import { createRunFolder, materialize, outputPath, resolvedText, writeRunRecord } from './run-folder.ts';
 import type { RunFolder } from './run-folder.ts';
 import { commitResult, findResult, objectPath, openStore, putObject, withWorkFolder } from './store.ts';
@@ -54,9 +54,14 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<RunR
   const run: Run = { options, store, folder, emit, results: new Map() };
   const stages: StageRecord[] = [];
   const resolved = digestOf(resolvedText(plan));
+  const warnings: RunWarning[] = plan.warnings.map(({ code, layer, message, hint }) => {
+    return { code, layer: layer ?? null, message, hint: hint ?? null };
+  });
   let current: StagePlan | null = null;
 
   function emit(event: UntimedEvent): void {
+    const warning = warningOf(event);
+    if (warning !== null) warnings.push(warning);
     const timed: RunEvent = { time: options.clock().toISOString(), ...event };
     options.emit(timed);
     folder.events.write(timed);
@@ -71,6 +76,7 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<RunR
       seconds: status === 'running' ? 0 : secondsSince(started, options),
       provenance: options.provenance,
       resolved,
+      warnings,
       stages,
     };
   }
@@ -213,6 +219,28 @@ function emitProgress(run: Run, stage: StagePlan, progress: StageProgress): void
       return;
     default:
       unreachable(progress);
+  }
+}
+
+/** What an event says of the store that whoever reads the report must know too; null for all others. */
+function warningOf(event: UntimedEvent): RunWarning | null {
+  switch (event.kind) {
+    case 'cache-repaired':
+      return {
+        code: event.kind,
+        layer: null,
+        message: `the stored result of stage ${event.stage} was damaged (${event.found}), so the stage ran again`,
+        hint: 'check the disk that the store is on',
+      };
+    case 'nondeterminism':
+      return {
+        code: event.kind,
+        layer: null,
+        message: `stage ${event.stage} wrote another ${event.output} than an earlier run with the same key`,
+        hint: 'report it as a mistake in qpipe, with the pipeline',
+      };
+    default:
+      return null;
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Diagnostic } from '../core/diagnostic.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Digest } from '../core/digest.ts';
 
@@ -8,6 +9,8 @@ export interface Plan {
   /** The YAML text as written. */
   readonly pipeline: string;
   readonly resolved: JsonObject;
+  /** What is allowed but seldom meant; the report repeats it. */
+  readonly warnings: readonly Diagnostic[];
   /** Producers before consumers. */
   readonly stages: readonly StagePlan[];
 }

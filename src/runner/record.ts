@@ -57,6 +57,15 @@ export const stageRecordSchema = Type.Object({
 });
 export type StageRecord = Static<typeof stageRecordSchema>;
 
+/** What is odd about a run apart from its stages' results, whose metrics speak for themselves. */
+export const runWarningSchema = Type.Object({
+  code: Type.String(),
+  layer: Type.Union([Type.String(), Type.Null()]),
+  message: Type.String({ description: 'what was found and what was expected' }),
+  hint: Type.Union([Type.String(), Type.Null()], { description: 'what to do about it' }),
+});
+export type RunWarning = Static<typeof runWarningSchema>;
+
 export const runStatusSchema = Type.Union([
   Type.Literal('running', { description: 'or its process was killed' }),
   Type.Literal('pass'),
@@ -77,6 +86,7 @@ export const runRecordSchema = Type.Object({
   provenance: provenanceSchema,
   /** Of resolved.json: what the report says of the settings is what the run was given. */
   resolved: digestSchema,
+  warnings: Type.Array(runWarningSchema, { description: 'of the pipeline, then of the stored results' }),
   stages: Type.Array(stageRecordSchema, { description: 'those that have a result, in the order of the plan' }),
 });
 export type RunRecord = Static<typeof runRecordSchema>;

@@ -454,6 +454,7 @@ export const run: RunRecord = {
     cpus: 2,
     qpipeVersion: '0.1.0',
   },
+  warnings: [],
   stages: Object.values(stages),
 };
 

@@ -100,7 +100,7 @@ function chain(width = 8, changes: { pretrain?: Partial<StagePlan>; qat?: Partia
 }
 
 function planOf(...stages: StagePlan[]): Plan {
-  return { name: 'demo', pipeline: '# a comment\nname: demo\n', resolved: { name: 'demo' }, stages };
+  return { name: 'demo', pipeline: '# a comment\nname: demo\n', resolved: { name: 'demo' }, warnings: [], stages };
 }
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -151,6 +151,7 @@ describe('the cache', () => {
       name: 'other',
       pipeline: '# another comment\n',
       resolved: { name: 'other', description: 'new' },
+      warnings: [],
       stages: [
         { ...pretrain!, name: 'float' },
         { ...qat!, name: 'fine-tune', ...after('float') },
