@@ -5,10 +5,10 @@ import type { createColors } from 'picocolors';
 import { UserError } from '../core/diagnostic.ts';
 import { packageFile } from '../core/package-file.ts';
 import { findAddon } from '../engine/tensorflow/addon.ts';
+import { wrap } from '../report/text-table.ts';
 import { probe } from './engine.ts';
 import { qpipeHome } from './home.ts';
 import { findProgram } from './programs.ts';
-import { wrap } from './summary.ts';
 import { packageJson } from './version.ts';
 
 /** What one part of qpipe needs, and whether it is installed. */

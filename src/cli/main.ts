@@ -1,4 +1,4 @@
-import { join, relative } from 'node:path';
+import { relative } from 'node:path';
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { formatForScreen, UserError } from '../core/diagnostic.ts';
@@ -16,6 +16,9 @@ const note = (text: string): void => void process.stderr.write(`${text}\n`);
 
 /** Width of the terminal that messages are written to; 80 if it is not a terminal or its width is unknown. */
 const screenColumns = (): number => (process.stderr.columns > 0 ? process.stderr.columns : 80);
+
+/** Width of the terminal that results are written to; a file or a pipe has none. */
+const outputColumns = (): number => (process.stdout.isTTY ? process.stdout.columns : Infinity);
 
 /** `stages` as written on the command line: separated by commas, optionally with spaces. */
 const names = (text: string): string[] =>
@@ -74,11 +77,12 @@ function makeProgram(finish: (code: number) => void): Command {
     .addOption(dataOption())
     .option('--json', 'print the result as JSON')
     .action(async (pipeline: string, { set, data, json }: { set: string[]; data?: string; json?: true }) => {
-      const { validate } = await import('./validate.ts');
+      const [{ validate }, { wrap }] = await Promise.all([import('./validate.ts'), import('../report/text-table.ts')]);
       const result = await validate(pipeline, set, data);
       if (json === true) return out(JSON.stringify(result, null, 2));
       for (const warning of result.warnings) note(formatForScreen(warning, 'warning', screenColumns()));
-      out(`${pipeline} is valid: ${result.stages.map(({ name, kind }) => `${name} (${kind})`).join(', ')}`);
+      const valid = `${pipeline} is valid: ${result.stages.map(({ name, kind }) => `${name} (${kind})`).join(', ')}`;
+      out(wrap(valid, outputColumns()).join('\n'));
     });
 
   program
@@ -109,8 +113,9 @@ function makeProgram(finish: (code: number) => void): Command {
     .argument('[run]', 'folder of the run', 'runs/latest')
     .action(async (folder: string) => {
       const { writeReport } = await import('./report.ts');
+      const { summaryText } = await import('./summary.ts');
       const report = await writeReport(folder);
-      out(`${report.sentence}\n${join(folder, 'report.html')}`);
+      out(summaryText(report, folder, outputColumns(), await terminalColors()));
     });
 
   program
@@ -193,8 +198,9 @@ function makeProgram(finish: (code: number) => void): Command {
     .action(async ({ json }: { json?: true }) => {
       const { doctor, healthText } = await import('./doctor.ts');
       const health = await doctor();
-      const columns = process.stdout.isTTY ? process.stdout.columns : Infinity;
-      out(json === true ? JSON.stringify(health, null, 2) : healthText(health, columns, await terminalColors()));
+      out(
+        json === true ? JSON.stringify(health, null, 2) : healthText(health, outputColumns(), await terminalColors()),
+      );
       finish(health.ok ? exitCodes.ok : exitCodes.failed);
     });
 
@@ -274,8 +280,7 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
     });
     await progress.finish();
     if (options.json !== true) {
-      const columns = process.stdout.isTTY ? process.stdout.columns : Infinity;
-      out(summaryText(report, relative('.', folder), columns, colors));
+      out(summaryText(report, relative('.', folder), outputColumns(), colors));
     }
     return record.status === 'fail' ? exitCodes.gateNotMet : exitCodes.ok;
   } catch (error) {

@@ -1,10 +1,10 @@
-import Table from 'cli-table3';
 import type { createColors } from 'picocolors';
 import { unreachable } from '../core/assert.ts';
 import { significant } from '../report/format.ts';
 import { foundText, groupLints } from '../report/lints.ts';
 import type { Measured, MeasuredError, Report } from '../report/report.ts';
 import { gateText } from '../report/report.ts';
+import { textTable, wrap } from '../report/text-table.ts';
 import { runtimeTitles } from '../report/titles.ts';
 import type { RuntimeName } from '../stages/metrics.ts';
 import { runtimes } from '../stages/metrics.ts';
@@ -25,37 +25,35 @@ export function summaryText(
   if (diagnosis !== undefined) lines.push(...wrap(diagnosis, columns).map((line) => colors.dim(line)));
   const { title, rows } = results(report);
   if (rows.length > 0) {
-    const table = new Table({
-      head: ['model', title, '95 % interval', 'images'],
-      colAligns: ['left', 'right', 'right', 'right'],
-      style: { head: [], border: [], compact: true },
-    });
-    table.push(...rows);
-    lines.push(table.toString());
+    const numbers = [title, '95 % interval', 'images'].map((head) => ({ head, kind: 'numbers' as const }));
+    lines.push(
+      ...textTable([{ head: 'model', kind: 'words' }, ...numbers], rows, columns, (text, row) =>
+        row < 0 ? colors.dim(text) : text,
+      ),
+    );
   }
   for (const gate of report.gates) {
-    const mark = gate.ok ? colors.green('met    ') : colors.red('not met');
-    lines.push(`gate ${mark}  ${gate.name}: ${gateText(gate)}`);
+    const paint = gate.ok ? colors.green : colors.red;
+    lines.push(...marked(`gate ${gate.ok ? 'met' : 'not met'}`, paint, `${gate.name}: ${gateText(gate)}`, columns));
   }
   lines.push(...lintLines(report, columns, colors));
   lines.push(`report ${folder}/report.html`);
-  return lines.join('\n');
+  return lines.join('\n').replaceAll('\u202f', ' ');
 }
 
-/** The rest, and what to do about them, is in the report. */
-const mostLints = 3;
+/** Texts of all lines with a mark begin in one column. */
+const margin = 'gate not met  '.length;
+
+function marked(mark: string, paint: (text: string) => string, text: string, columns: number): string[] {
+  const [first = '', ...rest] = wrap(text, columns - margin);
+  return [`${paint(mark.padEnd(margin))}${first}`, ...rest.map((line) => `${' '.repeat(margin)}${line}`)];
+}
 
 function lintLines(report: Report, columns: number, colors: ReturnType<typeof createColors>): string[] {
-  const groups = groupLints(report.lints);
-  const margin = 'warning  '.length;
-  const lines = groups.slice(0, mostLints).flatMap((group) => {
+  return groupLints(report.lints).flatMap((group) => {
     const { severity } = group.worst;
-    const paint = severity === 'warning' ? colors.yellow : colors.dim;
-    const [first = '', ...rest] = wrap(foundText(group), columns - margin);
-    return [`${paint(severity.padEnd(margin))}${first}`, ...rest.map((line) => `${' '.repeat(margin)}${line}`)];
+    return marked(severity, severity === 'warning' ? colors.yellow : colors.dim, foundText(group), columns);
   });
-  const more = groups.length - mostLints;
-  return more > 0 ? [...lines, `${' '.repeat(margin)}and ${more} more in the report`] : lines;
 }
 
 function results(report: Report): { readonly title: string; readonly rows: string[][] } {
@@ -84,15 +82,4 @@ function rowsOf<M extends Measured | MeasuredError>(
     const { low, high } = measured.interval;
     return [[runtimeTitles[name], format(valueOf(measured)), `${format(low)} .. ${format(high)}`, String(measured.n)]];
   });
-}
-
-/** Breaks a sentence between words; a longer word stays whole. */
-export function wrap(text: string, columns: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const line = lines.at(-1);
-    if (line !== undefined && line.length + 1 + word.length <= columns) lines.push(`${lines.pop() ?? ''} ${word}`);
-    else lines.push(word);
-  }
-  return lines;
 }

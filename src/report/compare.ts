@@ -1,6 +1,5 @@
 import { Type } from '@sinclair/typebox';
 import type { Static } from '@sinclair/typebox';
-import Table from 'cli-table3';
 import { createColors } from 'picocolors';
 import { unreachable } from '../core/assert.ts';
 import type { Json } from '../core/json.ts';
@@ -28,6 +27,7 @@ import type { Column } from './page.ts';
 import { buildReport } from './report.ts';
 import type { Measured, MeasuredError, Report } from './report.ts';
 import { overlaps } from './statistics.ts';
+import { textTable, wrap } from './text-table.ts';
 import { runtimeTitles } from './titles.ts';
 
 const Run = object({ id: Type.String(), pipeline: Type.String(), startedAt: Type.String(), status: Type.String() });
@@ -321,12 +321,7 @@ function sheets(comparison: Comparison): Sheet[] {
     {
       title: 'Lints',
       head: ['Lint', 'Where', 'Found', 'B against A'],
-      rows: lints.map(({ change, lint }) => [
-        lint.code,
-        placeText(lint),
-        lint.found,
-        change,
-      ]),
+      rows: lints.map(({ change, lint }) => [lint.code, placeText(lint), lint.found, change]),
       judgements: lints.map(({ change }) => (change === 'came' ? 'worse' : 'better')),
       numbers: 'left',
     },
@@ -395,65 +390,41 @@ function signed(value: number, format: (value: number) => string): string {
 
 export interface TextOptions {
   readonly color: 'color' | 'plain';
-  /** Columns of the terminal; longer cells are cut. */
+  /** Columns of the terminal; longer cells are broken into lines. */
   readonly width: number;
 }
 
 export function renderComparisonText(comparison: Comparison, options: TextOptions): string {
   const colors = createColors(options.color === 'color');
   const { a, b } = comparison;
-  const lines = [`A  ${a.id}  ${a.status}`, `B  ${b.id}  ${b.status}`, ...comparison.notes];
+  const heads = [`A  ${a.id}  ${a.status}`, `B  ${b.id}  ${b.status}`, ...comparison.notes];
+  const lines = heads.flatMap((text) => wrap(text, options.width));
   for (const sheet of sheets(comparison)) {
-    lines.push('', colors.bold(sheet.title), textTable(sheet, options.width, colors));
+    lines.push('', colors.bold(sheet.title), ...sheetText(sheet, options.width, colors));
   }
   if (comparison.config.length === 0) lines.push('', 'The settings are equal.');
   return `${lines.join('\n').replaceAll('\u202f', ' ')}\n`;
 }
 
-const GAP = 2;
-
-function textTable(sheet: Sheet, width: number, colors: ReturnType<typeof createColors>): string {
-  const { head, rows, judgements, numbers } = sheet;
-  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
-  // Take from the widest column until the row fits; 8 columns of text are kept whatever the terminal.
-  for (let excess = widths.reduce((sum, one) => sum + one + GAP, 0) - width; excess > 0; excess--) {
-    const widest = widths.indexOf(Math.max(...widths));
-    if ((widths[widest] ?? 0) <= 8) break;
-    widths[widest]! -= 1;
-  }
-  const cut = (text: string, column: number): string => {
-    const room = widths[column] ?? 0;
-    return text.length <= room ? text : `${text.slice(0, room - 1)}\u2026`;
-  };
-  const paint = (text: string, judgement: Metric['judgement'] | undefined): string => {
-    if (judgement === 'better') return colors.green(text);
-    if (judgement === 'worse') return colors.red(text);
+function sheetText(sheet: Sheet, width: number, colors: ReturnType<typeof createColors>): string[] {
+  const { head, rows, judgements } = sheet;
+  const paint = (text: string, row: number, column: number): string => {
+    if (row < 0) return colors.dim(text);
+    if (!isJudged(sheet, column)) return text;
+    if (judgements[row] === 'better') return colors.green(text);
+    if (judgements[row] === 'worse') return colors.red(text);
     return colors.dim(text);
   };
-  const made = new Table({
-    head: head.map((title, column) => colors.dim(cut(title, column))),
-    colAligns: head.map((_, column) => (column > 0 && column < 4 && numbers === 'right' ? 'right' : 'left')),
-    chars: borderless,
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': GAP },
+  const columns = head.map((title, column) => {
+    return { head: title, kind: isNumber(sheet, column) ? ('numbers' as const) : ('words' as const) };
   });
-  for (const [index, row] of rows.entries()) {
-    made.push(
-      row.map((text, column) =>
-        column === 4 || (column === 3 && numbers === 'left')
-          ? paint(cut(text, column), judgements[index])
-          : cut(text, column),
-      ),
-    );
-  }
-  return made.toString().replace(/ +$/gm, '');
+  return textTable(columns, rows, width, paint);
 }
 
-const borderless = Object.fromEntries(
-  [
-    ...['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right'],
-    ...['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid', 'middle'],
-  ].map((name) => [name, '']),
-);
+const isNumber = ({ numbers }: Sheet, column: number): boolean => column > 0 && column < 4 && numbers === 'right';
+
+/** The last column of metrics and lints says how it went. */
+const isJudged = ({ numbers }: Sheet, column: number): boolean => column === 4 || (column === 3 && numbers === 'left');
 
 /** One self-contained page, like the report. */
 export function renderComparisonHtml(comparison: Comparison): string {
@@ -476,12 +447,10 @@ function htmlTable(sheet: Sheet): Markup {
   const rows = sheet.rows.map((cells, index) => ({ cells, judgement: sheet.judgements[index] ?? 'not_judged' }));
   const columns = sheet.head.map((head, column): Column<(typeof rows)[number]> => ({
     head,
-    kind: column > 0 && column < 4 && sheet.numbers === 'right' ? 'number' : 'text',
+    kind: isNumber(sheet, column) ? 'number' : 'text',
     cell: ({ cells, judgement }) => {
       const text = cells[column] ?? '';
-      return column === 4 || (column === 3 && sheet.numbers === 'left')
-        ? markup`<span class="${judgement}">${text}</span>`
-        : text;
+      return isJudged(sheet, column) ? markup`<span class="${judgement}">${text}</span>` : text;
     },
   }));
   return table(rows, columns, { sorting: 'fixed', width: 'full' });

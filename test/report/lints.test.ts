@@ -68,8 +68,7 @@ describe('lints', () => {
       expect(codes(withQat({ estimator, ranges: few, delay: 2 }))).toEqual([]);
     });
 
-    it('tell a delay that ends before the ranges are stable, or never', () => {
-      expect(codes(withQat({ delay: 50 }))).toEqual(['delay-too-short']);
+    it('tell a delay that never ends', () => {
       expect(codes(withQat({ delay: 1720 }))).toEqual(['delay-too-long']);
       expect(codes(withQat({ delay: 0 }))).toEqual([]);
     });
@@ -210,6 +209,24 @@ describe('lints', () => {
       expect(codes(withTest({ accuracy: { ...test.accuracy, int8: small } }))).toEqual(['n-too-small']);
       expect(codes(withTest({ accuracy: { ...test.accuracy, float: null } }))).toEqual(['no-baseline']);
     });
+  });
+});
+
+describe('warnings of the run record', () => {
+  const warning = { code: 'short-delay', layer: null, message: 'quantizes from step 3 on', hint: 'a delay of 100' };
+
+  it('are lints like all others, and lead', () => {
+    const [first, ...others] = lints({ ...withTest({ litertNote: 'off' }), warnings: [warning] });
+    expect(first).toMatchObject({ code: 'short-delay', severity: 'warning', stage: null, remedy: 'a delay of 100' });
+    expect(others.map(({ code }) => code)).toEqual(['litert']);
+    expect(foundText(groupLints([first!])[0]!)).toBe('quantizes from step 3 on');
+  });
+
+  it('of one kind are grouped by layer, and stand alone without one', () => {
+    const layers = ['conv1', 'conv2'].map((layer) => ({ ...warning, layer, message: `layer ${layer} differs` }));
+    const settings = ['pretrain', 'qat'].map((stage) => ({ ...warning, message: `${stage} quantizes early` }));
+    const texts = groupLints(lints({ ...run, warnings: [...layers, ...settings] })).map(foundText);
+    expect(texts).toEqual(['layer conv1 differs (also conv2)', 'pretrain quantizes early', 'qat quantizes early']);
   });
 });
 
