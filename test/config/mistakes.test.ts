@@ -1174,8 +1174,16 @@ describe('a delay too short for the moving averages', () => {
     expect(warned(edited(...fromScratch, ['delay: 500', 'delay: 5000']))).toEqual([]);
   });
 
-  it('does not matter after float training, nor to running extremes', () => {
-    expect(warned(edited(['range_window: 9000', 'ranges: moving_average']))).toEqual([]);
+  it('may be shorter after float training: as many steps as the average remembers, or none', () => {
+    const afterFloat = (delay: number) =>
+      warned(edited(['range_window: 9000', 'ranges: moving_average'], ['delay: 500', `delay: ${delay}`]));
+    // 1 / (1 - 0.999) = 1000 steps
+    expect(afterFloat(999)).toEqual(['23:12 short-delay']);
+    expect(afterFloat(1000)).toEqual([]);
+    expect(afterFloat(0)).toEqual([]);
+  });
+
+  it('does not matter to running extremes', () => {
     expect(warned(edited(...fromScratch.slice(0, 2), ['delay: 500', 'delay: 1']))).toEqual([]);
   });
 });
