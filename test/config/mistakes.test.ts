@@ -1199,7 +1199,10 @@ describe('a field of the other kind of range', () => {
     expect(others).toEqual([]);
     expect(decay).toMatchObject({ code: 'unused-field', place: { line: 25, column: 5 } });
     expect(decay!.hint).toContain('`ranges: moving_average`');
-    const both = edited(['range_window: 9000', 'range_window: 9000\n    ranges: moving_average']);
+    const both = edited(
+      ['range_window: 9000', 'range_window: 9000\n    ranges: moving_average'],
+      ['delay: 500', 'delay: 1000'],
+    );
     expect(warned(both).map(({ code, place }) => [code, place.line])).toEqual([['unused-field', 25]]);
   });
 

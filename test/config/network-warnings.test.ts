@@ -9,13 +9,25 @@ const locate = (path: readonly string[]) => ({ file: path.join('.') });
 
 function warned(layers: readonly Layer[], size: number, schemes: readonly Scheme[] = ['int8']): string[] {
   const normalize = { scale: 1 / 255, mean: 0 };
-  const spec: ModelSpec = { name: 'n', task: 'classify', layers, image: [size, size, 4], classes: ['a', 'b'], normalize };
+  const spec: ModelSpec = {
+    name: 'n',
+    task: 'classify',
+    layers,
+    image: [size, size, 4],
+    classes: ['a', 'b'],
+    normalize,
+  };
   return networkWarnings(spec, schemes, locate, true).map(({ code, layer, place }) => `${code} ${layer} ${place.file}`);
 }
 
 type Pair = readonly [number, number];
 
-function convolution(kind: 'conv_2d' | 'depthwise_conv_2d', kernel: Pair, stride: Pair, padding: 'same' | 'valid'): Layer {
+function convolution(
+  kind: 'conv_2d' | 'depthwise_conv_2d',
+  kernel: Pair,
+  stride: Pair,
+  padding: 'same' | 'valid',
+): Layer {
   const common = { name: 'conv', kernel, stride, padding, dilation: [1, 1], bias: true, batch_norm: false } as const;
   return kind === 'conv_2d'
     ? { ...common, kind, filters: 8, activation: 'none' }

@@ -201,8 +201,9 @@ describe('the cache', () => {
     const plan = planOf(fake('pretrain', () => text));
     await run(plan);
     text = 'two';
-    await run(plan, { force: ['pretrain'] });
+    const second = await run(plan, { force: ['pretrain'] });
     expect(executed).toEqual(['pretrain']);
+    expect(second.warnings).toMatchObject([{ code: 'nondeterminism', layer: null }]);
     expect(events).toContainEqual(
       expect.objectContaining({
         kind: 'nondeterminism',
@@ -213,6 +214,23 @@ describe('the cache', () => {
     );
     const third = await run(plan);
     expect(third.stages[0]?.outputs['model']?.digest).toBe(`sha256:${sha256('two')}`);
+  });
+
+  it('keeps the warnings of the plan in run.json, whether stages run or not', async () => {
+    const warning = {
+      code: 'odd',
+      place: { file: 'p.yaml', line: 3 },
+      message: 'an odd setting',
+      hint: 'leave it out',
+    };
+    const plan = { ...chain(), warnings: [warning, { ...warning, layer: 'conv1' }] };
+    const kept = { code: 'odd', message: 'an odd setting', hint: 'leave it out' };
+    for (const record of [await run(plan), await run(plan)]) {
+      expect(record.warnings).toEqual([
+        { ...kept, layer: null },
+        { ...kept, layer: 'conv1' },
+      ]);
+    }
   });
 
   it('stores objects by sha256, read-only, and the text behind each key', async () => {
@@ -247,6 +265,7 @@ describe('a damaged store', () => {
     const record = await run(chain());
     expect(executed).toEqual(['qat']);
     const repaired = events.find((event) => event.kind === 'cache-repaired');
+    expect(record.warnings).toMatchObject([{ code: 'cache-repaired', layer: null }]);
     expect(repaired).toMatchObject({ stage: 'qat', found: expect.stringContaining('"model"') as string });
     expect(readFileSync(repaired?.movedTo ?? '', 'utf8')).toBe(content);
     expect(readFileSync(objectOf('abc8'), 'utf8')).toBe('abc8');
