@@ -316,7 +316,8 @@ function requireOperandCount({ path }: Reader, op: OpName, place: string, found:
 function checkOperand(reader: Reader, op: OpName, position: number, index: number): void {
   const quant = quantOf(reader, index);
   const { quant: rule, operands } = ops[op];
-  if (operands[position]?.role !== 'bias') checkInteger(reader, op, index);
+  if (operands[position]?.role === 'bias') checkBias(reader, op, index);
+  else checkInteger(reader, op, index);
   if (quant?.kind !== 'per_channel' || operands[position]?.role === 'bias') return;
   if (rule.kind === 'affine' && position === rule.weight && quant.axis === rule.channelAxis) return;
   throw problem(reader.path, `tensor "${nameOf(reader, index)}" of ${op} has scales on axis ${quant.axis}`);
@@ -330,6 +331,13 @@ function inOrder<T>(operands: readonly T[], order: readonly number[]): readonly 
 function sameQuant(a: QuantParams | null, b: QuantParams | null): boolean {
   if (a?.kind !== 'per_tensor' || b?.kind !== 'per_tensor') return a === b;
   return a.scale === b.scale && a.zeroPoint === b.zeroPoint;
+}
+
+function checkBias(reader: Reader, op: OpName, index: number): void {
+  const { dtype } = typeOf(reader, index);
+  if (dtype === 'int32') return;
+  const place = `tensor "${nameOf(reader, index)}" of ${op}`;
+  throw unsupported(reader.path, `${place} is a bias of ${dtype}; qpipe's interpreter adds int32`);
 }
 
 /** The integer kernels compute with codes: every activation needs parameters, and floats stay at the edges. */

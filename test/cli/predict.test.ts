@@ -132,6 +132,24 @@ describe('what only LiteRT runs', () => {
   });
 });
 
+it('a bias of floats is refused by the reference, which would add its bits', async () => {
+  const model = handmade({
+    codes: [builtin.fullyConnected],
+    tensors: [
+      plainTensor('x', [1, 2], 'INT8'),
+      plainTensor('filter', [2, 2], 'INT8', { buffer: 1 }),
+      plainTensor('bias', [2], 'FLOAT32', { buffer: 2 }),
+      plainTensor('y', [1, 2], 'INT8'),
+    ],
+    operators: [plainOperator(0, [0, 1, 2], [3], { optionsType: 8 })],
+    inputs: [0],
+    outputs: [3],
+    buffers: [Uint8Array.of(1, 2, 3, 4), new Uint8Array(Float32Array.of(1, 2).buffer)],
+  });
+  const refused = messageOf(run(model, counted([1, 2]), { runtime: 'reference' }));
+  expect(await refused).toContain('tensor "bias" of fully_connected is a bias of float32');
+});
+
 describe('arrays that do not fit', () => {
   it.each<[string, Uint8Array, Tensor, string]>([
     ['a batch of a model of two', reshaped([2, 6], [3, 4]), counted([4, 6]), 'expected [2, 6], or [batch, 2, 6]'],
