@@ -21,7 +21,10 @@ export function networkDiagnostics(spec: ModelSpec, locate: Locate, inLayers: bo
         code: 'layer-does-not-fit',
         place: locate(inLayers ? ['model', 'layers', String(index)] : ['model'], 'value'),
         message: `layer \`${layer}\` receives ${shapeText(input)}: ${error.message}`,
-        hint: 'change this layer or the layers before it, or use larger images',
+        hint:
+          error instanceof SizeError
+            ? 'use fewer filters or units, a stride, or smaller images'
+            : 'change this layer or the layers before it, or use larger images',
       },
     ];
   }
@@ -119,10 +122,40 @@ function stridesPastImage(graph: Graph, node: Node): boolean {
   });
 }
 
-/** Of one image, with the batch of 1 in front. */
+/** A network that no engine has room for. */
+class SizeError extends ShapeError {}
+
+/**
+ * WebAssembly memory ends at 4 GiB. Training keeps each parameter four times (with its gradient and two slots of the
+ * optimizer), and each value of a layer at least twice.
+ */
+const largestParameters = 2 ** 27;
+const largestValues = 2 ** 28;
+
+/**
+ * Of one image, with the batch of 1 in front.
+ *
+ * @throws ShapeError where layers do not fit each other, or nothing can hold them
+ */
 function oneImageGraph(spec: ModelSpec): Graph {
-  const weights = { kind: 'given', tensor: (_name: string, shape: Shape) => zeros('float32', shape) } as const;
-  return buildModel(spec, 1, 'inference', weights);
+  let parameters = 0;
+  const tensor = (_name: string, shape: Shape) => {
+    parameters += numElements(shape);
+    if (parameters > largestParameters) {
+      throw new SizeError(
+        `with its weights the network has ${parameters} parameters; at most ${largestParameters} fit into memory`,
+      );
+    }
+    return zeros('float32', shape);
+  };
+  const graph = buildModel(spec, 1, 'inference', { kind: 'given', tensor });
+  for (const { name, type } of graph.values.values()) {
+    const values = numElements(type.shape);
+    if (values > largestValues) {
+      throw new SizeError(`"${name}" has ${values} values for one image; at most ${largestValues} fit into memory`);
+    }
+  }
+  return graph;
 }
 
 function outputShape(spec: ModelSpec): Shape | ShapeError {

@@ -465,7 +465,36 @@ export async function deviceDiagnostics(
 
 /** What is allowed but seldom meant. */
 export function warnings(pipeline: ResolvedPipeline, locate: Locate): Diagnostic[] {
-  return [...coldRanges(pipeline, locate), ...unusedRangeFields(pipeline, locate)];
+  return [
+    ...coldRanges(pipeline, locate),
+    ...unusedRangeFields(pipeline, locate),
+    ...unusualOptimizers(pipeline, locate),
+  ];
+}
+
+/** Beyond these, published trainings do not go; weights are destroyed within a few steps. */
+const usual = {
+  learning_rate: { sgd: 10, adam: 0.1 },
+  weight_decay: { sgd: 0.5, adam: 0.5 },
+} as const;
+
+function unusualOptimizers(pipeline: ResolvedPipeline, locate: Locate): Diagnostic[] {
+  return pipeline.stages.flatMap(({ name, config }): Diagnostic[] => {
+    if (!('optimizer' in config)) return [];
+    const { optimizer } = config;
+    return (['learning_rate', 'weight_decay'] as const).flatMap((field): Diagnostic[] => {
+      const limit = usual[field][optimizer.kind];
+      if (optimizer[field] <= limit) return [];
+      return [
+        {
+          code: 'unusual-value',
+          place: locate(['stages', name, 'optimizer', field], 'value'),
+          message: `\`stages.${name}.optimizer.${field}\` is ${optimizer[field]}; with ${optimizer.kind}, values above ${limit} destroy the weights`,
+          hint: `a ${field} of at most ${limit}`,
+        },
+      ];
+    });
+  });
 }
 
 function coldRanges(pipeline: ResolvedPipeline, locate: Locate): Diagnostic[] {

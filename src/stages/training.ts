@@ -29,7 +29,7 @@ import { validationOf } from './validation.ts';
 
 /** The fields that both training stages have. */
 export const trainingFields = {
-  epochs: Type.Integer({ ...key('Number of passes over the training images'), minimum: 1 }),
+  epochs: Type.Integer({ ...key('Number of passes over the training images'), minimum: 1, maximum: 100_000 }),
   batch: Type.Integer({ ...key('Images per step, all devices together'), minimum: 1, default: 64 }),
   optimizer: optimizerSchema,
   early_stopping: Type.Optional(

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { formatDiagnostic } from '../../src/core/diagnostic.ts';
 import { parsePipeline } from '../../src/config/load.ts';
+import { checkWithoutData } from '../../src/config/plan.ts';
 import { deviceDiagnostics, schemeDiagnostics, sizeDiagnostics, warnings } from '../../src/config/semantics.ts';
 import type { Layer } from '../../src/models/layers.ts';
 import { conv, dense, network } from '../models/networks.ts';
@@ -1185,6 +1186,31 @@ describe('a delay too short for the moving averages', () => {
 
   it('does not matter to running extremes', () => {
     expect(warned(edited(...fromScratch.slice(0, 2), ['delay: 500', 'delay: 1']))).toEqual([]);
+  });
+});
+
+describe('a value that no training has', () => {
+  it('is warned about', () => {
+    const { pipeline, locate } = parsePipeline(
+      edited(['learning_rate: 0.05', 'learning_rate: 1000, weight_decay: 2']),
+      'p.yaml',
+    );
+    const found = warnings(pipeline, locate);
+    expect(found.map(({ code }) => code)).toEqual(['unusual-value', 'unusual-value']);
+    expect(found.map(({ place }) => place.line)).toEqual([20, 20]);
+  });
+
+  it('is refused where it is a number of epochs', () => {
+    expect(() => parsePipeline(edited(['epochs: 3', 'epochs: 1e15']), 'p.yaml')).toThrow(/100000/);
+  });
+
+  it.each([
+    ['filters: 100000000, kernel: 3', 'parameters'],
+    ['filters: 2000000, kernel: 1', 'values for one image'],
+  ])('is refused where memory ends: %s', (layer, what) => {
+    const layers = `model: { layers: [{ kind: conv_2d, ${layer} }, { kind: mean }, { kind: fully_connected, units: 10 }] }`;
+    const loaded = parsePipeline(edited(['model: { preset: lenet5 }', layers]), 'p.yaml');
+    expect(() => checkWithoutData(loaded)).toThrow(new RegExp(what));
   });
 });
 
