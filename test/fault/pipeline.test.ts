@@ -42,13 +42,7 @@ describe('a pipeline that cannot run', () => {
       '144 values',
     ],
     ['fewer scores than classes', 'units: 4', 'units: 3', ':9:7 error wrong-output', 'units: 4'],
-    [
-      'no scores at all',
-      '    - { kind: fully_connected, units: 4 }\n',
-      '',
-      ':8:7 error wrong-output',
-      '144 values',
-    ],
+    ['no scores at all', '    - { kind: fully_connected, units: 4 }\n', '', ':8:7 error wrong-output', '144 values'],
     [
       'batch norm that cannot be folded',
       '- { kind: flatten }',
