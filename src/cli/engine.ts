@@ -281,7 +281,7 @@ export function libraryIn(folder: string): Library | NoLibrary {
   const diagnostic = {
     code: 'no-library',
     place: { file: folder },
-    message: `it does not contain ${lacks.join(' or ')}`,
+    message: `it lacks ${lacks.join(', and ')}`,
     hint: 'give the folder `lib` of a libtensorflow release, or `tensorflow` in the site-packages of a Python',
   };
   return { diagnostics: [diagnostic] };

@@ -100,7 +100,7 @@ async function openWitness(bytes: Uint8Array, model: string): Promise<Runtime> {
   const edges = (indices: readonly number[]): readonly Edge[] => indices.map((index) => edgeOf(main.tensors[index]!));
   const [inputEdges, outputEdges] = [edges(main.inputs), edges(main.outputs)];
   requireWrittenOutputs(main, outputEdges, model);
-  const litert = await openLitert(addFloatEdges(bytes, model));
+  const litert = await openLitert(addFloatEdges(bytes, model), model);
   const example = async (values: readonly IntegerData[]): Promise<readonly IntegerData[]> => {
     const given = values.map((stored, index) => toLitert(stored, ports.inputs[index]!, inputEdges[index]!));
     const results = await litert.run(given);

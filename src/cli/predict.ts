@@ -65,7 +65,8 @@ export async function predict(options: PredictOptions): Promise<readonly Predict
       const shape = outputShape(port.type.shape, count, given);
       return { name: port.name, file: files[index]!, tensor: outputTensor(results[index]!, shape, port, values) };
     });
-    for (const { file, tensor: result } of written) await writeResult(file, writeNpy(result));
+    const folder = files[0] === output ? null : output;
+    for (const { file, tensor: result } of written) await writeResult(file, writeNpy(result), folder);
     return written;
   } finally {
     await runtime.close();
@@ -90,9 +91,10 @@ export function namedInputs(given: readonly string[]): PredictOptions['input'] {
   return Object.fromEntries(entries);
 }
 
-async function writeResult(file: string, bytes: Uint8Array): Promise<void> {
+/** @param folder to make for several outputs; null for a file, whose folder has to exist */
+async function writeResult(file: string, bytes: Uint8Array, folder: string | null): Promise<void> {
   try {
-    await mkdir(dirname(file), { recursive: true });
+    if (folder !== null) await mkdir(folder, { recursive: true });
     await writeFile(file, bytes);
   } catch (error) {
     throw explainWriteError(error, dirname(file), 'the output');

@@ -11,7 +11,10 @@ import type { Path } from './source.ts';
 /** Data files that are not there and cannot be downloaded, and folders in their place, each where the pipeline names it. */
 export function dataFileDiagnostics({ pipeline, locate }: LoadedPipeline): Diagnostic[] {
   const source = dataSource(pipeline.data);
-  const found = sourceFiles(source).flatMap((file): Diagnostic[] => {
+  const files = sourceFiles(source);
+  // A path that is named twice is downloaded once.
+  const downloaded = new Set(files.flatMap(({ path, download }) => (download === undefined ? [] : [path])));
+  const found = files.flatMap((file): Diagnostic[] => {
     const path = namedBy(source, file);
     const stats = statSync(file.path, { throwIfNoEntry: false });
     const place = locate(path, 'value');
@@ -19,7 +22,7 @@ export function dataFileDiagnostics({ pipeline, locate }: LoadedPipeline): Diagn
       const message = `\`${path.join('.')}\` is the folder ${file.path}; expected a file`;
       return [{ code: 'folder-for-file', place, message, hint: 'give the path of the file in it' }];
     }
-    if (stats !== undefined || file.download !== undefined) return [];
+    if (stats !== undefined || downloaded.has(file.path)) return [];
     const code = 'missing-data-file';
     return source.kind === 'idx'
       ? [{ code, place, message: `\`${path.join('.')}\`: there is no file ${file.path}`, hint: idxHint(file.path) }]

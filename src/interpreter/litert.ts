@@ -33,15 +33,16 @@ export interface LitertModel {
  * XNNPACK requantizes through float32, so an int8 value inside the model may differ by one step from the
  * reference kernels, and the difference may grow from layer to layer.
  *
+ * @param path of the model, for diagnostics
  * @throws UserError when the runtime cannot be loaded or refuses the model; the caller may go on without it.
  */
-export async function openLitert(model: Uint8Array): Promise<LitertModel> {
+export async function openLitert(model: Uint8Array, path: string): Promise<LitertModel> {
   const core = await attempt([], loading, () => import('@litertjs/core'));
   const runtime = await attempt([], loading, () => loadRuntime(core));
   const { log } = runtime.liteRtWasm as unknown as RuntimeModule; // the module object given in `loadRuntime`
   const compiled = await attempt(
     log,
-    compiling,
+    { ...compiling, place: path },
     () => runtime.loadAndCompile(model, { accelerator: 'wasm', cpuOptions: { numThreads: 1 } }),
     (refused) => refused.delete(),
   );
@@ -50,7 +51,7 @@ export async function openLitert(model: Uint8Array): Promise<LitertModel> {
     inputShapes,
     run: (inputs) => {
       requireInputs(inputs, inputShapes);
-      return attempt(log, running, () => run(core, compiled, inputShapes, inputs));
+      return attempt(log, { ...running, place: path }, () => run(core, compiled, inputShapes, inputs));
     },
     close: () => compiled.delete(),
   };
@@ -58,16 +59,18 @@ export async function openLitert(model: Uint8Array): Promise<LitertModel> {
 
 /** What LiteRT was asked to do, and what helps when it does not. */
 interface Attempt {
+  /** What a failure is about: the model, or LiteRT itself. */
+  readonly place: string;
   readonly failure: string;
   readonly remedy: string;
 }
 
-const loading: Attempt = { failure: 'cannot be loaded', remedy: 'reinstall @litertjs/core' };
-const compiling: Attempt = {
+const loading: Attempt = { place: 'LiteRT', failure: 'cannot be loaded', remedy: 'reinstall @litertjs/core' };
+const compiling: Omit<Attempt, 'place'> = {
   failure: 'refuses the model',
   remedy: 'go on without this second opinion: the reference runtime runs int8 models that LiteRT refuses',
 };
-const running: Attempt = {
+const running: Omit<Attempt, 'place'> = {
   failure: 'fails to run the model',
   remedy: 'its outputs are not used, since they may be memory that nobody wrote; run it on the reference runtime',
 };
@@ -168,7 +171,7 @@ async function withGlobals<T>(names: Readonly<Record<string, unknown>>, body: ()
 /** An error in the log is a failure too: LiteRT logs that it could not prepare a model, and goes on. */
 async function attempt<T>(
   log: string[],
-  { failure, remedy }: Attempt,
+  { place, failure, remedy }: Attempt,
   body: () => Promise<T>,
   discard: (result: T) => void = () => undefined,
 ): Promise<T> {
@@ -184,7 +187,7 @@ async function attempt<T>(
   // The exception names source lines of the runtime; what it logged before says what is wrong.
   const logged = errorsOf(log);
   const reason = logged.length > 0 ? logged.slice(0, 3).join(' ') : String(thrown);
-  throw userError('LiteRT', 'litert-failed', `LiteRT (@litertjs/core) ${failure}: ${reason}`, remedy);
+  throw userError(place, 'litert-failed', `LiteRT (@litertjs/core) ${failure}: ${reason}`, remedy);
 }
 
 function errorsOf(log: readonly string[]): string[] {

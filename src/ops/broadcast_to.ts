@@ -23,7 +23,7 @@ export const broadcastTo = movementOp<'broadcast_to', BroadcastToAttrs>({
     const steps = shape.map((_, axis) => (axis < first || input[axis - first] === 1 ? 0 : own[axis - first]!));
     return { sizes: shape, offsets: steps.map((step) => (index) => index * step) };
   },
-  tflite: {
+  file: {
     builtinCode: 130,
     optionsType: 104,
     fields: [],

@@ -25,5 +25,5 @@ export const depthToSpace = movementOp<'depth_to_space', BlockAttrs>({
       offsets: steps.map((step) => (index) => index * step),
     };
   },
-  tflite: blockTflite(5, 94, () => ({ version: 1, minimumRuntime: '2.1.0' })),
+  file: blockTflite(5, 94, () => ({ version: 1, minimumRuntime: '2.1.0' })),
 });

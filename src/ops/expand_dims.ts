@@ -16,7 +16,7 @@ export const expandDims = movementOp<'expand_dims', ExpandDimsAttrs>({
     return input.toSpliced(axis, 0, 1);
   },
   walk: (input) => ({ sizes: [numElements(input)], offsets: [(index) => index] }),
-  tflite: {
+  file: {
     builtinCode: 70,
     optionsType: 52,
     fields: [],

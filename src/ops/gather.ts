@@ -25,7 +25,7 @@ export const gather = movementOp<'gather', GatherAttrs>({
     sizes: input.with(axis, indices.length),
     offsets: strides(input).map((stride, at) => (index) => stride * (at === axis ? indices[index]! : index)),
   }),
-  tflite: {
+  file: {
     builtinCode: 36,
     optionsType: 23,
     fields: [

@@ -35,7 +35,7 @@ export const mirrorPad = movementOp<'mirror_pad', MirrorPadAttrs>({
       }),
     };
   },
-  tflite: {
+  file: {
     builtinCode: 100,
     optionsType: 77,
     fields: [{ id: 0, name: 'mode', type: 'byte', default: 0 }],

@@ -16,7 +16,8 @@ interface Movement<Name extends string, Attrs> {
   readonly shape: (input: Shape, attrs: Attrs) => Shape;
   /** As many steps as the output has elements; the axes may be finer than those of its shape. */
   readonly walk: (input: Shape, attrs: Attrs) => Walk;
-  readonly tflite: TfliteBinding<Attrs>;
+  /** How the file says it; under a name of its own, since rows that are read for `tflite` train again when files change. */
+  readonly file: TfliteBinding<Attrs>;
 }
 
 export function movementOp<const Name extends string, Attrs>(
@@ -37,7 +38,7 @@ export function movementOp<const Name extends string, Attrs>(
       const walk = movement.walk(input!.type.shape, attrs);
       return ([x], [y]) => moveAlong(walk, x!, y!);
     },
-    tflite: movement.tflite,
+    tflite: movement.file,
   });
 }
 

@@ -26,7 +26,7 @@ export const slice = movementOp<'slice', SliceAttrs>({
     sizes: takenSizes(input, attrs),
     offsets: strides(input).map((stride, axis) => (index) => (attrs.begin[axis]! + index) * stride),
   }),
-  tflite: {
+  file: {
     builtinCode: 65,
     optionsType: 48,
     fields: [],

@@ -28,7 +28,7 @@ export const spaceToDepth = movementOp<'space_to_depth', BlockAttrs>({
       offsets: steps.map((step) => (index) => index * step),
     };
   },
-  tflite: blockTflite(26, 19, int8Version(2, '1.14.0')),
+  file: blockTflite(26, 19, int8Version(2, '1.14.0')),
 });
 
 /** The file form of SPACE_TO_DEPTH and DEPTH_TO_SPACE. */

@@ -22,7 +22,7 @@ export const tile = movementOp<'tile', TileAttrs>({
     sizes: input.map((size, axis) => size * multiples[axis]!),
     offsets: strides(input).map((stride, axis) => (index) => (index % input[axis]!) * stride),
   }),
-  tflite: {
+  file: {
     builtinCode: 69,
     optionsType: 51,
     fields: [],

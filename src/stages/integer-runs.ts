@@ -102,7 +102,7 @@ export async function runLitert(
   const wrapped = addFloatEdges(bytes, path);
   let model: Awaited<ReturnType<typeof openLitert>>;
   try {
-    model = await openLitert(wrapped);
+    model = await openLitert(wrapped, path);
   } catch (error) {
     if (error instanceof UserError) return { unavailable: error.diagnostics.map(({ message }) => message).join('; ') };
     throw error;

@@ -81,7 +81,9 @@ describe('the search for a library', () => {
     write('libtensorflow_framework.so.2');
     const found = libraryIn(folder);
     expect(found).toMatchObject({ diagnostics: [{ code: 'no-library', place: { file: folder } }] });
-    expect(JSON.stringify(found)).toContain('no libtensorflow_cc.so.2 or libtensorflow.so.2, no include/tensorflow');
+    expect(JSON.stringify(found)).toContain(
+      'lacks libtensorflow_cc.so.2 or libtensorflow.so.2, and include/tensorflow',
+    );
   });
 });
 

@@ -301,7 +301,7 @@ describe('a mistake in a pipeline file', () => {
           'this one classifies',
         '  32 |     gates: { int8_top1_min: 0.98, int8_error_max: 0.01 }',
         '     |                                   ^^^^^^^^^^^^^^',
-        '  hint: use `int8_top1_min` or `drop_max` or `fake_quant_top1_min` or `agreement_min`',
+        '  hint: use `int8_top1_min` or `drop_max` or `fake_quant_top1_min` or `agreement_min` or `worst_recall_min`',
       ),
     ],
     [
@@ -1197,7 +1197,7 @@ describe('a value that no training has', () => {
     );
     const found = warnings(pipeline, locate);
     expect(found.map(({ code }) => code)).toEqual(['unusual-value', 'unusual-value']);
-    expect(found.map(({ place }) => place.line)).toEqual([20, 20]);
+    expect(found.map(({ place }) => place.line)).toEqual([17, 17]);
   });
 
   it('is refused where it is a number of epochs', () => {

@@ -17,7 +17,8 @@ export const sgd: OptimizerSpec = { kind: 'sgd', momentum: 0.9, nesterov: false,
 
 export const quantized = (delay: number, batchNorm: BatchNormForm = { kind: 'kept' }): QuantizationOptions => ({
   delay,
-  estimator: { kind: 'running_extremes', decay: 0.9 },
+  // An extreme is one value of a batch, so it follows every flipped code; an average does not.
+  estimator: { kind: 'moving_average', decay: 0.9 },
   merge: 'mean',
   observe: 'after_activation',
   scheme: 'int8',

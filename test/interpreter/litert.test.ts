@@ -11,7 +11,7 @@ async function openInt8(name: string) {
   const main = file.subgraphs[0];
   const input = main?.tensors[main.inputs[0] ?? -1]?.quantization;
   const output = main?.tensors[main.outputs[0] ?? -1]?.quantization;
-  const model = await openLitert(addFloatEdges(sharedModel(name), name));
+  const model = await openLitert(addFloatEdges(sharedModel(name), name), name);
   const [inputScale, inputZeroPoint] = [input?.scale[0] ?? NaN, input?.zeroPoint[0] ?? NaN];
   const [outputScale, outputZeroPoint] = [output?.scale[0] ?? NaN, output?.zeroPoint[0] ?? NaN];
   return {
@@ -41,7 +41,7 @@ describe('LiteRT', () => {
   it('refuses a file that is no model, prints nothing and leaves no globals behind', async () => {
     const printed = (['log', 'info', 'warn', 'error'] as const).map((method) => vi.spyOn(console, method));
     const globals = Reflect.ownKeys(globalThis);
-    const failure = await openLitert(new Uint8Array(64)).catch((error: unknown) => error);
+    const failure = await openLitert(new Uint8Array(64), 'm.tflite').catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(UserError);
     expect(String(failure)).toContain('LiteRT (@litertjs/core) refuses the model: ');
     expect(Reflect.ownKeys(globalThis)).toEqual(globals);
@@ -55,7 +55,9 @@ describe('LiteRT', () => {
       throw new Error('no such package');
     });
     const { openLitert: openWithout } = await import('../../src/interpreter/litert.ts');
-    await expect(openWithout(new Uint8Array(64))).rejects.toThrow('LiteRT (@litertjs/core) cannot be loaded: ');
+    await expect(openWithout(new Uint8Array(64), 'm.tflite')).rejects.toThrow(
+      'LiteRT (@litertjs/core) cannot be loaded: ',
+    );
     vi.doUnmock('@litertjs/core');
   });
 });

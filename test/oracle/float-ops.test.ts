@@ -398,6 +398,23 @@ describe.skipIf(!hasOracle)(`float kernels, ORACLE_SEED=${seed}`, { timeout: 300
     compared.add('moving_average').add('zero_debias');
   });
 
+  it.each(['min', 'max'] as const)('running extremes (%s), step by step', async (end) => {
+    const random = createRandom(seed, 'running extremes', end);
+    const sign = end === 'max' ? 1 : -1;
+    const values = Array.from({ length: 200 }, () =>
+      floatTensor([], [sign * Math.abs(uniform(random, [], 1, 5).data[0]!)]),
+    );
+    const decay = 0.9;
+    const extremes = await evaluateList('running_extremes(values, decay, end)', { values, decay, end });
+    let extreme = floatTensor([], [0]);
+    for (const [step, value] of values.entries()) {
+      extreme = ourFloat('running_extreme', [extreme, value], { decay, end })[0]!;
+      expectClose(extreme, extremes[step]!);
+      cases++;
+    }
+    compared.add('running_extreme');
+  });
+
   it('covers every float op of the table', () => {
     expect(opNames.filter((op) => ops[op].float !== null && !compared.has(op))).toEqual([]);
   });

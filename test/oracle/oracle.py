@@ -170,6 +170,15 @@ def fold_correction(folded, unfolded, gamma, beta, moving_mean, moving_variance,
     return with_gradients(correct, upstream, [folded, unfolded, gamma, beta]) + used
 
 
+def running_extremes(values, decay, end):
+    wider = tf.maximum if end == "max" else tf.minimum
+    extreme, results = tf.constant(0.0), []
+    for value in values:
+        extreme = wider(tf.convert_to_tensor(value), extreme * decay)
+        results.append(extreme)
+    return results
+
+
 def apply_momentum(parameter, velocity, gradient, rate, momentum, nesterov):
     variables = [tf.Variable(parameter), tf.Variable(velocity)]
     tf.raw_ops.ResourceApplyMomentum(

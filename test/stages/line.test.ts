@@ -214,7 +214,7 @@ describe('artifact checks', () => {
 
   it('refuse another stage’s', async () => {
     await expect(artifactChecks['QatModel/1'](inputs.float())).rejects.toThrow('is of level float, not qat');
-    await expect(artifactChecks['FloatModel/1'](inputs.qat())).rejects.toThrow('is of level qat, not float');
+    await expect(artifactChecks['FloatModel/1'](inputs.qat())).rejects.toThrow('has level qat, not float');
     await expect(artifactChecks['FloatModel/1'](inputs.checkpoint())).rejects.toThrow('not-a-model');
     await expect(artifactChecks['FrozenGraph/1'](inputs.graph())).rejects.toThrow('the checkpoint has no value for');
     await expect(artifactChecks['Tflite/1'](inputs.frozen())).rejects.toThrow('bad-tflite');

@@ -100,7 +100,7 @@ function messageOf(bytes: Uint8Array): string {
 
 describe('writing a .tflite file', () => {
   it('gives a model that LiteRT runs to the numbers computed by hand', async () => {
-    const model = await openLitert(addFloatEdges(write(fullyConnected), 'model.tflite'));
+    const model = await openLitert(addFloatEdges(write(fullyConnected), 'model.tflite'), 'model.tflite');
     // x = [4, -3]: [4 - 6 + 1, -2 - 4.5 - 2]
     const [y] = await model.run([Float32Array.of(4, -3)]);
     model.close();
