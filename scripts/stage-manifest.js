@@ -107,15 +107,13 @@ function digester(root, parsed) {
   }
 
   async function bundle(entry, isRead) {
-    const { outputFiles, metafile } = await build({
+    const { outputFiles } = await build({
       ...(typeof entry === 'string'
         ? { stdin: { contents: entry, resolveDir: root, loader: 'ts' } }
         : { entryPoints: [join(root, entry.file)] }),
       absWorkingDir: root,
       ...{ bundle: true, format: 'esm', platform: 'node', legalComments: 'none' },
-      // Comments, spaces, and the names of variables do not count.
-      minify: true,
-      ...{ metafile: true, write: false, logLevel: 'error' },
+      ...{ minifySyntax: true, write: false, logLevel: 'error' },
       plugins: [
         {
           name: 'numeric source',
@@ -129,6 +127,19 @@ function digester(root, parsed) {
           },
         },
       ],
+    });
+    return rename(outputFiles[0].text);
+  }
+
+  /**
+   * Comments, spaces, and the names of variables do not count. In a pass of its own: esbuild chooses short names by how
+   * often letters occur in its input, and the input of the first pass holds what was not used.
+   */
+  async function rename(contents) {
+    const { outputFiles, metafile } = await build({
+      stdin: { contents, loader: 'js' },
+      ...{ bundle: true, format: 'esm', platform: 'node', legalComments: 'none', external: ['*'] },
+      ...{ minify: true, metafile: true, write: false, logLevel: 'error' },
     });
     const [output] = Object.values(metafile.outputs);
     return { code: outputFiles[0].text, imports: output.imports.map(({ path }) => path) };

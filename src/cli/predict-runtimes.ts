@@ -79,7 +79,7 @@ function openReference(bytes: Uint8Array, model: string): Promise<Runtime> {
     name: 'reference',
     ...ports,
     run: (inputs, count) =>
-      oneByOne(ports, inputs, count, (example) =>
+      oneByOne(model, ports, inputs, count, (example) =>
         Promise.resolve(interpreter.run(example).map(({ data }) => data as IntegerData)),
       ),
     close: () => undefined,
@@ -109,7 +109,7 @@ async function openWitness(bytes: Uint8Array, model: string): Promise<Runtime> {
   return {
     name: 'litert',
     ...ports,
-    run: (inputs, count) => oneByOne(ports, inputs, count, example),
+    run: (inputs, count) => oneByOne(model, ports, inputs, count, example),
     close: () => litert.close(),
   };
 }
@@ -147,14 +147,7 @@ function toLitert(stored: IntegerData, { type, quant }: Port, edge: Edge): Liter
 
 function fromLitert(result: { readonly data: LitertArray }, port: Port, edge: Edge, model: string): IntegerData {
   const { dtype, shape } = port.type;
-  if (result.data.length !== numElements(shape)) {
-    throw userError(
-      model,
-      'unsupported-model',
-      `the output "${port.name}" has ${result.data.length} values; its shape in the file is [${shape.join(', ')}]`,
-      'convert the model with fixed shapes',
-    );
-  }
+  if (result.data.length !== numElements(shape)) throw otherSize(port, result.data.length, model);
   const stored = newData(dtype, result.data.length);
   if (edge === 'quantize' && dtype !== 'float32') {
     const { scale, zeroPoint } = perTensor(port.quant, 'a quantized edge');
@@ -163,7 +156,17 @@ function fromLitert(result: { readonly data: LitertArray }, port: Port, edge: Ed
   return stored;
 }
 
+function otherSize({ name, type: { shape } }: Port, values: number, model: string): UserError {
+  return userError(
+    model,
+    'unsupported-model',
+    `the output "${name}" has ${values} values; its shape in the file is [${shape.join(', ')}]`,
+    'convert the model with fixed shapes',
+  );
+}
+
 async function oneByOne(
+  model: string,
   { inputs, outputs }: Pick<Runtime, 'inputs' | 'outputs'>,
   values: readonly IntegerData[],
   count: number,
@@ -175,7 +178,10 @@ async function oneByOne(
     const example = await run(
       values.map((all, port) => all.subarray(index * sizes[port]!, (index + 1) * sizes[port]!)),
     );
-    for (const [port, data] of example.entries()) results[port]!.set(data, index * data.length);
+    for (const [port, data] of example.entries()) {
+      if (data.length * count !== results[port]!.length) throw otherSize(outputs[port]!, data.length, model);
+      results[port]!.set(data, index * data.length);
+    }
   }
   return results;
 }
