@@ -132,17 +132,14 @@ const fractionOfWhole: FindRemedy = (misfit) => {
 
 const shareBeyondOne: FindRemedy = ({ found, schema }) => {
   if (typeof found !== 'number') return null;
-  if ((schema.exclusiveMaximum === 1 || schema.maximum === largestDecay) && found === 1) {
+  if (schema.exclusiveMaximum === 1 && found === 1) {
     return `it must be less than 1${typeof schema.default === 'number' ? `; the default is \`${schema.default}\`` : ''}`;
   }
-  const limit = schema.maximum === largestDecay ? 1 : (schema.maximum ?? schema.exclusiveMaximum);
+  const limit = schema.maximum ?? schema.exclusiveMaximum;
   return limit === 1 && found > 1 && found <= 100
     ? `this is a fraction of 1, not a percentage; ${found} % is ${Number((found / 100).toPrecision(12))}`
     : null;
 };
-
-/** What float32, in which training computes, holds apart from 1 with something to spare. */
-export const largestDecay = 0.9999999;
 
 const wordsForTrue = ['yes', 'y', 'on', 'true', 't', '1', 'enabled'];
 const wordsForFalse = ['no', 'n', 'off', 'false', 'f', '0', 'disabled', 'none'];

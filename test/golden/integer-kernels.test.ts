@@ -308,6 +308,17 @@ describe('softmax (G10)', () => {
     expect(runInteger(ops.softmax, [logits], { beta: 1 }, perTensor(1 / 256, 0))).toEqual([3, 8, 22, 60, 163]);
   });
 
+  // 1 / depth in steps of 1 / 256, rounded: from 513 values on it is below half a step. TensorFlow's build for x86 gives
+  // 127 where its shift passes 31, which C++ leaves undefined; LiteRT gives -128, as we do.
+  it.each([
+    [100, -125],
+    [400, -127],
+    [1000, -128],
+  ])('of %d equal logits', (depth, code) => {
+    const logits = stored('int8', [1, depth], new Array<number>(depth).fill(17), perTensor(0.1, 0));
+    expect(new Set(runInteger(ops.softmax, [logits], { beta: 1 }, perTensor(1 / 256, -128)))).toEqual(new Set([code]));
+  });
+
   it('treats each row alone', () => {
     const shape: Shape = [2, 1, 3];
     const logits = stored('int8', shape, [0, 0, 0, 5, 5, 5], perTensor(0.1, 0));
