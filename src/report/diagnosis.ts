@@ -9,7 +9,7 @@ import { decibel, fixed, percent } from './format.ts';
 import { thresholds } from './lints.ts';
 
 /** Whether a difference between two models on the same examples is more than chance. */
-export const losses = ['none', 'within_chance', 'real', 'not_measured'] as const;
+export const losses = ['none', 'within_chance', 'real'] as const;
 export type Loss = (typeof losses)[number];
 
 const LossSchema = Type.Union(losses.map((loss) => Type.Literal(loss)));
@@ -106,7 +106,7 @@ function costSentence({ whole, training, quantization }: Costs, amount: (change:
   const parts = `training ${costClause(training, amount)}, ${quantized}`;
   if (training.loss === 'real' && training.change >= quantization.change) {
     return (
-      `The loss comes from training: ${parts}. The same weights without any quantizer are as bad, so lower the ` +
+      `The loss comes from training: ${parts}. The same weights lose that much without any quantizer, so lower the ` +
       'learning rate of `qat`, or train it longer.'
     );
   }
@@ -121,8 +121,6 @@ function costSentence({ whole, training, quantization }: Costs, amount: (change:
         : 'The loss against float is within chance.';
     case 'real':
       return `The loss against float is real: ${parts}.`;
-    case 'not_measured':
-      return `The loss against float was not measured; ${quantized}.`;
     default:
       return unreachable(whole.loss);
   }
