@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../src/core/random.ts';
 import { zeros } from '../../src/core/tensor.ts';
 import { align, placeBlocks } from '../../src/engine/wasm/memory.ts';
+import { wasmEngine } from '../../src/engine/wasm/index.ts';
 import { makePlan } from '../../src/engine/wasm/plan.ts';
 import { buildGraph } from '../../src/graph/builder.ts';
 
@@ -78,5 +79,42 @@ describe('a plan', () => {
     const [used] = builder.node('relu', 'used', [small], {});
     const { memoryBytes } = makePlan(builder.finish([used!]), { split: new Set(), replicas: 1, threads: 1 });
     expect(memoryBytes).toBeLessThan(align(4 * ELEMENTS) + 10_000);
+  });
+});
+
+describe('a step that WebAssembly cannot address', () => {
+  async function refusal(batch: number): Promise<unknown> {
+    const builder = buildGraph('wide', 'float');
+    const input = builder.input('x', { dtype: 'float32', shape: [batch, 2 ** 30 / batch] });
+    const [output = ''] = builder.node('softmax', 'head/softmax', [input], { beta: 1 });
+    const session = await wasmEngine.open(builder.finish([output]), { replicas: 1, threads: 1 });
+    try {
+      return await session.run(new Map([['x', zerosOfLength(2 ** 30)]])).catch((error: unknown) => error);
+    } finally {
+      await session.close();
+    }
+  }
+
+  /** Stands for 4 GiB of zeros: the size alone is read before the refusal. */
+  function zerosOfLength(length: number): Float32Array {
+    return Object.defineProperty(new Float32Array(0), 'length', { value: length });
+  }
+
+  it('is the mistake of a large batch', async () => {
+    await expect(refusal(4)).resolves.toMatchObject({
+      diagnostics: [
+        {
+          code: 'out-of-memory',
+          message: expect.stringMatching(/a batch of 4 takes 8\.0 GiB.* \[4, 268435456\]/),
+          hint: 'set a smaller `batch`, or use `engine: tensorflow`',
+        },
+      ],
+    });
+  });
+
+  it('is the mistake of a large network at batch 1', async () => {
+    await expect(refusal(1)).resolves.toMatchObject({
+      diagnostics: [{ code: 'out-of-memory', hint: expect.stringContaining('fewer filters') }],
+    });
   });
 });

@@ -2,9 +2,11 @@
 import { packageFile } from '../../core/package-file.ts';
 import { readFile } from 'node:fs/promises';
 import { internal, present } from '../../core/assert.ts';
-import { expectDType } from '../../core/tensor.ts';
+import type { UserError } from '../../core/diagnostic.ts';
+import { userError } from '../../core/diagnostic.ts';
+import { expectDType, numElements } from '../../core/tensor.ts';
 import type { Graph } from '../../graph/graph.ts';
-import { variablesOf } from '../../graph/graph.ts';
+import { valueOf, variablesOf } from '../../graph/graph.ts';
 import type { Engine, Session, SessionOptions } from '../engine.ts';
 import { splitInputs } from '../replicas.ts';
 import type { Plan } from './plan.ts';
@@ -56,11 +58,7 @@ function openSession(graph: Graph, options: SessionOptions, module: WebAssembly.
     const threads = teamThreads * replicas;
     const plan = makePlan(graph, { split, replicas, threads });
     const pages = Math.ceil(plan.memoryBytes / PAGE_BYTES);
-    if (pages > MAXIMUM_PAGES) {
-      internal(
-        `graph "${graph.name}" needs ${plan.memoryBytes} bytes, but WASM memory ends at 4 GiB; use a smaller batch`,
-      );
-    }
+    if (pages > MAXIMUM_PAGES) throw doesNotFit(graph, plan);
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     plan.initialize(memory.buffer);
     for (const [name, data] of written) view(memory, plan.variables.get(name)!, data.length).set(data);
@@ -151,3 +149,21 @@ function readPieces(memory: WebAssembly.Memory, addresses: readonly number[], le
   addresses.forEach((address, piece) => result.set(view(memory, address, length), piece * length));
   return result;
 }
+
+/** More memory than WebAssembly can address: the user's batch or network is too large. */
+function doesNotFit(graph: Graph, { memoryBytes }: Plan): UserError {
+  const sizes = [...graph.values.values()].map(({ name, type }) => ({ name, type, size: numElements(type.shape) }));
+  const largest = sizes.reduce((a, b) => (b.size > a.size ? b : a));
+  const [batch = 1] = valueOf(graph, graph.inputs[0] ?? '').type.shape;
+  return userError(
+    'engine wasm',
+    'out-of-memory',
+    `a step with a batch of ${batch} takes ${gibibytes(memoryBytes)} GiB, and WebAssembly can address at most 4; ` +
+      `its largest tensor is "${largest.name}", [${largest.type.shape.join(', ')}]`,
+    batch > 1
+      ? 'set a smaller `batch`, or use `engine: tensorflow`'
+      : 'use fewer filters, a stride in an early layer, smaller images, or `engine: tensorflow`',
+  );
+}
+
+const gibibytes = (bytes: number): string => (bytes / 2 ** 30).toFixed(1);
