@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Value } from '@sinclair/typebox/value';
-import { UserError, userError } from '../core/diagnostic.ts';
+import type { UserError } from '../core/diagnostic.ts';
+import { userError } from '../core/diagnostic.ts';
 import type { Json } from '../core/json.ts';
 import type { Report } from '../report/report.ts';
 import { buildReport } from '../report/report.ts';
@@ -12,6 +14,7 @@ import { replaceFile } from '../runner/durable.ts';
 import type { RunRecord } from '../runner/record.ts';
 import { runRecordSchema } from '../runner/record.ts';
 import { unseal } from '../runner/sealed.ts';
+import { notARun } from './run-argument.ts';
 
 export interface RunFolderContents {
   readonly record: RunRecord;
@@ -34,25 +37,21 @@ function damaged(folder: string, name: string): UserError {
   return userError(
     join(folder, name),
     'damaged-run',
-    'the file is not as the run wrote it, or another version of qpipe did',
+    'the file is missing, or not as this version of qpipe wrote it',
     'run the pipeline again: stages whose result is stored are not run again',
   );
 }
 
 async function readText(folder: string, name: string): Promise<string> {
   const file = join(folder, name);
-  try {
-    return await readingFrom(file, 'it', () => readFile(file, 'utf8'));
-  } catch (error) {
-    if (error instanceof UserError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw userError(
-      file,
-      'not-a-run',
-      `cannot read it: ${reason}`,
-      'give the folder of a run, for example runs/latest',
-    );
-  }
+  const text = await readingFrom(file, 'it', () => readFile(file, 'utf8').catch(nullIfAbsent));
+  if (text !== null) return text;
+  throw existsSync(join(folder, 'run.json')) ? damaged(folder, name) : notARun(folder);
+}
+
+function nullIfAbsent(error: NodeJS.ErrnoException): null {
+  if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
+  throw error;
 }
 
 /** Writes report.html and report.json into a run's folder from what is recorded there. */
