@@ -4,6 +4,7 @@ import type { Diagnostic } from '../core/diagnostic.ts';
 import { formatForScreen, UserError } from '../core/diagnostic.ts';
 import { levels } from '../graph/graph.ts';
 import type { Level } from '../graph/graph.ts';
+import { machineError } from '../runner/disk-error.ts';
 import type { RuntimeName } from './predict.ts';
 import { onInterrupt, watchOutput } from './signals.ts';
 import { packageVersion } from './version.ts';
@@ -340,10 +341,11 @@ async function terminalColors() {
 }
 
 /** Prints a failure as its reader needs it and gives the exit code. */
-function reportFailure(error: unknown, json: boolean): number {
-  if (error instanceof CommanderError) {
-    return error.exitCode === 0 ? exitCodes.ok : exitCodes.badInput; // commander has printed it
+function reportFailure(failure: unknown, json: boolean): number {
+  if (failure instanceof CommanderError) {
+    return failure.exitCode === 0 ? exitCodes.ok : exitCodes.badInput; // commander has printed it
   }
+  const error = machineError(failure) ?? failure;
   if (error instanceof UserError) {
     if (json) out(JSON.stringify({ kind: 'error', diagnostics: error.diagnostics }));
     else for (const diagnostic of error.diagnostics) note(formatForScreen(diagnostic, 'error', screenColumns()));

@@ -1,5 +1,6 @@
 /** What the operating system says of a file, as a user's error with its cause and the remedy. */
 import { basename, relative, resolve, sep } from 'node:path';
+import type { UserError } from '../core/diagnostic.ts';
 import { userError } from '../core/diagnostic.ts';
 
 interface DiskFailure {
@@ -58,12 +59,17 @@ const failures: Readonly<Record<string, DiskFailure>> = {
     found: 'its disk reports an input/output error',
     hint: 'check the disk, or choose a folder on another one',
   },
+  EFBIG: {
+    code: 'file-too-large',
+    found: 'the file is larger than its disk, or the limit of this user, allows',
+    hint: 'raise the limit (`ulimit -f`), or choose a folder on another disk',
+  },
   EMFILE: tooManyFiles,
   ENFILE: tooManyFiles,
 };
 
-/** Errors of a call that names no path, as of `write` to an open file. */
-const ofOpenFiles = new Set(['ENOSPC', 'EDQUOT', 'EIO']);
+/** What the whole machine refuses, whatever path the call names; `write` to an open file names none. */
+const ofTheMachine = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EFBIG', 'EMFILE', 'ENFILE']);
 
 /** Runs `body`, which writes to `folder`, with `explainWriteError` on what it throws. */
 export async function writingTo<T>(folder: string, what: string, body: () => Promise<T>): Promise<T> {
@@ -85,7 +91,7 @@ export function explainWriteError(error: unknown, folder: string, what: string):
   const failure = failureOf(error);
   if (failure === null) return error;
   const isOurs = failure.paths.some((name) => isWithin(name, folder) || isWithin(folder, name));
-  if (!isOurs && !ofOpenFiles.has(failure.errno)) return error;
+  if (!isOurs && !ofTheMachine.has(failure.errno)) return error;
   return userError(folder, failure.code, `${what} cannot be written: ${foundIn(failure)}`, failure.hint);
 }
 
@@ -105,6 +111,20 @@ export async function readingFrom<T>(file: string, what: string, body: () => Pro
     const { code, found, hint } = failure.errno === 'EISDIR' ? { ...notFolder, found: 'it is a folder' } : failure;
     throw userError(file, code, `${what} cannot be read: ${found}`, hint);
   }
+}
+
+/**
+ * A refusal of the machine that no reader or writer has explained, for example too many open files while the program
+ * loads its own; null for any other error.
+ */
+export function machineError(error: unknown): UserError | null {
+  const failure = failureOf(error);
+  if (failure === null || !ofTheMachine.has(failure.errno)) {
+    // A thread that could not start is an error of its own, caused by one of these.
+    return error instanceof Error && error.cause !== undefined ? machineError(error.cause) : null;
+  }
+  const [path = 'this machine'] = failure.paths;
+  return userError(path, failure.code, `the file cannot be used: ${failure.found}`, failure.hint);
 }
 
 interface KnownFailure extends DiskFailure {

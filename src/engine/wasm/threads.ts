@@ -49,8 +49,8 @@ export function startThreads(tasks: readonly WorkerTask[]): ThreadPool {
     first.unref();
     if (run !== null) action(run);
   };
-  const fail = (reason: string): void => {
-    failure ??= new Error(`internal: a compute thread ended: ${reason}`);
+  const fail = (reason: string, cause?: unknown): void => {
+    failure ??= new Error(`internal: a compute thread ended: ${reason}`, { cause });
     const error = failure;
     settle((run) => run.reject(error));
     // The others may be waiting at a barrier for the thread that ended.
@@ -61,7 +61,7 @@ export function startThreads(tasks: readonly WorkerTask[]): ThreadPool {
       if (message.kind === 'done') settle((run) => run.resolve());
       else fail(message.reason);
     });
-    worker.on('error', (error) => fail(String(error)));
+    worker.on('error', (error) => fail(String(error), error));
     worker.on('exit', () => fail('it exited'));
     // Last, because listening for messages makes a worker keep the process alive again.
     worker.unref();
