@@ -1,10 +1,10 @@
 // Builds dist/: AssemblyScript kernels -> .wasm, TypeScript -> JavaScript and types, then the stage manifest
 // (digest of each stage's numeric code, part of every cache key) and the `qpipe` link that `npx qpipe` finds.
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { dirname, join } from 'node:path';
-import { build } from 'esbuild';
+import { build, transform } from 'esbuild';
 import { sourceDigest, sourceDigestFile } from './source-digest.js';
 import { writeStageManifest } from './stage-manifest.js';
 import { standaloneCheck, writeStandaloneCheck } from './standalone-check.js';
@@ -22,6 +22,29 @@ const assemble = (folder, file) =>
     // The memory is sized by the plan; these are only the limits that an importer must stay within.
     ...['--initialMemory', '1', '--maximumMemory', '65536', '--enable', 'simd,threads'],
   );
+
+/** What we did not write gets short names: less to read at each start. Our own names stay, for stack traces. */
+const minifiedPackages = {
+  name: 'minified-packages',
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]node_modules[\\/].*\.[cm]?js$|\.standalone\.js$/ }, async ({ path }) => ({
+      contents: (await transform(readFileSync(path, 'utf8'), { minify: true, platform: 'node' })).code,
+    }));
+  },
+};
+
+/** `import` of this module loads all of web cryptography, a fifth of Node's own start; `require` does not. */
+const requiredCrypto = {
+  name: 'required-crypto',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^node:crypto$/ }, ({ path, kind }) =>
+      kind === 'import-statement' ? { path, namespace: 'required' } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: 'required' }, ({ path }) => ({
+      contents: `module.exports = require('${path}')`,
+    }));
+  },
+};
 
 // Of the sources as they are now; it is written when all is built from them.
 const builtFrom = sourceDigest(root);
@@ -51,7 +74,7 @@ await build({
   entryPoints: ['dist/cli/main.js'],
   outdir: 'dist/bundle',
   ...{ bundle: true, splitting: true, platform: 'node', format: 'esm', minifySyntax: true, logLevel: 'warning' },
-  plugins: [standaloneCheck(root)],
+  plugins: [standaloneCheck(root), minifiedPackages, requiredCrypto],
   external: ['@litertjs/core'],
   // CommonJS packages ask for Node's modules by `require`.
   banner: {

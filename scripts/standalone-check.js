@@ -11,8 +11,9 @@ const generated = 'dist/config/check-pipeline.standalone.js';
 export async function writeStandaloneCheck(root) {
   const { ajvOptions } = await import(join(root, 'dist/config/check-pipeline.js'));
   const { pipelineSchema } = await import(join(root, 'dist/config/schema.js'));
+  const { withDefinitions } = await import(join(root, 'dist/config/definitions.js'));
   const ajv = new Ajv({ ...ajvOptions, code: { source: true, esm: true } });
-  ajv.addSchema(pipelineSchema, 'pipeline');
+  ajv.addSchema(withDefinitions(pipelineSchema), 'pipeline');
   writeFileSync(join(root, generated), standalone.default(ajv, { checkPipeline: 'pipeline' }));
 }
 

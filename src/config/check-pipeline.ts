@@ -1,11 +1,14 @@
 import { Ajv } from 'ajv';
 import type { ValidateFunction } from 'ajv';
 import type { PipelineConfig } from './schema.ts';
+import { withDefinitions } from './definitions.ts';
 import { pipelineSchema } from './schema.ts';
 
 /** How pipelines are checked: all mistakes at once, each with the schema that it breaks, and defaults filled in. */
 export const ajvOptions = {
   ...{ allErrors: true, verbose: true, useDefaults: true, discriminator: true, allowUnionTypes: true },
+  inlineRefs: false,
+  messages: false,
   keywords: ['x-qpipe', 'x-parse', 'x-derived'],
 };
 
@@ -14,5 +17,5 @@ export const ajvOptions = {
  * (scripts/standalone-check.js): compiling the schema takes longer than a run of stored stages.
  */
 export const checkPipeline: ValidateFunction<PipelineConfig> = new Ajv(ajvOptions).compile<PipelineConfig>(
-  pipelineSchema,
+  withDefinitions(pipelineSchema),
 );

@@ -4,6 +4,8 @@ import type { Diagnostic } from '../core/diagnostic.ts';
 import type { SchemaNode } from '../core/schema.ts';
 import { isRecord } from '../core/schema.ts';
 import { checkPipeline } from './check-pipeline.ts';
+import { withDefinitions, withoutReferences } from './definitions.ts';
+import { pipelineSchema } from './schema.ts';
 import type { Locate, Path } from './source.ts';
 import { unknownKey } from './keys.ts';
 import { nameFrom, remedy } from './remedies.ts';
@@ -13,7 +15,13 @@ import { didYouMean, list } from './suggest.ts';
 export function validate(value: unknown, locate: Locate): Diagnostic[] {
   if (checkPipeline(value)) return [];
   const errors = checkPipeline.errors ?? [];
-  return errors.flatMap((error) => (isRepeated(error, errors) ? [] : (diagnose(error, value, locate) ?? [])));
+  const { $defs } = withDefinitions(pipelineSchema);
+  return errors.flatMap((error) => {
+    if (isRepeated(error, errors)) return [];
+    // Ajv types schemas more loosely than we do; this is a part of ours.
+    const schema = withoutReferences((error.parentSchema ?? {}) as SchemaNode, $defs);
+    return diagnose(error, schema, value, locate) ?? [];
+  });
 }
 
 /** Ajv also compares a value of the wrong type with the allowed words, and a key in a wrong map with its tag. */
@@ -25,12 +33,10 @@ function isRepeated(error: ErrorObject, errors: readonly ErrorObject[]): boolean
 }
 
 /** Null for an error that only repeats others, or that semantics.ts knows more about. */
-function diagnose(error: ErrorObject, root: unknown, locate: Locate): Diagnostic | null {
+function diagnose(error: ErrorObject, schema: SchemaNode, root: unknown, locate: Locate): Diagnostic | null {
   // A name that does not fit its pattern is reported by the `propertyNames` around it.
   if (error.propertyName !== undefined && error.keyword !== 'propertyNames') return null;
   const path = pathOf(error.instancePath);
-  // Ajv types schemas more loosely than we do; this is a part of ours.
-  const schema = (error.parentSchema ?? {}) as SchemaNode;
   // Ajv adds one keyword to the ones of JSON Schema that we use.
   const known = error as DefinedError | ErrorObject<'discriminator', DiscriminatorParams>;
   switch (known.keyword) {

@@ -31,6 +31,8 @@ export interface SchemaNode {
   readonly additionalProperties?: boolean | SchemaNode | undefined;
   readonly items?: SchemaNode;
   readonly oneOf?: readonly SchemaNode[];
+  readonly $ref?: string;
+  readonly $defs?: { readonly [name: string]: SchemaNode };
   readonly discriminator?: { readonly propertyName: string };
   readonly if?: { readonly required: readonly string[] };
   readonly then?: SchemaNode;

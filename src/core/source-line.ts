@@ -1,5 +1,5 @@
 /** One line of a file with a caret under a part of it, as a terminal shows them. */
-import stringWidth from 'string-width';
+import stringWidth from 'fast-string-width';
 
 export interface SourceLine {
   readonly line: string;

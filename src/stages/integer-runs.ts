@@ -12,7 +12,7 @@ import type { WasmInterpreter } from '../interpreter/wasm/index.ts';
 import { addFloatEdges } from '../tflite/float-edges.ts';
 import type { ModelImage, OutputScale } from './integer-input.ts';
 import { modelImages, newImages, outputScale } from './integer-input.ts';
-import { spread } from './memory.ts';
+import { affordableExamples, spread } from './memory.ts';
 
 /** What an integer model gives for a split. */
 export interface IntegerRun {
@@ -30,11 +30,11 @@ interface RunContext {
 
 const imagesPerTurn = 50;
 
-/** Images on which the reference loops must give the bytes of the SIMD kernels. */
-const checkedImages = 200;
+/** Images on which the reference loops must give the bytes of the SIMD kernels, at most. */
+const mostChecked = 200;
 
-export function numChecked(split: Split): number {
-  return Math.min(checkedImages, split.count);
+export function numChecked(graph: Graph, split: Split): number {
+  return Math.min(affordableExamples(graph, mostChecked), split.count);
 }
 
 /** Our SIMD kernels, on all images. */
@@ -64,7 +64,7 @@ export async function checkReference(
 ): Promise<void> {
   const images = modelImages(reference.graph, normalize);
   const values = valuesOf(reference.graph);
-  const checked = spread(checkedImages, split.count);
+  const checked = spread(numChecked(reference.graph, split), split.count);
   for (const [done, index] of checked.entries()) {
     const image = images(split, index);
     reference.run([image]);

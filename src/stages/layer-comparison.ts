@@ -17,7 +17,7 @@ import { chunks } from './evaluate.ts';
 import { modelInput } from './graphs.ts';
 import { modelImages } from './integer-input.ts';
 import { createClipping, createCodeCounts, createDeviation, createExtent, createSteps } from './layer-statistics.ts';
-import { evaluationBatch, spread } from './memory.ts';
+import { affordableExamples, evaluationBatch, spread } from './memory.ts';
 import type { TestMetrics } from './metrics.ts';
 
 type LayerMetrics = TestMetrics['layers'][number];
@@ -27,9 +27,6 @@ const mostCompared = 64;
 
 /** Room for the values of all layers of the images of one turn, in float, in fake-quant and in integers. */
 const turnBytes = 64 * 2 ** 20;
-
-/** Products of the reference loops over all compared images: some seconds. A large network is compared on fewer. */
-const mostProducts = 1e10;
 
 /** Called between turns with the share that is done, 0..1; throws when the stage is to stop. */
 export type Turn = (share: number) => Promise<void>;
@@ -58,7 +55,7 @@ export async function compareLayers(
   const nodes = interpreter.graph.nodes.filter(({ name }) => evalGraph.values.has(name));
   const own = new Set(nodes.map(({ name }) => name));
   const layers = nodes.map((node) => watchLayer(interpreter.graph, node, counterpartOf(evalGraph, node.name, own)));
-  const images = spread(Math.min(mostCompared, affordable(interpreter.graph)), split.count);
+  const images = spread(affordableExamples(interpreter.graph, mostCompared), split.count);
   const material: Material = { interpreter, evalGraph, split, normalize, open, images };
   // Watching is most of the work; the quantizers are tried one at a time behind it.
   const float = await watch(layers, material, (share) => turn(share / 2));
@@ -79,18 +76,6 @@ interface Material {
   readonly open: (graph: Graph) => Promise<Session>;
   /** Indices of the compared images. */
   readonly images: Uint32Array;
-}
-
-/** Images that the reference loops go through in reasonable time. */
-function affordable(graph: Graph): number {
-  const products = graph.nodes.reduce((sum, node) => {
-    const rule = ops[node.op].quant;
-    if (rule.kind !== 'affine') return sum;
-    const { shape } = valueOf(graph, node.inputs[rule.weight] ?? '').type;
-    const perValue = numElements(shape) / (shape[rule.channelAxis] ?? 1);
-    return sum + numElements(valueOf(graph, node.name).type.shape) * perValue;
-  }, 1);
-  return Math.max(1, Math.floor(mostProducts / products));
 }
 
 /** Feeds all layers with their values. Returns the float output of all compared images. */

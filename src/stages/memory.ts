@@ -1,7 +1,8 @@
-/** How many examples fit when nothing is trained. */
+/** How many examples fit, into memory and into reasonable time, when nothing is trained. */
 import { numElements } from '../core/tensor.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
+import { ops } from '../ops/index.ts';
 
 /** Examples per run at most: more make no run faster. */
 const largestBatch = 250;
@@ -48,6 +49,30 @@ export function peakActivationBytes(graph: Graph): number {
     }
   }
   return Math.max(peak, alive);
+}
+
+/** Products of the reference loops over all examples together: some minutes. */
+const mostProducts = 1e10;
+
+/** To compare a value of a layer in all its forms takes as long as so many products. */
+const productsPerValue = 40;
+
+/**
+ * Examples that the reference loops go through, each layer watched, in reasonable time: `most`, or fewer of a large
+ * network, at least 1.
+ *
+ * @param graph level int8, batch 1
+ */
+export function affordableExamples(graph: Graph, most: number): number {
+  const products = graph.nodes.reduce((sum, node) => {
+    const values = numElements(valueOf(graph, node.name).type.shape);
+    const rule = ops[node.op].quant;
+    if (rule.kind !== 'affine') return sum + productsPerValue * values;
+    const { shape } = valueOf(graph, node.inputs[rule.weight] ?? '').type;
+    const perValue = numElements(shape) / (shape[rule.channelAxis] ?? 1);
+    return sum + (productsPerValue + perValue) * values;
+  }, 1);
+  return Math.max(1, Math.min(most, Math.floor(mostProducts / products)));
 }
 
 /** `count` of `total` indices, spread over them: the examples of a class may lie side by side. */

@@ -76,7 +76,7 @@ export const test = defineStage({
     const bytes = await readInput(context, 'model');
     const interpreter = prepareInterpreter(readTflite(bytes, file), file);
     const runs = { split, normalize: spec.normalize, signal: context.signal };
-    const untilLitert = split.count + numChecked(split);
+    const untilLitert = split.count + numChecked(interpreter.graph, split);
     const imageSteps = untilLitert + (config.litert === 'off' ? 0 : split.count);
     // The comparison of layers takes about as long as all that is before it.
     const comparisonSteps = imageSteps;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { evaluationBatch, peakActivationBytes, spread } from '../../src/stages/memory.ts';
+import { affordableExamples, evaluationBatch, peakActivationBytes, spread } from '../../src/stages/memory.ts';
 import { buildModel } from '../../src/models/build.ts';
 import { add, conv, dense, network } from '../models/networks.ts';
 import { scattered } from '../models/networks.ts';
@@ -25,6 +25,17 @@ describe('the batch of an evaluation', () => {
     expect(evaluationBatch(graphOf(1024, 16), 1000)).toBe(1);
     expect(evaluationBatch(graphOf(4, 8), 16)).toBe(16);
     expect(evaluationBatch(graphOf(4, 8), 1000)).toBe(250);
+  });
+});
+
+describe('the examples that the reference loops go through', () => {
+  it('are fewer for more values and products', () => {
+    // 256 x 256 x 16 values are 2^20: of two 1 x 1 convolutions (1 and 16 products a value), a sum, the activations of
+    // the three, and their flat form. Each counts as 40 products. The dense layer of 2 units has 2 x 2^20 products.
+    const products = 2 ** 20 * (7 * 40 + 1 + 16 + 2);
+    expect(affordableExamples(graphOf(256, 16), 64)).toBe(Math.floor(1e10 / products));
+    expect(affordableExamples(graphOf(4, 8), 64)).toBe(64);
+    expect(affordableExamples(graphOf(1024, 16), 64)).toBe(1);
   });
 });
 
