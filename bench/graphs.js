@@ -1,6 +1,6 @@
 /** The graphs and the model file that our own side of a measurement runs. */
-import { evalGraph, trainingGraph } from '../dist/stages/graphs.js';
-import { tensorSource } from '../dist/stages/checkpoint.js';
+import { evalGraph, trainingGraph } from '../dist/evaluation/graphs.js';
+import { tensorSource } from '../dist/training/checkpoint.js';
 import { wasmEngine } from '../dist/engine/wasm/index.js';
 import { variablesOf } from '../dist/graph/graph.js';
 import { modelLayers } from '../dist/models/presets.js';
@@ -19,7 +19,7 @@ const optimizer = { kind: 'sgd', momentum: 0.9, nesterov: false, weightDecay: 0 
 /** Small, so that weights stay finite on images and labels that have nothing to do with each other. */
 const learningRate = 1e-3;
 
-/** @type {NonNullable<import('../dist/stages/graphs.js').QuantizationOptions>} */
+/** @type {NonNullable<import('../dist/evaluation/graphs.js').QuantizationOptions>} */
 const quantization = {
   ...{ scheme: 'int8', observe: 'after_activation', merge: 'min_max', dropout: 'always' },
   estimator: { kind: 'running_extremes', decay: 0.99 },

@@ -41,7 +41,9 @@ try {
   for (const name of Object.keys(commands)) {
     const own = times.map((round) => round[name] ?? NaN);
     const ratios = times.map((round) => (round[name] ?? NaN) / (round['node -e 0'] ?? NaN));
-    console.log(`${name.padEnd(30)} ${median(own).toFixed(0).padStart(5)} ms ${median(ratios).toFixed(2).padStart(6)} x`);
+    console.log(
+      `${name.padEnd(30)} ${median(own).toFixed(0).padStart(5)} ms ${median(ratios).toFixed(2).padStart(6)} x`,
+    );
   }
 } finally {
   rmSync(folder, { recursive: true });

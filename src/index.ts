@@ -42,13 +42,13 @@ export { UserError, formatDiagnostic, formatWarning } from './core/diagnostic.ts
 export type { DataOf, DType, Shape, Tensor, TensorType } from './core/tensor.ts';
 export { tensor } from './core/tensor.ts';
 
-export { readNpy, writeNpy } from './files/npy.ts';
-export type { NamedTensors } from './files/safetensors.ts';
-export { readSafetensors, writeSafetensors } from './files/safetensors.ts';
+export { readNpy, writeNpy } from './formats/npy.ts';
+export type { NamedTensors } from './formats/safetensors.ts';
+export { readSafetensors, writeSafetensors } from './formats/safetensors.ts';
 export type { Graph, Level, Node } from './graph/graph.ts';
 export { printGraph } from './graph/print.ts';
-export { readGraphDef } from './protobuf/graph-def.ts';
-export type { GraphDef, NodeDef } from './protobuf/graph-def.ts';
+export { readGraphDef } from './formats/protobuf/graph-def.ts';
+export type { GraphDef, NodeDef } from './formats/protobuf/graph-def.ts';
 export { readTflite } from './tflite/read.ts';
 export { writeTflite } from './tflite/write.ts';
 

@@ -6,10 +6,13 @@ import { describe, expect, it } from 'vitest';
 
 const layers: readonly (readonly string[])[] = [
   ['core'],
-  ['runner', 'flatbuffer', 'protobuf', 'files'],
+  ['runner', 'formats', 'measurements'],
   ['ops'],
   ['graph'],
   ['models', 'data', 'passes', 'engine', 'tflite', 'graphdef', 'interpreter'],
+  ['evaluation'],
+  ['tasks'],
+  ['training'],
   ['stages'],
   ['config', 'report'],
   ['cli'],

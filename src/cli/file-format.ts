@@ -1,7 +1,7 @@
 import { extname } from 'node:path';
 import { userError } from '../core/diagnostic.ts';
-import type { FormatKind } from '../files/detect.ts';
-import { detectFormat } from '../files/detect.ts';
+import type { FormatKind } from '../formats/detect.ts';
+import { detectFormat } from '../formats/detect.ts';
 
 /**
  * Refuses a file that is recognizably something else; what is of no known format is left to its reader, which says

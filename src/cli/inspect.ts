@@ -1,12 +1,12 @@
 import { extname } from 'node:path';
 import { userError } from '../core/diagnostic.ts';
 import type { JsonObject } from '../core/json.ts';
-import { readBytes } from '../files/bytes.ts';
-import type { FormatKind } from '../files/detect.ts';
-import { detectFormat } from '../files/detect.ts';
-import { readSafetensors } from '../files/safetensors.ts';
+import { readBytes } from '../formats/bytes.ts';
+import type { FormatKind } from '../formats/detect.ts';
+import { detectFormat } from '../formats/detect.ts';
+import { readSafetensors } from '../formats/safetensors.ts';
 import { numElements } from '../core/tensor.ts';
-import { readGraphDef } from '../protobuf/graph-def.ts';
+import { readGraphDef } from '../formats/protobuf/graph-def.ts';
 import { builtinName } from '../tflite/builtin-names.ts';
 import type { TfliteFile, TfliteTensor } from '../tflite/file.ts';
 import { opOfBuiltinCode } from '../tflite/option-fields.ts';

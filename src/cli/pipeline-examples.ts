@@ -3,7 +3,7 @@ import type { PipelineConfig } from '../config/schema.ts';
 import type { DataConfig } from '../data/config.ts';
 import type { ModelConfig } from '../models/config.ts';
 import type { Layer } from '../models/layers.ts';
-import type { OptimizerConfig } from '../stages/optimizer.ts';
+import type { OptimizerConfig } from '../training/optimizer.ts';
 
 type Preset = Extract<ModelConfig, { readonly preset: string }>['preset'];
 type StageKind = PipelineConfig['stages'][string]['uses'];

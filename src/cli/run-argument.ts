@@ -2,8 +2,8 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, extname, join, resolve } from 'node:path';
 import type { UserError } from '../core/diagnostic.ts';
 import { userError } from '../core/diagnostic.ts';
-import { readBytes } from '../files/bytes.ts';
-import { detectFormat } from '../files/detect.ts';
+import { readBytes } from '../formats/bytes.ts';
+import { detectFormat } from '../formats/detect.ts';
 
 const record = 'run.json';
 const anyRun = 'give the folder of a run, for example runs/latest';

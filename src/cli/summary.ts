@@ -6,8 +6,8 @@ import type { Measured, MeasuredError, Report } from '../report/report.ts';
 import { gateText } from '../report/report.ts';
 import { textTable, wrap } from '../report/text-table.ts';
 import { runtimeTitles } from '../report/titles.ts';
-import type { RuntimeName } from '../stages/metrics.ts';
-import { runtimes } from '../stages/metrics.ts';
+import type { RuntimeName } from '../measurements/metrics.ts';
+import { runtimes } from '../measurements/metrics.ts';
 
 /**
  * The summary after a run: the verdict, the accuracies, the gates and the paths of the results.

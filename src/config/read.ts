@@ -3,9 +3,9 @@ import { closeSync, existsSync, openSync, readdirSync, readSync, statSync } from
 import { basename, dirname, join } from 'node:path';
 import type { UserError } from '../core/diagnostic.ts';
 import { userError } from '../core/diagnostic.ts';
-import { systemReason } from '../files/bytes.ts';
-import type { FormatKind } from '../files/detect.ts';
-import { detectFormat } from '../files/detect.ts';
+import { systemReason } from '../formats/bytes.ts';
+import type { FormatKind } from '../formats/detect.ts';
+import { detectFormat } from '../formats/detect.ts';
 import { suggestion } from './suggest.ts';
 
 export const badPipelineExit = 64;

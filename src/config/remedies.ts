@@ -1,7 +1,7 @@
 /** Remedies for a value that does not fit its field. */
 import type { SchemaNode } from '../core/schema.ts';
 import { isRecord } from '../core/schema.ts';
-import { stepsPerEpoch } from '../stages/steps.ts';
+import { stepsPerEpoch } from '../training/steps.ts';
 import type { Path } from './source.ts';
 import { didYouMean, list } from './suggest.ts';
 

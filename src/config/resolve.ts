@@ -6,7 +6,7 @@ import { completeData } from '../data/config.ts';
 import { completeLayers } from '../models/config.ts';
 import { rangeDefaults } from '../stages/qat.ts';
 import type { Scheme } from '../passes/index.ts';
-import { parseDevice } from '../stages/devices.ts';
+import { parseDevice } from '../training/devices.ts';
 import type { StageConfig } from '../stages/index.ts';
 import type { PipelineConfig } from './schema.ts';
 import { pipelineSchema } from './schema.ts';

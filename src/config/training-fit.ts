@@ -6,7 +6,7 @@ import { valueOf } from '../graph/graph.ts';
 import { buildModel } from '../models/build.ts';
 import type { ModelSpec } from '../models/layers.ts';
 import type { StageConfig } from '../stages/index.ts';
-import { firstQuantizedEpoch, stepsPerEpoch } from '../stages/steps.ts';
+import { firstQuantizedEpoch, stepsPerEpoch } from '../training/steps.ts';
 import type { ResolvedPipeline } from './resolve.ts';
 import type { Locate } from './source.ts';
 

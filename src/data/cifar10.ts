@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseTar } from 'nanotar';
 import { userError } from '../core/diagnostic.ts';
-import { unpack } from '../files/bytes.ts';
+import { unpack } from '../formats/bytes.ts';
 import type { DataContent, DataFile, DecodedData, Download, Split } from './dataset.ts';
 import { packedOrPlain, verify } from './published.ts';
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Digest } from '../core/digest.ts';
-import { hashBytes } from '../files/bytes.ts';
+import { hashBytes } from '../formats/bytes.ts';
 
 /** What all examples of a data set have in common. */
 export interface DatasetForm {

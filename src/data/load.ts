@@ -2,7 +2,7 @@ import { internal, unreachable } from '../core/assert.ts';
 import { userError } from '../core/diagnostic.ts';
 import type { Digest } from '../core/digest.ts';
 import type { JsonObject } from '../core/json.ts';
-import { readBytes } from '../files/bytes.ts';
+import { readBytes } from '../formats/bytes.ts';
 import { cifar10Files, decodeCifar10 } from './cifar10.ts';
 import type { Cifar10Source } from './cifar10.ts';
 import { sha256 } from './dataset.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { packageFile } from '../core/package-file.ts';
-import { unpack } from '../files/bytes.ts';
+import { unpack } from '../formats/bytes.ts';
 import type { DataContent, DataFile, DecodedData } from './dataset.ts';
 import { decodeIdx } from './idx.ts';
 import { packedOrPlain, verify } from './published.ts';

@@ -6,9 +6,9 @@
 import { internal } from '../core/assert.ts';
 import { floatTensor, tensor } from '../core/tensor.ts';
 import type { Tensor } from '../core/tensor.ts';
-import type { AttributeValue } from '../protobuf/attribute-value.ts';
-import type { NodeDef } from '../protobuf/graph-def.ts';
-import { parseInput } from '../protobuf/graph-def.ts';
+import type { AttributeValue } from '../formats/protobuf/attribute-value.ts';
+import type { NodeDef } from '../formats/protobuf/graph-def.ts';
+import { parseInput } from '../formats/protobuf/graph-def.ts';
 
 const FLOAT: readonly (readonly [string, AttributeValue])[] = [['T', { kind: 'type', value: 'float32' }]];
 

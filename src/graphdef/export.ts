@@ -5,9 +5,9 @@ import type { Graph, Node, Value } from '../graph/graph.ts';
 import { producers, valueOf } from '../graph/graph.ts';
 import type { GraphDefBinding, GraphDefWriter } from '../ops/define.ts';
 import { ops } from '../ops/index.ts';
-import type { AttributeValue } from '../protobuf/attribute-value.ts';
-import { textAttribute } from '../protobuf/attribute-value.ts';
-import type { GraphDef, NodeDef } from '../protobuf/graph-def.ts';
+import type { AttributeValue } from '../formats/protobuf/attribute-value.ts';
+import { textAttribute } from '../formats/protobuf/attribute-value.ts';
+import type { GraphDef, NodeDef } from '../formats/protobuf/graph-def.ts';
 import { expandComposites } from './composites.ts';
 import { movedAxis } from './layout.ts';
 

@@ -11,8 +11,8 @@ import type { GraphDefRead, Layout, ValueRef } from '../ops/define.ts';
 import { ShapeError } from '../ops/define.ts';
 import type { Attrs, OpName } from '../ops/index.ts';
 import { opNames, ops } from '../ops/index.ts';
-import type { GraphDef, NodeDef } from '../protobuf/graph-def.ts';
-import { parseInput, requireNoFunctions } from '../protobuf/graph-def.ts';
+import type { GraphDef, NodeDef } from '../formats/protobuf/graph-def.ts';
+import { parseInput, requireNoFunctions } from '../formats/protobuf/graph-def.ts';
 import { recognizeComposites } from './composites.ts';
 import { invertPermutation, movedAxis } from './layout.ts';
 

@@ -1,8 +1,8 @@
 import type { QuantParams } from '../core/affine.ts';
 import type { DataOf, FloatTensor, Shape, Tensor, TensorType } from '../core/tensor.ts';
-import type { FieldSpec, OptionValues } from '../flatbuffer/options.ts';
-import type { AttributeValue } from '../protobuf/attribute-value.ts';
-import type { NodeDef } from '../protobuf/graph-def.ts';
+import type { FieldSpec, OptionValues } from '../formats/flatbuffer/options.ts';
+import type { AttributeValue } from '../formats/protobuf/attribute-value.ts';
+import type { NodeDef } from '../formats/protobuf/graph-def.ts';
 
 /**
  * One op = one record of meaning: signature, shapes, float loops, gradient, quantization rule, integer loops and the

@@ -5,8 +5,8 @@ import { unreachable } from '../core/assert.ts';
 import type { Json } from '../core/json.ts';
 import { object } from '../core/schema.ts';
 import type { RunRecord } from '../runner/record.ts';
-import { nullable, runtimes } from '../stages/metrics.ts';
-import type { RuntimeName, TrainMetrics } from '../stages/metrics.ts';
+import { nullable, runtimes } from '../measurements/metrics.ts';
+import type { RuntimeName, TrainMetrics } from '../measurements/metrics.ts';
 import {
   bytes,
   decibel,

@@ -3,8 +3,8 @@ import type { Static } from '@sinclair/typebox';
 import { unreachable } from '../core/assert.ts';
 import { exp } from '../core/math.ts';
 import { object } from '../core/schema.ts';
-import { nullable } from '../stages/metrics.ts';
-import type { TestMetrics } from '../stages/metrics.ts';
+import { nullable } from '../measurements/metrics.ts';
+import type { TestMetrics } from '../measurements/metrics.ts';
 import { decibel, fixed, percent } from './format.ts';
 import { thresholds } from './lints.ts';
 

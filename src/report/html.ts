@@ -1,7 +1,7 @@
 import { unreachable } from '../core/assert.ts';
 import type { Json } from '../core/json.ts';
-import { runtimes } from '../stages/metrics.ts';
-import type { RuntimeName } from '../stages/metrics.ts';
+import { runtimes } from '../measurements/metrics.ts';
+import type { RuntimeName } from '../measurements/metrics.ts';
 import { bandSparkline, bar, flowChart, lineChart, thumbnail } from './charts.ts';
 import type { Series } from './charts.ts';
 import { noiseShares } from './diagnosis.ts';

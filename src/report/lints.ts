@@ -3,8 +3,14 @@ import type { Static } from '@sinclair/typebox';
 import { unreachable } from '../core/assert.ts';
 import { object } from '../core/schema.ts';
 import type { RunWarning } from '../runner/record.ts';
-import { nullable } from '../stages/metrics.ts';
-import type { ClassifyTest, ConvertMetrics, ReconstructTest, TestMetrics, TrainMetrics } from '../stages/metrics.ts';
+import { nullable } from '../measurements/metrics.ts';
+import type {
+  ClassifyTest,
+  ConvertMetrics,
+  ReconstructTest,
+  TestMetrics,
+  TrainMetrics,
+} from '../measurements/metrics.ts';
 import { fixed, integer, percent, points, significant } from './format.ts';
 import { wilsonInterval } from './statistics.ts';
 

@@ -1,6 +1,6 @@
 /** The sections of the report on a network that gives its input back. */
-import { runtimes } from '../stages/metrics.ts';
-import type { RuntimeName } from '../stages/metrics.ts';
+import { runtimes } from '../measurements/metrics.ts';
+import type { RuntimeName } from '../measurements/metrics.ts';
 import { thumbnail } from './charts.ts';
 import { change, integer, orNone, seconds, significant } from './format.ts';
 import { markup } from './markup.ts';

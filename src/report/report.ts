@@ -14,8 +14,8 @@ import {
   readStageMetrics,
   ReconstructTest,
   TrainMetrics,
-} from '../stages/metrics.ts';
-import type { Flips, ImageErrors, RuntimeName, TestMetrics } from '../stages/metrics.ts';
+} from '../measurements/metrics.ts';
+import type { Flips, ImageErrors, RuntimeName, TestMetrics } from '../measurements/metrics.ts';
 import { diagnose, Diagnosis } from './diagnosis.ts';
 import type { Cost } from './diagnosis.ts';
 import { bytes, fixed, integer, percent, points, significant } from './format.ts';

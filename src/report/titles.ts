@@ -1,4 +1,4 @@
-import type { RuntimeName } from '../stages/metrics.ts';
+import type { RuntimeName } from '../measurements/metrics.ts';
 
 export const runtimeTitles: Readonly<Record<RuntimeName, string>> = {
   float: 'float',

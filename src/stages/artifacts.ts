@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { internal } from '../core/assert.ts';
 import { importGraphDef } from '../graphdef/import.ts';
-import { readSafetensors } from '../files/safetensors.ts';
-import { readGraphDef } from '../protobuf/graph-def.ts';
+import { readSafetensors } from '../formats/safetensors.ts';
+import { readGraphDef } from '../formats/protobuf/graph-def.ts';
 import { readTflite } from '../tflite/read.ts';
-import { readModelFile, readQatModel, tensorSource } from './checkpoint.ts';
+import { readModelFile, readQatModel, tensorSource } from '../training/checkpoint.ts';
 import type { ArtifactType } from './define.ts';
-import { evalGraph, floatGraph } from './graphs.ts';
+import { evalGraph, floatGraph } from '../evaluation/graphs.ts';
 
 /**
  * Rejects when a file is not what its type promises. A stage wrote it, so a failure here is ours, and it is found

@@ -5,11 +5,11 @@ import { valueOf } from '../graph/graph.ts';
 import { verify } from '../graph/verify.ts';
 import { importGraphDef } from '../graphdef/import.ts';
 import { lowerToIntegers, setEdgeTypes } from '../passes/index.ts';
-import { readGraphDef } from '../protobuf/graph-def.ts';
+import { readGraphDef } from '../formats/protobuf/graph-def.ts';
 import { writeTflite } from '../tflite/write.ts';
 import { defineStage } from './define.ts';
 import { inputPath, readInput, writeOutput } from './files.ts';
-import type { ConvertMetrics } from './metrics.ts';
+import type { ConvertMetrics } from '../measurements/metrics.ts';
 
 const outputs = { model: { type: 'Tflite/1', file: 'model.tflite' } } as const;
 

@@ -1,9 +1,9 @@
 import { variablesOf } from '../graph/graph.ts';
-import { encodeModelFile, tensorSource } from './checkpoint.ts';
+import { encodeModelFile, tensorSource } from '../training/checkpoint.ts';
 import { defineStage } from './define.ts';
 import { writeOutput } from './files.ts';
-import { floatGraph } from './graphs.ts';
-import type { TrainMetrics } from './metrics.ts';
+import { floatGraph } from '../evaluation/graphs.ts';
+import type { TrainMetrics } from '../measurements/metrics.ts';
 import { floatTraining, inferenceTensors, runTraining, trainingFields } from './training.ts';
 
 const outputs = { model: { type: 'FloatModel/1', file: 'float_model.safetensors' } } as const;

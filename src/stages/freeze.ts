@@ -1,9 +1,9 @@
 import type { Graph } from '../graph/graph.ts';
 import { exportGraphDef } from '../graphdef/export.ts';
 import { importGraphDef } from '../graphdef/import.ts';
-import { readSafetensors } from '../files/safetensors.ts';
+import { readSafetensors } from '../formats/safetensors.ts';
 import { freezePasses, runPasses } from '../passes/index.ts';
-import { readGraphDef, writeGraphDef } from '../protobuf/graph-def.ts';
+import { readGraphDef, writeGraphDef } from '../formats/protobuf/graph-def.ts';
 import type { StageContext } from '../runner/plan.ts';
 import { defineStage } from './define.ts';
 import { inputPath, readInput, writeOutput } from './files.ts';

@@ -5,13 +5,13 @@ import { choice, derived, key } from '../core/schema.ts';
 import { variablesOf } from '../graph/graph.ts';
 import { stepVariable } from '../passes/index.ts';
 import type { RangeEstimator } from '../passes/index.ts';
-import { encodeModelFile, readModelFile, tensorSource } from './checkpoint.ts';
+import { encodeModelFile, readModelFile, tensorSource } from '../training/checkpoint.ts';
 import { defineStage } from './define.ts';
 import { writeOutput } from './files.ts';
-import type { InitialWeights, QuantizationOptions } from './graphs.ts';
-import { evalGraph, floatGraph } from './graphs.ts';
-import type { TrainMetrics } from './metrics.ts';
-import { firstQuantizedEpoch } from './steps.ts';
+import type { InitialWeights, QuantizationOptions } from '../evaluation/graphs.ts';
+import { evalGraph, floatGraph } from '../evaluation/graphs.ts';
+import type { TrainMetrics } from '../measurements/metrics.ts';
+import { firstQuantizedEpoch } from '../training/steps.ts';
 import type { TrainingConfig } from './training.ts';
 import { formOf, inferenceTensors, runTraining, trainingFields } from './training.ts';
 

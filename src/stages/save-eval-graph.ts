@@ -1,10 +1,10 @@
 import { exportGraphDef } from '../graphdef/export.ts';
-import { writeSafetensors } from '../files/safetensors.ts';
-import { writeGraphDef } from '../protobuf/graph-def.ts';
-import { readQatModel, tensorSource } from './checkpoint.ts';
+import { writeSafetensors } from '../formats/safetensors.ts';
+import { writeGraphDef } from '../formats/protobuf/graph-def.ts';
+import { readQatModel, tensorSource } from '../training/checkpoint.ts';
 import { defineStage } from './define.ts';
 import { inputPath, writeOutput } from './files.ts';
-import { evalGraph } from './graphs.ts';
+import { evalGraph } from '../evaluation/graphs.ts';
 
 const outputs = {
   graph: { type: 'EvalGraph/1', file: 'eval_graph.pb' },

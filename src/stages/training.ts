@@ -11,21 +11,21 @@ import type { ModelSpec } from '../models/layers.ts';
 import type { OptimizerSpec } from '../passes/index.ts';
 import { rangeNames } from '../passes/index.ts';
 import type { StageContext } from '../runner/plan.ts';
-import { devicesSchema } from './devices.ts';
-import { evaluate } from './evaluate.ts';
-import { reestimateBatchNorm } from './batch-norm-statistics.ts';
-import type { InitialWeights, QuantizationForm, QuantizationOptions } from './graphs.ts';
-import { evalGraph, floatGraph, trainingGraph } from './graphs.ts';
-import { tensorSource } from './checkpoint.ts';
-import type { OptimizerConfig } from './optimizer.ts';
-import { optimizerSchema } from './optimizer.ts';
+import { devicesSchema } from '../training/devices.ts';
+import { evaluate } from '../evaluation/evaluate.ts';
+import { reestimateBatchNorm } from '../training/batch-norm-statistics.ts';
+import type { InitialWeights, QuantizationForm, QuantizationOptions } from '../evaluation/graphs.ts';
+import { evalGraph, floatGraph, trainingGraph } from '../evaluation/graphs.ts';
+import { tensorSource } from '../training/checkpoint.ts';
+import type { OptimizerConfig } from '../training/optimizer.ts';
+import { optimizerSchema } from '../training/optimizer.ts';
 import type { StageEnvironment } from './run.ts';
-import type { Schedule } from './schedule.ts';
-import { firstQuantizedEpoch, stepsPerEpoch } from './steps.ts';
-import type { BatchFeeds, Trained } from './train-loop.ts';
-import { batchFeeds, train } from './train-loop.ts';
-import type { Validation } from './validation.ts';
-import { validationOf } from './validation.ts';
+import type { Schedule } from '../training/schedule.ts';
+import { firstQuantizedEpoch, stepsPerEpoch } from '../training/steps.ts';
+import type { BatchFeeds, Trained } from '../training/train-loop.ts';
+import { batchFeeds, train } from '../training/train-loop.ts';
+import type { Validation } from '../training/validation.ts';
+import { validationOf } from '../training/validation.ts';
 
 /** The fields that both training stages have. */
 export const trainingFields = {

@@ -1,8 +1,8 @@
 /** A .tflite file as plain data and back. Nothing is interpreted here: not an operator, not a scale. */
 import { internal } from '../core/assert.ts';
 import { userError } from '../core/diagnostic.ts';
-import { readOptions, writeOptions } from '../flatbuffer/options.ts';
-import type { FieldSpec, OptionValues } from '../flatbuffer/options.ts';
+import { readOptions, writeOptions } from '../formats/flatbuffer/options.ts';
+import type { FieldSpec, OptionValues } from '../formats/flatbuffer/options.ts';
 import {
   FlatbufferError,
   readBool,
@@ -19,8 +19,8 @@ import {
   readUint32,
   readUint64,
   readUint8,
-} from '../flatbuffer/read.ts';
-import type { FlatbufferTable } from '../flatbuffer/read.ts';
+} from '../formats/flatbuffer/read.ts';
+import type { FlatbufferTable } from '../formats/flatbuffer/read.ts';
 import {
   Builder,
   writeBytes,
@@ -29,8 +29,8 @@ import {
   writeInt64s,
   writeOffsets,
   writeTable,
-} from '../flatbuffer/write.ts';
-import type { Offset } from '../flatbuffer/write.ts';
+} from '../formats/flatbuffer/write.ts';
+import type { Offset } from '../formats/flatbuffer/write.ts';
 import { fields, fileIdentifier, placeholderForGreaterOpCodes, schemaVersion, tensorTypes } from './schema.ts';
 import type { TensorTypeName } from './schema.ts';
 

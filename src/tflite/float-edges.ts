@@ -1,7 +1,7 @@
 import { internal } from '../core/assert.ts';
 import { userError } from '../core/diagnostic.ts';
-import { beginGraft, copyTable, finishGraft, oldOffset } from '../flatbuffer/graft.ts';
-import type { FieldKind, Graft } from '../flatbuffer/graft.ts';
+import { beginGraft, copyTable, finishGraft, oldOffset } from '../formats/flatbuffer/graft.ts';
+import type { FieldKind, Graft } from '../formats/flatbuffer/graft.ts';
 import {
   FlatbufferError,
   positionOf,
@@ -11,10 +11,10 @@ import {
   readTables,
   readTarget,
   readUint64,
-} from '../flatbuffer/read.ts';
-import type { FlatbufferTable } from '../flatbuffer/read.ts';
-import { writeBytes, writeInt32s, writeOffsets, writeTable } from '../flatbuffer/write.ts';
-import type { Offset } from '../flatbuffer/write.ts';
+} from '../formats/flatbuffer/read.ts';
+import type { FlatbufferTable } from '../formats/flatbuffer/read.ts';
+import { writeBytes, writeInt32s, writeOffsets, writeTable } from '../formats/flatbuffer/write.ts';
+import type { Offset } from '../formats/flatbuffer/write.ts';
 import type { TfliteFile, TfliteSubgraph, TfliteTensor } from './file.ts';
 import { readTfliteFile } from './file.ts';
 import { castOperator, dequantizeOperator, fields, fileIdentifier, quantizeOperator, tensorTypes } from './schema.ts';

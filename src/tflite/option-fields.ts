@@ -1,4 +1,4 @@
-import type { FieldSpec } from '../flatbuffer/options.ts';
+import type { FieldSpec } from '../formats/flatbuffer/options.ts';
 import { opNames, ops } from '../ops/index.ts';
 import type { OpName } from '../ops/index.ts';
 

@@ -2,7 +2,7 @@ import { internal } from '../core/assert.ts';
 import type { QuantParams } from '../core/affine.ts';
 import type { DType, Tensor } from '../core/tensor.ts';
 import { bytesOf } from '../core/tensor.ts';
-import type { OptionValues } from '../flatbuffer/options.ts';
+import type { OptionValues } from '../formats/flatbuffer/options.ts';
 import type { Graph, Node } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
 import type { OpVersion, TfliteBinding } from '../ops/define.ts';

@@ -8,8 +8,8 @@ import { floatTensor, numElements, tensor } from '../../src/core/tensor.ts';
 import type { Shape, Tensor } from '../../src/core/tensor.ts';
 import { namedInputs, predict } from '../../src/cli/predict.ts';
 import type { PredictOptions } from '../../src/cli/predict.ts';
-import { readNpy, writeNpy } from '../../src/files/npy.ts';
-import { readBytes } from '../../src/files/bytes.ts';
+import { readNpy, writeNpy } from '../../src/formats/npy.ts';
+import { readBytes } from '../../src/formats/bytes.ts';
 import { builtin, handmade, plainOperator, plainTensor, reshaped, sumOf } from '../tflite/handmade.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'qpipe-predict-'));

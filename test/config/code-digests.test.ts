@@ -51,19 +51,19 @@ describe('an edit that cannot change a byte', () => {
   it('changes no digest at all: words, names of variables, types, comments, limits of gates', async () => {
     const edits = [
       // What training says.
-      edit('src/stages/curves.ts', ': loss ${', ': the loss is ${'),
+      edit('src/training/curves.ts', ': loss ${', ': the loss is ${'),
       // Errors: ours, and the user's.
       edit('src/core/tensor.ts', 'internal(`expected a ${', 'internal(`wanted a ${'),
       edit('src/core/diagnostic.ts', '  hint: ${', '  remedy: ${'),
       // The name of a local variable, a type and a comment.
-      edit('src/stages/steps.ts', 'trainingImages: number', 'numImages: number'),
-      edit('src/stages/steps.ts', 'Math.floor(trainingImages', 'Math.floor(numImages'),
-      edit('src/stages/steps.ts', '/** Steps of one epoch', '/** How many steps an epoch has'),
+      edit('src/training/steps.ts', 'trainingImages: number', 'numImages: number'),
+      edit('src/training/steps.ts', 'Math.floor(trainingImages', 'Math.floor(numImages'),
+      edit('src/training/steps.ts', '/** Steps of one epoch', '/** How many steps an epoch has'),
       edit('src/stages/run.ts', 'readonly seed: number', 'readonly seed: number | bigint'),
       // What a field is for, and what it may be; its value is in the key.
       edit('src/stages/training.ts', 'Number of passes over', 'How often training passes over'),
-      edit('src/stages/gates.ts', 'Minimum top-1 accuracy of the integer', 'Smallest top-1 accuracy of the integer'),
-      edit('src/stages/gates.ts', 'limit - 1e-9', 'limit - 1e-8'),
+      edit('src/tasks/gates.ts', 'Minimum top-1 accuracy of the integer', 'Smallest top-1 accuracy of the integer'),
+      edit('src/tasks/gates.ts', 'limit - 1e-9', 'limit - 1e-8'),
       // Progress, report and command line.
       edit('src/cli/progress.ts', "'━'", "'#'"),
       edit('src/report/titles.ts', 'export ', 'export const unused = 1;\nexport '),
@@ -81,12 +81,12 @@ describe('an edit that can change a byte', () => {
     ],
     [
       'what it writes as a saved model',
-      edit('src/protobuf/saved-model.ts', 'const schemaVersion = 1;', 'const schemaVersion = 2;'),
+      edit('src/formats/protobuf/saved-model.ts', 'const schemaVersion = 1;', 'const schemaVersion = 2;'),
       { all: ['tensorflow'], none: ['float-pretrain', 'wasm'] },
     ],
     [
       'how it writes nodes',
-      edit('src/protobuf/graph-def.ts', 'if (producer !== 0)', 'if (producer === 0)'),
+      edit('src/formats/protobuf/graph-def.ts', 'if (producer !== 0)', 'if (producer === 0)'),
       { all: ['tensorflow', 'save-eval-graph'], none: ['float-pretrain'] },
     ],
     [
@@ -142,7 +142,7 @@ describe('an edit that can change a byte', () => {
     ],
     [
       'what the test stage measures',
-      edit('src/stages/classification.ts', 'return equal / a.length', 'return equal / b.length'),
+      edit('src/tasks/classify.ts', 'return equal / a.length', 'return equal / b.length'),
       { all: ['test'], none: ['qat', 'convert'] },
     ],
   ])('%s', async (_what, change, { all, none = [] }) => {

@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../src/core/random.ts';
 import type { DType, FloatTensor, Shape, Tensor } from '../../src/core/tensor.ts';
 import { floatTensor, numElements } from '../../src/core/tensor.ts';
-import { readOptions, writeOptions } from '../../src/flatbuffer/options.ts';
-import { readRoot } from '../../src/flatbuffer/read.ts';
-import { Builder } from '../../src/flatbuffer/write.ts';
+import { readOptions, writeOptions } from '../../src/formats/flatbuffer/options.ts';
+import { readRoot } from '../../src/formats/flatbuffer/read.ts';
+import { Builder } from '../../src/formats/flatbuffer/write.ts';
 import { buildGraph } from '../../src/graph/builder.ts';
 import { verify } from '../../src/graph/verify.ts';
 import type {

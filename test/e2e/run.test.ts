@@ -6,7 +6,7 @@ import { execa } from 'execa';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { findProgram } from '../../src/cli/programs.ts';
 import { expectDType } from '../../src/core/tensor.ts';
-import { readSafetensors } from '../../src/files/safetensors.ts';
+import { readSafetensors } from '../../src/formats/safetensors.ts';
 import { tensorflowEngine } from '../engine/engines.ts';
 import type { Outcome } from './workspace.ts';
 import { makeWorkspace, program, stageNames, tinyWith } from './workspace.ts';

@@ -8,8 +8,8 @@ import type { ModelConfig } from '../../src/models/config.ts';
 import { modelLayers, modelTask } from '../../src/models/presets.ts';
 import type { BatchNormForm, OptimizerSpec } from '../../src/passes/index.ts';
 import { learningRateInput, lossNames } from '../../src/passes/index.ts';
-import type { QuantizationOptions } from '../../src/stages/graphs.ts';
-import { trainingGraph } from '../../src/stages/graphs.ts';
+import type { QuantizationOptions } from '../../src/evaluation/graphs.ts';
+import { trainingGraph } from '../../src/evaluation/graphs.ts';
 
 const CLASSES = 5;
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Device } from '../../src/engine/engine.ts';
 import type { KernelChoice } from '../../src/engine/tensorflow/plan.ts';
 import { makePlan, signatures } from '../../src/engine/tensorflow/plan.ts';
-import { parseInput } from '../../src/protobuf/graph-def.ts';
+import { parseInput } from '../../src/formats/protobuf/graph-def.ts';
 import { presetGraph, quantized, sgd } from './presets.ts';
 
 /** How often each op is in what a step of ResNet-8 asks for. TensorFlow runs nothing else. */

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { unreachable } from '../../src/core/assert.ts';
 import type { DType, Shape } from '../../src/core/tensor.ts';
-import type { AttributeValue } from '../../src/protobuf/attribute-value.ts';
+import type { AttributeValue } from '../../src/formats/protobuf/attribute-value.ts';
 import type { GraphDefBinding, IntegerOperand } from '../../src/ops/define.ts';
 import { float32 } from '../../src/ops/define.ts';
 import type { OpName } from '../../src/ops/index.ts';

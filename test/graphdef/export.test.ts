@@ -10,8 +10,8 @@ import { importGraphDef } from '../../src/graphdef/import.ts';
 import { buildModel } from '../../src/models/build.ts';
 import { float32 } from '../../src/ops/define.ts';
 import { evalPasses, freezePasses, runPasses } from '../../src/passes/index.ts';
-import type { GraphDef, NodeDef } from '../../src/protobuf/graph-def.ts';
-import { readGraphDef, writeGraphDef } from '../../src/protobuf/graph-def.ts';
+import type { GraphDef, NodeDef } from '../../src/formats/protobuf/graph-def.ts';
+import { readGraphDef, writeGraphDef } from '../../src/formats/protobuf/graph-def.ts';
 import { conv, dense, infer, network, scattered, uniform } from '../models/networks.ts';
 import { everyLayer } from '../tflite/lowered.ts';
 

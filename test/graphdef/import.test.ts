@@ -6,8 +6,8 @@ import type { Tensor } from '../../src/core/tensor.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { verify } from '../../src/graph/verify.ts';
 import { importGraphDef } from '../../src/graphdef/import.ts';
-import type { AttributeValue } from '../../src/protobuf/attribute-value.ts';
-import type { NodeDef } from '../../src/protobuf/graph-def.ts';
+import type { AttributeValue } from '../../src/formats/protobuf/attribute-value.ts';
+import type { NodeDef } from '../../src/formats/protobuf/graph-def.ts';
 import { infer } from '../models/networks.ts';
 
 const node = (

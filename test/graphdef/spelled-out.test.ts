@@ -6,9 +6,9 @@ import type { Graph } from '../../src/graph/graph.ts';
 import { verify } from '../../src/graph/verify.ts';
 import { exportGraphDef } from '../../src/graphdef/export.ts';
 import { importGraphDef } from '../../src/graphdef/import.ts';
-import type { AttributeValue } from '../../src/protobuf/attribute-value.ts';
-import { textAttribute } from '../../src/protobuf/attribute-value.ts';
-import type { NodeDef } from '../../src/protobuf/graph-def.ts';
+import type { AttributeValue } from '../../src/formats/protobuf/attribute-value.ts';
+import { textAttribute } from '../../src/formats/protobuf/attribute-value.ts';
+import type { NodeDef } from '../../src/formats/protobuf/graph-def.ts';
 import { infer } from '../models/networks.ts';
 
 const node = (

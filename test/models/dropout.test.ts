@@ -9,7 +9,7 @@ import { buildModel, dropoutKeyInput } from '../../src/models/build.ts';
 import type { Layer } from '../../src/models/layers.ts';
 import { dropout } from '../../src/ops/dropout.ts';
 import { insertFakeQuant } from '../../src/passes/insert-fake-quant.ts';
-import { trainingGraph } from '../../src/stages/graphs.ts';
+import { trainingGraph } from '../../src/evaluation/graphs.ts';
 import { conv, dense, network, pool, runSteps, trainingFeeds } from './networks.ts';
 
 const COUNT = 20_000;

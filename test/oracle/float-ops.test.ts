@@ -15,7 +15,7 @@ import { invertPermutation } from '../../src/graphdef/layout.ts';
 import type { ValueRef, Vjp } from '../../src/ops/define.ts';
 import type { Attrs, OpName } from '../../src/ops/index.ts';
 import { opNames, ops } from '../../src/ops/index.ts';
-import { writeGraphDef } from '../../src/protobuf/graph-def.ts';
+import { writeGraphDef } from '../../src/formats/protobuf/graph-def.ts';
 import { runFloat } from '../contract/evaluate.ts';
 import type { Sample } from '../contract/samples.ts';
 import { operandData, samples } from '../contract/samples.ts';

@@ -6,8 +6,8 @@ import { numElements } from '../../src/core/tensor.ts';
 import type { Activated, Layer, ModelSpec } from '../../src/models/layers.ts';
 import { activationFunctions } from '../../src/models/layers.ts';
 import { ShapeError } from '../../src/ops/define.ts';
-import type { QuantizationForm } from '../../src/stages/graphs.ts';
-import { evalGraph } from '../../src/stages/graphs.ts';
+import type { QuantizationForm } from '../../src/evaluation/graphs.ts';
+import { evalGraph } from '../../src/evaluation/graphs.ts';
 import { conv, dense, network, pool, uniform } from '../models/networks.ts';
 import { presetNetwork, unitPresets } from '../models/unit-presets.ts';
 

@@ -8,7 +8,7 @@ import { variablesOf } from '../../src/graph/graph.ts';
 import { batchNormDefaults } from '../../src/models/batch-norm.ts';
 import { learningRateInput, lossNames } from '../../src/passes/index.ts';
 import type { BatchNormForm, Scheme, WeightRanges } from '../../src/passes/index.ts';
-import { trainingGraph } from '../../src/stages/graphs.ts';
+import { trainingGraph } from '../../src/evaluation/graphs.ts';
 import { conv, dense, network, scattered, uniform } from '../models/networks.ts';
 import { floatOf, relativeError } from './closeness.ts';
 import type { Oracle, OracleValue } from './oracle.ts';

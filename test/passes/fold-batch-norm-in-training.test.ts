@@ -7,8 +7,8 @@ import { referenceEngine } from '../../src/engine/reference.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { variablesOf } from '../../src/graph/graph.ts';
 import { learningRateInput, lossNames } from '../../src/passes/index.ts';
-import type { TensorSource } from '../../src/stages/graphs.ts';
-import { evalGraph, trainingGraph } from '../../src/stages/graphs.ts';
+import type { TensorSource } from '../../src/evaluation/graphs.ts';
+import { evalGraph, trainingGraph } from '../../src/evaluation/graphs.ts';
 import { runFloat } from '../contract/evaluate.ts';
 import { conv, dense, network, uniform } from '../models/networks.ts';
 

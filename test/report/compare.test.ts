@@ -2,7 +2,7 @@ import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { compareRuns, Comparison, renderComparisonHtml, renderComparisonText } from '../../src/report/compare.ts';
 import type { RunRecord } from '../../src/runner/record.ts';
-import type { ClassifyTest } from '../../src/stages/metrics.ts';
+import type { ClassifyTest } from '../../src/measurements/metrics.ts';
 import { config, run, stages, test } from './fixtures.ts';
 
 const a = { record: run, config };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { diagnose, noiseShares } from '../../src/report/diagnosis.ts';
-import type { TestMetrics } from '../../src/stages/metrics.ts';
+import type { TestMetrics } from '../../src/measurements/metrics.ts';
 import { test } from './fixtures.ts';
 
 type Layer = TestMetrics['layers'][number];

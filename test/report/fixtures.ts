@@ -6,7 +6,7 @@ import type {
   ReconstructTest,
   TestMetrics,
   TrainMetrics,
-} from '../../src/stages/metrics.ts';
+} from '../../src/measurements/metrics.ts';
 
 /** A MNIST LeNet-5 run as the stages would record it; the curves are formulas, the counts are written by hand. */
 

@@ -3,7 +3,7 @@ import { foundText, groupLints } from '../../src/report/lints.ts';
 import type { Lint } from '../../src/report/lints.ts';
 import { buildReport } from '../../src/report/report.ts';
 import type { RunRecord } from '../../src/runner/record.ts';
-import type { TestMetrics } from '../../src/stages/metrics.ts';
+import type { TestMetrics } from '../../src/measurements/metrics.ts';
 import { conversion, qatTraining, run, stages, test } from './fixtures.ts';
 
 type Layer = TestMetrics['layers'][number];

@@ -2,7 +2,7 @@ import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { buildReport, Report } from '../../src/report/report.ts';
 import type { RunRecord } from '../../src/runner/record.ts';
-import type { ClassifyTest } from '../../src/stages/metrics.ts';
+import type { ClassifyTest } from '../../src/measurements/metrics.ts';
 import { config, hex, qatTraining, run, stages, test } from './fixtures.ts';
 
 const validate = new Ajv({ strict: true, allErrors: true }).compile(Report);

@@ -9,7 +9,7 @@ import { artifactChecks } from '../../src/stages/artifacts.ts';
 import type { StageDefinition } from '../../src/stages/define.ts';
 import type { StageConfig } from '../../src/stages/index.ts';
 import { stages } from '../../src/stages/index.ts';
-import type { ClassifyTest, ConvertMetrics, TestMetrics, TrainMetrics } from '../../src/stages/metrics.ts';
+import type { ClassifyTest, ConvertMetrics, TestMetrics, TrainMetrics } from '../../src/measurements/metrics.ts';
 import type { StageEnvironment } from '../../src/stages/run.ts';
 
 type Fields<K extends StageConfig['uses']> = Omit<StageConfig<K>, 'uses' | 'from'>;

@@ -13,11 +13,11 @@ import { valueOf } from '../../src/graph/graph.ts';
 import { prepareInterpreter } from '../../src/interpreter/interpreter.ts';
 import { modelLayers } from '../../src/models/presets.ts';
 import type { StageProgress } from '../../src/runner/plan.ts';
-import { readModelFile } from '../../src/stages/checkpoint.ts';
+import { readModelFile } from '../../src/training/checkpoint.ts';
 import type { StageConfig, StageKind } from '../../src/stages/index.ts';
 import { stages } from '../../src/stages/index.ts';
-import type { ReconstructTest, TrainMetrics } from '../../src/stages/metrics.ts';
-import { readStageMetrics } from '../../src/stages/metrics.ts';
+import type { ReconstructTest, TrainMetrics } from '../../src/measurements/metrics.ts';
+import { readStageMetrics } from '../../src/measurements/metrics.ts';
 import type { StageEnvironment } from '../../src/stages/run.ts';
 import { readTflite } from '../../src/tflite/read.ts';
 

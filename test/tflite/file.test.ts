@@ -1,7 +1,7 @@
 import { ByteBuffer } from 'flatbuffers';
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../src/core/diagnostic.ts';
-import { Builder, writeOffsets, writeTable } from '../../src/flatbuffer/write.ts';
+import { Builder, writeOffsets, writeTable } from '../../src/formats/flatbuffer/write.ts';
 import { openLitert } from '../../src/interpreter/litert.ts';
 import { encodeMinRuntimeVersion, readTfliteFile, writeTfliteFile } from '../../src/tflite/file.ts';
 import type { TfliteFile, TfliteTensor } from '../../src/tflite/file.ts';

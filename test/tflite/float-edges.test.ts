@@ -1,7 +1,7 @@
 /** A rewrite for LiteRT leaves the model's own bytes as they are; the official flatbuffers package reads what moved. */
 import { ByteBuffer } from 'flatbuffers';
 import { expect, it } from 'vitest';
-import { Builder, writeOffsets, writeTable } from '../../src/flatbuffer/write.ts';
+import { Builder, writeOffsets, writeTable } from '../../src/formats/flatbuffer/write.ts';
 import { addFloatEdges } from '../../src/tflite/float-edges.ts';
 import { describeWithModels, sharedModel } from './shared-models.ts';
 import { reshaped, sumOf } from './handmade.ts';

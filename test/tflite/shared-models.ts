@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe } from 'vitest';
-import type { FieldSpec } from '../../src/flatbuffer/options.ts';
+import type { FieldSpec } from '../../src/formats/flatbuffer/options.ts';
 
 const folder = join(process.env['QPIPE_DATA'] ?? join(import.meta.dirname, '../../../shared/data'), '../models');
 

@@ -4,8 +4,8 @@ import { floatTensor, tensor } from '../../core/tensor.ts';
 import type { Shape, Tensor } from '../../core/tensor.ts';
 import { T_FLOAT } from '../../ops/bindings.ts';
 import type { GraphDefWriter } from '../../ops/define.ts';
-import type { AttributeValue } from '../../protobuf/attribute-value.ts';
-import type { NodeDef } from '../../protobuf/graph-def.ts';
+import type { AttributeValue } from '../../formats/protobuf/attribute-value.ts';
+import type { NodeDef } from '../../formats/protobuf/graph-def.ts';
 
 export type Attributes = Readonly<Record<string, AttributeValue>>;
 

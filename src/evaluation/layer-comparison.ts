@@ -1,0 +1,443 @@
+import { internal } from '../core/assert.ts';
+import type { IntegerRange } from '../core/affine.ts';
+import { channelScales, dequantizeValue, integerRanges, perTensor, quantizeValue } from '../core/affine.ts';
+import { numElements } from '../core/tensor.ts';
+import type { Split } from '../data/dataset.ts';
+import type { Normalization } from '../data/batches.ts';
+import { realValues } from '../data/batches.ts';
+import type { Session } from '../engine/engine.ts';
+import type { Graph, Node } from '../graph/graph.ts';
+import { consumers, producers, valueOf } from '../graph/graph.ts';
+import type { Interpreter } from '../interpreter/interpreter.ts';
+import { prepareInterpreter } from '../interpreter/interpreter.ts';
+import type { QuantRule } from '../ops/define.ts';
+import { ops } from '../ops/index.ts';
+import { removeFakeQuant, setBatch } from '../passes/index.ts';
+import { chunks } from './evaluate.ts';
+import { modelInput } from './graphs.ts';
+import { modelImages } from './integer-input.ts';
+import { createClipping, createCodeCounts, createDeviation, createExtent, createSteps } from './layer-statistics.ts';
+import { affordableExamples, evaluationBatch, spread } from './memory.ts';
+import type { TestMetrics } from '../measurements/metrics.ts';
+
+type LayerMetrics = TestMetrics['layers'][number];
+
+/** Images on which every layer is compared at most. */
+const mostCompared = 64;
+
+/** Room for the values of all layers of the images of one turn, in float, in fake-quant and in integers. */
+const turnBytes = 64 * 2 ** 20;
+
+/** Called between turns with the share that is done, 0..1; throws when the stage is to stop. */
+export type Turn = (share: number) => Promise<void>;
+
+export interface LayerComparison {
+  readonly layers: readonly LayerMetrics[];
+  /** How many images were compared. */
+  readonly compared: number;
+}
+
+/**
+ * Compares every layer's output on the same images, spread over the split: the integers, the fake-quant graph, and the
+ * float graph with the same weights. Holds the values of a few images at a time.
+ *
+ * @param evalGraph level eval, any batch
+ */
+export async function compareLayers(
+  interpreter: Interpreter,
+  evalGraph: Graph,
+  split: Split,
+  normalize: Normalization,
+  open: (graph: Graph) => Promise<Session>,
+  turn: Turn,
+): Promise<LayerComparison> {
+  // What conversion added (a change of scale or type, a pad) has no counterpart and computes nothing new.
+  const nodes = interpreter.graph.nodes.filter(({ name }) => evalGraph.values.has(name));
+  const own = new Set(nodes.map(({ name }) => name));
+  const layers = nodes.map((node) => watchLayer(interpreter.graph, node, counterpartOf(evalGraph, node.name, own)));
+  const images = spread(affordableExamples(interpreter.graph, mostCompared), split.count);
+  const material: Material = { interpreter, evalGraph, split, normalize, open, images };
+  // Watching is most of the work; the quantizers are tried one at a time behind it.
+  const float = await watch(layers, material, (share) => turn(share / 2));
+  const result: LayerMetrics[] = [];
+  for (const [index, layer] of layers.entries()) {
+    const outputNoise = await noiseAtOutput(material, layer.counterpart.quantizers, float);
+    result.push({ ...layer.result(), ...rangeOf(interpreter.graph, layer, layers), outputNoise });
+    await turn((1 + (index + 1) / layers.length) / 2);
+  }
+  return { layers: result, compared: images.length };
+}
+
+interface Material {
+  readonly interpreter: Interpreter;
+  readonly evalGraph: Graph;
+  readonly split: Split;
+  readonly normalize: Normalization;
+  readonly open: (graph: Graph) => Promise<Session>;
+  /** Indices of the compared images. */
+  readonly images: Uint32Array;
+}
+
+/** Feeds all layers with their values. Returns the float output of all compared images. */
+async function watch(layers: readonly WatchedLayer[], material: Material, turn: Turn): Promise<Float32Array> {
+  const { interpreter, evalGraph, split, normalize, open, images } = material;
+  const floatGraph = removeFakeQuant(evalGraph);
+  const [output = ''] = floatGraph.outputs;
+  const valuesOfImage = layers.reduce((sum, { size }) => sum + size, 1);
+  const batch = Math.max(1, Math.min(images.length, Math.floor(turnBytes / (12 * valuesOfImage))));
+  const quantized = await openValues(evalGraph, batch, open, [...layers.map((layer) => layer.counterpart.quantized)]);
+  try {
+    const activated = [...layers.map((layer) => layer.counterpart.activated), output];
+    const float = await openValues(floatGraph, batch, open, activated);
+    try {
+      const outputs: Float32Array[] = [];
+      const image = modelImages(interpreter.graph, normalize);
+      for (const { start, count, images: reals } of chunks(split, normalize, batch, images)) {
+        const [fakeQuantValues, floatValues] = [await quantized.run(reals), await float.run(reals)];
+        for (let index = 0; index < count; index++) {
+          interpreter.run([image(split, images[start + index]!)]);
+          const view: ImageView = {
+            image: images[start + index]!,
+            material,
+            fakeQuant: (layer) => part(fakeQuantValues, layer.counterpart.quantized, index, batch),
+            float: (layer) => part(floatValues, layer.counterpart.activated, index, batch),
+            layers,
+          };
+          for (const layer of layers) layer.add(view);
+          outputs.push(part(floatValues, output, index, batch).slice());
+          await turn((start + index + 1) / images.length);
+        }
+      }
+      return concatenated(outputs);
+    } finally {
+      await float.close();
+    }
+  } finally {
+    await quantized.close();
+  }
+}
+
+type Values = ReadonlyMap<string, Float32Array>;
+
+async function openValues(
+  graph: Graph,
+  batch: number,
+  open: (graph: Graph) => Promise<Session>,
+  names: readonly string[],
+) {
+  const batched = setBatch(graph, batch);
+  const session = await open({ ...batched, outputs: [...new Set(names)] });
+  return {
+    run: (images: Float32Array): Promise<Values> => session.run(new Map([[modelInput(batched), images]])),
+    close: () => session.close(),
+  };
+}
+
+/** The values of one example of a batch. */
+function part(values: Values, name: string, index: number, batch: number): Float32Array {
+  const all = values.get(name) ?? internal(`no values of ${name}`);
+  const size = all.length / batch;
+  return all.subarray(index * size, (index + 1) * size);
+}
+
+function concatenated(parts: readonly Float32Array[]): Float32Array {
+  const result = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const each of parts) {
+    result.set(each, at);
+    at += each.length;
+  }
+  return result;
+}
+
+type IntegerCodes = Int8Array | Uint8Array;
+
+/** The values of all layers for one image; those of the integers are in the interpreter. */
+interface ImageView {
+  readonly image: number;
+  readonly material: Material;
+  readonly layers: readonly WatchedLayer[];
+  readonly fakeQuant: (layer: WatchedLayer) => Float32Array;
+  readonly float: (layer: WatchedLayer) => Float32Array;
+}
+
+interface WatchedLayer {
+  readonly node: Node;
+  readonly counterpart: Counterpart;
+  /** Values of one image. */
+  readonly size: number;
+  /** Layers that join or add this one to others, at a scale that may not be its own. */
+  readonly readers: readonly Node[];
+  readonly extent: ReturnType<typeof createExtent>;
+  add(view: ImageView): void;
+  result(): Omit<LayerMetrics, 'outputNoise' | 'range' | 'sharedRange' | 'narrowed'>;
+}
+
+function watchLayer(graph: Graph, node: Node, counterpart: Counterpart): WatchedLayer {
+  const { type, quant } = valueOf(graph, node.name);
+  const { scale, zeroPoint } = perTensor(quant, node.name);
+  const codeRange = codeRangeOf(graph, node.name);
+  const rule = ops[node.op].quant;
+  const readers = readersAt(graph, node.name);
+  const [fakeQuant, integer, whole, kernelOnly] = [
+    createDeviation(),
+    createDeviation(),
+    createDeviation(),
+    createDeviation(),
+  ];
+  const [steps, kernelSteps] = [createSteps(scale), createSteps(scale)];
+  const codes = createCodeCounts(codeRange, zeroPoint, type.shape.at(-1) ?? 1);
+  const extent = createExtent(readers.map(({ name }) => perTensor(valueOf(graph, name).quant, name).scale));
+  const clipping = createClipping({
+    min: scale * (codeRange.min - zeroPoint - 0.5),
+    max: scale * (codeRange.max - zeroPoint + 0.5),
+  });
+  const alone = kernelAlone(graph, node);
+  let hasKernel = true;
+  return {
+    ...{ node, counterpart, readers, extent, size: numElements(type.shape) },
+    add(view) {
+      const found = view.material.interpreter.peek(node.name);
+      const reals = Float64Array.from(found, (code) => scale * (code - zeroPoint));
+      // What has no quantizer of its own is quantized where it is joined, and by its scale here.
+      const wanted = view
+        .fakeQuant(this)
+        .map((x) => dequantizeValue(quantizeValue(x, scale, zeroPoint, codeRange), scale, zeroPoint));
+      const float = view.float(this);
+      fakeQuant.add(wanted, float);
+      integer.add(reals, wanted);
+      whole.add(reals, float);
+      steps.add(reals, wanted);
+      clipping.add(float, wanted);
+      codes.add(found);
+      extent.add(wanted);
+      const made = alone(view);
+      hasKernel &&= made !== null;
+      if (made === null) return;
+      kernelOnly.add(made, wanted);
+      kernelSteps.add(made, wanted);
+    },
+    result() {
+      const weights = rule.kind === 'affine' ? valueOf(graph, node.inputs[rule.weight] ?? '').quant : null;
+      return {
+        ...{ name: node.name, op: node.op, shape: [...type.shape], scale, zeroPoint },
+        weightScales:
+          weights?.kind === 'per_channel'
+            ? { min: Math.min(...weights.scales), max: Math.max(...weights.scales), count: weights.scales.length }
+            : null,
+        filter: rule.kind === 'affine' ? describeFilter(graph, node, rule, codes.constantChannels()) : null,
+        fakeQuantSqnrDb: fakeQuant.sqnrDb(),
+        sqnrDb: integer.sqnrDb(),
+        floatSqnrDb: whole.sqnrDb(),
+        ...steps.result(),
+        kernel: hasKernel ? { sqnrDb: kernelOnly.sqnrDb(), withinOneStep: kernelSteps.result().withinOneStep } : null,
+        clipped: clipping.result(),
+        usedCodes: codes.used(),
+        headroom: codes.headroom(),
+      };
+    },
+  };
+}
+
+/**
+ * Runs one layer by itself on the codes that the fake-quant graph has for its inputs, so that nothing of what happened
+ * before it counts. Gives real values; null where an input is no layer's first output.
+ */
+function kernelAlone(graph: Graph, node: Node): (view: ImageView) => Float64Array | null {
+  const inputs = node.inputs.filter((name) => valueOf(graph, name).source.kind !== 'constant');
+  const { scale, zeroPoint } = perTensor(valueOf(graph, node.name).quant, node.name);
+  const names = new Set([...node.inputs, ...node.outputs]);
+  const values = new Map([...graph.values].filter(([name]) => names.has(name)));
+  const alone = prepareInterpreter({ ...graph, values, inputs, nodes: [node], outputs: [node.name] }, node.name);
+  return (view) => {
+    const codes: IntegerCodes[] = [];
+    for (const name of inputs) {
+      const found = fakeQuantCodes(graph, name, view);
+      if (found === null) return null;
+      codes.push(found);
+    }
+    alone.run(codes);
+    return Float64Array.from(alone.peek(node.name), (code) => scale * (code - zeroPoint));
+  };
+}
+
+/** The codes of an integer value for one image, as the fake-quant graph has them. */
+function fakeQuantCodes(graph: Graph, name: string, view: ImageView): IntegerCodes | null {
+  const { type, quant } = valueOf(graph, name);
+  const { scale, zeroPoint } = perTensor(quant, name);
+  const range = codeRangeOf(graph, name);
+  const allocate = (length: number) => (type.dtype === 'uint8' ? new Uint8Array(length) : new Int8Array(length));
+  const maker = producers(graph).get(name);
+  // The input itself, or what QUANTIZE makes of one of another type.
+  if (graph.inputs.includes(maker?.op === 'quantize' ? (maker.inputs[0] ?? name) : name)) {
+    const { split, normalize } = view.material;
+    const pixels = Array.from(realValues(normalize), (real) => quantizeValue(real, scale, zeroPoint, range));
+    const codes = allocate(numElements(type.shape));
+    for (let at = 0; at < codes.length; at++) codes[at] = pixels[split.images[view.image * codes.length + at]!]!;
+    return codes;
+  }
+  const layer = view.layers.find(({ node }) => node.name === name);
+  if (layer === undefined) return null;
+  const reals = view.fakeQuant(layer);
+  const codes = allocate(reals.length);
+  for (const [index, real] of reals.entries()) codes[index] = quantizeValue(real, scale, zeroPoint, range);
+  return codes;
+}
+
+interface Counterpart {
+  readonly activated: string;
+  readonly quantized: string;
+  /** The layer's own quantizers, of its weights and of its output. */
+  readonly quantizers: readonly string[];
+  /** Whether its output has a quantizer of its own, and not that of what it is joined to. */
+  readonly hasRange: boolean;
+}
+
+/**
+ * The float value that an integer layer stands for: its own node, followed through batch norm, the activation and the
+ * fake quantizer that went into it, in whichever order the last two come.
+ *
+ * @param own names of the integer layers: what is a layer of its own was not fused
+ */
+function counterpartOf(graph: Graph, name: string, own: ReadonlySet<string>): Counterpart {
+  const readers = consumers(graph);
+  const quantizers = weightQuantizers(graph, name);
+  let [activated, quantized, hasRange] = [name, name, false];
+  for (;;) {
+    const [reader, ...others] = readers.get(quantized) ?? [];
+    const kind = reader === undefined || own.has(reader.name) ? null : ops[reader.op].quant.kind;
+    const isPart = kind === 'quantizer' || kind === 'folded' || kind === 'activation';
+    if (reader === undefined || others.length > 0 || !isPart) return { activated, quantized, quantizers, hasRange };
+    quantized = reader.name;
+    if (kind === 'quantizer') {
+      quantizers.push(quantized);
+      hasRange = true;
+    } else activated = quantized;
+  }
+}
+
+function weightQuantizers(graph: Graph, name: string): string[] {
+  const makers = producers(graph);
+  const node = makers.get(name);
+  const rule = node === undefined ? null : ops[node.op].quant;
+  if (node === undefined || rule?.kind !== 'affine') return [];
+  const quantizer = makers.get(node.inputs[rule.weight] ?? '');
+  return quantizer?.op === 'fake_quant' ? [quantizer.name] : [];
+}
+
+/** What a layer's quantizers alone do to the output of the network: noise power over signal power. */
+async function noiseAtOutput(
+  { evalGraph, split, normalize, open, images }: Material,
+  quantizers: readonly string[],
+  float: Float32Array,
+): Promise<number | null> {
+  if (quantizers.length === 0) return null;
+  const graph = removeFakeQuant(evalGraph, new Set(quantizers));
+  const [output = ''] = graph.outputs;
+  const batch = evaluationBatch(graph, images.length);
+  const session = await openValues(graph, batch, open, [output]);
+  const deviation = createDeviation();
+  const size = float.length / images.length;
+  try {
+    for (const { start, count, images: reals } of chunks(split, normalize, batch, images)) {
+      const values = (await session.run(reals)).get(output) ?? internal('no output');
+      deviation.add(values.subarray(0, count * size), float.subarray(start * size, (start + count) * size));
+    }
+  } finally {
+    await session.close();
+  }
+  return deviation.noiseRatio();
+}
+
+/** A concatenation, sum or difference that reads a value, also through ops that hand its codes on or rescale them. */
+function readersAt(graph: Graph, name: string): Node[] {
+  return (consumers(graph).get(name) ?? []).flatMap((reader) => {
+    if (joins(reader)) return [reader];
+    const rule = ops[reader.op].quant;
+    const handsOn = reader.op === 'quantize' || (rule.kind === 'same_scale' && rule.exact);
+    return handsOn ? readersAt(graph, reader.name) : [];
+  });
+}
+
+function joins({ op, inputs }: Node): boolean {
+  return inputs.length > 1 && (ops[op].variadic === true || op === 'add' || op === 'sub');
+}
+
+/** Whose range the layer's output has, and where too little is left of it. */
+function rangeOf(
+  graph: Graph,
+  layer: WatchedLayer,
+  layers: readonly WatchedLayer[],
+): Pick<LayerMetrics, 'range' | 'sharedRange' | 'narrowed'> {
+  const rule = ops[layer.node.op].quant;
+  const widest = (reader: Node): WatchedLayer | undefined =>
+    layers
+      .filter(({ readers }) => readers.includes(reader))
+      .reduce<WatchedLayer | undefined>(
+        (a, b) => (a === undefined || b.extent.width() > a.extent.width() ? b : a),
+        undefined,
+      );
+  const range =
+    rule.kind === 'affine' || rule.kind === 'independent' || rule.kind === 'activation' ? null : rangeKind(rule);
+  const joint =
+    range === null && !layer.counterpart.hasRange
+      ? layer.readers.find(({ op }) => ops[op].variadic === true)
+      : undefined;
+  const [narrowest] = layer.readers
+    .map((reader, index) => ({ reader, widest: widest(reader), codes: layer.extent.codesAt(index) }))
+    .filter((one) => one.widest !== undefined && one.widest !== layer)
+    .sort((a, b) => a.codes - b.codes);
+  const times = (narrowest?.widest?.extent.width() ?? 0) / layer.extent.width();
+  return {
+    range: range ?? (joint === undefined ? 'own' : 'shared'),
+    sharedRange: joint === undefined ? null : { by: joint.name, neededBy: widest(joint)?.node.name ?? layer.node.name },
+    narrowed:
+      narrowest?.widest === undefined || !Number.isFinite(times)
+        ? null
+        : { by: narrowest.reader.name, codes: narrowest.codes, widest: narrowest.widest.node.name, times },
+  };
+}
+
+function codeRangeOf(graph: Graph, name: string): IntegerRange {
+  const { dtype } = valueOf(graph, name).type;
+  return dtype === 'int8' || dtype === 'uint8' ? integerRanges[dtype] : internal(`"${name}" is ${dtype}, not 8 bits`);
+}
+
+function rangeKind({ kind }: QuantRule): LayerMetrics['range'] {
+  return kind === 'same_scale' ? 'shared' : kind === 'fixed_output' ? 'fixed' : 'own';
+}
+
+function describeFilter(
+  graph: Graph,
+  node: Node,
+  rule: Extract<QuantRule, { kind: 'affine' }>,
+  constantChannels: number,
+): LayerMetrics['filter'] {
+  const filterName = node.inputs[rule.weight] ?? '';
+  const { type, quant, source } = valueOf(graph, filterName);
+  if (source.kind !== 'constant' || type.dtype === 'int64') return null;
+  const channels = type.shape[rule.channelAxis] ?? internal(`"${filterName}" has no axis ${rule.channelAxis}`);
+  const scales = channelScales(quant, channels, filterName);
+  const zeroPoint = quant?.kind === 'per_tensor' ? quant.zeroPoint : 0;
+  const inner = numElements(type.shape.slice(rule.channelAxis + 1));
+  const largest = new Float64Array(channels);
+  for (const [at, code] of source.data.data.entries()) {
+    const channel = Math.floor(at / inner) % channels;
+    largest[channel] = Math.max(largest[channel]!, scales[channel]! * Math.abs(Number(code) - zeroPoint));
+  }
+  const toOutput =
+    perTensor(valueOf(graph, node.inputs[0] ?? '').quant, 'the input').scale /
+    perTensor(valueOf(graph, node.name).quant, node.name).scale;
+  const live = [...largest.keys()].filter((channel) => largest[channel]! > 0);
+  return {
+    channels,
+    deadChannels: channels - live.length,
+    constantChannels,
+    ranges: spanOf(live.map((channel) => largest[channel]!)),
+    multipliers: spanOf(live.map((channel) => toOutput * scales[channel]!)),
+  };
+}
+
+function spanOf(values: readonly number[]): { min: number; max: number } | null {
+  return values.length === 0 ? null : { min: Math.min(...values), max: Math.max(...values) };
+}

@@ -1,0 +1,157 @@
+/** Measurements of a network that classifies. */
+import { dequantizeValue } from '../core/affine.ts';
+import { log } from '../core/math.ts';
+import type { Split } from '../data/dataset.ts';
+import { softmaxRow } from '../ops/softmax.ts';
+import type { GateValue } from './gates.ts';
+import type { ClassifyTest, Flips, UnjudgedTest } from '../measurements/metrics.ts';
+import type { Tested } from './tested.ts';
+import { base64, pictureSize } from './tested.ts';
+
+interface Predictions {
+  /** The class with the largest output, the first of equals. */
+  readonly classes: Uint8Array;
+  readonly correct: number;
+}
+
+/** @param outputs [count, classes], real values or codes */
+export function predict(outputs: Float32Array | Int32Array, { count, labels }: Split): Predictions {
+  const size = outputs.length / count;
+  const classes = Uint8Array.from({ length: count }, (_, index) =>
+    argmax(outputs.subarray(index * size, (index + 1) * size)),
+  );
+  return { classes, correct: classes.filter((label, index) => label === labels[index]).length };
+}
+
+/** The index of the largest value, the first of equals. */
+function argmax(values: ArrayLike<number>): number {
+  let best = 0;
+  for (let index = 1; index < values.length; index++) if (values[index]! > values[best]!) best = index;
+  return best;
+}
+
+/** Mean cross entropy of the softmax of the logits, [count, classes]. */
+export function crossEntropy(logits: Float32Array, { count, labels }: Split): number {
+  const classes = logits.length / count;
+  const probabilities = new Float32Array(classes);
+  let loss = 0;
+  for (let row = 0; row < count; row++) {
+    softmaxRow(logits.subarray(row * classes, (row + 1) * classes), 0, classes, 1, probabilities);
+    loss -= log(Math.max(probabilities[labels[row]!]!, 1e-38));
+  }
+  return loss / count;
+}
+
+type Measured = Pick<
+  ClassifyTest,
+  'task' | 'classes' | 'accuracy' | 'confusion' | 'agreement' | 'flips' | 'costs' | 'correctByClass' | 'examples'
+>;
+
+export function measureClassification(tested: Tested): Measured {
+  const { dataset } = tested;
+  const { test: split } = dataset;
+  const float = tested.float === null ? null : predict(tested.float, split);
+  const qatFloat = predict(tested.qatFloat, split);
+  const fakeQuant = predict(tested.fakeQuant, split);
+  const int8 = predict(tested.int8, split);
+  const litert = tested.litert === null ? null : predict(tested.litert, split);
+  const each = <T>(of: (predictions: Predictions) => T) => ({
+    float: float === null ? null : of(float),
+    qat_float: of(qatFloat),
+    fake_quant: of(fakeQuant),
+    int8: of(int8),
+    int8_litert: litert === null ? null : of(litert),
+  });
+  const accuracy = each(({ correct }) => ({ top1: correct / split.count, correct, n: split.count }));
+  const agreement = {
+    fake_quant_vs_float: float === null ? null : agree(fakeQuant.classes, float.classes),
+    int8_vs_fake_quant: agree(int8.classes, fakeQuant.classes),
+    int8_vs_litert: litert === null ? null : agree(int8.classes, litert.classes),
+  };
+  const flips = (from: Predictions, to: Predictions) => flipsOf(from.classes, to.classes, split);
+  return {
+    task: 'classify',
+    classes: [...dataset.classNames],
+    accuracy,
+    confusion: confusionOf(int8.classes, split, dataset.classNames.length),
+    agreement,
+    flips: float === null ? null : flips(float, int8),
+    costs: { training: float === null ? null : flips(float, qatFloat), quantization: flips(qatFloat, int8) },
+    correctByClass: each(({ classes }) => correctOf(classes, split, dataset.classNames.length)),
+    examples: examplesOf(tested, int8, float),
+  };
+}
+
+export function classificationGates(metrics: UnjudgedTest & { task: 'classify' }): GateValue[] {
+  const { accuracy, agreement } = metrics;
+  const drop = accuracy.float === null ? null : accuracy.float.top1 - accuracy.int8.top1;
+  return [
+    { name: 'int8_top1_min', rule: 'at_least', value: accuracy.int8.top1, unit: 'share' },
+    { name: 'drop_max', rule: 'at_most', value: drop, unit: 'share_difference' },
+    { name: 'fake_quant_top1_min', rule: 'at_least', value: accuracy.fake_quant?.top1 ?? null, unit: 'share' },
+    { name: 'agreement_min', rule: 'at_least', value: agreement.int8_vs_fake_quant, unit: 'share' },
+    { name: 'worst_recall_min', rule: 'at_least', value: worstRecall(metrics), unit: 'share' },
+  ];
+}
+
+/** By class: images of it that were recognized. */
+function correctOf(predictions: Uint8Array, { labels }: Split, classes: number): number[] {
+  const correct = new Array<number>(classes).fill(0);
+  for (const [index, label] of labels.entries()) if (predictions[index] === label) correct[label]!++;
+  return correct;
+}
+
+/** The lowest int8 recall of a class that has images; null where none has. */
+function worstRecall({ confusion }: Pick<ClassifyTest, 'confusion'>): number | null {
+  const recalls = confusion.flatMap((row, label) => {
+    const images = row.reduce((sum, count) => sum + count, 0);
+    return images > 0 ? [(row[label] ?? 0) / images] : [];
+  });
+  return recalls.length === 0 ? null : Math.min(...recalls);
+}
+
+function agree(a: Uint8Array, b: Uint8Array): number {
+  let equal = 0;
+  for (let index = 0; index < a.length; index++) if (a[index] === b[index]) equal++;
+  return equal / a.length;
+}
+
+/** Rows are true classes, columns predicted ones. */
+function confusionOf(predictions: Uint8Array, split: Split, classes: number): number[][] {
+  const matrix = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
+  for (let index = 0; index < split.count; index++) matrix[split.labels[index]!]![predictions[index]!]!++;
+  return matrix;
+}
+
+function flipsOf(before: Uint8Array, after: Uint8Array, split: Split): Flips {
+  let [rightToWrong, wrongToRight] = [0, 0];
+  for (let index = 0; index < split.count; index++) {
+    const [was, is] = [before[index] === split.labels[index], after[index] === split.labels[index]];
+    if (was && !is) rightToWrong++;
+    if (!was && is) wrongToRight++;
+  }
+  return { rightToWrong, wrongToRight };
+}
+
+function examplesOf(tested: Tested, int8: Predictions, float: Predictions | null): ClassifyTest['examples'] {
+  const { test: split } = tested.dataset;
+  const { scale, zeroPoint } = tested.output;
+  const classes = tested.int8.length / split.count;
+  const size = split.images.length / split.count;
+  const picture = pictureSize(tested.spec);
+  return Array.from({ length: Math.min(tested.numExamples, split.count) }, (_, index) => {
+    const raw = [...tested.int8.subarray(index * classes, (index + 1) * classes)];
+    const pixels = base64(split.images.subarray(index * size, (index + 1) * size));
+    return {
+      index,
+      label: split.labels[index]!,
+      raw,
+      scale,
+      zeroPoint,
+      dequantized: raw.map((code) => dequantizeValue(code, scale, zeroPoint)),
+      predicted: int8.classes[index]!,
+      floatPredicted: float === null ? null : float.classes[index]!,
+      image: picture === null ? null : { ...picture, pixels },
+    };
+  });
+}

@@ -1,0 +1,113 @@
+/** Measurements of a network that reconstructs its input. */
+import { dequantizeValue, roundHalfAway } from '../core/affine.ts';
+import type { Normalization } from '../data/batches.ts';
+import { realValues } from '../data/batches.ts';
+import type { Split } from '../data/dataset.ts';
+import type { GateValue } from './gates.ts';
+import type { ImageErrors, ReconstructTest, UnjudgedTest } from '../measurements/metrics.ts';
+import type { OutputScale } from '../evaluation/integer-input.ts';
+import type { Tested } from './tested.ts';
+import { base64, pictureSize } from './tested.ts';
+
+/**
+ * The mean squared error of each image: between the output and the real values of the pixels, which are the network's
+ * input before any quantizer.
+ *
+ * @param outputs [count, values], real values
+ */
+export function imageErrors(outputs: Float32Array, { images, count }: Split, normalize: Normalization): Float64Array {
+  const reals = realValues(normalize);
+  const size = images.length / count;
+  return Float64Array.from({ length: count }, (_, image) => {
+    let total = 0;
+    for (let at = image * size; at < (image + 1) * size; at++) total += (outputs[at]! - reals[images[at]!]!) ** 2;
+    return total / size;
+  });
+}
+
+export function summarize(errors: Float64Array): ImageErrors {
+  const mean = errors.reduce((sum, error) => sum + error, 0) / errors.length;
+  const squares = errors.reduce((sum, error) => sum + (error - mean) ** 2, 0);
+  return { mean, deviation: errors.length > 1 ? Math.sqrt(squares / (errors.length - 1)) : 0 };
+}
+
+type Measured = Pick<ReconstructTest, 'task' | 'error' | 'meanImageError' | 'costs' | 'examples'>;
+
+export function measureReconstruction(tested: Tested): Measured {
+  const { test: split } = tested.dataset;
+  const ofReals = (outputs: Float32Array) => imageErrors(outputs, split, tested.spec.normalize);
+  const ofCodes = (codes: Int32Array) => ofReals(dequantize(codes, tested.output));
+  const float = tested.float === null ? null : ofReals(tested.float);
+  const qatFloat = ofReals(tested.qatFloat);
+  const int8 = ofCodes(tested.int8);
+  const error = {
+    float: float === null ? null : summarize(float),
+    qat_float: summarize(qatFloat),
+    fake_quant: summarize(ofReals(tested.fakeQuant)),
+    int8: summarize(int8),
+    int8_litert: tested.litert === null ? null : summarize(ofCodes(tested.litert)),
+  };
+  return {
+    task: 'reconstruct',
+    error,
+    meanImageError: summarize(imageErrors(meanImages(split, tested.spec.normalize), split, tested.spec.normalize)).mean,
+    costs: {
+      whole: float === null ? null : growth(float, int8),
+      training: float === null ? null : growth(float, qatFloat),
+      quantization: growth(qatFloat, int8),
+    },
+    examples: examplesOf(tested, int8, float),
+  };
+}
+
+export function reconstructionGates({ error }: UnjudgedTest & { task: 'reconstruct' }): GateValue[] {
+  const rise = error.float === null ? null : error.int8.mean / error.float.mean - 1;
+  return [
+    { name: 'int8_error_max', rule: 'at_most', value: error.int8.mean, unit: 'error' },
+    { name: 'error_rise_max', rule: 'at_most', value: rise, unit: 'share' },
+  ];
+}
+
+/** What the error of each image grows by. */
+function growth(from: Float64Array, to: Float64Array): ImageErrors {
+  return summarize(to.map((error, index) => error - from[index]!));
+}
+
+/** The mean of all images, once for each of them: what a network that ignores its input would give. */
+function meanImages({ images, count }: Split, normalize: Normalization): Float32Array {
+  const reals = realValues(normalize);
+  const size = images.length / count;
+  const sums = new Float64Array(size);
+  for (const [at, pixel] of images.entries()) sums[at % size]! += reals[pixel]!;
+  return Float32Array.from({ length: images.length }, (_, at) => sums[at % size]! / count);
+}
+
+function dequantize(codes: Int32Array, { scale, zeroPoint }: OutputScale): Float32Array {
+  return Float32Array.from(codes, (code) => dequantizeValue(code, scale, zeroPoint));
+}
+
+function examplesOf(tested: Tested, int8: Float64Array, float: Float64Array | null): ReconstructTest['examples'] {
+  const { spec, dataset, output } = tested;
+  const { test: split } = dataset;
+  const size = split.images.length / split.count;
+  const picture = pictureSize(spec);
+  return Array.from({ length: Math.min(tested.numExamples, split.count) }, (_, index) => {
+    const [start, end] = [index * size, (index + 1) * size];
+    const codes = tested.int8.subarray(start, end);
+    const pixels = base64(split.images.subarray(start, end));
+    const reconstruction = base64(toPixels(dequantize(codes, output), spec.normalize));
+    return {
+      index,
+      raw: [...codes],
+      ...output,
+      error: int8[index]!,
+      floatError: float === null ? null : float[index]!,
+      image: picture === null ? null : { ...picture, pixels, reconstruction },
+    };
+  });
+}
+
+/** The pixels, 0..255, whose real values are nearest. */
+function toPixels(reals: Float32Array, { scale, mean }: Normalization): Uint8Array {
+  return Uint8Array.from(reals, (real) => Math.max(0, Math.min(255, roundHalfAway(real / scale + mean))));
+}

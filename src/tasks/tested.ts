@@ -1,0 +1,29 @@
+import type { TestData } from '../data/dataset.ts';
+import type { ModelSpec } from '../models/layers.ts';
+import type { OutputScale } from '../evaluation/integer-input.ts';
+
+/** Outputs of the models for the test images, [count, values] each, from which a task computes its metrics. */
+export interface Tested {
+  readonly spec: ModelSpec;
+  readonly dataset: TestData;
+  /** Real values; null when the pipeline trained no float model. */
+  readonly float: Float32Array | null;
+  /** The weights that QAT trained, without any quantizer. */
+  readonly qatFloat: Float32Array;
+  readonly fakeQuant: Float32Array;
+  /** Codes of the output. */
+  readonly int8: Int32Array;
+  /** Codes; null when LiteRT did not run. */
+  readonly litert: Int32Array | null;
+  readonly output: OutputScale;
+  readonly numExamples: number;
+}
+
+/** Height, width and channels as a page can show them; null for what is no picture. */
+export function pictureSize({
+  image: [height, width, channels],
+}: ModelSpec): { width: number; height: number; channels: 1 | 3 } | null {
+  return channels === 1 || channels === 3 ? { width, height, channels } : null;
+}
+
+export const base64 = (pixels: Uint8Array): string => Buffer.from(pixels).toString('base64');
