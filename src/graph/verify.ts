@@ -96,7 +96,7 @@ function checkLevel(graph: Graph, node: Node): void {
       internal(`"${name}" at ${describe(node)} is float32; at level int8 only quantize and dequantize touch floats`);
     }
     const isData = type.dtype === 'int8' || type.dtype === 'uint8';
-    if (graph.level === 'int8' && isData && quant === null && !runsWithoutScale(ops[node.op].quant)) {
+    if (graph.level === 'int8' && isData && quant === null && !runsWithoutScale(ops[node.op].quant, type.dtype)) {
       internal(`"${name}" at ${describe(node)} has no scale and zero point; the quantize pass should have given them`);
     }
   }

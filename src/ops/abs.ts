@@ -27,8 +27,5 @@ export const abs = defineInferenceOp<'abs', NoAttrs>({
       }
     };
   },
-  tflite: plainTflite(101, 78, ({ inputs: [input], outputs: [output] }) => {
-    const rescales = JSON.stringify(input!.quant) !== JSON.stringify(output!.quant);
-    return rescales ? { version: 3, minimumRuntime: '2.5.0' } : { version: 2, minimumRuntime: '2.4.0' };
-  }),
+  tflite: plainTflite(101, 78, () => ({ version: 2, minimumRuntime: '2.4.0' })),
 });

@@ -27,7 +27,8 @@ export const broadcastTo = movementOp<'broadcast_to', BroadcastToAttrs>({
     builtinCode: 130,
     optionsType: 104,
     fields: [],
-    version: () => ({ version: 2, minimumRuntime: '2.3.0' }),
+    // Version 1 had another operator code and was withdrawn.
+    version: ({ inputs: [input] }) => ({ version: input!.type.dtype === 'int8' ? 3 : 2, minimumRuntime: '2.5.0' }),
     parameterPositions: [1],
     encode: ({ attrs }) => ({
       options: {},

@@ -1,5 +1,5 @@
 import type { QuantParams } from '../core/affine.ts';
-import type { DataOf, FloatTensor, Shape, Tensor, TensorType } from '../core/tensor.ts';
+import type { DataOf, DType, FloatTensor, Shape, Tensor, TensorType } from '../core/tensor.ts';
 import type { FieldSpec, OptionValues } from '../formats/flatbuffer/options.ts';
 import type { AttributeValue } from '../formats/protobuf/attribute-value.ts';
 import type { NodeDef } from '../formats/protobuf/graph-def.ts';
@@ -42,10 +42,13 @@ export interface Operand {
 export type QuantRule =
   /** Weights per output channel on `channelAxis` of the filter; int32 bias with scale input * filter. */
   | { readonly kind: 'affine'; readonly weight: number; readonly bias: number; readonly channelAxis: number }
-  /** Every tensor has a scale of its own. */
-  | { readonly kind: 'independent' }
-  /** The output has the scale of the input. `exact` ops only move values, so no rounding happens. */
-  | { readonly kind: 'same_scale'; readonly exact: boolean }
+  /** Every tensor has a scale of its own. `unscaled`: TensorFlow Lite also runs the op on values without one. */
+  | { readonly kind: 'independent'; readonly unscaled?: true }
+  /**
+   * The output has the scale of the input. `exact` ops only move values, so no rounding happens. `bytesOnly`: they move
+   * codes of 8 bits and no int32.
+   */
+  | { readonly kind: 'same_scale'; readonly exact: boolean; readonly bytesOnly?: true }
   /** The output's parameters are fixed by the int8 specification (given for int8). */
   | { readonly kind: 'fixed_output'; readonly scale: number; readonly zeroPoint: number }
   /** max(min(x, limit), 0): fused into the producer where it can be, `independent` where it stands alone. */
@@ -233,9 +236,23 @@ export function defineInferenceOp<const Name extends string, Attrs>(
   return { ...definition, float: null, vjp: null, graphdef: null };
 }
 
-/** Whether codes of 8 bits may come without a scale: the op only moves or compares them. */
-export function runsWithoutScale(rule: QuantRule): boolean {
-  return rule.kind === 'codes' || (rule.kind === 'same_scale' && rule.exact);
+/** Whether values of this type may come without a scale: the op only moves or compares them, or does without. */
+export function runsWithoutScale(rule: QuantRule, dtype: DType): boolean {
+  switch (rule.kind) {
+    case 'codes':
+      return true;
+    case 'same_scale':
+      return rule.exact && (dtype !== 'int32' || rule.bytesOnly !== true);
+    case 'independent':
+      return rule.unscaled === true;
+    case 'affine':
+    case 'fixed_output':
+    case 'activation':
+    case 'quantizer':
+    case 'folded':
+    case 'float_only':
+      return false;
+  }
 }
 
 export type AttrsOf<Definition> = Definition extends OpDef<string, infer Attrs> ? Attrs : never;

@@ -1,4 +1,5 @@
 import { strides } from '../core/tensor.ts';
+import { int8Version } from './bindings.ts';
 import { blockTflite } from './space_to_depth.ts';
 import type { BlockAttrs } from './space_to_depth.ts';
 import { ShapeError } from './define.ts';
@@ -25,5 +26,5 @@ export const depthToSpace = movementOp<'depth_to_space', BlockAttrs>({
       offsets: steps.map((step) => (index) => index * step),
     };
   },
-  file: blockTflite(5, 94, () => ({ version: 1, minimumRuntime: '2.1.0' })),
+  file: blockTflite(5, 94, int8Version(2, '2.5.0', '2.1.0')),
 });

@@ -1,5 +1,5 @@
 import { numElements } from '../core/tensor.ts';
-import { int32Vector, int8Version } from './bindings.ts';
+import { int32Vector } from './bindings.ts';
 import { ShapeError } from './define.ts';
 import { onlyAxis } from './arg_extreme.ts';
 import { movementOp } from './movement.ts';
@@ -20,7 +20,7 @@ export const expandDims = movementOp<'expand_dims', ExpandDimsAttrs>({
     builtinCode: 70,
     optionsType: 52,
     fields: [],
-    version: int8Version(1, '1.10.0'),
+    version: () => ({ version: 1, minimumRuntime: '1.10.0' }),
     parameterPositions: [1],
     encode: ({ attrs }) => ({
       options: {},

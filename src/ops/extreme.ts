@@ -32,6 +32,6 @@ export function extreme<const Name extends string>(
         forEachBroadcast(a!.type.shape, b!.type.shape, (aAt, bAt, at) => {
           y![at] = choose(x![aAt]!, z![bAt]!);
         }),
-    tflite: plainTflite(builtinCode, 39, int8Version(2, '1.14.0')),
+    tflite: plainTflite(builtinCode, 39, int8Version(2, '1.14.0', '1.14.0')),
   });
 }

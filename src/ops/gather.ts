@@ -32,7 +32,7 @@ export const gather = movementOp<'gather', GatherAttrs>({
       { id: 0, name: 'axis', type: 'int32', default: 0 },
       { id: 1, name: 'batch_dims', type: 'int32', default: 0 },
     ],
-    version: int8Version(2, '1.14.0'),
+    version: int8Version(2, '1.14.0', '1.6.0'),
     parameterPositions: [1],
     encode: ({ attrs }) => ({
       options: { axis: attrs.axis, batch_dims: 0 },

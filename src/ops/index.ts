@@ -2,6 +2,7 @@
 import { abs } from './abs.ts';
 import { argMax } from './arg_max.ts';
 import { argMin } from './arg_min.ts';
+import { batchToSpaceNd } from './batch_to_space_nd.ts';
 import { broadcastTo } from './broadcast_to.ts';
 import { depthToSpace } from './depth_to_space.ts';
 import { expandDims } from './expand_dims.ts';
@@ -14,8 +15,10 @@ import { pack } from './pack.ts';
 import { prelu } from './prelu.ts';
 import { reduceMax } from './reduce_max.ts';
 import { reduceMin } from './reduce_min.ts';
+import { reduceProd } from './reduce_prod.ts';
 import { shapeOf } from './shape.ts';
 import { slice } from './slice.ts';
+import { spaceToBatchNd } from './space_to_batch_nd.ts';
 import { spaceToDepth } from './space_to_depth.ts';
 import { tile } from './tile.ts';
 import { unpack } from './unpack.ts';
@@ -74,6 +77,7 @@ const inferenceTable = {
   abs,
   arg_max: argMax,
   arg_min: argMin,
+  batch_to_space_nd: batchToSpaceNd,
   broadcast_to: broadcastTo,
   depth_to_space: depthToSpace,
   expand_dims: expandDims,
@@ -86,8 +90,10 @@ const inferenceTable = {
   prelu,
   reduce_max: reduceMax,
   reduce_min: reduceMin,
+  reduce_prod: reduceProd,
   shape: shapeOf,
   slice,
+  space_to_batch_nd: spaceToBatchNd,
   space_to_depth: spaceToDepth,
   tile,
   unpack,

@@ -62,5 +62,5 @@ export const logSoftmax = defineInferenceOp<'log_softmax', NoAttrs>({
       }
     };
   },
-  tflite: plainTflite(50, 36, int8Version(2, '1.14.0')),
+  tflite: plainTflite(50, 36, int8Version(2, '1.14.0', '1.14.0')),
 });

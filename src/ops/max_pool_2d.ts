@@ -8,7 +8,7 @@ import { forEachWindow, inferPool, poolGraphDef, poolTflite } from './pool.ts';
 export const maxPool2d = defineOp({
   name: 'max_pool_2d',
   operands: [{ name: 'input', role: 'activation' }],
-  quant: { kind: 'same_scale', exact: true },
+  quant: { kind: 'same_scale', exact: true, bytesOnly: true },
   infer: inferPool,
   float([input], attrs: PoolAttrs, [output]) {
     const [, , width, channels] = input!.shape as [number, number, number, number];

@@ -9,7 +9,7 @@ import { forEachReduced, inferReduce, reduceGraphDef, reduceInt8, reduceTflite, 
 export const mean = defineOp({
   name: 'mean',
   operands: [{ name: 'input', role: 'activation' }],
-  quant: { kind: 'independent' },
+  quant: { kind: 'independent', unscaled: true },
   infer: inferReduce,
   float([input], { axes }: ReduceAttrs, [output]) {
     const totals = new Float64Array(output!.data.length);

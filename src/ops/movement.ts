@@ -42,7 +42,8 @@ export function movementOp<const Name extends string, Attrs>(
   });
 }
 
-function moveAlong({ sizes, offsets }: Walk, source: IntegerData, target: IntegerData): void {
+/** Fills the target, element after element. */
+export function moveAlong({ sizes, offsets }: Walk, source: IntegerData, target: IntegerData): void {
   const count = numElements(sizes);
   const index = new Array<number>(sizes.length).fill(0);
   const terms = offsets.map((offset) => offset(0));

@@ -37,7 +37,7 @@ export const pack = defineInferenceOp<'pack', PackAttrs>({
       { id: 0, name: 'values_count', type: 'int32', default: 0 },
       { id: 1, name: 'axis', type: 'int32', default: 0 },
     ],
-    version: int8Version(2, '1.14.0'),
+    version: int8Version(2, '1.14.0', '1.11.0'),
     parameterPositions: [],
     encode: ({ inputs, attrs }) => ({ options: { values_count: inputs.length, axis: attrs.axis }, parameters: [] }),
     decode: ({ options, inputs }) => ({

@@ -94,7 +94,7 @@ export function paddedShape(input: Shape, { paddings }: PadAttrs): Shape {
   return input.map((size, axis) => paddings[axis]![0] + size + paddings[axis]![1]);
 }
 
-function paddingsTensor({ paddings }: PadAttrs) {
+export function paddingsTensor({ paddings }: PadAttrs) {
   return tensor('int32', [paddings.length, 2], Int32Array.from(paddings.flat()));
 }
 

@@ -5,7 +5,7 @@ import { multiplyByQuantizedMultiplier, quantizeMultiplier } from '../core/fixed
 import type { Shape, TensorType } from '../core/tensor.ts';
 import { expectDType, numElements, strides, tensor } from '../core/tensor.ts';
 import { T_FLOAT, booleanOption, readBool, storedRange } from './bindings.ts';
-import type { GraphDefBinding, IntegerKernelFactory, TfliteBinding } from './define.ts';
+import type { GraphDefBinding, IntegerKernel, IntegerKernelFactory, IntegerNode, TfliteBinding } from './define.ts';
 import { ShapeError } from './define.ts';
 
 export interface ReduceAttrs {
@@ -49,19 +49,30 @@ export function forEachReduced(
   }
 }
 
+/** What TensorFlow Lite reads where a tensor has no scale and zero point. */
+const unscaled = { scale: 0, zeroPoint: 0 } as const;
+
 /**
- * The integer kernel of MEAN and SUM.
+ * The integer kernel of MEAN and SUM. Where the input or the output has no scale, their ratio is no number, which
+ * becomes a multiplier of 0: every code is the output's zero point. Plain int32 values are added up exactly.
  *
  * @see LiteRT tflite/kernels/internal/reference/reduce.h, QuantizedMeanOrSum
  */
 export const reduceInt8 =
   (kind: 'mean' | 'sum'): IntegerKernelFactory<ReduceAttrs> =>
-  ({ inputs: [input], outputs: [output], attrs: { axes } }) => {
-    const from = perTensor(input!.quant, 'the input');
-    const to = perTensor(output!.quant, 'the output');
+  (node) => {
+    const {
+      inputs: [input],
+      outputs: [output],
+      attrs: { axes },
+    } = node;
+    if (input!.type.dtype === 'int32') return reduceInt32(kind, node);
+    const from = input!.quant === null ? unscaled : perTensor(input!.quant, 'the input');
+    const to = output!.quant === null ? unscaled : perTensor(output!.quant, 'the output');
     const range = storedRange(output!.type);
     const count = reducedCount(input!.type.shape, axes);
-    let { multiplier, shift } = quantizeMultiplier(from.scale / to.scale);
+    const hasScales = from.scale > 0 && to.scale > 0;
+    let { multiplier, shift } = quantizeMultiplier(hasScales ? from.scale / to.scale : 0);
     if (kind === 'mean') {
       // The division by the count goes into the multiplier, with as many bits as fit.
       const bits = Math.min(31 - Math.clz32(count), 32, 31 + shift);
@@ -81,6 +92,23 @@ export const reduceInt8 =
       }
     };
   };
+
+/** A mean is rounded toward zero, a sum wraps around, as in LiteRT's Mean and Sum of int32. */
+const reduceInt32 = (
+  kind: 'mean' | 'sum',
+  { inputs: [input], outputs: [output], attrs: { axes } }: IntegerNode<ReduceAttrs>,
+): IntegerKernel => {
+  const divisor = kind === 'mean' ? reducedCount(input!.type.shape, axes) : 1;
+  // Exact below 2^53, which 2^21 values of 32 bits reach; nothing wraps before the end.
+  const totals = new Float64Array(numElements(output!.type.shape));
+  return ([x], [y]) => {
+    totals.fill(0);
+    forEachReduced(input!.type.shape, axes, (inputAt, outputAt) => {
+      totals[outputAt]! += x![inputAt]!;
+    });
+    for (let index = 0; index < totals.length; index++) y![index] = Math.trunc(totals[index]! / divisor) | 0;
+  };
+};
 
 export function reduceTflite(
   builtinCode: number,

@@ -29,6 +29,6 @@ export function reduceExtreme<const Name extends string>(
         });
         y!.set(best);
       },
-    tflite: reduceTflite(builtinCode, int8Version(2, '1.14.0')),
+    tflite: reduceTflite(builtinCode, int8Version(2, '1.14.0', '1.11.0')),
   });
 }

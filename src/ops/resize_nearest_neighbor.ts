@@ -29,7 +29,7 @@ export function nearestTaps(input: number, output: number, attrs: ResizeAttrs): 
 export const resizeNearestNeighbor: OpDef<'resize_nearest_neighbor', ResizeAttrs> = defineOp({
   name: 'resize_nearest_neighbor',
   operands: [{ name: 'input', role: 'activation' }],
-  quant: { kind: 'same_scale', exact: true },
+  quant: { kind: 'same_scale', exact: true, bytesOnly: true },
   infer: inferResize,
   float: resizeFloat(nearestTaps),
   vjp: ({ emit }, { inputs: [input], attrs }, gradient) => [

@@ -2,7 +2,7 @@ import { plainTflite } from './bindings.ts';
 import type { NoAttrs, TfliteBinding } from './define.ts';
 import { defineInferenceOp } from './define.ts';
 
-const plain = plainTflite(77, 55, () => ({ version: 1, minimumRuntime: '1.11.0' }));
+const plain = plainTflite(77, 55, () => ({ version: 1, minimumRuntime: '1.10.0' }));
 
 /** The dimensions of the input, known before the model runs: the reader of files puts a constant in its place. */
 export const shapeOf = defineInferenceOp<'shape', NoAttrs>({

@@ -30,7 +30,7 @@ export const slice = movementOp<'slice', SliceAttrs>({
     builtinCode: 65,
     optionsType: 48,
     fields: [],
-    version: int8Version(2, '1.14.0'),
+    version: int8Version(2, '1.14.0', '1.14.0'),
     parameterPositions: [1, 2],
     encode: ({ attrs }) => ({
       options: {},

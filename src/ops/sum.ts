@@ -8,7 +8,7 @@ import { broadcastGrad } from './mean.ts';
 export const sum = defineOp({
   name: 'sum',
   operands: [{ name: 'input', role: 'activation' }],
-  quant: { kind: 'independent' },
+  quant: { kind: 'independent', unscaled: true },
   infer: inferReduce,
   float([input], { axes }: ReduceAttrs, [output]) {
     // Float64 totals, rounded once: engines may sum in another order, so tests allow for float32 partial sums.

@@ -1,5 +1,5 @@
 import { strides } from '../core/tensor.ts';
-import { int32Vector, wholeNumbers } from './bindings.ts';
+import { int32Vector, int8Version, wholeNumbers } from './bindings.ts';
 import { ShapeError } from './define.ts';
 import { movementOp } from './movement.ts';
 
@@ -26,7 +26,7 @@ export const tile = movementOp<'tile', TileAttrs>({
     builtinCode: 69,
     optionsType: 51,
     fields: [],
-    version: () => ({ version: 2, minimumRuntime: '2.2.0' }),
+    version: int8Version(3, '2.8.0', '1.10.1'),
     parameterPositions: [1],
     encode: ({ attrs }) => ({
       options: {},

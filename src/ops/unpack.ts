@@ -1,5 +1,5 @@
 import { numElements } from '../core/tensor.ts';
-import { int8Version, numberOption, wholeAxis } from './bindings.ts';
+import { numberOption, wholeAxis } from './bindings.ts';
 import { ShapeError, defineInferenceOp } from './define.ts';
 
 export interface UnpackAttrs {
@@ -36,7 +36,10 @@ export const unpack = defineInferenceOp<'unpack', UnpackAttrs>({
       { id: 0, name: 'num', type: 'int32', default: 0 },
       { id: 1, name: 'axis', type: 'int32', default: 0 },
     ],
-    version: int8Version(2, '1.14.0'),
+    version: ({ inputs: [input] }) =>
+      input!.type.dtype === 'int32'
+        ? { version: 1, minimumRuntime: '1.11.0' }
+        : { version: 2, minimumRuntime: '1.14.0' },
     parameterPositions: [],
     encode: ({ attrs }) => ({ options: { num: attrs.count, axis: attrs.axis }, parameters: [] }),
     decode: ({ options, inputs }) => ({

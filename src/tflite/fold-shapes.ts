@@ -27,7 +27,7 @@ export function foldShapes(
   const values = operands.flatMap(({ name }) => constants.get(name) ?? []);
   const isKnown =
     op === 'shape' || (values.length === operands.length && values.every(({ dtype }) => dtype === 'int32'));
-  if (!isKnown || !runsWithoutScale(ops[op].quant)) return null;
+  if (!isKnown || !runsWithoutScale(ops[op].quant, 'int32')) return null;
   const types = inferTypes(op, op, operands, attrs);
   if (types.some(({ dtype, shape }) => dtype !== 'int32' || numElements(shape) > mostElements)) return null;
   // The op's own record made these attributes, so its own kernel reads them.

@@ -348,7 +348,7 @@ function checkInteger(reader: Reader, op: OpName, index: number): void {
   if (isFloat || heldType(op, dtype) === 'int64') {
     throw unsupported(reader.path, `${place} is ${dtype}; qpipe's interpreter runs int8 and uint8`);
   }
-  if (dtype === 'float32' || runsWithoutScale(ops[op].quant)) return;
+  if (dtype === 'float32' || runsWithoutScale(ops[op].quant, dtype)) return;
   if (dtype === 'int32' && op !== 'quantize') {
     throw unsupported(reader.path, `${place} is int32; qpipe's interpreter computes with int8 and uint8`);
   }

@@ -525,6 +525,62 @@ export const samples: { readonly [K in OpName]: readonly Sample<K>[] } = {
     { name: 'of the channels', inputs: [spread([1, 4, 5, 3])], attrs: { axis: 3 }, outputs: [[1, 4, 5]] },
     { name: 'of the first axis', inputs: [spread([6, 5])], attrs: { axis: 0 }, outputs: [[5]] },
   ],
+  batch_to_space_nd: [
+    {
+      name: 'blocks of 2',
+      inputs: [spread([8, 3, 2, 5])],
+      attrs: {
+        blockSizes: [2, 2],
+        frame: [
+          [0, 0],
+          [0, 0],
+        ],
+      },
+      outputs: [[2, 6, 4, 5]],
+    },
+    {
+      name: 'unequal blocks, cut',
+      inputs: [spread([6, 3, 4, 2])],
+      attrs: {
+        blockSizes: [3, 2],
+        frame: [
+          [1, 2],
+          [0, 1],
+        ],
+      },
+      outputs: [[1, 6, 7, 2]],
+    },
+    {
+      name: 'one spatial axis',
+      inputs: [spread([4, 3, 5])],
+      attrs: { blockSizes: [2], frame: [[1, 0]] },
+      outputs: [[2, 5, 5]],
+    },
+    {
+      name: 'blocks of one row',
+      inputs: [spread([3, 2, 3, 2])],
+      attrs: {
+        blockSizes: [1, 3],
+        frame: [
+          [0, 0],
+          [2, 2],
+        ],
+      },
+      outputs: [[1, 2, 5, 2]],
+    },
+    {
+      name: 'blocks of 1',
+      inputs: [spread([2, 7, 3, 4])],
+      attrs: {
+        blockSizes: [1, 1],
+        frame: [
+          [0, 0],
+          [0, 0],
+        ],
+      },
+      outputs: [[2, 7, 3, 4]],
+    },
+  ],
   broadcast_to: [
     { name: 'a row', inputs: [spread([1, 5])], attrs: { shape: [4, 5] }, outputs: [[4, 5]] },
     { name: 'more axes', inputs: [spread([3, 1])], attrs: { shape: [2, 3, 4] }, outputs: [[2, 3, 4]] },
@@ -709,6 +765,11 @@ export const samples: { readonly [K in OpName]: readonly Sample<K>[] } = {
     },
     { name: 'of all', inputs: [spread([3, 4])], attrs: { axes: [0, 1], keepDims: true }, outputs: [[1, 1]] },
   ],
+  reduce_prod: [
+    { name: 'of a shape', inputs: [spread([4])], attrs: { axes: [0], keepDims: false }, outputs: [[]] },
+    { name: 'of the rows, kept', inputs: [spread([3, 4])], attrs: { axes: [1], keepDims: true }, outputs: [[3, 1]] },
+    { name: 'of the columns', inputs: [spread([3, 4, 2])], attrs: { axes: [0, 2], keepDims: false }, outputs: [[4]] },
+  ],
   shape: [
     { name: 'of an image', inputs: [spread([1, 4, 5, 3])], attrs: {}, outputs: [[4]] },
     { name: 'of a vector', inputs: [spread([6])], attrs: {}, outputs: [[1]] },
@@ -729,6 +790,62 @@ export const samples: { readonly [K in OpName]: readonly Sample<K>[] } = {
       outputs: [[1, 5, 1, 3]],
     },
     { name: 'the second on', inputs: [spread([4, 8])], attrs: { begin: [0, 1], size: [-1, -1] }, outputs: [[4, 7]] },
+  ],
+  space_to_batch_nd: [
+    {
+      name: 'blocks of 2',
+      inputs: [spread([2, 6, 4, 5])],
+      attrs: {
+        blockSizes: [2, 2],
+        frame: [
+          [0, 0],
+          [0, 0],
+        ],
+      },
+      outputs: [[8, 3, 2, 5]],
+    },
+    {
+      name: 'unequal blocks, framed',
+      inputs: [spread([1, 6, 7, 2])],
+      attrs: {
+        blockSizes: [3, 2],
+        frame: [
+          [1, 2],
+          [0, 1],
+        ],
+      },
+      outputs: [[6, 3, 4, 2]],
+    },
+    {
+      name: 'one spatial axis',
+      inputs: [spread([2, 5, 3])],
+      attrs: { blockSizes: [2], frame: [[0, 1]] },
+      outputs: [[4, 3, 3]],
+    },
+    {
+      name: 'a frame wider than a block',
+      inputs: [spread([1, 1, 3, 2])],
+      attrs: {
+        blockSizes: [2, 1],
+        frame: [
+          [3, 2],
+          [2, 0],
+        ],
+      },
+      outputs: [[2, 3, 5, 2]],
+    },
+    {
+      name: 'blocks of 1',
+      inputs: [spread([2, 7, 3, 4])],
+      attrs: {
+        blockSizes: [1, 1],
+        frame: [
+          [0, 0],
+          [0, 0],
+        ],
+      },
+      outputs: [[2, 7, 3, 4]],
+    },
   ],
   space_to_depth: [
     { name: 'blocks of 2', inputs: [spread([2, 6, 8, 3])], attrs: { blockSize: 2 }, outputs: [[2, 3, 4, 12]] },
@@ -1418,6 +1535,31 @@ export const misfits: { readonly [K in OpName]: readonly Misfit<K>[] } = {
   abs: [],
   arg_max: [{ inputs: [[2, 0]], attrs: { axis: 1 }, message: ['axis 1', '[2,0]'] }],
   arg_min: [{ inputs: [[2, 0]], attrs: { axis: 1 }, message: ['axis 1', '[2,0]'] }],
+  batch_to_space_nd: [
+    {
+      inputs: [[3, 2, 2, 1]],
+      attrs: {
+        blockSizes: [2, 1],
+        frame: [
+          [0, 0],
+          [0, 0],
+        ],
+      },
+      message: ['[3,2,2,1]', '[2,1]'],
+    },
+    {
+      inputs: [[4, 2, 1]],
+      attrs: {
+        blockSizes: [2, 2],
+        frame: [
+          [0, 0],
+          [0, 0],
+        ],
+      },
+      message: ['[4,2,1]', '[2,2]'],
+    },
+    { inputs: [[2, 2, 1]], attrs: { blockSizes: [2], frame: [[3, 1]] }, message: ['[1,0,1]', '[2,2,1]'] },
+  ],
   broadcast_to: [{ inputs: [[3]], attrs: { shape: [4] }, message: ['[3]', '[4]'] }],
   depth_to_space: [
     { inputs: [[1, 2, 2, 6]], attrs: { blockSize: 2 }, message: ['[1,2,2,6]', '2x2'] },
@@ -1445,11 +1587,26 @@ export const misfits: { readonly [K in OpName]: readonly Misfit<K>[] } = {
   ],
   reduce_max: [{ inputs: [[3]], attrs: { axes: [1], keepDims: false }, message: ['[1]', '[3]'] }],
   reduce_min: [{ inputs: [[3]], attrs: { axes: [1], keepDims: false }, message: ['[1]', '[3]'] }],
+  reduce_prod: [{ inputs: [[3]], attrs: { axes: [1], keepDims: false }, message: ['[1]', '[3]'] }],
   shape: [],
   slice: [
     { inputs: [[3, 4]], attrs: { begin: [0, 2], size: [3, 3] }, message: ['[3,3]', '[3,4]'] },
     { inputs: [[3, 4]], attrs: { begin: [-1, 0], size: [1, 1] }, message: ['[-1,0]', '[3,4]'] },
     { inputs: [[3, 4]], attrs: { begin: [0, 0], size: [-2, 1] }, message: ['[-2,1]', '[3,4]'] },
+  ],
+  space_to_batch_nd: [
+    {
+      inputs: [[1, 3, 4, 1]],
+      attrs: {
+        blockSizes: [2, 2],
+        frame: [
+          [0, 0],
+          [0, 0],
+        ],
+      },
+      message: ['[1,3,4,1]', '[2,2]'],
+    },
+    { inputs: [[1, 4]], attrs: { blockSizes: [], frame: [] }, message: ['[1,4]', '[]'] },
   ],
   space_to_depth: [{ inputs: [[1, 3, 2, 6]], attrs: { blockSize: 2 }, message: ['[1,3,2,6]', '2x2'] }],
   tile: [

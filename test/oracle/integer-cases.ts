@@ -10,7 +10,7 @@ import type { Graph } from '../../src/graph/graph.ts';
 import { valueOf } from '../../src/graph/graph.ts';
 import { verify } from '../../src/graph/verify.ts';
 import type { FusedActivation } from '../../src/ops/define.ts';
-import { ShapeError } from '../../src/ops/define.ts';
+import { ShapeError, runsWithoutScale } from '../../src/ops/define.ts';
 import type { Attrs, OpName } from '../../src/ops/index.ts';
 import { opNames, ops } from '../../src/ops/index.ts';
 import { runFloat, wideTensor } from '../contract/evaluate.ts';
@@ -29,6 +29,9 @@ export interface IntegerCase {
   /** Inputs of several runs. */
   readonly runs: readonly (readonly Tensor[])[];
 }
+
+/** A model of one op whose values have no scale. */
+export type UnscaledCase = Pick<IntegerCase, 'name' | 'graph' | 'runs'>;
 
 const activations: readonly FusedActivation[] = ['none', 'relu', 'relu_n1_to_1', 'relu6'];
 
@@ -68,6 +71,29 @@ const shapedOf = <K extends OpName>({ inputs, attrs }: Sample<K>): Shaped<K> => 
   shapes: inputs.map(({ shape }) => shape),
   attrs,
 });
+
+/** Ops whose values may come without a scale. */
+export const unscaledOps: readonly OpName[] = integerOps.filter((op) => runsWithoutScale(ops[op].quant, 'int8'));
+
+/** The op on int8, uint8 and int32 values that have no scale and zero point, as far as it takes them. */
+export function unscaledCases<K extends OpName>(op: K, random: Random, variations: number): readonly UnscaledCase[] {
+  return samples[op].flatMap((sample) => {
+    const drawn = Array.from({ length: variations }, (_, index) => vary(sample, random.split(sample.name, `${index}`)));
+    const sampled = sample.refusedBy?.tflite === undefined ? [shapedOf(sample)] : [];
+    return [...sampled, ...drawn].flatMap((one) =>
+      (['int8', 'uint8', 'int32'] as const).flatMap((dtype) => {
+        // What a fused activation clamps to without a scale is memory that nobody wrote.
+        const clamps = 'activation' in one.attrs && one.attrs.activation !== 'none';
+        if (clamps || !runsWithoutScale(ops[op].quant, dtype) || !isLegal(op, one, dtype)) return [];
+        const builder = buildGraph(op, 'int8');
+        const refs = one.shapes.map((shape, index) => builder.input(`operand_${index}`, { dtype, shape }));
+        const graph = verify(builder.finish(builder.node(op, 'result', refs, one.attrs)));
+        const name = `${sample.name} ${JSON.stringify(one)} ${dtype}`;
+        return [{ name, graph, runs: randomRuns(graph, random.split(name, 'inputs')) }];
+      }),
+    );
+  });
+}
 
 /** Sizes that are equal stay equal, so most ops still fit; 1 stays 1, so broadcasting does too. */
 function vary<K extends OpName>(sample: Sample<K>, random: Random): Shaped<K> {
@@ -254,7 +280,7 @@ export function randomRuns(graph: Graph, random: Random): readonly (readonly Ten
         for (let at = 0; at < reals.data.length; at++) reals.data[at] = (draw(-8, 247, 0) + random.below(2) / 2) / 255;
         return reals;
       }
-      if (dtype !== 'int8' && dtype !== 'uint8') return internal(`input "${name}" is ${dtype}`);
+      if (dtype === 'int64') return internal(`input "${name}" is int64`);
       const { min, max } = integerRanges[dtype];
       const codes = zeros(dtype, shape);
       const zeroPoint = quant?.kind === 'per_tensor' ? quant.zeroPoint : 0;

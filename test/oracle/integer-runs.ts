@@ -36,8 +36,11 @@ function judgeOfNode(graph: Graph, node: Node): Judge | null {
       // They refuse a convolution without a bias; lowering always writes one.
       return node.inputs.length === 2 ? null : referenceKernels;
     case 'sum':
-      // They clamp int8 sums to 0 .. 255. The optimized kernel clamps rightly, but rounds in float.
-      return input?.type.dtype === 'int8' ? { kernels: optimizedKernels, steps: 1 } : referenceKernels;
+      // They clamp int8 sums to 0 .. 255. The optimized kernel clamps rightly, but rounds in float, and divides by a
+      // scale that is not there.
+      return input?.type.dtype === 'int8' && valueOf(graph, node.outputs[0] ?? '').quant !== null
+        ? { kernels: optimizedKernels, steps: 1 }
+        : referenceKernels;
     case 'fully_connected':
       // With scales per channel they take the output's first two dimensions for all, and leave the rest unwritten. The
       // optimized kernel rounds once where they round twice.
@@ -47,6 +50,11 @@ function judgeOfNode(graph: Graph, node: Node): Judge | null {
     case 'softmax':
       // Where this many classes are equal they shift an int32 by 32 bits, which C++ leaves undefined.
       return (input?.type.shape.at(-1) ?? 0) >= 512 ? null : referenceKernels;
+    case 'broadcast_to':
+    case 'depth_to_space':
+    case 'tile':
+      // They take no int8 of their version; the optimized kernels only move values too.
+      return input?.type.dtype === 'int8' ? { kernels: optimizedKernels, steps: 0 } : referenceKernels;
     default:
       return referenceKernels;
   }

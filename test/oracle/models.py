@@ -284,6 +284,20 @@ def blocks(random, x):
 
 
 @model((1, 5, 6, 3))
+def images_of_blocks(random, x):
+    blocks = tf.space_to_batch(x, [2, 3], [[1, 2], [0, 3]])
+    return blocks, tf.batch_to_space(tf.nn.relu(blocks), [3, 2], [[1, 0], [0, 1]])
+
+
+@model((1, 9, 8, 3))
+def dilated_as_before_dilations(random, x):
+    """What tf.nn.atrous_conv2d became in frozen graphs, with a filter that is not square."""
+    blocks = tf.space_to_batch(x, [2, 2], [[2, 3], [2, 2]])
+    blocks = tf.nn.conv2d(blocks, weights(random, 3, 2, 3, 4), 1, "VALID") + weights(random, 4)
+    return tf.batch_to_space(blocks, [2, 2], [[0, 1], [0, 1]])
+
+
+@model((1, 5, 6, 3))
 def extremes(random, x):
     return tf.reduce_max(x, [1, 2]), tf.reduce_min(x, [2], keepdims=True)
 
@@ -326,6 +340,12 @@ keras_networks = {
     "keras_permute": ending(layers.Permute((3, 1, 2)), layers.AveragePooling2D(1)),
     "keras_conv_1d": lambda: tf.keras.Sequential(
         [layers.InputLayer((20, 3)), layers.Conv1D(4, 3, activation="relu"), layers.MaxPooling1D(), layers.Flatten(), layers.Dense(3)]
+    ),
+    "keras_dense_rows": lambda: tf.keras.Sequential([layers.InputLayer((6, 5)), layers.Dense(4, "relu"), layers.Dense(3)]),
+    "keras_dense_pixels": ending(layers.Dense(4), layers.Dense(2, use_bias=False)),
+    "keras_dilated": ending(layers.Conv2D(4, 3, dilation_rate=2), layers.DepthwiseConv2D(3, padding="same", dilation_rate=2)),
+    "keras_dilated_1d": lambda: tf.keras.Sequential(
+        [layers.InputLayer((20, 3)), layers.Conv1D(4, 3, dilation_rate=2, padding="causal"), layers.Conv1D(2, 3, dilation_rate=3), layers.Flatten(), layers.Dense(3)]
     ),
     "keras_functional": functional,
 }

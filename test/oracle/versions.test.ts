@@ -2,7 +2,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRandom } from '../../src/core/random.ts';
 import { buildGraph } from '../../src/graph/builder.ts';
-import { inferenceOps } from '../../src/ops/index.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { verify } from '../../src/graph/verify.ts';
 import type { Attrs, OpName } from '../../src/ops/index.ts';
@@ -71,12 +70,14 @@ describe.skipIf(!hasOracle)(`versions of ops, ORACLE_SEED=${seed}`, { timeout: 3
     tally.later.add(named);
   }
 
-  // What only models by others hold is never written by us.
-  it.each(integerOps.filter((op) => !(op in inferenceOps)))('%s', async (op) => {
+  it.each(integerOps)('%s', async (op) => {
     for (const { graph } of integerCases(op, createRandom(seed, op, 'versions'), variations)) {
       // The converter leaves the place of a bias empty, where we end the list: version 6.
       const withoutBias = op === 'fully_connected' && graph.nodes[0]!.inputs.length < 3;
-      if (!withoutBias) await compare(graph, op);
+      // The converter's dialect wants slopes of one rank less than the input; its runtime does not.
+      const [input, alpha] = graph.inputs.map((name) => graph.values.get(name)?.type.shape.length ?? 0);
+      const oddSlopes = op === 'prelu' && alpha !== (input ?? 0) - 1;
+      if (!withoutBias && !oddSlopes) await compare(graph, op);
     }
   });
 
