@@ -22,7 +22,7 @@ import type { Conv2dAttrs } from './conv_2d.ts';
 import { conv2d, conv2dGradFilter, convolutionMultipliers, expectBias } from './conv_2d.ts';
 import type { FusedActivation } from './define.ts';
 import { ShapeError, defineOp } from './define.ts';
-import type { WindowAttrs } from './geometry.ts';
+import type { Padding, WindowAttrs } from './geometry.ts';
 import { expectRank, slidingWindow } from './geometry.ts';
 import { sum } from './sum.ts';
 import { transpose } from './transpose.ts';
@@ -227,6 +227,19 @@ function expectConvolutionOf(input: Shape, filter: Shape, output: Shape, attrs: 
   }
 }
 
+/**
+ * How many output pixels before the first are cut off: the padding of the convolution that leads back. VALID cuts none,
+ * unless the output is so much smaller than the filter that TensorFlow Lite's division rounds below zero.
+ *
+ * @see LiteRT tflite/kernels/padding.h, ComputePaddingWithOffset
+ */
+function padBefore(output: number, filter: number, stride: number, padding: Padding, side: 'top' | 'left'): number {
+  if (padding.kind === 'explicit') return padding[side];
+  const reach = padding.kind === 'same' ? output + stride - 1 : output + stride - filter;
+  const windows = Math.trunc(reach / stride);
+  return Math.trunc(Math.max(0, (windows - 1) * stride + filter - output) / 2);
+}
+
 function forEachTap(
   inputShape: Shape,
   filterShape: Shape,
@@ -236,7 +249,8 @@ function forEachTap(
   const [batches, inputHeight, inputWidth, inputs] = inputShape as Shape4;
   const [outputs, filterHeight, filterWidth] = filterShape as Shape4;
   const [height, width] = attrs.outputSize;
-  const { padTop, padLeft } = slidingWindow([batches, height, width, outputs], [filterHeight, filterWidth], attrs);
+  const padTop = padBefore(height, filterHeight, attrs.strides[0], attrs.padding, 'top');
+  const padLeft = padBefore(width, filterWidth, attrs.strides[1], attrs.padding, 'left');
   for (let batch = 0; batch < batches; batch++) {
     for (let inY = 0; inY < inputHeight; inY++) {
       for (let inX = 0; inX < inputWidth; inX++) {

@@ -53,16 +53,26 @@ function casesOf<K extends OpName>(op: K, random: Random, variations: number): r
     ];
     return shaped.flatMap((one) =>
       (['int8', 'uint8'] as const).flatMap((dtype) => {
-        if (!isLegal(op, one, dtype)) return [];
-        const name = `${sample.name} ${JSON.stringify(one)} ${dtype}`;
-        const graph = oneOpGraph(op, one, dtype, random.split(name));
-        return [{ name, op, dtype, graph, runs: randomRuns(graph, random.split(name, 'inputs')) }];
+        return isLegal(op, one, dtype) ? [integerCase(op, one, dtype, random, sample.name)] : [];
       }),
     );
   });
 }
 
-interface Shaped<K extends OpName> {
+/** The op at these shapes, with random parameters, codes and inputs. */
+export function integerCase<K extends OpName>(
+  op: K,
+  shaped: Shaped<K>,
+  dtype: StoredType,
+  random: Random,
+  label: string,
+): IntegerCase {
+  const name = `${label} ${JSON.stringify(shaped)} ${dtype}`;
+  const graph = oneOpGraph(op, shaped, dtype, random.split(name));
+  return { name, op, dtype, graph, runs: randomRuns(graph, random.split(name, 'inputs')) };
+}
+
+export interface Shaped<K extends OpName> {
   readonly shapes: readonly Shape[];
   readonly attrs: Attrs[K];
 }
