@@ -357,8 +357,9 @@ function reportFailure(failure: unknown, json: boolean): number {
 }
 
 watchOutput((diagnostic) => note(formatForScreen(diagnostic, 'error', screenColumns())));
-// Terminals made by a program often report no width; a live list would wrap after each letter.
+// Terminals made by a program often report no size; a live list would wrap after each letter and show no line.
 if (process.stdout.columns === 0) process.stdout.columns = 80;
+if (process.stdout.rows === 0) process.stdout.rows = 24;
 try {
   await makeProgram((code) => {
     process.exitCode = code;

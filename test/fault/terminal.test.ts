@@ -1,0 +1,53 @@
+/** Ctrl-C on a real terminal, which a pseudo-terminal of Python's is. */
+import { spawnSync } from 'node:child_process';
+import { describe, expect, it } from 'vitest';
+import { makeWorkspace, program } from '../e2e/workspace.ts';
+
+const hasPty = spawnSync('python3', ['-c', 'import pty; pty.openpty()']).status === 0;
+if (!hasPty) console.warn('skipped: tests of Ctrl-C on a terminal (python3 with its module pty is not installed)');
+
+/**
+ * Arguments: milliseconds between the keys, their number, then a command. Prints what the terminal got. It waits for a
+ * second epoch to be drawn, so that the stage is under way.
+ */
+const terminal = `
+import os, pty, sys, time
+pid, fd = pty.fork()
+if pid == 0: os.execvp(sys.argv[3], sys.argv[3:])
+seen = b''
+def read():
+    global seen
+    try: got = os.read(fd, 65536)
+    except OSError: return False
+    seen += got
+    return got != b''
+while b'epoch 2/' not in seen and read(): pass
+for _ in range(int(sys.argv[2])):
+    os.write(fd, b'\\x03')
+    time.sleep(float(sys.argv[1]) / 1000)
+while read(): pass
+sys.stdout.buffer.write(seen)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+`;
+
+const [hidden, shown] = ['\u001b[?25l', '\u001b[?25h'];
+
+describe.skipIf(!hasPty)('Ctrl-C on a terminal', () => {
+  it.each([
+    ['once', '0', '1'],
+    ['twice at once', '0', '2'],
+    ['twice within 5 ms', '5', '2'],
+    ['three times within 20 ms', '8', '3'],
+    ['twice within 100 ms', '90', '2'],
+  ])('%s: the cursor is shown again, and the run says how it ended', (_title, milliseconds, keys) => {
+    const space = makeWorkspace();
+    const run = [process.execPath, program, 'run', 'tiny.yaml', '--set', 'stages.pretrain.epochs=100000'];
+    const options = { cwd: space.folder, encoding: 'utf8', timeout: 30_000 } as const;
+    const { status, stdout } = spawnSync('python3', ['-c', terminal, milliseconds, keys, ...run], options);
+    expect(stdout).toContain(hidden);
+    expect(stdout.lastIndexOf(shown)).toBeGreaterThan(stdout.lastIndexOf(hidden));
+    expect(stdout).not.toMatch(/^\s+at /m);
+    expect(status).toBe(130);
+    expect(space.json('runs/latest/run.json')).toMatchObject({ status: 'interrupted', stages: [] });
+  });
+});
