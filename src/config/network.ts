@@ -58,7 +58,8 @@ function expectedOutput({ task, classes, image }: ModelSpec) {
 }
 
 /**
- * Layers on which TensorFlow Lite disagrees with itself, so that the file may answer otherwise on a device.
+ * Layers on which TensorFlow Lite disagrees with itself, so that the file may answer otherwise on a device, and kernels
+ * that are larger than their image (of layers that the pipeline lists).
  *
  * @param spec a network without `networkDiagnostics`
  * @param schemes of the qat stages
@@ -89,7 +90,25 @@ export function networkWarnings(
         },
       ];
     }
-    if (!stridesPastImage(graph, node)) return [];
+    const window = windowOf(graph, node);
+    if (window === null) return [];
+    // The kernels of a preset are those of its publication, and cannot be chosen.
+    const unused = inLayers ? unusedWeights(window) : 0;
+    if (unused > 0) {
+      const [sizes, pixels] = [window.kernel, window.image].map((pair) => pair.join(' x '));
+      return [
+        {
+          code: 'kernel-past-image',
+          place: placeOf(layer, 'kernel'),
+          layer,
+          message:
+            `layer \`${layer}\` has a kernel of ${sizes} for ${pixels} pixels: ` +
+            `${unused} of its ${numElements(window.kernel)} positions only ever meet padding, so their weights do nothing`,
+          hint: 'use a smaller kernel or dilation, or larger images',
+        },
+      ];
+    }
+    if (!stridesPastImage(window)) return [];
     return [
       {
         code: 'stride-larger-than-kernel',
@@ -104,21 +123,51 @@ export function networkWarnings(
   });
 }
 
+/** How a convolution with SAME padding slides over its input; each pair is [vertical, horizontal]. */
+interface SlidingKernel {
+  readonly image: readonly [number, number];
+  readonly kernel: readonly [number, number];
+  readonly strides: readonly [number, number];
+  readonly dilations: readonly [number, number];
+}
+
+function windowOf(graph: Graph, node: Node): SlidingKernel | null {
+  if (node.op !== 'conv_2d' && node.op !== 'depthwise_conv_2d') return null;
+  const { strides, dilations, padding } = node.attrs;
+  if (padding.kind !== 'same') return null;
+  const [input, filter] = node.inputs.map((name) => valueOf(graph, name).type.shape);
+  const heightAndWidth = (shape: Shape | undefined) => [shape?.[1] ?? 1, shape?.[2] ?? 1] as const;
+  return { image: heightAndWidth(input), kernel: heightAndWidth(filter), strides, dilations };
+}
+
+/** Number of positions of the kernel that lie outside the image wherever the kernel stands. */
+function unusedWeights({ image, kernel, strides, dilations }: SlidingKernel): number {
+  const used = ([0, 1] as const).map((axis) => {
+    const [pixels, taps, stride, dilation] = [image[axis], kernel[axis], strides[axis], dilations[axis]];
+    const outputs = Math.ceil(pixels / stride);
+    const padding = Math.max(0, (outputs - 1) * stride + (taps - 1) * dilation + 1 - pixels);
+    const before = Math.floor(padding / 2);
+    let count = 0;
+    for (let tap = 0; tap < taps; tap++) {
+      // The outputs at which this tap stands on a pixel are those from `first` to `last`.
+      const first = Math.max(0, Math.ceil((before - tap * dilation) / stride));
+      const last = Math.min(outputs - 1, Math.floor((pixels - 1 + before - tap * dilation) / stride));
+      if (first <= last) count++;
+    }
+    return count;
+  });
+  return numElements(kernel) - numElements(used);
+}
+
 /**
  * Whether XNNPACK takes a padding below zero for a large one. Measured on TensorFlow 2.15.1 for kernels of 1 to 3,
  * strides of 1 to 5 and images of 9, 15 and 16 pixels: it does for convolutions with SAME and any kernel but 1 x 1.
  */
-function stridesPastImage(graph: Graph, node: Node): boolean {
-  if (node.op !== 'conv_2d' && node.op !== 'depthwise_conv_2d') return false;
-  const { strides, dilations, padding } = node.attrs;
-  if (padding.kind !== 'same') return false;
-  const [input, filter] = node.inputs.map((name) => valueOf(graph, name).type.shape);
-  const kernel = [filter?.[1] ?? 1, filter?.[2] ?? 1];
+function stridesPastImage({ image, kernel, strides, dilations }: SlidingKernel): boolean {
   if (kernel.every((size) => size === 1)) return false;
-  return kernel.some((size, axis) => {
-    const [image, stride] = [input?.[axis + 1] ?? 1, strides[axis] ?? 1];
-    const reach = (size - 1) * (dilations[axis] ?? 1) + 1;
-    return (Math.ceil(image / stride) - 1) * stride + reach < image;
+  return ([0, 1] as const).some((axis) => {
+    const reach = (kernel[axis] - 1) * dilations[axis] + 1;
+    return (Math.ceil(image[axis] / strides[axis]) - 1) * strides[axis] + reach < image[axis];
   });
 }
 

@@ -949,6 +949,20 @@ describe('a mistake in a layer', () => {
     ]);
   });
 
+  it.each(['-0.1', '1.01', '1000', '.inf', '.nan', 'steep'])(
+    'that gives leaky_relu the alpha %s is refused',
+    (alpha) => {
+      const [first = ''] = inLayers(`- { kind: activation, function: leaky_relu, alpha: ${alpha} }`);
+      expect(first).toMatch(/^p\.yaml:13:56 error (bad-value|wrong-type): `model\.layers\.0\.alpha` is /);
+      expect(first).toMatch(/; expected (at least 0|at most 1|a (finite )?number)/);
+    },
+  );
+
+  it.each(['0', '0.2', '1'])('that gives leaky_relu the alpha %s is right', (alpha) => {
+    const layer = `- { kind: activation, function: leaky_relu, alpha: ${alpha} }`;
+    expect(inLayers(layer).filter((line) => line?.includes('alpha'))).toEqual([]);
+  });
+
   it('that resizes to no size, or to two, is shown in its place', () => {
     expect(
       inLayers(
