@@ -4,10 +4,10 @@ import type { Static } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
 import { present, unreachable } from '../core/assert.ts';
 import { derived, discriminated, key, object, runtime } from '../core/schema.ts';
-import type { FileReference } from './idx.ts';
+import type { FileReference } from './sources/idx.ts';
 import type { DataSource } from './load.ts';
-import { mnistFolder } from './mnist.ts';
-import { syntheticDefaults } from './synthetic.ts';
+import { mnistFolder } from './sources/mnist.ts';
+import { syntheticDefaults } from './sources/synthetic.ts';
 
 // Paths are `runtime`: the cache key holds the digest of the images, wherever they lie.
 const pathTo = (what: string) =>

@@ -3,18 +3,18 @@ import { userError } from '../core/diagnostic.ts';
 import type { Digest } from '../core/digest.ts';
 import type { JsonObject } from '../core/json.ts';
 import { readBytes } from '../formats/bytes.ts';
-import { cifar10Files, decodeCifar10 } from './cifar10.ts';
-import type { Cifar10Source } from './cifar10.ts';
+import { cifar10Files, decodeCifar10 } from './sources/cifar10.ts';
+import type { Cifar10Source } from './sources/cifar10.ts';
 import { sha256 } from './dataset.ts';
 import type { DataContent, DataFile, Dataset, DecodedData, FileDigest } from './dataset.ts';
-import { decodeIdx, idxFiles } from './idx.ts';
-import type { IdxSource } from './idx.ts';
-import { decodeMnist, mnistFiles, mnistRemedy } from './mnist.ts';
-import type { MnistSource } from './mnist.ts';
+import { decodeIdx, idxFiles } from './sources/idx.ts';
+import type { IdxSource } from './sources/idx.ts';
+import { decodeMnist, mnistFiles, mnistRemedy } from './sources/mnist.ts';
+import type { MnistSource } from './sources/mnist.ts';
 import { splitValidation } from './split.ts';
 import type { ValidationOptions } from './split.ts';
-import { makeSynthetic } from './synthetic.ts';
-import type { SyntheticSource } from './synthetic.ts';
+import { makeSynthetic } from './sources/synthetic.ts';
+import type { SyntheticSource } from './sources/synthetic.ts';
 
 export type DataSource = SyntheticSource | MnistSource | IdxSource | Cifar10Source;
 

@@ -137,7 +137,7 @@ describe('an edit that can change a byte', () => {
     ],
     [
       'how a file becomes images',
-      edit('src/data/cifar10.ts', 'planes + channel * planePixels', 'planes - channel * planePixels'),
+      edit('src/data/sources/cifar10.ts', 'planes + channel * planePixels', 'planes - channel * planePixels'),
       { all: ['data'], none: ['test'] },
     ],
     [

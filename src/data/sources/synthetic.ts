@@ -1,6 +1,6 @@
-import { createRandom } from '../core/random.ts';
-import type { Random } from '../core/random.ts';
-import type { DecodedData, Split } from './dataset.ts';
+import { createRandom } from '../../core/random.ts';
+import type { Random } from '../../core/random.ts';
+import type { DecodedData, Split } from '../dataset.ts';
 
 /**
  * Grey images of simple shapes at random places, sizes and brightness, with noise: a task that needs no download and

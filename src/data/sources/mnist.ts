@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { packageFile } from '../core/package-file.ts';
-import { unpack } from '../formats/bytes.ts';
-import type { DataContent, DataFile, DecodedData } from './dataset.ts';
+import { packageFile } from '../../core/package-file.ts';
+import { unpack } from '../../formats/bytes.ts';
+import type { DataContent, DataFile, DecodedData } from '../dataset.ts';
 import { decodeIdx } from './idx.ts';
 import { packedOrPlain, verify } from './published.ts';
 

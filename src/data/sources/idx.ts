@@ -1,10 +1,10 @@
 /** The idx format of the MNIST files: 0, 0, element type, rank, each dimension as big-endian uint32, elements. */
-import { userError } from '../core/diagnostic.ts';
-import { numElements } from '../core/tensor.ts';
-import { unpack } from '../formats/bytes.ts';
-import type { FormatKind } from '../formats/detect.ts';
-import { detectFormat } from '../formats/detect.ts';
-import type { DataContent, DataFile, DecodedData, Download, ImageShape, Split } from './dataset.ts';
+import { userError } from '../../core/diagnostic.ts';
+import { numElements } from '../../core/tensor.ts';
+import { unpack } from '../../formats/bytes.ts';
+import type { FormatKind } from '../../formats/detect.ts';
+import { detectFormat } from '../../formats/detect.ts';
+import type { DataContent, DataFile, DecodedData, Download, ImageShape, Split } from '../dataset.ts';
 
 /** Four idx files, each plain or packed with gzip. */
 export interface IdxSource {

@@ -1,8 +1,8 @@
 /** Published data files: compressed or plain, checked against the published digest. */
 import { existsSync } from 'node:fs';
-import { userError } from '../core/diagnostic.ts';
-import { sha256 } from './dataset.ts';
-import type { DataContent } from './dataset.ts';
+import { userError } from '../../core/diagnostic.ts';
+import { sha256 } from '../dataset.ts';
+import type { DataContent } from '../dataset.ts';
 
 /** The content itself, if its SHA-256 is the published one. */
 export function verify(content: DataContent, digest: string, remedy: string): DataContent {

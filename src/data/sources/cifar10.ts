@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseTar } from 'nanotar';
-import { userError } from '../core/diagnostic.ts';
-import { unpack } from '../formats/bytes.ts';
-import type { DataContent, DataFile, DecodedData, Download, Split } from './dataset.ts';
+import { userError } from '../../core/diagnostic.ts';
+import { unpack } from '../../formats/bytes.ts';
+import type { DataContent, DataFile, DecodedData, Download, Split } from '../dataset.ts';
 import { packedOrPlain, verify } from './published.ts';
 
 /** CIFAR-10 of Krizhevsky, 50,000 and 10,000 colour images of 32 x 32, in its binary version. */

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import type { Split } from '../../src/data/dataset.ts';
-import { makeSynthetic, syntheticDefaults } from '../../src/data/synthetic.ts';
-import type { SyntheticSource } from '../../src/data/synthetic.ts';
+import type { Split } from '../../../src/data/dataset.ts';
+import { makeSynthetic, syntheticDefaults } from '../../../src/data/sources/synthetic.ts';
+import type { SyntheticSource } from '../../../src/data/sources/synthetic.ts';
 
 const source: SyntheticSource = { kind: 'synthetic', ...syntheticDefaults, seed: 1 };
 

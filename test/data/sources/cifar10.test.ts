@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { cifar10Files, decodeRecords } from '../../src/data/cifar10.ts';
-import { loadDataset } from '../../src/data/load.ts';
+import { cifar10Files, decodeRecords } from '../../../src/data/sources/cifar10.ts';
+import { loadDataset } from '../../../src/data/load.ts';
 
 const folder = join(process.env['QPIPE_DATA'] ?? '../shared/data', 'cifar10');
 const present = existsSync(folder);

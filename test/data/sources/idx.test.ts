@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { UserError } from '../../src/core/diagnostic.ts';
-import { identify } from '../../src/data/dataset.ts';
-import { readIdx } from '../../src/data/idx.ts';
-import type { IdxArray, IdxSource } from '../../src/data/idx.ts';
-import { loadDataset } from '../../src/data/load.ts';
+import { UserError } from '../../../src/core/diagnostic.ts';
+import { identify } from '../../../src/data/dataset.ts';
+import { readIdx } from '../../../src/data/sources/idx.ts';
+import type { IdxArray, IdxSource } from '../../../src/data/sources/idx.ts';
+import { loadDataset } from '../../../src/data/load.ts';
 
 // Three images of 2 x 2 and their labels, by hand.
 const images = Uint8Array.from([0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { loadDataset } from '../../src/data/load.ts';
-import { mnistFolder } from '../../src/data/mnist.ts';
-import { UserError } from '../../src/core/diagnostic.ts';
+import { loadDataset } from '../../../src/data/load.ts';
+import { mnistFolder } from '../../../src/data/sources/mnist.ts';
+import { UserError } from '../../../src/core/diagnostic.ts';
 
 const noValidation = { count: 0, seed: 0 };
 
