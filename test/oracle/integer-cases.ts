@@ -66,11 +66,17 @@ export function integerCase<K extends OpName>(
   dtype: StoredType,
   random: Random,
   label: string,
+  scales: Decades = usualScales,
 ): IntegerCase {
   const name = `${label} ${JSON.stringify(shaped)} ${dtype}`;
-  const graph = oneOpGraph(op, shaped, dtype, random.split(name));
+  const graph = oneOpGraph(op, shaped, dtype, random.split(name), scales);
   return { name, op, dtype, graph, runs: randomRuns(graph, random.split(name, 'inputs')) };
 }
+
+/** The powers of ten between which a scale is drawn. */
+export type Decades = readonly [least: number, most: number];
+
+const usualScales: Decades = [-3, 0];
 
 export interface Shaped<K extends OpName> {
   readonly shapes: readonly Shape[];
@@ -155,10 +161,16 @@ function isLegal<K extends OpName>(op: K, { shapes, attrs }: Shaped<K>, dtype: D
   }
 }
 
-function oneOpGraph<K extends OpName>(op: K, { shapes, attrs }: Shaped<K>, dtype: StoredType, random: Random): Graph {
+function oneOpGraph<K extends OpName>(
+  op: K,
+  { shapes, attrs }: Shaped<K>,
+  dtype: StoredType,
+  random: Random,
+  decades: Decades,
+): Graph {
   const { operands, quant: rule, float } = ops[op];
   const builder = buildGraph(op, 'int8');
-  const shared = randomParams(dtype, random);
+  const shared = randomParams(dtype, random, decades);
   const reals: ReturnType<typeof wideTensor>[] = [];
   const scales: Float32Array[] = [];
   const refs = shapes.map((shape, index) => {
@@ -166,7 +178,7 @@ function oneOpGraph<K extends OpName>(op: K, { shapes, attrs }: Shaped<K>, dtype
     const name = `operand_${index}`;
     switch (operand.role) {
       case 'activation': {
-        const quant = rule.kind === 'same_scale' ? shared : randomParams(dtype, random);
+        const quant = rule.kind === 'same_scale' ? shared : randomParams(dtype, random, decades);
         scales[index] = Float32Array.of(quant.scale);
         reals.push(realOf(randomCodes(dtype, shape, random), quant));
         return builder.input(name, { dtype, shape }, quant);
@@ -242,12 +254,12 @@ function outputParams(
   return { kind: 'per_tensor', scale, zeroPoint };
 }
 
-/** A scale between 0.001 and 1; one zero point in eight lies at an end of the range. */
-function randomParams(dtype: StoredType, random: Random): PerTensor {
+/** One zero point in eight lies at an end of the range. */
+function randomParams(dtype: StoredType, random: Random, [least, most]: Decades = usualScales): PerTensor {
   const { min, max } = integerRanges[dtype];
   const place = random.below(16);
   const zeroPoint = place === 0 ? min : place === 1 ? max : min + random.below(256);
-  return { kind: 'per_tensor', scale: Math.fround(10 ** (-3 * random.float())), zeroPoint };
+  return { kind: 'per_tensor', scale: Math.fround(10 ** (most - (most - least) * random.float())), zeroPoint };
 }
 
 function randomFilterParams(dtype: StoredType, channels: number, axis: number, random: Random): QuantParams {
