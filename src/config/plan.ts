@@ -6,9 +6,10 @@ import { UserError, userError } from '../core/diagnostic.ts';
 import type { JsonObject } from '../core/json.ts';
 import { installedVersion, packageFile } from '../core/package-file.ts';
 import { dataSource } from '../data/config.ts';
-import type { Dataset, DatasetIdentity } from '../data/dataset.ts';
+import type { Dataset, DatasetIdentity, DataSize } from '../data/dataset.ts';
 import { identify } from '../data/dataset.ts';
-import type { DataSource } from '../data/load.ts';
+import type { DataSource } from '../data/sources/index.ts';
+import { sourceRow } from '../data/sources/index.ts';
 import { labelNotes, oneClass } from '../data/labels.ts';
 import { loadDataset, readFiles, recipeDigest, sourceFiles } from '../data/load.ts';
 import type { ValidationOptions } from '../data/split.ts';
@@ -324,27 +325,8 @@ export function pipelineModel(loaded: LoadedPipeline): ModelSpec {
   return modelSpec(pipeline, loadDataset(source, { count: 0, seed: pipeline.seed }));
 }
 
-/** What of a data set decides whether a pipeline fits it. */
-type DataSize = Pick<DatasetIdentity, 'image' | 'classNames' | 'trainingImages'>;
-
 /** The size, where it is known without reading the files: a run whose stages are all stored does not read them. */
-function knownSize(source: DataSource): DataSize | null {
-  const size = (side: number, channels: number, classes: number, trainingImages: number): DataSize => ({
-    image: { height: side, width: side, channels },
-    classNames: Array.from({ length: classes }, (_, index) => String(index)),
-    trainingImages,
-  });
-  switch (source.kind) {
-    case 'synthetic':
-      return size(source.size, 1, source.classes, source.trainCount);
-    case 'mnist':
-      return size(28, 1, 10, 60_000);
-    case 'cifar10':
-      return size(32, 3, 10, 50_000);
-    case 'idx':
-      return null;
-  }
-}
+const knownSize = (source: DataSource): DataSize | null => sourceRow(source).knownSize(source);
 
 /** The network of a pipeline. Its name is not the pipeline's, so that renaming the pipeline does not train again. */
 function modelSpec({ model, data }: ResolvedPipeline, dataset: Pick<Dataset, 'image' | 'classNames'>): ModelSpec {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { internal } from '../core/assert.ts';
 import type { Digest } from '../core/digest.ts';
 import { hashBytes } from '../formats/bytes.ts';
 
@@ -55,10 +56,18 @@ export interface Download {
   readonly sha256: string;
 }
 
+/** A path, or a path and where the file can be had. */
+export type FileReference = string | ({ readonly path: string } & Download);
+
 /** The bytes of one file as found, `path` for errors. */
 export interface DataContent {
   readonly path: string;
   readonly bytes: Uint8Array;
+}
+
+/** Looks a file up by what it is for. */
+export function contentIn(contents: ReadonlyMap<string, DataContent>): (name: string) => DataContent {
+  return (name) => contents.get(name) ?? internal(`no data file ${name}`);
 }
 
 export interface FileDigest {
@@ -76,6 +85,18 @@ export interface DatasetIdentity extends DatasetForm {
   readonly labels: { readonly training: readonly number[]; readonly test: readonly number[] };
   /** Of all that a training may read, and of all that a test may read: other test images do not train again. */
   readonly digests: { readonly training: Digest; readonly test: Digest };
+}
+
+/** What of a data set decides whether a pipeline fits it. */
+export type DataSize = Pick<DatasetIdentity, 'image' | 'classNames' | 'trainingImages'>;
+
+/** Of images as high as wide, in classes with numbers for names. */
+export function squareSize(side: number, channels: number, classes: number, trainingImages: number): DataSize {
+  return {
+    image: { height: side, width: side, channels },
+    classNames: Array.from({ length: classes }, (_, index) => String(index)),
+    trainingImages,
+  };
 }
 
 /** The examples themselves are hashed, decoded, so that neither place nor packing of the files matters. */

@@ -1,9 +1,14 @@
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { Type } from '@sinclair/typebox';
 import { parseTar } from 'nanotar';
 import { userError } from '../../core/diagnostic.ts';
+import { derived, object, runtime } from '../../core/schema.ts';
 import { unpack } from '../../formats/bytes.ts';
 import type { DataContent, DataFile, DecodedData, Download, Split } from '../dataset.ts';
+import { squareSize } from '../dataset.ts';
+import { defineSource, sourceFields } from './define.ts';
+import { download, imageFields, pathTo } from './fields.ts';
 import { packedOrPlain, verify } from './published.ts';
 
 /** CIFAR-10 of Krizhevsky, 50,000 and 10,000 colour images of 32 x 32, in its binary version. */
@@ -116,3 +121,32 @@ function concatenate(splits: readonly Split[]): Split {
     count: splits.reduce((total, split) => total + split.count, 0),
   };
 }
+
+export const cifar10 = defineSource({
+  kind: 'cifar10',
+  schema: sourceFields('cifar10', 'CIFAR-10: images in 10 classes, 32 x 32 pixels, colour', {
+    path: derived(
+      pathTo('Folder with the six files of the binary version, or with cifar-10-binary.tar.gz'),
+      '`cifar10` in the data folder',
+    ),
+    download: Type.Optional(
+      object(
+        download,
+        runtime('Where to download cifar-10-binary.tar.gz if the folder has neither the archive nor its files'),
+      ),
+    ),
+    ...imageFields,
+  }),
+  from: (config): Cifar10Source => ({ kind: 'cifar10', path: config.path, download: config.download ?? null }),
+  files: cifar10Files,
+  unreadable:
+    'put cifar-10-binary.tar.gz or its files into this folder, set `path` to where they are, or set `download`',
+  missing: {
+    kind: 'together',
+    field: 'path',
+    hint: 'put cifar-10-binary.tar.gz, or the files in it, into this folder, let `path` lead to it, or add `download`; `--data` says where data sets are',
+  },
+  knownSize: () => squareSize(image.height, image.channels, classNames.length, 50_000),
+  recipe: () => ({}),
+  decode: (_source, contents) => decodeCifar10(contents),
+});

@@ -1,10 +1,14 @@
 /** The idx format of the MNIST files: 0, 0, element type, rank, each dimension as big-endian uint32, elements. */
+import { dirname } from 'node:path';
 import { userError } from '../../core/diagnostic.ts';
 import { numElements } from '../../core/tensor.ts';
 import { unpack } from '../../formats/bytes.ts';
 import type { FormatKind } from '../../formats/detect.ts';
 import { detectFormat } from '../../formats/detect.ts';
-import type { DataContent, DataFile, DecodedData, Download, ImageShape, Split } from '../dataset.ts';
+import type { DataContent, DataFile, DecodedData, FileReference, ImageShape, Split } from '../dataset.ts';
+import { contentIn } from '../dataset.ts';
+import { defineSource, sourceFields } from './define.ts';
+import { file, imageFields } from './fields.ts';
 
 /** Four idx files, each plain or packed with gzip. */
 export interface IdxSource {
@@ -14,9 +18,6 @@ export interface IdxSource {
   readonly testImages: FileReference;
   readonly testLabels: FileReference;
 }
-
-/** A path, or a path and where the file can be had. */
-export type FileReference = string | ({ readonly path: string } & Download);
 
 const idxRemedy = 'copy or download the file again; it may be plain idx or packed with gzip';
 const unsignedByte = 0x08;
@@ -49,15 +50,6 @@ const conversions: Readonly<Partial<Record<FormatKind, string>>> = {
 export interface IdxArray {
   readonly shape: readonly number[];
   readonly data: Uint8Array;
-}
-
-export function idxFiles(source: IdxSource): readonly DataFile[] {
-  return [
-    { name: 'train_images', ...locate(source.trainImages) },
-    { name: 'train_labels', ...locate(source.trainLabels) },
-    { name: 'test_images', ...locate(source.testImages) },
-    { name: 'test_labels', ...locate(source.testLabels) },
-  ];
 }
 
 function locate(reference: FileReference): Omit<DataFile, 'name'> {
@@ -135,3 +127,35 @@ export function readIdx({ path, bytes: found }: DataContent): IdxArray {
   }
   return { shape, data };
 }
+
+export const idx = defineSource({
+  kind: 'idx',
+  schema: sourceFields('idx', 'Any data set in the idx format of MNIST', {
+    train_images: file('Training images'),
+    train_labels: file('Training labels'),
+    test_images: file('Test images'),
+    test_labels: file('Test labels'),
+    ...imageFields,
+  }),
+  from: (config): IdxSource => ({
+    kind: 'idx',
+    trainImages: config.train_images,
+    trainLabels: config.train_labels,
+    testImages: config.test_images,
+    testLabels: config.test_labels,
+  }),
+  files: (source) => [
+    { name: 'train_images', ...locate(source.trainImages) },
+    { name: 'train_labels', ...locate(source.trainLabels) },
+    { name: 'test_images', ...locate(source.testImages) },
+    { name: 'test_labels', ...locate(source.testLabels) },
+  ],
+  unreadable: 'check the paths of the four idx files',
+  missing: {
+    kind: 'each',
+    hint: (path) => `paths are relative to the pipeline file: put the file into ${dirname(path)}, or correct the path`,
+  },
+  knownSize: () => null,
+  recipe: () => ({}),
+  decode: (_source, contents) => decodeIdx(contentIn(contents)),
+});

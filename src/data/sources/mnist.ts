@@ -1,8 +1,12 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Type } from '@sinclair/typebox';
 import { packageFile } from '../../core/package-file.ts';
 import { unpack } from '../../formats/bytes.ts';
-import type { DataContent, DataFile, DecodedData } from '../dataset.ts';
+import type { DataContent, DecodedData } from '../dataset.ts';
+import { contentIn, squareSize } from '../dataset.ts';
+import { defineSource, sourceFields } from './define.ts';
+import { imageFields, pathTo } from './fields.ts';
 import { decodeIdx } from './idx.ts';
 import { packedOrPlain, verify } from './published.ts';
 
@@ -40,19 +44,34 @@ const canonicalFiles = [
   },
 ] as const;
 
-export const mnistRemedy = 'restore the four MNIST files of qpipe’s data/mnist, or point `path` to a good copy';
-
-export function mnistFiles({ path }: MnistSource): readonly DataFile[] {
-  return canonicalFiles.map(({ name, file }) => ({ name, path: packedOrPlain(join(path, file)) }));
-}
+const remedy = 'restore the four MNIST files of qpipe’s data/mnist, or point `path` to a good copy';
 
 /** @throws UserError when a file is not, after unpacking, the published one */
-export function decodeMnist(contentOf: (name: string) => DataContent): DecodedData {
+function decodeMnist(contentOf: (name: string) => DataContent): DecodedData {
   const verified = new Map<string, DataContent>(
     canonicalFiles.map(({ name, digest }) => {
       const { path, bytes } = contentOf(name);
-      return [name, verify({ path, bytes: unpack(bytes, path, mnistRemedy) }, digest, mnistRemedy)];
+      return [name, verify({ path, bytes: unpack(bytes, path, remedy) }, digest, remedy)];
     }),
   );
   return { ...decodeIdx((name) => verified.get(name) ?? contentOf(name)), name: 'mnist' };
 }
+
+export const mnist = defineSource({
+  kind: 'mnist',
+  schema: sourceFields('mnist', 'MNIST: digits in 10 classes, 28 x 28 pixels, grey', {
+    path: Type.Optional(pathTo('Folder with the four idx files; default: the copy that comes with qpipe')),
+    ...imageFields,
+  }),
+  from: ({ path = mnistFolder }): MnistSource => ({ kind: 'mnist', path }),
+  files: ({ path }) => canonicalFiles.map(({ name, file }) => ({ name, path: packedOrPlain(join(path, file)) })),
+  unreadable: remedy,
+  missing: {
+    kind: 'together',
+    field: 'path',
+    hint: 'leave `path` out to use the MNIST that comes with qpipe, or let it lead to the folder of the four files',
+  },
+  knownSize: () => squareSize(28, 1, 10, 60_000),
+  recipe: () => ({}),
+  decode: (_source, contents) => decodeMnist(contentIn(contents)),
+});

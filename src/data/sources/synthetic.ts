@@ -1,6 +1,11 @@
+import { Type } from '@sinclair/typebox';
 import { createRandom } from '../../core/random.ts';
 import type { Random } from '../../core/random.ts';
+import { key } from '../../core/schema.ts';
 import type { DecodedData, Split } from '../dataset.ts';
+import { squareSize } from '../dataset.ts';
+import { defineSource, sourceFields } from './define.ts';
+import { imageFields } from './fields.ts';
 
 /**
  * Grey images of simple shapes at random places, sizes and brightness, with noise: a task that needs no download and
@@ -85,3 +90,47 @@ function draw({ size, noise }: SyntheticSource, label: number, random: Random, o
     out[pixel] = Math.min(Math.max(grey, 0), 255);
   }
 }
+
+export const synthetic = defineSource({
+  kind: 'synthetic',
+  schema: sourceFields('synthetic', 'Generated grey images; needs no files', {
+    classes: Type.Integer({
+      ...key('Number of classes'),
+      minimum: 2,
+      maximum: 10,
+      default: syntheticDefaults.classes,
+    }),
+    size: Type.Integer({
+      ...key('Height and width of the images'),
+      minimum: 12,
+      maximum: 256,
+      default: syntheticDefaults.size,
+    }),
+    train: Type.Integer({ ...key('Number of training images'), minimum: 1, default: syntheticDefaults.trainCount }),
+    test: Type.Integer({ ...key('Number of test images'), minimum: 1, default: syntheticDefaults.testCount }),
+    noise: Type.Integer({
+      ...key('Largest change of a pixel value by noise'),
+      minimum: 0,
+      maximum: 255,
+      default: syntheticDefaults.noise,
+    }),
+    seed: Type.Integer({
+      ...key('Random seed for the images; independent of the seed of the pipeline'),
+      minimum: 0,
+      maximum: Number.MAX_SAFE_INTEGER,
+      default: 1,
+    }),
+    ...imageFields,
+  }),
+  from: ({ classes, size, train: trainCount, test: testCount, noise, seed }): SyntheticSource => ({
+    ...{ kind: 'synthetic', classes, size, trainCount, testCount, noise, seed },
+  }),
+  files: () => [],
+  unreadable: 'nothing to read',
+  missing: { kind: 'together', field: 'source', hint: 'nothing to read' },
+  knownSize: ({ size, classes, trainCount }) => squareSize(size, 1, classes, trainCount),
+  recipe: ({ classes, size, trainCount, testCount, noise, seed }) => ({
+    source: { classes, size, trainCount, testCount, noise, seed },
+  }),
+  decode: makeSynthetic,
+});

@@ -1,0 +1,52 @@
+import type { Static, TObject, TProperties, TSchema } from '@sinclair/typebox';
+import { Type } from '@sinclair/typebox';
+import type { JsonObject } from '../../core/json.ts';
+import { key, object } from '../../core/schema.ts';
+import type { DataContent, DataFile, DataSize, DecodedData } from '../dataset.ts';
+
+/** One kind of data source: all that qpipe knows about it. */
+export interface SourceDefinition<S extends { readonly kind: string }, Config extends TSchema = TSchema> {
+  /** The word after `source:`. */
+  readonly kind: S['kind'];
+  /** Of the source's own fields under `data`. */
+  readonly schema: Config;
+  /** What to load, from the fields of a pipeline. */
+  readonly from: (config: Static<Config>) => S;
+  /** The files that it reads; none for a generated one. */
+  readonly files: (source: S) => readonly DataFile[];
+  /** What to do about a file that cannot be read. */
+  readonly unreadable: string;
+  /** How files that are not there are reported. */
+  readonly missing: MissingFiles;
+  /** The size, where it is known without reading the files; else null. */
+  readonly knownSize: (source: S) => DataSize | null;
+  /** The options that decide which examples there are, not where their files lie. */
+  readonly recipe: (source: S) => JsonObject;
+  /**
+   * The examples.
+   *
+   * @param contents of `files`, by name
+   * @throws UserError for a file that is damaged or not what it should be
+   */
+  readonly decode: (source: S, contents: ReadonlyMap<string, DataContent>) => DecodedData;
+}
+
+export type MissingFiles =
+  /** A field of `data` names each file: those that are missing are a mistake each. */
+  | { readonly kind: 'each'; readonly hint: (path: string) => string }
+  /** One field names them all: that they are missing is one mistake. */
+  | { readonly kind: 'together'; readonly field: string; readonly hint: string };
+
+/** Puts `source` before the fields of a source. */
+export const sourceFields = <const K extends string, P extends TProperties>(
+  kind: K,
+  description: string,
+  fields: P,
+): TObject<{ source: ReturnType<typeof Type.Literal<K>> } & P> =>
+  // The compiler does not see that the spread of P has the fields of P.
+  object({ source: Type.Literal(kind, key('Kind of data source')), ...fields }, { description }) as never;
+
+/** A row, with the types of its config and of its source. */
+export const defineSource = <S extends { readonly kind: string }, Config extends TSchema>(
+  definition: SourceDefinition<S, Config>,
+): SourceDefinition<S, Config> => definition;

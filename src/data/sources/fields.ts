@@ -1,0 +1,83 @@
+/** Fields of `data` that several sources have. */
+import { Type } from '@sinclair/typebox';
+import { key, object, runtime } from '../../core/schema.ts';
+import type { FileReference } from '../dataset.ts';
+
+// Paths are `runtime`: the cache key holds the digest of the examples, wherever their files lie.
+export const pathTo = (what: string) =>
+  Type.Unsafe<string>({
+    type: 'string',
+    minLength: 1,
+    'x-parse': 'path',
+    ...runtime(`${what}; relative to the pipeline file`),
+  });
+
+/** Where a file can be had. */
+export const download = {
+  url: Type.String({
+    ...runtime('URL of the file'),
+    pattern: '^https?://.',
+    examples: ['https://example.org/images.gz'],
+  }),
+  sha256: Type.String({
+    ...runtime('SHA-256 of the downloaded file, in hexadecimal'),
+    pattern: '^[0-9a-f]{64}$',
+    examples: ['e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'],
+  }),
+};
+
+export const file = (what: string) =>
+  Type.Unsafe<FileReference>({
+    ...object({ path: pathTo('Path of the file, or where to save the download'), ...download }),
+    type: ['string', 'object'],
+    minLength: 1,
+    'x-parse': 'file',
+    ...runtime(
+      `${what} as idx or idx.gz: a path relative to the pipeline file, or a map that also says where to download it`,
+    ),
+  });
+
+/** What every set of images has. */
+export const imageFields = {
+  validation: Type.Integer({
+    ...key('Number of training images to set aside for validation, chosen by the seed'),
+    minimum: 0,
+    default: 0,
+  }),
+  normalize: object(
+    {
+      scale: Type.Unsafe<number>({
+        type: ['number', 'string'],
+        exclusiveMinimum: 0,
+        pattern: '^[1-9][0-9]*/[1-9][0-9]*$',
+        examples: [0.0078125, '1/255'],
+        default: '1/255',
+        'x-parse': 'fraction',
+        ...key('Real value of one pixel step: a number, or a fraction of two whole numbers'),
+      }),
+      mean: Type.Integer({
+        ...key('Pixel value that becomes real 0'),
+        minimum: 0,
+        maximum: 255,
+        default: 0,
+      }),
+    },
+    { ...key('How pixel values 0..255 become real numbers: real = scale * (pixel - mean)'), default: {} },
+  ),
+  augment: object(
+    {
+      crop: Type.Integer({
+        ...key(
+          'Random crop: pad each side by this many black pixels (value 0 before `normalize`), then cut out a random window of the original size',
+        ),
+        minimum: 0,
+        default: 0,
+      }),
+      flip: Type.Boolean({ ...key('Flip each image left to right with probability 1/2'), default: false }),
+    },
+    {
+      ...key('Random changes to training images, new in each epoch; validation and test images are not changed'),
+      default: {},
+    },
+  ),
+};

@@ -1,0 +1,22 @@
+/** The table of data sources. */
+import { cifar10 } from './cifar10.ts';
+import type { Cifar10Source } from './cifar10.ts';
+import type { SourceDefinition } from './define.ts';
+import { idx } from './idx.ts';
+import type { IdxSource } from './idx.ts';
+import { mnist } from './mnist.ts';
+import type { MnistSource } from './mnist.ts';
+import { synthetic } from './synthetic.ts';
+import type { SyntheticSource } from './synthetic.ts';
+
+export type DataSource = MnistSource | SyntheticSource | IdxSource | Cifar10Source;
+
+export const sources = { mnist, synthetic, idx, cifar10 } as const satisfies {
+  readonly [K in DataSource['kind']]: { readonly kind: K };
+};
+
+/** The row of a source. */
+export function sourceRow(source: DataSource): SourceDefinition<DataSource> {
+  // The table pairs kinds with sources; by index it forgets which.
+  return sources[source.kind] as unknown as SourceDefinition<DataSource>;
+}
