@@ -20,9 +20,9 @@ export interface Engine {
 
 /** What else decides the bits. */
 export type Numerics =
-  /** Nothing: sums are added in an order of our own, whatever the machine. */
+  /** Nothing else: sums are added in the same order on every machine. */
   | { readonly kind: 'strict' }
-  /** A library cuts its sums as processor and cores suggest; two runs on one machine agree. */
+  /** A library splits sums according to the processor and its cores; two runs on one machine agree. */
   | { readonly kind: 'native'; readonly architecture: string; readonly cores: number };
 
 export interface SessionOptions {
@@ -33,7 +33,7 @@ export interface SessionOptions {
   readonly replicas: number;
   /** How many threads compute; on our own engines the results do not depend on it, byte for byte. */
   readonly threads: number;
-  /** One for each replica, where the engine knows several kinds; default: where the engine likes. */
+  /** One for each replica, on engines with several kinds of device; default: the engine chooses. */
   readonly devices?: readonly Device[];
 }
 

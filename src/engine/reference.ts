@@ -56,7 +56,7 @@ function openSession(graph: Graph, replicas: number): Session {
         continue;
       }
       for (let replica = 0; replica < results[0]!.length; replica++) {
-        // The loops hold this thread; signals and timers get their turn between two of them.
+        // The loops block this thread; signals and timers are handled between two of them.
         await new Promise(setImmediate);
         if (isClosed) internal('the session is closed');
         const operands = node.inputs.map((input) => piecesOf(input)[replica] ?? piecesOf(input)[0]!);
@@ -69,7 +69,7 @@ function openSession(graph: Graph, replicas: number): Session {
     }
 
     const outputs = new Map(graph.outputs.map((name) => [name, concatenate(piecesOf(name))] as const));
-    // All values are read before any variable changes: two variables may take each other's.
+    // All values are read before any variable changes: two variables may swap values.
     const updates = graph.updates.map(({ variable, value }) => [variable, piecesOf(value)[0]!] as const);
     for (const [variable, value] of updates) variables.set(variable, value);
     return outputs;

@@ -54,7 +54,7 @@ export function replicaValues(graph: Graph, nodes: readonly Node[], split: Reado
   return result;
 }
 
-/** Combines the replicas' values in order: float32 sums, divided once; or the smallest, or the largest. */
+/** Combines the replicas' values in order: their mean (float32 sums, divided once), minimum or maximum. */
 export function combineReplicas(
   values: readonly Float32Array[],
   { reduce }: CrossReplicaAttrs,

@@ -1,8 +1,8 @@
 import type { Session } from './engine.ts';
 
 /**
- * The session, with steps that are abandoned when `signal` is raised, so that a long step is not awaited. Close it
- * then.
+ * The session, whose steps reject as soon as `signal` is aborted, even during a long step. Close the session after
+ * that.
  */
 export function stoppable(session: Session, signal: AbortSignal): Session {
   return { ...session, run: (feeds) => unlessAborted(session.run(feeds), signal) };

@@ -24,7 +24,7 @@ function constant(name: string, value: Tensor<'float32'> | Tensor<'int32'>): Nod
   return { name, op: 'Const', inputs: [], device: '', attributes };
 }
 
-/** Writes composites out; the last node of each has its name. */
+/** Writes composites as several nodes; the last node of each keeps its name. */
 export function expandComposites(nodes: readonly NodeDef[]): readonly NodeDef[] {
   return nodes.flatMap((node) => {
     const { op, name } = node;
@@ -92,7 +92,7 @@ interface Match {
 
 const noAttributes: NodeDef['attributes'] = new Map(FLOAT);
 
-/** Finds composites, in any order of the factors, and leaves out the nodes that only they read. */
+/** Recognizes composites, whatever the order of the factors, and drops the nodes that only they read. */
 export function recognizeComposites(nodes: readonly NodeDef[]): readonly NodeDef[] {
   const byName = new Map(nodes.map((node) => [node.name, node]));
   const inner = new Set<string>();
@@ -229,7 +229,7 @@ function matchL2Normalize(nodes: Nodes, root: NodeDef): Match | null {
   return null;
 }
 
-/** Said as -1: the rank is not known here. */
+/** The last axis, as -1: the rank is not known here. */
 function isLastAxis(nodes: Nodes, sum: NodeDef): boolean {
   const keepDims = sum.attributes.get('keep_dims');
   return keepDims?.kind === 'bool' && keepDims.value && isScalar(nodes, sum.inputs[1], -1);

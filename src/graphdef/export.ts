@@ -11,7 +11,7 @@ import type { GraphDef, NodeDef } from '../formats/protobuf/graph-def.ts';
 import { expandComposites } from './composites.ts';
 import { movedAxis } from './layout.ts';
 
-/** The name of the last node: what `freeze_graph` and the like ask for. */
+/** The name of the last node, which `freeze_graph` and similar tools ask for. */
 const outputNode = 'output';
 
 export interface ExportedGraph {

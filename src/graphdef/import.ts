@@ -44,7 +44,7 @@ export function importGraphDef(graphDef: GraphDef, variables: ReadonlyMap<string
   const builder = buildGraph(path.replace(/^.*[\\/]/, ''), quantized ? 'eval' : 'float');
   const importer: Importer = { builder, path, variables, imported: new Map(), constants: new Map() };
   for (const node of sorted) {
-    // What only others wait for.
+    // Nodes that others only wait for.
     if (node.op === 'NoOp') continue;
     naming(path, node, () => importer.imported.set(node.name, importNode(importer, node)));
   }
@@ -52,7 +52,7 @@ export function importGraphDef(graphDef: GraphDef, variables: ReadonlyMap<string
   return builder.finish([naming(path, last, () => operand(importer, last.name, null))]);
 }
 
-/** What does not fit together is the file's mistake, and the node's. */
+/** Shapes that do not fit are a mistake in the file, reported with the node. */
 function naming<Result>(path: string, node: NodeDef, body: () => Result): Result {
   try {
     return body();
@@ -72,7 +72,7 @@ type Imported =
       readonly source: Extract<Imported, { kind: 'constant' }>;
       readonly ranges: readonly string[];
       readonly attrs: FakeQuantAttrs;
-      /** What a Reshape after the fake quantizer made of it; usually what it was. */
+      /** The shape after a Reshape that follows the fake quantizer, if there is one. */
       readonly shape: Shape;
     }
   /** An affine op whose bias may still come: nothing has read it yet. */
@@ -221,7 +221,7 @@ function transposed(
   if (wanted?.kind !== 'constant') return fail('its permutation must be constant');
   const permutation = Array.from(wanted.tensor.data, Number);
   const { tensor: data } = value.kind === 'constant' ? value : value.source;
-  // Refuses what is no permutation of the axes.
+  // Refuses anything that is not a permutation of the axes.
   ops.transpose.infer([data], { permutation });
   const moved = transposeTensor(data, permutation);
   if (value.kind === 'constant') return { ...value, tensor: moved };
@@ -384,7 +384,7 @@ function addQuantized(
   return add(filter, ranges(), movedTo);
 }
 
-/** A constant vector again and again, up to `length`. */
+/** A constant vector, repeated up to `length`. */
 function repeatedConstant(importer: Importer, name: string, length: number): ValueRef {
   const value = importer.imported.get(name);
   if (value?.kind !== 'constant' || !hasDType(value.tensor, 'float32'))

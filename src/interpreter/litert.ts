@@ -57,7 +57,7 @@ export async function openLitert(model: Uint8Array, path: string): Promise<Liter
   };
 }
 
-/** What LiteRT was asked to do, and what helps when it does not. */
+/** What LiteRT was asked to do, and the remedy if it fails. */
 interface Attempt {
   /** What a failure is about: the model, or LiteRT itself. */
   readonly place: string;
@@ -115,8 +115,8 @@ interface RuntimeModule {
  * The one runtime of this process, which the package itself keeps.
  *
  * The package expects a browser. Its loader asks the global scope for `self`, `importScripts` and a WebGPU
- * adapter, so these exist while it loads and no longer; the script that it wants to import is evaluated with
- * its own `self` and `console`, for it keeps using both, and would print.
+ * adapter, so these exist only while it loads. The script that it wants to import is evaluated with its own
+ * `self` and `console`, because it keeps using both and would print.
  *
  * Of the four builds this is the one without threads and without relaxed SIMD: the only one that Node 20
  * accepts, and the same floating-point results on every processor.

@@ -1,4 +1,4 @@
-/** A .tflite file as plain data and back. Nothing is interpreted here: not an operator, not a scale. */
+/** A .tflite file as plain data and back. Nothing is interpreted here, neither operators nor scales. */
 import { internal } from '../core/assert.ts';
 import { userError } from '../core/diagnostic.ts';
 import { readOptions, writeOptions } from '../formats/flatbuffer/options.ts';
@@ -70,7 +70,7 @@ export interface TfliteTensor {
   readonly buffer: number;
   readonly isVariable: boolean;
   readonly quantization: TfliteQuantization | null;
-  /** How the values are kept where it is not a dense buffer with a scale; what is special of it stays unread. */
+  /** How the values are stored if not as a dense buffer with a scale; such data are not read. */
   readonly foreign?: ForeignStorage;
 }
 
@@ -89,7 +89,7 @@ export interface TfliteQuantization {
 
 export interface TfliteOperator {
   readonly opcodeIndex: number;
-  /** Tensor indices; -1 is an optional input that is left out. */
+  /** Tensor indices; -1 stands for an optional input that is left out. */
   readonly inputs: readonly number[];
   readonly outputs: readonly number[];
   /** The tag of the options union, 0 for none. */
@@ -119,7 +119,7 @@ export type OptionFields = (builtinCode: number) => readonly FieldSpec[];
 
 const remedy = 'the file is damaged or was not made by a TFLite converter; convert or copy it again';
 
-// The largest offset that a flatbuffer can hold, and so the largest tensor worth believing in.
+// The largest offset that a flatbuffer can hold, and so the size limit of any real tensor.
 const largestTensorBytes = 2 ** 31 - 1;
 
 const bufferAlignment = 16;

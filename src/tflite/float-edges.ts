@@ -20,7 +20,7 @@ import { readTfliteFile } from './file.ts';
 import { castOperator, dequantizeOperator, fields, fileIdentifier, quantizeOperator, tensorTypes } from './schema.ts';
 import type { TensorTypeName } from './schema.ts';
 
-/** How a tensor at the border of a model reaches a runtime whose interface takes float32, int32 and uint8 only. */
+/** How an input or output of a model is passed to a runtime whose interface takes only float32, int32 and uint8. */
 export type Edge =
   /** As it is. */
   | 'direct'
@@ -72,7 +72,7 @@ const tensorKinds: readonly FieldKind[] = [
 const quantizationKinds: readonly FieldKind[] = ['offset', 'offset', 'offset', 'offset', 'int8', 'offset', 'int32'];
 
 const bufferAlignment = 16;
-// What memory-mapped weights may count on.
+// The alignment that memory-mapped weights may rely on.
 const alignment = 64;
 
 function graftEdges(bytes: Uint8Array, file: TfliteFile): Uint8Array {
@@ -123,7 +123,7 @@ function graftEdges(bytes: Uint8Array, file: TfliteFile): Uint8Array {
   return finishGraft(graft, model, fileIdentifier, filePositions(root));
 }
 
-/** A buffer as it is, or again where a runtime that reads it in place would find it misaligned. */
+/** A buffer as it is, or a copy if a runtime that reads it in place would find it misaligned. */
 function aligned(graft: Graft, table: FlatbufferTable): Offset {
   const vector = readTarget(table, fields.buffer.data);
   const lengthBytes = 4;

@@ -81,7 +81,7 @@ function problem(path: string, message: string): UserError {
   return userError(path, 'bad-tflite', message, 'convert the model again, or run it with the runtime it was made for');
 }
 
-/** A sound file that is none of ours. */
+/** A valid file that our interpreter does not run. */
 function unsupported(path: string, message: string): UserError {
   return userError(
     path,
@@ -91,7 +91,7 @@ function unsupported(path: string, message: string): UserError {
   );
 }
 
-/** Files may leave names out or use one twice; ours are keys. */
+/** Files may leave names out or repeat them; ours are keys, so they must be unique. */
 function uniqueNames(tensors: readonly TfliteTensor[]): readonly string[] {
   const taken = new Set<string>();
   return tensors.map(({ name }, index) => {

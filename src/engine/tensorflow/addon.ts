@@ -1,4 +1,4 @@
-/** Finds and loads `@tensorflow/tfjs-node`, which no ordinary install of qpipe brings. */
+/** Finds and loads `@tensorflow/tfjs-node`, which an ordinary install of qpipe does not include. */
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -8,9 +8,9 @@ import { loadKernels } from './kernels.ts';
 
 export const addonPackage = '@tensorflow/tfjs-node';
 
-/** What the engine uses of the package, by hand: its own types come only with its 300 MB. */
+/** What the engine uses of the package, typed by hand: the package's own types come only with its 300 MB. */
 export interface Tfjs {
-  /** Of the package and of those that it is made of, by name. */
+  /** Versions of the package and of its parts, by name. */
   readonly version: Readonly<Record<string, string>>;
   readonly node: {
     /** Opens a TensorFlow session; calls with one folder and the same tags share it and its variables. */
@@ -80,7 +80,7 @@ export function addonFolder(installed: string): string {
 }
 
 /**
- * The folder of the package, from wherever npm put it or below `home`; null when there is none that has its native
+ * The folder of the package, wherever npm put it, or below `home`; null when no folder has the package with its native
  * part. That part is missing after an install whose scripts were not allowed or could not download.
  */
 export function findAddon(home: string): string | null {
@@ -137,7 +137,7 @@ export function loadAddon(folder: string): LoadedTensorflow {
   // By itself TensorFlow uses oneDNN only on x86 processors with VNNI or AMX (tensorflow/core/util/util.cc), and the
   // kernels that it has without compute no gradients of dilations and no unequal strides of a depthwise convolution.
   if (process.arch === 'x64') process.env['TF_ENABLE_ONEDNN_OPTS'] ??= '1';
-  // The package calls what Node 23 removed and Node 22 warns about.
+  // The package calls functions that Node 23 removed and Node 22 warns about.
   Object.assign(nodeUtil, {
     isArray: Array.isArray,
     isNullOrUndefined: (value: unknown) => value === null || value === undefined,

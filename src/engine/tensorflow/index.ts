@@ -19,10 +19,10 @@ import { deviceName, initialValues, makePlan, outputKey, savedModel, signatures,
 import { createWriter } from './writer.ts';
 
 /**
- * Loads the addon and gives the engine.
+ * Loads the addon and returns the engine.
  *
  * @param home the folder that qpipe keeps for all pipelines
- * @param choice our own kernels are taken only where they were built
+ * @param choice our own kernels are used only where they were built
  * @throws UserError code 'engine-missing' or 'engine-broken'
  */
 export async function loadTensorflowEngine(home: string, choice: KernelChoice = 'own'): Promise<Engine> {
@@ -30,12 +30,12 @@ export async function loadTensorflowEngine(home: string, choice: KernelChoice = 
   const own = choice === 'own' ? built : null;
   let counted: Promise<number> | null = null;
   const gpus = (): Promise<number> => (counted ??= countGpus(tf));
-  /** Left to itself, TensorFlow computes on a GPU if it has one, and ours would bring each value back from there. */
+  /** By default TensorFlow computes on a GPU if it has one; our kernels would copy each value back to the CPU. */
   const kernelsFor = async ({ devices }: SessionOptions): Promise<KernelChoice> =>
     own === null || (devices === undefined && (await gpus()) > 0) ? 'library' : 'own';
   return {
     name: 'tensorflow',
-    // The kernels decide about bits too.
+    // The kernels affect the bits too.
     version: `2+tensorflow-${tf.backend().binding.TF_Version}${own === null ? '' : `+kernels-${own}`}`,
     numerics: { kind: 'native', architecture: process.arch, cores: os.availableParallelism() },
     gpus,
@@ -43,7 +43,7 @@ export async function loadTensorflowEngine(home: string, choice: KernelChoice = 
   };
 }
 
-/** The package does not list devices; asked for one that cannot be, the library names those that are. */
+/** The package does not list devices. Asked for one that does not exist, the library names those that do. */
 async function countGpus(tf: Tfjs): Promise<number> {
   const nodes: NodeDef[] = [];
   const probe = createWriter(nodes, new Set(), 'probe', deviceName({ kind: 'gpu', index: 4095 })).scalar(0);
@@ -71,7 +71,7 @@ async function loadSignatures(tf: Tfjs, model: SavedModel, names: readonly strin
   }
 }
 
-/** What exists once the first feeds have told which inputs are split. */
+/** What exists once the first feeds have shown which inputs are split. */
 interface Prepared {
   readonly plan: Plan;
   readonly split: ReadonlySet<string>;
@@ -99,13 +99,13 @@ function openSession(tf: Tfjs, kernels: KernelChoice, graph: Graph, { replicas, 
     return prepared;
   }
 
-  /** Runs a signature and frees everything that crossed over but the copies that are returned. */
+  /** Runs a signature and frees all tensors of the call; what is returned are copies. */
   function predict(
     signature: TfjsModel,
     feeds: Readonly<Record<string, TfjsTensor>>,
   ): ReadonlyMap<string, Float32Array> {
     try {
-      // Fed by name it answers by name, and all that we ask for is float32.
+      // Given inputs by name, it returns outputs by name; ours are all float32.
       const results = signature.predict(feeds) as Readonly<Record<string, TfjsTensor>>;
       const copies = new Map(Object.entries(results).map(([key, result]) => [key, result.dataSync() as Float32Array]));
       tf.dispose(results);
@@ -160,7 +160,7 @@ function openSession(tf: Tfjs, kernels: KernelChoice, graph: Graph, { replicas, 
     );
   }
 
-  /** Our side of the variables, while no step runs. */
+  /** Our copies of the variables, while no step runs. */
   function variables(name: string): Map<string, Float32Array> {
     if (outstanding > 0) internal(`variable "${name}" is accessed while a step runs`);
     if (!lengths.has(name)) internal(`missing variable "${name}"`);
@@ -183,7 +183,7 @@ function openSession(tf: Tfjs, kernels: KernelChoice, graph: Graph, { replicas, 
           internal('which inputs are split among the replicas has changed since the first run');
         }
         const result = runStep(session, copies);
-        // A step holds this thread; signals and timers get their turn before the next one.
+        // A step blocks this thread; signals and timers are handled before the next one.
         await new Promise(setImmediate);
         if (isClosed) internal('the session is closed');
         return result;
@@ -213,7 +213,7 @@ function openSession(tf: Tfjs, kernels: KernelChoice, graph: Graph, { replicas, 
   };
 }
 
-/** TensorFlow's own word on a step, a user's where memory is short or the library has no kernel for a case. */
+/** TensorFlow's error in a step: a user's error where memory is short or the library has no kernel for the case. */
 function refusalOf(error: unknown): unknown {
   const [, reason, node] =
     /^Error: Session fail to run with error: (.*)(?:[^]*\{\{node (.*?)\}\})?/.exec(String(error)) ?? [];
@@ -227,9 +227,9 @@ function refusalOf(error: unknown): unknown {
 }
 
 /**
- * A copy that TensorFlow copies once more. An array that lies at a multiple of 64 bytes it would use where it is, and
- * the addon would give it back to JavaScript in whatever thread of TensorFlow is the last to need it: in that of an
- * assignment, for a variable's initial value. Only this thread may do so; others damage the heap.
+ * A copy that TensorFlow is sure to copy again. TensorFlow uses an array at a multiple of 64 bytes in place, and the
+ * addon then returns it to JavaScript on whichever thread needs it last; for a variable's initial value that is the
+ * thread of an assignment. Only this thread may return it; any other corrupts the heap.
  */
 function offAlignment(data: Float32Array): Float32Array {
   const copy = new Float32Array(new ArrayBuffer((data.length + 1) * data.BYTES_PER_ELEMENT), data.BYTES_PER_ELEMENT);

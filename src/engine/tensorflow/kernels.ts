@@ -1,5 +1,5 @@
 /**
- * The kernels of our own: sources that come with the package, and the library that an install makes of them beside the
+ * Our own kernels: sources that come with the package, and the library that an install builds from them next to the
  * addon's native part.
  */
 import { createHash } from 'node:crypto';
@@ -17,7 +17,7 @@ const sourceFiles = (): readonly string[] =>
     .filter((file) => /\.(cc|h)$/.test(file))
     .sort();
 
-/** Of the sources: what was built from others is another library. Eight hex digits. */
+/** The first eight hex digits of the digest of the sources: other sources make another library. */
 function kernelsVersion(): string {
   const hash = createHash('sha256');
   for (const file of sourceFiles()) hash.update(`${file}\n`).update(readFileSync(join(sources, file)));
@@ -33,7 +33,7 @@ export function kernelsFile(nativeFolder: string): string {
 export const isKernelsFile = (name: string): boolean => /^qpipe-kernels-.*\.node$/.test(name);
 
 /**
- * What a C++ compiler has to be told.
+ * Arguments for the C++ compiler.
  *
  * @param output the file to write, in the folder of the addon's native part
  */
@@ -41,10 +41,10 @@ export function compilerArguments(output: string): readonly string[] {
   const libraries = '../../deps/lib';
   return [
     ...['-std=c++17', '-O3', '-fPIC', '-shared', '-fvisibility=hidden', '-pthread'],
-    // Exactly the roundings that are written, and no more of C's rules than the kernels need to become vectors.
+    // Round exactly as written, and relax C's rules only as far as vectorization needs.
     ...['-ffp-contract=off', '-fno-math-errno', '-fno-trapping-math'],
     ...['-o', output, ...sourceFiles().flatMap((file) => (file.endsWith('.cc') ? [join(sources, file)] : []))],
-    // Also found where the addon looks for them.
+    // The library is found where the addon finds it, too.
     ...['-Wl,-z,defs', `-L${join(dirname(output), libraries)}`],
     ...['-l:libtensorflow_framework.so.2', `-Wl,-rpath,$ORIGIN/${libraries}`],
   ];

@@ -46,7 +46,7 @@ export interface Lowering<K extends FloatOp> {
   readonly outputLayout?: (attrs: Attrs[K]) => Permutation | null;
   /** @returns the names of the outputs */
   readonly write: (to: Writer, node: LoweredNode<K>) => readonly string[];
-  /** The form that updates variables where they are, for a node that does nothing else. */
+  /** The form that updates variables in place, for a node that does nothing else. */
   readonly update?: {
     /** Output k is the new value of operand `operands[k]`. */
     readonly operands: readonly number[];
@@ -84,7 +84,7 @@ export const lowerings: Lowerings = {
       return [to.float('Conv2DBackpropFilter', [input!, sizes, gradient!], windowAttributes(attrs))];
     },
   },
-  // Explicit padding is a Pad of its own: TensorFlow's depthwise kernels end the process over it.
+  // Explicit padding becomes a separate Pad: TensorFlow's depthwise kernels abort the process on it.
   depthwise_conv_2d: {
     write(to, { inputs: [input, filter, bias], inputShapes: [inputShape, filterShape], attrs }) {
       const { padded, valid } = explicitFrame(inputShape!, attrs);
@@ -219,7 +219,7 @@ export const lowerings: Lowerings = {
       const [deviation, moving] = [sigma(to, variance!, attrs), sigma(to, movingVariance!, attrs)];
       const total = sumAll(gradient!);
       const shares = over(times(total, gamma!), deviation);
-      // Through sigma(batch), then its variance; each of the rows has a share in it.
+      // Through sigma(batch), then its variance; every row contributes to it.
       const products = times(sumAll(times(gradient!, folded!)), moving);
       const slopes = over(
         to.float('Sub', [times(times(total, mean!), gamma!), products]),
@@ -608,8 +608,8 @@ function depthwiseShape(input: Shape, filter: Shape): Shape {
 }
 
 /**
- * For kernels that cannot dilate, as TensorFlow's depthwise gradients: the filter with zeros between its taps, and the
- * taps out of such a filter.
+ * For kernels without dilation, such as TensorFlow's depthwise gradients: puts zeros between the taps of a filter, and
+ * takes the taps out again.
  */
 function filterTaps(filter: Shape, { dilations }: Conv2dAttrs) {
   const steps = [...dilations, 1, 1];
@@ -672,8 +672,8 @@ function maxPool(to: Writer, input: string, attrs: PoolAttrs): string {
 }
 
 /**
- * For kernels that know no explicit padding: how the image comes into its frame of zeros and its gradient out of it,
- * and the attributes of the window on the framed image. Other paddings are left as they are.
+ * For kernels without explicit padding: how to pad the image with zeros and crop its gradient, and the attributes of
+ * the window on the padded image. Other paddings are left as they are.
  */
 function explicitFrame<Window extends WindowAttrs>(image: Shape, attrs: Window) {
   const same = (_to: Writer, value: string): string => value;
@@ -699,7 +699,7 @@ function explicitFrame<Window extends WindowAttrs>(image: Shape, attrs: Window) 
   };
 }
 
-/** Makes means over windows of a framed image those over the pixels inside the image. */
+/** Turns means over windows of a padded image into means over the pixels inside the image. */
 function inside(to: Writer, value: string, image: Shape, attrs: PoolAttrs): string {
   if (attrs.padding.kind !== 'explicit') return value;
   const [height, width] = attrs.window;
@@ -722,13 +722,13 @@ function crossEntropy(to: Writer, logits: string, labels: string): string {
   );
 }
 
-/** Runs `body` only where the condition holds, else hands the value on: no copy is made, nothing is computed. */
+/** Runs `body` only if the condition holds; otherwise passes the value on without a copy or any computation. */
 function switched(to: Writer, condition: string, value: string, body: (value: string) => string): string {
   const branches = to.float('Switch', [value, condition]);
   return to.float('Merge', [branches, body(`${branches}:1`)], { N: { kind: 'int', value: 2 } });
 }
 
-/** Whether a scalar is another number. */
+/** Whether a scalar differs from a number. */
 function differs(to: Writer, value: string, number: number): string {
   return to.once(`${value} is not ${number}`, () => to.float('NotEqual', [value, to.scalar(number)]));
 }
@@ -780,7 +780,7 @@ export function storedAxis(axis: number, layout: Permutation | null): number {
   return layout === null ? axis : layout.indexOf(axis);
 }
 
-/** How an axis becomes the last one, where ops per channel want it, and goes back. */
+/** The permutation that moves an axis to the end, where per-channel ops want it, and its inverse. */
 function toLastAxis(shape: Shape, axis: number) {
   const axes = shape.map((_, index) => index);
   const last = [...otherAxes(shape, axis), axis];
@@ -794,7 +794,7 @@ function decayed(to: Writer, gradient: string, parameter: string, weightDecay: n
   return weightDecay === 0 ? gradient : to.float('AddV2', [gradient, scaled(to, parameter, weightDecay)]);
 }
 
-/** An end of a range, or zero where it is too near to zero. */
+/** An end of a range, or zero if it is too close to zero. */
 function rangeEnd(to: Writer, value: string): string {
   const hasCodes = to.float('GreaterEqual', [to.float('Abs', [value]), to.scalar(SMALLEST_ACTIVATION_RANGE)]);
   return select(to, hasCodes, value, to.scalar(0));

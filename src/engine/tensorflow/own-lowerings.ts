@@ -1,9 +1,9 @@
 /**
- * The ops of quantization-aware training in the kernels of our own (`kernels/`). They do in few passes over memory what
- * TensorFlow does in many: batch norm, rectifier and quantizer are one kernel each way.
+ * The ops of quantization-aware training on our own kernels (`kernels/`). They need few passes over memory where
+ * TensorFlow needs many: batch norm, rectifier and quantizer are one kernel in each direction.
  *
- * A node is written for every value, also for one that a later node computes again as part of more. TensorFlow leaves
- * out what nobody asks for.
+ * A node is written for every value, even if a later, larger node computes it again. TensorFlow drops what nothing
+ * uses.
  */
 import { numElements } from '../../core/tensor.ts';
 import type { Shape } from '../../core/tensor.ts';
@@ -15,7 +15,7 @@ import { lowerings, rectifierGradient, storedAxis } from './lower.ts';
 import type { Attributes, Writer } from './writer.ts';
 
 interface Rectifier {
-  /** The largest value that it puts out. */
+  /** The largest value that it outputs. */
   readonly limit: number;
 }
 
@@ -43,14 +43,14 @@ interface Quantizer {
 /** A gradient after a rectifier or a quantizer, and what it was before. */
 interface Blocked {
   readonly gradient: string;
-  /** What the rectifier put out. */
+  /** The output of the rectifier. */
   readonly input: string;
   /** Of that value. */
   readonly normalized: Normalized | null;
   readonly quantizer: Quantizer | null;
 }
 
-/** The lowerings of one graph: they know how its values came about. */
+/** The lowerings of one graph: they know which nodes made its values. */
 export function ownLowerings(): Lowerings {
   const batchNorms = new Map<string, Normalized>();
   const normalized = new Map<string, Normalized>();
@@ -88,7 +88,7 @@ export function ownLowerings(): Lowerings {
         const [gradient, input, gamma, mean, variance] = inputs as readonly [string, string, string, string, string];
         const after = blocked.get(gradient);
         const isOfThis = after?.normalized?.mean === mean;
-        // Without a rectifier or a quantizer the offset has no part in the gradient.
+        // Without a rectifier or a quantizer the gradient does not depend on the offset.
         const beta = batchNorms.get(mean)?.beta ?? gamma;
         const from = isOfThis ? after.normalized : { attrs, rectifier: null };
         const quantizer = isOfThis ? after.quantizer : null;
@@ -184,7 +184,7 @@ function codes({ bits, narrowRange }: Pick<FakeQuantAttrs, 'bits' | 'narrowRange
   return { bits: integer(bits), narrow: integer(narrowRange ? 1 : 0) };
 }
 
-/** How many ranges there are, 0 being one for the tensor, and how many neighbours in memory share one. */
+/** Number of ranges (0: one for the whole tensor), and how many adjacent values belong to each. */
 function channels({ axis }: Pick<ObserveRangeAttrs, 'axis'>, shape: Shape, layout: Permutation | null): Attributes {
   if (axis === null) return { channels: integer(0), inner: integer(1) };
   const stored = storedAxis(axis, layout);

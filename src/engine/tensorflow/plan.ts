@@ -38,7 +38,7 @@ export interface Feed {
 
 export const outputKey = 'output';
 
-/** Whose kernels compute what quantization-aware training adds to a network: our own, or TensorFlow's. */
+/** Whose kernels compute the ops that quantization-aware training adds to a network: our own or TensorFlow's. */
 export type KernelChoice = 'own' | 'library';
 
 export interface PlanOptions {

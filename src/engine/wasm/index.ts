@@ -29,7 +29,7 @@ export const wasmEngine: Engine = {
   },
 };
 
-/** What exists once the first feeds have told which inputs are split. */
+/** What exists once the first feeds have shown which inputs are split. */
 interface Prepared {
   readonly plan: Plan;
   readonly memory: WebAssembly.Memory;

@@ -1,4 +1,4 @@
-/** The column of the op table that speed needs: how each op becomes instructions. A missing op does not compile. */
+/** The column of the op table for fast kernels: how each op becomes instructions. A missing op does not compile. */
 import { internal } from '../../core/assert.ts';
 import type { Shape } from '../../core/tensor.ts';
 import { numElements, sameShape } from '../../core/tensor.ts';
@@ -63,7 +63,7 @@ export const kernels: Kernels = {
     },
   },
   transpose_conv: {
-    // The input gradient of the convolution that it turns round, whose filter has inputs and outputs exchanged.
+    // The input gradient of a convolution whose filter has inputs and outputs exchanged.
     lower(node) {
       const [input, filter, bias] = node.inputs as readonly [Operand, Operand, Operand?];
       const [output] = node.outputs as readonly [Operand];
@@ -595,7 +595,7 @@ function zeros({ region, count }: Operand): Phase {
   return [{ code: code.FILL, args: [region, count, float32Bits(0)] }];
 }
 
-/** Copies to places that do not meet. */
+/** Copies to places that do not overlap. */
 function moved(
   { table }: Pick<KernelNode<FloatOp>, 'table'>,
   copies: readonly (readonly [from: Region, copy: StridedCopy])[],
@@ -617,7 +617,7 @@ interface CopyAxis {
   readonly to: number;
 }
 
-/** Axes that both sides walk as one become one; axes of length 1 vanish. At least one is left. */
+/** Merges axes that are contiguous on both sides and drops axes of length 1. At least one axis is left. */
 function joinAxes({ sizes, from, to }: StridedCopy): readonly CopyAxis[] {
   const joined: CopyAxis[] = [];
   for (const [axis, size] of sizes.entries()) {

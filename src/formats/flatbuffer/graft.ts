@@ -1,6 +1,6 @@
 /**
- * New tables in front of a finished flatbuffer, whose bytes stay as they are: what a new table does not replace, it
- * points at. So nothing is lost that the writer of the change does not know.
+ * New tables in front of a finished flatbuffer, whose bytes stay as they are: a new table points at what it does not
+ * replace. So nothing is lost, even what the code that makes the change does not know.
  */
 import { internal } from '../../core/assert.ts';
 import { FlatbufferError, numFields, positionOf, readTarget } from './read.ts';

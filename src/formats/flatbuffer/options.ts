@@ -42,7 +42,7 @@ function read(table: FlatbufferTable, field: FieldSpec): number | boolean | read
   }
 }
 
-/** Writes a table; a value that is not given takes the field's default, one without a field is our mistake. */
+/** Writes a table. A value that is not given is the field's default; a value without a field is an internal error. */
 export function writeOptions(builder: Builder, fields: readonly FieldSpec[], values: OptionValues): Offset {
   const unknown = Object.keys(values).find((name) => !fields.some((field) => field.name === name));
   if (unknown !== undefined) internal(`no field is described for the option ${unknown}`);

@@ -32,7 +32,7 @@ interface Source {
   allowance: number;
 }
 
-// A file without shared parts is copied out at most once, and long integers become 8-byte numbers.
+// A file whose parts do not overlap is copied out at most once, and long integers become 8-byte numbers.
 const allowancePerByte = 16;
 const smallestAllowance = 1 << 16;
 

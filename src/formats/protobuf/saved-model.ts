@@ -36,7 +36,7 @@ export interface TensorInfo {
 
 /**
  * @param path named in errors
- * @throws UserError when the bytes are damaged or hold another number of graphs than one
+ * @throws UserError when the bytes are damaged or do not hold exactly one graph
  */
 export function readSavedModel(bytes: Uint8Array, path: string): SavedModel {
   const metaGraphs = [...fieldsOf(openMessage(bytes, path))].filter((field) => field.number === 2);

@@ -70,14 +70,14 @@ export function readTensorValue(message: Span): TensorValue {
   const values = fields.filter((field) => field.number === valuesField).flatMap<number | bigint>(valuesIn);
   if (values.length > count)
     malformed(source, start, `${what} has ${values.length} values, expected ${count} or fewer`);
-  // The count is only a claim of the file: nothing is allocated before it was found affordable.
+  // The count is only a claim of the file: check that it is affordable before allocating anything.
   const claimedBytes = count * elementBytes[dtype];
   source.allowance -= claimedBytes;
   if (!(source.allowance >= 0)) {
     malformed(source, start, `${what} would need ${claimedBytes} bytes for ${values.length} stored values`);
   }
   const tensor = zeros(dtype, shape);
-  // The last value stands for all that follow.
+  // The last value is repeated for all that follow.
   const rest = values.at(-1);
   if (rest !== undefined) {
     const data = tensor.data as { [index: number]: number | bigint }; // `values` holds bigints exactly for int64

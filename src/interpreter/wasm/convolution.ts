@@ -1,4 +1,4 @@
-/** Lowers what multiplies inputs with weights: conv_2d, depthwise_conv_2d, fully_connected. */
+/** Lowers the ops that multiply inputs by weights: conv_2d, depthwise_conv_2d, fully_connected. */
 import { channelScales, perTensor } from '../../core/affine.ts';
 import { quantizeMultiplier } from '../../core/fixedpoint.ts';
 import type { QuantizedMultiplier } from '../../core/fixedpoint.ts';
@@ -121,7 +121,7 @@ export function fullyConnectedMultipliers({ inputs, outputs: [output] }: KernelN
   );
 }
 
-/** Constant weights less their zero point; null for weights that are computed. */
+/** Constant weights minus their zero point; null for weights that are computed. */
 function centredWeights({ constant, quant }: Operand): Int16Array | null {
   const zeroPoint = quant?.kind === 'per_tensor' ? quant.zeroPoint : 0;
   return constant === null ? null : Int16Array.from(constant, (weight) => weight - zeroPoint);

@@ -1,6 +1,6 @@
 /**
- * The column of the op table that integer speed needs. A missing op does not compile; 'reference' is a decision: the
- * op's own loops run on the same memory. The only specification of a kernel is to equal them bit for bit.
+ * The column of the op table with the fast integer kernels. A missing op does not compile; 'reference' is a decision:
+ * the op's own loops run on the same memory. The only specification of a kernel is to equal them bit for bit.
  */
 import { internal } from '../../core/assert.ts';
 import { perTensor } from '../../core/affine.ts';

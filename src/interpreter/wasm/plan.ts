@@ -182,7 +182,7 @@ function allocator(start = 0): { place: (bytes: number) => number; bytes: () => 
   };
 }
 
-/** Values keep their memory to themselves, so each can be read after a run; a layer that differs is found that way. */
+/** Values do not share memory, so each can be read after a run, for example to find the layer that differs. */
 function operandOf(
   value: Value,
   placeConstant: (array: Exclude<Operand['constant'], null>) => Region,

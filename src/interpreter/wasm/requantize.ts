@@ -1,4 +1,4 @@
-/** The words in which the kernels take multipliers, shifts and output ranges. */
+/** Multipliers, shifts and output ranges in the form that the kernels take. */
 import { perTensor } from '../../core/affine.ts';
 import type { IntegerRange } from '../../core/affine.ts';
 import type { QuantizedMultiplier } from '../../core/fixedpoint.ts';

@@ -1,6 +1,7 @@
 /**
  * One thread of the interpreter. It sleeps on the turn word; each new value is a turn, of which every thread takes
- * image after image. The last one to finish reports; every thread reports its own failure, after which all is lost.
+ * image after image. The last one to finish reports. A thread that fails reports that, and ends
+ * the pool.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { internal } from '../../core/assert.ts';

@@ -61,7 +61,7 @@ export function convolve(args: usize, part: i32, parts: i32, scratch: usize): vo
   const bands = pointer(args, 20), numBands = integer(args, 21);
   const k = numSegments * segmentLength, padded = paddedColumns(columns);
   const panels = packed + floats(padded);
-  // Groups of four rows are cut, so that no block is computed twice but at the end of an image.
+  // Groups of four rows are cut, so that only the last block of an image may be computed twice.
   const groups = (numRows + 3) >> 2;
   let at = cut(numImages * groups, part, parts);
   const end = cut(numImages * groups, part + 1, parts);

@@ -98,7 +98,7 @@ export function maxPoolGrad(args: usize, part: i32, parts: i32): void {
         let channel: usize = 0;
         const firstTap = firstY * width + firstX;
         for (; channel < pixel && pixel >= 16; channel += 16) {
-          // The last four channels may overlap those before, which then get no second share.
+          // The last four channels may overlap those before, whose gradients are then not added a second time.
           const numDone = <i32>((channel - min(channel, pixel - 16)) >> 2);
           channel = min(channel, pixel - 16);
           const base = imageStart + channel;

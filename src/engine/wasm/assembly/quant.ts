@@ -49,7 +49,7 @@ function quantizeRun(from: usize, to: usize, bytes: usize, range: usize, perChan
     zeros = f32x4.splat(zeroSteps);
   const end = from + bytes;
   for (; from + 16 <= end; from += 16, to += 16) {
-    // pmax and pmin are one instruction each. They may give the other zero, which no later step tells apart.
+    // pmax and pmin are one instruction each. They may return the other zero, which no later step distinguishes.
     const shifted = f32x4.sub(f32x4.pmin(f32x4.pmax(v128.load(from), lows), highs), lows);
     const steps = perChannel ? f32x4.mul(shifted, factors) : f32x4.div(shifted, scales);
     v128.store(to, f32x4.mul(f32x4.floor(f32x4.add(f32x4.sub(steps, zeros), halves)), scales));

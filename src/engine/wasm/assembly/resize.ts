@@ -1,6 +1,6 @@
 /**
- * Resizing NHWC images by tables: for each output row and column the two input ones that make it and the share of the
- * second, three words each. float64 inside, as the plain loops compute it.
+ * Resizing NHWC images by tables: for each output row and column the two input ones that it is interpolated from and
+ * the weight of the second, three words each. float64 inside, as the plain loops compute it.
  *
  * Arguments: input (or gradient), output (or result), images, height, width, channels, output height, output width,
  * row table, column table.

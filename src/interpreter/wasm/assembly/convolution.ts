@@ -1,5 +1,5 @@
 /**
- * Convolutions and fully connected layers as exact int32 sums over int16 values: int32 addition is associative, also
+ * Convolutions and fully connected layers as exact int32 sums over int16 values: int32 addition is associative, even
  * where it wraps, so the order of the reference loops need not be kept.
  *
  * The input was widened before (`widen`): zero points subtracted, padding written as zeros. A row is the input of one
@@ -152,7 +152,7 @@ export function depthwise(args: usize): void {
   }
 }
 
-/** `count` values less the zero point, as int16. */
+/** `count` values minus the zero point, as int16. */
 // @ts-ignore: decorator
 @inline
 function widenRun(from: usize, to: usize, count: i32, zeroPoint: v128, unsigned: bool): void {
@@ -176,7 +176,7 @@ function store16(to: usize, value: i32): void {
 }
 
 /**
- * Stored values to int16 values that a convolution reads: less their zero point, with padding around.
+ * Stored values to int16 values that a convolution reads: minus their zero point, with padding around.
  *
  * Arguments: input, output, images, height, width, channels, how often each channel is repeated, padded height,
  * padded width, padding top, padding left, zero point, 1 for uint8. Rows and columns that lie outside the padded size
