@@ -1,16 +1,19 @@
 import { internal } from '../core/assert.ts';
 import { createRandom } from '../core/random.ts';
 import type { VaryImage } from './augment.ts';
-import type { Split } from './dataset.ts';
+import type { RealRange, Split } from './dataset.ts';
 
 /**
  * What a pixel means to the network: real = scale * (pixel - mean). With an integer `mean` in 0..255 this is exactly
  * the affine quantization of the model's uint8 input (zero point `mean`), so that raw pixels are its input codes.
  */
-export interface Normalization {
+export interface PixelNormalization {
   readonly mean: number;
   readonly scale: number;
 }
+
+/** What an element of the input means: a pixel, or a real value that lies in a range. */
+export type Normalization = PixelNormalization | RealRange;
 
 /**
  * The order of examples in one epoch: each index below `count` once.
@@ -24,8 +27,8 @@ export function epochOrder(count: number, seed: number, epoch: number): Uint32Ar
 /**
  * Writes the examples order[start] .. order[start + batch - 1].
  *
- * @param outImages [batch, height, width, channels], reals rounded to float32 after the one multiplication
- * @param outLabels [batch], class indices
+ * @param outInputs [batch, height, width, channels], reals rounded to float32 after the one multiplication
+ * @param outAnswers [batch], class indices, or [batch, number of targets]; not written where examples have neither
  * @param vary changes the image at a position of the order; null changes none
  */
 export function fillBatch(
@@ -34,26 +37,75 @@ export function fillBatch(
   start: number,
   batch: number,
   normalize: Normalization,
-  outImages: Float32Array,
-  outLabels: Float32Array,
+  outInputs: Float32Array,
+  outAnswers: Float32Array,
   vary: VaryImage | null = null,
 ): void {
   if (start + batch > order.length) internal(`batch ${start}..${start + batch} of ${order.length} examples`);
-  const imageBytes = split.images.length / split.count;
-  if (outImages.length < batch * imageBytes || outLabels.length < batch) internal(`no room for ${batch} examples`);
-  const reals = realValues(normalize);
-  let to = 0;
+  const { inputs, labels, targets } = split;
+  const [size, numTargets] = [inputs.length / split.count, (targets?.length ?? 0) / split.count];
+  const answers = targets === null ? 1 : numTargets;
+  if (outInputs.length < batch * size || outAnswers.length < batch * answers) internal(`no room for ${batch} examples`);
+  const write = inputWriter(inputs, size, normalize);
   for (let example = 0; example < batch; example++) {
-    // Indices of a permutation of the split are below its count, and pixels below 256.
+    // Indices of a permutation of the split are below its count.
     const index = order[start + example]!;
-    outLabels[example] = split.labels[index]!;
-    const image = split.images.subarray(index * imageBytes, (index + 1) * imageBytes);
-    const pixels = vary === null ? image : vary(image, start + example);
-    for (let from = 0; from < imageBytes; from++) outImages[to++] = reals[pixels[from]!]!;
+    if (labels !== null) outAnswers[example] = labels[index]!;
+    if (targets !== null) {
+      outAnswers.set(targets.subarray(index * numTargets, (index + 1) * numTargets), example * numTargets);
+    }
+    write(index, outInputs, example * size, vary === null ? null : (image) => vary(image, start + example));
   }
 }
 
+type WriteInput = (
+  index: number,
+  out: Float32Array,
+  to: number,
+  change?: ((image: Uint8Array) => Uint8Array) | null,
+) => void;
+
+/**
+ * Writes an example's input as real values.
+ *
+ * @param size elements of one input
+ */
+function inputWriter(inputs: Split['inputs'], size: number, normalize: Normalization): WriteInput {
+  if (inputs instanceof Float32Array) {
+    return (index, out, to) => out.set(inputs.subarray(index * size, (index + 1) * size), to);
+  }
+  const reals = realValues(pixelNormalization(normalize));
+  return (index, out, to, change = null) => {
+    const image = inputs.subarray(index * size, (index + 1) * size);
+    const pixels = change === null ? image : change(image);
+    // Pixels are below 256.
+    for (let from = 0; from < size; from++) out[to + from] = reals[pixels[from]!]!;
+  };
+}
+
+/** Inputs as the network takes them before any quantizer, one example after the other. */
+export function realInputs({ inputs, count }: Pick<Split, 'inputs' | 'count'>, normalize: Normalization): Float32Array {
+  if (inputs instanceof Float32Array) return inputs;
+  const out = new Float32Array(inputs.length);
+  const size = inputs.length / count;
+  const write = inputWriter(inputs, size, normalize);
+  for (let index = 0; index < count; index++) write(index, out, index * size);
+  return out;
+}
+
+/** That of inputs which are pixels. */
+export function pixelNormalization(normalize: Normalization): PixelNormalization {
+  return 'scale' in normalize ? normalize : internal('pixels have a range of real values');
+}
+
+/** The real values that an input can have, as far as its quantizer keeps them. */
+export function inputRange(normalize: Normalization): RealRange {
+  if (!('scale' in normalize)) return { min: Math.fround(normalize.min), max: Math.fround(normalize.max) };
+  const { scale, mean } = normalize;
+  return { min: Math.fround(scale * (0 - mean)), max: Math.fround(scale * (255 - mean)) };
+}
+
 /** By pixel value, 256 of them. */
-export function realValues({ mean, scale }: Normalization): Float32Array {
+export function realValues({ mean, scale }: PixelNormalization): Float32Array {
   return Float32Array.from({ length: 256 }, (_, pixel) => Math.fround(scale) * Math.fround(pixel - mean));
 }

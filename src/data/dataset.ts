@@ -6,12 +6,30 @@ import { hashBytes } from '../formats/bytes.ts';
 /** What all examples of a data set have in common. */
 export interface DatasetForm {
   readonly name: string;
-  /** By label. */
+  /** By label; empty where examples have no class. */
   readonly classNames: readonly string[];
+  /** By column; left out where examples have no target. */
+  readonly targetNames?: readonly string[];
   readonly image: ImageShape;
+  /** What real inputs are; left out where inputs are pixels. */
+  readonly reals?: RealInputs;
 }
 
-/** Labelled images in memory, as the files hold them. */
+/** Inputs that are not pixels: how measured values become those that the network takes. */
+export interface RealInputs {
+  /** The range of the network's input: values beyond it are clipped by its quantizer. */
+  readonly range: RealRange;
+  /** By channel: value = (measured - mean) / deviation, of the training examples; what a device has to compute. */
+  readonly channels: readonly { readonly name: string; readonly mean: number; readonly deviation: number }[];
+}
+
+/** Zero lies inside. */
+export interface RealRange {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Examples in memory. */
 export interface TrainingData extends DatasetForm {
   readonly train: Split;
   /** Taken out of the training examples, never of the test ones; may be empty. */
@@ -30,12 +48,32 @@ export interface ImageShape {
   readonly channels: number;
 }
 
+/** Examples in columns: what the network reads, and what its answers are compared with. */
 export interface Split {
-  /** [count, height, width, channels], raw pixels. */
-  readonly images: Uint8Array;
-  /** [count], indices into the class names. */
-  readonly labels: Uint8Array;
   readonly count: number;
+  /** [count, height, width, channels]: raw pixels 0 .. 255, or real values as the network takes them. */
+  readonly inputs: Uint8Array | Float32Array;
+  /** [count], indices into the class names; null where examples have no class. */
+  readonly labels: Labels | null;
+  /** [count, number of targets], in their own units; null where examples have none. */
+  readonly targets: Float32Array | null;
+}
+
+export type Labels = Uint8Array | Uint16Array;
+
+/** The inputs of examples that are pictures. */
+export function pixelsOf({ inputs }: Pick<Split, 'inputs'>): Uint8Array {
+  return inputs instanceof Uint8Array ? inputs : internal('the inputs are not pixels');
+}
+
+/** The classes of examples that have some. */
+export function labelsOf({ labels }: Pick<Split, 'labels'>): Labels {
+  return labels ?? internal('the examples have no classes');
+}
+
+/** The targets of examples that have some. */
+export function targetsOf({ targets }: Pick<Split, 'targets'>): Float32Array {
+  return targets ?? internal('the examples have no targets');
 }
 
 /** The examples of a source, before a validation split is set aside. */
@@ -88,7 +126,7 @@ export interface DatasetIdentity extends DatasetForm {
 }
 
 /** What of a data set decides whether a pipeline fits it. */
-export type DataSize = Pick<DatasetIdentity, 'image' | 'classNames' | 'trainingImages'>;
+export type DataSize = Pick<DatasetIdentity, 'image' | 'classNames' | 'targetNames' | 'reals' | 'trainingImages'>;
 
 /** Of images as high as wide, in classes with numbers for names. */
 export function squareSize(side: number, channels: number, classes: number, trainingImages: number): DataSize {
@@ -100,22 +138,29 @@ export function squareSize(side: number, channels: number, classes: number, trai
 }
 
 /** The examples themselves are hashed, decoded, so that neither place nor packing of the files matters. */
-export function identify({ name, classNames, image, train, validation, test }: Dataset): DatasetIdentity {
+export function identify(dataset: Dataset): DatasetIdentity {
+  const { name, classNames, targetNames, image, reals, train, validation, test } = dataset;
   const digestOf = (...splits: readonly Split[]): Digest => {
     const hash = createHash('sha256');
-    hash.update(JSON.stringify({ classNames, image, counts: splits.map(({ count }) => count) }));
-    for (const { images, labels } of splits) hashBytes(hashBytes(hash, images), labels);
+    hash.update(JSON.stringify({ classNames, targetNames, image, reals, counts: splits.map(({ count }) => count) }));
+    for (const { inputs, labels, targets } of splits) {
+      for (const column of [inputs, labels, targets]) if (column !== null) hashBytes(hash, bytesOf(column));
+    }
     return `sha256:${hash.digest('hex')}`;
   };
   const digests = { training: digestOf(train, validation), test: digestOf(test) };
   const countOf = (...splits: readonly Split[]): number[] => {
     const counts = new Array<number>(classNames.length).fill(0);
-    for (const { labels } of splits) for (const label of labels) counts[label] = (counts[label] ?? 0) + 1;
+    for (const { labels } of splits) for (const label of labels ?? []) counts[label] = (counts[label] ?? 0) + 1;
     return counts;
   };
   const labels = { training: countOf(train, validation), test: countOf(test) };
-  return { name, classNames, image, trainingImages: train.count + validation.count, labels, digests };
+  const form = { name, classNames, image, ...(targetNames && { targetNames }), ...(reals && { reals }) };
+  return { ...form, trainingImages: train.count + validation.count, labels, digests };
 }
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
 
 /** Hexadecimal. */
 export function sha256(bytes: Uint8Array): string {

@@ -37,22 +37,34 @@ export function splitValidation(
 }
 
 /** Copies of the examples at the indices. */
-function pick({ images, labels, count }: Split, indices: Uint32Array): Split {
-  const imageBytes = images.length / count;
-  const picked = new Uint8Array(indices.length * imageBytes);
-  indices.forEach((from, to) => {
-    picked.set(images.subarray(from * imageBytes, (from + 1) * imageBytes), to * imageBytes);
-  });
-  return { images: picked, labels: Uint8Array.from(indices, (index) => labels[index]!), count: indices.length };
+export function pick({ inputs, labels, targets, count }: Split, indices: Uint32Array): Split {
+  const rows = <T extends Uint8Array | Uint16Array | Float32Array>(column: T): T => {
+    const size = column.length / count;
+    // A slice is of its array's type, and long enough: no index occurs twice.
+    const out = column.slice(0, indices.length * size) as T;
+    indices.forEach((from, to) => out.set(column.subarray(from * size, (from + 1) * size), to * size));
+    return out;
+  };
+  return {
+    count: indices.length,
+    inputs: rows(inputs),
+    labels: labels && rows(labels),
+    targets: targets && rows(targets),
+  };
 }
 
 /** @param indices ascending, so that none is written over before it is read */
-function moveTogether({ images, labels, count }: Split, indices: Uint32Array): Split {
-  const imageBytes = images.length / count;
-  indices.forEach((from, to) => {
-    images.copyWithin(to * imageBytes, from * imageBytes, (from + 1) * imageBytes);
-    labels[to] = labels[from]!;
-  });
-  const left = indices.length;
-  return { images: images.subarray(0, left * imageBytes), labels: labels.subarray(0, left), count: left };
+function moveTogether({ inputs, labels, targets, count }: Split, indices: Uint32Array): Split {
+  const together = <T extends Uint8Array | Uint16Array | Float32Array>(column: T): T => {
+    const size = column.length / count;
+    indices.forEach((from, to) => column.copyWithin(to * size, from * size, (from + 1) * size));
+    // The part of an array is of its own type.
+    return column.subarray(0, indices.length * size) as T;
+  };
+  return {
+    count: indices.length,
+    inputs: together(inputs),
+    labels: labels && together(labels),
+    targets: targets && together(targets),
+  };
 }

@@ -42,7 +42,7 @@ export async function evaluate(
   try {
     for (const chunk of chunks(split, normalize, size)) {
       signal.throwIfAborted();
-      const result = await session.run(new Map([[input, chunk.images]]));
+      const result = await session.run(new Map([[input, chunk.inputs]]));
       for (const [name, all] of results) {
         const batch = result.get(name) ?? internal(`the engine gave no "${name}"`);
         all.set(batch.subarray(0, chunk.count * values), chunk.start * values);
@@ -58,7 +58,7 @@ export async function evaluate(
 interface Chunk {
   readonly start: number;
   readonly count: number;
-  readonly images: Float32Array;
+  readonly inputs: Float32Array;
 }
 
 /**
@@ -72,13 +72,12 @@ export function* chunks(
   batch: number,
   order: Uint32Array = Uint32Array.from({ length: split.count }, (_, index) => index),
 ): Generator<Chunk> {
-  const imageSize = split.images.length / split.count;
-  const images = new Float32Array(batch * imageSize);
-  const labels = new Float32Array(batch);
+  const inputs = new Float32Array((batch * split.inputs.length) / split.count);
+  const answers = new Float32Array(batch * Math.max(1, (split.targets?.length ?? 0) / split.count));
   for (let start = 0; start < order.length; start += batch) {
     const count = Math.min(batch, order.length - start);
     const filled = Uint32Array.from({ length: batch }, (_, index) => order[start + (index % count)]!);
-    fillBatch(split, filled, 0, batch, normalize, images, labels);
-    yield { start, count, images };
+    fillBatch(split, filled, 0, batch, normalize, inputs, answers);
+    yield { start, count, inputs };
   }
 }

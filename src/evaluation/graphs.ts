@@ -1,5 +1,6 @@
 /** The graphs that stages run, from a network and its weights. */
 import { internal } from '../core/assert.ts';
+import { inputRange } from '../data/batches.ts';
 import { createRandom } from '../core/random.ts';
 import type { FloatTensor, Shape } from '../core/tensor.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -72,7 +73,7 @@ function trainingPasses(spec: ModelSpec, quantization: QuantizationOptions, opti
   if (quantization === null) return floatTrainingPasses(optimizer, loss);
   const { scheme, denseWeights, observe, batchNorm, dropout, ...observer } = quantization;
   const options = {
-    input: inputRange(spec),
+    input: inputRange(spec.normalize),
     ranges: { kind: 'observed', ...observer },
     scheme,
     denseWeights,
@@ -97,7 +98,13 @@ export function evalGraph(
   onPass?: (pass: string, graph: Graph) => void,
 ): Graph {
   const options = {
-    ...({ input: inputRange(spec), ranges: { kind: 'trained', tensor }, scheme, denseWeights, observe } as const),
+    ...({
+      input: inputRange(spec.normalize),
+      ranges: { kind: 'trained', tensor },
+      scheme,
+      denseWeights,
+      observe,
+    } as const),
     batchNorm: batchNorm === 'kept' ? { kind: batchNorm } : { kind: batchNorm, freezeDelay: null },
   };
   return runPasses(floatGraph(spec, batch, tensor), evalPasses(options), onPass);
@@ -111,11 +118,6 @@ function weightsOf(weights: InitialWeights): Weights {
   return weights.kind === 'random'
     ? { kind: 'random', random: createRandom(weights.seed, 'weights') }
     : { kind: 'given', tensor: weights.tensor };
-}
-
-/** The real values of pixels 0 and 255. */
-function inputRange({ normalize: { scale, mean } }: ModelSpec): { min: number; max: number } {
-  return { min: Math.fround(scale * (0 - mean)), max: Math.fround(scale * (255 - mean)) };
 }
 
 /** The input that takes the images: a graph's first. Training adds labels and the learning rate behind it. */

@@ -1,7 +1,7 @@
 import { internal } from '../core/assert.ts';
 import { integerRanges, perTensor, quantizeValue } from '../core/affine.ts';
 import type { Normalization } from '../data/batches.ts';
-import { realValues } from '../data/batches.ts';
+import { pixelNormalization, realValues } from '../data/batches.ts';
 import type { Split } from '../data/dataset.ts';
 import type { Graph } from '../graph/graph.ts';
 import { producers, valueOf } from '../graph/graph.ts';
@@ -24,11 +24,33 @@ export function modelImages(graph: Graph, normalize: Normalization): (split: Spl
   const { type } = valueOf(graph, graph.inputs[0] ?? internal('the model takes no input'));
   const length = type.shape.reduce((product, size) => product * size, 1);
   const image = newImages(graph, length);
-  const values = inputValues(graph, normalize);
+  const convert = inputConversion(graph);
   return (split, index) => {
-    for (let pixel = 0; pixel < length; pixel++) image[pixel] = values[split.images[index * length + pixel]!]!;
+    writeElements(split, index, normalize, convert, image);
     return image;
   };
+}
+
+/**
+ * One example's input, each element's real value converted.
+ *
+ * @param convert is called for the 256 values of pixels, or for each real value
+ * @param out as long as one input
+ */
+export function writeElements(
+  { inputs }: Split,
+  index: number,
+  normalize: Normalization,
+  convert: (real: number) => number,
+  out: ModelImage,
+): void {
+  const start = index * out.length;
+  if (inputs instanceof Float32Array) {
+    for (let at = 0; at < out.length; at++) out[at] = convert(inputs[start + at]!);
+    return;
+  }
+  const values = Array.from(realValues(pixelNormalization(normalize)), convert);
+  for (let at = 0; at < out.length; at++) out[at] = values[inputs[start + at]!]!;
 }
 
 /** Room for `length` pixels in the type of the model's input. */
@@ -46,14 +68,13 @@ export function newImages(graph: Graph, length: number): ModelImage {
   }
 }
 
-/** What the model takes for each of the 256 pixel values. */
-function inputValues(graph: Graph, normalize: Normalization): ArrayLike<number> {
+/** What the model takes for a real value. */
+function inputConversion(graph: Graph): (real: number) => number {
   const { type, quant } = valueOf(graph, graph.inputs[0] ?? internal('the model takes no input'));
-  const reals = realValues(normalize);
-  if (type.dtype !== 'int8' && type.dtype !== 'uint8') return reals;
+  if (type.dtype !== 'int8' && type.dtype !== 'uint8') return (real) => real;
   const { scale, zeroPoint } = perTensor(quant, 'the model input');
   const range = integerRanges[type.dtype];
-  return Array.from(reals, (real) => quantizeValue(real, scale, zeroPoint, range));
+  return (real) => quantizeValue(real, scale, zeroPoint, range);
 }
 
 /** What the integers of a model's output stand for: its own, or those behind DEQUANTIZE. */

@@ -44,8 +44,8 @@ export async function runInteger(
 ): Promise<IntegerRun> {
   const { graph } = interpreter;
   const image = modelImages(graph, normalize);
-  const size = split.images.length / split.count;
-  const inputs = newImages(graph, split.images.length);
+  const size = split.inputs.length / split.count;
+  const inputs = newImages(graph, split.inputs.length);
   for (let index = 0; index < split.count; index++) inputs.set(image(split, index), index * size);
   const [outputs] = await interpreter.run([inputs], { signal, progress });
   return { codes: codesOf(graph, outputs ?? []) };
@@ -112,7 +112,7 @@ export async function runLitert(
     const input = quant === null ? { scale: 1, zeroPoint: 0 } : perTensor(quant, 'the model input');
     const output = outputScale(graph);
     const images = modelImages(graph, context.normalize);
-    const reals = new Float32Array(context.split.images.length / context.split.count);
+    const reals = new Float32Array(context.split.inputs.length / context.split.count);
     return await collect(context, valuesOf(graph), async (index) => {
       const image = images(context.split, index);
       for (let pixel = 0; pixel < reals.length; pixel++) reals[pixel] = input.scale * (image[pixel]! - input.zeroPoint);

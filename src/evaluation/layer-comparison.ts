@@ -4,7 +4,6 @@ import { channelScales, dequantizeValue, integerRanges, perTensor, quantizeValue
 import { numElements } from '../core/tensor.ts';
 import type { Split } from '../data/dataset.ts';
 import type { Normalization } from '../data/batches.ts';
-import { realValues } from '../data/batches.ts';
 import type { Session } from '../engine/engine.ts';
 import type { Graph, Node } from '../graph/graph.ts';
 import { consumers, producers, valueOf } from '../graph/graph.ts';
@@ -15,7 +14,7 @@ import { ops } from '../ops/index.ts';
 import { removeFakeQuant, setBatch } from '../passes/index.ts';
 import { chunks } from './evaluate.ts';
 import { modelInput } from './graphs.ts';
-import { modelImages } from './integer-input.ts';
+import { modelImages, writeElements } from './integer-input.ts';
 import { createClipping, createCodeCounts, createDeviation, createExtent, createSteps } from './layer-statistics.ts';
 import { affordableExamples, evaluationBatch, spread } from './memory.ts';
 import type { TestMetrics } from '../measurements/metrics.ts';
@@ -92,7 +91,7 @@ async function watch(layers: readonly WatchedLayer[], material: Material, turn: 
     try {
       const outputs: Float32Array[] = [];
       const image = modelImages(interpreter.graph, normalize);
-      for (const { start, count, images: reals } of chunks(split, normalize, batch, images)) {
+      for (const { start, count, inputs: reals } of chunks(split, normalize, batch, images)) {
         const [fakeQuantValues, floatValues] = [await quantized.run(reals), await float.run(reals)];
         for (let index = 0; index < count; index++) {
           interpreter.run([image(split, images[start + index]!)]);
@@ -271,9 +270,8 @@ function fakeQuantCodes(graph: Graph, name: string, view: ImageView): IntegerCod
   // The input itself, or what QUANTIZE makes of one of another type.
   if (graph.inputs.includes(maker?.op === 'quantize' ? (maker.inputs[0] ?? name) : name)) {
     const { split, normalize } = view.material;
-    const pixels = Array.from(realValues(normalize), (real) => quantizeValue(real, scale, zeroPoint, range));
     const codes = allocate(numElements(type.shape));
-    for (let at = 0; at < codes.length; at++) codes[at] = pixels[split.images[view.image * codes.length + at]!]!;
+    writeElements(split, view.image, normalize, (real) => quantizeValue(real, scale, zeroPoint, range), codes);
     return codes;
   }
   const layer = view.layers.find(({ node }) => node.name === name);
@@ -339,7 +337,7 @@ async function noiseAtOutput(
   const deviation = createDeviation();
   const size = float.length / images.length;
   try {
-    for (const { start, count, images: reals } of chunks(split, normalize, batch, images)) {
+    for (const { start, count, inputs: reals } of chunks(split, normalize, batch, images)) {
       const values = (await session.run(reals)).get(output) ?? internal('no output');
       deviation.add(values.subarray(0, count * size), float.subarray(start * size, (start + count) * size));
     }

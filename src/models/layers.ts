@@ -107,6 +107,7 @@ export interface ModelSpec {
   /** Height, width, channels. */
   readonly image: readonly [number, number, number];
   readonly classes: readonly string[];
-  /** real = scale * (pixel - mean), pixel 0 .. 255. */
-  readonly normalize: { readonly scale: number; readonly mean: number };
+  /** Of pixels 0 .. 255, real = scale * (pixel - mean); of real values, the range that the input's quantizer keeps. */
+  readonly normalize:
+    { readonly scale: number; readonly mean: number } | { readonly min: number; readonly max: number };
 }

@@ -2,22 +2,25 @@
 import { dequantizeValue } from '../core/affine.ts';
 import { log } from '../core/math.ts';
 import type { Split } from '../data/dataset.ts';
+import { labelsOf } from '../data/dataset.ts';
 import { softmaxRow } from '../ops/softmax.ts';
 import type { GateValue } from './gates.ts';
 import type { ClassifyTest, Flips, UnjudgedTest } from '../measurements/metrics.ts';
 import type { Tested } from './tested.ts';
-import { base64, pictureSize } from './tested.ts';
+import { pictureOf } from './tested.ts';
 
 interface Predictions {
   /** The class with the largest output, the first of equals. */
-  readonly classes: Uint8Array;
+  readonly classes: Uint16Array;
   readonly correct: number;
 }
 
 /** @param outputs [count, classes], real values or codes */
-export function predict(outputs: Float32Array | Int32Array, { count, labels }: Split): Predictions {
+export function predict(outputs: Float32Array | Int32Array, split: Split): Predictions {
+  const { count } = split;
+  const labels = labelsOf(split);
   const size = outputs.length / count;
-  const classes = Uint8Array.from({ length: count }, (_, index) =>
+  const classes = Uint16Array.from({ length: count }, (_, index) =>
     argmax(outputs.subarray(index * size, (index + 1) * size)),
   );
   return { classes, correct: classes.filter((label, index) => label === labels[index]).length };
@@ -31,7 +34,9 @@ function argmax(values: ArrayLike<number>): number {
 }
 
 /** Mean cross entropy of the softmax of the logits, [count, classes]. */
-export function crossEntropy(logits: Float32Array, { count, labels }: Split): number {
+export function crossEntropy(logits: Float32Array, split: Split): number {
+  const { count } = split;
+  const labels = labelsOf(split);
   const classes = logits.length / count;
   const probabilities = new Float32Array(classes);
   let loss = 0;
@@ -95,9 +100,9 @@ export function classificationGates(metrics: UnjudgedTest & { task: 'classify' }
 }
 
 /** By class: images of it that were recognized. */
-function correctOf(predictions: Uint8Array, { labels }: Split, classes: number): number[] {
+function correctOf(predictions: Uint16Array, split: Split, classes: number): number[] {
   const correct = new Array<number>(classes).fill(0);
-  for (const [index, label] of labels.entries()) if (predictions[index] === label) correct[label]!++;
+  for (const [index, label] of labelsOf(split).entries()) if (predictions[index] === label) correct[label]!++;
   return correct;
 }
 
@@ -110,23 +115,23 @@ function worstRecall({ confusion }: Pick<ClassifyTest, 'confusion'>): number | n
   return recalls.length === 0 ? null : Math.min(...recalls);
 }
 
-function agree(a: Uint8Array, b: Uint8Array): number {
+function agree(a: Uint16Array, b: Uint16Array): number {
   let equal = 0;
   for (let index = 0; index < a.length; index++) if (a[index] === b[index]) equal++;
   return equal / a.length;
 }
 
 /** Rows are true classes, columns predicted ones. */
-function confusionOf(predictions: Uint8Array, split: Split, classes: number): number[][] {
+function confusionOf(predictions: Uint16Array, split: Split, classes: number): number[][] {
   const matrix = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
-  for (let index = 0; index < split.count; index++) matrix[split.labels[index]!]![predictions[index]!]!++;
+  for (const [index, label] of labelsOf(split).entries()) matrix[label]![predictions[index]!]!++;
   return matrix;
 }
 
-function flipsOf(before: Uint8Array, after: Uint8Array, split: Split): Flips {
+function flipsOf(before: Uint16Array, after: Uint16Array, split: Split): Flips {
   let [rightToWrong, wrongToRight] = [0, 0];
-  for (let index = 0; index < split.count; index++) {
-    const [was, is] = [before[index] === split.labels[index], after[index] === split.labels[index]];
+  for (const [index, label] of labelsOf(split).entries()) {
+    const [was, is] = [before[index] === label, after[index] === label];
     if (was && !is) rightToWrong++;
     if (!was && is) wrongToRight++;
   }
@@ -137,21 +142,19 @@ function examplesOf(tested: Tested, int8: Predictions, float: Predictions | null
   const { test: split } = tested.dataset;
   const { scale, zeroPoint } = tested.output;
   const classes = tested.int8.length / split.count;
-  const size = split.images.length / split.count;
-  const picture = pictureSize(tested.spec);
+  const labels = labelsOf(split);
   return Array.from({ length: Math.min(tested.numExamples, split.count) }, (_, index) => {
     const raw = [...tested.int8.subarray(index * classes, (index + 1) * classes)];
-    const pixels = base64(split.images.subarray(index * size, (index + 1) * size));
     return {
       index,
-      label: split.labels[index]!,
+      label: labels[index]!,
       raw,
       scale,
       zeroPoint,
       dequantized: raw.map((code) => dequantizeValue(code, scale, zeroPoint)),
       predicted: int8.classes[index]!,
       floatPredicted: float === null ? null : float.classes[index]!,
-      image: picture === null ? null : { ...picture, pixels },
+      image: pictureOf(tested, index),
     };
   });
 }

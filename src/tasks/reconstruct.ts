@@ -1,13 +1,13 @@
 /** Measurements of a network that reconstructs its input. */
 import { dequantizeValue, roundHalfAway } from '../core/affine.ts';
 import type { Normalization } from '../data/batches.ts';
-import { realValues } from '../data/batches.ts';
+import { pixelNormalization, realInputs } from '../data/batches.ts';
 import type { Split } from '../data/dataset.ts';
 import type { GateValue } from './gates.ts';
 import type { ImageErrors, ReconstructTest, UnjudgedTest } from '../measurements/metrics.ts';
 import type { OutputScale } from '../evaluation/integer-input.ts';
 import type { Tested } from './tested.ts';
-import { base64, pictureSize } from './tested.ts';
+import { base64, pictureOf } from './tested.ts';
 
 /**
  * The mean squared error of each image: between the output and the real values of the pixels, which are the network's
@@ -15,12 +15,13 @@ import { base64, pictureSize } from './tested.ts';
  *
  * @param outputs [count, values], real values
  */
-export function imageErrors(outputs: Float32Array, { images, count }: Split, normalize: Normalization): Float64Array {
-  const reals = realValues(normalize);
-  const size = images.length / count;
+export function imageErrors(outputs: Float32Array, split: Split, normalize: Normalization): Float64Array {
+  const { count } = split;
+  const reals = realInputs(split, normalize);
+  const size = reals.length / count;
   return Float64Array.from({ length: count }, (_, image) => {
     let total = 0;
-    for (let at = image * size; at < (image + 1) * size; at++) total += (outputs[at]! - reals[images[at]!]!) ** 2;
+    for (let at = image * size; at < (image + 1) * size; at++) total += (outputs[at]! - reals[at]!) ** 2;
     return total / size;
   });
 }
@@ -74,12 +75,12 @@ function growth(from: Float64Array, to: Float64Array): ImageErrors {
 }
 
 /** The mean of all images, once for each of them: what a network that ignores its input would give. */
-function meanImages({ images, count }: Split, normalize: Normalization): Float32Array {
-  const reals = realValues(normalize);
-  const size = images.length / count;
+function meanImages(split: Split, normalize: Normalization): Float32Array {
+  const reals = realInputs(split, normalize);
+  const size = reals.length / split.count;
   const sums = new Float64Array(size);
-  for (const [at, pixel] of images.entries()) sums[at % size]! += reals[pixel]!;
-  return Float32Array.from({ length: images.length }, (_, at) => sums[at % size]! / count);
+  for (const [at, real] of reals.entries()) sums[at % size]! += real;
+  return Float32Array.from({ length: reals.length }, (_, at) => sums[at % size]! / split.count);
 }
 
 function dequantize(codes: Int32Array, { scale, zeroPoint }: OutputScale): Float32Array {
@@ -89,25 +90,24 @@ function dequantize(codes: Int32Array, { scale, zeroPoint }: OutputScale): Float
 function examplesOf(tested: Tested, int8: Float64Array, float: Float64Array | null): ReconstructTest['examples'] {
   const { spec, dataset, output } = tested;
   const { test: split } = dataset;
-  const size = split.images.length / split.count;
-  const picture = pictureSize(spec);
+  const size = split.inputs.length / split.count;
   return Array.from({ length: Math.min(tested.numExamples, split.count) }, (_, index) => {
     const [start, end] = [index * size, (index + 1) * size];
     const codes = tested.int8.subarray(start, end);
-    const pixels = base64(split.images.subarray(start, end));
-    const reconstruction = base64(toPixels(dequantize(codes, output), spec.normalize));
+    const picture = pictureOf(tested, index);
     return {
       index,
       raw: [...codes],
       ...output,
       error: int8[index]!,
       floatError: float === null ? null : float[index]!,
-      image: picture === null ? null : { ...picture, pixels, reconstruction },
+      image: picture && { ...picture, reconstruction: base64(toPixels(dequantize(codes, output), spec.normalize)) },
     };
   });
 }
 
 /** The pixels, 0..255, whose real values are nearest. */
-function toPixels(reals: Float32Array, { scale, mean }: Normalization): Uint8Array {
+function toPixels(reals: Float32Array, normalize: Normalization): Uint8Array {
+  const { scale, mean } = pixelNormalization(normalize);
   return Uint8Array.from(reals, (real) => Math.max(0, Math.min(255, roundHalfAway(real / scale + mean))));
 }

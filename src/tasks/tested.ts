@@ -19,11 +19,13 @@ export interface Tested {
   readonly numExamples: number;
 }
 
-/** Height, width and channels as a page can show them; null for what is no picture. */
-export function pictureSize({
-  image: [height, width, channels],
-}: ModelSpec): { width: number; height: number; channels: 1 | 3 } | null {
-  return channels === 1 || channels === 3 ? { width, height, channels } : null;
+/** A test image as a page can show it; null for what is no picture. */
+export function pictureOf({ spec, dataset }: Tested, index: number) {
+  const [height, width, channels] = spec.image;
+  const { inputs } = dataset.test;
+  if (inputs instanceof Float32Array || (channels !== 1 && channels !== 3)) return null;
+  const size = height * width * channels;
+  return { width, height, channels, pixels: base64(inputs.subarray(index * size, (index + 1) * size)) } as const;
 }
 
 export const base64 = (pixels: Uint8Array): string => Buffer.from(pixels).toString('base64');

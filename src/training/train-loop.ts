@@ -6,7 +6,7 @@ import type { Augmentation, VaryImage } from '../data/augment.ts';
 import { augmentEpoch } from '../data/augment.ts';
 import type { Normalization } from '../data/batches.ts';
 import { epochOrder, fillBatch } from '../data/batches.ts';
-import type { TrainingData } from '../data/dataset.ts';
+import type { Split, TrainingData } from '../data/dataset.ts';
 import type { Session } from '../engine/engine.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Task } from '../models/layers.ts';
@@ -251,8 +251,8 @@ export function batchFeeds(
     .type.shape.slice(1)
     .reduce((product, size) => product * size, 1);
   const sets = Array.from({ length: 3 }, () => ({
-    images: new Float32Array(options.batch * imageSize),
-    labels: new Float32Array(options.batch),
+    inputs: new Float32Array(options.batch * imageSize),
+    answers: new Float32Array(options.batch * answersOf(dataset.train)),
   }));
   let current: { epoch: number; order: Uint32Array; vary: VaryImage | null } | null = null;
   return (step) => {
@@ -265,17 +265,20 @@ export function batchFeeds(
         vary: augmentEpoch(count, options.seed, epoch, augment, dataset.image),
       };
     }
-    const { images, labels } = sets[step % sets.length] ?? internal('no buffer set');
+    const { inputs, answers } = sets[step % sets.length] ?? internal('no buffer set');
     const start = (step % perEpoch) * options.batch;
-    fillBatch(dataset.train, current.order, start, options.batch, normalize, images, labels, current.vary);
+    fillBatch(dataset.train, current.order, start, options.batch, normalize, inputs, answers, current.vary);
     return new Map([
-      [input, images],
-      ...(graph.inputs.includes(lossNames.labels) ? ([[lossNames.labels, labels]] as const) : []),
+      [input, inputs],
+      ...(graph.inputs.includes(lossNames.labels) ? ([[lossNames.labels, answers]] as const) : []),
       [learningRateInput, Float32Array.of(learningRateAt(options.schedule, step, totalSteps))],
       ...(graph.inputs.includes(dropoutKeyInput) ? [[dropoutKeyInput, dropoutKeys(options, step)] as const] : []),
     ]);
   };
 }
+
+/** Numbers that an answer has: its targets, or its class. */
+const answersOf = ({ targets, count }: Split): number => (targets === null ? 1 : targets.length / count);
 
 /** The key of every replica, from the step and not from a running generator: a resumed training has the same masks. */
 function dropoutKeys({ seed, replicas }: Pick<TrainOptions, 'seed' | 'replicas'>, step: number): Float32Array {

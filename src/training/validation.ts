@@ -1,6 +1,7 @@
 /** Validation of a network during training. */
 import { unreachable } from '../core/assert.ts';
 import type { Normalization } from '../data/batches.ts';
+import { inputRange } from '../data/batches.ts';
 import type { Split } from '../data/dataset.ts';
 import type { Task } from '../models/layers.ts';
 import { crossEntropy, predict } from '../tasks/classify.ts';
@@ -41,15 +42,17 @@ export function qualityOf(validation: Validation): number {
 }
 
 /**
- * The loss of a network that knows nothing: of guessing among the classes, or of outputs off by the whole range of a
- * pixel.
+ * The loss of a network that knows nothing: of guessing among the classes, or of outputs off by the whole range of the
+ * input.
  */
-export function ignorantLoss(task: Task, classes: number, { scale }: Normalization): number {
+export function ignorantLoss(task: Task, classes: number, normalize: Normalization): number {
+  const { min, max } = inputRange(normalize);
+  const width = max - min;
   switch (task) {
     case 'classify':
       return Math.log(classes);
     case 'reconstruct':
-      return (255 * scale) ** 2;
+      return width ** 2;
     default:
       return unreachable(task);
   }

@@ -234,5 +234,5 @@ function images(): Split {
   const random = createRandom(2, 'images');
   const count = 64;
   const pixels = Uint8Array.from({ length: count * 6 * 6 * 2 }, () => random.below(256));
-  return { count, images: pixels, labels: new Uint8Array(count) };
+  return { count, targets: null, inputs: pixels, labels: new Uint8Array(count) };
 }

@@ -3,11 +3,13 @@ import { UserError } from '../../src/core/diagnostic.ts';
 import { epochOrder, fillBatch } from '../../src/data/batches.ts';
 import type { Split } from '../../src/data/dataset.ts';
 import { splitValidation } from '../../src/data/split.ts';
+import { labelsOf } from '../../src/data/dataset.ts';
 
 /** Image k is the two pixels 2k and 2k + 1, its label k. */
 function numbered(count: number): Split {
   return {
-    images: Uint8Array.from({ length: 2 * count }, (_, index) => index),
+    targets: null,
+    inputs: Uint8Array.from({ length: 2 * count }, (_, index) => index),
     labels: Uint8Array.from({ length: count }, (_, index) => index),
     count,
   };
@@ -33,7 +35,7 @@ describe('fillBatch', () => {
 describe('epochOrder', () => {
   it('visits every example once, differently in every epoch and for every seed, and repeatably', () => {
     const orders = [epochOrder(50, 1, 0), epochOrder(50, 1, 1), epochOrder(50, 2, 0)];
-    for (const order of orders) expect([...order].sort((a, b) => a - b)).toEqual([...numbered(50).labels]);
+    for (const order of orders) expect([...order].sort((a, b) => a - b)).toEqual([...labelsOf(numbered(50))]);
     expect(new Set(orders.map((order) => order.join())).size).toBe(3);
     expect(epochOrder(50, 1, 1)).toEqual(orders[1]);
   });
@@ -43,16 +45,16 @@ describe('splitValidation', () => {
   it('divides the training examples: none lost, none twice, images with their labels', () => {
     const { train, validation } = splitValidation(numbered(20), { count: 6, seed: 3 }, 'digits');
     expect([train.count, validation.count]).toEqual([14, 6]);
-    expect([...train.labels, ...validation.labels].sort((a, b) => a - b)).toEqual([...numbered(20).labels]);
-    for (const { images, labels } of [train, validation]) {
-      expect([...images]).toEqual([...labels].flatMap((label) => [2 * label, 2 * label + 1]));
+    expect([...labelsOf(train), ...labelsOf(validation)].sort((a, b) => a - b)).toEqual([...labelsOf(numbered(20))]);
+    for (const part of [train, validation]) {
+      expect([...part.inputs]).toEqual([...labelsOf(part)].flatMap((label) => [2 * label, 2 * label + 1]));
     }
   });
 
   it('draws them from all over the file, by the seed', () => {
     const drawn = [1, 2, 3].map((seed) => splitValidation(numbered(100), { count: 10, seed }, 'digits').validation);
-    expect(new Set(drawn.map(({ labels }) => labels.join())).size).toBe(3);
-    for (const { labels } of drawn) expect(Math.max(...labels) - Math.min(...labels)).toBeGreaterThan(30);
+    expect(new Set(drawn.map(({ labels }) => labels?.join())).size).toBe(3);
+    for (const labels of drawn.map(labelsOf)) expect(Math.max(...labels) - Math.min(...labels)).toBeGreaterThan(30);
   });
 
   it('takes nothing when nothing is asked for', () => {

@@ -4,7 +4,8 @@ import { labelNotes, oneClass } from '../../src/data/labels.ts';
 
 const split = (...labels: number[]) => ({
   count: labels.length,
-  images: new Uint8Array(labels.length),
+  targets: null,
+  inputs: new Uint8Array(labels.length),
   labels: Uint8Array.from(labels),
 });
 const labelled = (train: number[], test: number[], classNames = ['cat', 'dog', 'owl', 'yak']) =>

@@ -17,7 +17,8 @@ const open = (graph: Graph) => referenceEngine.open(graph, { replicas: 1, thread
 function numbered(count: number): Split {
   return {
     count,
-    images: Uint8Array.from({ length: 2 * count }, (_, at) => (at % 2 === 0 ? (at / 2) % 256 : 7)),
+    targets: null,
+    inputs: Uint8Array.from({ length: 2 * count }, (_, at) => (at % 2 === 0 ? (at / 2) % 256 : 7)),
     labels: Uint8Array.from({ length: count }, (_, index) => index % 3),
   };
 }
@@ -33,7 +34,7 @@ function linear(): Graph {
 describe('chunks', () => {
   it('cover a split in order; the last is filled up with its own first images', () => {
     const split = numbered(253);
-    const found = [...chunks(split, normalize, 250)].map(({ start, count, images }) => ({
+    const found = [...chunks(split, normalize, 250)].map(({ start, count, inputs: images }) => ({
       start,
       count,
       first: [...images.slice(0, 10)],
@@ -57,18 +58,18 @@ describe('evaluate', () => {
     const result = await evaluate(linear(), split, normalize, open, new AbortController().signal);
     // b is positive, so a + b always wins over a; a third of the labels, the first, is 0.
     expect(result.outputs).toHaveLength(3 * 253);
-    expect(predict(result.outputs, split)).toEqual({ classes: new Uint8Array(253), correct: 85 });
+    expect(predict(result.outputs, split)).toEqual({ classes: new Uint16Array(253), correct: 85 });
   });
 
   it('gives what the mean cross entropy is made of', async () => {
-    const split: Split = { count: 2, images: Uint8Array.of(2, 2, 4, 2), labels: Uint8Array.of(0, 2) };
+    const split: Split = { count: 2, targets: null, inputs: Uint8Array.of(2, 2, 4, 2), labels: Uint8Array.of(0, 2) };
     const result = await evaluate(linear(), split, normalize, open, new AbortController().signal);
     // Logits 0, 0, 0 and 1, 1, 0.
     expect(crossEntropy(result.logits, split)).toBeCloseTo((Math.log(3) + Math.log(2 * Math.E + 1)) / 2, 6);
   });
 
   it('reads the logits for the loss where the network ends in a softmax', async () => {
-    const split: Split = { count: 1, images: Uint8Array.of(4, 2), labels: Uint8Array.of(2) };
+    const split: Split = { count: 1, targets: null, inputs: Uint8Array.of(4, 2), labels: Uint8Array.of(2) };
     const logits = linear();
     const builder = buildGraph('with softmax', 'float', logits);
     const probabilities = builder.node('softmax', 'softmax', [builder.ref(logits.outputs[0]!)], { beta: 1 });
@@ -87,16 +88,16 @@ describe('evaluate', () => {
 
 describe('a prediction', () => {
   it('is the first of the largest outputs', () => {
-    const split: Split = { count: 2, images: new Uint8Array(2), labels: Uint8Array.of(1, 0) };
+    const split: Split = { count: 2, targets: null, inputs: new Uint8Array(2), labels: Uint8Array.of(1, 0) };
     expect(predict(Int32Array.of(1, 3, 3, 2, 5, 5, -5, 0), split)).toEqual({
-      classes: Uint8Array.of(1, 0),
+      classes: Uint16Array.of(1, 0),
       correct: 2,
     });
   });
 });
 
 describe('the error of a reconstruction', () => {
-  const split: Split = { count: 2, images: Uint8Array.of(2, 4, 6, 2), labels: new Uint8Array(2) };
+  const split: Split = { count: 2, targets: null, inputs: Uint8Array.of(2, 4, 6, 2), labels: new Uint8Array(2) };
 
   it('is the mean square of what each image is off, in real units', () => {
     // Real pixels 0, 1 and 2, 0.

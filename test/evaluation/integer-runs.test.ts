@@ -28,7 +28,8 @@ const context = (split: Split) => ({
 });
 
 const split: Split = {
-  images: Uint8Array.of(5, 7, 9, 2, 0, 1, 200, 100),
+  targets: null,
+  inputs: Uint8Array.of(5, 7, 9, 2, 0, 1, 200, 100),
   labels: Uint8Array.of(1, 0, 0, 0),
   count: 4,
 };
@@ -54,7 +55,7 @@ describe('the check against the reference loops', () => {
   it('names the first image and the first layer that differ', async () => {
     // A kernel with a wrong weight: the first pixel of image 1 is the first that shows it.
     const fast = await openWasmInterpreter(classifier([2, 0, 0, 1]), 'model', { threads: 1 });
-    const dark = { ...split, images: Uint8Array.of(0, 7, 9, 2, 0, 1, 200, 100) };
+    const dark = { ...split, targets: null, inputs: Uint8Array.of(0, 7, 9, 2, 0, 1, 200, 100) };
     const run = await runInteger(fast, context(dark));
     const check = checkReference(prepareInterpreter(classifier([1, 0, 0, 1]), 'model'), fast, run, context(dark));
     await expect(check).rejects.toThrow(

@@ -36,7 +36,7 @@ function network(bias: number, side: 'after' | 'before' = 'after', weightsOf = [
   return builder.finish([side === 'after' ? quantize(relu(fc!), 127.5) : relu(quantize(fc!, 63.5, -64))]);
 }
 
-const split: Split = { count: 2, images: Uint8Array.of(100, 51, 200, 20), labels: Uint8Array.of(0, 1) };
+const split: Split = { count: 2, targets: null, inputs: Uint8Array.of(100, 51, 200, 20), labels: Uint8Array.of(0, 1) };
 const open = (graph: Graph) => referenceEngine.open(graph, { replicas: 1, threads: 1 });
 
 async function compare(integer: Graph, evalGraph: Graph, of: Split = split) {
@@ -76,7 +76,8 @@ function branches(join: 'concatenation' | 'add', own: boolean): Graph {
 describe('layers that are joined', () => {
   const many: Split = {
     count: 64,
-    images: Uint8Array.from({ length: 128 }, (_, at) => (at % 2 === 0 ? 4 * (at / 2) : 255 - at)),
+    targets: null,
+    inputs: Uint8Array.from({ length: 128 }, (_, at) => (at % 2 === 0 ? 4 * (at / 2) : 255 - at)),
     labels: new Uint8Array(64),
   };
   const of = (layers: Awaited<ReturnType<typeof compare>>, name: string) => layers.find((each) => each.name === name)!;

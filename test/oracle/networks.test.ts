@@ -48,6 +48,7 @@ import { expectBytes, expectList, expectTensor, hasOracle, openOracle } from './
 import type { QuantizationFormName } from './random-networks.ts';
 import { namedNetworks, quantizationForms, randomNetwork, trainedTensors } from './random-networks.ts';
 import { seed } from './seed.ts';
+import { pixelNormalization } from '../../src/data/batches.ts';
 
 const NETWORKS = Number(process.env['ORACLE_NETWORKS'] ?? 140);
 /** Random networks for the converter, which is slow. */
@@ -118,7 +119,7 @@ describe.skipIf(!hasOracle)(`networks, ORACLE_SEED=${seed}`, { timeout: 300_000 
       if (tally.models === namedNetworks.length + CONVERTED) break;
       const { frozen, model, graph } = filesOf(spec, index, form, withPlainDenseRanges);
       if (!converterTakes(spec, graph)) continue;
-      const { scale, mean } = spec.normalize;
+      const { scale, mean } = pixelNormalization(spec.normalize);
       const converted = expectBytes(
         await oracle.evaluate('convert_frozen(graph, "input", "output", shape, stats, scheme)', {
           graph: frozen,

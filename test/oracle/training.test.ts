@@ -14,6 +14,7 @@ import { floatOf, relativeError } from './closeness.ts';
 import type { Oracle, OracleValue } from './oracle.ts';
 import { expectList, hasOracle, openOracle } from './oracle.ts';
 import { seed } from './seed.ts';
+import { pixelNormalization } from '../../src/data/batches.ts';
 
 const STEPS = 10;
 const BATCH = 8;
@@ -147,7 +148,7 @@ async function trainHere({ batchNorm, scheme, denseWeights = 'per_channel', dela
     freeze_delay: batchNorm?.kind === 'folded' ? (batchNorm.freezeDelay ?? STEPS + 1) : STEPS + 1,
     symmetric: scheme === 'int8',
     dense_per_channel: denseWeights === 'per_channel',
-    input_range: [0, Math.fround(spec.normalize.scale * 255)],
+    input_range: [0, Math.fround(pixelNormalization(spec.normalize).scale * 255)],
     batch_norm_momentum: batchNormDefaults.momentum,
     epsilon: batchNormDefaults.epsilon,
     ...{ delay, decay: 0.9, rate, momentum: 0.9 },

@@ -90,8 +90,11 @@ function fail(path: string, message: string): never {
   throw userError(path, 'malformed-cifar10', message, remedy);
 }
 
+/** With the types of this source. */
+type Records = Omit<Split, 'inputs' | 'labels'> & { readonly inputs: Uint8Array; readonly labels: Uint8Array };
+
 /** Records of a label and three planes of 32 x 32, made NHWC. */
-export function decodeRecords({ path, bytes }: DataContent): Split {
+export function decodeRecords({ path, bytes }: DataContent): Records {
   const count = bytes.length / recordBytes;
   if (count === 0 || !Number.isInteger(count)) {
     fail(path, `${bytes.length} bytes, expected whole records of ${recordBytes}`);
@@ -111,14 +114,15 @@ export function decodeRecords({ path, bytes }: DataContent): Split {
       }
     }
   }
-  return { images, labels, count };
+  return { count, inputs: images, labels, targets: null };
 }
 
-function concatenate(splits: readonly Split[]): Split {
+function concatenate(splits: readonly Records[]): Records {
   return {
-    images: Buffer.concat(splits.map((split) => split.images)),
-    labels: Buffer.concat(splits.map((split) => split.labels)),
     count: splits.reduce((total, split) => total + split.count, 0),
+    inputs: Buffer.concat(splits.map(({ inputs }) => inputs)),
+    labels: Buffer.concat(splits.map(({ labels }) => labels)),
+    targets: null,
   };
 }
 

@@ -80,7 +80,10 @@ export function decodeIdx(contentOf: (name: string) => DataContent): DecodedData
   return { name: 'idx', classNames, image: train.image, train: train.split, test: test.split };
 }
 
-function decodePair(images: DataContent, labels: DataContent): { split: Split; image: ImageShape } {
+/** With the type of the labels of this source. */
+type IdxSplit = Omit<Split, 'labels'> & { readonly labels: Uint8Array };
+
+function decodePair(images: DataContent, labels: DataContent): { split: IdxSplit; image: ImageShape } {
   const pixels = readIdx(images);
   const classes = readIdx(labels);
   const [count = 0, height = 0, width = 0, channels = 1] = pixels.shape;
@@ -92,7 +95,10 @@ function decodePair(images: DataContent, labels: DataContent): { split: Split; i
     const message = `the array is [${classes.shape.join(',')}], expected [${count}] labels`;
     throw userError(labels.path, 'mismatched-idx', message, `give the labels that belong to ${images.path}`);
   }
-  return { split: { images: pixels.data, labels: classes.data, count }, image: { height, width, channels } };
+  return {
+    split: { count, inputs: pixels.data, labels: classes.data, targets: null },
+    image: { height, width, channels },
+  };
 }
 
 /**

@@ -68,7 +68,7 @@ function makeSplit(source: SyntheticSource, count: number, random: Random): Spli
   labels.forEach((label, index) => {
     draw(source, label, random, images.subarray(index * imageBytes, (index + 1) * imageBytes));
   });
-  return { images, labels, count };
+  return { count, inputs: images, labels, targets: null };
 }
 
 function draw({ size, noise }: SyntheticSource, label: number, random: Random, out: Uint8Array): void {

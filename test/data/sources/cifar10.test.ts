@@ -7,6 +7,8 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cifar10Files, decodeRecords } from '../../../src/data/sources/cifar10.ts';
 import { loadDataset } from '../../../src/data/load.ts';
+import { labelsOf, pixelsOf } from '../../../src/data/dataset.ts';
+import type { Labels } from '../../../src/data/dataset.ts';
 
 const folder = join(process.env['QPIPE_DATA'] ?? '../shared/data', 'cifar10');
 const present = existsSync(folder);
@@ -17,8 +19,8 @@ describe('CIFAR-10 records', () => {
     const plane = (value: (pixel: number) => number): number[] => Array.from({ length: 1024 }, (_, p) => value(p));
     const red = plane((pixel) => pixel % 256);
     const bytes = Uint8Array.from([7, ...red, ...plane(() => 100), ...plane(() => 200)]);
-    const { images, labels, count } = decodeRecords({ path: 'one.bin', bytes });
-    expect([count, ...labels]).toEqual([1, 7]);
+    const { inputs: images, labels, count } = decodeRecords({ path: 'one.bin', bytes });
+    expect([count, ...Array.from(labels)]).toEqual([1, 7]);
     expect([...images.subarray(0, 9)]).toEqual([0, 100, 200, 1, 100, 200, 2, 100, 200]);
     expect([...images.subarray(3 * 1023)]).toEqual([255, 100, 200]);
   });
@@ -93,17 +95,17 @@ describe(present ? 'CIFAR-10' : 'CIFAR-10 (skipped: set QPIPE_DATA to a folder t
       { count: 0, seed: 0 },
     );
     expect(image).toEqual({ height: 32, width: 32, channels: 3 });
-    const histogram = (labels: Uint8Array): number[] => {
+    const histogram = (labels: Labels): number[] => {
       const counts = new Array<number>(10).fill(0);
       for (const label of labels) counts[label]!++;
       return counts;
     };
-    expect(histogram(train.labels)).toEqual(new Array(10).fill(5000));
-    expect(histogram(test.labels)).toEqual(new Array(10).fill(1000));
+    expect(histogram(labelsOf(train))).toEqual(new Array(10).fill(5000));
+    expect(histogram(labelsOf(test))).toEqual(new Array(10).fill(1000));
     // The channel means that everyone normalizes CIFAR-10 by: 0.4914, 0.4822, 0.4465 of 255.
     const sums = [0, 0, 0];
-    for (let index = 0; index < train.images.length; index += 3) {
-      for (let channel = 0; channel < 3; channel++) sums[channel]! += train.images[index + channel]!;
+    for (let index = 0; index < pixelsOf(train).length; index += 3) {
+      for (let channel = 0; channel < 3; channel++) sums[channel]! += pixelsOf(train)[index + channel]!;
     }
     const means = sums.map((sum) => Math.round((sum / (50000 * 1024 * 255)) * 10000));
     expect(means).toEqual([4914, 4822, 4465]);

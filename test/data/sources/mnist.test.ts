@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { loadDataset } from '../../../src/data/load.ts';
 import { mnistFolder } from '../../../src/data/sources/mnist.ts';
 import { UserError } from '../../../src/core/diagnostic.ts';
+import { labelsOf, pixelsOf } from '../../../src/data/dataset.ts';
 
 const noValidation = { count: 0, seed: 0 };
 
@@ -14,14 +15,14 @@ describe('MNIST', () => {
     const { image, train, test, classNames } = loadDataset({ kind: 'mnist', path: mnistFolder }, noValidation);
     expect(image).toEqual({ height: 28, width: 28, channels: 1 });
     expect([train.count, test.count, classNames.length]).toEqual([60000, 10000, 10]);
-    expect([...train.labels.subarray(0, 10)]).toEqual([5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
-    expect([...test.labels.subarray(0, 5)]).toEqual([7, 2, 1, 0, 4]);
+    expect([...labelsOf(train).subarray(0, 10)]).toEqual([5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
+    expect([...labelsOf(test).subarray(0, 5)]).toEqual([7, 2, 1, 0, 4]);
     const histogram = new Array<number>(10).fill(0);
-    for (const label of train.labels) histogram[label]!++;
+    for (const label of labelsOf(train)) histogram[label]!++;
     expect(histogram).toEqual([5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]);
     // The mean pixel that everyone normalizes MNIST by is 0.1307 of 255.
-    const sum = train.images.reduce((total, pixel) => total + pixel, 0);
-    expect(sum / train.images.length / 255).toBeCloseTo(0.1307, 4);
+    const sum = pixelsOf(train).reduce((total, pixel) => total + pixel, 0);
+    expect(sum / pixelsOf(train).length / 255).toBeCloseTo(0.1307, 4);
   });
 
   it('is refused when a file is missing, damaged, or not the published one', () => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Split } from '../../../src/data/dataset.ts';
 import { makeSynthetic, syntheticDefaults } from '../../../src/data/sources/synthetic.ts';
 import type { SyntheticSource } from '../../../src/data/sources/synthetic.ts';
+import { labelsOf, pixelsOf } from '../../../src/data/dataset.ts';
 
 const source: SyntheticSource = { kind: 'synthetic', ...syntheticDefaults, seed: 1 };
 
@@ -11,19 +12,19 @@ describe('synthetic images', () => {
   // A port of the generator to Python's integers gave the same digest.
   it('are the same bytes on every machine', () => {
     const { train, test } = makeSynthetic(source);
-    const hash = createHash('sha256').update(train.images).update(test.images).digest('hex');
+    const hash = createHash('sha256').update(pixelsOf(train)).update(pixelsOf(test)).digest('hex');
     expect(hash).toBe('6c5204a7b3dd38b2a7d2240f34671774c3b1e0735cf3c653f4013623e3726996');
   });
 
   it('have all classes equally often, other images in test than in training, and others for another seed', () => {
     const { train, test } = makeSynthetic({ ...source, trainCount: 40, testCount: 20 });
     for (let label = 0; label < 10; label++) {
-      expect(train.labels.filter((found) => found === label)).toHaveLength(4);
-      expect(test.labels.filter((found) => found === label)).toHaveLength(2);
+      expect(labelsOf(train).filter((found) => found === label)).toHaveLength(4);
+      expect(labelsOf(test).filter((found) => found === label)).toHaveLength(2);
     }
-    expect(test.images).not.toEqual(train.images.subarray(0, test.images.length));
+    expect(pixelsOf(test)).not.toEqual(pixelsOf(train).subarray(0, pixelsOf(test).length));
     const other = makeSynthetic({ ...source, trainCount: 40, testCount: 20, seed: 2 });
-    expect(other.train.images).not.toEqual(train.images);
+    expect(pixelsOf(other.train)).not.toEqual(pixelsOf(train));
   });
 
   it('can be learned, but not by looking at the average image', () => {
@@ -37,11 +38,11 @@ describe('synthetic images', () => {
   it('without noise have two grey levels, and the shape inside the image', () => {
     const { train } = makeSynthetic({ ...source, noise: 0, size: 12, classes: 2, trainCount: 50, testCount: 0 });
     for (let index = 0; index < train.count; index++) {
-      const pixels = train.images.subarray(144 * index, 144 * (index + 1));
+      const pixels = pixelsOf(train).subarray(144 * index, 144 * (index + 1));
       const [background, shape, ...rest] = [...new Set(pixels)].sort((a, b) => a - b);
       expect(rest).toEqual([]);
       expect(shape! - background!).toBeGreaterThanOrEqual(64);
-      if (train.labels[index] !== 1) continue;
+      if (labelsOf(train)[index] !== 1) continue;
       // A square inside the image is as wide as it is high: its area is a square or between two of them by one side.
       const area = pixels.filter((pixel) => pixel === shape).length;
       const side = Math.floor(Math.sqrt(area));
@@ -51,18 +52,18 @@ describe('synthetic images', () => {
 });
 
 function nearestCentroidAccuracy(train: Split, test: Split): number {
-  const imageBytes = train.images.length / train.count;
+  const imageBytes = pixelsOf(train).length / train.count;
   const centroids = Array.from({ length: 10 }, () => new Float64Array(imageBytes));
-  train.images.forEach((pixel, index) => {
-    const label = train.labels[Math.floor(index / imageBytes)]!;
+  pixelsOf(train).forEach((pixel, index) => {
+    const label = labelsOf(train)[Math.floor(index / imageBytes)]!;
     centroids[label]![index % imageBytes]! += (10 * pixel) / train.count;
   });
   let numRight = 0;
   for (let index = 0; index < test.count; index++) {
     const distances = centroids.map((centroid) =>
-      centroid.reduce((sum, mean, pixel) => sum + (test.images[index * imageBytes + pixel]! - mean) ** 2, 0),
+      centroid.reduce((sum, mean, pixel) => sum + (pixelsOf(test)[index * imageBytes + pixel]! - mean) ** 2, 0),
     );
-    if (distances.indexOf(Math.min(...distances)) === test.labels[index]) numRight++;
+    if (distances.indexOf(Math.min(...distances)) === labelsOf(test)[index]) numRight++;
   }
   return numRight / test.count;
 }
