@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { contentNames, divide } from '../../src/data/divide.ts';
+
+/** `counts[label]` examples of each class, every one its own unit. */
+const singles = (...counts: number[]) =>
+  counts.flatMap((count, label) =>
+    Array.from({ length: count }, (_, index) => ({ unit: `${label}/${index}`, stratum: String(label) })),
+  );
+const sizes = ({ train, validation, test }: ReturnType<typeof divide>) => [
+  train.length,
+  validation.length,
+  test.length,
+];
+
+describe('a division', () => {
+  it('loses no example and gives none twice', () => {
+    const { train, validation, test } = divide(singles(50, 30, 20), { test: 0.2, validation: 0.1, seed: 1 });
+    expect([...train, ...validation, ...test].sort((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, i) => i));
+  });
+
+  it('has every class in the same fractions', () => {
+    const examples = singles(500, 300, 20);
+    const { test, validation } = divide(examples, { test: 0.2, validation: 0.1, seed: 1 });
+    const of = (part: Uint32Array) =>
+      ['0', '1', '2'].map((label) => Array.from(part).filter((index) => examples[index]?.stratum === label).length);
+    expect(of(test)).toEqual([100, 60, 4]);
+    expect(of(validation)).toEqual([50, 30, 2]);
+  });
+
+  it('has the number that is asked for, also where classes are too small for a fraction each', () => {
+    // 0.1 of 3 is less than half an example in each of 100 classes.
+    expect(sizes(divide(singles(...new Array<number>(100).fill(3)), { test: 0.1, validation: 0, seed: 1 }))).toEqual([
+      270, 0, 30,
+    ]);
+    expect(sizes(divide(singles(60, 40), { test: 25, validation: 10, seed: 1 }))).toEqual([65, 10, 25]);
+  });
+
+  it('keeps units whole', () => {
+    const examples = Array.from({ length: 120 }, (_, index) => ({ unit: `speaker ${index % 6}`, stratum: '' }));
+    const { train, test } = divide(examples, { test: 0.3, validation: 0, seed: 2 });
+    const units = (part: Uint32Array) => new Set(Array.from(part, (index) => examples[index]?.unit));
+    expect(test.length).toBe(40);
+    expect([...units(train)].filter((unit) => units(test).has(unit))).toEqual([]);
+  });
+
+  it('leaves a class that has one unit to training', () => {
+    const { train, test } = divide(singles(1, 10), { test: 0.5, validation: 0, seed: 1 });
+    expect(train).toContain(0);
+    expect(test).not.toContain(0);
+  });
+
+  it('depends on the seed, and not on the order of the examples', () => {
+    const examples = singles(30, 30);
+    const shares = { test: 0.5, validation: 0, seed: 4 };
+    const chosen = (list: typeof examples, seed: number) =>
+      Array.from(divide(list, { ...shares, seed }).test, (index) => list[index]?.unit).sort();
+    expect(chosen([...examples].reverse(), 4)).toEqual(chosen(examples, 4));
+    expect(chosen(examples, 5)).not.toEqual(chosen(examples, 4));
+  });
+});
+
+describe('names of content', () => {
+  it('are equal for equal inputs only', () => {
+    const inputs = Float32Array.of(1, 2, 1, 3, 1, 2);
+    const [a, b, c] = contentNames({ count: 3, inputs, labels: null, targets: null });
+    expect(a).toBe(c);
+    expect(a).not.toBe(b);
+  });
+});
