@@ -6,6 +6,8 @@ import { hashBytes } from '../formats/bytes.ts';
 /** What all examples of a data set have in common. */
 export interface DatasetForm {
   readonly name: string;
+  /** What a user should know about the examples, in sentences. */
+  readonly notes?: readonly string[];
   /** By label; empty where examples have no class. */
   readonly classNames: readonly string[];
   /** By column; left out where examples have no target. */
@@ -77,7 +79,10 @@ export function targetsOf({ targets }: Pick<Split, 'targets'>): Float32Array {
 }
 
 /** The examples of a source, before a validation split is set aside. */
-export type DecodedData = Omit<Dataset, 'validation'>;
+export interface DecodedData extends Omit<Dataset, 'validation'> {
+  /** Where the source has one of its own. */
+  readonly validation?: Split;
+}
 
 /** One file of a source. `name` is what it is for, so that a digest does not depend on where files lie. */
 export interface DataFile {
@@ -100,6 +105,7 @@ export type FileReference = string | ({ readonly path: string } & Download);
 /** The bytes of one file as found, `path` for errors. */
 export interface DataContent {
   readonly path: string;
+  /** Of a source with many files they are read on every access, so that few are in memory at once. */
   readonly bytes: Uint8Array;
 }
 
@@ -139,7 +145,7 @@ export function squareSize(side: number, channels: number, classes: number, trai
 
 /** The examples themselves are hashed, decoded, so that neither place nor packing of the files matters. */
 export function identify(dataset: Dataset): DatasetIdentity {
-  const { name, classNames, targetNames, image, reals, train, validation, test } = dataset;
+  const { name, notes, classNames, targetNames, image, reals, train, validation, test } = dataset;
   const digestOf = (...splits: readonly Split[]): Digest => {
     const hash = createHash('sha256');
     hash.update(JSON.stringify({ classNames, targetNames, image, reals, counts: splits.map(({ count }) => count) }));
@@ -155,7 +161,12 @@ export function identify(dataset: Dataset): DatasetIdentity {
     return counts;
   };
   const labels = { training: countOf(train, validation), test: countOf(test) };
-  const form = { name, classNames, image, ...(targetNames && { targetNames }), ...(reals && { reals }) };
+  const form = {
+    ...{ name, classNames, image },
+    ...(notes && { notes }),
+    ...(targetNames && { targetNames }),
+    ...(reals && { reals }),
+  };
   return { ...form, trainingImages: train.count + validation.count, labels, digests };
 }
 

@@ -46,7 +46,7 @@ export function divide(examples: readonly Belonging[], { test, validation, seed 
   for (const [stratum, units] of [...strata].sort(byKey)) {
     const drawn = shuffled(units.toSorted(), seed, stratum).map((unit) => members.get(unit) ?? []);
     const count = drawn.reduce((sum, { length }) => sum + length, 0);
-    let rest = drawn;
+    let rest: readonly (readonly number[])[] = drawn;
     for (const [part, share] of [['test', test] as const, ['validation', validation] as const]) {
       const wanted = fraction(share) * count + owed[part];
       const { taken, left } = take(rest, wanted);

@@ -44,13 +44,22 @@ export function recipeDigest(
  */
 export function readFiles(source: DataSource): readonly (DataContent & FileDigest)[] {
   return sourceFiles(source).map(({ name, path, download }) => {
-    const bytes = readBytes(path, sourceRow(source).unreadable);
+    const { unreadable, reading } = sourceRow(source);
+    const bytes = readBytes(path, unreadable);
     const digest = sha256(bytes);
     if (download !== undefined && digest !== download.sha256) {
       const message = `the file has SHA-256 ${digest}, expected ${download.sha256}`;
       throw userError(path, 'wrong-digest', message, 'remove the file to download it again, or correct `sha256`');
     }
-    return { name, path, bytes, size: bytes.length, sha256: digest };
+    const { length: size } = bytes;
+    const file = { name, path, size, sha256: digest };
+    if (reading === 'at once') return { ...file, bytes };
+    return {
+      ...file,
+      get bytes() {
+        return readBytes(path, unreadable);
+      },
+    };
   });
 }
 
@@ -61,5 +70,6 @@ export function readFiles(source: DataSource): readonly (DataContent & FileDiges
  */
 export function loadDataset(source: DataSource, validation: ValidationOptions, files = readFiles(source)): Dataset {
   const decoded = sourceRow(source).decode(source, new Map(files.map((file) => [file.name, file])));
+  if (decoded.validation !== undefined) return { ...decoded, validation: decoded.validation };
   return { ...decoded, ...splitValidation(decoded.train, validation, decoded.name) };
 }

@@ -14,6 +14,8 @@ export interface SourceDefinition<S extends { readonly kind: string }, Config ex
   readonly from: (config: Static<Config>) => S;
   /** The files that it reads; none for a generated one. */
   readonly files: (source: S) => readonly DataFile[];
+  /** Files of a set of many are read one at a time, and again when they are decoded. */
+  readonly reading: 'at once' | 'one at a time';
   /** What to do about a file that cannot be read. */
   readonly unreadable: string;
   /** How files that are not there are reported. */

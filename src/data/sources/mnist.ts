@@ -65,6 +65,7 @@ export const mnist = defineSource({
   }),
   from: ({ path = mnistFolder }): MnistSource => ({ kind: 'mnist', path }),
   files: ({ path }) => canonicalFiles.map(({ name, file }) => ({ name, path: packedOrPlain(join(path, file)) })),
+  reading: 'at once',
   unreadable: remedy,
   missing: {
     kind: 'together',
