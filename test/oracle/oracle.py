@@ -46,12 +46,13 @@ def run_tflite(model, runs, kernels="BUILTIN_REF"):
     except RuntimeError as error:
         print(error, file=sys.stderr)
         return None
-    inputs = [detail["index"] for detail in interpreter.get_input_details()]
+    inputs = [(detail["index"], detail["dtype"]) for detail in interpreter.get_input_details()]
     outputs = [detail["index"] for detail in interpreter.get_output_details()]
     results = []
     for values in runs:
-        for index, value in zip(inputs, values):
-            interpreter.set_tensor(index, value)
+        for (index, dtype), value in zip(inputs, values):
+            # The tests hold 16 bits in 32.
+            interpreter.set_tensor(index, value.astype(dtype) if dtype is np.int16 else value)
         interpreter.invoke()
         results.append([interpreter.get_tensor(index) for index in outputs])
     return results
@@ -241,7 +242,7 @@ def encode(value):
     if isinstance(value, (np.ndarray, np.generic)):
         # Both are computed with, neither is compared in its own type.
         value = np.asarray(value)
-        value = value.astype({"float64": "float32", "bool": "uint8"}.get(value.dtype.name, value.dtype))
+        value = value.astype({"float64": "float32", "bool": "uint8", "int16": "int32"}.get(value.dtype.name, value.dtype))
         data = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode()
         return {"dtype": value.dtype.name, "shape": value.shape, "data": data}
     return value
