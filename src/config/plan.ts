@@ -5,7 +5,7 @@ import type { Diagnostic } from '../core/diagnostic.ts';
 import { UserError, userError } from '../core/diagnostic.ts';
 import type { JsonObject } from '../core/json.ts';
 import { installedVersion, packageFile } from '../core/package-file.ts';
-import { dataSource } from '../data/config.ts';
+import { dataSettings, dataSource } from '../data/config.ts';
 import type { Dataset, DatasetIdentity, DataSize } from '../data/dataset.ts';
 import { identify } from '../data/dataset.ts';
 import type { DataSource } from '../data/sources/index.ts';
@@ -32,7 +32,7 @@ import type { LoadedPipeline } from './load.ts';
 import { networkDiagnostics, networkWarnings } from './network.ts';
 import type { ResolvedPipeline, ResolvedStage } from './resolve.ts';
 import { parentOf } from './resolve.ts';
-import { deviceDiagnostics, schemeDiagnostics, sizeDiagnostics, warnings } from './semantics.ts';
+import { deviceDiagnostics, schemeDiagnostics, sizeDiagnostics, validationImages, warnings } from './semantics.ts';
 import {
   batchNormDiagnostics,
   batchNormWarnings,
@@ -66,10 +66,13 @@ export type IdentityMemory = (key: Digest, make: () => DatasetIdentity) => Promi
 export async function makePlan(loaded: LoadedPipeline, options: PlanOptions): Promise<Plan> {
   const { pipeline, locate, text } = loaded;
   const source = dataSource(pipeline.data);
-  const validation = { count: pipeline.data.validation, seed: pipeline.seed };
+  const { validation: count, augment } = dataSettings(pipeline.data);
+  const validation = { count: count ?? 0, seed: pipeline.seed };
   const code = readCodeDigests();
   const { identity, load } = await openData(source, validation, code.data, options.identities);
-  const fit = [...checkFit(loaded, identity), ...checkLabels(loaded, identity)];
+  const place = locate(['data'], 'key');
+  const notes = (identity.notes ?? []).map((message): Diagnostic => ({ code: 'odd-data', place, message }));
+  const fit = [...checkFit(loaded, identity), ...checkLabels(loaded, identity), ...notes];
 
   const wanted = new Set(pipeline.stages.map(({ config }) => engineOf(pipeline, config)));
   const opened = new Map<EngineName, Engine>();
@@ -89,7 +92,7 @@ export async function makePlan(loaded: LoadedPipeline, options: PlanOptions): Pr
       seed: pipeline.seed,
       trainingData: load,
       testData: load,
-      augment: pipeline.data.augment,
+      augment,
       model: (data) => modelSpec(pipeline, data),
       threads,
       now: () => options.now(),
@@ -137,7 +140,7 @@ function checkFit({ pipeline, locate }: LoadedPipeline, size: DataSize): Diagnos
   if (problems.length > 0) throw new UserError(problems, 64);
   const schemes = pipeline.stages.flatMap(({ config }) => (config.uses === 'qat' ? [config.scheme] : []));
   return [
-    ...judgementWarnings(pipeline, locate, size.trainingImages - pipeline.data.validation),
+    ...judgementWarnings(pipeline, locate, size.trainingImages - validationImages(pipeline, size)),
     ...batchNormWarnings(pipeline, normalized, locate),
     ...unusedBatchNormWarnings(pipeline, normalized, locate),
     ...networkWarnings(spec, schemes, locate, 'layers' in pipeline.model),
@@ -202,7 +205,7 @@ function planStage({ name, config }: ResolvedStage, shared: Shared): StagePlan {
       stage: keyPart(definition.config, config),
       // As the stage receives it: the meaning of a preset or a default may change between versions.
       ...(uses.has('model') ? { model: shared.spec as unknown as JsonObject } : {}), // plain JSON by construction
-      ...(uses.has('augment') ? { augment: { ...pipeline.data.augment } } : {}),
+      ...(uses.has('augment') ? { augment: { ...shared.environment.augment } } : {}),
     },
     seeds: uses.has('seed') ? { seed: pipeline.seed } : {},
     environment: {
@@ -329,7 +332,10 @@ export function pipelineModel(loaded: LoadedPipeline): ModelSpec {
 const knownSize = (source: DataSource): DataSize | null => sourceRow(source).knownSize(source);
 
 /** The network of a pipeline. Its name is not the pipeline's, so that renaming the pipeline does not train again. */
-function modelSpec({ model, data }: ResolvedPipeline, dataset: Pick<Dataset, 'image' | 'classNames'>): ModelSpec {
+function modelSpec(
+  { model, data }: ResolvedPipeline,
+  dataset: Pick<Dataset, 'image' | 'classNames' | 'reals'>,
+): ModelSpec {
   const { height, width, channels } = dataset.image;
   return {
     name: 'layers' in model ? 'layers' : model.preset,
@@ -337,7 +343,7 @@ function modelSpec({ model, data }: ResolvedPipeline, dataset: Pick<Dataset, 'im
     layers: modelLayers(model, dataset.classNames.length, [height, width, channels]),
     image: [height, width, channels],
     classes: dataset.classNames,
-    normalize: data.normalize,
+    normalize: dataset.reals?.range ?? dataSettings(data).normalize ?? internal('real inputs without a range'),
   };
 }
 

@@ -1,7 +1,8 @@
 import { internal } from '../core/assert.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { isRecord } from '../core/schema.ts';
-import type { ImageShape } from '../data/dataset.ts';
+import { dataSettings } from '../data/config.ts';
+import type { DataSize, ImageShape } from '../data/dataset.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Layer, ModelSpec, Task } from '../models/layers.ts';
 import { namedLayers } from '../models/layers.ts';
@@ -239,7 +240,7 @@ function stageDiagnostics(config: PipelineConfig, name: string, stage: StageConf
       message: `${what} needs validation images, but \`data.validation\` is 0`,
       hint: 'set `data.validation` to a number of images',
     });
-    if (config.data.validation === 0) {
+    if (dataSettings(config.data).validation === 0) {
       if (keep === 'best') diagnostics.push(needsValidation('keep', 'value', `\`stages.${name}.keep: best\``));
       if (early_stopping !== undefined) {
         diagnostics.push(needsValidation('early_stopping', 'key', `\`stages.${name}.early_stopping\``));
@@ -332,14 +333,21 @@ function beginsWithoutFloat(config: PipelineConfig, stage: StageConfig): boolean
 /**
  * What does not fit the data, known once they are loaded.
  *
- * @param size `trainingImages` before `data.validation` is taken out
+ * @param size `trainingImages` before those for validation are taken out
  */
 export function sizeDiagnostics(
   pipeline: ResolvedPipeline,
   locate: Locate,
-  size: { readonly trainingImages: number; readonly image: Pick<ImageShape, 'height' | 'width'> },
+  size: Size & { readonly image: Pick<ImageShape, 'height' | 'width'> },
 ): Diagnostic[] {
-  return [...cropDiagnostics(pipeline, locate, size.image), ...countDiagnostics(pipeline, locate, size.trainingImages)];
+  return [...cropDiagnostics(pipeline, locate, size.image), ...countDiagnostics(pipeline, locate, size)];
+}
+
+type Size = Pick<DataSize, 'trainingImages' | 'validationImages'>;
+
+/** How many training examples are set aside. */
+export function validationImages({ data }: Pick<ResolvedPipeline, 'data'>, size: Size): number {
+  return dataSettings(data).validation ?? size.validationImages ?? 0;
 }
 
 function cropDiagnostics(
@@ -347,7 +355,7 @@ function cropDiagnostics(
   locate: Locate,
   { height, width }: Pick<ImageShape, 'height' | 'width'>,
 ): Diagnostic[] {
-  const { crop } = data.augment;
+  const { crop } = dataSettings(data).augment;
   const smallest = Math.min(height, width);
   if (crop < smallest) return [];
   return [
@@ -360,8 +368,9 @@ function cropDiagnostics(
   ];
 }
 
-function countDiagnostics(pipeline: ResolvedPipeline, locate: Locate, trainingImages: number): Diagnostic[] {
-  const { validation } = pipeline.data;
+function countDiagnostics(pipeline: ResolvedPipeline, locate: Locate, size: Size): Diagnostic[] {
+  const { trainingImages } = size;
+  const validation = validationImages(pipeline, size);
   if (validation >= trainingImages) {
     return [
       {

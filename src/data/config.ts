@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Static } from '@sinclair/typebox';
 import { present } from '../core/assert.ts';
+import type { Augmentation } from './augment.ts';
+import type { PixelNormalization } from './batches.ts';
 import { discriminated, key } from '../core/schema.ts';
 import type { SourceDefinition } from './sources/define.ts';
 import { sources } from './sources/index.ts';
@@ -26,6 +28,23 @@ export function completeData(written: DataConfig, dataFolders: readonly string[]
   if (written.source !== 'cifar10' || Object.hasOwn(written, 'path')) return written;
   const places = dataFolders.map((folder) => join(folder, written.source));
   return { ...written, path: places.find((place) => existsSync(place)) ?? present(places[0], 'a data folder') };
+}
+
+/** What the fields of `data` say beside the examples. */
+export interface DataSettings {
+  /** Training examples to set aside; null where the source divides its examples itself. */
+  readonly validation: number | null;
+  /** Null where inputs are real values, of which the data set knows the range. */
+  readonly normalize: PixelNormalization | null;
+  readonly augment: Augmentation;
+}
+
+export function dataSettings(config: DataConfig): DataSettings {
+  return {
+    validation: 'validation' in config ? config.validation : null,
+    normalize: 'normalize' in config ? config.normalize : null,
+    augment: 'augment' in config ? config.augment : { crop: 0, flip: false },
+  };
 }
 
 /** What to load, without how to split and normalize it. */

@@ -123,8 +123,9 @@ export interface FileDigest {
 
 /** What cache keys and checks need from a data set without reading its examples. */
 export interface DatasetIdentity extends DatasetForm {
-  /** Before a validation split is taken. */
+  /** With those for validation. */
   readonly trainingImages: number;
+  readonly validationImages: number;
   /** How many images each class has, by label. */
   readonly labels: { readonly training: readonly number[]; readonly test: readonly number[] };
   /** Of all that a training may read, and of all that a test may read: other test images do not train again. */
@@ -132,7 +133,10 @@ export interface DatasetIdentity extends DatasetForm {
 }
 
 /** What of a data set decides whether a pipeline fits it. */
-export type DataSize = Pick<DatasetIdentity, 'image' | 'classNames' | 'targetNames' | 'reals' | 'trainingImages'>;
+export type DataSize = Pick<DatasetIdentity, 'image' | 'classNames' | 'targetNames' | 'reals' | 'trainingImages'> & {
+  /** Left out where the settings alone say it. */
+  readonly validationImages?: number;
+};
 
 /** Of images as high as wide, in classes with numbers for names. */
 export function squareSize(side: number, channels: number, classes: number, trainingImages: number): DataSize {
@@ -167,7 +171,13 @@ export function identify(dataset: Dataset): DatasetIdentity {
     ...(targetNames && { targetNames }),
     ...(reals && { reals }),
   };
-  return { ...form, trainingImages: train.count + validation.count, labels, digests };
+  return {
+    ...form,
+    trainingImages: train.count + validation.count,
+    validationImages: validation.count,
+    labels,
+    digests,
+  };
 }
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
