@@ -64,6 +64,8 @@ await build({
 });
 for (const file of [`${engine}/kernels.wasm`, `${interpreter}/integer.wasm`])
   cpSync(join(root, file), join(root, file.replace(/^src/, 'dist')));
+// One file of a package: wherever the package would be installed, the code finds its copy in dist.
+cpSync(join(root, 'node_modules/@cwasm/jpeg-turbo/jpeg-turbo.wasm'), join(root, 'dist/formats/jpeg-turbo.wasm'));
 await writeStageManifest(root);
 await writeStandaloneCheck(root);
 // The command line as a few files with its packages inside: hundreds of small ones take longer to find than to run.

@@ -16,6 +16,11 @@ export type FormatKind =
   | 'wav'
   | 'png'
   | 'jpeg'
+  | 'webp'
+  | 'gif'
+  | 'heif'
+  | 'tiff'
+  | 'bmp'
   | 'gzip'
   | 'tar'
   | 'csv'
@@ -45,6 +50,11 @@ const names: { readonly [K in FormatKind]: string } = {
   wav: 'a WAV sound',
   png: 'a PNG image',
   jpeg: 'a JPEG image',
+  webp: 'a WebP image',
+  gif: 'a GIF image',
+  heif: 'a HEIC or AVIF image',
+  tiff: 'a TIFF image',
+  bmp: 'a BMP image',
   gzip: 'gzip data',
   tar: 'a tar archive',
   csv: 'a table of comma-separated values (CSV)',
@@ -78,11 +88,20 @@ function kindOf(head: Uint8Array): FormatKind {
   if (has('\x89PNG\r\n\x1a\n')) return 'png';
   if (has('\xff\xd8\xff')) return 'jpeg';
   if (has('RIFF') && has('WAVE', 8)) return 'wav';
+  if (has('RIFF') && has('WEBP', 8)) return 'webp';
+  if (has('GIF87a') || has('GIF89a')) return 'gif';
+  if (has('ftyp', 4) && heifBrands.some((brand) => has(brand, 8))) return 'heif';
+  if (has('II*\0') || has('MM\0*')) return 'tiff';
+  // Two letters begin many a text; the reserved zeros do not.
+  if (has('BM') && has('\0\0\0\0', 6)) return 'bmp';
   if (has('ustar', 257)) return 'tar';
   if (isSafetensors(head)) return 'safetensors';
   if (isIdx(head)) return 'idx';
   return protobufKind(head) ?? textKind(head) ?? 'unknown';
 }
+
+/** What phones write; `ftyp` alone begins films too. */
+const heifBrands = ['heic', 'heix', 'heim', 'heis', 'hevc', 'mif1', 'msf1', 'avif', 'avis'];
 
 /** By the name of the first member: `.npz` holds arrays, `.keras` begins with metadata.json. */
 function archiveKind(head: Uint8Array): FormatKind {

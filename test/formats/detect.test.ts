@@ -62,7 +62,7 @@ describe('the format of a file', () => {
     expect(['person_detect.tflite', 'pretrainedResnet.h5', 'person.bmp'].map(kindOf)).toEqual([
       'tflite',
       'hdf5',
-      'unknown',
+      'bmp',
     ]);
   });
 
