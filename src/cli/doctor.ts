@@ -118,7 +118,7 @@ async function tensorflowChecks(home: string): Promise<Check[]> {
   if (folder === null) return [{ ...base, status: 'absent', found: 'not installed', remedy: install }];
   try {
     const { version, kernels } = await probe(folder);
-    const own = { ...base, name: 'kernels for it' };
+    const own = { ...base, name: "qpipe's kernels" };
     return [
       { ...base, status: 'ok', found: `${version}\n${folder}`, remedy: null },
       kernels === null

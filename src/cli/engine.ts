@@ -322,7 +322,7 @@ interface Surroundings {
   readonly signal: AbortSignal;
 }
 
-/** What the steps share. */
+/** What all steps use. */
 interface Build extends Surroundings {
   /** The folder that becomes the engine's when all is done. */
   readonly work: string;

@@ -1,5 +1,6 @@
 import Table from 'cli-table3';
 import { unreachable } from '../core/assert.ts';
+import { counted } from '../core/words.ts';
 import type { InspectedTensor, Inspection } from './inspect.ts';
 
 const defaultColumns = 80;
@@ -26,7 +27,7 @@ function inspectionLines(inspection: Inspection, columns: number): readonly stri
         `${size}, TensorFlow Lite${inspection.description === '' ? '' : ` (${inspection.description})`}`,
         ...inspection.inputs.map((input) => `input   ${describe(input)}`),
         ...inspection.outputs.map((output) => `output  ${describe(output)}`),
-        `${inspection.tensors.length} tensors, signatures: ${listOf(inspection.signatures)}, metadata: ${listOf(inspection.metadata)}`,
+        `${counted(inspection.tensors.length, 'tensor')}, signatures: ${listOf(inspection.signatures)}, metadata: ${listOf(inspection.metadata)}`,
         ...(unknown.length === 0 ? [] : [`not in qpipe's op table: ${unknown.join(', ')}`]),
         table(
           ['#', 'operator', 'v', 'output', 'shape', 'scale', 'zero'],
@@ -45,7 +46,7 @@ function inspectionLines(inspection: Inspection, columns: number): readonly stri
     }
     case 'graph_def':
       return [
-        `${size}, TensorFlow GraphDef, ${inspection.nodes.length} nodes`,
+        `${size}, TensorFlow GraphDef, ${counted(inspection.nodes.length, 'node')}`,
         `input   ${listOf(inspection.inputs)}`,
         `output  ${listOf(inspection.outputs)}`,
         table(

@@ -43,7 +43,7 @@ const setOption = () =>
 const dataOption = () =>
   new Option(
     '--data <folder>',
-    'folder with data sets for which the pipeline gives no path; default: data, else ../shared/data',
+    'folder of data sets that have no path in the pipeline; default: data, else ../shared/data',
   ).env('QPIPE_DATA');
 
 function makeProgram(finish: (code: number) => void): Command {
@@ -66,7 +66,7 @@ function makeProgram(finish: (code: number) => void): Command {
     .option('--runs <folder>', 'folder for runs', 'runs')
     .option('--store <folder>', 'folder for stored results', '.qpipe/store')
     .option('--threads <count>', 'number of engine threads, at most one per core; default: all cores', wholeNumber)
-    .option('--force <stages>', 'stages to run again even if their results are stored, separated by commas', names)
+    .option('--force <stages>', 'stages, separated by commas, to run again even if their results are stored', names)
     .option('--json', 'print only events, as JSON lines')
     .action(async (pipeline: string, options: RunCommandOptions) => finish(await runCommand(pipeline, options)));
 
@@ -123,7 +123,7 @@ function makeProgram(finish: (code: number) => void): Command {
     .command('inspect')
     .description('show what is in a .tflite, .pb or .safetensors file')
     .argument('<file>', 'file to show')
-    .option('--json', 'print everything as JSON, in full')
+    .option('--json', 'print everything as JSON, without shortening')
     .action(async (file: string, { json }: { json?: true }) => {
       const { inspect } = await import('./inspect.ts');
       const { inspectionText } = await import('./inspect-text.ts');
@@ -142,7 +142,7 @@ function makeProgram(finish: (code: number) => void): Command {
     .addOption(
       new Option(
         '--input <[name=]file>',
-        '.npy file of one example or a batch; repeat it with names for several inputs',
+        '.npy file of one example or a batch; for several inputs, repeat the option with their names',
       )
         .argParser((value: string, values?: readonly string[]) => [...(values ?? []), value])
         .makeOptionMandatory(),
@@ -178,9 +178,9 @@ function makeProgram(finish: (code: number) => void): Command {
 
   program
     .command('engine')
-    .description('manage what an engine needs besides the npm packages')
+    .description('install what an engine needs beyond the npm packages')
     .command('install')
-    .description("build TensorFlow's addon where npm's own install cannot, and qpipe's kernels for it")
+    .description("build TensorFlow's addon, where npm's own install cannot, and qpipe's kernels for TensorFlow")
     .addArgument(new Argument('<engine>', 'engine to install').choices(['tensorflow']))
     .addOption(
       new Option('--lib <folder>', 'folder with libtensorflow_cc.so.2 or libtensorflow.so.2').conflicts('python'),

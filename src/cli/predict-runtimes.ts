@@ -6,6 +6,7 @@ import { present } from '../core/assert.ts';
 import { UserError, userError } from '../core/diagnostic.ts';
 import type { DType, Shape, TensorType } from '../core/tensor.ts';
 import { numElements } from '../core/tensor.ts';
+import { counted } from '../core/words.ts';
 import { prepareInterpreter } from '../interpreter/interpreter.ts';
 import type { LitertArray } from '../interpreter/litert.ts';
 import { openLitert } from '../interpreter/litert.ts';
@@ -160,7 +161,7 @@ function otherSize({ name, type: { shape } }: Port, values: number, model: strin
   return userError(
     model,
     'unsupported-model',
-    `the output "${name}" has ${values} values; its shape in the file is [${shape.join(', ')}]`,
+    `the output "${name}" has ${counted(values, 'value')}; its shape in the file is [${shape.join(', ')}]`,
     'convert the model with fixed shapes',
   );
 }

@@ -6,6 +6,7 @@ import { internal } from '../core/assert.ts';
 import { userError } from '../core/diagnostic.ts';
 import type { Shape, Tensor } from '../core/tensor.ts';
 import { numElements, sameShape, strides, tensor } from '../core/tensor.ts';
+import { counted } from '../core/words.ts';
 import { readBytes } from '../formats/bytes.ts';
 import { readNpy, writeNpy } from '../formats/npy.ts';
 import type { IntegerData } from '../ops/define.ts';
@@ -229,8 +230,8 @@ function commonCount(given: readonly Given[]): number {
   throw userError(
     other.file,
     'wrong-input',
-    `${other.count} examples; ${first.file} has ${first.count}`,
-    'give as many examples for each input',
+    `the file has ${counted(other.count, 'example')}, but ${first.file} has ${first.count}`,
+    'give the same number of examples for each input',
   );
 }
 

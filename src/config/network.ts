@@ -2,6 +2,7 @@ import { unreachable } from '../core/assert.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { numElements, zeros } from '../core/tensor.ts';
 import type { Shape } from '../core/tensor.ts';
+import { counted } from '../core/words.ts';
 import type { Graph, Node } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
 import { buildModel } from '../models/build.ts';
@@ -45,12 +46,12 @@ function expectedOutput({ task, classes, image }: ModelSpec) {
     case 'classify': {
       const values = classes.length;
       const fits = (shape: Shape): boolean => shape.length === 2 && shape[1] === values;
-      return { values, text: `${values} scores, one per class`, fits };
+      return { values, text: `${counted(values, 'score')}, one per class`, fits };
     }
     case 'reconstruct': {
       const values = numElements(image);
       const fits = (shape: Shape): boolean => numElements(shape) === values;
-      return { values, text: `${values} values, as many as the image has`, fits };
+      return { values, text: `${counted(values, 'value')}, as many as the image has`, fits };
     }
     default:
       return unreachable(task);
@@ -115,8 +116,8 @@ export function networkWarnings(
         place: placeOf(layer, 'stride'),
         layer,
         message:
-          `the stride of layer \`${layer}\` is larger than its kernel, and its windows end before the image does; ` +
-          'with `padding: same`, XNNPACK of TensorFlow Lite 2.15 gives other values there than the reference kernel',
+          `the stride of layer \`${layer}\` is larger than its kernel, so no window reaches the end of the image; ` +
+          'with `padding: same`, XNNPACK in TensorFlow Lite 2.15 then computes other values than the reference kernel',
         hint: 'use `padding: valid`, a larger kernel or a smaller stride',
       },
     ];
@@ -232,10 +233,10 @@ function shapeText(shape: Shape): string {
   const [, ...rest] = shape;
   switch (rest.length) {
     case 1:
-      return `${rest[0]} values`;
+      return counted(rest[0] ?? 0, 'value');
     case 3:
-      return `${rest.slice(0, 2).join(' x ')} pixels with ${rest[2]} channels`;
+      return `${rest.slice(0, 2).join(' x ')} pixels with ${counted(rest[2] ?? 0, 'channel')}`;
     default:
-      return `${numElements(rest)} values of shape [${rest.join(', ')}]`;
+      return `${counted(numElements(rest), 'value')} of shape [${rest.join(', ')}]`;
   }
 }

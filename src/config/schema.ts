@@ -38,7 +38,10 @@ export const pipelineSchema = object(
       default: 'wasm',
     }),
     threads: Type.Optional(
-      Type.Integer({ ...runtime('Number of worker threads; the results do not depend on it'), minimum: 1 }),
+      Type.Integer({
+        ...runtime('Number of worker threads; the results do not depend on it; default: all cores'),
+        minimum: 1,
+      }),
     ),
     data: dataSchema,
     model: modelSchema,

@@ -1,6 +1,7 @@
 import { internal } from '../core/assert.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { isRecord } from '../core/schema.ts';
+import { counted } from '../core/words.ts';
 import { dataSettings } from '../data/config.ts';
 import type { DataSize, ImageShape } from '../data/dataset.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -376,7 +377,7 @@ function countDiagnostics(pipeline: ResolvedPipeline, locate: Locate, size: Size
       {
         code: 'validation-too-large',
         place: locate(['data', 'validation'], 'value'),
-        message: `\`data.validation\` is ${validation}, but the training split has ${trainingImages} images`,
+        message: `\`data.validation\` is ${validation}, but the training split has ${counted(trainingImages, 'image')}`,
         hint: 'leave most of the images for training',
       },
     ];
@@ -391,7 +392,7 @@ function countDiagnostics(pipeline: ResolvedPipeline, locate: Locate, size: Size
         {
           code: 'batch-too-large',
           place: locate(['stages', name, 'batch'], 'value'),
-          message: `\`stages.${name}.batch\` is ${batch}, but there are ${images} images to train on`,
+          message: `\`stages.${name}.batch\` is ${batch}, but there ${images === 1 ? 'is' : 'are'} ${counted(images, 'image')} to train on`,
           hint: `a batch of at most ${images}`,
         },
       ];
@@ -430,8 +431,8 @@ export function schemeDiagnostics({ stages }: ResolvedPipeline, { layers }: Mode
         code: 'batch-norm-kept',
         place: locate(['stages', name, isUint8 ? 'batch_norm' : 'dense_weights'], 'value'),
         message:
-          `\`stages.${name}\` keeps the batch norm of \`${layer.name}\` beside its weights, which have one range with ` +
-          `\`${cause}\` and would need one for each channel at export`,
+          `\`stages.${name}\` keeps the batch norm of \`${layer.name}\` separate from its weights, which have one range with ` +
+          `\`${cause}\` but would need one for each channel at export`,
         hint: 'set `batch_norm: folded`',
       },
     ];

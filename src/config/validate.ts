@@ -3,6 +3,7 @@ import { internal } from '../core/assert.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import type { SchemaNode } from '../core/schema.ts';
 import { isRecord } from '../core/schema.ts';
+import { counted } from '../core/words.ts';
 import { checkPipeline } from './check-pipeline.ts';
 import { withDefinitions, withoutReferences } from './definitions.ts';
 import { pipelineSchema } from './schema.ts';
@@ -101,15 +102,12 @@ function expectation(
     case 'maxItems':
       return `at most ${counted(error.params.limit, 'item')}`;
     case 'minProperties':
-      return `at least ${counted(error.params.limit, 'entry')}`;
+      return `at least ${counted(error.params.limit, 'entry', 'entries')}`;
     default:
       // A keyword that a schema uses for the first time needs a sentence here.
       return internal(`no sentence for the keyword ${error.keyword}`);
   }
 }
-
-const counted = (count: number, what: 'item' | 'entry'): string =>
-  `${count} ${count === 1 ? what : { item: 'items', entry: 'entries' }[what]}`;
 
 function unknownKeyDiagnostic(root: unknown, path: Path, name: string, schema: SchemaNode, locate: Locate): Diagnostic {
   const { message, hint } = unknownKey(root, path, name, schema);

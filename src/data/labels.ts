@@ -31,6 +31,6 @@ export function labelNotes({ classNames, labels: { training, test } }: Labelled)
     ...(empty.length > 0
       ? [`no image is of class ${named(empty)}: the network has an output for each label from 0 to the largest`]
       : []),
-    ...(unseen.length > 0 ? [`test images are of class ${named(unseen)}, which no training image is of`] : []),
+    ...(unseen.length > 0 ? [`some test images are of class ${named(unseen)}, but no training image is`] : []),
   ];
 }

@@ -27,7 +27,7 @@ const mostCompared = 64;
 /** Room for the values of all layers of the images of one turn, in float, in fake-quant and in integers. */
 const turnBytes = 64 * 2 ** 20;
 
-/** Called between turns with the share that is done, 0..1; throws when the stage is to stop. */
+/** Called between turns with the completed fraction, 0..1; throws when the stage is to stop. */
 export type Turn = (share: number) => Promise<void>;
 
 export interface LayerComparison {

@@ -40,7 +40,7 @@ export function createSteps(scale: number) {
       }
       count += reference.length;
     },
-    /** The share of values at most one step apart, and the largest difference in steps. */
+    /** The fraction of values at most one step apart, and the largest difference in steps. */
     result: () => ({ withinOneStep: within / count, largestDifference: Math.round(largest * 1000) / 1000 }),
   };
 }

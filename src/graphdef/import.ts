@@ -3,6 +3,7 @@ import type { UserError } from '../core/diagnostic.ts';
 import { userError } from '../core/diagnostic.ts';
 import type { Shape, Tensor } from '../core/tensor.ts';
 import { hasDType, sameShape, tensor, transposeTensor } from '../core/tensor.ts';
+import { counted } from '../core/words.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
 import { buildGraph } from '../graph/builder.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -267,7 +268,7 @@ function importOp(importer: Importer, node: NodeDef, inputs: readonly string[]):
   }
   const { op } = reader;
   const required = ops[op].operands.filter((operand) => operand.optional !== true).length;
-  if (inputs.length < required) fail(`it has ${inputs.length} inputs; expected ${required}`);
+  if (inputs.length < required) fail(`it has ${counted(inputs.length, 'input')}; expected ${required}`);
   const read = reader.read(node, {
     inputs,
     shapeOf: (input) => shapeOf(importer, input),

@@ -73,7 +73,7 @@ const qatProperties = {
   estimator: object(
     {
       kind: Type.Union([Type.Literal('running_extremes'), Type.Literal('moving_average')]),
-      decay: Type.Number({ minimum: 0, maximum: 1, description: 'share of the old value that is kept in each step' }),
+      decay: Type.Number({ minimum: 0, maximum: 1, description: 'fraction of the old value that each step keeps' }),
     },
     { description: 'of the ranges of activations' },
   ),
@@ -188,7 +188,10 @@ const Layer = object({
   clipped: nullable(
     object(
       { below: share, above: share, noiseShare: share },
-      { description: 'float values more than half a step outside the range; their share of the fake-quant noise' },
+      {
+        description:
+          'float values more than half a step outside the range, and the fraction of the fake-quant noise that they cause',
+      },
     ),
   ),
   usedCodes: nullable(Type.Integer({ minimum: 0, maximum: 256 })),

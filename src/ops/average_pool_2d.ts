@@ -48,7 +48,7 @@ export const averagePool2d = defineOp({
   graphdef: poolGraphDef('AvgPool'),
 });
 
-/** Input: output gradient. Every pixel of a window takes an equal share. */
+/** Input: output gradient. Every pixel of a window receives an equal part. */
 export const averagePool2dGrad = defineOp({
   name: 'average_pool_2d_grad',
   operands: [{ name: 'gradient', role: 'activation' }],

@@ -30,7 +30,7 @@ export const rangeNames = (quantizer: string): { readonly min: string; readonly 
 export type RangeEstimator =
   /** The most extreme value so far, which fades by `decay` in each step. */
   | { readonly kind: 'running_extremes'; readonly decay: number }
-  /** The moving average of the extremes of each step, of which `decay` is the share that each step keeps. */
+  /** The moving average of the extremes of each step; each step keeps the fraction `decay` of the old value. */
   | { readonly kind: 'moving_average'; readonly decay: number };
 
 /** Where the ranges come from: observed while training, or read as they were trained. */

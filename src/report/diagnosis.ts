@@ -152,7 +152,7 @@ function noisiestRange(layers: readonly Layer[]): Worst | null {
   return worstOf(layers.map((layer) => ({ layer, share: shares.get(layer.name) ?? 0 })));
 }
 
-/** The kernel that adds most noise by itself, in shares of its signal. */
+/** The kernel that adds most noise by itself, relative to its signal. */
 function noisiestKernel(layers: readonly Layer[]): Worst | null {
   const noise = layers.map(({ kernel }) =>
     kernel === null || kernel.sqnrDb === null ? 0 : powerRatio(-kernel.sqnrDb),

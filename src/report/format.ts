@@ -34,18 +34,18 @@ export function fullScale(scale: number): string {
   return String(Number(scale.toPrecision(9))).replace('-', MINUS);
 }
 
-/** A share in 0..1 as a percentage with two decimals. */
+/** A fraction in 0..1 as a percentage with two decimals. */
 export function percent(share: number): string {
   return `${fixed(share * 100, 2)}${NARROW_SPACE}%`;
 }
 
-/** A change as a share of what was before, always with its sign. */
+/** A change relative to the earlier value, as a percentage, always with its sign. */
 export function change(share: number): string {
   const text = percent(share);
   return share > 0 && /[1-9]/.test(text) ? `+${text}` : text;
 }
 
-/** A difference of two shares in percentage points, always with its sign. */
+/** A difference of two fractions in percentage points, always with its sign. */
 export function points(difference: number): string {
   const text = fixed(difference * 100, 2);
   return `${/[1-9]/.test(text) && difference > 0 ? '+' : ''}${text}${NARROW_SPACE}pp`;

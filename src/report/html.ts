@@ -285,7 +285,7 @@ function confusionSection({ metrics }: ClassifyResult): Markup | null {
   const ratio = (part: number, whole: number): string => (whole === 0 ? NOT_MEASURED : percent(part / whole));
   if (confusion.length <= LARGEST_HEAT_MAP) {
     const mostMistakes = Math.max(...confusion.flatMap((row, label) => row.filter((_, guess) => guess !== label)));
-    return markup`<p class="lead">int8. Rows are true classes, columns are predicted classes. Darker blue: a larger share is right. Darker orange: more mistakes.</p>
+    return markup`<p class="lead">int8. Rows are true classes, columns are predicted classes. Darker blue: a larger fraction is right. Darker orange: more mistakes.</p>
 <div class="scroll"><table class="confusion"><thead><tr><th scope="col"></th>${classes.map(
       (name) => markup`<th scope="col">${name}</th>`,
     )}<th scope="col">Recall</th></tr></thead><tbody>

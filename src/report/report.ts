@@ -35,7 +35,7 @@ const Measured = object({
   correct: Type.Integer(),
   n: Type.Integer(),
   interval: Type.Object({ low: Type.Number(), high: Type.Number() }, { description: '95 %, Wilson' }),
-  drop: nullable(Type.Number({ description: 'float top1 minus this top1, as a share' })),
+  drop: nullable(Type.Number({ description: 'float top1 minus this top1, as a fraction' })),
 });
 
 const perRuntime = <T extends TSchema>(schema: T) =>

@@ -76,8 +76,8 @@ const quantizationFields = {
   }),
   dense_weights: choice(['per_channel', 'per_tensor'], {
     ...key(
-      'Scales of the weights of fully connected layers: one for each output, or one in all, which runtimes before ' +
-        'TensorFlow Lite 2.10 and the older ones for microcontrollers need; uint8 always has one',
+      'Scales of the weights of fully connected layers: one for each output, or a single one, which TensorFlow ' +
+        'Lite before 2.10 and older runtimes for microcontrollers need; uint8 always has one',
     ),
     default: 'per_channel',
   }),

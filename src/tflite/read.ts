@@ -4,6 +4,7 @@ import type { Diagnostic } from '../core/diagnostic.ts';
 import { UserError, userError } from '../core/diagnostic.ts';
 import type { DType, Shape, Tensor, TensorType } from '../core/tensor.ts';
 import { dataFromBytes, tensor } from '../core/tensor.ts';
+import { counted } from '../core/words.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
 import { buildGraph } from '../graph/builder.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -87,7 +88,7 @@ function unsupported(path: string, message: string): UserError {
     path,
     'unsupported-model',
     message,
-    '`predict --runtime litert` may run it; `qpipe inspect` shows what is in it',
+    '`qpipe predict --runtime litert` may run it; `qpipe inspect` shows what is in it',
   );
 }
 
@@ -129,7 +130,7 @@ function reportMissingOps(file: TfliteFile, path: string): void {
       message:
         `the model uses ${name} (${count} ${count === 1 ? 'time' : 'times'}), which qpipe does not know; ` +
         `the first is operator ${first}`,
-      hint: '`qpipe inspect` still shows the file; `predict --runtime litert` may run it',
+      hint: '`qpipe inspect` still shows the file; `qpipe predict --runtime litert` may run it',
     })),
   );
 }
@@ -180,7 +181,7 @@ function quantOf(reader: Reader, index: number): QuantParams | null {
   if (shape[axis] !== scale.length) {
     throw problem(
       reader.path,
-      `tensor "${nameOf(reader, index)}" has ${scale.length} scales for axis ${axis} of [${shape.join(',')}]`,
+      `tensor "${nameOf(reader, index)}" has ${counted(scale.length, 'scale')} for axis ${axis} of [${shape.join(',')}]`,
     );
   }
   return { kind: 'per_channel', scales: scale, axis };
@@ -264,7 +265,7 @@ function addNode(
       ? reader.builder.node(op, name, operands, attrs, quant)
       : shapes.map((shape, index) => addConstant(reader, index === 0 ? name : `${name}:${index}`, shape, null));
   if (made.length !== outputs.length) {
-    throw problem(reader.path, `${op} "${name}" has ${outputs.length} outputs; expected ${made.length}`);
+    throw problem(reader.path, `${op} "${name}" has ${counted(outputs.length, 'output')}; expected ${made.length}`);
   }
   for (const [index, { type }] of made.entries()) {
     const output = outputs[index] ?? internal('as many outputs as were counted');
@@ -309,7 +310,7 @@ function requireOperandCount({ path }: Reader, op: OpName, place: string, found:
   const { operands, variadic } = ops[op];
   const required = operands.filter((operand) => operand.optional !== true).length;
   if (found >= required && (found <= operands.length || variadic === true)) return;
-  throw problem(path, `${place} has ${found} inputs; expected ${required} to ${operands.length}`);
+  throw problem(path, `${place} has ${counted(found, 'input')}; expected ${required} to ${operands.length}`);
 }
 
 /** Only filters and biases have a scale for each channel, and filters have it on the channels of the output. */

@@ -121,7 +121,7 @@ export async function train(graph: Graph, options: TrainOptions, environment: Tr
 
 type RangePoint = Trained['ranges'][number]['history'][number];
 
-/** What the parts of a training share. */
+/** What all parts of a training use. */
 interface TrainingRun {
   readonly options: TrainOptions;
   readonly environment: TrainEnvironment;

@@ -183,7 +183,7 @@ describe('arrays that do not fit', () => {
     const named = (input: PredictOptions['input']) => messageOf(run(model, counted([1]), { input }));
     expect(await named({ a: one, c: one })).toContain('the model has no input "c"');
     expect(await named({ a: one })).toContain('no file is given for "b"');
-    expect(await named({ a: one, b: two })).toContain('2 examples; ');
+    expect(await named({ a: one, b: two })).toContain('the file has 2 examples, but ');
     const toFile = messageOf(run(model, counted([1]), { input: { a: one, b: one }, output: at('y.npy') }));
     expect(await toFile).toContain('the model has 2 outputs: sum, flat');
   });

@@ -112,7 +112,7 @@ describe('a mistake in a pipeline file', () => {
       ),
     ],
     [
-      'a percentage where a share is meant',
+      'a percentage where a fraction is meant',
       ['drop_max: 0.01', 'drop_max: 1.5'],
       lines(
         'p.yaml:32:45 error bad-value: `stages.test.gates.drop_max` is 1.5; expected at most 1',
@@ -489,7 +489,7 @@ describe('a mistake says what to do', () => {
       'it must be less than 1',
     ],
     [
-      'a share as a percentage',
+      'a fraction as a percentage',
       [['range_window: 9000', 'ema_decay: 99']],
       'p.yaml:25:16 error bad-value: `stages.qat.ema_decay` is 99; expected less than 1',
       'this is a fraction of 1, not a percentage; 99 % is 0.99',
@@ -567,7 +567,7 @@ describe('a mistake says what to do', () => {
       'it is a number of steps: 1 epoch is 859 of them',
     ],
     [
-      'a share for a number of images',
+      'a fraction for a number of images',
       [['validation: 5000', 'validation: 0.1']],
       'p.yaml:9:15 error wrong-type: `data.validation` is 0.1; expected a whole number',
       'this is a number of images, not a fraction; 10 % of 60000 is 6000',
@@ -711,7 +711,7 @@ describe('a mistake says what to do', () => {
       '`from: pretrain`',
     ],
     [
-      'a share of the steps in steps',
+      'a fraction of the steps in steps',
       [['schedule: cosine', 'warmup: 500']],
       'p.yaml:17:73 error bad-value: `stages.pretrain.optimizer.warmup` is 500; expected at most 1',
       meaning('warmup'),
@@ -1102,8 +1102,8 @@ describe('a mistake that the network shows', () => {
   it('batch norm kept beside weights of one range is shown in its place', () => {
     expect(found(kept, true)).toEqual([
       lines(
-        'p.yaml:26:17 error batch-norm-kept: `stages.qat` keeps the batch norm of `conv1` beside its weights, which have ' +
-          'one range with `scheme: uint8` and would need one for each channel at export',
+        'p.yaml:26:17 error batch-norm-kept: `stages.qat` keeps the batch norm of `conv1` separate from its ' +
+          'weights, which have one range with `scheme: uint8` but would need one for each channel at export',
         '  26 |     batch_norm: kept',
         '     |                 ^^^^',
         '  hint: set `batch_norm: folded`',
@@ -1118,8 +1118,8 @@ describe('a mistake that the network shows', () => {
       schemeDiagnostics(pipeline, network(layers, [12, 12, 1]), locate).map(formatDiagnostic);
     const expected = [
       lines(
-        'p.yaml:25:20 error batch-norm-kept: `stages.qat` keeps the batch norm of `fc` beside its weights, which have one ' +
-          'range with `dense_weights: per_tensor` and would need one for each channel at export',
+        'p.yaml:25:20 error batch-norm-kept: `stages.qat` keeps the batch norm of `fc` separate from its ' +
+          'weights, which have one range with `dense_weights: per_tensor` but would need one for each channel at export',
         '  25 |     dense_weights: per_tensor',
         '     |                    ^^^^^^^^^^',
         '  hint: set `batch_norm: folded`',

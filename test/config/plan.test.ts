@@ -22,7 +22,7 @@ describe('a plan', () => {
     return { numerics, architecture, cores };
   };
 
-  it('trains anew for another augmentation, and repeats nothing else', async () => {
+  it('trains again for another augmentation, and repeats nothing else', async () => {
     const [plain, augmented] = await Promise.all(
       ['', '\n  augment: { crop: 2 }'].map((line) => configs(edited(['mean: 0 }', `mean: 0 }${line}`]))),
     );

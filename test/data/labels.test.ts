@@ -26,6 +26,6 @@ describe('labels', () => {
     expect(labelNotes(labelled([0, 1, 0], [1, 0], ['cat', 'dog']))).toEqual([]);
     const [empty, unseen] = labelNotes(labelled([0, 3], [0, 1]));
     expect(empty).toContain('no image is of class owl');
-    expect(unseen).toContain('test images are of class dog, which no training image is of');
+    expect(unseen).toContain('test images are of class dog, but no training image is');
   });
 });

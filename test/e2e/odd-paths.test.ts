@@ -136,7 +136,10 @@ describe('a package in a folder with odd characters', () => {
   it('lacks nothing, by `doctor`, but the kernels that nobody built and Slurm', async () => {
     const { stdout } = (await answers('doctor', '--json'))[1] ?? {};
     const { checks } = JSON.parse(stdout ?? '') as { checks: { name: string; status: string }[] };
-    expect(checks.filter(({ status }) => status !== 'ok').map(({ name }) => name)).toEqual(['kernels for it', 'Slurm']);
+    expect(checks.filter(({ status }) => status !== 'ok').map(({ name }) => name)).toEqual([
+      "qpipe's kernels",
+      'Slurm',
+    ]);
   });
 
   it('makes the same model, report and predictions', async () => {

@@ -203,7 +203,7 @@ describe('a graph that cannot be read is a mistake naming the node', () => {
       'node "s" (Relu): it reads "r:1", which is not among the outputs that qpipe computes',
     ],
     ['an Identity of nothing', [x, node('Identity', 'i', ['^x'])], 'node "i" (Identity): it has no input'],
-    ['an op without its inputs', [x, node('AddV2', 'a', ['x'])], 'node "a" (AddV2): it has 1 inputs; expected 2'],
+    ['an op without its inputs', [x, node('AddV2', 'a', ['x'])], 'node "a" (AddV2): it has 1 input; expected 2'],
     [
       'a variable that is not read',
       [x, node('VarHandleOp', 'v'), node('AddV2', 'a', ['x', 'v'])],

@@ -14,7 +14,7 @@ import { conv, dense, network, pool, runSteps, trainingFeeds } from './networks.
 
 const COUNT = 20_000;
 
-/** What becomes of ones. */
+/** The output for an input of ones. */
 function masked(rate: number, key: readonly [number, number], stream = 1): Float32Array {
   const output = zeros('float32', [COUNT]);
   const input = floatTensor([COUNT], new Array<number>(COUNT).fill(1));

@@ -1,4 +1,4 @@
-"""Quantization-aware training of a small network, written anew by the rules of tf.contrib.quantize."""
+"""Quantization-aware training of a small network, rewritten after the rules of tf.contrib.quantize."""
 
 import numpy as np
 import tensorflow as tf

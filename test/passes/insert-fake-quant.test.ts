@@ -223,7 +223,7 @@ describe('the delay', () => {
   });
 });
 
-/** The moving average as quantization.md G3 orders its roundings, written down anew. */
+/** The moving average as quantization.md G3 orders its roundings, written independently. */
 function movingRange(decay: number) {
   const rate = f32(1 - decay);
   const kept = f32(1 - rate);

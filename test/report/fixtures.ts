@@ -131,7 +131,7 @@ const confusion = classCounts.map((count, label) => {
   return row;
 });
 
-/** Of each class the same share. */
+/** The same fraction of each class. */
 const recognized = (share: number): number[] => classCounts.map((count) => Math.round(share * count));
 
 const digit = (label: number): string =>

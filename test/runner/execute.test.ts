@@ -289,7 +289,7 @@ describe('a damaged store', () => {
     expect(kinds()).not.toContain('cache-repaired');
   });
 
-  it('writes an object anew when the one in its place is damaged', async () => {
+  it('writes an object again when the one in its place is damaged', async () => {
     await run(chain());
     rmSync(join(store, 'v1/actions'), { recursive: true });
     rmSync(objectOf('abc8'));
