@@ -1,5 +1,6 @@
 /** docs/pipeline.md: every field of the pipeline file, as its JSON Schema describes it. */
 import { present } from '../core/assert.ts';
+import { counted } from '../core/words.ts';
 import { pipelineExamples } from './pipeline-examples.ts';
 
 /** What the generator reads of JSON Schema and of our own keywords. */
@@ -169,8 +170,10 @@ function plainType(field: Field): string {
   switch (field.type) {
     case 'array': {
       const items = present(field.items, 'the items of a list');
-      const least = field.minItems === undefined ? '' : `, at least ${field.minItems}`;
-      return items.discriminator === undefined ? `list of ${typeOf(items)}${least}` : `list of maps${least}`;
+      const least = field.minItems === undefined ? '' : `, at least ${counted(field.minItems, 'item')}`;
+      return items.discriminator === undefined
+        ? `list of ${typeOf(items).replace(/^(integer|number|string|path)\b/, '$1s')}${least}`
+        : `list of maps${least}`;
     }
     case 'object':
       return 'map';

@@ -83,8 +83,8 @@ function dataFolderDiagnostics({ data }: ResolvedPipeline, folder: string | unde
     {
       code: 'no-data-folder',
       place: { file: 'command line' },
-      message: `the data folder is ${folder}, but ${stats === undefined ? 'there is none' : 'that is no folder'}`,
-      hint: 'give a folder by `--data` or the environment variable QPIPE_DATA, or leave both out',
+      message: `the data folder is ${folder}, but ${stats === undefined ? 'there is none' : 'it is not a folder'}`,
+      hint: 'give a folder with `--data` or the environment variable QPIPE_DATA, or leave both out',
     },
   ];
 }

@@ -61,7 +61,10 @@ const quantizationFields = {
     }),
   ),
   merge_ranges: derived(
-    choice(['mean', 'min_max'], key('How to combine the ranges of several devices: their mean, or the widest')),
+    choice(
+      ['mean', 'min_max'],
+      key('How to combine the ranges of several devices: their mean, or the range that contains all'),
+    ),
     '`min_max` for running_extremes, `mean` for moving_average',
   ),
   observe: choice(['after_activation', 'before_activation'], {
