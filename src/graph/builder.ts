@@ -141,7 +141,7 @@ export function inferTypes<K extends OpName>(
       attrs,
     );
   } catch (error) {
-    if (error instanceof ShapeError) throw new ShapeError(`${op} "${name}": ${error.message}`);
+    if (error instanceof ShapeError) throw error.at(`${op} "${name}"`);
     throw error;
   }
 }

@@ -6,6 +6,7 @@ import type { Graph, Node } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
 import type { IntegerData, IntegerKernelFactory } from '../ops/define.ts';
 import { ShapeError } from '../ops/define.ts';
+import { refusalOf } from '../ops/refusal.ts';
 import { ops } from '../ops/index.ts';
 
 // Far beyond any model of 8-bit images; a damaged shape may claim anything.
@@ -95,7 +96,7 @@ function prepareKernel(graph: Graph, node: Node, path: string) {
       attrs: node.attrs,
     });
   } catch (error) {
-    if (error instanceof ShapeError) throw userError(path, 'bad-tflite', `${node.op} "${node.name}": ${error.message}`);
+    if (error instanceof ShapeError) throw refusalOf(path, error.at(`${node.op} "${node.name}"`));
     throw error;
   }
 }

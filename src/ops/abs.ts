@@ -2,7 +2,7 @@ import { clamp, perTensor } from '../core/affine.ts';
 import { multiplyByQuantizedMultiplier, quantizeMultiplier } from '../core/fixedpoint.ts';
 import { plainTflite, storedRange } from './bindings.ts';
 import type { NoAttrs } from './define.ts';
-import { ShapeError, defineInferenceOp } from './define.ts';
+import { UnsupportedError, defineInferenceOp } from './define.ts';
 
 /** The absolute value; TensorFlow Lite has it for int8, not for uint8. */
 export const abs = defineInferenceOp<'abs', NoAttrs>({
@@ -10,7 +10,7 @@ export const abs = defineInferenceOp<'abs', NoAttrs>({
   operands: [{ name: 'input', role: 'activation' }],
   quant: { kind: 'independent' },
   infer([input]) {
-    if (input!.dtype === 'uint8') throw new ShapeError('the input is uint8; expected int8');
+    if (input!.dtype === 'uint8') throw new UnsupportedError('the input is uint8; expected int8');
     return [input!];
   },
   // LiteRT tflite/kernels/elementwise.cc, AbsEvalQuantized.

@@ -10,7 +10,7 @@ import { textAttribute } from '../formats/protobuf/attribute-value.ts';
 import type { AttributeValue } from '../formats/protobuf/attribute-value.ts';
 import type { NodeDef } from '../formats/protobuf/graph-def.ts';
 import type { FusedActivation, GraphDefBinding, IntegerOperand, NoAttrs, TfliteBinding } from './define.ts';
-import { ShapeError } from './define.ts';
+import { ShapeError, UnsupportedError } from './define.ts';
 import type { Padding } from './geometry.ts';
 
 export const T_FLOAT: Record<string, AttributeValue> = { T: { kind: 'type', value: 'float32' } };
@@ -100,6 +100,12 @@ export function writePadding(padding: Padding): Record<string, AttributeValue> {
 
 const ACTIVATIONS: readonly FusedActivation[] = ['none', 'relu', 'relu_n1_to_1', 'relu6'];
 
+/** Those of the schema that no integer kernel has. */
+const otherActivations: { readonly [code: number]: readonly [name: string, typeof ShapeError] } = {
+  4: ['tanh', UnsupportedError],
+  5: ['sign_bit', UnsupportedError],
+};
+
 export const activationField = (id: number): FieldSpec => ({
   id,
   name: 'fused_activation_function',
@@ -112,7 +118,10 @@ export const activationCode = (activation: FusedActivation): number => ACTIVATIO
 export function decodeActivation(options: OptionValues): FusedActivation {
   const code = numberOption(options, 'fused_activation_function');
   const activation = ACTIVATIONS[code];
-  if (activation === undefined) throw new ShapeError(`fused activation ${code} is not supported in int8 kernels`);
+  if (activation === undefined) {
+    const [name, problem] = otherActivations[code] ?? [String(code), ShapeError];
+    throw new problem(`the fused activation is ${name}; integer kernels have ${ACTIVATIONS.join(', ')}`);
+  }
   return activation;
 }
 
@@ -162,7 +171,7 @@ export const int32Vector = (values: readonly number[]): Tensor<'int32'> =>
 
 /** The values of a constant operand that holds whole numbers. */
 export function wholeNumbers(value: Tensor | null | undefined, what: string): readonly number[] {
-  if (value === null || value === undefined) throw new ShapeError(`${what} must be constant`);
+  if (value === null || value === undefined) throw new UnsupportedError(`${what} must be constant`);
   return Array.from(value.data, Number);
 }
 
@@ -207,7 +216,7 @@ export function storedRange(type: TensorType): IntegerRange {
       return integerRanges[type.dtype];
     case 'float32':
     case 'int64':
-      throw new ShapeError(`${type.dtype} is not a type of the integer kernels`);
+      throw new UnsupportedError(`${type.dtype} is not a type of the integer kernels`);
     default:
       return unreachable(type.dtype);
   }
@@ -227,7 +236,7 @@ export function cutsCodes(activation: FusedActivation, output: IntegerOperand): 
 export function activationRange(activation: FusedActivation, output: IntegerOperand): IntegerRange {
   const range = storedRange(output.type);
   if (activation === 'none') return range;
-  if (output.quant === null) throw new ShapeError(`the output has no scale, which the fused ${activation} needs`);
+  if (output.quant === null) throw new UnsupportedError(`the output has no scale, which the fused ${activation} needs`);
   const { scale, zeroPoint } = perTensor(output.quant, 'the output');
   const code = (real: number): number => zeroPoint + roundHalfAway(Math.fround(real / scale));
   switch (activation) {

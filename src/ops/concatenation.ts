@@ -12,7 +12,7 @@ import {
   wholeNumbers,
 } from './bindings.ts';
 import type { IntegerData, IntegerOperand } from './define.ts';
-import { ShapeError, defineOp } from './define.ts';
+import { ShapeError, UnsupportedError, defineOp } from './define.ts';
 import { tensor } from '../core/tensor.ts';
 import type { StridedCopy } from './strided.ts';
 import { axisWalk, copyStrided, wholeWalk } from './strided.ts';
@@ -65,7 +65,7 @@ export const concatenation = defineOp<'concatenation', ConcatenationAttrs>({
     encode: ({ attrs }) => ({ options: { axis: attrs.axis, fused_activation_function: 0 }, parameters: [] }),
     decode({ options, inputs }) {
       const activation = decodeActivation(options);
-      if (activation !== 'none') throw new ShapeError(`fused activation is ${activation}; integers expect none`);
+      if (activation !== 'none') throw new UnsupportedError(`fused activation is ${activation}; integers expect none`);
       return { axis: wholeAxis(numberOption(options, 'axis'), inputs[0]!.shape.length) };
     },
   },

@@ -210,7 +210,21 @@ export type GraphDefRead<Attrs> = (
 
 /** Operands that do not fit together. The graph builder adds the node's name. */
 export class ShapeError extends Error {
-  override readonly name = 'ShapeError';
+  override readonly name: string = 'ShapeError';
+
+  /** The same error with the place in front of its message. */
+  at(place: string): ShapeError {
+    return new ShapeError(`${place}: ${this.message}`);
+  }
+}
+
+/** What a sound file may ask of an op, and the op's loops do not do. */
+export class UnsupportedError extends ShapeError {
+  override readonly name = 'UnsupportedError';
+
+  override at(place: string): UnsupportedError {
+    return new UnsupportedError(`${place}: ${this.message}`);
+  }
 }
 
 /** Gives a literal object its type without widening the op's name. */

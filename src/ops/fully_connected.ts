@@ -15,7 +15,7 @@ import {
 } from './bindings.ts';
 import { dotProduct, expectBias } from './conv_2d.ts';
 import type { FusedActivation, IntegerNode, OpVersion, ValueRef } from './define.ts';
-import { ShapeError, defineOp } from './define.ts';
+import { ShapeError, UnsupportedError, defineOp } from './define.ts';
 import { expectRank } from './geometry.ts';
 import { matMul } from './mat_mul.ts';
 import { reshape } from './reshape.ts';
@@ -149,7 +149,8 @@ export const fullyConnected = defineOp<'fully_connected', FullyConnectedAttrs>({
       parameters: [],
     }),
     decode: ({ options }) => {
-      if (numberOption(options, 'weights_format') !== 0) throw new ShapeError('shuffled weights are not supported');
+      if (numberOption(options, 'weights_format') !== 0)
+        throw new UnsupportedError('shuffled weights are not supported');
       return { activation: decodeActivation(options), keepNumDims: booleanOption(options, 'keep_num_dims') };
     },
   },

@@ -1,7 +1,7 @@
 import type { Shape } from '../core/tensor.ts';
 import { strides, tensor } from '../core/tensor.ts';
 import { int8Version, numberOption, wholeAxis, wholeNumbers } from './bindings.ts';
-import { ShapeError } from './define.ts';
+import { ShapeError, UnsupportedError } from './define.ts';
 import { movementOp } from './movement.ts';
 
 export interface GatherAttrs {
@@ -46,7 +46,7 @@ export const gather = movementOp<'gather', GatherAttrs>({
     }),
     decode({ options, inputs, parameters: [indices] }) {
       const batchDims = numberOption(options, 'batch_dims');
-      if (batchDims !== 0) throw new ShapeError(`batch_dims is ${batchDims}; expected 0`);
+      if (batchDims !== 0) throw new UnsupportedError(`batch_dims is ${batchDims}; expected 0`);
       return {
         axis: wholeAxis(numberOption(options, 'axis'), inputs[0]!.shape.length),
         indices: wholeNumbers(indices, 'the indices'),

@@ -2,7 +2,7 @@ import { clamp, perTensor, quantizeValue } from '../core/affine.ts';
 import { multiplyByQuantizedMultiplier, quantizeMultiplier } from '../core/fixedpoint.ts';
 import { storedRange } from './bindings.ts';
 import type { NoAttrs } from './define.ts';
-import { ShapeError, defineOp } from './define.ts';
+import { UnsupportedError, defineOp } from './define.ts';
 
 /** From float32 or from other integer parameters to the output's parameters. Exists in files only. */
 export const quantize = defineOp<'quantize', { readonly dtype: 'int8' | 'uint8' }>({
@@ -39,7 +39,7 @@ export const quantize = defineOp<'quantize', { readonly dtype: 'int8' | 'uint8' 
     encode: () => ({ options: {}, parameters: [] }),
     decode: ({ outputs: [output] }) => {
       if (output!.dtype === 'int8' || output!.dtype === 'uint8') return { dtype: output!.dtype };
-      throw new ShapeError(`QUANTIZE to ${output!.dtype} is not supported`);
+      throw new UnsupportedError(`QUANTIZE to ${output!.dtype} is not supported`);
     },
   },
   graphdef: null,

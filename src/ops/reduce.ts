@@ -1,10 +1,9 @@
 /** What mean and sum share: attributes, shapes, loops and file bindings. */
-import { internal } from '../core/assert.ts';
 import { perTensor } from '../core/affine.ts';
 import { multiplyByQuantizedMultiplier, quantizeMultiplier } from '../core/fixedpoint.ts';
 import type { Shape, TensorType } from '../core/tensor.ts';
 import { expectDType, numElements, strides, tensor } from '../core/tensor.ts';
-import { T_FLOAT, booleanOption, readBool, storedRange } from './bindings.ts';
+import { T_FLOAT, booleanOption, readBool, storedRange, wholeNumbers } from './bindings.ts';
 import type { GraphDefBinding, IntegerKernel, IntegerKernelFactory, IntegerNode, TfliteBinding } from './define.ts';
 import { ShapeError } from './define.ts';
 
@@ -128,10 +127,7 @@ export function reduceTflite(
     }),
     decode: ({ options, inputs, parameters }) => ({
       keepDims: booleanOption(options, 'keep_dims'),
-      axes: normalizeAxes(
-        [...expectDType(parameters[0] ?? internal('the axes are missing'), 'int32').data],
-        inputs[0]!.shape.length,
-      ),
+      axes: normalizeAxes(wholeNumbers(parameters[0], 'the axes'), inputs[0]!.shape.length),
     }),
   };
 }

@@ -3,7 +3,7 @@ import { quantizeMultiplier } from '../core/fixedpoint.ts';
 import type { QuantizedMultiplier } from '../core/fixedpoint.ts';
 import { storedRange } from './bindings.ts';
 import type { IntegerKernel, IntegerNode } from './define.ts';
-import { ShapeError, defineInferenceOp } from './define.ts';
+import { ShapeError, UnsupportedError, defineInferenceOp } from './define.ts';
 import type { ReduceAttrs } from './reduce.ts';
 import { forEachReduced, inferReduce, reduceTflite, reducedCount } from './reduce.ts';
 
@@ -18,7 +18,7 @@ export const reduceProd = defineInferenceOp<'reduce_prod', ReduceAttrs>({
   operands: [{ name: 'input', role: 'activation' }],
   quant: { kind: 'independent', unscaled: true },
   infer([input], attrs) {
-    if (input!.dtype === 'uint8') throw new ShapeError('the input is uint8; expected int8 or int32');
+    if (input!.dtype === 'uint8') throw new UnsupportedError('the input is uint8; expected int8 or int32');
     return inferReduce([input!], attrs);
   },
   int8(node) {

@@ -8,7 +8,7 @@ import {
   readNumber,
   wholeNumbers,
 } from './bindings.ts';
-import { ShapeError, defineOp, float32 } from './define.ts';
+import { ShapeError, UnsupportedError, defineOp, float32 } from './define.ts';
 import { expectSameShape } from './geometry.ts';
 import type { StridedCopy } from './strided.ts';
 import { copyStrided, partWalk, wholeWalk } from './strided.ts';
@@ -82,7 +82,7 @@ export const stridedSlice = defineOp<'strided_slice', StridedSliceAttrs>({
     }),
     decode({ options, parameters: [begin, end, strides] }) {
       refuseMasks(numberOption(options, 'ellipsis_mask'), numberOption(options, 'new_axis_mask'));
-      if (booleanOption(options, 'offset')) throw new ShapeError('ends that are offsets are not supported');
+      if (booleanOption(options, 'offset')) throw new UnsupportedError('ends that are offsets are not supported');
       return {
         begin: wholeNumbers(begin, 'begin'),
         end: wholeNumbers(end, 'end'),
@@ -130,7 +130,8 @@ export const stridedSlice = defineOp<'strided_slice', StridedSliceAttrs>({
 });
 
 function refuseMasks(ellipsis: number, newAxis: number): void {
-  if (ellipsis !== 0 || newAxis !== 0) throw new ShapeError('slices with an ellipsis or a new axis are not supported');
+  if (ellipsis !== 0 || newAxis !== 0)
+    throw new UnsupportedError('slices with an ellipsis or a new axis are not supported');
 }
 
 /** What the slice takes out of the input. */

@@ -1,7 +1,7 @@
 import { internal } from '../core/assert.ts';
 import type { QuantParams } from '../core/affine.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
-import { UserError, userError } from '../core/diagnostic.ts';
+import { UserError } from '../core/diagnostic.ts';
 import type { DType, Shape, Tensor, TensorType } from '../core/tensor.ts';
 import { dataFromBytes, tensor } from '../core/tensor.ts';
 import { counted } from '../core/words.ts';
@@ -12,6 +12,7 @@ import type { TfliteBinding, ValueRef } from '../ops/define.ts';
 import { ShapeError, runsWithoutScale } from '../ops/define.ts';
 import type { Attrs, OpName } from '../ops/index.ts';
 import { ops } from '../ops/index.ts';
+import { damagedModel, refusalOf, unsupportedModel } from '../ops/refusal.ts';
 import { builtinName } from './builtin-names.ts';
 import type { TfliteFile, TfliteOperator, TfliteSubgraph, TfliteTensor } from './file.ts';
 import { readTfliteFile } from './file.ts';
@@ -41,7 +42,7 @@ export function readTflite(bytes: Uint8Array, path: string): Graph {
   const [subgraph, ...others] = file.subgraphs;
   if (subgraph === undefined || others.length > 0) {
     const names = file.subgraphs.map(({ name }) => `"${name}"`).join(', ');
-    throw unsupported(
+    throw unsupportedModel(
       path,
       `the model has ${file.subgraphs.length} subgraphs (${names}); qpipe's interpreter runs one`,
     );
@@ -57,13 +58,16 @@ export function readTflite(bytes: Uint8Array, path: string): Graph {
     constants: new Map(),
   };
   for (const index of subgraph.inputs) {
-    if (builder.has(nameOf(reader, index))) throw problem(path, `"${nameOf(reader, index)}" is an input twice`);
+    if (builder.has(nameOf(reader, index))) throw damagedModel(path, `"${nameOf(reader, index)}" is an input twice`);
     builder.input(nameOf(reader, index), typeOf(reader, index), quantOf(reader, index));
   }
   for (const [index, operator] of subgraph.operators.entries()) addOperator(reader, operator, index);
   const outputs = subgraph.outputs.map((index) => {
-    if (!builder.has(nameOf(reader, index))) throw problem(path, `nothing makes the output "${nameOf(reader, index)}"`);
-    return builder.ref(nameOf(reader, index));
+    const name = nameOf(reader, index);
+    if (builder.has(name)) return builder.ref(name);
+    const constant = constantAt(reader, index);
+    if (constant === null) throw damagedModel(path, `nothing makes the output "${name}"`);
+    return addConstant(reader, name, constant, quantOf(reader, index));
   });
   return builder.finish(outputs);
 }
@@ -76,20 +80,6 @@ interface Reader {
   readonly names: readonly string[];
   /** Constants of the graph so far: those of the file that an operator reads, and shapes computed from others. */
   readonly constants: Map<string, Tensor>;
-}
-
-function problem(path: string, message: string): UserError {
-  return userError(path, 'bad-tflite', message, 'convert the model again, or run it with the runtime it was made for');
-}
-
-/** A valid file that our interpreter does not run. */
-function unsupported(path: string, message: string): UserError {
-  return userError(
-    path,
-    'unsupported-model',
-    message,
-    '`qpipe predict --runtime litert` may run it; `qpipe inspect` shows what is in it',
-  );
 }
 
 /** Files may leave names out or repeat them; ours are keys, so they must be unique. */
@@ -147,13 +137,13 @@ function typeOf(reader: Reader, index: number): TensorType {
   const { type, shape, foreign } = tensorAt(reader, index);
   const dtype = dtypes[type];
   if (dtype === undefined) {
-    throw unsupported(
+    throw unsupportedModel(
       reader.path,
       `tensor "${nameOf(reader, index)}" is ${type}; qpipe's interpreter runs int8 and uint8`,
     );
   }
   if (foreign !== undefined) {
-    throw unsupported(
+    throw unsupportedModel(
       reader.path,
       `tensor "${nameOf(reader, index)}" is ${foreign}; qpipe's interpreter reads dense buffers`,
     );
@@ -165,21 +155,23 @@ function quantOf(reader: Reader, index: number): QuantParams | null {
   const { quantization, shape } = tensorAt(reader, index);
   if (quantization === null || quantization.scale.length === 0) return null;
   const { scale, zeroPoint, quantizedDimension } = quantization;
+  // What TensorFlow Lite reads where there is no scale at all.
+  if (scale.length === 1 && scale[0] === 0 && zeroPoint[0] === 0) return null;
   const bad = scale.find((value) => !(value > 0 && value < Infinity));
-  if (bad !== undefined) throw problem(reader.path, `tensor "${nameOf(reader, index)}" has scale ${bad}`);
+  if (bad !== undefined) throw damagedModel(reader.path, `tensor "${nameOf(reader, index)}" has scale ${bad}`);
   if (scale.length === 1) {
     return { kind: 'per_tensor', scale: scale[0] ?? 0, zeroPoint: zeroPoint[0] ?? 0 };
   }
   if (zeroPoint.some((value) => value !== 0)) {
-    throw problem(
+    throw unsupportedModel(
       reader.path,
-      `tensor "${nameOf(reader, index)}" has zero points per channel; int8 weights are symmetric`,
+      `tensor "${nameOf(reader, index)}" has zero points per channel; qpipe's interpreter runs symmetric weights`,
     );
   }
   // Biases carry any axis; they have only one.
   const axis = shape.length === 1 ? 0 : quantizedDimension;
   if (shape[axis] !== scale.length) {
-    throw problem(
+    throw damagedModel(
       reader.path,
       `tensor "${nameOf(reader, index)}" has ${counted(scale.length, 'scale')} for axis ${axis} of [${shape.join(',')}]`,
     );
@@ -204,7 +196,7 @@ function addOperator(reader: Reader, operator: TfliteOperator, position: number)
   // The row's name and its attributes belong together.
   const binding = ops[op].tflite as TfliteBinding<Attrs[OpName]>;
   const [first] = operator.outputs;
-  if (first === undefined) throw problem(path, `operator ${position}, a ${op}, has no outputs; expected 1`);
+  if (first === undefined) throw damagedModel(path, `operator ${position}, a ${op}, has no outputs; expected 1`);
   const place = `${op} "${nameOf(reader, first)}"`;
   const stored = operator.inputs.filter(
     (index, position) => index >= 0 && !binding.parameterPositions.includes(position),
@@ -216,7 +208,7 @@ function addOperator(reader: Reader, operator: TfliteOperator, position: number)
       const name = nameOf(reader, index);
       if (builder.has(name)) return builder.ref(name);
       const constant = constantAt(reader, index);
-      if (constant === null) throw problem(path, `${place} reads tensor "${name}", which nothing has made`);
+      if (constant === null) throw unmade(reader, index, place);
       return addConstant(reader, name, constant, quantOf(reader, index));
     });
     const attrs = binding.decode({
@@ -231,10 +223,18 @@ function addOperator(reader: Reader, operator: TfliteOperator, position: number)
     for (const [position, index] of operands.entries()) checkOperand(reader, op, position, index);
     addNode(reader, op, operator.outputs, refs, attrs);
   } catch (error) {
-    if (error instanceof ShapeError)
-      throw problem(path, error.message.includes('"') ? error.message : `${place}: ${error.message}`);
+    if (error instanceof ShapeError) {
+      throw refusalOf(path, error.message.includes('"') ? error : error.at(place));
+    }
     throw error;
   }
+}
+
+function unmade(reader: Reader, index: number, place: string): UserError {
+  const named = `${place} reads tensor "${nameOf(reader, index)}", which`;
+  return tensorAt(reader, index).isVariable
+    ? unsupportedModel(reader.path, `${named} keeps its values from run to run; qpipe's interpreter has no variables`)
+    : damagedModel(reader.path, `${named} nothing has made`);
 }
 
 function addConstant({ builder, constants }: Reader, name: string, data: Tensor, quant: QuantParams | null): ValueRef {
@@ -252,12 +252,15 @@ function addNode(
   const [first = 0, ...others] = outputs;
   const name = nameOf(reader, first);
   const taken = outputs.find((output) => reader.builder.has(nameOf(reader, output)));
-  if (taken !== undefined) throw problem(reader.path, `tensor "${nameOf(reader, taken)}" is written twice`);
+  if (taken !== undefined) throw damagedModel(reader.path, `tensor "${nameOf(reader, taken)}" is written twice`);
   const quant = quantOf(reader, first);
   if (quant?.kind === 'per_channel')
-    throw problem(reader.path, `"${name}" of ${op} has scales per channel; expected one`);
+    throw unsupportedModel(reader.path, `"${name}" of ${op} has scales per channel; expected one`);
   if (others.some((output) => !sameQuant(quant, quantOf(reader, output)))) {
-    throw problem(reader.path, `the outputs of ${op} "${name}" differ in scale or zero point; expected one for all`);
+    throw unsupportedModel(
+      reader.path,
+      `the outputs of ${op} "${name}" differ in scale or zero point; expected one for all`,
+    );
   }
   const shapes = foldShapes(op, operands, attrs, reader.constants);
   const made =
@@ -265,19 +268,31 @@ function addNode(
       ? reader.builder.node(op, name, operands, attrs, quant)
       : shapes.map((shape, index) => addConstant(reader, index === 0 ? name : `${name}:${index}`, shape, null));
   if (made.length !== outputs.length) {
-    throw problem(reader.path, `${op} "${name}" has ${counted(outputs.length, 'output')}; expected ${made.length}`);
+    throw damagedModel(
+      reader.path,
+      `${op} "${name}" has ${counted(outputs.length, 'output')}; expected ${made.length}`,
+    );
   }
   for (const [index, { type }] of made.entries()) {
     const output = outputs[index] ?? internal('as many outputs as were counted');
     checkInteger(reader, op, output);
-    const declared = typeOf(reader, output);
-    if (fitsDeclared(type, op, declared, tensorAt(reader, output).shapeSignature)) continue;
-    throw problem(
-      reader.path,
-      `${op} "${nameOf(reader, output)}" makes ${type.dtype}[${type.shape.join(',')}] but the file says ` +
-        `${declared.dtype}[${declared.shape.join(',')}]`,
-    );
+    requireDeclared(reader, op, output, type);
   }
+}
+
+/**
+ * TensorFlow Lite computes every shape anew, so what the file says of values inside the model is not looked at; what it
+ * says of inputs and outputs is what callers go by.
+ */
+function requireDeclared(reader: Reader, op: OpName, output: number, made: TensorType): void {
+  const declared = typeOf(reader, output);
+  const isOutput = reader.file.subgraphs[0]?.outputs.includes(output) === true;
+  const { shapeSignature } = tensorAt(reader, output);
+  const hasType = made.dtype === heldType(op, declared.dtype);
+  if (hasType && (!isOutput || fitsDeclared(made.shape, declared.shape, shapeSignature))) return;
+  const [found, expected] = [made, declared].map(({ dtype, shape }) => `${dtype}[${shape.join(',')}]`);
+  const message = `${op} "${nameOf(reader, output)}" makes ${found} but the file says ${expected}`;
+  throw (hasType ? damagedModel : unsupportedModel)(reader.path, message);
 }
 
 /** An index that the file keeps as int64 is int32 here: it counts the elements of one axis. */
@@ -285,12 +300,10 @@ function heldType(op: OpName, declared: DType): DType {
   return declared === 'int64' && ops[op].quant.kind === 'codes' ? 'int32' : declared;
 }
 
-/** Whether an output is what the file says, in every dimension that the file does not leave open. */
-function fitsDeclared(made: TensorType, op: OpName, declared: TensorType, signature: Shape | null): boolean {
+/** Whether an output has the shape that the file says, in every dimension that the file does not leave open. */
+function fitsDeclared(made: Shape, declared: Shape, signature: Shape | null): boolean {
   return (
-    made.dtype === heldType(op, declared.dtype) &&
-    made.shape.length === declared.shape.length &&
-    made.shape.every((size, axis) => size === declared.shape[axis] || signature?.[axis] === -1)
+    made.length === declared.length && made.every((size, axis) => size === declared[axis] || signature?.[axis] === -1)
   );
 }
 
@@ -301,7 +314,7 @@ function parameterAt(reader: Reader, index: number): Tensor | null {
     return tensor('int32', parameter.shape, Int32Array.from(parameter.data, Number));
   }
   if (parameter !== null && parameter.dtype !== 'int32') {
-    throw problem(reader.path, `"${nameOf(reader, index)}" is ${parameter.dtype}; expected int32 or int64`);
+    throw damagedModel(reader.path, `"${nameOf(reader, index)}" is ${parameter.dtype}; expected int32 or int64`);
   }
   return parameter;
 }
@@ -310,7 +323,7 @@ function requireOperandCount({ path }: Reader, op: OpName, place: string, found:
   const { operands, variadic } = ops[op];
   const required = operands.filter((operand) => operand.optional !== true).length;
   if (found >= required && (found <= operands.length || variadic === true)) return;
-  throw problem(path, `${place} has ${counted(found, 'input')}; expected ${required} to ${operands.length}`);
+  throw damagedModel(path, `${place} has ${counted(found, 'input')}; expected ${required} to ${operands.length}`);
 }
 
 /** Only filters and biases have a scale for each channel, and filters have it on the channels of the output. */
@@ -321,7 +334,11 @@ function checkOperand(reader: Reader, op: OpName, position: number, index: numbe
   else checkInteger(reader, op, index);
   if (quant?.kind !== 'per_channel' || operands[position]?.role === 'bias') return;
   if (rule.kind === 'affine' && position === rule.weight && quant.axis === rule.channelAxis) return;
-  throw problem(reader.path, `tensor "${nameOf(reader, index)}" of ${op} has scales on axis ${quant.axis}`);
+  throw unsupportedModel(
+    reader.path,
+    `tensor "${nameOf(reader, index)}" of ${op} has scales on axis ${quant.axis}; ` +
+      (rule.kind === 'affine' && position === rule.weight ? `expected axis ${rule.channelAxis}` : 'expected one scale'),
+  );
 }
 
 /** Operand i of the file goes to place `order[i]`; trailing ones may be missing. */
@@ -338,7 +355,7 @@ function checkBias(reader: Reader, op: OpName, index: number): void {
   const { dtype } = typeOf(reader, index);
   if (dtype === 'int32') return;
   const place = `tensor "${nameOf(reader, index)}" of ${op}`;
-  throw unsupported(reader.path, `${place} is a bias of ${dtype}; qpipe's interpreter adds int32`);
+  throw unsupportedModel(reader.path, `${place} is a bias of ${dtype}; qpipe's interpreter adds int32`);
 }
 
 /** The integer kernels compute with codes: every activation needs parameters, and floats stay at the edges. */
@@ -347,13 +364,16 @@ function checkInteger(reader: Reader, op: OpName, index: number): void {
   const place = `tensor "${nameOf(reader, index)}" of ${op}`;
   const isFloat = dtype === 'float32' && op !== 'quantize' && op !== 'dequantize';
   if (isFloat || heldType(op, dtype) === 'int64') {
-    throw unsupported(reader.path, `${place} is ${dtype}; qpipe's interpreter runs int8 and uint8`);
+    throw unsupportedModel(reader.path, `${place} is ${dtype}; qpipe's interpreter runs int8 and uint8`);
   }
   if (dtype === 'float32' || runsWithoutScale(ops[op].quant, dtype)) return;
   if (dtype === 'int32' && op !== 'quantize') {
-    throw unsupported(reader.path, `${place} is int32; qpipe's interpreter computes with int8 and uint8`);
+    throw unsupportedModel(reader.path, `${place} is int32; qpipe's interpreter computes with int8 and uint8`);
   }
   if (quantOf(reader, index) === null) {
-    throw unsupported(reader.path, `${place} is ${dtype} without a scale and zero point, which ${op} computes with`);
+    throw unsupportedModel(
+      reader.path,
+      `${place} is ${dtype} without a scale and zero point, which ${op} computes with`,
+    );
   }
 }
