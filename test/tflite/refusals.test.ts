@@ -7,7 +7,7 @@ import { readTflite } from '../../src/tflite/read.ts';
 import { handmade, plainOperator, plainTensor } from './handmade.ts';
 
 const damaged = { code: 'bad-tflite', hint: 'convert the model again' };
-const sound = { code: 'unsupported-model', hint: '`predict --runtime litert` may run it' };
+const sound = { code: 'unsupported-model', hint: '`qpipe predict --runtime litert` may run it' };
 
 /** One operator of one input and one output; other tensors follow. */
 interface Case {
