@@ -20,6 +20,7 @@ import { addFloatEdges } from '../../src/tflite/float-edges.ts';
 import { readTflite, readTfliteContents } from '../../src/tflite/read.ts';
 import { infer, network, scattered } from '../models/networks.ts';
 import { everyLayer, frozen, lowered } from '../tflite/lowered.ts';
+import { inferenceModel } from './inference-model.ts';
 import { mutate } from './mutations.ts';
 
 export interface Subject {
@@ -51,7 +52,7 @@ export function tfliteSubject(name: string, bytes: Uint8Array): Subject {
   return { name, bytes, use: async (damaged) => Promise.resolve(useTflite(damaged, name)) };
 }
 
-/** Files of our own: the integer model, the frozen graph and the eval graph. */
+/** Files of our own: the integer model, one of ops that only others' models have, the frozen graph, the eval graph. */
 export function ownSubjects(): readonly Subject[] {
   const tensor = scattered(3);
   const layers = [...everyLayer, { kind: 'softmax', name: 'softmax' } as const];
@@ -69,6 +70,7 @@ export function ownSubjects(): readonly Subject[] {
   };
   return [
     tfliteSubject('model.tflite', lowered(layers).bytes),
+    tfliteSubject('others.tflite', inferenceModel()),
     graphSubject('frozen.pb', frozen(layers)),
     graphSubject('eval_graph.pb', evalGraph),
     savedModelSubject('saved_model.pb', evalGraph),

@@ -8,6 +8,7 @@ import type { TfliteTensor } from '../../src/tflite/file.ts';
 import { writeTfliteFile } from '../../src/tflite/file.ts';
 import { optionFields } from '../../src/tflite/option-fields.ts';
 import { readTflite, readTfliteContents } from '../../src/tflite/read.ts';
+import { inferenceModel } from '../fault/inference-model.ts';
 import { integerOps, randomRuns } from './integer-cases.ts';
 import { compareRuns, judgeOf, referenceKernels } from './integer-runs.ts';
 import type { Oracle } from './oracle.ts';
@@ -61,6 +62,10 @@ describe.skipIf(!hasOracle)(`models made by others, ORACLE_SEED=${seed}`, { time
 
   it.skipIf(!existsSync(caseModels)).each(cases)('the case %s', async (name) => {
     expect(await compare(readFileSync(join(caseModels, `${name}.tflite`)), name)).toEqual([]);
+  });
+
+  it('every op that only models made by others have, and values without a scale', async () => {
+    expect(await compare(inferenceModel(), 'others.tflite')).toEqual([]);
   });
 
   it.each(['int8', 'uint8'])("TensorFlow's own conversions with %s edges", async (edges) => {
