@@ -21,6 +21,9 @@ const engineModules = {
   reference: ['referenceEngine', 'reference.ts'],
 };
 
+/** Files that the build copies out of packages. */
+const packageOfFile = { 'dist/formats/jpeg-turbo.wasm': '@cwasm/jpeg-turbo' };
+
 /** Code to start from, by the name of the digest. */
 const entries = {
   ...Object.fromEntries(
@@ -78,12 +81,13 @@ function digester(root, parsed) {
   async function digest(entry) {
     const { code, imports } = await settledBundle(entry);
     const hash = createHash('sha256').update(code);
-    const external = packagesOf(imports);
+    const files = loadedFiles(code);
+    const external = [...packagesOf(imports), ...files.flatMap((file) => packageOfFile[file] ?? [])];
     for (const name of external) {
       const installed = packages[`node_modules/${name}`];
       hash.update(`\n${name}@${installed?.version}+${installed?.integrity}`);
     }
-    for (const file of loadedFiles(code)) {
+    for (const file of files.filter((name) => packageOfFile[name] === undefined)) {
       if (file.endsWith('.wasm')) hash.update(`\n${file}\n`).update(readFileSync(join(root, builtFrom(file))));
       else hash.update(`\n${file} ${(await digest({ file: builtFrom(file) })).code}`);
     }

@@ -10,6 +10,8 @@ type StageKind = PipelineConfig['stages'][string]['uses'];
 
 const data: Readonly<Record<DataConfig['source'], string>> = {
   mnist: 'data: { source: mnist, validation: 5000, normalize: { scale: 1/255 } }',
+  image_folder:
+    'data: { source: image_folder, path: photos, image: { size: 64, color: rgb }, split: { test: 0.2, validation: 0.1 } }',
   synthetic: 'data: { source: synthetic, size: 32, classes: 4, validation: 512 }',
   idx: `data:
   source: idx

@@ -9,6 +9,22 @@ import type { LoadedPipeline } from './load.ts';
 export function dataFileDiagnostics({ pipeline, locate }: LoadedPipeline): Diagnostic[] {
   const source = dataSource(pipeline.data);
   const { missing } = sourceRow(source);
+  const folder = sourceRow(source).folder?.(source);
+  if (folder !== undefined && missing.kind === 'together') {
+    const stats = statSync(folder, { throwIfNoEntry: false });
+    if (stats?.isDirectory() === true) return [];
+    const place = locate(['data', missing.field], 'value');
+    return stats === undefined
+      ? [{ code: 'missing-data-folder', place, message: `there is no folder ${folder}`, hint: missing.hint }]
+      : [
+          {
+            code: 'file-for-folder',
+            place,
+            message: `${folder} is a file; expected a folder`,
+            hint: 'unpack it, or give the folder it is in',
+          },
+        ];
+  }
   const files = sourceFiles(source);
   // A path that is named twice is downloaded once.
   const downloaded = new Set(files.flatMap(({ path, download }) => (download === undefined ? [] : [path])));

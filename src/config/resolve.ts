@@ -31,7 +31,7 @@ export interface ResolvedPipeline extends Omit<PipelineConfig, 'stages'> {
 export function parseTexts(validated: unknown, folder: string, dataFolders: readonly string[]): PipelineConfig {
   // The schema's type is by definition what parsing makes of a valid value.
   const parsed = parseValue(pipelineSchema, validated, folder) as PipelineConfig;
-  const config = { ...parsed, data: completeData(parsed.data, dataFolders) };
+  const config = { ...parsed, data: completeData(parsed.data, dataFolders, folder) };
   const { model } = config;
   const complete = { ...config, stages: completeStages(config.stages) };
   return 'layers' in model ? { ...complete, model: { ...model, layers: [...completeLayers(model.layers)] } } : complete;

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import type { Static } from '@sinclair/typebox';
 import { present } from '../core/assert.ts';
 import type { Augmentation } from './augment.ts';
@@ -9,25 +9,39 @@ import type { SourceDefinition } from './sources/define.ts';
 import { sources } from './sources/index.ts';
 import type { DataSource } from './sources/index.ts';
 
-const { mnist, synthetic, idx, cifar10 } = sources;
-
-export const dataSchema = discriminated('source', [mnist.schema, synthetic.schema, idx.schema, cifar10.schema], {
-  ...key('Images for training and testing'),
-});
+export const dataSchema = discriminated(
+  'source',
+  [
+    sources.mnist.schema,
+    sources.synthetic.schema,
+    sources.idx.schema,
+    sources.cifar10.schema,
+    sources.image_folder.schema,
+  ],
+  key('Examples for training and testing'),
+);
 
 /** Everything present; `scale` is a number and paths are absolute. */
 export type DataConfig = Static<typeof dataSchema>;
 
 /**
- * Fills in the path of a data set for which the pipeline gives none: the first folder that has it, else the first.
+ * Fills in the path of a data set for which the pipeline gives none: the first folder that has it, else the first. A
+ * relative path that leads nowhere from the pipeline file is looked up in the same folders.
  *
  * @param dataFolders absolute paths of folders of data sets, at least one
+ * @param folder of the pipeline file, from which its relative paths start
  */
-export function completeData(written: DataConfig, dataFolders: readonly string[]): DataConfig {
-  // As written the path may be missing, unlike in the type.
-  if (written.source !== 'cifar10' || Object.hasOwn(written, 'path')) return written;
-  const places = dataFolders.map((folder) => join(folder, written.source));
-  return { ...written, path: places.find((place) => existsSync(place)) ?? present(places[0], 'a data folder') };
+export function completeData(written: DataConfig, dataFolders: readonly string[], folder: string): DataConfig {
+  if (written.source === 'cifar10' && !Object.hasOwn(written, 'path')) {
+    const places = dataFolders.map((place) => join(place, written.source));
+    return { ...written, path: places.find((place) => existsSync(place)) ?? present(places[0], 'a data folder') };
+  }
+  if (sources[written.source].missing.kind === 'each' || !('path' in written) || written.path === undefined)
+    return written;
+  if (existsSync(written.path)) return written;
+  const name = relative(folder, written.path);
+  const found = dataFolders.map((place) => join(place, name)).find((place) => existsSync(place));
+  return found === undefined ? written : { ...written, path: found };
 }
 
 /** What the fields of `data` say beside the examples. */

@@ -174,7 +174,7 @@ describe('a pipeline file', () => {
       const places = [join(folder, 'a'), join(folder, 'b')];
       const { data } = parsePipeline(text, '/pipelines/p.yaml').pipeline;
       const { path: _unused, ...written } = { path: '', ...data };
-      const found = () => completeData(written as typeof data, places);
+      const found = () => completeData(written as typeof data, places, '/pipelines');
       expect(found()).toMatchObject({ path: join(folder, 'a', 'cifar10') });
       await mkdir(join(folder, 'b', 'cifar10'), { recursive: true });
       expect(found()).toMatchObject({ path: join(folder, 'b', 'cifar10') });

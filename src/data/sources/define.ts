@@ -12,6 +12,8 @@ export interface SourceDefinition<S extends { readonly kind: string }, Config ex
   readonly schema: Config;
   /** What to load, from the fields of a pipeline. */
   readonly from: (config: Static<Config>) => S;
+  /** The folder whose files it reads, for a source that does. */
+  readonly folder?: (source: S) => string;
   /** The files that it reads; none for a generated one. */
   readonly files: (source: S) => readonly DataFile[];
   /** Files of a set of many are read one at a time, and again when they are decoded. */

@@ -12,6 +12,19 @@ export const pathTo = (what: string) =>
     ...runtime(`${what}; relative to the pipeline file`),
   });
 
+/** A path that leads to data, from the pipeline file or from the data folder. */
+export const pathToData = (what: string) =>
+  Type.Unsafe<string>({
+    type: 'string',
+    minLength: 1,
+    'x-parse': 'path',
+    ...runtime(`${what}; relative to the pipeline file, or else to the data folder`),
+  });
+
+/** What to do when it does not. */
+export const missingFolder =
+  'paths are relative to the pipeline file or to the data folder, which `--data` names: correct `path`, or put the data there';
+
 /** Where a file can be had. */
 export const download = {
   url: Type.String({

@@ -2,6 +2,8 @@
 import { cifar10 } from './cifar10.ts';
 import type { Cifar10Source } from './cifar10.ts';
 import type { SourceDefinition } from './define.ts';
+import { imageFolder } from './image-folder.ts';
+import type { ImageFolderSource } from './image-folder.ts';
 import { idx } from './idx.ts';
 import type { IdxSource } from './idx.ts';
 import { mnist } from './mnist.ts';
@@ -9,9 +11,9 @@ import type { MnistSource } from './mnist.ts';
 import { synthetic } from './synthetic.ts';
 import type { SyntheticSource } from './synthetic.ts';
 
-export type DataSource = MnistSource | SyntheticSource | IdxSource | Cifar10Source;
+export type DataSource = MnistSource | SyntheticSource | IdxSource | Cifar10Source | ImageFolderSource;
 
-export const sources = { mnist, synthetic, idx, cifar10 } as const satisfies {
+export const sources = { mnist, synthetic, idx, cifar10, image_folder: imageFolder } as const satisfies {
   readonly [K in DataSource['kind']]: { readonly kind: K };
 };
 

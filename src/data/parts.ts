@@ -1,0 +1,144 @@
+/** From files or recordings to the three parts of a data set. */
+import { Type } from '@sinclair/typebox';
+import { key, object } from '../core/schema.ts';
+import type { Split } from './dataset.ts';
+import type { PartName } from './class-folders.ts';
+import { contentNames, divide } from './divide.ts';
+import { pick } from './split.ts';
+
+/** `split:` of sources that divide their examples themselves. */
+export const splitField = object(
+  {
+    test: Type.Number({
+      ...key('Examples for testing, unless the data set has a part of its own: a fraction below 1, or a number'),
+      minimum: 0,
+      default: 0.2,
+    }),
+    validation: Type.Number({
+      ...key('Examples for validation, unless the data set has a part of its own: a fraction below 1, or a number'),
+      minimum: 0,
+      default: 0,
+    }),
+    group: Type.Optional(
+      Type.String({
+        ...key(
+          'Regular expression on the name of a file below `path`; files for which its first group gives the same text stay in one part',
+        ),
+        minLength: 1,
+        examples: ['_([a-z]+)_'],
+      }),
+    ),
+    seed: Type.Integer({
+      ...key('Random seed of the division; independent of the seed of the pipeline'),
+      minimum: 0,
+      maximum: Number.MAX_SAFE_INTEGER,
+      default: 1,
+    }),
+  },
+  { ...key('How the examples are divided: by class, so that each part has the same mixture'), default: {} },
+);
+
+export interface SplitConfig {
+  readonly test: number;
+  readonly validation: number;
+  readonly group?: string;
+  readonly seed: number;
+}
+
+/** Where each example comes from. */
+export interface Origin {
+  readonly name: string;
+  /** Examples of one recording stay together. */
+  readonly recording: string;
+}
+
+export interface Parts {
+  readonly train: Split;
+  readonly validation: Split;
+  readonly test: Split;
+  readonly notes: readonly string[];
+}
+
+/** Examples of one part, or of all. */
+export interface PartExamples {
+  readonly split: Split;
+  readonly origins: readonly Origin[];
+}
+
+/**
+ * Divides what the data set does not divide itself: all of it, or the training part. Equal examples, those of one
+ * recording and those of one group stay together.
+ *
+ * @param given what the data set has: `all`, or `train` with or without the others
+ */
+export function makeParts(given: { readonly [P in PartName | 'all']?: PartExamples }, config: SplitConfig): Parts {
+  const source = given.all ?? given.train;
+  if (source === undefined) throw new Error('internal: no training examples');
+  const division = divide(belongings(source, config), {
+    test: given.test === undefined ? config.test : 0,
+    validation: given.validation === undefined ? config.validation : 0,
+    seed: config.seed,
+  });
+  const part = (indices: Uint32Array): PartExamples => ({
+    split: pick(source.split, indices),
+    origins: Array.from(indices, (index) => source.origins[index]!),
+  });
+  const train = part(division.train);
+  const validation = given.validation ?? part(division.validation);
+  const test = given.test ?? part(division.test);
+  return {
+    ...{ train: train.split, validation: validation.split, test: test.split },
+    notes: leaks({ train, validation, test }),
+  };
+}
+
+function belongings({ split, origins }: PartExamples, { group }: SplitConfig) {
+  const pattern = group === undefined ? null : new RegExp(group, 'u');
+  const contents = contentNames(split);
+  // Units that share an example are one: by the smallest name that leads to them.
+  const parents = new Map<string, string>();
+  const root = (name: string): string => {
+    const parent = parents.get(name) ?? name;
+    return parent === name ? name : root(parent);
+  };
+  const join = (a: string, b: string): void => {
+    const [x, y] = [root(a), root(b)].sort();
+    parents.set(y!, x!);
+  };
+  const recordings = origins.map(({ recording }) => `recording ${recording}`);
+  for (const [index, recording] of recordings.entries()) {
+    join(recording, `content ${contents[index]!}`);
+    const groupName = pattern?.exec(origins[index]!.name)?.[1];
+    if (groupName !== undefined) join(recording, `group ${groupName}`);
+  }
+  return recordings.map((recording, index) => ({
+    unit: root(recording),
+    // Groups have examples of many classes, so that classes cannot be divided alike.
+    stratum: pattern === null ? String(split.labels?.[index] ?? '') : '',
+  }));
+}
+
+/** Equal examples in two parts, in sentences: the network has seen what it is tested on. */
+function leaks(parts: { readonly [P in PartName]: PartExamples }): string[] {
+  const seen = new Map<string, { part: PartName; name: string }>();
+  const notes: string[] = [];
+  for (const part of ['train', 'validation', 'test'] as const) {
+    const { split, origins } = parts[part];
+    if (split.count === 0) continue;
+    const equal = new Map<PartName, { names: string; count: number }>();
+    for (const [index, content] of contentNames(split).entries()) {
+      const name = origins[index]!.name;
+      const other = seen.get(content);
+      if (other === undefined) seen.set(content, { part, name });
+      else if (other.part !== part) {
+        const { names = `${name} and ${other.name}`, count = 0 } = equal.get(other.part) ?? {};
+        equal.set(other.part, { names, count: count + 1 });
+      }
+    }
+    for (const [other, { names, count }] of equal) {
+      const examples = count === 1 ? 'example is' : 'examples are';
+      notes.push(`${count} ${part} ${examples} equal to ${other} examples, such as ${names}`);
+    }
+  }
+  return notes;
+}

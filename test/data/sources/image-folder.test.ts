@@ -1,0 +1,143 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { UserError } from '../../../src/core/diagnostic.ts';
+import { identify, labelsOf } from '../../../src/data/dataset.ts';
+import { loadDataset, readFiles } from '../../../src/data/load.ts';
+import { imageFolder } from '../../../src/data/sources/image-folder.ts';
+import type { ImageFolderSource } from '../../../src/data/sources/image-folder.ts';
+import { writePng } from '../../formats/png-writer.ts';
+
+let folder = '';
+beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'qpipe-images-'))));
+afterEach(() => rmSync(folder, { recursive: true }));
+
+/** A grey image of one value. */
+const grey = (value: number, width = 4, height = 4) =>
+  writePng({ width, height, depth: 8, colorType: 0, sample: () => value });
+
+function put(files: Readonly<Record<string, Uint8Array | string>>): void {
+  for (const [name, bytes] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), bytes);
+  }
+}
+
+function source(change: Partial<Pick<ImageFolderSource, 'image' | 'split'>> = {}): ImageFolderSource {
+  return {
+    kind: 'image_folder',
+    path: folder,
+    image: { size: [4, 4], color: 'grey', aspect: 'stretch', interpolation: 'bilinear', exif: 'apply' },
+    split: { test: 0.2, validation: 0, seed: 1 },
+    ...change,
+  };
+}
+
+const load = (change: Parameters<typeof source>[0] = {}) => loadDataset(source(change), { count: 0, seed: 0 });
+
+function mistakes(change: Parameters<typeof source>[0] = {}): string[] {
+  try {
+    load(change);
+    return [];
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return error.diagnostics.map(({ place, code }) => `${place.file.slice(folder.length + 1)} ${code}`);
+  }
+}
+
+/** `count` different images of each of two classes: dark ones and bright ones. */
+function putClasses(count: number): void {
+  for (let index = 0; index < count; index++) {
+    put({ [`dark/${index}.png`]: grey(index), [`light/${index}.PNG`]: grey(255 - index) });
+  }
+}
+
+describe('an image folder', () => {
+  it('gives images with the classes of their folders', () => {
+    putClasses(10);
+    const { classNames, image, train, test } = load();
+    expect(classNames).toEqual(['dark', 'light']);
+    expect(image).toEqual({ height: 4, width: 4, channels: 1 });
+    expect([train.count, test.count]).toEqual([16, 4]);
+    for (const split of [train, test]) {
+      const firstPixels = Array.from(labelsOf(split), (_, index) => split.inputs[16 * index]!);
+      expect(firstPixels.map((pixel) => (pixel > 127 ? 1 : 0))).toEqual([...labelsOf(split)]);
+    }
+  });
+
+  it('repeats colours and resizes to the nearest value', () => {
+    put({ 'a/1.png': grey(7, 8, 2), 'b/1.png': grey(9, 1, 1), 'a/2.png': grey(8), 'b/2.png': grey(10) });
+    const { image, train, test } = load({ image: { ...source().image, size: [2, 3], color: 'rgb' } });
+    expect(image).toEqual({ height: 2, width: 3, channels: 3 });
+    expect(new Set([...train.inputs, ...test.inputs])).toEqual(new Set([7, 8, 9, 10]));
+    expect(train.inputs.length / train.count).toBe(18);
+  });
+
+  it('keeps the parts that it has, and draws the others from training', () => {
+    for (let index = 0; index < 10; index++) {
+      put({ [`train/a/${index}.png`]: grey(index), [`train/b/${index}.png`]: grey(100 + index) });
+    }
+    put({ 'test/a/x.png': grey(50), 'test/b/y.png': grey(150) });
+    const { train, validation, test } = load({ split: { test: 0.5, validation: 0.2, seed: 1 } });
+    expect([train.count, validation.count, test.count]).toEqual([16, 4, 2]);
+    expect([test.inputs[0], test.inputs[16]]).toEqual([50, 150]);
+  });
+
+  it('keeps equal images, and those of one group, in one part', () => {
+    for (let index = 0; index < 12; index++) {
+      const person = ['ada', 'bob', 'cy', 'dee'][index % 4]!;
+      put({ [`a/${person}_${index}.png`]: grey(index), [`b/${person}_${index}.png`]: grey(100 + index) });
+    }
+    const { train, test } = load({ split: { test: 0.25, validation: 0, seed: 3, group: '/([a-z]+)_' } });
+    const people = ({ inputs, count }: typeof train) =>
+      new Set(Array.from({ length: count }, (_, index) => (inputs[16 * index]! % 100) % 4));
+    expect(test.count).toBe(6);
+    expect(people(test).size).toBe(1);
+    expect([...people(train)].some((person) => people(test).has(person))).toBe(false);
+  });
+
+  it('tells of equal images in two given parts, and of files that are no images', () => {
+    put({ 'train/a/1.png': grey(1), 'train/b/1.png': grey(2), 'test/a/copy.png': grey(1), 'test/b/3.png': grey(3) });
+    put({ 'README.txt': 'words' });
+    expect(identify(load()).notes).toEqual([
+      '1 file is no example: README.txt',
+      '1 test example is equal to train examples, such as test/a/copy.png and train/a/1.png',
+    ]);
+  });
+
+  it('names each broken file, ten at most', () => {
+    putClasses(2);
+    put({ 'dark/words.jpg': 'no image', 'light/cut.png': grey(1).subarray(0, 60) });
+    expect(mistakes()).toEqual(['dark/words.jpg not-an-image', 'light/cut.png truncated-image']);
+    for (let index = 10; index < 30; index++) put({ [`dark/${index}.png`]: '' });
+    expect(mistakes()).toHaveLength(10);
+  });
+
+  it('reads nothing outside the folder', () => {
+    putClasses(3);
+    const outside = mkdtempSync(join(tmpdir(), 'qpipe-outside-'));
+    try {
+      writeFileSync(join(outside, 'x.png'), grey(77));
+      symlinkSync(outside, join(folder, 'linked'));
+      symlinkSync(join(outside, 'x.png'), join(folder, 'dark/x.png'));
+      expect(load().classNames).toEqual(['dark', 'light']);
+      expect(readFiles(source()).map(({ name }) => name)).not.toContain('dark/x.png');
+    } finally {
+      rmSync(outside, { recursive: true });
+    }
+  });
+
+  it('is known by the content of its files and not by its place or its order', () => {
+    putClasses(5);
+    const before = identify(load()).digests;
+    expect(
+      imageFolder
+        .files(source())
+        .map(({ name }) => name)
+        .slice(0, 2),
+    ).toEqual(['dark/0.png', 'dark/1.png']);
+    put({ 'dark/0.png': grey(200) });
+    expect(identify(load()).digests).not.toEqual(before);
+  });
+});
