@@ -1,0 +1,16 @@
+/** What folders and archives list. */
+
+export interface TreeFile {
+  /** Relative, parts separated by `/`, none of them `..`. */
+  readonly name: string;
+  /** In bytes. */
+  readonly size: number;
+}
+
+/** What an archive lists before it is known to be safe. */
+export interface TreeEntry extends TreeFile {
+  /** Why it is not read, for a sentence such as "the entry … is a link"; null for a file. */
+  readonly refusal: string | null;
+  /** @throws UserError where the data is damaged */
+  readonly read: () => Uint8Array;
+}

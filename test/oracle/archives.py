@@ -1,0 +1,74 @@
+"""ZIP and tar archives and NumPy files, as Python writes them."""
+
+import io
+import tarfile
+import zipfile
+
+import numpy as np
+
+
+def write_zip(files, method="ZIP_DEFLATED", streamed=False, comment=b""):
+    """`files` is a list of [name, bytes]; with `streamed` the sizes follow the data, and entries are ZIP64."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", getattr(zipfile, method)) as archive:
+        archive.comment = comment
+        for name, data in files:
+            if streamed:
+                with archive.open(name, "w", force_zip64=True) as entry:
+                    entry.write(data)
+            else:
+                archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def write_tar(files, form, mode="w", links=()):
+    """`links` is a list of [name, target, type]."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode, format=getattr(tarfile, form)) as archive:
+        for name, data in files:
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+        for name, target, kind in links:
+            entry = tarfile.TarInfo(name)
+            entry.type = getattr(tarfile, kind)
+            entry.linkname = target
+            archive.addfile(entry)
+    return buffer.getvalue()
+
+
+def write_npy(dtype, shape, fortran=False, seed=1, version=None):
+    """The file, and its values as numbers: float64, or the integers as text where float64 would round them."""
+    random = np.random.default_rng(seed)
+    kind = np.dtype(dtype).kind
+    if kind == "b":
+        values = random.integers(0, 2, shape).astype(dtype)
+    elif kind in "iu":
+        limits = np.iinfo(dtype)
+        bounds = np.iinfo(np.dtype(dtype).newbyteorder("="))
+        values = random.integers(limits.min, limits.max, shape, np.dtype(dtype).newbyteorder("="), endpoint=True)
+        values.flat[:2] = [bounds.min, bounds.max]
+        values = values.astype(dtype)
+    else:
+        special = [0.0, -0.0, np.inf, -np.inf, np.nan, np.finfo(np.dtype(dtype).newbyteorder("=")).smallest_subnormal]
+        values = (random.standard_normal(shape) * 100).astype(dtype)
+        values.flat[: len(special)] = special
+    if fortran:
+        values = np.asfortranarray(values)
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, values, version=version)
+    listed = [str(value) for value in values.astype("O").ravel(order="C")]
+    return [buffer.getvalue(), listed]
+
+
+def write_npz(names, compressed):
+    buffer = io.BytesIO()
+    arrays = {name: np.arange(index + 3, dtype="f8") / 4 for index, name in enumerate(names)}
+    (np.savez_compressed if compressed else np.savez)(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def write_any(values, dtype):
+    buffer = io.BytesIO()
+    np.save(buffer, np.array(values, dtype=dtype), allow_pickle=True)
+    return buffer.getvalue()
