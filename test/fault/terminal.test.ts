@@ -8,7 +8,8 @@ if (!hasPty) console.warn('skipped: tests of Ctrl-C on a terminal (python3 with 
 
 /**
  * Arguments: milliseconds between the keys, their number, then a command. Prints what the terminal got. It waits for a
- * second epoch to be drawn, so that the stage is under way.
+ * second epoch to be drawn, so that the stage is under way. It exits as a shell does: with 128 and its number after a
+ * signal, which the last key may be when the run has just ended in order.
  */
 const terminal = `
 import os, pty, sys, time
@@ -27,7 +28,8 @@ for _ in range(int(sys.argv[2])):
     time.sleep(float(sys.argv[1]) / 1000)
 while read(): pass
 sys.stdout.buffer.write(seen)
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+sys.exit(code if code >= 0 else 128 - code)
 `;
 
 const [hidden, shown] = ['\u001b[?25l', '\u001b[?25h'];

@@ -45,9 +45,11 @@ export function startThreads(tasks: readonly WorkerTask[]): ThreadPool {
 
   const settle = (action: (run: NonNullable<typeof current>) => void): void => {
     const run = current;
+    // A thread that reports while it is being ended must not stop the process from waiting for its end.
+    if (run === null) return;
     current = null;
     first.unref();
-    if (run !== null) action(run);
+    action(run);
   };
   const fail = (reason: string, cause?: unknown): void => {
     failure ??= new Error(`internal: a compute thread ended: ${reason}`, { cause });
