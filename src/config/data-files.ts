@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { dataSource } from '../data/config.ts';
 import { sourceFiles } from '../data/load.ts';
@@ -9,21 +9,12 @@ import type { LoadedPipeline } from './load.ts';
 export function dataFileDiagnostics({ pipeline, locate }: LoadedPipeline): Diagnostic[] {
   const source = dataSource(pipeline.data);
   const { missing } = sourceRow(source);
-  const folder = sourceRow(source).folder?.(source);
-  if (folder !== undefined && missing.kind === 'together') {
-    const stats = statSync(folder, { throwIfNoEntry: false });
-    if (stats?.isDirectory() === true) return [];
+  const tree = sourceRow(source).tree?.(source);
+  if (tree !== undefined && missing.kind === 'together') {
+    if (existsSync(tree)) return [];
     const place = locate(['data', missing.field], 'value');
-    return stats === undefined
-      ? [{ code: 'missing-data-folder', place, message: `there is no folder ${folder}`, hint: missing.hint }]
-      : [
-          {
-            code: 'file-for-folder',
-            place,
-            message: `${folder} is a file; expected a folder`,
-            hint: 'unpack it, or give the folder it is in',
-          },
-        ];
+    const message = `there is no folder or archive ${tree}`;
+    return [{ code: 'missing-data', place, message, hint: missing.hint }];
   }
   const files = sourceFiles(source);
   // A path that is named twice is downloaded once.

@@ -11,7 +11,7 @@ import { identify } from '../data/dataset.ts';
 import type { DataSource } from '../data/sources/index.ts';
 import { sourceRow } from '../data/sources/index.ts';
 import { labelNotes, oneClass } from '../data/labels.ts';
-import { loadDataset, readFiles, recipeDigest, sourceFiles } from '../data/load.ts';
+import { decodeDataset, loadDataset, openFiles, recipeDigest, sourceFiles } from '../data/load.ts';
 import type { ValidationOptions } from '../data/split.ts';
 import type { Engine, EngineName, Numerics } from '../engine/engine.ts';
 import { referenceEngine } from '../engine/reference.ts';
@@ -286,9 +286,7 @@ async function openData(
   let dataset = decoded;
   const load = async (): Promise<Dataset> => {
     if (dataset !== null) return dataset;
-    const files = readFiles(source);
-    await turn();
-    const loaded = loadDataset(source, validation, files);
+    const loaded = loadDataset(source, validation);
     await turn();
     if (isDeepStrictEqual(identify(loaded), identity)) return (dataset = loaded);
     const [first] = sourceFiles(source);
@@ -308,14 +306,18 @@ async function identifyData(
   code: Digest,
   identities: IdentityMemory,
 ): Promise<{ readonly identity: DatasetIdentity; readonly decoded: Dataset | null }> {
-  const files = readFiles(source);
-  await turn();
-  let decoded: Dataset | null = null;
-  const identity = await identities(recipeDigest(source, validation, files, code), () => {
-    decoded = loadDataset(source, validation, files);
-    return identify(decoded);
-  });
-  return { identity, decoded };
+  const { files, close } = openFiles(source);
+  try {
+    await turn();
+    let decoded: Dataset | null = null;
+    const identity = await identities(recipeDigest(source, validation, files, code), () => {
+      decoded = decodeDataset(source, validation, files);
+      return identify(decoded);
+    });
+    return { identity, decoded };
+  } finally {
+    close();
+  }
 }
 
 /** The network of a pipeline; reads the data where its classes and image size are not known without. */

@@ -2,7 +2,7 @@
 import { UserError } from '../core/diagnostic.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import type { DataContent } from './dataset.ts';
-import { naturalOrder } from './natural-order.ts';
+import { naturalOrder } from '../formats/natural-order.ts';
 
 export type PartName = 'train' | 'validation' | 'test';
 

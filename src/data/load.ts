@@ -1,5 +1,7 @@
+import { join } from 'node:path';
 import { userError } from '../core/diagnostic.ts';
 import type { Digest } from '../core/digest.ts';
+import { isSystemFile, openTree } from '../formats/archive.ts';
 import { readBytes } from '../formats/bytes.ts';
 import { sha256 } from './dataset.ts';
 import type { DataContent, DataFile, Dataset, FileDigest } from './dataset.ts';
@@ -37,38 +39,63 @@ export function recipeDigest(
   return `sha256:${sha256(new TextEncoder().encode(JSON.stringify(recipe)))}`;
 }
 
+/** The files of a source, which may be read until they are closed. */
+export interface OpenFiles {
+  readonly files: readonly (DataContent & FileDigest)[];
+  readonly close: () => void;
+}
+
 /**
  * The source's files as they are now.
  *
  * @throws UserError when one cannot be read, or is not the one that its download promises
  */
-export function readFiles(source: DataSource): readonly (DataContent & FileDigest)[] {
-  return sourceFiles(source).map(({ name, path, download }) => {
-    const { unreadable, reading } = sourceRow(source);
+export function openFiles(source: DataSource): OpenFiles {
+  const { tree, unreadable } = sourceRow(source);
+  if (tree !== undefined) return openTreeFiles(tree(source));
+  const files = sourceFiles(source).map(({ name, path, download }) => {
     const bytes = readBytes(path, unreadable);
     const digest = sha256(bytes);
     if (download !== undefined && digest !== download.sha256) {
       const message = `the file has SHA-256 ${digest}, expected ${download.sha256}`;
       throw userError(path, 'wrong-digest', message, 'remove the file to download it again, or correct `sha256`');
     }
-    const { length: size } = bytes;
-    const file = { name, path, size, sha256: digest };
-    if (reading === 'at once') return { ...file, bytes };
-    return {
-      ...file,
-      get bytes() {
-        return readBytes(path, unreadable);
-      },
-    };
+    return { name, path, bytes, size: bytes.length, sha256: digest };
   });
+  return { files, close: () => undefined };
 }
 
-/**
- * Reads or makes the examples. Deterministic in the source, its files and the validation options.
- *
- * @param files as `readFiles` gives them
- */
-export function loadDataset(source: DataSource, validation: ValidationOptions, files = readFiles(source)): Dataset {
+/** Files of a folder or an archive, of which one at a time is in memory. */
+function openTreeFiles(path: string): OpenFiles {
+  const { files, read, close } = openTree(path);
+  const open = files().filter(({ name }) => !isSystemFile(name));
+  return {
+    files: open.map(({ name, size }) => ({
+      ...{ name, path: join(path, name), size, sha256: sha256(read(name)) },
+      get bytes() {
+        return read(name);
+      },
+    })),
+    close,
+  };
+}
+
+/** Reads or makes the examples. Deterministic in the source, its files and the validation options. */
+export function loadDataset(source: DataSource, validation: ValidationOptions): Dataset {
+  const { files, close } = openFiles(source);
+  try {
+    return decodeDataset(source, validation, files);
+  } finally {
+    close();
+  }
+}
+
+/** @param files as `openFiles` gives them */
+export function decodeDataset(
+  source: DataSource,
+  validation: ValidationOptions,
+  files: readonly (DataContent & FileDigest)[],
+): Dataset {
   const decoded = sourceRow(source).decode(source, new Map(files.map((file) => [file.name, file])));
   if (decoded.validation !== undefined) return { ...decoded, validation: decoded.validation };
   return { ...decoded, ...splitValidation(decoded.train, validation, decoded.name) };

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../src/core/diagnostic.ts';
 import { classFolders } from '../../src/data/class-folders.ts';
-import { naturalOrder } from '../../src/data/natural-order.ts';
 
 const set = (files: Readonly<Record<string, string>>) =>
   new Map(
@@ -64,28 +63,6 @@ describe('class folders', () => {
     expect(mistakes(set({ 'labels.txt': 'a\nd\na', 'a/1.jpg': '', 'b/1.jpg': '' }))).toEqual([
       'set/labels.txt wrong-labels-file: "d" is no class folder with examples',
       'set/labels.txt wrong-labels-file: "a" is there twice',
-    ]);
-  });
-});
-
-describe('natural order', () => {
-  it('counts runs of digits and knows no language', () => {
-    const sorted = [
-      '1',
-      '1a',
-      '01',
-      '2',
-      '10',
-      'B',
-      'a2',
-      'a10',
-      'b',
-      'ä',
-      '99999999999999999999',
-      '100000000000000000000',
-    ];
-    expect(sorted.toReversed().sort(naturalOrder)).toEqual([
-      ...['01', '1', '1a', '2', '10', '99999999999999999999', '100000000000000000000', 'B', 'a2', 'a10', 'b', 'ä'],
     ]);
   });
 });

@@ -143,7 +143,6 @@ export const cifar10 = defineSource({
   }),
   from: (config): Cifar10Source => ({ kind: 'cifar10', path: config.path, download: config.download ?? null }),
   files: cifar10Files,
-  reading: 'at once',
   unreadable:
     'put cifar-10-binary.tar.gz or its files into this folder, set `path` to where they are, or set `download`',
   missing: {

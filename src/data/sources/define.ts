@@ -12,12 +12,10 @@ export interface SourceDefinition<S extends { readonly kind: string }, Config ex
   readonly schema: Config;
   /** What to load, from the fields of a pipeline. */
   readonly from: (config: Static<Config>) => S;
-  /** The folder whose files it reads, for a source that does. */
-  readonly folder?: (source: S) => string;
-  /** The files that it reads; none for a generated one. */
+  /** The folder or archive of which it reads the files, one at a time, for a source that does. */
+  readonly tree?: (source: S) => string;
+  /** The other files that it reads; none for a generated one. */
   readonly files: (source: S) => readonly DataFile[];
-  /** Files of a set of many are read one at a time, and again when they are decoded. */
-  readonly reading: 'at once' | 'one at a time';
   /** What to do about a file that cannot be read. */
   readonly unreadable: string;
   /** How files that are not there are reported. */
@@ -29,7 +27,7 @@ export interface SourceDefinition<S extends { readonly kind: string }, Config ex
   /**
    * The examples.
    *
-   * @param contents of `files`, by name
+   * @param contents of `files`, or of those in `tree`, by name
    * @throws UserError for a file that is damaged or not what it should be
    */
   readonly decode: (source: S, contents: ReadonlyMap<string, DataContent>) => DecodedData;

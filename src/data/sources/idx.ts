@@ -156,7 +156,6 @@ export const idx = defineSource({
     { name: 'test_images', ...locate(source.testImages) },
     { name: 'test_labels', ...locate(source.testLabels) },
   ],
-  reading: 'at once',
   unreadable: 'check the paths of the four idx files',
   missing: {
     kind: 'each',

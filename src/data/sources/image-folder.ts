@@ -10,7 +10,6 @@ import { classFolders } from '../class-folders.ts';
 import type { DataContent, DecodedData } from '../dataset.ts';
 import type { PartExamples } from '../parts.ts';
 import { makeParts, splitField } from '../parts.ts';
-import { filesBelow } from '../tree.ts';
 import { defineSource, sourceFields } from './define.ts';
 import { imageFields, missingFolder, pathToData } from './fields.ts';
 
@@ -46,7 +45,9 @@ const imageField = object(
 const { augment, normalize } = imageFields;
 
 const schema = sourceFields('image_folder', 'JPEG and PNG files in folders that name their class', {
-  path: pathToData('Folder of the classes, `<class>/<file>`, or of the parts, `train/<class>/<file>` and `test/…`'),
+  path: pathToData(
+    'Folder, .zip or .tar of the classes, `<class>/<file>`, or of the parts, `train/<class>/<file>` and `test/…`',
+  ),
   image: imageField,
   split: splitField,
   normalize,
@@ -67,9 +68,8 @@ export const imageFolder = defineSource({
   kind: 'image_folder',
   schema,
   from: ({ path, image, split }): ImageFolderSource => ({ kind: 'image_folder', path, image, split }),
-  folder: ({ path }) => path,
-  files: ({ path }) => filesBelow(path),
-  reading: 'one at a time',
+  tree: ({ path }) => path,
+  files: () => [],
   unreadable: 'make the file readable, or take it out of the folder',
   missing: { kind: 'together', field: 'path', hint: missingFolder },
   knownSize: () => null,

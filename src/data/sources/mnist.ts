@@ -65,7 +65,6 @@ export const mnist = defineSource({
   }),
   from: ({ path = mnistFolder }): MnistSource => ({ kind: 'mnist', path }),
   files: ({ path }) => canonicalFiles.map(({ name, file }) => ({ name, path: packedOrPlain(join(path, file)) })),
-  reading: 'at once',
   unreadable: remedy,
   missing: {
     kind: 'together',

@@ -126,7 +126,6 @@ export const synthetic = defineSource({
     ...{ kind: 'synthetic', classes, size, trainCount, testCount, noise, seed },
   }),
   files: () => [],
-  reading: 'at once',
   unreadable: 'nothing to read',
   missing: { kind: 'together', field: 'source', hint: 'nothing to read' },
   knownSize: ({ size, classes, trainCount }) => squareSize(size, 1, classes, trainCount),
