@@ -38,27 +38,25 @@ def write_tar(files, form, mode="w", links=()):
 
 
 def write_npy(dtype, shape, fortran=False, seed=1, version=None):
-    """The file, and its values as numbers: float64, or the integers as text where float64 would round them."""
+    """The file, and its values exactly, as Python prints them, with commas between."""
     random = np.random.default_rng(seed)
     kind = np.dtype(dtype).kind
     if kind == "b":
-        values = random.integers(0, 2, shape).astype(dtype)
+        values = np.asarray(random.integers(0, 2, shape), dtype)
     elif kind in "iu":
-        limits = np.iinfo(dtype)
-        bounds = np.iinfo(np.dtype(dtype).newbyteorder("="))
-        values = random.integers(limits.min, limits.max, shape, np.dtype(dtype).newbyteorder("="), endpoint=True)
+        native = np.dtype(dtype).newbyteorder("=")
+        bounds = np.iinfo(native)
+        values = np.asarray(random.integers(bounds.min, bounds.max, shape, native, endpoint=True), dtype)
         values.flat[:2] = [bounds.min, bounds.max]
-        values = values.astype(dtype)
     else:
         special = [0.0, -0.0, np.inf, -np.inf, np.nan, np.finfo(np.dtype(dtype).newbyteorder("=")).smallest_subnormal]
-        values = (random.standard_normal(shape) * 100).astype(dtype)
+        values = np.asarray(random.standard_normal(shape) * 100, dtype)
         values.flat[: len(special)] = special
-    if fortran:
+    if fortran and values.ndim > 0:
         values = np.asfortranarray(values)
     buffer = io.BytesIO()
     np.lib.format.write_array(buffer, values, version=version)
-    listed = [str(value) for value in values.astype("O").ravel(order="C")]
-    return [buffer.getvalue(), listed]
+    return [buffer.getvalue(), ",".join(str(value.item()) for value in values.ravel(order="C"))]
 
 
 def write_npz(names, compressed):
