@@ -12,6 +12,11 @@ const data: Readonly<Record<DataConfig['source'], string>> = {
   mnist: 'data: { source: mnist, validation: 5000, normalize: { scale: 1/255 } }',
   image_folder:
     'data: { source: image_folder, path: photos, image: { size: 64, color: rgb }, split: { test: 0.2, validation: 0.1 } }',
+  audio_folder: `data:
+  source: audio_folder
+  path: speech
+  audio: { rate: 16000, seconds: 1 }
+  features: { kind: micro_frontend, num_channels: 40 }`,
   synthetic: 'data: { source: synthetic, size: 32, classes: 4, validation: 512 }',
   idx: `data:
   source: idx

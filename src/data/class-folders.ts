@@ -61,7 +61,8 @@ export function classFolders(
     const [className, ...rest] = hasParts ? path.slice(1) : path;
     const isExample = part !== undefined && className !== undefined && rest.length > 0 && accepts(name.toLowerCase());
     if (isExample && names.includes(name)) found.push({ part, className, name, content });
-    else if (path.at(-1) !== labelsFile) ignored.push(name);
+    // Notes and licences beside the folders are usual.
+    else if (rest.length > 0 || accepts(name.toLowerCase())) ignored.push(name);
   }
   const classNames = orderedClasses(folder, contents, new Set(found.map(({ className }) => className)));
   const labels = new Map(classNames.map((name, label) => [name, label]));

@@ -17,6 +17,7 @@ export const dataSchema = discriminated(
     sources.idx.schema,
     sources.cifar10.schema,
     sources.image_folder.schema,
+    sources.audio_folder.schema,
   ],
   key('Examples for training and testing'),
 );

@@ -1,13 +1,14 @@
 /** Photographs in folders that name their class. */
 import type { Static } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
-import { UserError } from '../../core/diagnostic.ts';
 import { choice, key, object } from '../../core/schema.ts';
 import { defaultMaxPixels, ImageDecoder } from '../../formats/image.ts';
 import { resize } from '../../formats/resize.ts';
 import type { ClassFile } from '../class-folders.ts';
 import { classFolders } from '../class-folders.ts';
 import type { DataContent, DecodedData } from '../dataset.ts';
+import type { Mistakes } from '../mistakes.ts';
+import { collectMistakes, ignoredNotes } from '../mistakes.ts';
 import type { PartExamples } from '../parts.ts';
 import { makeParts, splitField } from '../parts.ts';
 import { defineSource, sourceFields } from './define.ts';
@@ -61,9 +62,6 @@ export type ImageFolderSource = { readonly kind: 'image_folder' } & Pick<
 
 const extensions = /\.(jpe?g|png)$/;
 
-/** Mistakes in files that are reported at once. */
-const mostMistakes = 10;
-
 export const imageFolder = defineSource({
   kind: 'image_folder',
   schema,
@@ -80,23 +78,17 @@ export const imageFolder = defineSource({
 function decodeFolder(source: ImageFolderSource, contents: ReadonlyMap<string, DataContent>): DecodedData {
   const { classNames, files, ignored } = classFolders(source.path, contents, (name) => extensions.test(name));
   const [height, width] = source.image.size;
-  const mistakes: UserError[] = [];
-  const part = (list: readonly ClassFile[] | undefined): PartExamples | undefined =>
-    list && decodeImages(source, list, mistakes);
-  const given = {
-    all: part(files.all),
-    train: part(files.train),
-    validation: part(files.validation),
-    test: part(files.test),
-  };
-  if (mistakes.length > 0) throw new UserError(mistakes.flatMap(({ diagnostics }) => diagnostics));
-  const present = Object.fromEntries(Object.entries(given).filter(([, examples]) => examples !== undefined));
-  const { notes, ...parts } = makeParts(present, source.split);
+  const mistakes = collectMistakes();
+  const given = Object.fromEntries(
+    Object.entries(files).map(([part, list]) => [part, decodeImages(source, list, mistakes)]),
+  );
+  mistakes.check();
+  const { notes, ...parts } = makeParts(given, source.split);
   return {
     name: source.path,
     classNames,
     image: { height, width, channels: source.image.color === 'rgb' ? 3 : 1 },
-    notes: [...(ignored.length > 0 ? [ignoredNote(ignored)] : []), ...notes],
+    notes: [...ignoredNotes(ignored), ...notes],
     ...parts,
   };
 }
@@ -104,7 +96,7 @@ function decodeFolder(source: ImageFolderSource, contents: ReadonlyMap<string, D
 function decodeImages(
   { image: { size, color, aspect, interpolation, exif } }: ImageFolderSource,
   files: readonly ClassFile[],
-  mistakes: UserError[],
+  mistakes: Mistakes,
 ): PartExamples {
   const [height, width] = size;
   const decoder = new ImageDecoder();
@@ -112,16 +104,13 @@ function decodeImages(
   const length = height * width * (color === 'rgb' ? 3 : 1);
   const inputs = new Uint8Array(files.length * length);
   for (const [index, { content }] of files.entries()) {
-    if (mistakes.length >= mostMistakes) break;
-    try {
+    const resized = mistakes.attempt(() => {
       const image = decoder.decode(content.bytes, content.path, options);
-      const resized = resize(image, { height, width }, interpolation, aspect === 'stretch' ? 'fit' : aspect);
-      // To the nearest, half to even, as `tf.cast(tf.round(…), tf.uint8)`.
-      for (let at = 0; at < length; at++) inputs[index * length + at] = roundHalfEven(resized.pixels[at]!);
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      mistakes.push(error);
-    }
+      return resize(image, { height, width }, interpolation, aspect === 'stretch' ? 'fit' : aspect);
+    });
+    if (resized === null) continue;
+    // To the nearest, half to even, as `tf.cast(tf.round(…), tf.uint8)`.
+    for (let at = 0; at < length; at++) inputs[index * length + at] = roundHalfEven(resized.pixels[at]!);
   }
   return {
     split: { count: files.length, inputs, labels: Uint16Array.from(files, ({ label }) => label), targets: null },
@@ -133,10 +122,4 @@ function roundHalfEven(value: number): number {
   const below = Math.floor(value);
   const rest = value - below;
   return rest > 0.5 || (rest === 0.5 && below % 2 === 1) ? below + 1 : below;
-}
-
-function ignoredNote(names: readonly string[]): string {
-  const shown = names.slice(0, 3).join(', ');
-  const more = names.length > 3 ? ` and ${names.length - 3} more` : '';
-  return `${names.length} ${names.length === 1 ? 'file is' : 'files are'} no example: ${shown}${more}`;
 }

@@ -1,4 +1,6 @@
 /** The table of data sources. */
+import { audioFolder } from './audio-folder.ts';
+import type { AudioFolderSource } from './audio-folder.ts';
 import { cifar10 } from './cifar10.ts';
 import type { Cifar10Source } from './cifar10.ts';
 import type { SourceDefinition } from './define.ts';
@@ -11,9 +13,17 @@ import type { MnistSource } from './mnist.ts';
 import { synthetic } from './synthetic.ts';
 import type { SyntheticSource } from './synthetic.ts';
 
-export type DataSource = MnistSource | SyntheticSource | IdxSource | Cifar10Source | ImageFolderSource;
+export type DataSource =
+  MnistSource | SyntheticSource | IdxSource | Cifar10Source | ImageFolderSource | AudioFolderSource;
 
-export const sources = { mnist, synthetic, idx, cifar10, image_folder: imageFolder } as const satisfies {
+export const sources = {
+  mnist,
+  synthetic,
+  idx,
+  cifar10,
+  image_folder: imageFolder,
+  audio_folder: audioFolder,
+} as const satisfies {
   readonly [K in DataSource['kind']]: { readonly kind: K };
 };
 

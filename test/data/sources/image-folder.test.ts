@@ -99,9 +99,9 @@ describe('an image folder', () => {
 
   it('tells of equal images in two given parts, and of files that are no images', () => {
     put({ 'train/a/1.png': grey(1), 'train/b/1.png': grey(2), 'test/a/copy.png': grey(1), 'test/b/3.png': grey(3) });
-    put({ 'README.txt': 'words' });
+    put({ 'train/a/notes.txt': 'words', 'README.txt': 'words' });
     expect(identify(load()).notes).toEqual([
-      '1 file is no example: README.txt',
+      '1 file is no example: train/a/notes.txt',
       '1 test example is equal to train examples, such as test/a/copy.png and train/a/1.png',
     ]);
   });

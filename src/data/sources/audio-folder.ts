@@ -1,0 +1,139 @@
+/** Recordings in folders that name their class. */
+import type { Static } from '@sinclair/typebox';
+import { Type } from '@sinclair/typebox';
+import { UserError, userError } from '../../core/diagnostic.ts';
+import type { JsonObject } from '../../core/json.ts';
+import { key, object } from '../../core/schema.ts';
+import { readWav } from '../../formats/wav.ts';
+import type { ClassFile } from '../class-folders.ts';
+import { classFolders } from '../class-folders.ts';
+import type { DataContent, DecodedData } from '../dataset.ts';
+import type { PreparedFeatures } from '../features/config.ts';
+import { featuresSchema, preparedFeatures } from '../features/config.ts';
+import { createResampler } from '../features/resample.ts';
+import type { Mistakes } from '../mistakes.ts';
+import { collectMistakes, ignoredNotes } from '../mistakes.ts';
+import type { PartExamples } from '../parts.ts';
+import { makeParts, splitField } from '../parts.ts';
+import { standardize } from '../reals.ts';
+import { defineSource, sourceFields } from './define.ts';
+import { missingFolder, pathToData } from './fields.ts';
+
+const schema = sourceFields('audio_folder', 'WAV files in folders that name their class', {
+  path: pathToData(
+    'Folder, .zip or .tar of the classes, `<class>/<file>`, or of the parts, `train/<class>/<file>` and `test/…`',
+  ),
+  audio: object(
+    {
+      rate: Type.Integer({
+        ...key('Samples per second; recordings of another rate are resampled'),
+        minimum: 1000,
+        maximum: 192_000,
+      }),
+      seconds: Type.Number({
+        ...key('Length of an example: longer recordings are cut at their end, shorter ones end in silence'),
+        exclusiveMinimum: 0,
+        maximum: 60,
+      }),
+    },
+    key('How recordings become examples of one length'),
+  ),
+  features: featuresSchema,
+  split: splitField,
+});
+
+export type AudioFolderSource = { readonly kind: 'audio_folder' } & Pick<
+  Static<typeof schema>,
+  'path' | 'audio' | 'features' | 'split'
+>;
+
+export const audioFolder = defineSource({
+  kind: 'audio_folder',
+  schema,
+  from: ({ path, audio, features, split }): AudioFolderSource => ({
+    ...{ kind: 'audio_folder', path, audio, features, split },
+  }),
+  tree: ({ path }) => path,
+  files: () => [],
+  unreadable: 'make the file readable, or take it out of the folder',
+  missing: { kind: 'together', field: 'path', hint: missingFolder },
+  knownSize: () => null,
+  // Plain JSON by construction.
+  recipe: ({ audio, features, split }) => ({ audio, features, split }) as unknown as JsonObject,
+  decode: decodeFolder,
+});
+
+function decodeFolder(source: AudioFolderSource, contents: ReadonlyMap<string, DataContent>): DecodedData {
+  const { path, audio, features: config, split } = source;
+  const length = Math.round(audio.rate * audio.seconds);
+  const features = preparedFeatures(config, length, audio.rate);
+  if ('problems' in features) {
+    const hint = `the recordings have ${audio.rate} samples a second and ${length} in all`;
+    throw new UserError(features.problems.map((message) => ({ ...wrongFeatures, message, hint })));
+  }
+  const { classNames, files, ignored } = classFolders(path, contents, (name) => name.endsWith('.wav'));
+  const mistakes = collectMistakes();
+  const rates = new Map<number, string>();
+  const read = createReader(audio.rate, length, features, rates);
+  const given = Object.fromEntries(
+    Object.entries(files).map(([part, list]) => [part, decodeRecordings(list, read, features, mistakes)]),
+  );
+  mistakes.check();
+  const { notes, ...parts } = makeParts(given, split);
+  const [frames, bins] = features.shape;
+  return {
+    ...{ name: path, classNames, image: { height: frames, width: bins, channels: 1 } },
+    notes: [...ignoredNotes(ignored), ...rateNotes(rates, audio.rate), ...notes],
+    reals:
+      features.range === null
+        ? standardize([config.kind], parts.train, [parts.validation, parts.test])
+        : { range: features.range, channels: [{ name: config.kind, mean: 0, deviation: 1 }] },
+    ...parts,
+  };
+}
+
+const wrongFeatures = { code: 'wrong-features', place: { file: 'data.features' } };
+
+/** Reads one recording and computes its features. */
+function createReader(rate: number, length: number, features: PreparedFeatures, rates: Map<number, string>) {
+  const resamplers = new Map<number, (samples: Float32Array) => Float32Array>();
+  return ({ name, content }: ClassFile): Float32Array => {
+    const wav = readWav(content.bytes, content.path);
+    if (wav.frames === 0) {
+      throw userError(content.path, 'empty-recording', 'the recording has no samples', 'take it out of the folder');
+    }
+    if (wav.samples.some((sample) => !Number.isFinite(sample))) {
+      throw userError(content.path, 'wrong-sample', 'a sample is not a finite number', 'write the file again');
+    }
+    if (!rates.has(wav.rate)) rates.set(wav.rate, name);
+    const resample = resamplers.get(wav.rate) ?? createResampler(wav.rate, rate);
+    resamplers.set(wav.rate, resample);
+    const samples = new Float32Array(length);
+    samples.set(resample(wav.samples).subarray(0, length));
+    return features.compute(samples);
+  };
+}
+
+function decodeRecordings(
+  files: readonly ClassFile[],
+  read: (file: ClassFile) => Float32Array,
+  { shape: [frames, bins] }: PreparedFeatures,
+  mistakes: Mistakes,
+): PartExamples {
+  const inputs = new Float32Array(files.length * frames * bins);
+  for (const [index, file] of files.entries()) {
+    const values = mistakes.attempt(() => read(file));
+    if (values !== null) inputs.set(values, index * frames * bins);
+  }
+  return {
+    split: { count: files.length, inputs, labels: Uint16Array.from(files, ({ label }) => label), targets: null },
+    origins: files.map(({ name }) => ({ name, recording: name })),
+  };
+}
+
+function rateNotes(rates: ReadonlyMap<number, string>, rate: number): string[] {
+  const others = [...rates].filter(([other]) => other !== rate);
+  if (others.length === 0) return [];
+  const shown = others.map(([other, name]) => `${other} Hz (${name})`).join(', ');
+  return [`recordings of another rate are resampled to ${rate} Hz: ${shown}`];
+}
