@@ -30,6 +30,7 @@ from tensorflow.lite.tools import flatbuffer_utils  # noqa: E402
 
 import archives  # noqa: E402, F401
 import models  # noqa: E402
+import sound  # noqa: E402, F401
 import training  # noqa: E402, F401
 
 v1 = tf.compat.v1

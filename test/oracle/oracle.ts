@@ -57,9 +57,10 @@ export function openOracle(): Oracle {
   return {
     async evaluate(expression, values = {}) {
       if (failure !== null) throw failure;
+      const request = JSON.stringify({ expression, values: encode(values) });
       const answer = await new Promise<Answer>((resolve, reject) => {
         waiting.push({ resolve, reject });
-        child.stdin.write(`${JSON.stringify({ expression, values: encode(values) })}\n`);
+        child.stdin.write(`${request}\n`);
       });
       if ('error' in answer) throw new Error(`${answer.error}\n${answer.trace}`);
       return decode(answer.result);

@@ -149,7 +149,8 @@ const melOf = (hertz: number): number => 1127 * log(1 + hertz / 700);
 
 /**
  * Triangles of height 1, linear in mel, whose edges e are equally spaced in mel. Bin k at m = m(k rate / 2 / (bins - 1)) has
- * in band j the weight max(0, min((m - e[j]) / (e[j+1] - e[j]), (e[j+2] - m) / (e[j+2] - e[j+1]))). Bin 0 has none.
+ * in band j the weight max(0, min((m - e[j]) / (e[j+1] - e[j]), (e[j+2] - m) / (e[j+2] - e[j+1]))). Bin 0 has none: no edge
+ * lies below it.
  *
  * @see tf.signal.linear_to_mel_weight_matrix
  */
@@ -165,8 +166,8 @@ export function melBands(
     const from = edge(band);
     const centre = edge(band + 1);
     const to = edge(band + 2);
-    const weights = mels.map((mel, bin) =>
-      bin === 0 ? 0 : Math.max(0, Math.min((mel - from) / (centre - from), (to - mel) / (to - centre))),
+    const weights = mels.map((mel) =>
+      Math.max(0, Math.min((mel - from) / (centre - from), (to - mel) / (to - centre))),
     );
     const firstBin = weights.findIndex((weight) => weight > 0);
     const lastBin = weights.findLastIndex((weight) => weight > 0);

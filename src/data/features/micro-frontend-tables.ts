@@ -128,7 +128,8 @@ function gainTable(options: MicroFrontendOptions, correction: number): GainTable
   const octaves = new Int16Array(3 * 31);
   for (let bits = 2; bits <= 32; bits++) {
     const x0 = 2 ** (bits - 1);
-    const [y0, y1, y2] = [gainAt(x0), gainAt(1.5 * x0), gainAt(Math.min(2 * x0, 2 ** 32 - 1))];
+    // The last end is 2^32 - 1 there, which is 2^32 in float32.
+    const [y0, y1, y2] = [gainAt(x0), gainAt(1.5 * x0), gainAt(2 * x0)];
     const a1 = 4 * (y1 - y0) - (y2 - y0);
     octaves.set([y0, a1, y2 - y0 - a1], 3 * (bits - 2));
   }

@@ -1,6 +1,10 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { LogMelOptions } from '../../../src/data/features/log-mel.ts';
 import { logMel, melBands } from '../../../src/data/features/log-mel.ts';
 import { mfcc } from '../../../src/data/features/mfcc.ts';
+import { goldenSignal } from './goldens.ts';
 import { hasFeatureGoldens, largestDifference, readGoldens, readRecording, recordings, skipped } from './shared.ts';
 
 type Golden = Readonly<Record<string, { readonly log_mel: number[][]; readonly mfcc10: number[][] }>>;
@@ -21,6 +25,31 @@ describe.skipIf(!hasFeatureGoldens)(`log_mel and mfcc of recordings${skipped}`, 
     const coefficients = mfcc.prepare(8000, options)(samples);
     expect(mfcc.shapeOf(samples.length, 8000, options)).toEqual([golden.mfcc10.length, 10]);
     expect(largestDifference(coefficients, golden.mfcc10.flat())).toBeLessThan(tolerance);
+  });
+});
+
+interface Case {
+  readonly rate: number;
+  readonly seed: number;
+  readonly samples: number;
+  readonly options: LogMelOptions;
+  readonly mels: readonly number[];
+  readonly coefficients: readonly number[];
+}
+
+describe('log_mel and mfcc', () => {
+  const path = join(import.meta.dirname, 'log-mel-goldens.jsonl');
+  const lines = readFileSync(path, 'utf8').trim().split('\n');
+  const cases = lines.map((line) => JSON.parse(line) as Case); // written by the script beside it
+
+  it.each(cases)('equal tf.signal at $rate Hz with $options', ({ rate, seed, samples, options, ...expected }) => {
+    expect(mfcc.problems(rate, { ...options, numMfccs: 1 })).toEqual([]);
+    const sound = Float32Array.from(goldenSignal('noise', seed, samples), (sample) => sample / 32768);
+    const mels = logMel.prepare(rate, options)(sound);
+    const coefficients = mfcc.prepare(rate, { ...options, numMfccs: options.numMelBins })(sound);
+    // Six decimals were kept, and a float32 step is 4e-6 at most at these sizes.
+    expect(largestDifference(mels, expected.mels)).toBeLessThan(3e-6);
+    expect(largestDifference(coefficients, expected.coefficients)).toBeLessThan(6e-6);
   });
 });
 

@@ -1,0 +1,29 @@
+"""Features of sound by TensorFlow."""
+
+import tensorflow as tf
+
+
+def log_mel(samples, rate, frame_length, frame_step, fft_length, spectrum, mel_bins, lower, upper, offset, dtype):
+    """A list of the logarithms of the mel bands and all of their cepstral coefficients."""
+    samples = tf.constant(samples, tf.as_dtype(dtype))
+    spectra = tf.abs(tf.signal.stft(samples, frame_length, frame_step, fft_length))
+    if spectrum == "power":
+        spectra = spectra**2
+    weights = tf.signal.linear_to_mel_weight_matrix(
+        mel_bins, fft_length // 2 + 1, rate, lower, upper, dtype=samples.dtype
+    )
+    mels = tf.math.log(spectra @ weights + offset)
+    return [mels, tf.signal.mfccs_from_log_mel_spectrograms(mels)]
+
+
+def micro_frontend(samples, rate, options):
+    from tensorflow.lite.experimental.microfrontend.python.ops import audio_microfrontend_op
+
+    values = audio_microfrontend_op.audio_microfrontend(tf.constant(samples, tf.int16), sample_rate=rate, **options)
+    return tf.cast(values, tf.int32)
+
+
+def decode_wav(contents):
+    """The samples of all channels in a row, and the rate."""
+    samples, rate = tf.audio.decode_wav(contents)
+    return [samples, rate]
