@@ -119,15 +119,14 @@ function listFolder(root: string): readonly TreeEntry[] {
   const entries: TreeEntry[] = [];
   const realRoot = realpathSync(root);
   const add = (name: string, refusal: string | null = null): void => {
-    const path = join(root, name);
     let size = 0;
     try {
-      if (refusal === null) size = statSync(path).size;
+      if (refusal === null) size = statSync(join(root, name)).size;
     } catch (error) {
       entries.push({ name, size, refusal: `cannot be read: ${systemReason(error)}`, read: () => new Uint8Array(0) });
       return;
     }
-    entries.push({ name, size, refusal, read: () => readBytes(path, 'make it readable, or leave it out') });
+    entries.push({ name, size, refusal, read: () => readBytes(join(root, name), 'make it readable, or leave it out') });
   };
   const visit = (folder: string): void => {
     for (const entry of children(root, folder)) {

@@ -1,6 +1,7 @@
 /**
  * JPEG by libjpeg-turbo, compiled to WebAssembly (package `@cwasm/jpeg-turbo`; the build copies its file into dist).
- * Its pixels are those of TensorFlow's `decode_jpeg`, which uses the same library.
+ * Its pixels are those of TensorFlow's `decode_jpeg`, which uses the same library, but for hard black and white patterns:
+ * there TensorFlow's vector code overflows and is wrong by up to 255, and this code is not.
  */
 import { readFileSync } from 'node:fs';
 import { internal } from '../core/assert.ts';
