@@ -73,6 +73,12 @@ describe('an image', () => {
     damaged[scan + 6] = 0x33;
     expect(refusal(damaged)).toMatch('error damaged-image: the JPEG file cannot be decoded');
     expect(refusal(jpeg)).toBe('decoded');
+    // What a failed image of 108 MB took is given back: 45 of them would not fit into one memory.
+    const large = Buffer.from(damaged);
+    const frame = large.indexOf(Buffer.from([0xff, 0xc0]));
+    large.writeUInt16BE(6000, frame + 5);
+    large.writeUInt16BE(6000, frame + 7);
+    for (let round = 0; round < 45; round++) expect(refusal(large)).toMatch('error damaged-image');
   });
 
   it('a bomb is refused by its size, before it is decoded', () => {
