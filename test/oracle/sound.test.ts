@@ -9,7 +9,7 @@ import type { LogMelOptions } from '../../src/data/features/log-mel.ts';
 import { logMel } from '../../src/data/features/log-mel.ts';
 import { mfcc } from '../../src/data/features/mfcc.ts';
 import type { MicroFrontendOptions } from '../../src/data/features/micro-frontend-options.ts';
-import { microFrontendProblems } from '../../src/data/features/micro-frontend-options.ts';
+import { microFrontendDefaults, microFrontendProblems } from '../../src/data/features/micro-frontend-options.ts';
 import { createMicroFrontend } from '../../src/data/features/micro-frontend.ts';
 import { readWav } from '../../src/formats/wav.ts';
 import { goldenSignal } from '../data/features/goldens.ts';
@@ -30,7 +30,16 @@ const digits = join(process.env['QPIPE_DATA'] ?? '../shared/data', 'spoken-digit
 
 describe.skipIf(!hasOracle)(`features of sound, ORACLE_SEED=${seed}`, { timeout: 300_000 }, () => {
   let oracle: Oracle;
-  const total = { mels: 0, coefficients: 0, worstMel: 0, worstCoefficient: 0, worstFloat32: 0, frontend: 0, wav: 0 };
+  const total = {
+    mels: 0,
+    coefficients: 0,
+    worstMel: 0,
+    worstCoefficient: 0,
+    worstFloat32: 0,
+    frontend: 0,
+    pymicro: 0,
+    wav: 0,
+  };
   beforeAll(async () => {
     oracle = openOracle();
     await oracle.evaluate('tf.version.VERSION');
@@ -53,7 +62,7 @@ describe.skipIf(!hasOracle)(`features of sound, ORACLE_SEED=${seed}`, { timeout:
       const all = mfcc.prepare(rate, { ...options, numMfccs: options.numMelBins })(samples);
       total.worstMel = Math.max(total.worstMel, largestDifference(ours, mels));
       total.worstCoefficient = Math.max(total.worstCoefficient, largestDifference(all, coefficients));
-      // Both are rounded to float32, whose step is 2e-6 from 16 on and 1.5e-5 from 128 on, where first coefficients lie.
+      // Both are rounded to float32, with steps of 2e-6 from 16 on and of 1.5e-5 from 128 on.
       expect(largestDifference(ours, mels), what).toBeLessThan(4e-6);
       expect(largestDifference(all, coefficients), what).toBeLessThan(4e-5);
       total.mels += mels.length;
@@ -61,10 +70,11 @@ describe.skipIf(!hasOracle)(`features of sound, ORACLE_SEED=${seed}`, { timeout:
     }
   });
 
-  it('log_mel equals tf.signal in its own float32 within 1e-3', async () => {
+  // Its weights are differences of mels of some 2800, whose step is 2e-4: the narrower the bands, the less is left.
+  it('log_mel of 40 bands equals tf.signal in its own float32 within 1e-3', async () => {
     for (let index = 0; index < 20; index++) {
       const random = createRandom(seed, 'float32', `${index}`);
-      const options = { ...randomMelOptions(random, 16000), logOffset: 1e-6 };
+      const options = { ...randomMelOptions(random, 16000), numMelBins: 40, logOffset: 1e-6 };
       const samples = Float32Array.from({ length: 6000 }, () => random.float() - 0.5);
       const [mels] = await melsOf(samples, 16000, options, 'float32');
       const difference = largestDifference(logMel.prepare(16000, options)(samples), mels);
@@ -111,6 +121,19 @@ describe.skipIf(!hasOracle)(`features of sound, ORACLE_SEED=${seed}`, { timeout:
       );
       expect([...createMicroFrontend(rate, options)(samples)], what).toEqual([...expected.data]);
       total.frontend += expected.data.length;
+    }
+  });
+
+  it('micro_frontend equals pymicro-features, where that is installed', async ({ skip }) => {
+    const options = microFrontendDefaults(16000);
+    for (const [index, kind] of ['noise', 'triangle', 'bursts', 'square', 'noise', 'bursts'].entries()) {
+      const samples = goldenSignal(kind, createRandom(seed, 'pymicro', `${index}`).below(2 ** 20), 32000);
+      const int32 = tensor('int32', [samples.length], Int32Array.from(samples));
+      const expected = await oracle.evaluate('sound.pymicro_frontend(samples)', { samples: int32 });
+      if (expected === null)
+        return skip('there is no pymicro-features in .oracle/: pip install pymicro-features==2.0.2');
+      expect([...createMicroFrontend(16000, options)(samples)], kind).toEqual([...expectTensor(expected).data]);
+      total.pymicro += expectTensor(expected).data.length;
     }
   });
 

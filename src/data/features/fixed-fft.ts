@@ -133,15 +133,14 @@ function butterfly2({ re, im }: FixedSpectrum, start: number, m: number, stride:
 function butterfly4({ re, im }: FixedSpectrum, start: number, m: number, stride: number, table: Twiddles): void {
   for (let k = 0; k < m; k++) {
     const at = start + k;
-    // 8191 is 32767 / 4, cut.
-    const aRe = rounded(re[at]! * 8191);
-    const aIm = rounded(im[at]! * 8191);
-    const bRe = turnedReal(re, im, at + m, table, k * stride);
-    const bIm = turnedImaginary(re, im, at + m, table, k * stride);
-    const cRe = turnedReal(re, im, at + 2 * m, table, 2 * k * stride);
-    const cIm = turnedImaginary(re, im, at + 2 * m, table, 2 * k * stride);
-    const dRe = turnedReal(re, im, at + 3 * m, table, 3 * k * stride);
-    const dIm = turnedImaginary(re, im, at + 3 * m, table, 3 * k * stride);
+    const aRe = quarter(re[at]!);
+    const aIm = quarter(im[at]!);
+    const bRe = turnedReal(re[at + m]!, im[at + m]!, table, k * stride);
+    const bIm = turnedImaginary(re[at + m]!, im[at + m]!, table, k * stride);
+    const cRe = turnedReal(re[at + 2 * m]!, im[at + 2 * m]!, table, 2 * k * stride);
+    const cIm = turnedImaginary(re[at + 2 * m]!, im[at + 2 * m]!, table, 2 * k * stride);
+    const dRe = turnedReal(re[at + 3 * m]!, im[at + 3 * m]!, table, 3 * k * stride);
+    const dIm = turnedImaginary(re[at + 3 * m]!, im[at + 3 * m]!, table, 3 * k * stride);
     const evenRe = wrap(aRe + cRe);
     const evenIm = wrap(aIm + cIm);
     const oddRe = wrap(aRe - cRe);
@@ -162,8 +161,12 @@ function butterfly4({ re, im }: FixedSpectrum, start: number, m: number, stride:
   }
 }
 
-const turnedReal = (re: Int16Array, im: Int16Array, at: number, table: Twiddles, turn: number): number =>
-  wrap(rounded(rounded(re[at]! * 8191) * table.re[turn]! - rounded(im[at]! * 8191) * table.im[turn]!));
+/** 8191 is 32767 / 4, cut. */
+const quarter = (value: number): number => rounded(value * 8191);
 
-const turnedImaginary = (re: Int16Array, im: Int16Array, at: number, table: Twiddles, turn: number): number =>
-  wrap(rounded(rounded(re[at]! * 8191) * table.im[turn]! + rounded(im[at]! * 8191) * table.re[turn]!));
+/** A quarter of a value, turned: both steps round. Sums of products wrap at 32 bits. */
+const turnedReal = (re: number, im: number, table: Twiddles, turn: number): number =>
+  wrap(rounded(quarter(re) * table.re[turn]! - quarter(im) * table.im[turn]!));
+
+const turnedImaginary = (re: number, im: number, table: Twiddles, turn: number): number =>
+  wrap(rounded(quarter(re) * table.im[turn]! + quarter(im) * table.re[turn]!));

@@ -20,8 +20,9 @@ function fromBits(bits: number): number {
 }
 
 /**
- * log1pf of Sun's fdlibm in float32, step by step: what newlib (on microcontrollers), musl and glibc before 2.41 compute.
- * It is not always the nearest float32, so a filterbank that was made with it is not the one that exact logarithms give.
+ * log1pf of Sun's fdlibm in float32, step by step: what newlib (on microcontrollers), musl and glibc before 2.41
+ * compute. It is not always the nearest float32, so a filterbank that was made with it is not the one that exact
+ * logarithms give.
  *
  * @param x a float32 from 2^-29, or 0
  * @see newlib, libm/common/sf_log1p.c

@@ -31,8 +31,8 @@ export interface LogMelOptions {
 }
 
 /**
- * Frames of 32 ms every 20 ms, 40 bands from 20 Hz to half the rate. The transform is the next power of two, as tf.signal.stft
- * has it.
+ * Frames of 32 ms every 20 ms, 40 bands from 20 Hz to half the rate. The transform is the next power of two, as
+ * tf.signal.stft has it.
  */
 export function logMelDefaults(rate: number): LogMelOptions {
   const frameLength = Math.max(1, Math.round(0.032 * rate));
@@ -148,9 +148,9 @@ export interface Band {
 const melOf = (hertz: number): number => 1127 * log(1 + hertz / 700);
 
 /**
- * Triangles of height 1, linear in mel, whose edges e are equally spaced in mel. Bin k at m = m(k rate / 2 / (bins - 1)) has
- * in band j the weight max(0, min((m - e[j]) / (e[j+1] - e[j]), (e[j+2] - m) / (e[j+2] - e[j+1]))). Bin 0 has none: no edge
- * lies below it.
+ * Triangles of height 1, linear in mel, whose edges e are equally spaced in mel. With m(k) the mel of bin k, at
+ * k rate / 2 / (bins - 1) Hz, its weight in band j is
+ * max(0, min((m(k) - e[j]) / (e[j+1] - e[j]), (e[j+2] - m(k)) / (e[j+2] - e[j+1]))). Bin 0 has none: no edge is lower.
  *
  * @see tf.signal.linear_to_mel_weight_matrix
  */

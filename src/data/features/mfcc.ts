@@ -14,9 +14,9 @@ export interface MfccOptions extends LogMelOptions {
 const numMfccsByDefault = 13;
 
 /**
- * c[k] = sqrt(2 / M) * sum over m of logMel[m] cos(pi k (m + 0.5) / M), M = numMelBins, k = 0 .. numMfccs - 1. The first
- * is not divided by sqrt(2), as an orthonormal transform would have it, and nothing is liftered. Computed from the
- * bands before they are rounded to float32.
+ * c[k] = sqrt(2 / M) * sum over m of logMel[m] cos(pi k (m + 0.5) / M), M = numMelBins, k = 0 .. numMfccs - 1. The
+ * first is not divided by sqrt(2), as an orthonormal transform would have it, and nothing is liftered. Computed from
+ * the bands before they are rounded to float32.
  */
 export const mfcc: FeatureDefinition<'mfcc', MfccOptions> = {
   kind: 'mfcc',

@@ -49,7 +49,11 @@ export function frontendTables(rate: number, options: MicroFrontendOptions): Fro
   };
 }
 
-/** floor(4096 (0.5 - 0.5 cos(2 pi (i + 0.5) / size)) + 0.5). LIB window_util; signal window_op.py hann_window_weights. */
+/**
+ * floor(4096 (0.5 - 0.5 cos(2 pi (i + 0.5) / size)) + 0.5).
+ *
+ * @see LIB window_util; signal window_op.py hann_window_weights
+ */
 function windowTable(size: number, variant: TableVariant): Int16Array {
   return Int16Array.from({ length: size }, (_, index) => {
     if (variant === 'signal') return roundHalfEven(4096 * (0.5 - 0.5 * cosine((2 * Math.PI * (index + 0.5)) / size)));
@@ -80,20 +84,31 @@ function melOf(hertz: number, variant: TableVariant): number {
   return f32(1127 * log1pFloat32(f32(hertz / 700)));
 }
 
-/** The first bin of the filterbank: 0 Hz is never in it, and the one nearest to the limit is left out when below it. */
-export const firstBin = (rate: number, bins: number, lowerBandLimit: number): number =>
-  Math.trunc(f32(1.5 + f32(f32(lowerBandLimit) / binHertz(rate, bins))));
+/** Between two bins of the transform. LIB has it in float32. */
+function binHertz(rate: number, bins: number, variant: TableVariant): number {
+  const hertz = rate / 2 / (bins - 1);
+  return variant === 'signal' ? hertz : f32(hertz);
+}
 
-const binHertz = (rate: number, bins: number): number => f32((0.5 * rate) / (bins - 1));
+/** 1 + the lower limit in bins, rounded: bin 0, which is the mean of the samples, is never in a band. */
+function firstBin(lowerBandLimit: number, hertz: number, variant: TableVariant): number {
+  if (variant === 'signal') return roundHalfEven(1 + lowerBandLimit / hertz);
+  const bin = f32(f32(lowerBandLimit) / hertz);
+  return Math.trunc(variant === 'tensorflow' ? 1.5 + bin : f32(1.5 + bin));
+}
 
-/** LIB filterbank_util. The padding that it adds for alignment holds zeros and is left out. */
+/**
+ * The padding that both libraries add for alignment holds zeros and is left out.
+ *
+ * @see LIB filterbank_util; signal filter_bank_ops.py _init_filter_bank_weights
+ */
 function filterbank(rate: number, bins: number, options: MicroFrontendOptions): Filterbank {
   const { numChannels, tables: variant } = options;
-  const hertz = binHertz(rate, bins);
+  const hertz = binHertz(rate, bins, variant);
   const low = melOf(f32(options.lowerBandLimit), variant);
   const high = melOf(f32(options.upperBandLimit), variant);
   const spacing = f32(f32(high - low) / (numChannels + 1));
-  const starts = [firstBin(rate, bins, options.lowerBandLimit)];
+  const starts = [firstBin(options.lowerBandLimit, hertz, variant)];
   const [weights, unweights]: [number[], number[]] = [[], []];
   let bin = starts[0]!; // just put there
   let before = low;
@@ -122,7 +137,11 @@ function quantizeWeight(weight: number, variant: TableVariant): number {
   return Math.floor(f32(f32(weight * 4096) + 0.5));
 }
 
-/** LIB pcan_gain_control_util: x^-strength above an offset, as octaves of parabolas through both ends and the middle. */
+/**
+ * 2^gainBits (x / 2^inputBits + offset)^-strength, as octaves of parabolas through both ends and the middle.
+ *
+ * @see LIB pcan_gain_control_util
+ */
 function gainTable(options: MicroFrontendOptions, correction: number): GainTable {
   const gainAt = gainFunction(options, options.smoothingBits - correction);
   const octaves = new Int16Array(3 * 31);
@@ -140,8 +159,7 @@ function gainFunction(options: MicroFrontendOptions, inputBits: number): (x: num
   const [strength, offset] = [f32(options.pcanStrength), f32(options.pcanOffset)];
   return (x) => {
     const base = f32(f32(f32(x) / 2 ** inputBits) + offset);
-    const power = base === 0 ? (strength === 0 ? 1 : Infinity) : f32(exp(-strength * log(base)));
-    const gain = f32(2 ** options.gainBits * power);
+    const gain = f32(2 ** options.gainBits * f32(exp(-strength * log(base))));
     return gain > 32767 ? 32767 : Math.trunc(f32(gain + 0.5));
   };
 }

@@ -78,6 +78,8 @@ export function createMicroFrontend(rate: number, options: MicroFrontendOptions)
   const step = samplesIn(options.windowStep, rate);
   const correction = correctionBits(fftSize);
   const reduceNoise = noiseReduction(options);
+  // pcan_op.py computes the shift and then takes 6, which is right for the default gain and a transform of 512.
+  const snrShift = options.tables === 'signal' ? 6 : options.gainBits - correction - snrBits;
   const windowed = new Int16Array(fftSize);
   const signal = new Uint32Array(options.numChannels);
   return (samples) => {
@@ -88,7 +90,7 @@ export function createMicroFrontend(rate: number, options: MicroFrontendOptions)
       const shift = applyWindow(samples.subarray(frame * step, frame * step + window.length), window, windowed);
       filter(transform(windowed), filterbank, shift, signal);
       reduceNoise(signal, estimate);
-      if (gain !== null) controlGain(signal, estimate, gain, options.gainBits - correction - snrBits);
+      if (gain !== null) controlGain(signal, estimate, gain, snrShift);
       for (let channel = 0; channel < signal.length; channel++) {
         const value = signal[channel]!;
         const scaled = options.enableLog ? logarithm(value, correction, options.scaleShift) : value;

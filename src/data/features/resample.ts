@@ -1,9 +1,9 @@
 /**
  * Sound at another rate: a windowed sinc in float64, the same bytes on every machine.
  *
- * The filter has 128 taps at the lower of the two rates, in a Kaiser window of 110 dB. Up to 0.88 of half the lower rate
- * it is flat within 0.001 dB; what lies above half the lower rate is weakened by at least 100 dB. Phase is linear and
- * without delay. Beyond its ends the sound is taken as silence.
+ * The filter has 128 taps at the lower of the two rates, in a Kaiser window of 110 dB. Up to 0.88 of half the lower
+ * rate it is flat within 0.001 dB; what lies above half the lower rate is weakened by at least 100 dB. Phase is linear
+ * and without delay. Beyond its ends the sound is taken as silence.
  */
 import { internal } from '../../core/assert.ts';
 import { cosinePi } from '../../core/math.ts';

@@ -65,7 +65,8 @@ OPTIONS = [
 def compile_library(package):
     names = (
         "fft fft_util filterbank filterbank_util frontend frontend_util kiss_fft_int16 log_lut log_scale "
-        "log_scale_util noise_reduction noise_reduction_util pcan_gain_control pcan_gain_control_util window window_util"
+        "log_scale_util noise_reduction noise_reduction_util pcan_gain_control pcan_gain_control_util window "
+        "window_util"
     )
     folder = package / "tensorflow/lite/experimental/microfrontend/lib"
     sources = [folder / f"{name}.cc" for name in names.split()]

@@ -28,7 +28,13 @@ interface Case {
   readonly first: readonly number[];
 }
 
-const digest = (values: Uint16Array): string =>
+interface SignalCase {
+  readonly rate: number;
+  readonly options: Partial<MicroFrontendOptions>;
+  readonly digests: readonly string[];
+}
+
+const digest = (values: Uint16Array | Int16Array): string =>
   createHash('sha256').update(Buffer.from(values.buffer)).digest('hex').slice(0, 32);
 
 const sum = (values: Uint16Array): number => values.reduce((total, value) => total + value, 0);
@@ -120,6 +126,21 @@ describe('the tables of micro_frontend', () => {
     expect([...filterbank.starts.subarray(0, 5)]).toEqual([5, 6, 8, 9, 11]);
     expect([...filterbank.weights.subarray(0, 4)]).toEqual([1377, 2852, 321, 1971]);
     expect([...(gain?.first ?? []), gain?.octaves[0]]).toEqual([32636, 32633, 32630]);
+  });
+
+  it('of the signal library are those of its formulas in NumPy', () => {
+    const path = join(import.meta.dirname, 'signal-tables-goldens.jsonl');
+    const cases = readFileSync(path, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as SignalCase);
+    for (const { rate, options, digests } of cases) {
+      const all = { ...microFrontendDefaults(rate), ...options, tables: 'signal' as const };
+      const found = frontendTables(rate, all);
+      const { starts, weights, unweights } = found.filterbank;
+      expect([found.window, starts, weights, unweights].map(digest), JSON.stringify(options)).toEqual(digests);
+    }
+    expect(cases.length).toBe(40);
   });
 
   it('have a logarithm that is 0 at both ends of an octave', () => {
