@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Type } from '@sinclair/typebox';
-import { parseTar } from 'nanotar';
 import { userError } from '../../core/diagnostic.ts';
 import { derived, object, runtime } from '../../core/schema.ts';
 import { unpack } from '../../formats/bytes.ts';
+import { inMemory } from '../../formats/random-access.ts';
+import { listTar } from '../../formats/tar.ts';
 import type { DataContent, DataFile, DecodedData, Download, Split } from '../dataset.ts';
 import { squareSize } from '../dataset.ts';
 import { defineSource, sourceFields } from './define.ts';
@@ -74,12 +75,9 @@ export function decodeCifar10(contents: ReadonlyMap<string, DataContent>): Decod
 function filesOf({ path, bytes }: DataContent): ReadonlyMap<string, DataContent> {
   const unpacked = unpack(bytes, path, remedy);
   try {
-    // A copy, because the parser reads an array's buffer from its beginning.
-    const entries = parseTar(new Uint8Array(unpacked));
+    const entries = listTar(inMemory(unpacked), path).filter(({ refusal }) => refusal === null);
     return new Map(
-      entries.flatMap(({ name, data }) =>
-        data === undefined ? [] : [[basename(name), { path: join(path, basename(name)), bytes: data }] as const],
-      ),
+      entries.map(({ name, read }) => [basename(name), { path: join(path, basename(name)), bytes: read() }] as const),
     );
   } catch {
     return fail(path, 'the archive is damaged');
