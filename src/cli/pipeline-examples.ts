@@ -17,6 +17,7 @@ const data: Readonly<Record<DataConfig['source'], string>> = {
   path: speech
   audio: { rate: 16000, seconds: 1 }
   features: { kind: micro_frontend, num_channels: 40 }`,
+  csv: 'data: { source: csv, path: motion, columns: { inputs: [x, y, z] }, window: { length: 52, stride: 26 } }',
   synthetic: 'data: { source: synthetic, size: 32, classes: 4, validation: 512 }',
   idx: `data:
   source: idx

@@ -62,6 +62,8 @@ function results(report: Report): { readonly title: string; readonly rows: strin
       const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
       return { title: 'top-1', rows: rowsOf(report.accuracy, ({ top1 }) => top1, percent) };
     }
+    case 'regress':
+      return { title: 'mean absolute error', rows: rowsOf(report.error, ({ mean }) => mean, significant) };
     case 'reconstruct':
       return { title: 'mean squared error', rows: rowsOf(report.error, ({ mean }) => mean, significant) };
     case null:

@@ -9,8 +9,8 @@ import type { LoadedPipeline } from './load.ts';
 export function dataFileDiagnostics({ pipeline, locate }: LoadedPipeline): Diagnostic[] {
   const source = dataSource(pipeline.data);
   const { missing } = sourceRow(source);
-  const tree = sourceRow(source).tree?.(source);
-  if (tree !== undefined && missing.kind === 'together') {
+  const tree = sourceRow(source).tree?.(source) ?? null;
+  if (tree !== null && missing.kind === 'together') {
     if (existsSync(tree)) return [];
     const place = locate(['data', missing.field], 'value');
     const message = `there is no folder or archive ${tree}`;

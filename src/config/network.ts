@@ -41,12 +41,17 @@ export function networkDiagnostics(spec: ModelSpec, locate: Locate, inLayers: bo
   ];
 }
 
-function expectedOutput({ task, classes, image }: ModelSpec) {
+function expectedOutput({ task, classes, targets, image }: ModelSpec) {
   switch (task) {
     case 'classify': {
       const values = classes.length;
       const fits = (shape: Shape): boolean => shape.length === 2 && shape[1] === values;
       return { values, text: `${counted(values, 'score')}, one per class`, fits };
+    }
+    case 'regress': {
+      const values = targets?.length ?? 0;
+      const fits = (shape: Shape): boolean => shape.length === 2 && shape[1] === values;
+      return { values, text: `${values} values, one for each target`, fits };
     }
     case 'reconstruct': {
       const values = numElements(image);

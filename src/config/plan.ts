@@ -336,7 +336,7 @@ const knownSize = (source: DataSource): DataSize | null => sourceRow(source).kno
 /** The network of a pipeline. Its name is not the pipeline's, so that renaming the pipeline does not train again. */
 function modelSpec(
   { model, data }: ResolvedPipeline,
-  dataset: Pick<Dataset, 'image' | 'classNames' | 'reals'>,
+  dataset: Pick<Dataset, 'image' | 'classNames' | 'targets' | 'reals'>,
 ): ModelSpec {
   const { height, width, channels } = dataset.image;
   return {
@@ -345,6 +345,7 @@ function modelSpec(
     layers: modelLayers(model, dataset.classNames.length, [height, width, channels]),
     image: [height, width, channels],
     classes: dataset.classNames,
+    ...(dataset.targets && { targets: dataset.targets }),
     normalize: dataset.reals?.range ?? dataSettings(data).normalize ?? internal('real inputs without a range'),
   };
 }

@@ -192,11 +192,11 @@ function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic
         hint: 'move it to the end, or leave it out: training works on the scores before it',
       });
     }
-    if (layer.kind === 'softmax' && model.task === 'reconstruct') {
+    if (layer.kind === 'softmax' && model.task !== 'classify') {
       diagnostics.push({
         code: 'softmax-reconstructs',
         place: locate(path('kind'), 'value'),
-        message: 'softmax gives probabilities of classes; this network reconstructs its image',
+        message: `softmax gives probabilities of classes; this network ${taskTexts[model.task]}`,
         hint: 'leave it out',
       });
     }
@@ -284,7 +284,11 @@ function stageDiagnostics(config: PipelineConfig, name: string, stage: StageConf
 
 type TestConfig = Extract<StageConfig, { readonly uses: 'test' }>;
 
-const taskTexts: Readonly<Record<Task, string>> = { classify: 'classifies', reconstruct: 'reconstructs' };
+const taskTexts: Readonly<Record<Task, string>> = {
+  classify: 'classifies',
+  regress: 'regresses',
+  reconstruct: 'reconstructs',
+};
 
 function gateDiagnostics(config: PipelineConfig, name: string, stage: TestConfig, locate: Locate): Diagnostic[] {
   const task = modelTask(config.model);

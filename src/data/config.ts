@@ -18,6 +18,7 @@ export const dataSchema = discriminated(
     sources.cifar10.schema,
     sources.image_folder.schema,
     sources.audio_folder.schema,
+    sources.csv.schema,
   ],
   key('Examples for training and testing'),
 );

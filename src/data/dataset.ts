@@ -11,7 +11,7 @@ export interface DatasetForm {
   /** By label; empty where examples have no class. */
   readonly classNames: readonly string[];
   /** By column; left out where examples have no target. */
-  readonly targetNames?: readonly string[];
+  readonly targets?: readonly TargetColumn[];
   readonly image: ImageShape;
   /** What real inputs are; left out where inputs are pixels. */
   readonly reals?: RealInputs;
@@ -23,6 +23,13 @@ export interface RealInputs {
   readonly range: RealRange;
   /** By channel: value = (measured - mean) / deviation, of the training examples; what a device has to compute. */
   readonly channels: readonly { readonly name: string; readonly mean: number; readonly deviation: number }[];
+}
+
+/** target = mean + deviation * value, of the training examples: networks learn values about 0. */
+export interface TargetColumn {
+  readonly name: string;
+  readonly mean: number;
+  readonly deviation: number;
 }
 
 /** Zero lies inside. */
@@ -57,7 +64,7 @@ export interface Split {
   readonly inputs: Uint8Array | Float32Array;
   /** [count], indices into the class names; null where examples have no class. */
   readonly labels: Labels | null;
-  /** [count, number of targets], in their own units; null where examples have none. */
+  /** [count, number of targets], as the network is to give them; null where examples have none. */
   readonly targets: Float32Array | null;
 }
 
@@ -133,7 +140,7 @@ export interface DatasetIdentity extends DatasetForm {
 }
 
 /** What of a data set decides whether a pipeline fits it. */
-export type DataSize = Pick<DatasetIdentity, 'image' | 'classNames' | 'targetNames' | 'reals' | 'trainingImages'> & {
+export type DataSize = Pick<DatasetIdentity, 'image' | 'classNames' | 'targets' | 'reals' | 'trainingImages'> & {
   /** Left out where the settings alone say it. */
   readonly validationImages?: number;
 };
@@ -149,10 +156,12 @@ export function squareSize(side: number, channels: number, classes: number, trai
 
 /** The examples themselves are hashed, decoded, so that neither place nor packing of the files matters. */
 export function identify(dataset: Dataset): DatasetIdentity {
-  const { name, notes, classNames, targetNames, image, reals, train, validation, test } = dataset;
+  const { name, notes, classNames, targets: columns, image, reals, train, validation, test } = dataset;
   const digestOf = (...splits: readonly Split[]): Digest => {
     const hash = createHash('sha256');
-    hash.update(JSON.stringify({ classNames, targetNames, image, reals, counts: splits.map(({ count }) => count) }));
+    hash.update(
+      JSON.stringify({ classNames, targets: columns, image, reals, counts: splits.map(({ count }) => count) }),
+    );
     for (const { inputs, labels, targets } of splits) {
       for (const column of [inputs, labels, targets]) if (column !== null) hashBytes(hash, bytesOf(column));
     }
@@ -168,7 +177,7 @@ export function identify(dataset: Dataset): DatasetIdentity {
   const form = {
     ...{ name, classNames, image },
     ...(notes && { notes }),
-    ...(targetNames && { targetNames }),
+    ...(columns && { targets: columns }),
     ...(reals && { reals }),
   };
   return {

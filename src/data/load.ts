@@ -52,7 +52,8 @@ export interface OpenFiles {
  */
 export function openFiles(source: DataSource): OpenFiles {
   const { tree, unreadable } = sourceRow(source);
-  if (tree !== undefined) return openTreeFiles(tree(source));
+  const root = tree?.(source) ?? null;
+  if (root !== null) return openTreeFiles(root);
   const files = sourceFiles(source).map(({ name, path, download }) => {
     const bytes = readBytes(path, unreadable);
     const digest = sha256(bytes);

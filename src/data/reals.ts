@@ -1,5 +1,6 @@
 /** Inputs that are real values: measured numbers made into what a network learns from. */
-import type { RealInputs, Split } from './dataset.ts';
+import type { RealInputs, Split, TargetColumn } from './dataset.ts';
+import { targetsOf } from './dataset.ts';
 
 /**
  * Standard deviations that the input's quantizer keeps on each side. Of 8 bits about 21 codes are left for each; one
@@ -29,6 +30,23 @@ export function standardize(names: readonly string[], train: Split, others: read
     if (value > max) max = value;
   }
   return { range: { min: Math.max(min, -keptDeviations), max: Math.min(max, keptDeviations) }, channels };
+}
+
+/**
+ * Makes every target's mean 0 and its standard deviation 1 over the training examples, in place.
+ *
+ * @param names of the columns of `targets`
+ */
+export function standardizeTargets(names: readonly string[], train: Split, others: readonly Split[]): TargetColumn[] {
+  const measured = targetsOf(train);
+  const columns = names.map((name, column) => ({ name, ...moments(measured, column, names.length) }));
+  for (const targets of [train, ...others].map(targetsOf)) {
+    for (let at = 0; at < targets.length; at++) {
+      const { mean, deviation } = columns[at % columns.length]!;
+      targets[at] = (targets[at]! - mean) / deviation;
+    }
+  }
+  return columns;
 }
 
 /** Mean and standard deviation; 1 for a channel that never changes. */

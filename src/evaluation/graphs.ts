@@ -65,7 +65,8 @@ export function trainingGraph(
 
 const losses: { readonly [T in Task]: Loss } = {
   classify: 'softmax_cross_entropy',
-  reconstruct: 'mean_squared_error',
+  regress: 'squared_error_of_targets',
+  reconstruct: 'squared_error_of_input',
 };
 
 function trainingPasses(spec: ModelSpec, quantization: QuantizationOptions, optimizer: OptimizerSpec): readonly Pass[] {

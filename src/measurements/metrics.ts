@@ -40,6 +40,7 @@ const classifyCurves = curves(
 );
 // The loss is the mean squared error: there is nothing to add.
 const reconstructCurves = curves('reconstruct', {}, {});
+const regressCurves = curves('regress', {}, {});
 
 const ObservedRange = object({
   name: Type.String(),
@@ -84,11 +85,13 @@ const qatProperties = {
   ranges: Type.Array(ObservedRange, { description: 'activation ranges in the order of the graph' }),
 };
 
-/** Two levels of two tasks, told apart by `level` and `task`. */
+/** Two levels of every task, told apart by `level` and `task`. */
 export const TrainMetrics = Type.Union([
   object({ ...floatProperties, ...classifyCurves }),
+  object({ ...floatProperties, ...regressCurves }),
   object({ ...floatProperties, ...reconstructCurves }),
   object({ ...qatProperties, ...classifyCurves }),
+  object({ ...qatProperties, ...regressCurves }),
   object({ ...qatProperties, ...reconstructCurves }),
 ]);
 
@@ -307,36 +310,68 @@ const ImageErrors = object(
   { description: 'squared difference to the input image, in real units, averaged over its values' },
 );
 
+const errorCosts = object(
+  { whole: nullable(ImageErrors), training: nullable(ImageErrors), quantization: ImageErrors },
+  {
+    description:
+      'what the error of an example grows by: from float to int8, from float to the QAT weights without quantizers, ' +
+      'and from those to int8',
+  },
+);
+
 export const ReconstructTest = object({
   ...testProperties,
   task: Type.Literal('reconstruct'),
   error: byRuntime(ImageErrors),
   meanImageError: Type.Number({ description: 'of answering every example with the mean of the test images' }),
-  costs: object(
-    { whole: nullable(ImageErrors), training: nullable(ImageErrors), quantization: ImageErrors },
-    {
-      description:
-        'what the error of an example grows by: from float to int8, from float to the QAT weights without ' +
-        'quantizers, and from those to int8',
-    },
-  ),
+  costs: errorCosts,
   examples: Type.Array(ReconstructedExample),
 });
 
-export const TestMetrics = Type.Union([ClassifyTest, ReconstructTest]);
+export const RegressTest = object({
+  ...testProperties,
+  task: Type.Literal('regress'),
+  error: byRuntime(ImageErrors),
+  unit: nullable(
+    Type.String({ description: 'name of the only target, in whose unit errors are; null: in standard deviations' }),
+  ),
+  targets: Type.Array(
+    object({
+      name: Type.String(),
+      mean: Type.Number({ description: 'target = mean + deviation * output of the network' }),
+      deviation: Type.Number(),
+      error: byRuntime(Type.Number({ description: 'mean absolute error, in the unit of the target' })),
+      meanAnswer: Type.Number({ description: 'the same error of always answering with the mean of the test targets' }),
+    }),
+  ),
+  meanAnswer: Type.Number({ description: 'error of always answering with the mean of the test targets' }),
+  costs: errorCosts,
+  examples: Type.Array(
+    object({
+      ...exampleProperties,
+      target: Type.Array(Type.Number(), { description: 'in the units of the targets, as the other answers' }),
+      answer: Type.Array(Type.Number()),
+      floatAnswer: nullable(Type.Array(Type.Number())),
+    }),
+  ),
+});
+
+export const TestMetrics = Type.Union([ClassifyTest, RegressTest, ReconstructTest]);
 
 export type TrainMetrics = Static<typeof TrainMetrics>;
 type CurveKey = 'task' | 'history' | 'epochs';
 export type TrainCurves =
   | Pick<Extract<TrainMetrics, { task: 'classify' }>, CurveKey>
+  | Pick<Extract<TrainMetrics, { task: 'regress' }>, CurveKey>
   | Pick<Extract<TrainMetrics, { task: 'reconstruct' }>, CurveKey>;
 /** What every training records. */
 export type CommonTrain = Omit<TrainMetrics, 'kind' | 'level' | CurveKey>;
 export type ConvertMetrics = Static<typeof ConvertMetrics>;
 export type TestMetrics = Static<typeof TestMetrics>;
 /** What is measured, before the limits of a pipeline are compared with it. */
-export type UnjudgedTest = Omit<ClassifyTest, 'gates'> | Omit<ReconstructTest, 'gates'>;
+export type UnjudgedTest = Omit<ClassifyTest, 'gates'> | Omit<RegressTest, 'gates'> | Omit<ReconstructTest, 'gates'>;
 export type ClassifyTest = Static<typeof ClassifyTest>;
+export type RegressTest = Static<typeof RegressTest>;
 export type ReconstructTest = Static<typeof ReconstructTest>;
 export type ImageErrors = Static<typeof ImageErrors>;
 export type Gate = Static<typeof Gate>;

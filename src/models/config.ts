@@ -2,7 +2,7 @@ import type { ArrayOptions, SchemaOptions, Static, TSchema } from '@sinclair/typ
 import { Type } from '@sinclair/typebox';
 import { choice, dependingOn, derived, discriminated, key, object } from '../core/schema.ts';
 import type { Layer } from './layers.ts';
-import { activationFunctions } from './layers.ts';
+import { activationFunctions, taskNames } from './layers.ts';
 
 const activated = {
   activation: choice(['none', ...activationFunctions], {
@@ -240,8 +240,10 @@ const presetSchema = discriminated('preset', [
 ]);
 
 const layersSchema = object({
-  task: choice(['classify', 'reconstruct'], {
-    ...key('What the network is trained for: a score for each class, or reconstruction of the input image'),
+  task: choice(taskNames, {
+    ...key(
+      'What the network is trained for: a score for each class, the numbers of the target columns, or reconstruction of the input',
+    ),
     default: 'classify',
   }),
   layers: Type.Array(layerSchema, { ...key('Layers in order, from the image to the output'), minItems: 1 }),

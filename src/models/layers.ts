@@ -96,8 +96,16 @@ export function namedLayers(layer: Layer): readonly (readonly [path: readonly st
   return [...input, ...others];
 }
 
-/** What the output is for: scores of classes, or the image itself, reconstructed. */
-export type Task = 'classify' | 'reconstruct';
+/** What the output is for: scores of classes, numbers, or the input itself, reconstructed. */
+export const taskNames = ['classify', 'regress', 'reconstruct'] as const;
+export type Task = (typeof taskNames)[number];
+
+/** A number that a network is to give: target = mean + deviation * output. */
+export interface Target {
+  readonly name: string;
+  readonly mean: number;
+  readonly deviation: number;
+}
 
 /** What a trained network is, apart from its weights: enough to build its graph again. */
 export interface ModelSpec {
@@ -107,6 +115,8 @@ export interface ModelSpec {
   /** Height, width, channels. */
   readonly image: readonly [number, number, number];
   readonly classes: readonly string[];
+  /** Of a network that regresses, by output. */
+  readonly targets?: readonly Target[];
   /** Of pixels 0 .. 255, real = scale * (pixel - mean); of real values, the range that the input's quantizer keeps. */
   readonly normalize:
     { readonly scale: number; readonly mean: number } | { readonly min: number; readonly max: number };

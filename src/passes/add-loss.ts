@@ -1,7 +1,9 @@
 import { internal, unreachable } from '../core/assert.ts';
+import type { GraphBuilder } from '../graph/builder.ts';
 import { buildGraph } from '../graph/builder.ts';
 import type { Graph } from '../graph/graph.ts';
 import { producers } from '../graph/graph.ts';
+import type { ValueRef } from '../ops/define.ts';
 
 /** Names of what a training graph reads and gives beside the model's own values. */
 export const lossNames = {
@@ -12,16 +14,18 @@ export const lossNames = {
   localLoss: 'loss/local',
 } as const;
 
-/** The loss: cross entropy of scores and labels, or squared distance of output and input. */
-export type Loss = 'softmax_cross_entropy' | 'mean_squared_error';
+/** The loss: cross entropy of scores and labels, or squared distance of the output to the targets or to the input. */
+export type Loss = 'softmax_cross_entropy' | 'squared_error_of_targets' | 'squared_error_of_input';
 
 /** Adds the loss, and what else its kind counts. With several replicas every output is the mean over the replicas. */
 export function addLoss(graph: Graph, loss: Loss): Graph {
   switch (loss) {
     case 'softmax_cross_entropy':
       return addCrossEntropy(graph);
-    case 'mean_squared_error':
-      return addSquaredError(graph);
+    case 'squared_error_of_targets':
+      return addTargetError(graph);
+    case 'squared_error_of_input':
+      return addInputError(graph);
     default:
       return unreachable(loss);
   }
@@ -44,13 +48,24 @@ function addCrossEntropy(graph: Graph): Graph {
 }
 
 /** The mean squared difference between the output and the images as they come in, before any quantizer. */
-function addSquaredError(graph: Graph): Graph {
+function addInputError(graph: Graph): Graph {
   const [image, output] = [graph.inputs[0], graph.outputs[0]];
   if (image === undefined || output === undefined) return internal(`graph "${graph.name}" has no input or no output`);
   const builder = buildGraph(graph.name, graph.level, graph);
   const value = builder.ref(output);
   const { shape } = value.type;
   const [target = value] = builder.node('reshape', 'loss/target', [builder.ref(image)], { shape });
+  return finishSquaredError(builder, value, target);
+}
+
+/** The mean squared difference between the output and the targets. */
+function addTargetError(graph: Graph): Graph {
+  const builder = buildGraph(graph.name, graph.level, graph);
+  const value = builder.ref(graph.outputs[0] ?? internal(`graph "${graph.name}" has no output`));
+  return finishSquaredError(builder, value, builder.input(lossNames.labels, value.type));
+}
+
+function finishSquaredError(builder: GraphBuilder, value: ValueRef, target: ValueRef): Graph {
   const local = builder.node('mean_squared_error', lossNames.localLoss, [value, target], {});
   const [loss = value] = builder.node('cross_replica', lossNames.loss, local, { reduce: 'mean' });
   return builder.finish([loss]);

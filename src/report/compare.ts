@@ -135,7 +135,7 @@ function notes(a: Report, b: Report): string[] {
   if (a.tests.length === 0 || b.tests.length === 0) {
     found.push('At least one run has no test stage: accuracy cannot be compared.');
   } else if (a.task !== b.task) {
-    found.push('One run classifies and the other reconstructs: their results cannot be compared.');
+    found.push('The networks of the runs have different tasks: their results cannot be compared.');
   } else if (data(a) !== data(b)) {
     found.push('The runs were tested on different data: this may explain a difference in accuracy.');
   }
@@ -198,7 +198,7 @@ function lastAccuracy(metrics: TrainMetrics | undefined): number | null {
 }
 
 function lastError(metrics: TrainMetrics | undefined): number | null {
-  return metrics?.task === 'reconstruct' ? (metrics.epochs.at(-1)?.validationLoss ?? null) : null;
+  return metrics !== undefined && metrics.task !== 'classify' ? (metrics.epochs.at(-1)?.validationLoss ?? null) : null;
 }
 
 /** What of a report belongs to a task; nothing of a report of another. */
@@ -216,12 +216,13 @@ function pairAccuracies(a: Report, b: Report): Metric[] {
 
 function pairErrors(a: Report, b: Report): Metric[] {
   const measured = (report: Report, runtime: RuntimeName) =>
-    report.task === 'reconstruct' ? report.error[runtime] : null;
+    report.task === 'regress' || report.task === 'reconstruct' ? report.error[runtime] : null;
   return runtimes.flatMap((runtime): Metric[] => {
     const [left, right] = [measured(a, runtime), measured(b, runtime)];
     if (left === null && right === null) return [];
     const judgement = judgeError(left, right);
-    const name = `mean squared error ${runtimeTitles[runtime]}`;
+    const kind = a.task === 'regress' || b.task === 'regress' ? 'absolute' : 'squared';
+    const name = `mean ${kind} error ${runtimeTitles[runtime]}`;
     return [{ name, unit: 'error', a: left?.mean ?? null, b: right?.mean ?? null, judgement }];
   });
 }

@@ -27,11 +27,12 @@ import type { Markup } from './markup.ts';
 import { page, table } from './page.ts';
 import type { Column } from './page.ts';
 import { errorSection, reconstructionsSection } from './reconstruction.ts';
+import { answersSection, regressionSection } from './regression.ts';
 import { gateNumber } from './report.ts';
-import type { ClassifyResult, Measured, ReconstructResult, Report, ReportGate } from './report.ts';
+import type { ClassifyResult, Measured, ReconstructResult, RegressResult, Report, ReportGate } from './report.ts';
 import { runtimeTitles } from './titles.ts';
 
-type Test = ClassifyResult | ReconstructResult;
+type Test = ClassifyResult | RegressResult | ReconstructResult;
 
 /** `report.html`: one page that opens from disk without a network. Equal reports give equal bytes. */
 export function renderReport(report: Report): string {
@@ -80,6 +81,8 @@ function resultSections(test: Test, suffix: string): (Section | null)[] {
         section(`accuracy-${test.stage}`, `Accuracy${suffix}`, accuracySection(test)),
         section(`confusion-${test.stage}`, `Confusion${suffix}`, confusionSection(test)),
       ];
+    case 'regress':
+      return [section(`error-${test.stage}`, `Error${suffix}`, regressionSection(test))];
     case 'reconstruct':
       return [section(`error-${test.stage}`, `Reconstruction error${suffix}`, errorSection(test))];
     default:
@@ -91,6 +94,8 @@ function examplesOf(test: Test): Markup | null {
   switch (test.task) {
     case 'classify':
       return examplesSection(test);
+    case 'regress':
+      return answersSection(test);
     case 'reconstruct':
       return reconstructionsSection(test);
     default:
@@ -179,10 +184,12 @@ function resultFacts(report: Report): Fact[] {
       if (int8.drop === null) return [top1];
       return [top1, { name: 'against float', value: points(-int8.drop), note: 'top-1' }];
     }
+    case 'regress':
     case 'reconstruct': {
       const { int8 } = report.error;
       if (int8 === null) return [];
-      const note = `mean square, ${integer(int8.n)} examples`;
+      const kind = report.task === 'regress' ? 'mean absolute' : 'mean square';
+      const note = `${kind}, ${integer(int8.n)} examples`;
       const error = { name: 'int8 error', value: significant(int8.mean), note };
       if (int8.rise === null) return [error];
       return [error, { name: 'against float', value: change(int8.rise), note: 'error' }];
@@ -467,6 +474,7 @@ function validationColumn({ metrics: { task } }: Training): Column<Training> {
         cell: (training) =>
           isClassifier(training) ? orNone(training.metrics.epochs.at(-1)?.validationAccuracy ?? null, percent) : '',
       };
+    case 'regress':
     case 'reconstruct':
       return {
         head: 'Validation loss',

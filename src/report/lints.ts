@@ -8,6 +8,7 @@ import type {
   ClassifyTest,
   ConvertMetrics,
   ReconstructTest,
+  RegressTest,
   TestMetrics,
   TrainMetrics,
 } from '../measurements/metrics.ts';
@@ -147,7 +148,7 @@ function ignoranceLints(stage: string, metrics: TestMetrics): Lint[] {
       remedy:
         metrics.task === 'classify'
           ? 'balance the classes, look at the labels and the learning rate, and set the gate `worst_recall_min`'
-          : 'train longer, or look at the learning rate and the images',
+          : 'train longer, or look at the learning rate and the data',
     }),
   ];
 }
@@ -157,6 +158,10 @@ export function ignorantAnswer(metrics: TestMetrics): string | null {
   switch (metrics.task) {
     case 'classify':
       return ignorantClasses(metrics);
+    case 'regress':
+      return metrics.n > 1 && metrics.error.int8.mean >= metrics.meanAnswer
+        ? `the int8 model is no better than always answering the mean of the test targets, whose mean absolute error is ${significant(metrics.meanAnswer)}`
+        : null;
     case 'reconstruct':
       return metrics.n > 1 && metrics.error.int8.mean >= metrics.meanImageError
         ? `the int8 model is no better than the mean of all images, whose mean squared error is ${significant(metrics.meanImageError)}`
@@ -381,18 +386,20 @@ function taskLints(stage: string, metrics: TestMetrics): Lint[] {
   switch (metrics.task) {
     case 'classify':
       return classifyLints(stage, metrics);
+    case 'regress':
     case 'reconstruct':
-      return reconstructLints(stage, metrics);
+      return errorLints(stage, metrics);
     default:
       return unreachable(metrics);
   }
 }
 
-function reconstructLints(stage: string, { error: { float, int8, int8_litert: litert } }: ReconstructTest): Lint[] {
+function errorLints(stage: string, metrics: RegressTest | ReconstructTest): Lint[] {
+  const { float, int8, int8_litert: litert } = metrics.error;
   const lints = float === null ? [noBaseline(stage)] : [];
   if (litert === null || Math.abs(litert.mean - int8.mean) <= (1 - thresholds.litertAgreement) * int8.mean)
     return lints;
-  const found = `the mean squared error is ${significant(litert.mean)} with LiteRT and ${significant(int8.mean)} with the reference`;
+  const found = `the ${metrics.task === 'regress' ? 'mean absolute' : 'mean squared'} error is ${significant(litert.mean)} with LiteRT and ${significant(int8.mean)} with the reference`;
   return [...lints, disagreement(stage, found)];
 }
 

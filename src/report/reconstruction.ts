@@ -7,37 +7,52 @@ import { markup } from './markup.ts';
 import type { Markup } from './markup.ts';
 import { table } from './page.ts';
 import type { Column } from './page.ts';
-import type { MeasuredError, ReconstructResult } from './report.ts';
+import type { MeasuredError, ReconstructResult, RegressResult } from './report.ts';
 import { runtimeTitles } from './titles.ts';
 
-interface ErrorRow {
+export interface ErrorRow {
   readonly runtime: RuntimeName;
   readonly measured: MeasuredError;
   readonly seconds: number | null;
 }
 
-export function errorSection({ error, metrics }: ReconstructResult): Markup {
+export function errorSection(test: ReconstructResult): Markup {
+  return markup`<p class="lead">Mean squared error between output and image on the test split, in the real units of the network's input. int8 is the .tflite file itself. Intervals are 95 %, from the spread over the images.</p>
+${errorTable(test, errorColumns('Mean squared error', rootColumn))}`;
+}
+
+/** The error of every model, with its interval. */
+export function errorTable(
+  { error, metrics }: RegressResult | ReconstructResult,
+  columns: readonly Column<ErrorRow>[],
+): Markup {
   const rows: ErrorRow[] = runtimes.flatMap((runtime) => {
     const measured = error[runtime];
     return measured === null ? [] : [{ runtime, measured, seconds: metrics.seconds[runtime] }];
   });
-  return markup`<p class="lead">Mean squared error between output and image on the test split, in the real units of the network's input. int8 is the .tflite file itself. Intervals are 95 %, from the spread over the images.</p>
-${table(rows, errorColumns, { sorting: 'fixed', width: 'full' })}`;
+  return table(rows, columns, { sorting: 'fixed', width: 'full' });
 }
 
-const errorColumns: readonly Column<ErrorRow>[] = [
+/** @param more columns behind those of the error */
+export const errorColumns = (head: string, ...more: readonly Column<ErrorRow>[]): readonly Column<ErrorRow>[] => [
   { head: 'Model', kind: 'text', cell: ({ runtime }) => runtimeTitles[runtime] },
-  { head: 'Mean squared error', kind: 'number', cell: ({ measured }) => significant(measured.mean) },
+  { head, kind: 'number', cell: ({ measured }) => significant(measured.mean) },
   {
     head: '95 % interval',
     kind: 'number',
     cell: ({ measured: { interval } }) => `${significant(interval.low)} \u2013 ${significant(interval.high)}`,
   },
   { head: 'Against float', kind: 'number', cell: ({ measured }) => orNone(measured.rise, change) },
-  { head: 'Root', kind: 'number', cell: ({ measured }) => significant(Math.sqrt(measured.mean)) },
+  ...more,
   { head: 'n', kind: 'number', cell: ({ measured }) => integer(measured.n) },
   { head: 'Time', kind: 'number', cell: (row) => orNone(row.seconds, seconds) },
 ];
+
+const rootColumn: Column<ErrorRow> = {
+  head: 'Root',
+  kind: 'number',
+  cell: ({ measured }) => significant(Math.sqrt(measured.mean)),
+};
 
 const MOST_EXAMPLES = 16;
 

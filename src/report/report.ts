@@ -13,6 +13,7 @@ import {
   nullable,
   readStageMetrics,
   ReconstructTest,
+  RegressTest,
   TrainMetrics,
 } from '../measurements/metrics.ts';
 import type { Flips, ImageErrors, RuntimeName, TestMetrics } from '../measurements/metrics.ts';
@@ -71,6 +72,13 @@ const ClassifyResult = object({
   metrics: ClassifyTest,
 });
 
+const RegressResult = object({
+  ...testProperties,
+  task: Type.Literal('regress'),
+  error: ReconstructionError,
+  metrics: RegressTest,
+});
+
 const ReconstructResult = object({
   ...testProperties,
   task: Type.Literal('reconstruct'),
@@ -78,7 +86,7 @@ const ReconstructResult = object({
   metrics: ReconstructTest,
 });
 
-const Test = Type.Union([ClassifyResult, ReconstructResult]);
+const Test = Type.Union([ClassifyResult, RegressResult, ReconstructResult]);
 
 const Stage = Type.Composite([
   Type.Omit(stageRecordSchema, ['metrics']),
@@ -90,6 +98,7 @@ const Stage = Type.Composite([
 /** What the last test stage measured, by the task of the network. */
 const Headline = Type.Union([
   Type.Object({ task: Type.Literal('classify'), accuracy: Accuracy }),
+  Type.Object({ task: Type.Literal('regress'), error: ReconstructionError }),
   Type.Object({ task: Type.Literal('reconstruct'), error: ReconstructionError }),
   Type.Object({ task: Type.Null({ description: 'no stage had a result that says the task' }) }),
 ]);
@@ -126,9 +135,10 @@ export type Accuracy = Static<typeof Accuracy>;
 export type Measured = Static<typeof Measured>;
 export type ReportGate = Report['gates'][number];
 export type ClassifyResult = Static<typeof ClassifyResult>;
+export type RegressResult = Static<typeof RegressResult>;
 export type ReconstructResult = Static<typeof ReconstructResult>;
 export type MeasuredError = Static<typeof MeasuredError>;
-type Test = ClassifyResult | ReconstructResult;
+type Test = ClassifyResult | RegressResult | ReconstructResult;
 type Headline = Static<typeof Headline>;
 
 /** @param config the resolved pipeline, shown as it is; null when it was not kept */
@@ -186,6 +196,7 @@ function headlineOf(test: Test | undefined, training: Report['training']): Headl
   switch (task) {
     case 'classify':
       return { task, accuracy: test?.task === task ? test.accuracy : nothing };
+    case 'regress':
     case 'reconstruct':
       return { task, error: test?.task === task ? test.error : nothing };
     case null:
@@ -227,8 +238,10 @@ function summarizeTest(stage: string, metrics: TestMetrics): Test {
   switch (metrics.task) {
     case 'classify':
       return summarizeClassification(stage, metrics);
+    case 'regress':
+      return { task: 'regress', stage, ...summarizeErrors(metrics), metrics };
     case 'reconstruct':
-      return summarizeReconstruction(stage, metrics);
+      return { task: 'reconstruct', stage, ...summarizeErrors(metrics), metrics };
     default:
       return unreachable(metrics);
   }
@@ -272,7 +285,7 @@ function costOfFlips({ rightToWrong, wrongToRight }: Flips, n: number): Cost {
   return { change, loss: mcnemarExact(rightToWrong, wrongToRight) < 0.05 ? 'real' : 'within_chance' };
 }
 
-function summarizeReconstruction(stage: string, metrics: ReconstructTest): ReconstructResult {
+function summarizeErrors(metrics: RegressTest | ReconstructTest): Pick<ReconstructResult, 'error' | 'diagnosis'> {
   const { n, error } = metrics;
   const measure = (runtime: RuntimeName): MeasuredError | null => {
     const measured = error[runtime];
@@ -293,9 +306,21 @@ function summarizeReconstruction(stage: string, metrics: ReconstructTest): Recon
       ranges: between - (error.int8.mean - quantization.mean),
       kernels: error.int8.mean - between,
     },
-    (change) => `${significant(change)} of the mean squared error`,
+    (change) => `${significant(change)} of the ${errorName(metrics)}`,
   );
-  return { task: 'reconstruct', stage, error: errors, diagnosis, metrics };
+  return { error: errors, diagnosis };
+}
+
+/** What a task's error is called. */
+export function errorName({ task }: Pick<RegressTest | ReconstructTest, 'task'>): string {
+  switch (task) {
+    case 'regress':
+      return 'mean absolute error';
+    case 'reconstruct':
+      return 'mean squared error';
+    default:
+      return unreachable(task);
+  }
 }
 
 /** Paired: by the interval of the mean difference on the same examples. */
@@ -367,12 +392,14 @@ function resultClause(test: Test): string | null {
         ? `int8 top-1 is ${percent(int8.top1)}; float was not measured`
         : `int8 top-1 is ${percent(int8.top1)} against ${percent(float.top1)} for float: ${describeDrop(int8.drop)}`;
     }
+    case 'regress':
     case 'reconstruct': {
       const { float, int8 } = test.error;
+      const name = errorName(test.metrics);
       if (int8 === null) return null;
       return float === null || int8.rise === null
-        ? `int8 mean squared error is ${significant(int8.mean)}; float was not measured`
-        : `int8 mean squared error is ${significant(int8.mean)} against ${significant(float.mean)} for float: ${describeRise(int8.rise)}`;
+        ? `int8 ${name} is ${significant(int8.mean)}; float was not measured`
+        : `int8 ${name} is ${significant(int8.mean)} against ${significant(float.mean)} for float: ${describeRise(int8.rise)}`;
     }
     default:
       return unreachable(test);

@@ -28,6 +28,7 @@ import { checkReference, numChecked, runInteger, runLitert } from '../evaluation
 import { compareLayers } from '../evaluation/layer-comparison.ts';
 import type { TestMetrics, UnjudgedTest } from '../measurements/metrics.ts';
 import { measureReconstruction, reconstructionGates } from '../tasks/reconstruct.ts';
+import { measureRegression, regressionGates } from '../tasks/regress.ts';
 import type { Tested } from '../tasks/tested.ts';
 
 const outputs = { report: { type: 'TestReport/1', file: 'test.json' } } as const;
@@ -192,6 +193,8 @@ function measure(tested: Tested) {
   switch (task) {
     case 'classify':
       return measureClassification(tested);
+    case 'regress':
+      return measureRegression(tested);
     case 'reconstruct':
       return measureReconstruction(tested);
     default:
@@ -203,6 +206,8 @@ function gateValues(measured: UnjudgedTest): readonly GateValue[] {
   switch (measured.task) {
     case 'classify':
       return classificationGates(measured);
+    case 'regress':
+      return regressionGates(measured);
     case 'reconstruct':
       return reconstructionGates(measured);
     default:

@@ -1,12 +1,12 @@
 /** Measurements of a network that reconstructs its input. */
-import { dequantizeValue, roundHalfAway } from '../core/affine.ts';
+import { roundHalfAway } from '../core/affine.ts';
 import type { Normalization } from '../data/batches.ts';
 import { pixelNormalization, realInputs } from '../data/batches.ts';
 import type { Split } from '../data/dataset.ts';
 import type { GateValue } from './gates.ts';
-import type { ImageErrors, ReconstructTest, UnjudgedTest } from '../measurements/metrics.ts';
-import type { OutputScale } from '../evaluation/integer-input.ts';
+import type { ReconstructTest, UnjudgedTest } from '../measurements/metrics.ts';
 import type { Tested } from './tested.ts';
+import { costs, dequantize, ofEachModel, summaries, summarize } from './errors.ts';
 import { base64, pictureOf } from './tested.ts';
 
 /**
@@ -26,37 +26,17 @@ export function imageErrors(outputs: Float32Array, split: Split, normalize: Norm
   });
 }
 
-export function summarize(errors: Float64Array): ImageErrors {
-  const mean = errors.reduce((sum, error) => sum + error, 0) / errors.length;
-  const squares = errors.reduce((sum, error) => sum + (error - mean) ** 2, 0);
-  return { mean, deviation: errors.length > 1 ? Math.sqrt(squares / (errors.length - 1)) : 0 };
-}
-
 type Measured = Pick<ReconstructTest, 'task' | 'error' | 'meanImageError' | 'costs' | 'examples'>;
 
 export function measureReconstruction(tested: Tested): Measured {
   const { test: split } = tested.dataset;
-  const ofReals = (outputs: Float32Array) => imageErrors(outputs, split, tested.spec.normalize);
-  const ofCodes = (codes: Int32Array) => ofReals(dequantize(codes, tested.output));
-  const float = tested.float === null ? null : ofReals(tested.float);
-  const qatFloat = ofReals(tested.qatFloat);
-  const int8 = ofCodes(tested.int8);
-  const error = {
-    float: float === null ? null : summarize(float),
-    qat_float: summarize(qatFloat),
-    fake_quant: summarize(ofReals(tested.fakeQuant)),
-    int8: summarize(int8),
-    int8_litert: tested.litert === null ? null : summarize(ofCodes(tested.litert)),
-  };
+  const errors = ofEachModel(tested, (outputs) => imageErrors(outputs, split, tested.spec.normalize));
+  const { int8, float } = errors;
   return {
     task: 'reconstruct',
-    error,
+    error: summaries(errors),
     meanImageError: summarize(imageErrors(meanImages(split, tested.spec.normalize), split, tested.spec.normalize)).mean,
-    costs: {
-      whole: float === null ? null : growth(float, int8),
-      training: float === null ? null : growth(float, qatFloat),
-      quantization: growth(qatFloat, int8),
-    },
+    costs: costs(errors),
     examples: examplesOf(tested, int8, float),
   };
 }
@@ -69,11 +49,6 @@ export function reconstructionGates({ error }: UnjudgedTest & { task: 'reconstru
   ];
 }
 
-/** What the error of each image grows by. */
-function growth(from: Float64Array, to: Float64Array): ImageErrors {
-  return summarize(to.map((error, index) => error - from[index]!));
-}
-
 /** The mean of all images, once for each of them: what a network that ignores its input would give. */
 function meanImages(split: Split, normalize: Normalization): Float32Array {
   const reals = realInputs(split, normalize);
@@ -81,10 +56,6 @@ function meanImages(split: Split, normalize: Normalization): Float32Array {
   const sums = new Float64Array(size);
   for (const [at, real] of reals.entries()) sums[at % size]! += real;
   return Float32Array.from({ length: reals.length }, (_, at) => sums[at % size]! / split.count);
-}
-
-function dequantize(codes: Int32Array, { scale, zeroPoint }: OutputScale): Float32Array {
-  return Float32Array.from(codes, (code) => dequantizeValue(code, scale, zeroPoint));
 }
 
 function examplesOf(tested: Tested, int8: Float64Array, float: Float64Array | null): ReconstructTest['examples'] {

@@ -34,8 +34,9 @@ export function curveRecorder(task: Task, size: TrainingSize): CurveRecorder {
   switch (task) {
     case 'classify':
       return classifyRecorder(size);
+    case 'regress':
     case 'reconstruct':
-      return reconstructRecorder(size);
+      return lossRecorder(task, size);
     default:
       return unreachable(task);
   }
@@ -64,14 +65,14 @@ function classifyRecorder({ batch, replicas, totalSteps }: TrainingSize): CurveR
   };
 }
 
-function reconstructRecorder({ totalSteps }: TrainingSize): CurveRecorder {
+function lossRecorder(task: 'regress' | 'reconstruct', { totalSteps }: TrainingSize): CurveRecorder {
   const history = sampler<LossPoint>(totalSteps, historyPoints);
   const epochs: LossEpoch[] = [];
   return {
     step: (point) => history.offer(point.step, point),
     means: () => ({}),
     endEpoch: (epoch) => void epochs.push(epoch),
-    curves: () => ({ task: 'reconstruct', history: history.points(), epochs }),
+    curves: () => ({ task, history: history.points(), epochs }),
   };
 }
 
@@ -89,6 +90,7 @@ function qualityText(curves: TrainCurves): string {
       const validated = validationAccuracy === null ? undefined : percent(validationAccuracy);
       return `, accuracy ${percent(trainAccuracy)}${validation(validated)}`;
     }
+    case 'regress':
     case 'reconstruct':
       return validation(curves.epochs.at(-1)?.validationLoss?.toFixed(4));
     default:

@@ -6,12 +6,14 @@ import type { Split } from '../data/dataset.ts';
 import type { Task } from '../models/layers.ts';
 import { crossEntropy, predict } from '../tasks/classify.ts';
 import type { Evaluation } from '../evaluation/evaluate.ts';
-import { imageErrors, summarize } from '../tasks/reconstruct.ts';
+import { summarize } from '../tasks/errors.ts';
+import { imageErrors } from '../tasks/reconstruct.ts';
+import { squaredError } from '../tasks/regress.ts';
 
 export type Validation =
   | { readonly task: 'classify'; readonly loss: number; readonly accuracy: number }
   /** The loss is the mean squared error. */
-  | { readonly task: 'reconstruct'; readonly loss: number };
+  | { readonly task: 'regress' | 'reconstruct'; readonly loss: number };
 
 export function validationOf(
   task: Task,
@@ -22,6 +24,8 @@ export function validationOf(
   switch (task) {
     case 'classify':
       return { task, loss: crossEntropy(logits, split), accuracy: predict(outputs, split).correct / split.count };
+    case 'regress':
+      return { task, loss: squaredError(outputs, split) };
     case 'reconstruct':
       return { task, loss: summarize(imageErrors(outputs, split, normalize)).mean };
     default:
@@ -34,6 +38,7 @@ export function qualityOf(validation: Validation): number {
   switch (validation.task) {
     case 'classify':
       return validation.accuracy;
+    case 'regress':
     case 'reconstruct':
       return -validation.loss;
     default:
@@ -51,6 +56,9 @@ export function ignorantLoss(task: Task, classes: number, normalize: Normalizati
   switch (task) {
     case 'classify':
       return Math.log(classes);
+    // Targets have a standard deviation of 1, so that their mean is an answer with this loss.
+    case 'regress':
+      return 1;
     case 'reconstruct':
       return width ** 2;
     default:

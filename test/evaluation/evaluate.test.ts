@@ -7,7 +7,8 @@ import type { Graph } from '../../src/graph/graph.ts';
 import { buildModel } from '../../src/models/build.ts';
 import { crossEntropy, predict } from '../../src/tasks/classify.ts';
 import { chunks, evaluate } from '../../src/evaluation/evaluate.ts';
-import { imageErrors, summarize } from '../../src/tasks/reconstruct.ts';
+import { summarize } from '../../src/tasks/errors.ts';
+import { imageErrors } from '../../src/tasks/reconstruct.ts';
 import { dense, network } from '../models/networks.ts';
 
 const normalize = { scale: 0.5, mean: 2 };

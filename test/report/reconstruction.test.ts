@@ -68,7 +68,7 @@ describe('comparing runs that reconstruct', () => {
 
   it('says that a network of another task has nothing to compare', () => {
     const { notes, metrics } = compareRuns({ record: run, config }, with8(0.02));
-    expect(notes).toContain('One run classifies and the other reconstructs: their results cannot be compared.');
+    expect(notes).toContain('The networks of the runs have different tasks: their results cannot be compared.');
     expect(metrics.filter(({ judgement }) => judgement === 'better' || judgement === 'worse')).toEqual([]);
   });
 });

@@ -12,8 +12,8 @@ export interface SourceDefinition<S extends { readonly kind: string }, Config ex
   readonly schema: Config;
   /** What to load, from the fields of a pipeline. */
   readonly from: (config: Static<Config>) => S;
-  /** The folder or archive of which it reads the files, one at a time, for a source that does. */
-  readonly tree?: (source: S) => string;
+  /** The folder or archive of which it reads the files, one at a time; null or left out where `files` are all. */
+  readonly tree?: (source: S) => string | null;
   /** The other files that it reads; none for a generated one. */
   readonly files: (source: S) => readonly DataFile[];
   /** What to do about a file that cannot be read. */

@@ -3,6 +3,8 @@ import { audioFolder } from './audio-folder.ts';
 import type { AudioFolderSource } from './audio-folder.ts';
 import { cifar10 } from './cifar10.ts';
 import type { Cifar10Source } from './cifar10.ts';
+import { csv } from './csv.ts';
+import type { CsvSource } from './csv.ts';
 import type { SourceDefinition } from './define.ts';
 import { imageFolder } from './image-folder.ts';
 import type { ImageFolderSource } from './image-folder.ts';
@@ -14,7 +16,7 @@ import { synthetic } from './synthetic.ts';
 import type { SyntheticSource } from './synthetic.ts';
 
 export type DataSource =
-  MnistSource | SyntheticSource | IdxSource | Cifar10Source | ImageFolderSource | AudioFolderSource;
+  MnistSource | SyntheticSource | IdxSource | Cifar10Source | ImageFolderSource | AudioFolderSource | CsvSource;
 
 export const sources = {
   mnist,
@@ -23,6 +25,7 @@ export const sources = {
   cifar10,
   image_folder: imageFolder,
   audio_folder: audioFolder,
+  csv,
 } as const satisfies {
   readonly [K in DataSource['kind']]: { readonly kind: K };
 };
