@@ -33,6 +33,8 @@ const partFolders: { readonly [folder: string]: PartName } = {
   testing: 'test',
 };
 
+const partOrder = ['all', 'train', 'validation', 'test'] as const satisfies readonly (PartName | 'all')[];
+
 const labelsFile = 'labels.txt';
 
 /**
@@ -66,13 +68,17 @@ export function classFolders(
   }
   const classNames = orderedClasses(folder, contents, new Set(found.map(({ className }) => className)));
   const labels = new Map(classNames.map((name, label) => [name, label]));
-  const files: { [P in PartName | 'all']?: ClassFile[] } = {};
+  const sorted: { [P in PartName | 'all']?: ClassFile[] } = {};
   for (const { part, className, name, content } of found.sort((a, b) => naturalOrder(a.name, b.name))) {
     const label = labels.get(className);
     // A class that labels.txt leaves out.
     if (label === undefined) ignored.push(name);
-    else (files[part] ??= []).push({ name, content, label });
+    else (sorted[part] ??= []).push({ name, content, label });
   }
+  // Training first, for those that look at the first example.
+  const files = Object.fromEntries(
+    partOrder.flatMap((part) => (sorted[part] === undefined ? [] : [[part, sorted[part]]])),
+  ) as typeof sorted;
   const problems = classProblems(folder, classNames, files);
   if (problems.length > 0) throw new UserError(problems);
   return { classNames, files, ignored: ignored.sort(naturalOrder) };

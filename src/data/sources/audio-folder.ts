@@ -59,7 +59,7 @@ export const audioFolder = defineSource({
   missing: { kind: 'together', field: 'path', hint: missingFolder },
   knownSize: () => null,
   // Plain JSON by construction.
-  recipe: ({ audio, features, split }) => ({ audio, features, split }) as unknown as JsonObject,
+  recipe: ({ audio, features, split }) => ({ audio, features, split }),
   decode: decodeFolder,
 });
 

@@ -46,7 +46,7 @@ export const sourceFields = <const K extends string, P extends TProperties>(
   fields: P,
 ): TObject<{ source: ReturnType<typeof Type.Literal<K>> } & P> =>
   // The compiler does not see that the spread of P has the fields of P.
-  object({ source: Type.Literal(kind, key('Kind of data source')), ...fields }, { description }) as never;
+  object({ source: Type.Literal(kind, key('Kind of data source')), ...fields }, { description });
 
 /** A row, with the types of its config and of its source. */
 export const defineSource = <S extends { readonly kind: string }, Config extends TSchema>(

@@ -1,0 +1,184 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { UserError } from '../../../src/core/diagnostic.ts';
+import { labelsOf, targetsOf } from '../../../src/data/dataset.ts';
+import type { Dataset, Split } from '../../../src/data/dataset.ts';
+import { loadDataset } from '../../../src/data/load.ts';
+import type { CsvSource } from '../../../src/data/sources/csv.ts';
+
+let folder = '';
+beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'qpipe-csv-'))));
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function put(files: Readonly<Record<string, string>>): void {
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
+}
+
+const source = (change: Partial<CsvSource> = {}): CsvSource => ({
+  ...{ kind: 'csv', path: folder, columns: {}, broken: 'refuse' },
+  split: { test: 0.5, validation: 0, seed: 1 },
+  ...change,
+});
+const load = (change: Partial<CsvSource> = {}): Dataset => loadDataset(source(change), { count: 0, seed: 0 });
+
+function mistakes(change: Partial<CsvSource> = {}): string[] {
+  try {
+    load(change);
+    return [];
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return error.diagnostics.map(
+      ({ place: { file, line, column }, code }) =>
+        `${[file.slice(folder.length + 1), line, column].filter((part) => part !== undefined).join(':')} ${code}`,
+    );
+  }
+}
+
+/** Rows of numbers without a header. */
+const rows = (count: number, value: (row: number) => readonly (number | string)[]): string =>
+  Array.from({ length: count }, (_, row) => value(row).join(',')).join('\n');
+
+/** The measured values of an example, back from those that the network sees. */
+function measured({ reals, image: { width, channels } }: Dataset, { inputs }: Split, example: number): number[] {
+  const size = width * channels;
+  return Array.from(inputs.subarray(example * size, (example + 1) * size), (value, at) => {
+    const { mean = 0, deviation = 1 } = reals?.channels[at % channels] ?? {};
+    // + 0 makes -0 a 0.
+    return Math.round(1000 * (mean + deviation * value)) / 1000 + 0;
+  });
+}
+
+describe('recordings in class folders', () => {
+  beforeEach(() => {
+    put({
+      'train/a/1.csv': rows(7, (row) => [row, 10 * row]),
+      'train/b/1.csv': rows(5, (row) => [100 + row, -row]),
+      'test/a/1.csv': rows(4, (row) => [20 + row, 5]),
+      'test/b/1.csv': rows(4, (row) => [50 + row, 6]),
+    });
+  });
+
+  it('are cut into windows, and what is left at the end is not used', () => {
+    const dataset = load({ window: { length: 4, stride: 2 } });
+    const { train, test, image, classNames } = dataset;
+    expect(image).toEqual({ height: 1, width: 4, channels: 2 });
+    expect(classNames).toEqual(['a', 'b']);
+    expect([[...labelsOf(train)], [...labelsOf(test)]]).toEqual([
+      [0, 0, 1],
+      [0, 1],
+    ]);
+    expect(measured(dataset, train, 0)).toEqual([0, 0, 1, 10, 2, 20, 3, 30]);
+    expect(measured(dataset, train, 1)).toEqual([2, 20, 3, 30, 4, 40, 5, 50]);
+    expect(measured(dataset, test, 1)).toEqual([50, 6, 51, 6, 52, 6, 53, 6]);
+  });
+
+  it('have mean 0 and deviation 1 in every channel of the training examples, and in no other', () => {
+    const { train, test } = load({ window: { length: 4, stride: 4 } });
+    for (const channel of [0, 1]) {
+      const of = ({ inputs }: Split) => Array.from(inputs).filter((_, at) => at % 2 === channel);
+      const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+      const values = of(train);
+      expect(mean(values)).toBeCloseTo(0, 5);
+      expect(mean(values.map((value) => value ** 2))).toBeCloseTo(1, 5);
+      expect(Math.abs(mean(of(test)))).toBeGreaterThan(0.05);
+    }
+  });
+
+  it('need a window where their lengths differ, and be as long as one', () => {
+    expect(mistakes()).toEqual([
+      'train/b/1.csv recording-length',
+      'test/a/1.csv recording-length',
+      'test/b/1.csv recording-length',
+    ]);
+    expect(mistakes({ window: { length: 6, stride: 1 } })).toHaveLength(3);
+  });
+
+  it('keep all windows of one recording in one part', () => {
+    rmSync(join(folder, 'train'), { recursive: true });
+    rmSync(join(folder, 'test'), { recursive: true });
+    for (const name of ['a', 'b']) {
+      for (let file = 0; file < 6; file++) {
+        put({ [`${name}/${file}.csv`]: rows(20, (row) => [1000 * file + row + (name === 'a' ? 0 : 0.5)]) });
+      }
+    }
+    const dataset = load({ window: { length: 5, stride: 1 } });
+    const files = (split: Split) =>
+      new Set(
+        Array.from(
+          { length: split.count },
+          (_, example) => Math.floor(measured(dataset, split, example)[0]! / 1000) + 10 * labelsOf(split)[example]!,
+        ),
+      );
+    const [train, test] = [files(dataset.train), files(dataset.test)];
+    expect([train.size, test.size]).toEqual([6, 6]);
+    expect([...train].filter((file) => test.has(file))).toEqual([]);
+  });
+
+  it('name the file and the line of every wrong cell', () => {
+    put({ 'train/a/2.csv': '1,2\n3,x\n5,\n', 'train/b/2.csv': '1,2\nNaN,4\n1,2,3' });
+    expect(mistakes({ window: { length: 2, stride: 1 } })).toEqual([
+      'train/a/2.csv:2:3 non-numeric-cell',
+      'train/a/2.csv:3:3 missing-cell',
+      'train/b/2.csv:2:1 not-finite-cell',
+      'train/b/2.csv:3:3 ragged-row',
+    ]);
+    expect(load({ window: { length: 1, stride: 1 }, broken: 'skip' }).notes).toContain(
+      '4 rows are left out because of missing or wrong cells',
+    );
+  });
+});
+
+describe('a table', () => {
+  const table = `age,height,sex,kind,weight\n${rows(40, (row) => [
+    ...[20 + row, 150 + (row % 7), row % 2],
+    ...[row % 3 === 0 ? 'cat' : 'dog', 7 * row],
+  ])}\n`;
+
+  it('has targets that are 0 on average, and their scale with them', () => {
+    put({ 'train.csv': table, 'test.csv': table });
+    const { targets, train, test, classNames, reals } = load({ columns: { targets: ['weight'] } });
+    expect(classNames).toEqual([]);
+    expect(reals?.channels.map(({ name }) => name)).toEqual(['age', 'height', 'sex']);
+    const lines = table.trimEnd().split('\n').slice(1);
+    const weights = lines.map((line) => Number(line.split(',')[4]));
+    const { mean = 0, deviation = 1 } = targets?.[0] ?? {};
+    expect(mean).toBeCloseTo(weights.reduce((sum, weight) => sum + weight, 0) / 40, 3);
+    for (const split of [train, test]) {
+      const back = Array.from(targetsOf(split), (value) => mean + deviation * value);
+      for (const [row, weight] of weights.entries()) expect(back[row]).toBeCloseTo(weight, 2);
+    }
+  });
+
+  it('has classes as text, in natural order, and may be one file', () => {
+    put({ 'one.csv': table });
+    const columns = { inputs: ['height', 1], class: 'kind' };
+    const { classNames, train, test, image } = load({ path: join(folder, 'one.csv'), columns });
+    expect(classNames).toEqual(['cat', 'dog']);
+    expect(image).toEqual({ height: 1, width: 1, channels: 2 });
+    expect(train.count + test.count).toBe(40);
+  });
+
+  it('keeps the rows of a group together', () => {
+    put({ 'one.csv': `value,who,kind\n${rows(60, (row) => [row, row % 5, `k${row % 2}`])}` });
+    const columns = { inputs: ['value'], class: 'kind', group: 'who' };
+    const dataset = load({ path: join(folder, 'one.csv'), columns, split: { test: 0.4, validation: 0, seed: 1 } });
+    const people = (split: Split) =>
+      new Set(Array.from({ length: split.count }, (_, example) => measured(dataset, split, example)[0]! % 5));
+    expect(people(dataset.test).size).toBe(2);
+    expect([...people(dataset.train)].filter((person) => people(dataset.test).has(person))).toEqual([]);
+  });
+
+  it('refuses unknown columns, several tables, and a class that only testing has', () => {
+    put({ 'train.csv': table });
+    expect(mistakes({ columns: { targets: ['wieght'] } })).toEqual(['train.csv unknown-column']);
+    put({ 'other.csv': table, 'test.csv': table.replace('cat', 'cow') });
+    expect(mistakes({ columns: { inputs: [1], class: 'kind' } })).toEqual(['test.csv:2 untrained-class']);
+    rmSync(join(folder, 'train.csv'));
+    expect(mistakes({ columns: { class: 'kind' } })).toEqual([' unclear-tables']);
+  });
+});
