@@ -72,7 +72,9 @@ export async function makePlan(loaded: LoadedPipeline, options: PlanOptions): Pr
   const { identity, load } = await openData(source, validation, code.data, options.identities);
   const place = locate(['data'], 'key');
   const notes = (identity.notes ?? []).map((message): Diagnostic => ({ code: 'odd-data', place, message }));
-  const fit = [...checkFit(loaded, identity), ...checkLabels(loaded, identity), ...notes];
+  // Labels first: what else does not fit matters little when there is nothing to learn.
+  const labels = checkLabels(loaded, identity);
+  const fit = [...checkFit(loaded, identity), ...labels, ...notes];
 
   const wanted = new Set(pipeline.stages.map(({ config }) => engineOf(pipeline, config)));
   const opened = new Map<EngineName, Engine>();

@@ -38,10 +38,10 @@ export function completeData(written: DataConfig, dataFolders: readonly string[]
     const places = dataFolders.map((place) => join(place, written.source));
     return { ...written, path: places.find((place) => existsSync(place)) ?? present(places[0], 'a data folder') };
   }
-  if (sources[written.source].missing.kind === 'each' || !('path' in written) || written.path === undefined)
-    return written;
-  if (existsSync(written.path)) return written;
-  const name = relative(folder, written.path);
+  if (written.source === 'idx' || written.source === 'synthetic') return written;
+  const { path } = written;
+  if (path === undefined || existsSync(path)) return written;
+  const name = relative(folder, path);
   const found = dataFolders.map((place) => join(place, name)).find((place) => existsSync(place));
   return found === undefined ? written : { ...written, path: found };
 }

@@ -2,7 +2,6 @@
 import type { Static } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
 import { UserError, userError } from '../../core/diagnostic.ts';
-import type { JsonObject } from '../../core/json.ts';
 import { key, object } from '../../core/schema.ts';
 import { readWav } from '../../formats/wav.ts';
 import type { ClassFile } from '../class-folders.ts';
