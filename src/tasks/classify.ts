@@ -90,12 +90,25 @@ export function measureClassification(tested: Tested): Measured {
 export function classificationGates(metrics: UnjudgedTest & { task: 'classify' }): GateValue[] {
   const { accuracy, agreement } = metrics;
   const drop = accuracy.float === null ? null : accuracy.float.top1 - accuracy.int8.top1;
+  const recalls = recallsOf(metrics);
   return [
     { name: 'int8_top1_min', rule: 'at_least', value: accuracy.int8.top1, unit: 'share' },
     { name: 'drop_max', rule: 'at_most', value: drop, unit: 'share_difference' },
     { name: 'fake_quant_top1_min', rule: 'at_least', value: accuracy.fake_quant?.top1 ?? null, unit: 'share' },
     { name: 'agreement_min', rule: 'at_least', value: agreement.int8_vs_fake_quant, unit: 'share' },
-    { name: 'worst_recall_min', rule: 'at_least', value: worstRecall(metrics), unit: 'share' },
+    {
+      name: 'worst_recall_min',
+      rule: 'at_least',
+      value: recalls.length === 0 ? null : Math.min(...recalls),
+      unit: 'share',
+    },
+    { name: 'class_drop_max', rule: 'at_most', value: largestClassDrop(metrics), unit: 'share_difference' },
+    {
+      name: 'balanced_accuracy_min',
+      rule: 'at_least',
+      value: recalls.length === 0 ? null : mean(recalls),
+      unit: 'share',
+    },
   ];
 }
 
@@ -106,13 +119,27 @@ function correctOf(predictions: Uint16Array, split: Split, classes: number): num
   return correct;
 }
 
-/** The lowest int8 recall of a class that has images; null where none has. */
-function worstRecall({ confusion }: Pick<ClassifyTest, 'confusion'>): number | null {
-  const recalls = confusion.flatMap((row, label) => {
+/** The int8 recall of each class that has images. */
+function recallsOf({ confusion }: Pick<ClassifyTest, 'confusion'>): number[] {
+  return confusion.flatMap((row, label) => {
     const images = row.reduce((sum, count) => sum + count, 0);
     return images > 0 ? [(row[label] ?? 0) / images] : [];
   });
-  return recalls.length === 0 ? null : Math.min(...recalls);
+}
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** How much recall the class loses that loses most from float to int8; null without a float model. */
+function largestClassDrop({
+  confusion,
+  correctByClass: { float, int8 },
+}: Pick<ClassifyTest, 'confusion' | 'correctByClass'>): number | null {
+  if (float === null) return null;
+  const drops = confusion.flatMap((row, label) => {
+    const images = row.reduce((sum, count) => sum + count, 0);
+    return images > 0 ? [((float[label] ?? 0) - (int8[label] ?? 0)) / images] : [];
+  });
+  return drops.length === 0 ? null : Math.max(...drops);
 }
 
 function agree(a: Uint16Array, b: Uint16Array): number {

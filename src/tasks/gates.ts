@@ -20,6 +20,12 @@ export const gatesSchema = object(
     worst_recall_min: share(
       'Minimum recall of every class by the integer model, as a fraction 0..1; classes without test images do not count',
     ),
+    class_drop_max: share(
+      'Maximum drop in the recall of any class from float to int8, as a fraction 0..1; needs a float-pretrain stage',
+    ),
+    balanced_accuracy_min: share(
+      'Minimum mean of the recalls of all classes by the integer model, as a fraction 0..1; classes without test images do not count',
+    ),
     int8_mae_max: positive(
       'Maximum mean absolute error of an integer model that regresses: in the unit of its target, or in standard deviations of several',
     ),
@@ -44,6 +50,8 @@ export const gateRules: { readonly [G in GateName]-?: { readonly task: Task; rea
   fake_quant_top1_min: { task: 'classify', compares: null },
   agreement_min: { task: 'classify', compares: null },
   worst_recall_min: { task: 'classify', compares: null },
+  class_drop_max: { task: 'classify', compares: 'float' },
+  balanced_accuracy_min: { task: 'classify', compares: null },
   int8_mae_max: { task: 'regress', compares: null },
   mae_rise_max: { task: 'regress', compares: 'float' },
   int8_error_max: { task: 'reconstruct', compares: null },

@@ -301,7 +301,7 @@ describe('a mistake in a pipeline file', () => {
           'this one classifies',
         '  32 |     gates: { int8_top1_min: 0.98, int8_error_max: 0.01 }',
         '     |                                   ^^^^^^^^^^^^^^',
-        '  hint: use `int8_top1_min` or `drop_max` or `fake_quant_top1_min` or `agreement_min` or `worst_recall_min`',
+        '  hint: use `int8_top1_min` or `drop_max` or `fake_quant_top1_min` or `agreement_min` or `worst_recall_min` or `class_drop_max` or `balanced_accuracy_min`',
       ),
     ],
     [
