@@ -1,6 +1,9 @@
 /** What a program may use of qpipe: the commands as functions, and the formats that they read and write. */
 export type { CompareOptions } from './cli/compare.ts';
 export { compare, comparisonText } from './cli/compare.ts';
+export type { PipelineData } from './cli/data.ts';
+export { describeData } from './cli/data.ts';
+export { dataText } from './cli/data-text.ts';
 export type { Check, DoctorOptions, Health } from './cli/doctor.ts';
 export { doctor } from './cli/doctor.ts';
 export type { EngineInstall, InstallOptions, LibrarySource } from './cli/engine.ts';
@@ -16,6 +19,8 @@ export type {
 } from './cli/inspect.ts';
 export { inspect } from './cli/inspect.ts';
 export { inspectionText } from './cli/inspect-text.ts';
+export type { InitOptions, InitResult } from './cli/init.ts';
+export { init } from './cli/init.ts';
 export type { PredictOptions, PredictOutput } from './cli/predict.ts';
 export { predict } from './cli/predict.ts';
 export { writeReport } from './cli/report.ts';

@@ -87,6 +87,35 @@ function makeProgram(finish: (code: number) => void): Command {
     });
 
   program
+    .command('data')
+    .description('show what the data of a pipeline are: classes, counts, ranges, odd files, equal examples')
+    .argument('<pipeline>', 'pipeline file')
+    .addOption(setOption())
+    .addOption(dataOption())
+    .option('--json', 'print everything as JSON, without shortening')
+    .action(async (pipeline: string, { set, data, json }: { set: string[]; data?: string; json?: true }) => {
+      const [{ describeData }, { dataText }] = await Promise.all([import('./data.ts'), import('./data-text.ts')]);
+      const description = await describeData(pipeline, set, data);
+      if (json === true) return out(JSON.stringify(description, null, 2));
+      const { dim } = await terminalColors();
+      out(dataText(description, outputColumns(), dim));
+    });
+
+  program
+    .command('init')
+    .description('write a pipeline for a folder of examples: source, settings and a small network')
+    .argument('<folder>', 'folder, .zip or .tar of the examples, in a folder for each class')
+    .option('--out <file>', 'pipeline file to write; default: named after the folder')
+    .action(async (folder: string, { out: file }: { out?: string }) => {
+      const { init } = await import('./init.ts');
+      const result = await init({ folder, ...(file === undefined ? {} : { out: file }) });
+      for (const warning of result.warnings) note(formatForScreen(warning, 'warning', screenColumns()));
+      for (const sentence of result.found) note(`found ${sentence}`);
+      out(`wrote ${result.file} (source ${result.source})`);
+      out(`see the data with \`qpipe data ${result.file}\`, train with \`qpipe run ${result.file}\``);
+    });
+
+  program
     .command('compare')
     .description('show what differs between two runs, and its effect')
     .argument('<a>', 'folder of a run')

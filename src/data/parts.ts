@@ -4,6 +4,7 @@ import { key, object } from '../core/schema.ts';
 import type { Split } from './dataset.ts';
 import type { PartName } from './class-folders.ts';
 import { contentNames, divide } from './divide.ts';
+import type { GuessedSettings } from './sources/define.ts';
 import { pick } from './split.ts';
 
 /** `split:` of sources that divide their examples themselves. */
@@ -43,6 +44,18 @@ export interface SplitConfig {
   readonly validation: number;
   readonly group?: string;
   readonly seed: number;
+}
+
+/** `split:` for a data set of which these parts are known. */
+export function guessedSplit(given: { readonly [P in PartName | 'all']?: unknown }): GuessedSettings['lines'] {
+  const shares = [
+    ...(given.test === undefined ? ['test: 0.2'] : []),
+    ...(given.validation === undefined ? ['validation: 0.1'] : []),
+  ];
+  if (shares.length === 0) return [];
+  const comment =
+    "fractions of the examples; add `group: '_([a-z]+)_'` to keep files with the same speaker or place in their name in one part";
+  return [{ yaml: `split: { ${shares.join(', ')} }`, comment }];
 }
 
 /** Where each example comes from. */

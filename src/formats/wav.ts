@@ -78,6 +78,26 @@ const convert = 'convert it to PCM, for example with `ffmpeg -i IN -c:a pcm_s16l
  * @throws UserError `not-wav`, `malformed-wav`, `truncated-wav`, `unsupported-codec`, `empty-wav`, `bad-sample`
  */
 export function readWav(bytes: Uint8Array, path: string): Wav {
+  return withData(bytes, path, readSamples);
+}
+
+/**
+ * What is known of a recording without reading its samples.
+ *
+ * @throws UserError as for `readWav`, except `empty-wav` and `bad-sample`
+ */
+export function readWavHeader(bytes: Uint8Array, path: string): Omit<Wav, 'samples'> {
+  return withData(bytes, path, (view, chunk, { encoding, channels, rate }) => {
+    return { rate, channels, frames: Math.floor(dataSize(view, chunk, path) / (encoding.bytes * channels)) };
+  });
+}
+
+/** Finds the data and how they are to be read. */
+function withData<T>(
+  bytes: Uint8Array,
+  path: string,
+  read: (view: DataView, chunk: Chunk, format: Format, path: string) => T,
+): T {
   refuseOthers(bytes, path);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let format: Format | null = null;
@@ -85,7 +105,7 @@ export function readWav(bytes: Uint8Array, path: string): Wav {
     if (chunk.id === 'fmt ') format = readFormat(view, chunk, path);
     if (chunk.id !== 'data') continue;
     if (format === null) throw malformed(path, `byte ${chunk.start}: the data comes before the fmt chunk`);
-    return readSamples(view, chunk, format, path);
+    return read(view, chunk, format, path);
   }
   const missing = format === null ? 'fmt and no data chunk' : 'data chunk';
   throw userError(

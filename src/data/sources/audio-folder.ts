@@ -3,7 +3,9 @@ import type { Static } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
 import { UserError, userError } from '../../core/diagnostic.ts';
 import { key, object } from '../../core/schema.ts';
-import { readWav } from '../../formats/wav.ts';
+import { readWav, readWavHeader } from '../../formats/wav.ts';
+import { examplesOfClasses, medianOf, spread, tally } from '../facts.ts';
+import type { SourceFacts } from '../facts.ts';
 import type { ClassFile } from '../class-folders.ts';
 import { classFolders } from '../class-folders.ts';
 import type { DataContent, DecodedData } from '../dataset.ts';
@@ -13,9 +15,10 @@ import { createResampler } from '../features/resample.ts';
 import type { Mistakes } from '../mistakes.ts';
 import { collectMistakes, ignoredNotes } from '../mistakes.ts';
 import type { PartExamples } from '../parts.ts';
-import { makeParts, splitField } from '../parts.ts';
+import { guessedSplit, makeParts, splitField } from '../parts.ts';
 import { standardize } from '../reals.ts';
 import { defineSource, sourceFields } from './define.ts';
+import type { GuessedSettings } from './define.ts';
 import { missingFolder, pathToData } from './fields.ts';
 
 const schema = sourceFields('audio_folder', 'WAV files in folders that name their class', {
@@ -46,6 +49,8 @@ export type AudioFolderSource = { readonly kind: 'audio_folder' } & Pick<
   'path' | 'audio' | 'features' | 'split'
 >;
 
+const isRecording = (name: string): boolean => name.endsWith('.wav');
+
 export const audioFolder = defineSource({
   kind: 'audio_folder',
   schema,
@@ -60,6 +65,8 @@ export const audioFolder = defineSource({
   // Plain JSON by construction.
   recipe: ({ audio, features, split }) => ({ audio, features, split }),
   decode: decodeFolder,
+  describe,
+  guess: { what: 'WAV files in class folders', accepts: isRecording, settings: guessSettings },
 });
 
 function decodeFolder(source: AudioFolderSource, contents: ReadonlyMap<string, DataContent>): DecodedData {
@@ -70,7 +77,7 @@ function decodeFolder(source: AudioFolderSource, contents: ReadonlyMap<string, D
     const hint = `the recordings have ${audio.rate} samples a second and ${length} in all`;
     throw new UserError(features.problems.map((message) => ({ ...wrongFeatures, message, hint })));
   }
-  const { classNames, files, ignored } = classFolders(path, contents, (name) => name.endsWith('.wav'));
+  const { classNames, files, ignored } = classFolders(path, contents, isRecording);
   const mistakes = collectMistakes();
   const rates = new Map<number, string>();
   const read = createReader(audio.rate, length, features, rates);
@@ -135,4 +142,89 @@ function rateNotes(rates: ReadonlyMap<number, string>, rate: number): string[] {
   if (others.length === 0) return [];
   const shown = others.map(([other, name]) => `${other} Hz (${name})`).join(', ');
   return [`recordings of another rate are resampled to ${rate} Hz: ${shown}`];
+}
+
+interface Recording {
+  readonly name: string;
+  /** Samples a second. */
+  readonly rate: number;
+  readonly channels: number;
+  readonly seconds: number;
+}
+
+function recordingsOf(files: readonly ClassFile[]): Recording[] {
+  const mistakes = collectMistakes();
+  const recordings = files.flatMap(({ name, content }) => {
+    const header = mistakes.attempt(() => readWavHeader(content.bytes, content.path));
+    return header === null ? [] : [{ ...header, name, seconds: header.frames / header.rate }];
+  });
+  mistakes.check();
+  return recordings;
+}
+
+function describe({ path, audio }: AudioFolderSource, contents: ReadonlyMap<string, DataContent>): SourceFacts {
+  const folders = classFolders(path, contents, isRecording);
+  const recordings = recordingsOf(Object.values(folders.files).flat());
+  const longer = recordings.filter(({ seconds }) => seconds > audio.seconds).length;
+  const shorter = recordings.filter(({ seconds }) => seconds < audio.seconds).length;
+  const { length } = recordings;
+  return {
+    exampleFiles: examplesOfClasses(folders),
+    tallies: [
+      tally(
+        'rate',
+        recordings.map(({ name, rate }) => ({ name, value: `${rate} Hz` })),
+      ),
+      tally(
+        'channels',
+        recordings.map(({ name, channels }) => ({ name, value: String(channels) })),
+      ),
+    ],
+    spreads: [
+      spread(
+        'length',
+        's',
+        recordings.map(({ name, seconds }) => ({ name, value: seconds })),
+      ),
+    ],
+    notes: [
+      ...(longer > 0 ? [`${are(longer, length)} longer than ${audio.seconds} s: the end is left out`] : []),
+      ...(shorter > 0 ? [`${are(shorter, length)} shorter than ${audio.seconds} s: silence is added`] : []),
+    ],
+  };
+}
+
+const are = (some: number, all: number): string => `${some} of ${all} recordings ${some === 1 ? 'is' : 'are'}`;
+
+const highestGuess = 16_000;
+/** Seconds; lengths are rounded up to a multiple. */
+const lengthStep = 0.5;
+const longestGuess = 10;
+const wholeShare = 0.9;
+
+function guessSettings(path: string, contents: ReadonlyMap<string, DataContent>): GuessedSettings {
+  const { files } = classFolders(path, contents, isRecording);
+  const recordings = recordingsOf(Object.values(files).flat());
+  const rates = recordings.map(({ rate }) => rate).sort((a, b) => a - b);
+  const lengths = recordings.map(({ seconds }) => seconds).sort((a, b) => a - b);
+  const usual = medianOf(rates);
+  const whole = lengths[Math.floor(wholeShare * (lengths.length - 1))] ?? lengthStep;
+  const seconds = Math.min(longestGuess, Math.max(lengthStep, lengthStep * Math.ceil(whole / lengthStep)));
+  return {
+    found: [
+      `half of the recordings have at least ${usual} samples a second`,
+      `nine of ten recordings last ${Number(whole.toPrecision(3))} s or less`,
+    ],
+    lines: [
+      {
+        yaml: `audio: { rate: ${Math.min(highestGuess, usual)}, seconds: ${seconds} }`,
+        comment: 'recordings are resampled, and cut or filled with silence to this length',
+      },
+      {
+        yaml: 'features: { kind: log_mel, num_mel_bins: 40 }',
+        comment: '`micro_frontend` is what TensorFlow Lite Micro computes on a device',
+      },
+      ...guessedSplit(files),
+    ],
+  };
 }

@@ -3,6 +3,7 @@ import { Type } from '@sinclair/typebox';
 import type { JsonObject } from '../../core/json.ts';
 import { key, object } from '../../core/schema.ts';
 import type { DataContent, DataFile, DataSize, DecodedData } from '../dataset.ts';
+import type { SourceFacts } from '../facts.ts';
 
 /** One kind of data source: all that qpipe knows about it. */
 export interface SourceDefinition<S extends { readonly kind: string }, Config extends TSchema = TSchema> {
@@ -31,6 +32,32 @@ export interface SourceDefinition<S extends { readonly kind: string }, Config ex
    * @throws UserError for a file that is damaged or not what it should be
    */
   readonly decode: (source: S, contents: ReadonlyMap<string, DataContent>) => DecodedData;
+  /** What `qpipe data` shows of the files beside the examples; called after `decode` found nothing wrong with them. */
+  readonly describe?: (source: S, contents: ReadonlyMap<string, DataContent>) => SourceFacts;
+  /** How `qpipe init` finds out that a folder is for this source; left out where files do not say so. */
+  readonly guess?: SourceGuess;
+}
+
+export interface SourceGuess {
+  /** The files that it reads, for a sentence: `JPEG and PNG files in class folders`. */
+  readonly what: string;
+  /** Whether a file may be an example, by its name in lower case. The source that most files fit is taken. */
+  readonly accepts: (name: string) => boolean;
+  /**
+   * What to write below `data:`, after `source` and `path`.
+   *
+   * @param path of the folder or archive, for errors
+   * @param contents of all files, by name
+   * @throws UserError for files that no setting makes examples of
+   */
+  readonly settings: (path: string, contents: ReadonlyMap<string, DataContent>) => GuessedSettings;
+}
+
+export interface GuessedSettings {
+  /** What was found, in sentences without a full stop. */
+  readonly found: readonly string[];
+  /** Each a line of YAML, or one that is commented out, and what it is for. */
+  readonly lines: readonly { readonly yaml: string; readonly comment: string }[];
 }
 
 export type MissingFiles =

@@ -2,16 +2,19 @@
 import type { Static } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
 import { choice, key, object } from '../../core/schema.ts';
-import { defaultMaxPixels, ImageDecoder } from '../../formats/image.ts';
+import { defaultMaxPixels, ImageDecoder, imageSize } from '../../formats/image.ts';
 import { resize } from '../../formats/resize.ts';
 import type { ClassFile } from '../class-folders.ts';
 import { classFolders } from '../class-folders.ts';
 import type { DataContent, DecodedData } from '../dataset.ts';
+import { examplesOfClasses, medianOf, spread, tally } from '../facts.ts';
+import type { SourceFacts } from '../facts.ts';
 import type { Mistakes } from '../mistakes.ts';
 import { collectMistakes, ignoredNotes } from '../mistakes.ts';
 import type { PartExamples } from '../parts.ts';
-import { makeParts, splitField } from '../parts.ts';
+import { guessedSplit, makeParts, splitField } from '../parts.ts';
 import { defineSource, sourceFields } from './define.ts';
+import type { GuessedSettings } from './define.ts';
 import { imageFields, missingFolder, pathToData } from './fields.ts';
 
 const imageField = object(
@@ -60,7 +63,7 @@ export type ImageFolderSource = { readonly kind: 'image_folder' } & Pick<
   'path' | 'image' | 'split'
 >;
 
-const extensions = /\.(jpe?g|png)$/;
+const isImage = (name: string): boolean => /\.(jpe?g|png)$/.test(name);
 
 export const imageFolder = defineSource({
   kind: 'image_folder',
@@ -73,10 +76,12 @@ export const imageFolder = defineSource({
   knownSize: () => null,
   recipe: ({ image, split }) => ({ image: { ...image, size: [...image.size] }, split: { ...split } }),
   decode: decodeFolder,
+  describe,
+  guess: { what: 'JPEG and PNG files in class folders', accepts: isImage, settings: guessSettings },
 });
 
 function decodeFolder(source: ImageFolderSource, contents: ReadonlyMap<string, DataContent>): DecodedData {
-  const { classNames, files, ignored } = classFolders(source.path, contents, (name) => extensions.test(name));
+  const { classNames, files, ignored } = classFolders(source.path, contents, isImage);
   const [height, width] = source.image.size;
   const mistakes = collectMistakes();
   const given = Object.fromEntries(
@@ -116,6 +121,93 @@ function decodeImages(
     split: { count: files.length, inputs, labels: Uint16Array.from(files, ({ label }) => label), targets: null },
     origins: files.map(({ name }) => ({ name, recording: name })),
   };
+}
+
+/** Sizes from the headers; more than this many are shown as a spread too. */
+const mostSizes = 8;
+
+function sizesOf(files: readonly ClassFile[], isOriented: boolean) {
+  return files.flatMap(({ name, content }) => {
+    const size = imageSize(content.bytes, isOriented);
+    return size === null ? [] : [{ name, ...size }];
+  });
+}
+
+function describe({ path, image }: ImageFolderSource, contents: ReadonlyMap<string, DataContent>): SourceFacts {
+  const folders = classFolders(path, contents, isImage);
+  const sizes = sizesOf(Object.values(folders.files).flat(), image.exif === 'apply');
+  const sizeTally = tally(
+    'size',
+    sizes.map(({ name, width, height }) => ({ name, value: `${width} x ${height}` })),
+  );
+  const spreads = (['width', 'height'] as const).map((side) =>
+    spread(
+      side,
+      'pixels',
+      sizes.map(({ name, [side]: value }) => ({ name, value })),
+    ),
+  );
+  return {
+    exampleFiles: examplesOfClasses(folders),
+    tallies: [sizeTally],
+    spreads: sizeTally.values.length > mostSizes ? spreads : [],
+  };
+}
+
+const sizeStep = 16;
+const largestGuess = 96;
+/** Images are decoded to see whether they have colours; that many show it. */
+const numColorSamples = 24;
+/** Largest difference of two channels, averaged over an image, that JPEG makes of grey. */
+const greyTolerance = 2;
+
+function guessSettings(path: string, contents: ReadonlyMap<string, DataContent>): GuessedSettings {
+  const { files } = classFolders(path, contents, isImage);
+  const all = Object.values(files).flat();
+  const sides = sizesOf(all, true).map(({ width, height }) => Math.min(width, height));
+  const median = medianOf(sides.sort((a, b) => a - b));
+  const size = Math.min(largestGuess, Math.max(sizeStep, sizeStep * Math.round(median / sizeStep)));
+  const color = areGrey(all) ? 'grey' : 'rgb';
+  // Averages use every pixel of an image that is made much smaller; bilinear interpolation uses four.
+  const interpolation = median >= 2 * size ? ', interpolation: area' : '';
+  return {
+    found: [
+      `half of the images are at least ${median} pixels high and wide`,
+      color === 'grey' ? 'the images have no colours' : 'the images have colours',
+    ],
+    lines: [
+      {
+        yaml: `image: { size: ${size}, color: ${color}${interpolation} }`,
+        comment: 'every image is resized; smaller is faster and needs less memory on the device',
+      },
+      ...guessedSplit(files),
+      { yaml: 'augment: { crop: 4 }', comment: 'training images are shifted by up to 4 pixels; `flip: true` mirrors' },
+    ],
+  };
+}
+
+function areGrey(files: readonly ClassFile[]): boolean {
+  const decoder = new ImageDecoder();
+  // Broken files are told where all are decoded.
+  const mistakes = collectMistakes();
+  const options = { color: 'rgb', orient: false, maxPixels: defaultMaxPixels } as const;
+  const step = Math.max(1, Math.floor(files.length / numColorSamples));
+  return files
+    .filter((_, index) => index % step === 0)
+    .every(({ content }) => {
+      const image = mistakes.attempt(() => decoder.decode(content.bytes, content.path, options));
+      return image === null || isGrey(image.pixels);
+    });
+}
+
+/** @param pixels red, green and blue in turn */
+function isGrey(pixels: Uint8Array): boolean {
+  let difference = 0;
+  for (let at = 0; at < pixels.length; at += 3) {
+    const [red, green, blue] = [pixels[at]!, pixels[at + 1]!, pixels[at + 2]!];
+    difference += Math.max(red, green, blue) - Math.min(red, green, blue);
+  }
+  return difference <= (greyTolerance * pixels.length) / 3;
 }
 
 function roundHalfEven(value: number): number {

@@ -1,0 +1,75 @@
+/** A small network and a training for examples of any shape, as lines of YAML: where `qpipe init` begins. */
+import type { DatasetIdentity } from '../data/dataset.ts';
+
+type Examples = Pick<DatasetIdentity, 'image' | 'trainingImages' | 'validationImages'>;
+
+/** Convolutions halve the axes until neither is longer. */
+const smallestMap = 6;
+const filters = [16, 32, 48, 64] as const;
+const mostFilters = 64;
+
+/**
+ * Layers that end in as many units as there are outputs. Images and features: convolutions of stride 2, then the mean
+ * of each channel. Rows of values: dense layers.
+ */
+export function starterLayers({ image }: Pick<Examples, 'image'>, outputs: number): string[] {
+  let [height, width] = [image.height, image.width];
+  const last = `- { kind: fully_connected, units: ${outputs} }`;
+  if (height * width === 1) {
+    const hidden = [32, 16].map((units) => `- { kind: fully_connected, units: ${units}, activation: relu }`);
+    return ['- { kind: flatten }', ...hidden, last];
+  }
+  const layers: string[] = [];
+  const convolve = (stride: readonly [number, number]): void => {
+    const kernel = [height === 1 ? 1 : 3, width === 1 ? 1 : 3] as const;
+    const count = filters[layers.length] ?? mostFilters;
+    const strideText = stride[0] * stride[1] === 1 ? '' : `, stride: ${pairText(stride)}`;
+    layers.push(
+      `- { kind: conv_2d, filters: ${count}, kernel: ${pairText(kernel)}${strideText}, batch_norm: true, activation: relu }`,
+    );
+    [height, width] = [Math.ceil(height / stride[0]), Math.ceil(width / stride[1])];
+  };
+  while (Math.max(height, width) > smallestMap) {
+    convolve([height > smallestMap ? 2 : 1, width > smallestMap ? 2 : 1]);
+  }
+  convolve([1, 1]);
+  return [...layers, '- { kind: mean }', '- { kind: dropout, rate: 0.2 }', last];
+}
+
+function pairText([vertical, horizontal]: readonly [number, number]): string {
+  return vertical === horizontal ? String(vertical) : `[${vertical}, ${horizontal}]`;
+}
+
+/** Steps that a network of this size needs about to learn; epochs follow from it. */
+const wantedSteps = 1800;
+const [fewestEpochs, mostEpochs] = [10, 60];
+const largestBatch = 32;
+
+/** All six stages, each a line with what it is for. */
+export function starterStages(examples: Examples): { readonly yaml: string; readonly comment: string }[] {
+  const { trainingImages, validationImages } = examples;
+  const count = trainingImages - validationImages;
+  let batch = largestBatch;
+  while (batch > 2 && 8 * batch > count) batch /= 2;
+  const steps = Math.max(1, Math.floor(count / batch));
+  const epochs = Math.min(mostEpochs, Math.max(fewestEpochs, Math.round(wantedSteps / steps)));
+  const keep = validationImages > 0 ? ', keep: best' : '';
+  const adam = (rate: number): string => `optimizer: { kind: adam, learning_rate: ${rate}, schedule: cosine }`;
+  return [
+    {
+      yaml: `pretrain: { uses: float-pretrain, epochs: ${epochs}, batch: ${batch}${keep}, ${adam(0.003)} }`,
+      comment: 'in floating point',
+    },
+    {
+      yaml: `qat: { uses: qat, from: pretrain, epochs: ${Math.ceil(epochs / 8) + 1}, batch: ${batch}, delay: ${steps}, ${adam(0.0003)} }`,
+      comment: 'with quantization, from the second epoch on',
+    },
+    { yaml: 'eval: { uses: save-eval-graph, from: qat }', comment: '' },
+    { yaml: 'freeze: { uses: freeze, from: eval }', comment: '' },
+    { yaml: 'convert: { uses: convert, from: freeze }', comment: 'writes model.tflite' },
+    {
+      yaml: 'test: { uses: test, from: convert, gates: { drop_max: 0.02 } }',
+      comment: 'int8 may be 2 percentage points below float; otherwise the run fails',
+    },
+  ];
+}

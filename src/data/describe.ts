@@ -1,0 +1,180 @@
+/** What a data set is, for people: counts, meaning and range of an element, equal examples. */
+import type { PixelNormalization } from './batches.ts';
+import { inputRange } from './batches.ts';
+import type { PartName } from './class-folders.ts';
+import type { Dataset, RealRange, Split } from './dataset.ts';
+import { contentNames } from './divide.ts';
+import type { SourceFacts, Spread, Tally } from './facts.ts';
+
+export interface DataDescription {
+  /** As the data set calls itself: a word, or a path. */
+  readonly name: string;
+  /** Examples. */
+  readonly counts: PartCounts;
+  /** In the order of the network's outputs; none where examples have no class. */
+  readonly classes: readonly (PartCounts & { readonly name: string; readonly files: readonly string[] })[];
+  /** Of one example: height, width, channels. */
+  readonly shape: readonly [number, number, number];
+  /** What the network reads. `normalize` is null where inputs are real values, not pixels. */
+  readonly element: { readonly normalize: PixelNormalization | null; readonly range: RealRange };
+  readonly channels: readonly ChannelDescription[];
+  /** None where examples have no target. */
+  readonly targets: readonly Moments[];
+  readonly equal: EqualExamples;
+  readonly tallies: readonly Tally[];
+  readonly spreads: readonly Spread[];
+  /** Sentences. */
+  readonly notes: readonly string[];
+}
+
+export type PartCounts = { readonly [P in PartName]: number };
+
+/** Of the training examples, in the unit of the data set: pixels, or what was measured. */
+export interface Moments {
+  readonly name: string;
+  readonly min: number;
+  readonly max: number;
+  readonly mean: number;
+  readonly deviation: number;
+}
+
+export interface ChannelDescription extends Moments {
+  /** Codes of an 8-bit input in one standard deviation. */
+  readonly codesPerDeviation: number;
+  /** Part of the training values that lie beyond the range of the input, 0 to 1. */
+  readonly clipped: number;
+}
+
+export interface EqualExamples {
+  /** Examples whose input an earlier one of the same part has. */
+  readonly within: PartCounts;
+  /** Examples of `part` whose input an example of the earlier part `other` has. */
+  readonly between: readonly { readonly part: PartName; readonly other: PartName; readonly examples: number }[];
+  /** Examples whose input an example of another class has, in any part. */
+  readonly ofOtherClass: number;
+}
+
+const partNames = ['train', 'validation', 'test'] as const;
+
+/** @param normalize of pixels; null for real values */
+export function describeDataset(
+  dataset: Dataset,
+  normalize: PixelNormalization | null,
+  facts: SourceFacts,
+): DataDescription {
+  const { name, classNames, targetNames = [], image, train, validation, test, notes = [] } = dataset;
+  const range = inputRange(dataset.reals?.range ?? normalize ?? { scale: 1 / 255, mean: 0 });
+  const labels = { train: labelCounts(dataset, train), validation: labelCounts(dataset, validation) };
+  const testLabels = labelCounts(dataset, test);
+  return {
+    name,
+    counts: { train: train.count, validation: validation.count, test: test.count },
+    classes: classNames.map((className, label) => ({
+      name: className,
+      train: labels.train[label] ?? 0,
+      validation: labels.validation[label] ?? 0,
+      test: testLabels[label] ?? 0,
+      files: facts.exampleFiles?.[label] ?? [],
+    })),
+    shape: [image.height, image.width, image.channels],
+    element: { normalize: dataset.reals === undefined ? normalize : null, range },
+    channels: describeChannels(dataset, normalize, range),
+    targets: targetNames.map((target, column) => ({
+      name: target,
+      ...moments(train.targets ?? [], column, targetNames.length),
+    })),
+    equal: equalExamples(dataset),
+    tallies: facts.tallies ?? [],
+    spreads: facts.spreads ?? [],
+    notes: [...notes, ...(facts.notes ?? [])],
+  };
+}
+
+function labelCounts({ classNames }: Dataset, { labels }: Split): number[] {
+  const counts = new Array<number>(classNames.length).fill(0);
+  for (const label of labels ?? []) counts[label] = (counts[label] ?? 0) + 1;
+  return counts;
+}
+
+function describeChannels(
+  { image, reals, train }: Dataset,
+  normalize: PixelNormalization | null,
+  { min, max }: RealRange,
+): ChannelDescription[] {
+  const numChannels = reals?.channels.length ?? image.channels;
+  const codeSize = (max - min) / 255;
+  return Array.from({ length: numChannels }, (_, channel) => {
+    const found = moments(train.inputs, channel, numChannels);
+    const real = reals?.channels[channel];
+    if (real === undefined) {
+      const name = pixelChannels[numChannels]?.[channel] ?? String(channel);
+      // A code of the input is a pixel value.
+      const scale = normalize?.scale ?? 1 / 255;
+      return { name, ...found, codesPerDeviation: (found.deviation * scale) / codeSize, clipped: 0 };
+    }
+    const measured = (value: number): number => value * real.deviation + real.mean;
+    return {
+      name: real.name,
+      min: measured(found.min),
+      max: measured(found.max),
+      mean: measured(found.mean),
+      deviation: found.deviation * real.deviation,
+      codesPerDeviation: found.deviation / codeSize,
+      clipped: shareBeyond(train.inputs, channel, numChannels, { min, max }),
+    };
+  });
+}
+
+const pixelChannels: Readonly<Record<number, readonly string[]>> = { 1: ['grey'], 3: ['red', 'green', 'blue'] };
+
+/** Of one column of values. */
+function moments(values: ArrayLike<number>, column: number, columns: number): Omit<Moments, 'name'> {
+  const count = values.length / columns;
+  let [min, max, sum] = [Infinity, -Infinity, 0];
+  for (let at = column; at < values.length; at += columns) {
+    const value = values[at]!;
+    if (value < min) min = value;
+    if (value > max) max = value;
+    sum += value;
+  }
+  const mean = sum / count;
+  let squares = 0;
+  for (let at = column; at < values.length; at += columns) squares += (values[at]! - mean) ** 2;
+  return { min, max, mean, deviation: Math.sqrt(squares / count) };
+}
+
+function shareBeyond(values: Split['inputs'], channel: number, channels: number, { min, max }: RealRange): number {
+  let beyond = 0;
+  for (let at = channel; at < values.length; at += channels) if (values[at]! < min || values[at]! > max) beyond++;
+  return (beyond * channels) / values.length;
+}
+
+function equalExamples(dataset: Dataset): EqualExamples {
+  const contents = new Map(
+    partNames.map((part) => [part, dataset[part].count === 0 ? [] : contentNames(dataset[part])]),
+  );
+  const within = { train: 0, validation: 0, test: 0 };
+  const between: EqualExamples['between'][number][] = [];
+  const labelsOf = new Map<string, Set<number>>();
+  const earlier: { readonly part: PartName; readonly found: ReadonlySet<string> }[] = [];
+  for (const part of partNames) {
+    const names = contents.get(part) ?? [];
+    const found = new Set(names);
+    within[part] = names.length - found.size;
+    for (const other of earlier) {
+      const examples = names.filter((name) => other.found.has(name)).length;
+      if (examples > 0) between.push({ part, other: other.part, examples });
+    }
+    earlier.push({ part, found });
+    for (const [index, name] of names.entries()) {
+      const label = dataset[part].labels?.[index];
+      if (label === undefined) continue;
+      const labels = labelsOf.get(name);
+      if (labels === undefined) labelsOf.set(name, new Set([label]));
+      else labels.add(label);
+    }
+  }
+  const isOfTwo = (name: string): boolean => (labelsOf.get(name)?.size ?? 0) > 1;
+  const ofOtherClass = [...contents.values()].reduce((sum, names) => sum + names.filter(isOfTwo).length, 0);
+  return { within, between, ofOtherClass };
+}

@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest';
+import type { Dataset } from '../../src/data/dataset.ts';
+import { describeDataset } from '../../src/data/describe.ts';
+
+const image = { height: 2, width: 1, channels: 1 };
+
+/** Six images of two pixels: three to train on, one of them twice with two classes; one is a test image too. */
+const pixels: Dataset = {
+  name: 'pixels',
+  notes: ['a note'],
+  classNames: ['cold', 'warm'],
+  image,
+  train: { count: 3, inputs: Uint8Array.of(0, 10, 20, 30, 0, 10), labels: Uint8Array.of(0, 1, 1), targets: null },
+  validation: { count: 1, inputs: Uint8Array.of(90, 90), labels: Uint8Array.of(0), targets: null },
+  test: { count: 2, inputs: Uint8Array.of(20, 30, 7, 7), labels: Uint8Array.of(1, 1), targets: null },
+};
+
+/** Three training examples of two channels, as a source with targets would standardize them. */
+const reals: Dataset = {
+  name: 'reals',
+  classNames: [],
+  targetNames: ['age'],
+  image: { height: 1, width: 1, channels: 2 },
+  reals: {
+    range: { min: -1, max: 1.55 },
+    channels: [
+      { name: 'x', mean: 100, deviation: 10 },
+      { name: 'y', mean: 0, deviation: 0.5 },
+    ],
+  },
+  train: { count: 3, inputs: Float32Array.of(-1, 0, 0, 4, 1, -4), labels: null, targets: Float32Array.of(1, 2, 6) },
+  validation: { count: 0, inputs: new Float32Array(), labels: null, targets: new Float32Array() },
+  test: { count: 1, inputs: Float32Array.of(0.5, 0.5), labels: null, targets: Float32Array.of(3) },
+};
+
+describe('what a data set is', () => {
+  it('counts the examples of each class in each part', () => {
+    const { counts, classes, shape, notes } = describeDataset(pixels, null, { exampleFiles: [['a'], ['b']] });
+    expect(counts).toEqual({ train: 3, validation: 1, test: 2 });
+    expect(classes).toEqual([
+      { name: 'cold', train: 1, validation: 1, test: 0, files: ['a'] },
+      { name: 'warm', train: 2, validation: 0, test: 2, files: ['b'] },
+    ]);
+    expect(shape).toEqual([2, 1, 1]);
+    expect(notes).toEqual(['a note']);
+  });
+
+  it('measures pixels of the training examples; one code of the input is one pixel value', () => {
+    const { channels, element } = describeDataset(pixels, { scale: 2, mean: 10 }, {});
+    const [grey] = channels;
+    // 0, 10, 20, 30, 0, 10: mean 70/6, variance 1500/6 - (70/6)^2 = 113.89.
+    expect(grey).toMatchObject({ name: 'grey', min: 0, max: 30, clipped: 0 });
+    expect(grey?.mean).toBeCloseTo(11.6667, 4);
+    expect(grey?.deviation).toBeCloseTo(10.6719, 4);
+    expect(grey?.codesPerDeviation).toBeCloseTo(10.6719, 4);
+    expect(element).toEqual({ normalize: { scale: 2, mean: 10 }, range: { min: -20, max: 490 } });
+  });
+
+  it('gives real values in the unit that was measured, and how many lie beyond the range of the input', () => {
+    const { channels, element, targets } = describeDataset(reals, null, {});
+    expect(element.normalize).toBeNull();
+    // A code is 2.55 / 255 = 0.01; the deviation of -1, 0, 1 is sqrt(2/3), that of 0, 4, -4 is sqrt(32/3).
+    const [x, y] = channels;
+    expect(x).toMatchObject({ name: 'x', min: 90, max: 110, mean: 100, clipped: 0 });
+    expect(x?.deviation).toBeCloseTo(8.165, 3);
+    expect(x?.codesPerDeviation).toBeCloseTo(81.65, 2);
+    expect(y).toMatchObject({ name: 'y', min: -2, max: 2 });
+    expect(y?.clipped).toBeCloseTo(2 / 3, 9);
+    expect(targets).toEqual([{ name: 'age', min: 1, max: 6, mean: 3, deviation: Math.sqrt(14 / 3) }]);
+  });
+
+  it('counts equal examples in a part, between parts, and of another class', () => {
+    expect(describeDataset(pixels, null, {}).equal).toEqual({
+      within: { train: 1, validation: 0, test: 0 },
+      between: [{ part: 'test', other: 'train', examples: 1 }],
+      ofOtherClass: 2,
+    });
+    expect(describeDataset(reals, null, {}).equal).toEqual({
+      within: { train: 0, validation: 0, test: 0 },
+      between: [],
+      ofOtherClass: 0,
+    });
+  });
+});
