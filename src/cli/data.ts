@@ -44,7 +44,8 @@ function describeLoaded(loaded: LoadedPipeline): PipelineData {
     hint: '`qpipe run` downloads it',
   }));
   if (missing.length > 0) throw new UserError(missing);
-  const { tree, describe } = sourceRow(source);
+  const { describe } = sourceRow(source);
+  const tree = sourceRow(source).tree?.(source) ?? null;
   const { validation, normalize } = dataSettings(pipeline.data);
   const { files, close } = openFiles(source);
   try {
@@ -55,7 +56,7 @@ function describeLoaded(loaded: LoadedPipeline): PipelineData {
     const one = oneClass(identity)?.diagnostics.map(({ message }) => message) ?? [];
     const { notes, ...description } = describeDataset(dataset, normalize, facts);
     return {
-      ...{ source: source.kind, paths: tree === undefined ? files.map(({ path }) => path) : [tree(source)] },
+      ...{ source: source.kind, paths: tree === null ? files.map(({ path }) => path) : [tree] },
       ...description,
       notes: [...notes, ...odd, ...one],
     };

@@ -7,15 +7,16 @@ import { parsePipeline } from '../config/load.ts';
 import { makePlan } from '../config/plan.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { userError } from '../core/diagnostic.ts';
+import { counted } from '../core/words.ts';
 import { dataSettings, dataSource } from '../data/config.ts';
-import type { DatasetIdentity } from '../data/dataset.ts';
+import type { Dataset, DatasetIdentity } from '../data/dataset.ts';
 import { identify } from '../data/dataset.ts';
 import type { GuessedSource } from '../data/guess.ts';
 import { guessSource } from '../data/guess.ts';
 import { loadDataset } from '../data/load.ts';
 import { writingTo } from '../runner/disk-error.ts';
 import { qpipeHome } from './home.ts';
-import { starterLayers, starterStages } from './starter.ts';
+import { starterModel, starterStages } from './starter.ts';
 
 export interface InitOptions {
   /** Folder, or .zip or .tar archive, of the examples. */
@@ -53,8 +54,9 @@ export async function init({ folder, out }: InitOptions): Promise<InitResult> {
   const head = { name, path, guess };
   const draft = parsePipeline(pipelineText(head, null), file).pipeline;
   const { validation } = dataSettings(draft.data);
-  const identity = identify(loadDataset(dataSource(draft.data), { count: validation ?? 0, seed: draft.seed }));
-  const found = [examplesText(identity), ...guess.found];
+  const dataset = loadDataset(dataSource(draft.data), { count: validation ?? 0, seed: draft.seed });
+  const identity = identify(dataset);
+  const found = [examplesText(dataset), ...guess.found];
   const text = pipelineText({ ...head, guess: { ...guess, found } }, identity);
   const { warnings } = await makePlan(parsePipeline(text, file), {
     identities: () => Promise.resolve(identity),
@@ -82,10 +84,10 @@ function pipelineName(folder: string): string {
   return name.replaceAll(/[^A-Za-z0-9_.-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '') || 'pipeline';
 }
 
-function examplesText({ classNames, trainingImages, validationImages, labels }: DatasetIdentity): string {
-  const test = labels.test.reduce((sum, count) => sum + count, 0);
-  const train = trainingImages - validationImages;
-  return `${classNames.length} classes; ${train} examples for training, ${validationImages} for validation, ${test} for testing`;
+function examplesText({ classNames, targets = [], train, validation, test }: Dataset): string {
+  const what =
+    classNames.length > 0 ? counted(classNames.length, 'class', 'classes') : counted(targets.length, 'target');
+  return `${what}; ${train.count} examples for training, ${validation.count} for validation, ${test.count} for testing`;
 }
 
 interface Head {
@@ -97,8 +99,8 @@ interface Head {
 
 /** @param identity of the data; null gives a pipeline that only serves to read them */
 function pipelineText({ name, path, guess }: Head, identity: DatasetIdentity | null): string {
-  const layers = identity === null ? ['- { kind: flatten }'] : starterLayers(identity, identity.classNames.length);
-  const stages = starterStages(identity ?? { image: noImage, trainingImages: 2, validationImages: 0 });
+  const model = identity === null ? ['layers:', '  - { kind: flatten }'] : starterModel(identity);
+  const stages = starterStages(identity ?? { ...noExamples, classNames: ['a', 'b'] });
   const data = [
     { yaml: `source: ${guess.source}`, comment: '' },
     { yaml: `path: ${stringify(path, { lineWidth: 0 }).trimEnd()}`, comment: 'relative to this file' },
@@ -114,15 +116,14 @@ function pipelineText({ name, path, guess }: Head, identity: DatasetIdentity | n
     'data:',
     ...data.flatMap((line) => commented(line)),
     'model:',
-    '  layers:',
-    ...layers.map((layer) => `    ${layer}`),
+    ...model.map((line) => `  ${line}`),
     'stages:',
     ...stages.flatMap((line) => commented(line)),
   ];
   return `${lines.join('\n')}\n`;
 }
 
-const noImage = { height: 1, width: 1, channels: 1 };
+const noExamples = { image: { height: 1, width: 1, channels: 1 }, trainingImages: 2, validationImages: 0 };
 
 function commented({ yaml, comment }: { readonly yaml: string; readonly comment: string }): string[] {
   return comment === '' ? [`  ${yaml}`] : [`  # ${comment}`, `  ${yaml}`];

@@ -1,7 +1,7 @@
 /** A small network and a training for examples of any shape, as lines of YAML: where `qpipe init` begins. */
 import type { DatasetIdentity } from '../data/dataset.ts';
 
-type Examples = Pick<DatasetIdentity, 'image' | 'trainingImages' | 'validationImages'>;
+type Examples = Pick<DatasetIdentity, 'image' | 'classNames' | 'targets' | 'trainingImages' | 'validationImages'>;
 
 /** Convolutions halve the axes until neither is longer. */
 const smallestMap = 6;
@@ -9,10 +9,19 @@ const filters = [16, 32, 48, 64] as const;
 const mostFilters = 64;
 
 /**
- * Layers that end in as many units as there are outputs. Images and features: convolutions of stride 2, then the mean
- * of each channel. Rows of values: dense layers.
+ * What is below `model:`. A network for images and features has convolutions of stride 2, then the mean of each channel;
+ * one for rows of values has dense layers. It ends in an output for each class, or for each target where there are no
+ * classes.
  */
-export function starterLayers({ image }: Pick<Examples, 'image'>, outputs: number): string[] {
+export function starterModel({ image, classNames, targets = [] }: Omit<Examples, `${string}Images`>): string[] {
+  const layers = starterLayers(image, classNames.length > 0 ? classNames.length : targets.length);
+  const task = isRegression({ classNames }) ? ['task: regress'] : [];
+  return [...task, 'layers:', ...layers.map((layer) => `  ${layer}`)];
+}
+
+const isRegression = ({ classNames }: Pick<Examples, 'classNames'>): boolean => classNames.length === 0;
+
+function starterLayers(image: Examples['image'], outputs: number): string[] {
   let [height, width] = [image.height, image.width];
   const last = `- { kind: fully_connected, units: ${outputs} }`;
   if (height * width === 1) {
@@ -67,9 +76,14 @@ export function starterStages(examples: Examples): { readonly yaml: string; read
     { yaml: 'eval: { uses: save-eval-graph, from: qat }', comment: '' },
     { yaml: 'freeze: { uses: freeze, from: eval }', comment: '' },
     { yaml: 'convert: { uses: convert, from: freeze }', comment: 'writes model.tflite' },
-    {
-      yaml: 'test: { uses: test, from: convert, gates: { drop_max: 0.02 } }',
-      comment: 'int8 may be 2 percentage points below float; otherwise the run fails',
-    },
+    isRegression(examples)
+      ? {
+          yaml: 'test: { uses: test, from: convert, gates: { mae_rise_max: 0.05 } }',
+          comment: 'the error of int8 may be 5 % above that of float; otherwise the run fails',
+        }
+      : {
+          yaml: 'test: { uses: test, from: convert, gates: { drop_max: 0.02 } }',
+          comment: 'int8 may be 2 percentage points below float; otherwise the run fails',
+        },
   ];
 }

@@ -2,7 +2,7 @@
 import type { PixelNormalization } from './batches.ts';
 import { inputRange } from './batches.ts';
 import type { PartName } from './class-folders.ts';
-import type { Dataset, RealRange, Split } from './dataset.ts';
+import type { Dataset, RealRange, Split, TargetColumn } from './dataset.ts';
 import { contentNames } from './divide.ts';
 import type { SourceFacts, Spread, Tally } from './facts.ts';
 
@@ -62,7 +62,7 @@ export function describeDataset(
   normalize: PixelNormalization | null,
   facts: SourceFacts,
 ): DataDescription {
-  const { name, classNames, targetNames = [], image, train, validation, test, notes = [] } = dataset;
+  const { name, classNames, targets = [], image, train, validation, test, notes = [] } = dataset;
   const range = inputRange(dataset.reals?.range ?? normalize ?? { scale: 1 / 255, mean: 0 });
   const labels = { train: labelCounts(dataset, train), validation: labelCounts(dataset, validation) };
   const testLabels = labelCounts(dataset, test);
@@ -79,10 +79,7 @@ export function describeDataset(
     shape: [image.height, image.width, image.channels],
     element: { normalize: dataset.reals === undefined ? normalize : null, range },
     channels: describeChannels(dataset, normalize, range),
-    targets: targetNames.map((target, column) => ({
-      name: target,
-      ...moments(train.targets ?? [], column, targetNames.length),
-    })),
+    targets: targets.map((target, column) => inUnitOf(target, moments(train.targets ?? [], column, targets.length))),
     equal: equalExamples(dataset),
     tallies: facts.tallies ?? [],
     spreads: facts.spreads ?? [],
@@ -112,17 +109,24 @@ function describeChannels(
       const scale = normalize?.scale ?? 1 / 255;
       return { name, ...found, codesPerDeviation: (found.deviation * scale) / codeSize, clipped: 0 };
     }
-    const measured = (value: number): number => value * real.deviation + real.mean;
     return {
-      name: real.name,
-      min: measured(found.min),
-      max: measured(found.max),
-      mean: measured(found.mean),
-      deviation: found.deviation * real.deviation,
+      ...inUnitOf(real, found),
       codesPerDeviation: found.deviation / codeSize,
       clipped: shareBeyond(train.inputs, channel, numChannels, { min, max }),
     };
   });
+}
+
+/** From what the network learns back to what was measured. */
+function inUnitOf({ name, mean, deviation }: TargetColumn, found: Omit<Moments, 'name'>): Moments {
+  const measured = (value: number): number => value * deviation + mean;
+  return {
+    name,
+    min: measured(found.min),
+    max: measured(found.max),
+    mean: measured(found.mean),
+    deviation: found.deviation * deviation,
+  };
 }
 
 const pixelChannels: Readonly<Record<number, readonly string[]>> = { 1: ['grey'], 3: ['red', 'green', 'blue'] };

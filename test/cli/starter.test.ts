@@ -1,8 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { starterLayers, starterStages } from '../../src/cli/starter.ts';
+import { starterModel, starterStages } from '../../src/cli/starter.ts';
 
-const layersOf = (height: number, width: number, channels = 1) =>
-  starterLayers({ image: { height, width, channels } }, 7).map((line) => line.replace(/^- \{ kind: (.*) \}$/, '$1'));
+const classNames = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+const modelOf = (height: number, width: number, channels = 1) =>
+  starterModel({ image: { height, width, channels }, classNames });
+const layersOf = (...size: Parameters<typeof modelOf>) =>
+  modelOf(...size)
+    .slice(1)
+    .map((line) => line.replace(/^ {2}- \{ kind: (.*) \}$/, '$1'));
 const convolution = (shape: string) => `conv_2d, ${shape}, batch_norm: true, activation: relu`;
 
 describe('the network that init writes', () => {
@@ -41,9 +46,22 @@ describe('the network that init writes', () => {
   });
 });
 
+describe('a pipeline for targets', () => {
+  const targets = ['x', 'y'].map((name) => ({ name, mean: 0, deviation: 1 }));
+  const examples = { image: { height: 1, width: 1, channels: 4 }, classNames: [], targets };
+
+  it('says its task, and has an output for each', () => {
+    const lines = starterModel(examples);
+    expect(lines.slice(0, 2)).toEqual(['task: regress', 'layers:']);
+    expect(lines.at(-1)).toBe('  - { kind: fully_connected, units: 2 }');
+    const stages = starterStages({ ...examples, trainingImages: 100, validationImages: 0 });
+    expect(stages.at(-1)?.yaml).toContain('gates: { mae_rise_max: 0.05 }');
+  });
+});
+
 describe('the training that init writes', () => {
   const stagesOf = (trainingImages: number, validationImages: number) =>
-    starterStages({ image: { height: 8, width: 8, channels: 1 }, trainingImages, validationImages }).map(
+    starterStages({ image: { height: 8, width: 8, channels: 1 }, classNames, trainingImages, validationImages }).map(
       ({ yaml }) => yaml,
     );
 

@@ -19,7 +19,7 @@ const pixels: Dataset = {
 const reals: Dataset = {
   name: 'reals',
   classNames: [],
-  targetNames: ['age'],
+  targets: [{ name: 'age', mean: 10, deviation: 2 }],
   image: { height: 1, width: 1, channels: 2 },
   reals: {
     range: { min: -1, max: 1.55 },
@@ -66,7 +66,8 @@ describe('what a data set is', () => {
     expect(x?.codesPerDeviation).toBeCloseTo(81.65, 2);
     expect(y).toMatchObject({ name: 'y', min: -2, max: 2 });
     expect(y?.clipped).toBeCloseTo(2 / 3, 9);
-    expect(targets).toEqual([{ name: 'age', min: 1, max: 6, mean: 3, deviation: Math.sqrt(14 / 3) }]);
+    // 1, 2 and 6 of 2 years each, from 10 on: 12, 14, 22.
+    expect(targets).toEqual([{ name: 'age', min: 12, max: 22, mean: 16, deviation: 2 * Math.sqrt(14 / 3) }]);
   });
 
   it('counts equal examples in a part, between parts, and of another class', () => {
