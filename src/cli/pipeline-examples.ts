@@ -1,6 +1,6 @@
 /** An example of each alternative in the pipeline file, as YAML: docs/pipeline.md shows them, a test validates them. */
 import type { PipelineConfig } from '../config/schema.ts';
-import type { DataConfig } from '../data/config.ts';
+import type { SourceKind } from '../data/config.ts';
 import type { ModelConfig } from '../models/config.ts';
 import type { Layer } from '../models/layers.ts';
 import type { OptimizerConfig } from '../training/optimizer.ts';
@@ -8,7 +8,7 @@ import type { OptimizerConfig } from '../training/optimizer.ts';
 type Preset = Extract<ModelConfig, { readonly preset: string }>['preset'];
 type StageKind = PipelineConfig['stages'][string]['uses'];
 
-const data: Readonly<Record<DataConfig['source'], string>> = {
+const data: Readonly<Record<SourceKind, string>> = {
   mnist: 'data: { source: mnist, validation: 5000, normalize: { scale: 1/255 } }',
   image_folder:
     'data: { source: image_folder, path: photos, image: { size: 64, color: rgb }, split: { test: 0.2, validation: 0.1 } }',

@@ -26,6 +26,10 @@ export const dataSchema = discriminated(
 /** Everything present; `scale` is a number and paths are absolute. */
 export type DataConfig = Static<typeof dataSchema>;
 
+/** A source whose schema is not in the list above does not compile. */
+export type SourceKind = Listed<DataSource['kind']>;
+type Listed<K extends DataConfig['source']> = K;
+
 /**
  * Fills in the path of a data set for which the pipeline gives none: the first folder that has it, else the first. A
  * relative path that leads nowhere from the pipeline file is looked up in the same folders.
