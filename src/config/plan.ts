@@ -348,6 +348,7 @@ function modelSpec(
     image: [height, width, channels],
     classes: dataset.classNames,
     ...(dataset.targets && { targets: dataset.targets }),
+    ...(dataset.reals && { channels: dataset.reals.channels }),
     normalize: dataset.reals?.range ?? dataSettings(data).normalize ?? internal('real inputs without a range'),
   };
 }

@@ -273,6 +273,12 @@ const testProperties = {
   compared: Type.Integer({ minimum: 0, description: 'examples on which layers are compared, spread over the split' }),
   litertNote: nullable(Type.String({ description: 'why LiteRT did not run, or ran on fewer examples' })),
   layers: Type.Array(Layer, { description: 'in the order of execution' }),
+  preparation: nullable(
+    Type.Array(object({ name: Type.String(), mean: Type.Number(), deviation: Type.Number() }), {
+      description:
+        'by channel what a device computes before the model, input = (measured - mean) / deviation; null for pixels',
+    }),
+  ),
   gates: Type.Array(Gate),
   model: ModelFile,
   seconds: byRuntime(Type.Number()),

@@ -107,6 +107,13 @@ export interface Target {
   readonly deviation: number;
 }
 
+/** What a device computes before the model: input = (measured - mean) / deviation. */
+export interface InputChannel {
+  readonly name: string;
+  readonly mean: number;
+  readonly deviation: number;
+}
+
 /** What a trained network is, apart from its weights: enough to build its graph again. */
 export interface ModelSpec {
   readonly name: string;
@@ -117,6 +124,8 @@ export interface ModelSpec {
   readonly classes: readonly string[];
   /** Of a network that regresses, by output. */
   readonly targets?: readonly Target[];
+  /** Of a network that takes real values, by channel of the input. */
+  readonly channels?: readonly InputChannel[];
   /** Of pixels 0 .. 255, real = scale * (pixel - mean); of real values, the range that the input's quantizer keeps. */
   readonly normalize:
     { readonly scale: number; readonly mean: number } | { readonly min: number; readonly max: number };

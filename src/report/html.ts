@@ -1,7 +1,7 @@
 import { unreachable } from '../core/assert.ts';
 import type { Json } from '../core/json.ts';
 import { runtimes } from '../measurements/metrics.ts';
-import type { RuntimeName } from '../measurements/metrics.ts';
+import type { RuntimeName, TestMetrics } from '../measurements/metrics.ts';
 import { bandSparkline, bar, flowChart, lineChart, thumbnail } from './charts.ts';
 import type { Series } from './charts.ts';
 import { noiseShares } from './diagnosis.ts';
@@ -156,7 +156,7 @@ function factsList(report: Report): Markup {
   const facts = resultFacts(report);
   const size = report.model?.bytes ?? conversion?.bytes;
   if (size !== undefined) {
-    const note = conversion === undefined ? '' : `${fixed(conversion.floatBytes / size, 2)}\u00d7 smaller than float`;
+    const note = conversion === undefined ? '' : sizeNote(conversion.floatBytes / size);
     facts.push({ name: 'model file', value: bytes(size), note });
   }
   if (report.stages.length > 0) {
@@ -167,6 +167,11 @@ function factsList(report: Report): Markup {
   return markup`<dl class="facts">${facts.map(
     ({ name, value, note }) => markup`<div><dt>${name}</dt><dd>${value}<small>${note}</small></dd></div>`,
   )}</dl>`;
+}
+
+/** @param times bytes of the float parameters over those of the file */
+function sizeNote(times: number): string {
+  return times >= 1 ? `${fixed(times, 2)}\u00d7 smaller than float` : `${fixed(1 / times, 2)}\u00d7 as large as float`;
 }
 
 interface Fact {
@@ -662,7 +667,7 @@ function examplesSection({ metrics }: ClassifyResult): Markup | null {
 
 // Footprint
 
-function footprintSection({ conversions, model }: Report): Markup | null {
+function footprintSection({ conversions, model, tests }: Report): Markup | null {
   if (conversions.length === 0 && model === null) return null;
   return markup`${conversions.map(({ stage, metrics }) => {
     const parts = [
@@ -698,7 +703,28 @@ ${table(
       { sorting: 'fixed', width: 'narrow' },
     )}</details>`;
   })}
-${model === null ? null : modelTable(model)}`;
+${model === null ? null : modelTable(model)}
+${preparationTable(tests.at(-1)?.metrics.preparation ?? null)}`;
+}
+
+const MOST_CHANNELS = 32;
+
+/** What a device has to compute before the model; nothing where raw values are its codes. */
+function preparationTable(channels: TestMetrics['preparation']): Markup | null {
+  const changed = channels?.filter(({ mean, deviation }) => mean !== 0 || deviation !== 1) ?? [];
+  if (changed.length === 0) return null;
+  const more = changed.length - MOST_CHANNELS;
+  return markup`<h3>Before the model</h3>
+<p>A device has to compute input = (measured \u2212 mean) / deviation, and then the input’s code.</p>
+${table(
+  changed.slice(0, MOST_CHANNELS),
+  [
+    { head: 'Channel', kind: 'text', cell: ({ name }) => name },
+    { head: 'Mean', kind: 'number', cell: ({ mean }) => fullScale(mean) },
+    { head: 'Deviation', kind: 'number', cell: ({ deviation }) => fullScale(deviation) },
+  ],
+  { sorting: 'fixed', width: 'narrow' },
+)}${more > 0 ? markup`<p class="muted">${more} more are in report.json.</p>` : null}`;
 }
 
 function modelTable(model: NonNullable<Report['model']>): Markup {

@@ -134,6 +134,7 @@ export const test = defineStage({
       litertNote,
       compared,
       layers: [...layers],
+      preparation: spec.channels === undefined ? null : [...spec.channels],
       model: describeModel(bytes, interpreter.graph),
       seconds: {
         float: floatResult === null ? null : float.seconds,

@@ -214,6 +214,7 @@ export const test: ClassifyTest = {
     int8_litert: { top1: 0.9905, correct: 9905, n: 10_000 },
   },
   litertNote: null,
+  preparation: null,
   confusion,
   agreement: { fake_quant_vs_float: 0.9968, int8_vs_fake_quant: 0.9992, int8_vs_litert: 0.9998 },
   flips: { rightToWrong: 15, wrongToRight: 7 },
@@ -328,6 +329,7 @@ export const reconstruction: ReconstructTest = {
     quantization: { mean: 0.0003, deviation: 0.001 },
   },
   litertNote: null,
+  preparation: null,
   layers: test.layers,
   examples: [0, 1].map((index) => ({
     index,
