@@ -1,6 +1,7 @@
 /** An example of each alternative in the pipeline file, as YAML: docs/pipeline.md shows them, a test validates them. */
 import type { PipelineConfig } from '../config/schema.ts';
 import type { SourceKind } from '../data/config.ts';
+import type { FeaturesConfig } from '../data/features/config.ts';
 import type { ModelConfig } from '../models/config.ts';
 import type { Layer } from '../models/layers.ts';
 import type { OptimizerConfig } from '../training/optimizer.ts';
@@ -96,4 +97,10 @@ const optimizers: Readonly<Record<OptimizerConfig['kind'], string>> = {
   adam: 'optimizer: { kind: adam, learning_rate: 0.001, warmup: 0.1 }',
 };
 
-export const pipelineExamples = { data, presets, layers, stages, optimizers } as const;
+const features: Readonly<Record<FeaturesConfig['kind'], string>> = {
+  log_mel: 'features: { kind: log_mel, frame_length: 256, frame_step: 160, num_mel_bins: 40 }',
+  mfcc: 'features: { kind: mfcc, num_mel_bins: 40, num_mfccs: 13 }',
+  micro_frontend: 'features: { kind: micro_frontend, num_channels: 40, window_step: 20 }',
+};
+
+export const pipelineExamples = { data, features, presets, layers, stages, optimizers } as const;

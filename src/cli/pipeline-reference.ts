@@ -60,16 +60,16 @@ export function pipelineReference(schemaText: string): string {
   const layer = present(layers.properties?.['layers']?.items, 'the schema of a layer');
   const presets = present(model?.else, 'the schema of a preset');
   const stage = present(stages?.additionalProperties || undefined, 'the schema of a stage');
-  const optimizer = present(
-    stage.oneOf?.map((branch) => branch.properties?.['optimizer']).find((field) => field !== undefined),
-    'the schema of an optimizer',
-  );
+  const optimizer = fieldOf(stage, 'optimizer');
+  const features = fieldOf(present(data, 'the schema of the data'), 'features');
   const examples = pipelineExamples;
   const sections = [
     introduction,
     section('Top level', 'The keys of the file itself.', table(propertiesOf({ ...root, properties: top }))),
     section('`data`', `${sentence(data)} The key \`source\` chooses one of the sources below.`),
     branches(present(data, 'the schema of the data'), 'every source', examples.data),
+    section('`features`', `${sentence(features)} It is a field of \`source: audio_folder\`.`),
+    branches(features, 'every kind', examples.features),
     section('`model`', sentence(model)),
     section('`model` with `preset`', 'A network that qpipe knows by name.', undefined, '###'),
     branches(presets, 'every preset', examples.presets, '####'),
@@ -82,6 +82,14 @@ export function pipelineReference(schemaText: string): string {
     branches(optimizer, 'every optimizer', examples.optimizers),
   ];
   return `${sections.flat().join('\n').trimEnd()}\n`;
+}
+
+/** The schema of a field that some of the alternatives have. */
+function fieldOf({ oneOf = [] }: Field, name: string): Field {
+  return present(
+    oneOf.map(({ properties }) => properties?.[name]).find((field) => field !== undefined),
+    `the schema of ${name}`,
+  );
 }
 
 function section(title: string, text: string, rows?: string, level = '##'): string {

@@ -32,11 +32,15 @@ describe('docs/pipeline.md', () => {
   const training = { uses: 'float-pretrain', epochs: 1 };
   const stages = { pretrain: training };
   const check = new Ajv({ strict: false }).compile(JSON.parse(schema) as object);
-  const { data, presets, layers, stages: stageExamples, optimizers } = pipelineExamples;
+  const sound = { source: 'audio_folder', path: 'x', audio: { rate: 8000, seconds: 1 } };
+  const { data, features, presets, layers, stages: stageExamples, optimizers } = pipelineExamples;
 
   it.each([
     ...[data, presets].flatMap((examples) =>
       Object.values(examples).map((example) => [example, { ...document, stages, ...parsed(example) }] as const),
+    ),
+    ...Object.values(features).map(
+      (example) => [example, { ...document, stages, data: { ...sound, ...parsed(example) } }] as const,
     ),
     ...Object.values(layers).map(
       (example) => [example, { ...document, stages, model: { layers: parse(example) as unknown } }] as const,
