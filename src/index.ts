@@ -26,7 +26,7 @@ export { predict } from './cli/predict.ts';
 export { writeReport } from './cli/report.ts';
 export type { RunOptions, RunResult } from './cli/run.ts';
 export { run } from './cli/run.ts';
-export type { Validation } from './cli/validate.ts';
+export type { FoundData, Validation } from './cli/validate.ts';
 export { validate } from './cli/validate.ts';
 
 export type { DownloadProgress } from './data/download.ts';

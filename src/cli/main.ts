@@ -2,6 +2,7 @@ import { relative } from 'node:path';
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { formatForScreen, UserError } from '../core/diagnostic.ts';
+import { counted } from '../core/words.ts';
 import { levels } from '../graph/graph.ts';
 import type { Level } from '../graph/graph.ts';
 import { machineError } from '../runner/disk-error.ts';
@@ -84,6 +85,11 @@ function makeProgram(finish: (code: number) => void): Command {
       for (const warning of result.warnings) note(formatForScreen(warning, 'warning', screenColumns()));
       const valid = `${pipeline} is valid: ${result.stages.map(({ name, kind }) => `${name} (${kind})`).join(', ')}`;
       out(wrap(valid, outputColumns()).join('\n'));
+      if (result.data === null) return;
+      const { training, validation, classes } = result.data;
+      const inClasses = classes.length === 0 ? '' : `, ${counted(classes.length, 'class', 'classes')}`;
+      const found = `data: ${counted(training, 'example')} for training, ${validation} for validation${inClasses}; \`qpipe data ${pipeline}\` shows more`;
+      out(wrap(found, outputColumns()).join('\n'));
     });
 
   program

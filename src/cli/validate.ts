@@ -13,23 +13,43 @@ export interface Validation {
   /** In the order in which they would run. */
   readonly stages: readonly { readonly name: string; readonly kind: string }[];
   readonly warnings: readonly Diagnostic[];
+  /** Null where the data are not downloaded yet. */
+  readonly data: FoundData | null;
+}
+
+export interface FoundData {
+  /** Examples for training and for validation. */
+  readonly training: number;
+  readonly validation: number;
+  /** In the order of the network's outputs; none where examples have no class. */
+  readonly classes: readonly string[];
 }
 
 /**
  * Checks a pipeline and its data without running it. Data that a run would download first are a warning.
  *
- * @param data folder with data sets for which the pipeline gives no path; default: see `loadPipeline`
+ * @param dataFolder folder with data sets for which the pipeline gives no path; default: see `loadPipeline`
  * @throws UserError with every mistake
  */
-export async function validate(pipeline: string, set: readonly string[] = [], data?: string): Promise<Validation> {
-  const loaded = await loadPipeline(pipeline, set, data);
+export async function validate(
+  pipeline: string,
+  set: readonly string[] = [],
+  dataFolder?: string,
+): Promise<Validation> {
+  const loaded = await loadPipeline(pipeline, set, dataFolder);
   const { name, stages } = loaded.pipeline;
   let found: readonly Diagnostic[] = [...warnings(loaded.pipeline, loaded.locate), ...checkWithoutData(loaded)];
   const source = dataSource(loaded.pipeline.data);
+  let data: FoundData | null = null;
   const missing = missingFiles(sourceFiles(source));
   if (missing.length === 0) {
     const plan = await makePlan(loaded, {
-      identities: (_key, make) => Promise.resolve(make()),
+      identities: (_key, make) => {
+        const identity = make();
+        const { trainingImages, validationImages: validation, classNames: classes } = identity;
+        data = { training: trainingImages - validation, validation, classes };
+        return Promise.resolve(identity);
+      },
       home: qpipeHome(),
       threads: null,
       cores: os.availableParallelism(),
@@ -46,5 +66,6 @@ export async function validate(pipeline: string, set: readonly string[] = [], da
     name,
     stages: stages.map(({ name: stage, config }) => ({ name: stage, kind: config.uses })),
     warnings: [...found, ...notChecked],
+    data,
   };
 }

@@ -76,8 +76,7 @@ export function medianOf(sorted: readonly number[]): number {
 /** The first files of each class. */
 export function examplesOfClasses({ classNames, files }: ClassFolders): string[][] {
   const examples: string[][] = classNames.map(() => []);
-  const { all = [], train = [], validation = [], test = [] } = files;
-  for (const { name, label } of [...all, ...train, ...validation, ...test]) {
+  for (const { name, label } of Object.values(files).flat()) {
     const names = examples[label];
     if (names !== undefined && names.length < numExamples) names.push(name);
   }

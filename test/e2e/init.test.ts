@@ -38,6 +38,8 @@ describe('qpipe init', () => {
     });
     const validated = await space.qpipe('validate', 'holiday-photos.yaml');
     expect(validated).toMatchObject({ code: 0, stderr: '' });
+    // A fifth and a tenth of 80.
+    expect(validated.stdout).toContain('data: 56 examples for training, 8 for validation, 2 classes');
     expect(await runOneEpoch('holiday-photos.yaml')).toBe(0);
     expect(existsSync(space.file('runs/latest/stages/convert/model.tflite'))).toBe(true);
   });
