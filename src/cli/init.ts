@@ -49,6 +49,9 @@ export async function init({ folder, out }: InitOptions): Promise<InitResult> {
   const name = pipelineName(folder);
   const file = out ?? `${name}.yaml`;
   if (existsSync(file)) throw fileExists(file);
+  if (!existsSync(dirname(resolve(file)))) {
+    throw userError(file, 'no-folder', 'the folder of the file does not exist', 'make the folder first', 64);
+  }
   const guess = guessSource(folder);
   const path = relative(dirname(resolve(file)), resolve(folder)) || '.';
   const head = { name, path, guess };
@@ -81,7 +84,8 @@ const fileExists = (file: string) =>
 /** What the name of a pipeline may be, from that of the folder. */
 function pipelineName(folder: string): string {
   const name = basename(resolve(folder)).replace(/\.(zip|tar|tgz|tar\.gz)$/i, '');
-  return name.replaceAll(/[^A-Za-z0-9_.-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '') || 'pipeline';
+  const plain = name.normalize('NFKD').replaceAll(/\p{Mark}/gu, '');
+  return plain.replaceAll(/[^A-Za-z0-9_.-]+/g, '-').replace(/^[^A-Za-z0-9]+|-+$/g, '') || 'pipeline';
 }
 
 function examplesText({ classNames, targets = [], train, validation, test }: Dataset): string {

@@ -1,7 +1,10 @@
 /** Which source the files of a folder are for, and with which settings. */
-import { extname, join } from 'node:path';
+import { statSync } from 'node:fs';
+import { basename, extname, join } from 'node:path';
 import { userError } from '../core/diagnostic.ts';
+import type { Tree } from '../formats/archive.ts';
 import { isSystemFile, openTree } from '../formats/archive.ts';
+import { readBytes } from '../formats/bytes.ts';
 import type { DataContent } from './dataset.ts';
 import type { GuessedSettings, SourceGuess } from './sources/define.ts';
 import { sources } from './sources/index.ts';
@@ -12,11 +15,11 @@ export interface GuessedSource extends GuessedSettings {
 }
 
 /**
- * @param path of a folder or archive
+ * @param path of a folder or archive, or of a single file
  * @throws UserError when no source reads its files, or none of the settings fits them
  */
 export function guessSource(path: string): GuessedSource {
-  const { files, read, close } = openTree(path);
+  const { files, read, close, pathOf } = openAny(path);
   try {
     const names = files()
       .map(({ name }) => name)
@@ -29,11 +32,20 @@ export function guessSource(path: string): GuessedSource {
       }))
       .sort((a, b) => b.fits - a.fits);
     if (best === undefined || best.fits === 0) throw unknownFiles(path, names);
-    const contents = new Map(names.map((name) => [name, onDemand(join(path, name), () => read(name))]));
+    const contents = new Map(names.map((name) => [name, onDemand(pathOf(name), () => read(name))]));
     return { source: best.kind, ...best.guess.settings(path, contents) };
   } finally {
     close();
   }
+}
+
+/** A file that a source reads as it is, such as a table, is a tree of one; others are archives. */
+function openAny(path: string): Tree & { readonly pathOf: (name: string) => string } {
+  const name = basename(path);
+  const isOne = statSync(path).isFile() && guessers().some(({ guess }) => guess.accepts(name.toLowerCase()));
+  if (!isOne) return { ...openTree(path), pathOf: (file) => join(path, file) };
+  const read = (): Uint8Array => readBytes(path, 'make the file readable');
+  return { files: () => [{ name, size: statSync(path).size }], read, close: () => undefined, pathOf: () => path };
 }
 
 /** Content that is read on every access, so that few files are in memory at once. */

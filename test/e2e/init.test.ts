@@ -93,6 +93,9 @@ describe('qpipe init', () => {
     );
     writeTree(space.file('one'), { 'a/1.png': greyPng(1), 'a/2.png': greyPng(2) });
     expect((await space.qpipe('init', 'one')).stderr).toContain('one error too-few-classes');
+    expect((await space.qpipe('init', 'one/a/1.png')).stderr).toContain('one/a/1.png error too-few-classes');
+    const nowhere = await space.qpipe('init', 'one', '--out', 'no/such.yaml');
+    expect(nowhere.stderr).toContain('no/such.yaml error no-folder');
     const nothing = await space.qpipe('init', 'nothing');
     expect(nothing.code).toBe(64);
     expect(nothing.stderr).toContain('nothing error missing-data');
