@@ -59,6 +59,39 @@ describe('the data of a pipeline', () => {
     expect(lines.at(-1)).toMatch(/^- equal examples: 1 within (train|test)$/);
   });
 
+  it('of an image folder with many sizes have how these are spread, and the most frequent ones', async () => {
+    const files: Record<string, Uint8Array> = {};
+    for (let index = 0; index < 12; index++) {
+      files[`a/${index}.png`] = greyPng(index, 20 + index, 30);
+      files[`b/${index}.png`] = greyPng(100 + index, 20 + index, 30);
+    }
+    files['a/wide.png'] = greyPng(50, 200, 30);
+    put(files);
+    const data = await describeData(pipeline(images));
+    expect(data.spreads).toEqual([
+      {
+        ...{ property: 'width', unit: 'pixels', min: 20, median: 26, max: 200, odd: 1 },
+        names: [{ name: 'a/wide.png', value: 200 }],
+      },
+      { ...{ property: 'height', unit: 'pixels', min: 30, median: 30, max: 30, odd: 0 }, names: [] },
+    ]);
+    const lines = linesOf(data, 80);
+    // 13 sizes, of which 8 are shown; the others are four of two files, and one of one.
+    expect(lines.filter((line) => line.includes(' x 30 '))).toHaveLength(8);
+    expect(lines).toContain('5 others      9');
+    expect(lines).toContain('pixels       20      26      200  a/wide.png (200)');
+  });
+
+  it('with equal examples say in which parts they are, and whether they have two classes', async () => {
+    put({ 'train/a/1.png': greyPng(1), 'train/b/1.png': greyPng(2), 'train/b/2.png': greyPng(2) });
+    put({ 'test/a/copy.png': greyPng(1), 'test/a/wrong.png': greyPng(2), 'test/b/3.png': greyPng(3) });
+    const lines = linesOf(await describeData(pipeline(images)), Infinity);
+    // Of another class: train/b/1, train/b/2 and test/a/wrong.
+    const expected = '1 within train, 2 of test that train has too; 3 have an equal one of another class';
+    expect(lines).toContain(`- equal examples: ${expected}`);
+    expect(lines.at(-1)).toMatch(/^- 2 test examples are equal to train examples, such as /);
+  });
+
   it('of an audio folder have rates, channels and lengths of the files, the odd ones by name', async () => {
     const files: Record<string, Uint8Array> = { 'low/long.wav': toneWav(200, 16_000, 2) };
     for (let index = 0; index < 6; index++) {

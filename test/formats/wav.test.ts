@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../src/core/diagnostic.ts';
-import { readWav, toInt16 } from '../../src/formats/wav.ts';
+import { readWav, readWavHeader, toInt16 } from '../../src/formats/wav.ts';
 
 const ascii = (text: string): number[] => [...Buffer.from(text, 'latin1')];
 const u16 = (...values: number[]): number[] => values.flatMap((value) => [value & 255, (value >> 8) & 255]);
@@ -51,6 +51,20 @@ const extension = (code: number, bits: number): number[] => [
 const floats = (...values: number[]): number[] => [...new Uint8Array(Float32Array.from(values).buffer)];
 const doubles = (...values: number[]): number[] => [...new Uint8Array(Float64Array.from(values).buffer)];
 const samplesOf = (bytes: Uint8Array): number[] => [...readWav(bytes, 'a.wav').samples];
+
+describe('readWavHeader', () => {
+  it('says what is known without the samples: a frame has one of each channel', () => {
+    const file = riff(
+      format({ rate: 44100, channels: 2, bits: 24 }),
+      chunk('data', new Array<number>(6 * 7 + 5).fill(0)),
+    );
+    expect(readWavHeader(file, 'a.wav')).toEqual({ rate: 44100, channels: 2, frames: 7 });
+  });
+
+  it('refuses a file that is cut short', () => {
+    expect(() => readWavHeader(riff(format(), chunk('data', u16(1, 2), 40)), 'a.wav')).toThrow(/truncated-wav/);
+  });
+});
 
 describe('readWav', () => {
   it('reads 16-bit PCM as n / 32768', () => {
