@@ -46,7 +46,19 @@ describe('the package', () => {
   it('has the documented names', () => {
     expect(Object.keys(qpipe)).toEqual(
       expect.arrayContaining([
-        ...['run', 'validate', 'compare', 'predict', 'inspect', 'graphText', 'writeReport', 'loadPipeline'],
+        ...[
+          'run',
+          'validate',
+          'describeData',
+          'dataText',
+          'init',
+          'compare',
+          'predict',
+          'inspect',
+          'graphText',
+          'writeReport',
+          'loadPipeline',
+        ],
         ...[
           'readTflite',
           'writeTflite',
