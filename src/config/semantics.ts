@@ -360,7 +360,8 @@ function cropDiagnostics(
   locate: Locate,
   { height, width }: Pick<ImageShape, 'height' | 'width'>,
 ): Diagnostic[] {
-  const { crop } = dataSettings(data).augment;
+  const { augment } = dataSettings(data);
+  const crop = 'crop' in augment ? augment.crop : 0;
   const smallest = Math.min(height, width);
   if (crop < smallest) return [];
   return [

@@ -1,8 +1,12 @@
 import { createRandom } from '../core/random.ts';
+import type { SeriesAugmentation, VarySeries } from './augment-series.ts';
+import { augmentSeriesEpoch } from './augment-series.ts';
 import type { ImageShape } from './dataset.ts';
 
-/** How training images vary from epoch to epoch. */
-export interface Augmentation {
+/** How training examples vary from epoch to epoch. */
+export type Augmentation = ImageAugmentation | SeriesAugmentation;
+
+export interface ImageAugmentation {
   /**
    * Width of the black border (pixel value 0, before normalization) added before a window of the original size is
    * cut out; 0 does not crop. Below height and width.
@@ -32,7 +36,7 @@ export function epochVariations(
   count: number,
   seed: number,
   epoch: number,
-  { crop, flip }: Augmentation,
+  { crop, flip }: ImageAugmentation,
 ): (position: number) => Variation {
   const random = createRandom(seed, 'augmentation', String(epoch));
   const places = 2 * crop + 1;
@@ -45,12 +49,33 @@ export function epochVariations(
   };
 }
 
-/** The augmentation of one epoch; null when it leaves every image as it is. */
+/** What changes the examples of one epoch: images or series; null where nothing does. */
+export interface Vary {
+  readonly image: VaryImage | null;
+  readonly series: VarySeries | null;
+}
+
+export const unvaried: Vary = { image: null, series: null };
+
+/** The augmentation of one epoch. */
 export function augmentEpoch(
   count: number,
   seed: number,
   epoch: number,
   augmentation: Augmentation,
+  shape: ImageShape,
+): Vary {
+  return 'crop' in augmentation
+    ? { image: augmentImages(count, seed, epoch, augmentation, shape), series: null }
+    : { image: null, series: augmentSeriesEpoch(seed, epoch, augmentation, shape) };
+}
+
+/** Null when it leaves every image as it is. */
+export function augmentImages(
+  count: number,
+  seed: number,
+  epoch: number,
+  augmentation: ImageAugmentation,
   shape: ImageShape,
 ): VaryImage | null {
   if (augmentation.crop === 0 && !augmentation.flip) return null;

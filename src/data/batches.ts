@@ -1,6 +1,7 @@
 import { internal } from '../core/assert.ts';
 import { createRandom } from '../core/random.ts';
-import type { VaryImage } from './augment.ts';
+import type { Vary } from './augment.ts';
+import { unvaried } from './augment.ts';
 import type { RealRange, Split } from './dataset.ts';
 
 /**
@@ -29,7 +30,7 @@ export function epochOrder(count: number, seed: number, epoch: number): Uint32Ar
  *
  * @param outInputs [batch, height, width, channels], reals rounded to float32 after the one multiplication
  * @param outAnswers [batch], class indices, or [batch, number of targets]; not written where examples have neither
- * @param vary changes the image at a position of the order; null changes none
+ * @param vary changes the example at a position of the order
  */
 export function fillBatch(
   split: Split,
@@ -39,7 +40,7 @@ export function fillBatch(
   normalize: Normalization,
   outInputs: Float32Array,
   outAnswers: Float32Array,
-  vary: VaryImage | null = null,
+  vary: Vary = unvaried,
 ): void {
   if (start + batch > order.length) internal(`batch ${start}..${start + batch} of ${order.length} examples`);
   const { inputs, labels, targets } = split;
@@ -54,16 +55,11 @@ export function fillBatch(
     if (targets !== null) {
       outAnswers.set(targets.subarray(index * numTargets, (index + 1) * numTargets), example * numTargets);
     }
-    write(index, outInputs, example * size, vary === null ? null : (image) => vary(image, start + example));
+    write(index, outInputs, example * size, vary, start + example);
   }
 }
 
-type WriteInput = (
-  index: number,
-  out: Float32Array,
-  to: number,
-  change?: ((image: Uint8Array) => Uint8Array) | null,
-) => void;
+type WriteInput = (index: number, out: Float32Array, to: number, vary?: Vary, position?: number) => void;
 
 /**
  * Writes an example's input as real values.
@@ -72,12 +68,15 @@ type WriteInput = (
  */
 function inputWriter(inputs: Split['inputs'], size: number, normalize: Normalization): WriteInput {
   if (inputs instanceof Float32Array) {
-    return (index, out, to) => out.set(inputs.subarray(index * size, (index + 1) * size), to);
+    return (index, out, to, { series } = unvaried, position = 0) => {
+      const values = inputs.subarray(index * size, (index + 1) * size);
+      out.set(series === null ? values : series(values, position), to);
+    };
   }
   const reals = realValues(pixelNormalization(normalize));
-  return (index, out, to, change = null) => {
+  return (index, out, to, { image: varyImage } = unvaried, position = 0) => {
     const image = inputs.subarray(index * size, (index + 1) * size);
-    const pixels = change === null ? image : change(image);
+    const pixels = varyImage === null ? image : varyImage(image, position);
     // Pixels are below 256.
     for (let from = 0; from < size; from++) out[to + from] = reals[pixels[from]!]!;
   };

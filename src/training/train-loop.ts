@@ -2,7 +2,7 @@ import { internal } from '../core/assert.ts';
 import { createRandom } from '../core/random.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { tensor } from '../core/tensor.ts';
-import type { Augmentation, VaryImage } from '../data/augment.ts';
+import type { Augmentation, Vary } from '../data/augment.ts';
 import { augmentEpoch } from '../data/augment.ts';
 import type { Normalization } from '../data/batches.ts';
 import { epochOrder, fillBatch } from '../data/batches.ts';
@@ -254,7 +254,7 @@ export function batchFeeds(
     inputs: new Float32Array(options.batch * imageSize),
     answers: new Float32Array(options.batch * answersOf(dataset.train)),
   }));
-  let current: { epoch: number; order: Uint32Array; vary: VaryImage | null } | null = null;
+  let current: { epoch: number; order: Uint32Array; vary: Vary } | null = null;
   return (step) => {
     const epoch = Math.floor(step / perEpoch);
     if (current?.epoch !== epoch) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Augmentation } from '../../src/data/augment.ts';
-import { augmentEpoch, cropAndFlip, epochVariations } from '../../src/data/augment.ts';
+import type { ImageAugmentation } from '../../src/data/augment.ts';
+import { augmentImages, cropAndFlip, epochVariations } from '../../src/data/augment.ts';
 import { createRandom } from '../../src/core/random.ts';
 
 /** From first principles: the padded image as a whole, its window, and the mirror of that. */
@@ -64,7 +64,7 @@ describe('cropping and flipping', () => {
 
 describe('the variations of an epoch', () => {
   const count = 20_000;
-  const augmentation: Augmentation = { crop: 2, flip: true };
+  const augmentation: ImageAugmentation = { crop: 2, flip: true };
   const all = (seed: number, epoch: number, length = count) => {
     const at = epochVariations(length, seed, epoch, augmentation);
     return Array.from({ length }, (_, position) => at(position));
@@ -103,13 +103,13 @@ describe('the variations of an epoch', () => {
       expect(onlyFlip(position)).toMatchObject({ top: 0, left: 0 });
       expect(onlyCrop(position).mirrored).toBe(false);
     }
-    expect(augmentEpoch(100, 1, 0, { crop: 0, flip: false }, imageShape([4, 4, 1]))).toBeNull();
+    expect(augmentImages(100, 1, 0, { crop: 0, flip: false }, imageShape([4, 4, 1]))).toBeNull();
   });
 
   it('are what is done to the images of the epoch', () => {
     const shape: Shape = [6, 5, 3];
     const image = numbered(shape);
-    const vary = augmentEpoch(50, 9, 4, augmentation, imageShape(shape));
+    const vary = augmentImages(50, 9, 4, augmentation, imageShape(shape));
     const at = epochVariations(50, 9, 4, augmentation);
     const random = createRandom(1, 'test positions');
     for (let repeat = 0; repeat < 30; repeat++) {

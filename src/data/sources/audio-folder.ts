@@ -19,7 +19,7 @@ import { guessedSplit, makeParts, splitField } from '../parts.ts';
 import { standardize } from '../reals.ts';
 import { defineSource, sourceFields } from './define.ts';
 import type { GuessedSettings } from './define.ts';
-import { missingFolder, pathToData } from './fields.ts';
+import { missingFolder, pathToData, seriesAugmentField } from './fields.ts';
 
 const schema = sourceFields('audio_folder', 'WAV files in folders that name their class', {
   path: pathToData(
@@ -42,6 +42,7 @@ const schema = sourceFields('audio_folder', 'WAV files in folders that name thei
   ),
   features: featuresSchema,
   split: splitField,
+  augment: seriesAugmentField,
 });
 
 export type AudioFolderSource = { readonly kind: 'audio_folder' } & Pick<

@@ -17,7 +17,7 @@ import type { Origin, PartExamples, Parts } from '../parts.ts';
 import { makeParts, splitField } from '../parts.ts';
 import { standardize, standardizeTargets } from '../reals.ts';
 import { defineSource, sourceFields } from './define.ts';
-import { missingFolder, pathToData } from './fields.ts';
+import { missingFolder, pathToData, seriesAugmentField } from './fields.ts';
 
 const reference = (description: string) =>
   Type.Unsafe<ColumnReference>({
@@ -52,6 +52,7 @@ const schema = sourceFields('csv', 'CSV files: recordings in class folders, or a
   ),
   window: Type.Optional(windowField),
   split: splitField,
+  augment: seriesAugmentField,
   delimiter: Type.Optional(
     choice(['comma', 'semicolon', 'tab', 'whitespace'], key('What is between two cells; default: found out')),
   ),
@@ -68,7 +69,7 @@ export type CsvSource = { readonly kind: 'csv' } & Pick<Static<typeof schema>, F
 export const csv = defineSource({
   kind: 'csv',
   schema,
-  from: ({ source: _source, ...fields }): CsvSource => ({ kind: 'csv', ...fields }),
+  from: ({ source: _source, augment: _augment, ...fields }): CsvSource => ({ kind: 'csv', ...fields }),
   // A table, or a folder or archive of them.
   tree: ({ path }) => (isCsv(path) ? null : path),
   files: ({ path }) => (isCsv(path) ? [{ name: basename(path), path }] : []),

@@ -50,6 +50,32 @@ export const file = (what: string) =>
     ),
   });
 
+/** `augment:` of sources whose examples run in time. */
+export const seriesAugmentField = object(
+  {
+    shift: Type.Integer({
+      ...key('Move each example by up to so many steps in time to either side; its first or last step is repeated'),
+      minimum: 0,
+      default: 0,
+    }),
+    scale: Type.Number({
+      ...key('Multiply the values of each example by one random number, at most this far from 1'),
+      minimum: 0,
+      maximum: 1,
+      default: 0,
+    }),
+    jitter: Type.Number({
+      ...key('Add normal noise with this standard deviation to each value, as the network gets it'),
+      minimum: 0,
+      default: 0,
+    }),
+  },
+  {
+    ...key('Random changes to training examples, new in each epoch; validation and test examples are not changed'),
+    default: {},
+  },
+);
+
 /** What every set of images has. */
 export const imageFields = {
   validation: Type.Integer({

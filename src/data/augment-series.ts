@@ -1,0 +1,54 @@
+/** Random changes to examples that run in time: windows of a series, and features of sound. */
+import { cosinePi, log } from '../core/math.ts';
+import type { Random } from '../core/random.ts';
+import { createRandom } from '../core/random.ts';
+import type { ImageShape } from './dataset.ts';
+
+export interface SeriesAugmentation {
+  /** An example moves by up to so many steps to either side; its first or last step is repeated. */
+  readonly shift: number;
+  /** All values of an example are multiplied by one number, uniform in 1 - scale .. 1 + scale. */
+  readonly scale: number;
+  /** Standard deviation of the normal noise added to each value, in the units of the network's input. */
+  readonly jitter: number;
+}
+
+/** Gives the values that take an example's place; they are good until the next call. */
+export type VarySeries = (values: Float32Array, position: number) => Float32Array;
+
+/**
+ * The augmentation of one epoch; null when it changes nothing. What happens to the example at a position of the
+ * epoch's order depends on seed, epoch and position alone.
+ *
+ * @param epoch from 0
+ * @param shape time is the first axis that is longer than 1
+ */
+export function augmentSeriesEpoch(
+  seed: number,
+  epoch: number,
+  augmentation: SeriesAugmentation,
+  { height, width, channels }: ImageShape,
+): VarySeries | null {
+  const { shift, scale, jitter } = augmentation;
+  if (shift === 0 && scale === 0 && jitter === 0) return null;
+  const [steps, size] = height > 1 ? [height, width * channels] : [width, channels];
+  const varied = new Float32Array(steps * size);
+  return (values, position) => {
+    const random = createRandom(seed, 'augmentation', String(epoch), String(position));
+    const by = random.below(2 * shift + 1) - shift;
+    const factor = 1 + scale * (2 * random.float() - 1);
+    for (let step = 0; step < steps; step++) {
+      const from = Math.min(steps - 1, Math.max(0, step - by)) * size;
+      for (let at = 0; at < size; at++) {
+        const noise = jitter === 0 ? 0 : jitter * normal(random);
+        varied[step * size + at] = factor * values[from + at]! + noise;
+      }
+    }
+    return varied;
+  };
+}
+
+/** By Box and Muller, with logarithm and cosine that are the same on every machine. */
+function normal(random: Random): number {
+  return Math.sqrt(-2 * log(1 - random.float())) * cosinePi(2 * random.float());
+}
