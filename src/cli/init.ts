@@ -83,7 +83,7 @@ const fileExists = (file: string) =>
 
 /** What the name of a pipeline may be, from that of the folder. */
 function pipelineName(folder: string): string {
-  const name = basename(resolve(folder)).replace(/\.(zip|tar|tgz|tar\.gz)$/i, '');
+  const name = basename(resolve(folder)).replace(/\.(zip|npz|tar|tgz|tar\.gz)$/i, '');
   const plain = name.normalize('NFKD').replaceAll(/\p{Mark}/gu, '');
   return plain.replaceAll(/[^A-Za-z0-9_.-]+/g, '-').replace(/^[^A-Za-z0-9]+|-+$/g, '') || 'pipeline';
 }

@@ -19,6 +19,7 @@ const data: Readonly<Record<SourceKind, string>> = {
   audio: { rate: 16000, seconds: 1 }
   features: { kind: micro_frontend, num_channels: 40 }`,
   csv: 'data: { source: csv, path: motion, columns: { inputs: [x, y, z] }, window: { length: 52, stride: 26 } }',
+  npz: 'data: { source: npz, path: set.npz, columns: { inputs: x_train, class: y_train } }',
   synthetic: 'data: { source: synthetic, size: 32, classes: 4, validation: 512 }',
   idx: `data:
   source: idx

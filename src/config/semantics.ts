@@ -343,9 +343,35 @@ function beginsWithoutFloat(config: PipelineConfig, stage: StageConfig): boolean
 export function sizeDiagnostics(
   pipeline: ResolvedPipeline,
   locate: Locate,
-  size: Size & { readonly image: Pick<ImageShape, 'height' | 'width'> },
+  size: Size & Pick<DataSize, 'reals'> & { readonly image: Pick<ImageShape, 'height' | 'width'> },
 ): Diagnostic[] {
-  return [...cropDiagnostics(pipeline, locate, size.image), ...countDiagnostics(pipeline, locate, size)];
+  const { image, reals } = size;
+  return [
+    ...(reals === undefined ? cropDiagnostics(pipeline, locate, image) : pixelDiagnostics(pipeline, locate)),
+    ...countDiagnostics(pipeline, locate, size),
+  ];
+}
+
+/** Settings that only pixels have, where the inputs are real values. */
+function pixelDiagnostics({ data }: ResolvedPipeline, locate: Locate): Diagnostic[] {
+  const { augment, normalize } = dataSettings(data);
+  const written = {
+    augment: 'crop' in augment && (augment.crop > 0 || augment.flip),
+    // Left out it is there with its defaults.
+    normalize: normalize !== null && (normalize.scale !== 1 / 255 || normalize.mean !== 0),
+  };
+  return (['augment', 'normalize'] as const).flatMap((field): Diagnostic[] =>
+    written[field]
+      ? [
+          {
+            code: 'not-pixels',
+            place: locate(['data', field], 'key'),
+            message: `\`data.${field}\` is for pixels, but the inputs of this data set are real values`,
+            hint: 'leave it out: real values are standardized; or store images as uint8',
+          },
+        ]
+      : [],
+  );
 }
 
 type Size = Pick<DataSize, 'trainingImages' | 'validationImages'>;

@@ -52,8 +52,8 @@ export function classFolders(
   contents: ReadonlyMap<string, DataContent>,
   accepts: (name: string) => boolean,
 ): ClassFolders {
-  const names = [...contents.keys()].filter((name) => !name.split('/').some((part) => part.startsWith('.')));
-  const tops = new Set(names.flatMap((name) => (name.includes('/') ? [name.slice(0, name.indexOf('/'))] : [])));
+  const names = new Set([...contents.keys()].filter((name) => !name.split('/').some((part) => part.startsWith('.'))));
+  const tops = new Set([...names].flatMap((name) => (name.includes('/') ? [name.slice(0, name.indexOf('/'))] : [])));
   const hasParts = tops.has('train') || tops.has('training');
   const found: { part: PartName | 'all'; className: string; name: string; content: DataContent }[] = [];
   const ignored: string[] = [];
@@ -62,7 +62,7 @@ export function classFolders(
     const part = hasParts ? partFolders[path[0] ?? ''] : 'all';
     const [className, ...rest] = hasParts ? path.slice(1) : path;
     const isExample = part !== undefined && className !== undefined && rest.length > 0 && accepts(name.toLowerCase());
-    if (isExample && names.includes(name)) found.push({ part, className, name, content });
+    if (isExample && names.has(name)) found.push({ part, className, name, content });
     // Notes and licences beside the folders are usual.
     else if (rest.length > 0 || accepts(name.toLowerCase())) ignored.push(name);
   }
@@ -131,4 +131,24 @@ function classProblems(folder: string, classNames: readonly string[], files: Cla
       `add some, or list the other classes in ${labelsFile}`,
     );
   });
+}
+
+/**
+ * @throws UserError for a class of which no training file could be decoded, and for a part of which none could
+ */
+export function checkKept(
+  folder: string,
+  classNames: readonly string[],
+  kept: { readonly [P in PartName | 'all']?: { readonly files: readonly ClassFile[] } },
+): void {
+  const problem = (what: string): Diagnostic => ({
+    ...{ code: 'all-broken', place: { file: folder }, message: `none of the files of ${what} can be decoded` },
+    hint: '`broken: refuse` says what is wrong with them',
+  });
+  const trained = new Set([...(kept.all?.files ?? []), ...(kept.train?.files ?? [])].map(({ label }) => label));
+  const problems = [
+    ...classNames.flatMap((name, label) => (trained.has(label) ? [] : [problem(`class ${name}`)])),
+    ...(['validation', 'test'] as const).flatMap((part) => (kept[part]?.files.length === 0 ? [problem(part)] : [])),
+  ];
+  if (problems.length > 0) throw new UserError(problems);
 }

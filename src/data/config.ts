@@ -19,6 +19,7 @@ export const dataSchema = discriminated(
     sources.image_folder.schema,
     sources.audio_folder.schema,
     sources.csv.schema,
+    sources.npz.schema,
   ],
   key('Examples for training and testing'),
 );

@@ -33,14 +33,15 @@ export interface Belonging {
  */
 export function divide(examples: readonly Belonging[], { test, validation, seed }: Shares): Division {
   const members = new Map<string, number[]>();
-  for (const [index, { unit }] of examples.entries()) members.set(unit, [...(members.get(unit) ?? []), index]);
+  for (const [index, { unit }] of examples.entries()) listAt(members, unit).push(index);
   const strata = new Map<string, string[]>();
   for (const [unit, [first = 0]] of members) {
     const stratum = examples[first]?.stratum ?? '';
-    strata.set(stratum, [...(strata.get(stratum) ?? []), unit]);
+    listAt(strata, stratum).push(unit);
   }
   const fraction = (share: number): number => (share < 1 ? share : share / examples.length);
-  const parts = { train: [] as number[], validation: [] as number[], test: [] as number[] };
+  // Lists of lists: there may be more examples than a call takes arguments.
+  const parts = { train: [] as number[][], validation: [] as number[][], test: [] as number[][] };
   // What rounding took from one stratum is given to the next, so that the whole has the wanted number.
   const owed = { test: 0, validation: 0 };
   for (const [stratum, units] of [...strata].sort(byKey)) {
@@ -51,25 +52,34 @@ export function divide(examples: readonly Belonging[], { test, validation, seed 
       const wanted = fraction(share) * count + owed[part];
       const { taken, left } = take(rest, wanted);
       owed[part] = wanted - taken.length;
-      parts[part].push(...taken);
+      parts[part].push(taken);
       rest = left;
     }
-    parts.train.push(...rest.flat());
+    parts.train.push(rest.flat());
   }
-  const ascending = (indices: readonly number[]): Uint32Array => Uint32Array.from(indices).sort();
+  const ascending = (indices: readonly number[][]): Uint32Array => Uint32Array.from(indices.flat()).sort();
   return { train: ascending(parts.train), validation: ascending(parts.validation), test: ascending(parts.test) };
 }
 
 /** Whole units from the front while they bring the number nearer to the wanted one; one is always left. */
-function take(units: readonly (readonly number[])[], wanted: number): { taken: number[]; left: (readonly number[])[] } {
-  const taken: number[] = [];
-  const left = [...units];
+function take(
+  units: readonly (readonly number[])[],
+  wanted: number,
+): { taken: number[]; left: readonly (readonly number[])[] } {
+  let [taken, count] = [0, 0];
   for (const unit of units) {
-    if (left.length === 1 || taken.length + unit.length / 2 > wanted) break;
-    taken.push(...unit);
-    left.shift();
+    if (taken === units.length - 1 || count + unit.length / 2 > wanted) break;
+    taken++;
+    count += unit.length;
   }
-  return { taken, left };
+  return { taken: units.slice(0, taken).flat(), left: units.slice(taken) };
+}
+
+/** The list of a key, which begins empty. */
+function listAt<T>(lists: Map<string, T[]>, name: string): T[] {
+  const found = lists.get(name) ?? [];
+  lists.set(name, found);
+  return found;
 }
 
 function shuffled(units: readonly string[], seed: number, stratum: string): string[] {

@@ -2,24 +2,40 @@
 import { Type } from '@sinclair/typebox';
 import { key, object } from '../core/schema.ts';
 import type { Split } from './dataset.ts';
-import type { PartName } from './class-folders.ts';
+import type { ClassFile, PartName } from './class-folders.ts';
 import { contentNames, divide } from './divide.ts';
 import type { GuessedSettings } from './sources/define.ts';
 import { pick } from './split.ts';
 
+const shares = {
+  test: Type.Number({
+    ...key('Examples for testing, unless the data set has a part of its own: a fraction below 1, or a number'),
+    minimum: 0,
+    default: 0.2,
+  }),
+  validation: Type.Number({
+    ...key('Examples for validation, unless the data set has a part of its own: a fraction below 1, or a number'),
+    minimum: 0,
+    default: 0,
+  }),
+};
+
+const seed = Type.Integer({
+  ...key('Random seed of the division; independent of the seed of the pipeline'),
+  minimum: 0,
+  maximum: Number.MAX_SAFE_INTEGER,
+  default: 1,
+});
+
+const splitOptions = {
+  ...key('How the examples are divided: by class, so that each part has the same mixture'),
+  default: {},
+};
+
 /** `split:` of sources that divide their examples themselves. */
 export const splitField = object(
   {
-    test: Type.Number({
-      ...key('Examples for testing, unless the data set has a part of its own: a fraction below 1, or a number'),
-      minimum: 0,
-      default: 0.2,
-    }),
-    validation: Type.Number({
-      ...key('Examples for validation, unless the data set has a part of its own: a fraction below 1, or a number'),
-      minimum: 0,
-      default: 0,
-    }),
+    ...shares,
     group: Type.Optional(
       Type.String({
         ...key(
@@ -29,15 +45,13 @@ export const splitField = object(
         examples: ['_([a-z]+)_'],
       }),
     ),
-    seed: Type.Integer({
-      ...key('Random seed of the division; independent of the seed of the pipeline'),
-      minimum: 0,
-      maximum: Number.MAX_SAFE_INTEGER,
-      default: 1,
-    }),
+    seed,
   },
-  { ...key('How the examples are divided: by class, so that each part has the same mixture'), default: {} },
+  splitOptions,
 );
+
+/** The same for examples that are not in files of their own. */
+export const ungroupedSplitField = object({ ...shares, seed }, splitOptions);
 
 export interface SplitConfig {
   readonly test: number;
@@ -76,6 +90,14 @@ export interface Parts {
 export interface PartExamples {
   readonly split: Split;
   readonly origins: readonly Origin[];
+}
+
+/** Of files that are an example each. */
+export function fileExamples(files: readonly ClassFile[], inputs: Split['inputs']): PartExamples {
+  return {
+    split: { count: files.length, inputs, labels: Uint16Array.from(files, ({ label }) => label), targets: null },
+    origins: files.map(({ name }) => ({ name, recording: name })),
+  };
 }
 
 /**

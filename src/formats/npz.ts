@@ -9,7 +9,6 @@ export interface Npz {
   readonly names: readonly string[];
   /** @throws UserError `unknown-array`, and what `readNumericNpy` throws */
   readonly read: (name: string) => NumericArray;
-  readonly close: () => void;
 }
 
 const extension = '.npy';
@@ -19,23 +18,35 @@ const extension = '.npy';
  *
  * @throws UserError as `openTree`; `not-an-npz` where no entry is an array
  */
-export function openNpz(path: string): Npz {
+export function openNpz(path: string): Npz & { readonly close: () => void } {
   const tree = openTree(path);
-  const names = tree
-    .files()
-    .filter(({ name }) => name.endsWith(extension))
-    .map(({ name }) => name.slice(0, -extension.length));
-  if (names.length === 0) {
+  try {
+    const names = tree.files().map(({ name }) => name);
+    return { ...arraysIn(path, names, tree.read), close: tree.close };
+  } catch (error) {
     tree.close();
-    throw userError(path, 'not-an-npz', 'the archive holds no .npy file', 'write it with numpy.savez');
+    throw error;
+  }
+}
+
+/**
+ * The arrays of a folder or archive that is open.
+ *
+ * @param path of it, for errors
+ * @param files the names in it, in natural order
+ * @throws UserError `not-an-npz` where none is an array
+ */
+export function arraysIn(path: string, files: readonly string[], read: (file: string) => Uint8Array): Npz {
+  const names = files.filter((name) => name.endsWith(extension)).map((name) => name.slice(0, -extension.length));
+  if (names.length === 0) {
+    throw userError(path, 'not-an-npz', 'there is no .npy file in it', 'write it with numpy.savez');
   }
   return {
     names,
     read(name) {
-      if (names.includes(name)) return readNumericNpy(tree.read(name + extension), `${path}/${name}`);
+      if (names.includes(name)) return readNumericNpy(read(name + extension), `${path}/${name}`);
       const message = `there is no array "${name}"; the archive has ${names.join(', ')}`;
       throw userError(path, 'unknown-array', message, 'name one of them');
     },
-    close: tree.close,
   };
 }

@@ -1065,6 +1065,25 @@ describe('a mistake that the data show', () => {
     ]);
   });
 
+  it('settings for pixels are shown in their place where inputs are real values', () => {
+    const data = (more: string) =>
+      example.replace(/^data:\n(?: .*\n)+/m, `data: { source: npz, path: set.npz${more} }\n`);
+    const reals = { range: { min: -1, max: 1 }, channels: [] };
+    const ofReals = (text: string) => {
+      const { pipeline, locate } = parsePipeline(text, 'p.yaml');
+      const size = { trainingImages: 60000, image: { height: 1, width: 1 }, reals };
+      return sizeDiagnostics(pipeline, locate, size).map(({ code, place: { line, column }, message }) =>
+        [code, line, column, message.slice(0, 16)].join(' '),
+      );
+    };
+    expect(ofReals(data(''))).toEqual([]);
+    expect(ofReals(data(', normalize: { scale: 1/255 }'))).toEqual([]);
+    expect(ofReals(data(', augment: { flip: true }, normalize: { mean: 3 }'))).toEqual([
+      'not-pixels 7 37 `data.augment` i',
+      'not-pixels 7 62 `data.normalize`',
+    ]);
+  });
+
   it('a delay longer than the training is shown in its place', () => {
     // 55000 images make 859 batches of 64, so two epochs are 1718 steps, of which step 1718 is the last.
     expect(found(edited(['delay: 500', 'delay: 1717']), 60000)).toEqual([]);

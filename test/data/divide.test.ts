@@ -35,6 +35,12 @@ describe('a division', () => {
     expect(sizes(divide(singles(60, 40), { test: 25, validation: 10, seed: 1 }))).toEqual([65, 10, 25]);
   });
 
+  it('goes through more examples than a call takes arguments, alone and in one unit', () => {
+    expect(sizes(divide(singles(260_000), { test: 0.5, validation: 0, seed: 1 }))).toEqual([130_000, 0, 130_000]);
+    const large = Array.from({ length: 260_000 }, (_, index) => ({ unit: `speaker ${index % 2}`, stratum: '' }));
+    expect(sizes(divide(large, { test: 0.5, validation: 0, seed: 1 }))).toEqual([130_000, 0, 130_000]);
+  });
+
   it('keeps units whole', () => {
     const examples = Array.from({ length: 120 }, (_, index) => ({ unit: `speaker ${index % 6}`, stratum: '' }));
     const { train, test } = divide(examples, { test: 0.3, validation: 0, seed: 2 });

@@ -70,3 +70,19 @@ def write_any(values, dtype):
     buffer = io.BytesIO()
     np.save(buffer, np.array(values, dtype=dtype), allow_pickle=True)
     return buffer.getvalue()
+
+
+def write_set(seed):
+    """A set as Keras names its arrays, its inputs standardized by NumPy, and its classes as labels from 0."""
+    random = np.random.default_rng(seed)
+
+    def inputs(count):
+        return np.asfortranarray(random.standard_normal((count, 6, 3)) * [1, 10, 0.1] + [0, 5, -3])
+
+    x = [inputs(50), inputs(20)]
+    y = [random.integers(-1, 3, len(values)).astype(">i2") for values in x]
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, x_train=x[0], y_train=y[0], x_test=x[1], y_test=y[1])
+    mean, deviation = x[0].mean((0, 1)), x[0].std((0, 1))
+    standardized = [((values - mean) / deviation).ravel().astype("<f4").tobytes() for values in x]
+    return [buffer.getvalue(), *standardized, *[(classes + 1).astype("u1").tobytes() for classes in y]]

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { internal } from '../../src/core/assert.ts';
 import { UserError } from '../../src/core/diagnostic.ts';
+import { labelsOf } from '../../src/data/dataset.ts';
+import { loadDataset } from '../../src/data/load.ts';
 import { readNumericNpy } from '../../src/formats/npy.ts';
 import type { NumericData } from '../../src/formats/npy.ts';
 import { openNpz } from '../../src/formats/npz.ts';
@@ -84,6 +86,26 @@ describe.skipIf(!hasOracle)('arrays of NumPy', { timeout: 120_000 }, () => {
     expect(npz.read('x9')).toEqual({ type: 'float64', shape: [5], data: Float64Array.of(0, 0.25, 0.5, 0.75, 1) });
     expect(() => npz.read('y')).toThrow('there is no array "y"; the archive has x9, x10, x_train');
     npz.close();
+  });
+
+  it('a whole set is the examples that NumPy standardizes', async () => {
+    const path = join(folder, 'whole.npz');
+    const [file, train, test, ...labels] = expectList(await oracle.evaluate('archives.write_set(seed)', { seed: 3 }));
+    writeFileSync(path, expectBytes(file));
+    const source = { kind: 'npz', path, columns: {}, split: { test: 0, validation: 0, seed: 1 } } as const;
+    const dataset = loadDataset(source, { count: 0, seed: 0 });
+    expect(dataset.image).toEqual({ height: 1, width: 6, channels: 3 });
+    expect(dataset.classNames).toEqual(['-1', '0', '1', '2']);
+    for (const [index, [split, expected]] of [
+      [dataset.train, train] as const,
+      [dataset.test, test] as const,
+    ].entries()) {
+      const reals = new Float32Array(expectBytes(expected).slice().buffer);
+      expect(split.inputs.length).toBe(reals.length);
+      // Ours are rounded to float32 before the mean is taken away.
+      for (const [at, real] of reals.entries()) expect(Math.abs(split.inputs[at]! - real)).toBeLessThan(1e-5);
+      expect([...labelsOf(split)]).toEqual([...expectBytes(labels[index])]);
+    }
   });
 });
 

@@ -7,15 +7,14 @@ import { readWav, readWavHeader } from '../../formats/wav.ts';
 import { examplesOfClasses, medianOf, spread, tally } from '../facts.ts';
 import type { SourceFacts } from '../facts.ts';
 import type { ClassFile } from '../class-folders.ts';
-import { classFolders } from '../class-folders.ts';
+import { checkKept, classFolders } from '../class-folders.ts';
 import type { DataContent, DecodedData } from '../dataset.ts';
 import type { PreparedFeatures } from '../features/config.ts';
 import { featuresSchema, preparedFeatures } from '../features/config.ts';
 import { createResampler } from '../features/resample.ts';
-import type { Mistakes } from '../mistakes.ts';
-import { collectMistakes, ignoredNotes } from '../mistakes.ts';
-import type { PartExamples } from '../parts.ts';
-import { guessedSplit, makeParts, splitField } from '../parts.ts';
+import type { BrokenFiles } from '../mistakes.ts';
+import { brokenFiles, collectBroken, ignoredNotes } from '../mistakes.ts';
+import { fileExamples, guessedSplit, makeParts, splitField } from '../parts.ts';
 import { standardize } from '../reals.ts';
 import { defineSource, sourceFields } from './define.ts';
 import type { GuessedSettings } from './define.ts';
@@ -42,12 +41,13 @@ const schema = sourceFields('audio_folder', 'WAV files in folders that name thei
   ),
   features: featuresSchema,
   split: splitField,
+  broken: brokenFiles,
   augment: seriesAugmentField,
 });
 
 export type AudioFolderSource = { readonly kind: 'audio_folder' } & Pick<
   Static<typeof schema>,
-  'path' | 'audio' | 'features' | 'split'
+  'path' | 'audio' | 'features' | 'split' | 'broken'
 >;
 
 const isRecording = (name: string): boolean => name.endsWith('.wav');
@@ -55,8 +55,8 @@ const isRecording = (name: string): boolean => name.endsWith('.wav');
 export const audioFolder = defineSource({
   kind: 'audio_folder',
   schema,
-  from: ({ path, audio, features, split }): AudioFolderSource => ({
-    ...{ kind: 'audio_folder', path, audio, features, split },
+  from: ({ path, audio, features, split, broken }): AudioFolderSource => ({
+    ...{ kind: 'audio_folder', path, audio, features, split, broken },
   }),
   tree: ({ path }) => path,
   files: () => [],
@@ -64,7 +64,7 @@ export const audioFolder = defineSource({
   missing: { kind: 'together', field: 'path', hint: missingFolder },
   knownSize: () => null,
   // Plain JSON by construction.
-  recipe: ({ audio, features, split }) => ({ audio, features, split }),
+  recipe: ({ audio, features, split, broken }) => ({ audio, features, split, broken }),
   decode: decodeFolder,
   describe,
   guess: { what: 'WAV files in class folders', accepts: isRecording, settings: guessSettings },
@@ -79,18 +79,20 @@ function decodeFolder(source: AudioFolderSource, contents: ReadonlyMap<string, D
     throw new UserError(features.problems.map((message) => ({ ...wrongFeatures, message, hint })));
   }
   const { classNames, files, ignored } = classFolders(path, contents, isRecording);
-  const mistakes = collectMistakes();
+  const broken = collectBroken(source.broken);
   const rates = new Map<number, string>();
   const read = createReader(audio.rate, length, features, rates);
-  const given = Object.fromEntries(
-    Object.entries(files).map(([part, list]) => [part, decodeRecordings(list, read, features, mistakes)]),
+  const decoded = Object.entries(files).map(
+    ([part, list]) => [part, decodeRecordings(list, read, features, broken)] as const,
   );
-  mistakes.check();
+  broken.check();
+  checkKept(path, classNames, Object.fromEntries(decoded));
+  const given = Object.fromEntries(decoded.map(([part, kept]) => [part, fileExamples(kept.files, kept.inputs)]));
   const { notes, ...parts } = makeParts(given, split);
   const [frames, bins] = features.shape;
   return {
     ...{ name: path, classNames, image: { height: frames, width: bins, channels: 1 } },
-    notes: [...ignoredNotes(ignored), ...rateNotes(rates, audio.rate), ...notes],
+    notes: [...ignoredNotes(ignored), ...broken.notes(), ...rateNotes(rates, audio.rate), ...notes],
     reals:
       features.range === null
         ? standardize([config.kind], parts.train, [parts.validation, parts.test])
@@ -125,17 +127,18 @@ function decodeRecordings(
   files: readonly ClassFile[],
   read: (file: ClassFile) => Float32Array,
   { shape: [frames, bins] }: PreparedFeatures,
-  mistakes: Mistakes,
-): PartExamples {
-  const inputs = new Float32Array(files.length * frames * bins);
-  for (const [index, file] of files.entries()) {
-    const values = mistakes.attempt(() => read(file));
-    if (values !== null) inputs.set(values, index * frames * bins);
+  broken: BrokenFiles,
+): { files: readonly ClassFile[]; inputs: Float32Array } {
+  const length = frames * bins;
+  const inputs = new Float32Array(files.length * length);
+  const kept: ClassFile[] = [];
+  for (const file of files) {
+    const values = broken.attempt(file.name, () => read(file));
+    if (values === null) continue;
+    inputs.set(values, kept.length * length);
+    kept.push(file);
   }
-  return {
-    split: { count: files.length, inputs, labels: Uint16Array.from(files, ({ label }) => label), targets: null },
-    origins: files.map(({ name }) => ({ name, recording: name })),
-  };
+  return { files: kept, inputs: inputs.subarray(0, kept.length * length) };
 }
 
 function rateNotes(rates: ReadonlyMap<number, string>, rate: number): string[] {
@@ -153,19 +156,18 @@ interface Recording {
   readonly seconds: number;
 }
 
-function recordingsOf(files: readonly ClassFile[]): Recording[] {
-  const mistakes = collectMistakes();
+function recordingsOf(files: readonly ClassFile[], broken: BrokenFiles): Recording[] {
   const recordings = files.flatMap(({ name, content }) => {
-    const header = mistakes.attempt(() => readWavHeader(content.bytes, content.path));
+    const header = broken.attempt(name, () => readWavHeader(content.bytes, content.path));
     return header === null ? [] : [{ ...header, name, seconds: header.frames / header.rate }];
   });
-  mistakes.check();
+  broken.check();
   return recordings;
 }
 
-function describe({ path, audio }: AudioFolderSource, contents: ReadonlyMap<string, DataContent>): SourceFacts {
+function describe({ path, audio, broken }: AudioFolderSource, contents: ReadonlyMap<string, DataContent>): SourceFacts {
   const folders = classFolders(path, contents, isRecording);
-  const recordings = recordingsOf(Object.values(folders.files).flat());
+  const recordings = recordingsOf(Object.values(folders.files).flat(), collectBroken(broken));
   const longer = recordings.filter(({ seconds }) => seconds > audio.seconds).length;
   const shorter = recordings.filter(({ seconds }) => seconds < audio.seconds).length;
   const { length } = recordings;
@@ -205,7 +207,7 @@ const wholeShare = 0.9;
 
 function guessSettings(path: string, contents: ReadonlyMap<string, DataContent>): GuessedSettings {
   const { files } = classFolders(path, contents, isRecording);
-  const recordings = recordingsOf(Object.values(files).flat());
+  const recordings = recordingsOf(Object.values(files).flat(), collectBroken('refuse'));
   const rates = recordings.map(({ rate }) => rate).sort((a, b) => a - b);
   const lengths = recordings.map(({ seconds }) => seconds).sort((a, b) => a - b);
   const usual = medianOf(rates);

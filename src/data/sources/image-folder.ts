@@ -5,14 +5,13 @@ import { choice, key, object } from '../../core/schema.ts';
 import { defaultMaxPixels, ImageDecoder, imageSize } from '../../formats/image.ts';
 import { resize } from '../../formats/resize.ts';
 import type { ClassFile } from '../class-folders.ts';
-import { classFolders } from '../class-folders.ts';
+import { checkKept, classFolders } from '../class-folders.ts';
 import type { DataContent, DecodedData } from '../dataset.ts';
 import { examplesOfClasses, medianOf, spread, tally } from '../facts.ts';
 import type { SourceFacts } from '../facts.ts';
-import type { Mistakes } from '../mistakes.ts';
-import { collectMistakes, ignoredNotes } from '../mistakes.ts';
-import type { PartExamples } from '../parts.ts';
-import { guessedSplit, makeParts, splitField } from '../parts.ts';
+import type { BrokenFiles } from '../mistakes.ts';
+import { brokenFiles, collectBroken, ignoredNotes } from '../mistakes.ts';
+import { fileExamples, guessedSplit, makeParts, splitField } from '../parts.ts';
 import { defineSource, sourceFields } from './define.ts';
 import type { GuessedSettings } from './define.ts';
 import { imageFields, missingFolder, pathToData } from './fields.ts';
@@ -54,13 +53,14 @@ const schema = sourceFields('image_folder', 'JPEG and PNG files in folders that 
   ),
   image: imageField,
   split: splitField,
+  broken: brokenFiles,
   normalize,
   augment,
 });
 
 export type ImageFolderSource = { readonly kind: 'image_folder' } & Pick<
   Static<typeof schema>,
-  'path' | 'image' | 'split'
+  'path' | 'image' | 'split' | 'broken'
 >;
 
 const isImage = (name: string): boolean => /\.(jpe?g|png)$/.test(name);
@@ -68,13 +68,13 @@ const isImage = (name: string): boolean => /\.(jpe?g|png)$/.test(name);
 export const imageFolder = defineSource({
   kind: 'image_folder',
   schema,
-  from: ({ path, image, split }): ImageFolderSource => ({ kind: 'image_folder', path, image, split }),
+  from: ({ path, image, split, broken }): ImageFolderSource => ({ kind: 'image_folder', path, image, split, broken }),
   tree: ({ path }) => path,
   files: () => [],
   unreadable: 'make the file readable, or take it out of the folder',
   missing: { kind: 'together', field: 'path', hint: missingFolder },
   knownSize: () => null,
-  recipe: ({ image, split }) => ({ image: { ...image, size: [...image.size] }, split: { ...split } }),
+  recipe: ({ image, split, broken }) => ({ image: { ...image, size: [...image.size] }, split: { ...split }, broken }),
   decode: decodeFolder,
   describe,
   guess: { what: 'JPEG and PNG files in class folders', accepts: isImage, settings: guessSettings },
@@ -83,17 +83,17 @@ export const imageFolder = defineSource({
 function decodeFolder(source: ImageFolderSource, contents: ReadonlyMap<string, DataContent>): DecodedData {
   const { classNames, files, ignored } = classFolders(source.path, contents, isImage);
   const [height, width] = source.image.size;
-  const mistakes = collectMistakes();
-  const given = Object.fromEntries(
-    Object.entries(files).map(([part, list]) => [part, decodeImages(source, list, mistakes)]),
-  );
-  mistakes.check();
+  const broken = collectBroken(source.broken);
+  const decoded = Object.entries(files).map(([part, list]) => [part, decodeImages(source, list, broken)] as const);
+  broken.check();
+  checkKept(source.path, classNames, Object.fromEntries(decoded));
+  const given = Object.fromEntries(decoded.map(([part, kept]) => [part, fileExamples(kept.files, kept.inputs)]));
   const { notes, ...parts } = makeParts(given, source.split);
   return {
     name: source.path,
     classNames,
     image: { height, width, channels: source.image.color === 'rgb' ? 3 : 1 },
-    notes: [...ignoredNotes(ignored), ...notes],
+    notes: [...ignoredNotes(ignored), ...broken.notes(), ...notes],
     ...parts,
   };
 }
@@ -101,26 +101,27 @@ function decodeFolder(source: ImageFolderSource, contents: ReadonlyMap<string, D
 function decodeImages(
   { image: { size, color, aspect, interpolation, exif } }: ImageFolderSource,
   files: readonly ClassFile[],
-  mistakes: Mistakes,
-): PartExamples {
+  broken: BrokenFiles,
+): { files: readonly ClassFile[]; inputs: Uint8Array } {
   const [height, width] = size;
   const decoder = new ImageDecoder();
   const options = { color, orient: exif === 'apply', maxPixels: defaultMaxPixels };
   const length = height * width * (color === 'rgb' ? 3 : 1);
   const inputs = new Uint8Array(files.length * length);
-  for (const [index, { content }] of files.entries()) {
-    const resized = mistakes.attempt(() => {
+  const kept: ClassFile[] = [];
+  for (const file of files) {
+    const { name, content } = file;
+    const resized = broken.attempt(name, () => {
       const image = decoder.decode(content.bytes, content.path, options);
       return resize(image, { height, width }, interpolation, aspect === 'stretch' ? 'fit' : aspect);
     });
     if (resized === null) continue;
+    const start = kept.length * length;
     // To the nearest, half to even, as `tf.cast(tf.round(…), tf.uint8)`.
-    for (let at = 0; at < length; at++) inputs[index * length + at] = roundHalfEven(resized.pixels[at]!);
+    for (let at = 0; at < length; at++) inputs[start + at] = roundHalfEven(resized.pixels[at]!);
+    kept.push(file);
   }
-  return {
-    split: { count: files.length, inputs, labels: Uint16Array.from(files, ({ label }) => label), targets: null },
-    origins: files.map(({ name }) => ({ name, recording: name })),
-  };
+  return { files: kept, inputs: inputs.subarray(0, kept.length * length) };
 }
 
 /** Sizes from the headers; more than this many are shown as a spread too. */
@@ -189,13 +190,13 @@ function guessSettings(path: string, contents: ReadonlyMap<string, DataContent>)
 function areGrey(files: readonly ClassFile[]): boolean {
   const decoder = new ImageDecoder();
   // Broken files are told where all are decoded.
-  const mistakes = collectMistakes();
+  const broken = collectBroken('skip');
   const options = { color: 'rgb', orient: false, maxPixels: defaultMaxPixels } as const;
   const step = Math.max(1, Math.floor(files.length / numColorSamples));
   return files
     .filter((_, index) => index % step === 0)
-    .every(({ content }) => {
-      const image = mistakes.attempt(() => decoder.decode(content.bytes, content.path, options));
+    .every(({ name, content }) => {
+      const image = broken.attempt(name, () => decoder.decode(content.bytes, content.path, options));
       return image === null || isGrey(image.pixels);
     });
 }

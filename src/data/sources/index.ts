@@ -12,11 +12,20 @@ import { idx } from './idx.ts';
 import type { IdxSource } from './idx.ts';
 import { mnist } from './mnist.ts';
 import type { MnistSource } from './mnist.ts';
+import { npz } from './npz.ts';
+import type { NpzSource } from './npz.ts';
 import { synthetic } from './synthetic.ts';
 import type { SyntheticSource } from './synthetic.ts';
 
 export type DataSource =
-  MnistSource | SyntheticSource | IdxSource | Cifar10Source | ImageFolderSource | AudioFolderSource | CsvSource;
+  | MnistSource
+  | SyntheticSource
+  | IdxSource
+  | Cifar10Source
+  | ImageFolderSource
+  | AudioFolderSource
+  | CsvSource
+  | NpzSource;
 
 export const sources = {
   mnist,
@@ -26,6 +35,7 @@ export const sources = {
   image_folder: imageFolder,
   audio_folder: audioFolder,
   csv,
+  npz,
 } as const satisfies {
   readonly [K in DataSource['kind']]: { readonly kind: K };
 };

@@ -7,7 +7,8 @@ import { labelsOf } from '../../../src/data/dataset.ts';
 import { logMel } from '../../../src/data/features/log-mel.ts';
 import { createMicroFrontend, frontendCode, frontendQuantization } from '../../../src/data/features/micro-frontend.ts';
 import { microFrontendDefaults } from '../../../src/data/features/micro-frontend-options.ts';
-import { loadDataset } from '../../../src/data/load.ts';
+import { loadDataset, openFiles } from '../../../src/data/load.ts';
+import { audioFolder } from '../../../src/data/sources/audio-folder.ts';
 import type { AudioFolderSource } from '../../../src/data/sources/audio-folder.ts';
 
 let folder = '';
@@ -47,6 +48,7 @@ function put(files: Readonly<Record<string, Uint8Array>>): void {
 const source = (change: Partial<AudioFolderSource> = {}): AudioFolderSource => ({
   ...{ kind: 'audio_folder', path: folder, audio: { rate: 8000, seconds: 0.5 }, features: { kind: 'log_mel' } },
   split: { test: 0, validation: 0, seed: 1 },
+  broken: 'refuse',
   ...change,
 });
 const load = (change: Partial<AudioFolderSource> = {}) => loadDataset(source(change), { count: 0, seed: 0 });
@@ -114,5 +116,20 @@ describe('an audio folder', () => {
     expect(mistakes({ audio: { rate: 8000, seconds: 0.01 } })).toEqual([
       'data.features wrong-features: a recording of 80 samples is shorter than one frame',
     ]);
+  });
+
+  it('may leave broken files out', () => {
+    const low = wav(8000, tone(8000, 0.5, 300));
+    put({ 'a/1.wav': Buffer.from('no sound'), 'a/2.wav': low, 'b/1.wav': wav(8000, tone(8000, 0.5, 700)) });
+    const { train, notes } = load({ broken: 'skip' });
+    expect([...labelsOf(train)]).toEqual([0, 1]);
+    expect(notes).toEqual(['1 file cannot be decoded and is left out: a/1.wav']);
+    const { files } = openFiles(source());
+    const facts = audioFolder.describe?.(source({ broken: 'skip' }), new Map(files.map((file) => [file.name, file])));
+    expect(facts?.tallies?.[0]?.values).toEqual([{ value: '8000 Hz', files: 2, names: [] }]);
+    rmSync(join(folder, 'a/1.wav'));
+    expect(load().train).toEqual(train);
+    put({ 'a/2.wav': low.subarray(0, 20) });
+    expect(mistakes({ broken: 'skip' })).toEqual([' all-broken: none of the files of class a can be decoded']);
   });
 });

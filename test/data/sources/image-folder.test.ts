@@ -24,12 +24,13 @@ function put(files: Readonly<Record<string, Uint8Array | string>>): void {
   }
 }
 
-function source(change: Partial<Pick<ImageFolderSource, 'image' | 'split'>> = {}): ImageFolderSource {
+function source(change: Partial<Pick<ImageFolderSource, 'image' | 'split' | 'broken'>> = {}): ImageFolderSource {
   return {
     kind: 'image_folder',
     path: folder,
     image: { size: [4, 4], color: 'grey', aspect: 'stretch', interpolation: 'bilinear', exif: 'apply' },
     split: { test: 0.2, validation: 0, seed: 1 },
+    broken: 'refuse',
     ...change,
   };
 }
@@ -112,6 +113,24 @@ describe('an image folder', () => {
     expect(mistakes()).toEqual(['dark/words.jpg not-an-image', 'light/cut.png truncated-image']);
     for (let index = 10; index < 30; index++) put({ [`dark/${index}.png`]: '' });
     expect(mistakes()).toHaveLength(10);
+  });
+
+  it('may leave broken files out, with their labels, unless a class or a part would have none', () => {
+    putClasses(8);
+    for (const index of [0, 1, 2, 3]) put({ [`dark/${index}.png`]: 'no image' });
+    const { train, test, notes } = load({ broken: 'skip', split: { test: 0.25, validation: 0, seed: 1 } });
+    expect([train.count, test.count]).toEqual([9, 3]);
+    for (const split of [train, test]) {
+      const bright = Array.from({ length: split.count }, (_, index) => (split.inputs[16 * index]! > 127 ? 1 : 0));
+      expect(bright).toEqual([...labelsOf(split)]);
+    }
+    expect(notes).toEqual([
+      '4 files cannot be decoded and are left out: dark/0.png, dark/1.png, dark/2.png and 1 more',
+    ]);
+    for (let index = 4; index < 8; index++) put({ [`dark/${index}.png`]: '' });
+    expect(mistakes({ broken: 'skip' })).toEqual([' all-broken']);
+    put({ 'train/a/1.png': grey(1), 'train/b/1.png': grey(2), 'test/a/1.png': 'x', 'test/b/1.png': 'x' });
+    expect(mistakes({ broken: 'skip' })).toEqual([' all-broken']);
   });
 
   it('reads nothing outside the folder', () => {

@@ -1,0 +1,448 @@
+/** NumPy's arrays: a `.npz` archive, or a folder of `.npy` files, with the examples along the first axis. */
+import type { Static } from '@sinclair/typebox';
+import { Type } from '@sinclair/typebox';
+import { present } from '../../core/assert.ts';
+import { userError } from '../../core/diagnostic.ts';
+import { key, object } from '../../core/schema.ts';
+import type { NumericArray } from '../../formats/npy.ts';
+import type { Npz } from '../../formats/npz.ts';
+import { arraysIn } from '../../formats/npz.ts';
+import type { PartName } from '../class-folders.ts';
+import type { DataContent, DecodedData, ImageShape, Split } from '../dataset.ts';
+import type { Mistakes } from '../mistakes.ts';
+import { collectMistakes, listNotes } from '../mistakes.ts';
+import type { PartExamples } from '../parts.ts';
+import { guessedSplit, makeParts, ungroupedSplitField } from '../parts.ts';
+import { standardize, standardizeTargets } from '../reals.ts';
+import { defineSource, sourceFields } from './define.ts';
+import type { GuessedSettings } from './define.ts';
+import { imageFields, missingFolder, pathToData } from './fields.ts';
+
+const array = (description: string) => Type.Optional(Type.String({ ...key(description), minLength: 1 }));
+
+/** The names of training arrays, in the order in which they are looked for. */
+const usualNames = {
+  inputs: ['x_train', 'X_train', 'train_images', 'x', 'X'],
+  answers: ['y_train', 'Y_train', 'train_labels', 'y', 'Y'],
+} as const;
+
+const columnsField = object(
+  {
+    inputs: array('Inputs for training, `[count, …]`; default: `x_train`, `train_images` or `x`'),
+    class: array(
+      'Their classes: whole numbers `[count]`, or one-hot `[count, classes]`; default: `y_train`, `train_labels` or `y`, if it has such',
+    ),
+    targets: array(
+      'The numbers that a network with `task: regress` is to give, `[count]` or `[count, targets]`; default: as for `class`',
+    ),
+    group: array('Whole numbers `[count]`: training examples with equal ones stay in one part'),
+    test_inputs: array('Inputs for testing; default: the name of `inputs` with `test` for `train`, if there is one'),
+    test_class: array('Their classes; default: the name of `class` with `test` for `train`'),
+    test_targets: array('Their targets; default: the name of `targets` with `test` for `train`'),
+    validation_inputs: array(
+      'Inputs for validation; default: the name of `inputs` with `validation`, `valid` or `val` for `train`, if there is one',
+    ),
+    validation_class: array('Their classes; default: as for the inputs'),
+    validation_targets: array('Their targets; default: as for the inputs'),
+  },
+  { ...key('The names of the arrays'), default: {} },
+);
+
+const schema = sourceFields(
+  'npz',
+  'NumPy arrays with the examples along the first axis. `uint8` of `[count, height, width]` or `[count, height, width, channels]` are pixels; all others are real values, `[count, features]`, `[count, steps, channels]` or `[count, height, width, channels]`, of which each channel, the last axis, is standardized',
+  {
+    path: pathToData('`.npz` file, or folder, .zip or .tar of `.npy` files that are named as the arrays'),
+    columns: columnsField,
+    split: ungroupedSplitField,
+    normalize: imageFields.normalize,
+    augment: imageFields.augment,
+  },
+);
+
+type Columns = Static<typeof columnsField>;
+export type NpzSource = { readonly kind: 'npz' } & Pick<Static<typeof schema>, 'path' | 'columns' | 'split'>;
+
+export const npz = defineSource({
+  kind: 'npz',
+  schema,
+  from: ({ path, columns, split }): NpzSource => ({ kind: 'npz', path, columns, split }),
+  tree: ({ path }) => path,
+  files: () => [],
+  unreadable: 'make the file readable, or take it out of the folder',
+  missing: { kind: 'together', field: 'path', hint: missingFolder },
+  knownSize: () => null,
+  recipe: ({ columns, split }) => ({ columns, split }),
+  decode: decodeArrays,
+  describe: ({ path, columns }, contents) => {
+    const arrays = openArrays(path, contents);
+    const named = [...namedArrays(path, columns, arrays).values()].flatMap(namesIn);
+    return { notes: [...new Set(named)].map((name) => `${name}: ${shapeText(arrays.read(name))}`) };
+  },
+  guess: { what: 'arrays of NumPy', accepts: (name) => name.endsWith('.npy'), settings: guessSettings },
+});
+
+const openArrays = (path: string, contents: ReadonlyMap<string, DataContent>): Npz =>
+  arraysIn(path, [...contents.keys()], (name) => present(contents.get(name), name).bytes);
+
+function guessSettings(path: string, contents: ReadonlyMap<string, DataContent>): GuessedSettings {
+  const arrays = openArrays(path, contents);
+  const named = namedArrays(path, {}, arrays);
+  const columns = [...named].flatMap(([part, names]) =>
+    Object.entries(names).map(([column, name]) => `${part === 'train' ? '' : `${part}_`}${column}: ${String(name)}`),
+  );
+  const lines = guessedSplit({ validation: named.get('validation'), test: named.get('test') });
+  return {
+    found: [...named.values()].flatMap(namesIn).map((name) => `${name} is ${shapeText(arrays.read(name))}`),
+    lines: [
+      { yaml: `columns: { ${columns.join(', ')} }`, comment: 'the names of the arrays' },
+      ...lines.map(({ yaml }) => ({ yaml, comment: 'fractions of the examples' })),
+    ],
+  };
+}
+
+function decodeArrays({ path, columns, split }: NpzSource, contents: ReadonlyMap<string, DataContent>): DecodedData {
+  const arrays = openArrays(path, contents);
+  const named = namedArrays(path, columns, arrays);
+  const mistakes = collectMistakes();
+  const read = [...named].flatMap(([part, names]) => {
+    const data = readPart(path, names, arrays, mistakes);
+    return data === null ? [] : [[part, data] as const];
+  });
+  mistakes.check();
+  const train = present(new Map(read).get('train'), 'the training arrays');
+  for (const [, part] of read) mistakes.attempt(() => checkAlike(path, train, part));
+  mistakes.check();
+  const classNames = classNamesOf(path, train);
+  const given = Object.fromEntries(read.map(([part, data]) => [part, examplesOf(path, data, classNames)]));
+  const { notes, ...made } = makeParts(given, split);
+  const others = [made.validation, made.test];
+  const { image, isPixels } = train.form;
+  const channels = Array.from({ length: image.channels }, (_, channel) => String(channel + 1));
+  return {
+    ...{ name: path, classNames: classNames.map(String), image },
+    notes: [...unusedNotes(arrays, named), ...notes],
+    ...(!isPixels && { reals: standardize(channels, made.train, others) }),
+    ...(train.targets !== null && { targets: standardizeTargets(targetNames(train), made.train, others) }),
+    ...made,
+  };
+}
+
+// Which array is what
+
+/** The names of the arrays of one part. */
+interface PartNames {
+  readonly inputs: string;
+  readonly class?: string;
+  readonly targets?: string;
+  readonly group?: string;
+}
+
+const namesIn = ({ inputs, class: className, targets, group }: PartNames): string[] =>
+  [inputs, className, targets, group].filter((name) => name !== undefined);
+
+const partWords = { test: ['test'], validation: ['validation', 'valid', 'val'] } as const;
+
+function namedArrays(path: string, columns: Columns, arrays: Npz): ReadonlyMap<PartName, PartNames> {
+  const mistakes = collectMistakes();
+  for (const [column, name] of Object.entries(columns)) {
+    mistakes.attempt(() => {
+      if (!arrays.names.includes(name)) throw unknownArray(path, `\`columns.${column}\` is ${name}`, arrays);
+    });
+  }
+  mistakes.check();
+  const inputs = columns.inputs ?? usualNames.inputs.find((name) => arrays.names.includes(name));
+  if (inputs === undefined) throw unknownArray(path, '`columns.inputs` is not set', arrays);
+  const train: PartNames = {
+    inputs,
+    ...answersOf(columns, arrays),
+    ...(columns.group !== undefined && { group: columns.group }),
+  };
+  const named = new Map<PartName, PartNames>([['train', train]]);
+  for (const part of ['validation', 'test'] as const) {
+    const names = mistakes.attempt(() => otherPart(path, columns, train, part, arrays));
+    if (names !== null) named.set(part, names);
+  }
+  mistakes.check();
+  return named;
+}
+
+function unknownArray(path: string, what: string, { names }: Npz) {
+  const message = `${what}; the arrays are ${names.join(', ')}`;
+  return userError(path, 'unknown-array', message, 'name one of them in `data.columns`');
+}
+
+/** The classes or targets that are named; else what stands beside the inputs, by what it looks like. */
+function answersOf(columns: Columns, arrays: Npz): Pick<PartNames, 'class' | 'targets'> {
+  const { class: className, targets } = columns;
+  if (className !== undefined || targets !== undefined) {
+    return { ...(className !== undefined && { class: className }), ...(targets !== undefined && { targets }) };
+  }
+  const found = usualNames.answers.find((name) => arrays.names.includes(name));
+  if (found === undefined) return {};
+  const answers = arrays.read(found);
+  const { type, shape } = answers;
+  const columnsOfClasses = shape.length === 2 && shape[1] !== 1;
+  const isClass = columnsOfClasses ? oneHotClasses(answers) !== null : !type.startsWith('float');
+  return isClass ? { class: found } : { targets: found };
+}
+
+function otherPart(path: string, columns: Columns, train: PartNames, part: keyof typeof partWords, arrays: Npz) {
+  const find = (column: 'inputs' | 'class' | 'targets'): string | undefined => {
+    const trainName = train[column];
+    const counterparts = partWords[part].map((word) => trainName?.replace(/train(ing)?/i, word));
+    return (
+      columns[`${part}_${column}`] ??
+      counterparts.find((name) => name !== undefined && name !== trainName && arrays.names.includes(name))
+    );
+  };
+  const inputs = find('inputs');
+  const answers = (['class', 'targets'] as const).filter((column) => train[column] !== undefined);
+  const written = Object.keys(columns).some((column) => column.startsWith(`${part}_`));
+  // Without the inputs of a part, a class array of that name is something else.
+  if (inputs === undefined && !written) return null;
+  if (inputs === undefined) throw unknownArray(path, `\`columns.${part}_inputs\` is not set`, arrays);
+  const found = answers.map((column) => {
+    const name = find(column);
+    if (name === undefined) throw unknownArray(path, `\`columns.${part}_${column}\` is not set`, arrays);
+    return [column, name] as const;
+  });
+  const names: PartNames = { inputs, ...Object.fromEntries(found) };
+  return names;
+}
+
+function unusedNotes({ names }: Npz, named: ReadonlyMap<PartName, PartNames>): string[] {
+  const used = new Set([...named.values()].flatMap(namesIn));
+  const unused = names.filter((name) => !used.has(name));
+  return listNotes(unused, (count) => (count === 1 ? '1 array is not used' : `${count} arrays are not used`));
+}
+
+// What an array holds
+
+interface Form {
+  readonly image: ImageShape;
+  readonly isPixels: boolean;
+}
+
+interface ClassValues {
+  /** Numbers, or the position of the one. */
+  readonly values: readonly number[];
+  /** How many columns a one-hot array has; null for numbers. */
+  readonly columns: number | null;
+}
+
+interface PartData {
+  readonly names: PartNames;
+  readonly count: number;
+  readonly form: Form;
+  readonly inputs: Uint8Array | Float32Array;
+  readonly classes: ClassValues | null;
+  readonly targets: { readonly values: Float32Array; readonly columns: number } | null;
+  readonly groups: readonly string[] | null;
+}
+
+/** Null after a mistake. */
+function readPart(path: string, names: PartNames, arrays: Npz, mistakes: Mistakes): PartData | null {
+  const place = (name: string): string => `${path}/${name}`;
+  const inputs = mistakes.attempt(() => {
+    const found = arrays.read(names.inputs);
+    const form = formOf(found, place(names.inputs));
+    const values = form.isPixels && found.data instanceof Uint8Array ? found.data : realsOf(found, place(names.inputs));
+    return { form, values, count: found.shape[0]! };
+  });
+  const beside = <T>(name: string | undefined, read: (found: NumericArray, file: string) => T): T | null =>
+    name === undefined
+      ? null
+      : mistakes.attempt(() => {
+          const found = arrays.read(name);
+          const [count] = found.shape;
+          if (inputs !== null && count !== inputs.count) {
+            const message = `the array is ${shapeText(found)}, but ${names.inputs} has ${inputs.count} examples`;
+            throw userError(place(name), 'different-counts', message, 'give arrays with an element for each example');
+          }
+          return read(found, place(name));
+        });
+  const classes = beside(names.class, classesOf);
+  const targets = beside(names.targets, targetsOf);
+  const groups = beside(names.group, (found, file) => wholeNumbers(found, file, 'groups').map(String));
+  if (inputs === null) return null;
+  return { names, count: inputs.count, form: inputs.form, inputs: inputs.values, classes, targets, groups };
+}
+
+const shapeText = ({ type, shape }: NumericArray): string => `[${shape.join(', ')}] of ${type}`;
+
+function formOf(found: NumericArray, file: string): Form {
+  const { type, shape } = found;
+  const [count, a = 1, b = 1, c = 1] = shape;
+  if (count === undefined || shape.length > 4 || shape.includes(0)) {
+    const message = `the array is ${shapeText(found)}; expected 1 to 4 axes, none of them empty`;
+    throw userError(
+      file,
+      'unsupported-shape',
+      message,
+      'reshape to [count, features], [count, steps, channels] or [count, height, width, channels]',
+    );
+  }
+  const isPixels = type === 'uint8' && shape.length >= 3;
+  if (shape.length === 4) return { isPixels, image: { height: a, width: b, channels: c } };
+  if (isPixels) return { isPixels, image: { height: a, width: b, channels: 1 } };
+  if (shape.length === 3) return { isPixels, image: { height: 1, width: a, channels: b } };
+  return { isPixels, image: { height: 1, width: 1, channels: a } };
+}
+
+/** @throws UserError `not-finite` where float32 cannot hold a value */
+function realsOf({ data, shape }: NumericArray, file: string): Float32Array {
+  const values = new Float32Array(data.length);
+  let wrong = 0;
+  let first = -1;
+  for (let at = 0; at < data.length; at++) {
+    const value = Math.fround(Number(data[at]));
+    values[at] = value;
+    if (Number.isFinite(value)) continue;
+    if (wrong++ === 0) first = at;
+  }
+  if (wrong === 0) return values;
+  const others = wrong === 1 ? '' : `, and so are ${wrong - 1} more`;
+  const message = `the value at [${positionOf(first, shape).join(', ')}] is ${String(data[first])}, not a finite float32${others}`;
+  throw userError(file, 'not-finite', message, 'leave these examples out, or replace them with numpy.nan_to_num');
+}
+
+/** The indices of an element. */
+function positionOf(at: number, shape: readonly number[]): number[] {
+  let rest = at;
+  return shape
+    .toReversed()
+    .map((size) => {
+      const index = rest % size;
+      rest = (rest - index) / size;
+      return index;
+    })
+    .reverse();
+}
+
+function classesOf(found: NumericArray, file: string): ClassValues {
+  const { shape } = found;
+  if (shape.length === 1 || shape[1] === 1) return { values: wholeNumbers(found, file, 'classes'), columns: null };
+  const values = oneHotClasses(found);
+  if (values !== null) return { values, columns: shape[1]! };
+  const message = `the array is ${shapeText(found)} and not one-hot; expected a class for each example`;
+  const hint = 'give whole numbers [count], or rows with one 1 among zeros; numbers to learn are `targets`';
+  throw userError(file, 'wrong-classes', message, hint);
+}
+
+/** The position of the one in each row; null where a row is not one 1 among zeros. */
+function oneHotClasses({ data, shape }: NumericArray): number[] | null {
+  const [count = 0, columns = 0] = shape;
+  if (shape.length !== 2) return null;
+  const classes: number[] = [];
+  for (let row = 0; row < count; row++) {
+    let found = -1;
+    for (let column = 0; column < columns; column++) {
+      const value = Number(data[row * columns + column]);
+      if (value === 0) continue;
+      if (value !== 1 || found >= 0) return null;
+      found = column;
+    }
+    if (found < 0) return null;
+    classes.push(found);
+  }
+  return classes;
+}
+
+function wholeNumbers(found: NumericArray, file: string, what: string): number[] {
+  const { data, shape } = found;
+  if (shape.slice(1).some((size) => size !== 1)) {
+    throw userError(
+      file,
+      `wrong-${what}`,
+      `the array is ${shapeText(found)}; expected [count]`,
+      'give one for each example',
+    );
+  }
+  return Array.from<number | bigint, number>(data, (element, row) => {
+    const value = Number(element);
+    if (Number.isSafeInteger(value)) return value;
+    const message = `the value at [${row}] is ${String(element)}; expected whole numbers`;
+    throw userError(file, `wrong-${what}`, message, 'give whole numbers; numbers to learn are `targets`');
+  });
+}
+
+function targetsOf(found: NumericArray, file: string) {
+  const { shape } = found;
+  if (shape.length > 2 || shape.includes(0)) {
+    const message = `the array is ${shapeText(found)}; expected [count] or [count, targets]`;
+    throw userError(file, 'wrong-targets', message, 'reshape it');
+  }
+  return { values: realsOf(found, file), columns: shape[1] ?? 1 };
+}
+
+// Together
+
+/** @throws UserError where a part is not as the training part */
+function checkAlike(path: string, train: PartData, part: PartData): void {
+  const text = ({ form: { image, isPixels } }: PartData): string =>
+    `${image.height}x${image.width}x${image.channels} of ${isPixels ? 'pixels' : 'real values'}`;
+  const differs = (name: string, message: string) =>
+    userError(
+      `${path}/${name}`,
+      'different-arrays',
+      message,
+      'give arrays that differ from those for training in their count only',
+    );
+  if (text(train) !== text(part)) {
+    throw differs(part.names.inputs, `the examples are ${text(part)}, those for training ${text(train)}`);
+  }
+  if (train.classes?.columns !== part.classes?.columns) {
+    const form = ({ classes }: PartData): string =>
+      classes?.columns == null ? 'numbers' : `one-hot in ${classes.columns} columns`;
+    throw differs(part.names.class ?? '', `the classes are ${form(part)}, those for training ${form(train)}`);
+  }
+  if (train.targets?.columns !== part.targets?.columns) {
+    const message = `there are ${part.targets?.columns ?? 0} targets, for training ${train.targets?.columns ?? 0}`;
+    throw differs(part.names.targets ?? '', message);
+  }
+}
+
+/** As many as labels can tell apart. */
+const mostClasses = 2 ** 16;
+
+/** Those of the training part, ascending; of one-hot arrays one for each column. */
+function classNamesOf(path: string, { classes, names }: PartData): readonly number[] {
+  if (classes === null) return [];
+  const { values, columns } = classes;
+  if (columns !== null) return Array.from({ length: columns }, (_, column) => column);
+  const found = [...new Set(values)].sort((a, b) => a - b);
+  if (found.length <= mostClasses) return found;
+  const message = `there are ${found.length} different numbers; expected at most ${mostClasses} classes`;
+  throw userError(`${path}/${names.class ?? ''}`, 'too-many-classes', message, 'numbers to learn are `targets`');
+}
+
+function examplesOf(path: string, part: PartData, classNames: readonly number[]): PartExamples {
+  const { names, count, inputs, classes, targets, groups } = part;
+  const labelOf = new Map(classNames.map((name, label) => [name, label]));
+  const labels =
+    classes &&
+    Uint16Array.from(classes.values, (value, row) => {
+      const label = labelOf.get(value);
+      if (label !== undefined) return label;
+      const message = `the class at [${row}] is ${value}, which no training example has`;
+      throw userError(
+        `${path}/${names.class ?? ''}`,
+        'untrained-class',
+        message,
+        'leave such examples out, or train with some; numbers to learn are `targets`',
+      );
+    });
+  const split: Split = { count, inputs, labels, targets: targets && targets.values };
+  const origins = Array.from({ length: count }, (_, row) => {
+    const name = `${names.inputs}[${row}]`;
+    return { name, recording: groups === null ? name : `group ${groups[row] ?? ''}` };
+  });
+  return { split, origins };
+}
+
+function targetNames({ names, targets }: PartData): string[] {
+  const name = names.targets ?? '';
+  const columns = targets?.columns ?? 0;
+  return columns === 1 ? [name] : Array.from({ length: columns }, (_, column) => `${name} ${column + 1}`);
+}
