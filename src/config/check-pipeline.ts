@@ -4,9 +4,9 @@ import type { PipelineConfig } from './schema.ts';
 import { withDefinitions } from './definitions.ts';
 import { pipelineSchema } from './schema.ts';
 
-/** How pipelines are checked: all mistakes at once, each with the schema that it breaks, and defaults filled in. */
+/** How pipelines are checked: all mistakes at once, and defaults filled in. */
 export const ajvOptions = {
-  ...{ allErrors: true, verbose: true, useDefaults: true, discriminator: true, allowUnionTypes: true },
+  ...{ allErrors: true, useDefaults: true, discriminator: true, allowUnionTypes: true },
   inlineRefs: false,
   messages: false,
   keywords: ['x-qpipe', 'x-parse', 'x-derived'],

@@ -21,12 +21,6 @@ export function withDefinitions(schema: SchemaNode): SchemaNode {
   return { ...mapAlternatives(schema, reference), $defs: definitions };
 }
 
-/** A part of a schema that `withDefinitions` made, with its own alternatives in place of the references to them. */
-export function withoutReferences(part: SchemaNode, definitions: SchemaNode['$defs']): SchemaNode {
-  if (part.oneOf === undefined) return part;
-  return { ...part, oneOf: part.oneOf.map((node) => definitions?.[node.$ref?.slice(prefix.length) ?? ''] ?? node) };
-}
-
 /** A copy in which `change` has been applied to all alternatives, the innermost first. */
 function mapAlternatives(schema: SchemaNode, change: (alternative: SchemaNode) => SchemaNode): SchemaNode {
   // JSON.parse visits what is inside a value before the value itself.

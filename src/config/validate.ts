@@ -2,10 +2,9 @@ import type { DefinedError, ErrorObject } from 'ajv';
 import { internal } from '../core/assert.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import type { SchemaNode } from '../core/schema.ts';
-import { isRecord } from '../core/schema.ts';
+import { chosenSchema, fieldSchema, isRecord } from '../core/schema.ts';
 import { counted } from '../core/words.ts';
 import { checkPipeline } from './check-pipeline.ts';
-import { withDefinitions, withoutReferences } from './definitions.ts';
 import { pipelineSchema } from './schema.ts';
 import type { Locate, Path } from './source.ts';
 import { unknownKey } from './keys.ts';
@@ -16,13 +15,26 @@ import { didYouMean, list } from './suggest.ts';
 export function validate(value: unknown, locate: Locate): Diagnostic[] {
   if (checkPipeline(value)) return [];
   const errors = checkPipeline.errors ?? [];
-  const { $defs } = withDefinitions(pipelineSchema);
-  return errors.flatMap((error) => {
-    if (isRepeated(error, errors)) return [];
-    // Ajv types schemas more loosely than we do; this is a part of ours.
-    const schema = withoutReferences((error.parentSchema ?? {}) as SchemaNode, $defs);
-    return diagnose(error, schema, value, locate) ?? [];
-  });
+  return errors.flatMap((error) => (isRepeated(error, errors) ? [] : (diagnose(error, value, locate) ?? [])));
+}
+
+/** A value of the file, and the schema that it is compared with. */
+interface Compared {
+  readonly found: unknown;
+  readonly schema: SchemaNode;
+}
+
+/** Follows a path through the file and its schema, and takes the alternatives that the file takes. */
+function comparedAt(path: Path, root: unknown): Compared {
+  let compared: Compared = { found: root, schema: pipelineSchema };
+  for (const name of path) {
+    const { found, schema } = compared;
+    const chosen = chosenSchema(schema, found);
+    const inside = Array.isArray(found) ? chosen.items : fieldSchema(chosen, name);
+    const fields = found as Readonly<Record<string, unknown>>; // Ajv has been there
+    compared = { found: fields[name], schema: inside ?? {} };
+  }
+  return { ...compared, schema: chosenSchema(compared.schema, compared.found) };
 }
 
 /** Ajv also compares a value of the wrong type with the allowed words, and a key in a wrong map with its tag. */
@@ -34,10 +46,11 @@ function isRepeated(error: ErrorObject, errors: readonly ErrorObject[]): boolean
 }
 
 /** Null for an error that only repeats others, or that semantics.ts knows more about. */
-function diagnose(error: ErrorObject, schema: SchemaNode, root: unknown, locate: Locate): Diagnostic | null {
+function diagnose(error: ErrorObject, root: unknown, locate: Locate): Diagnostic | null {
   // A name that does not fit its pattern is reported by the `propertyNames` around it.
   if (error.propertyName !== undefined && error.keyword !== 'propertyNames') return null;
   const path = pathOf(error.instancePath);
+  const { found, schema } = comparedAt(path, root);
   // Ajv adds one keyword to the ones of JSON Schema that we use.
   const known = error as DefinedError | ErrorObject<'discriminator', DiscriminatorParams>;
   switch (known.keyword) {
@@ -50,19 +63,19 @@ function diagnose(error: ErrorObject, schema: SchemaNode, root: unknown, locate:
       return name === 'from' ? null : missingKey(path, name, meaning(name, schema.properties?.[name]), locate);
     }
     case 'discriminator':
-      return tagDiagnostic(path, error.data, known.params.tag, schema, locate);
+      return tagDiagnostic(path, found, known.params.tag, schema, locate);
     case 'uniqueItems':
-      return repeatedItem(path, error.data, known.params, locate);
+      return repeatedItem(path, found, known.params, locate);
     // `then` and `else` report their own errors.
     case 'if':
       return null;
     default: {
       const place = locate(path, 'value');
-      const hint = remedy({ root, path, found: error.data, schema });
+      const hint = remedy({ root, path, found, schema });
       return {
         code: known.keyword === 'type' ? 'wrong-type' : 'bad-value',
         place,
-        message: `${named(path)} is ${show(error.data)}; expected ${expectation(known, schema)}`,
+        message: `${named(path)} is ${show(found)}; expected ${expectation(known, { found, schema })}`,
         ...(hint === undefined ? {} : { hint }),
       };
     }
@@ -72,7 +85,7 @@ function diagnose(error: ErrorObject, schema: SchemaNode, root: unknown, locate:
 /** Completes "expected …", for the keywords that compare a single value. */
 function expectation(
   error: DefinedError | ErrorObject<'discriminator', DiscriminatorParams>,
-  schema: SchemaNode,
+  { found, schema }: Compared,
 ): string {
   switch (error.keyword) {
     case 'enum': {
@@ -82,7 +95,7 @@ function expectation(
     case 'const':
       return `\`${String(error.params.allowedValue)}\``;
     case 'type':
-      return typeof error.data === 'number' && !Number.isFinite(error.data) ? 'a finite number' : typeNames(schema);
+      return typeof found === 'number' && !Number.isFinite(found) ? 'a finite number' : typeNames(schema);
     case 'minimum':
       return `at least ${error.params.limit}`;
     case 'maximum':
