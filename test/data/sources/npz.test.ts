@@ -204,6 +204,9 @@ describe('real inputs', () => {
     const columns = { targets: 'y_train' };
     put({ y_train: numbers(10, 20, 30, 40), y_test: numbers(50) });
     expect(load({ columns }).targets?.map(({ name, mean }) => [name, mean])).toEqual([['y_train', 25]]);
+    put({ y_train: npy('<f8', [4], Float64Array.of(1, 2, 1, 2)), y_test: npy('<f8', [1], Float64Array.of(7)) });
+    expect(load().targets?.map(({ name, mean }) => [name, mean])).toEqual([['y_train', 1.5]]);
+    put({ y_train: numbers(10, 20, 30, 40), y_test: numbers(50) });
     // Whole numbers are taken for classes where nothing says what they are.
     expect(mistakes()).toEqual(['/y_test untrained-class: the class at [0] is 50, which no training example has']);
   });
@@ -235,6 +238,8 @@ describe('classes', () => {
     expect(mistakes({ columns })).toEqual([
       '/y wrong-classes: the array is [3, 2] of uint8 and not one-hot; expected a class for each example',
     ]);
+    put({ y: npy('<f4', [3, 2], Float32Array.of(0, 0.5, 1, 0, 0, 1)) });
+    expect(mistakes({ columns })).toHaveLength(1);
     put({ x_train: floats([2, 1]), y_train: numbers(1, 2), x_test: floats([2, 1]), y_test: numbers(2, 3) });
     expect(mistakes()).toEqual(['/y_test untrained-class: the class at [1] is 3, which no training example has']);
   });
