@@ -5,7 +5,7 @@ import { Type } from '@sinclair/typebox';
 import { UserError, userError } from '../../core/diagnostic.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { choice, key, object } from '../../core/schema.ts';
-import type { ColumnReference, CsvColumns } from '../../formats/csv.ts';
+import type { ColumnReference, CsvColumns, CsvShape } from '../../formats/csv.ts';
 import { readCsv, readCsvShape } from '../../formats/csv.ts';
 import { naturalOrder } from '../../formats/natural-order.ts';
 import { classFolders } from '../class-folders.ts';
@@ -14,9 +14,10 @@ import type { DataContent, DecodedData, Split } from '../dataset.ts';
 import type { Mistakes } from '../mistakes.ts';
 import { collectMistakes, ignoredNotes } from '../mistakes.ts';
 import type { Origin, PartExamples, Parts } from '../parts.ts';
-import { makeParts, splitField } from '../parts.ts';
+import { guessedSplit, makeParts, splitField } from '../parts.ts';
 import { standardize, standardizeTargets } from '../reals.ts';
 import { defineSource, sourceFields } from './define.ts';
+import type { GuessedSettings } from './define.ts';
 import { missingFolder, pathToData, seriesAugmentField } from './fields.ts';
 
 const reference = (description: string) =>
@@ -66,6 +67,8 @@ const schema = sourceFields('csv', 'CSV files: recordings in class folders, or a
 type Fields = 'path' | 'columns' | 'window' | 'split' | 'delimiter' | 'header' | 'broken';
 export type CsvSource = { readonly kind: 'csv' } & Pick<Static<typeof schema>, Fields>;
 
+const isCsv = (name: string): boolean => /\.(csv|tsv)$/.test(name.toLowerCase());
+
 export const csv = defineSource({
   kind: 'csv',
   schema,
@@ -78,13 +81,12 @@ export const csv = defineSource({
   knownSize: () => null,
   // Plain JSON by construction; where the files lie does not matter.
   recipe: ({ path: _path, ...fields }) => fields as unknown as JsonObject,
+  guess: { what: 'CSV files of recordings in class folders, or tables', accepts: isCsv, settings: guessSettings },
   decode: (source, contents) => (isTable(source) ? decodeTables(source, contents) : decodeRecordings(source, contents)),
 });
 
 /** Whether rows say what they are, and not the folder of their file. */
 const isTable = ({ columns }: CsvSource): boolean => columns.class !== undefined || columns.targets !== undefined;
-
-const isCsv = (name: string): boolean => /\.(csv|tsv|txt)$/.test(name.toLowerCase());
 
 function options({ delimiter, header, broken }: CsvSource) {
   return {
@@ -318,5 +320,78 @@ function finish(path: string, { notes, ...parts }: Parts, found: Found): Decoded
     reals: standardize(names, parts.train, others),
     ...(targetNames.length > 0 && { targets: standardizeTargets(targetNames, parts.train, others) }),
     ...parts,
+  };
+}
+
+// Guesses
+
+/** Names of columns that count the rows and say nothing about the class. */
+const timeColumn = /^(time|timestamp|t|date|index|id|row|sample|ms)$/i;
+const longestWindow = 128;
+
+function guessSettings(path: string, contents: ReadonlyMap<string, DataContent>): GuessedSettings {
+  const tables = [...contents].filter(([name]) => isCsv(name));
+  const named = tables.find(([name]) => name.includes('/')) ?? tables[0];
+  if (named === undefined) throw userError(path, 'no-recordings', 'there is no recording', missingFolder);
+  const shape = readCsvShape(named[1].bytes, named[1].path);
+  return named[0].includes('/') ? guessRecordings(path, contents, shape) : guessTable(shape);
+}
+
+const quoted = (names: readonly string[]): string => names.map((name) => JSON.stringify(name)).join(', ');
+
+function guessRecordings(
+  path: string,
+  contents: ReadonlyMap<string, DataContent>,
+  { names, isNumeric, hasHeader }: CsvShape,
+): GuessedSettings {
+  const { files } = classFolders(path, contents, isCsv);
+  const inputs = names.filter((name, column) => isNumeric[column] === true && !timeColumn.test(name));
+  const left = names.filter((name, column) => isNumeric[column] === true && timeColumn.test(name));
+  const mistakes = collectMistakes();
+  const rows = Object.values(files)
+    .flat()
+    .flatMap(
+      ({ content }) => mistakes.attempt(() => readCsv(content.bytes, content.path, { numbers: [1] }).rows) ?? [],
+    );
+  mistakes.check();
+  const [shortest, longest] = [Math.min(...rows), Math.max(...rows)];
+  const length = Math.min(shortest, longestWindow);
+  const stride = Math.max(1, Math.floor(length / 2));
+  return {
+    found: [
+      shortest === longest ? `each recording has ${longest} rows` : `recordings have ${shortest} to ${longest} rows`,
+      ...(left.length === 0 ? [] : [`column ${left.join(', ')} counts the rows, so the network does not see it`]),
+    ],
+    lines: [
+      ...(hasHeader && left.length > 0
+        ? [{ yaml: `columns: { inputs: [${quoted(inputs)}] }`, comment: 'columns that the network sees' }]
+        : []),
+      ...(shortest === longest && longest <= longestWindow
+        ? []
+        : [
+            {
+              yaml: `window: { length: ${length}, stride: ${stride} }`,
+              comment: 'rows of an example, and to the next',
+            },
+          ]),
+      ...guessedSplit(files),
+    ],
+  };
+}
+
+/** The last column is what tables usually ask for: a word is a class, a number is a target. */
+function guessTable({ names, isNumeric, hasHeader }: CsvShape): GuessedSettings {
+  const last = names.length - 1;
+  const column = hasHeader ? JSON.stringify(names[last]) : String(last + 1);
+  const isTarget = isNumeric[last] === true;
+  return {
+    found: [`column ${column}, the last, is taken for ${isTarget ? 'the number to give' : 'the class'}`],
+    lines: [
+      {
+        yaml: isTarget ? `columns: { targets: [${column}] }` : `columns: { class: ${column} }`,
+        comment: 'all other columns of numbers are inputs; `group` keeps the rows of one person in one part',
+      },
+      { yaml: 'split: { test: 0.2, validation: 0.1 }', comment: 'fractions of the rows, where there is no test.csv' },
+    ],
   };
 }

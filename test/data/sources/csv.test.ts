@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UserError } from '../../../src/core/diagnostic.ts';
 import { labelsOf, targetsOf } from '../../../src/data/dataset.ts';
 import type { Dataset, Split } from '../../../src/data/dataset.ts';
+import { guessSource } from '../../../src/data/guess.ts';
 import { loadDataset } from '../../../src/data/load.ts';
 import type { CsvSource } from '../../../src/data/sources/csv.ts';
 
@@ -180,5 +181,36 @@ describe('a table', () => {
     expect(mistakes({ columns: { inputs: [1], class: 'kind' } })).toEqual(['test.csv:2 untrained-class']);
     rmSync(join(folder, 'train.csv'));
     expect(mistakes({ columns: { class: 'kind' } })).toEqual([' unclear-tables']);
+  });
+});
+
+describe('what init writes for CSV files', () => {
+  const lines = () => guessSource(folder).lines.map(({ yaml }) => yaml);
+
+  it('leaves a column that counts the rows out, and cuts long recordings into windows', () => {
+    const header = 'timestamp,x,y\n';
+    put({
+      'a/1.csv': header + rows(300, (row) => [20 * row, 1, 2]),
+      'b/1.csv': header + rows(90, (row) => [20 * row, 3, 4]),
+    });
+    expect(guessSource(folder).source).toBe('csv');
+    expect(lines()).toEqual([
+      'columns: { inputs: ["x", "y"] }',
+      'window: { length: 90, stride: 45 }',
+      'split: { test: 0.2, validation: 0.1 }',
+    ]);
+  });
+
+  it('takes short recordings of one length whole, and parts as they are', () => {
+    const text = rows(50, (row) => [row]);
+    put({ 'train/a/1.csv': text, 'train/b/1.csv': text, 'test/a/1.csv': text, 'test/b/1.csv': text });
+    expect(lines()).toEqual(['split: { validation: 0.1 }']);
+  });
+
+  it('takes the last column of a table for the target, or for the class where it is a word', () => {
+    put({ 'train.csv': 'a,b,price\n1,2,3\n4,5,6\n' });
+    expect(lines()[0]).toBe('columns: { targets: ["price"] }');
+    put({ 'train.csv': '1,2,cat\n4,5,dog\n' });
+    expect(lines()[0]).toBe('columns: { class: 3 }');
   });
 });
