@@ -139,7 +139,11 @@ describe('a data file of another kind', () => {
       Buffer.from('RIFF\0\0\0\0WAVEfmt ', 'latin1'),
       'the file is a WAV sound; expected an IDX array of unsigned bytes',
     ],
-    ['a NumPy array', Buffer.from('\x93NUMPY\x01\0', 'latin1'), 'write the array as IDX: '],
+    [
+      'a NumPy array',
+      Buffer.from('\x93NUMPY\x01\0', 'latin1'),
+      'use `source: npz`, which reads a folder of such files',
+    ],
     [
       'floats',
       Uint8Array.of(0, 0, 0x0d, 1, 0, 0, 0, 1, 0, 0, 0, 0),

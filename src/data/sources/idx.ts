@@ -36,11 +36,11 @@ const otherFormat =
 
 /** What to do with a file of another format that holds such data. */
 const conversions: Readonly<Partial<Record<FormatKind, string>>> = {
-  npy: 'write the array as IDX: `b"\\0\\0\\x08" + bytes([a.ndim]) + np.array(a.shape, ">i4").tobytes() + a.astype("u1").tobytes()`',
-  npz: 'load it with numpy and write each array as IDX, unsigned bytes behind the sizes',
-  wav: 'make images of the sounds first, such as spectrograms, and write them as one IDX file',
-  png: 'write all images as one IDX file: count, height, width and channels, then the pixels',
-  jpeg: 'write all images as one IDX file: count, height, width and channels, then the pixels',
+  npy: 'use `source: npz`, which reads a folder of such files',
+  npz: 'use `source: npz`, which reads it',
+  wav: 'use `source: audio_folder`, which reads WAV files in class folders',
+  png: 'use `source: image_folder`, which reads images in class folders',
+  jpeg: 'use `source: image_folder`, which reads images in class folders',
   tar: 'unpack it, and give the IDX files in it',
   zip: 'unpack it, and give the IDX files in it',
   empty: idxRemedy,

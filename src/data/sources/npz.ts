@@ -121,7 +121,7 @@ function decodeArrays({ path, columns, split }: NpzSource, contents: ReadonlyMap
   const channels = Array.from({ length: image.channels }, (_, channel) => String(channel + 1));
   return {
     ...{ name: path, classNames: classNames.map(String), image },
-    notes: [...unusedNotes(arrays, named), ...notes],
+    notes: [...squareNotes(train), ...unusedNotes(arrays, named), ...notes],
     ...(!isPixels && { reals: standardize(channels, made.train, others) }),
     ...(train.targets !== null && { targets: standardizeTargets(targetNames(train), made.train, others) }),
     ...made,
@@ -210,6 +210,17 @@ function otherPart(path: string, columns: Columns, train: PartNames, part: keyof
   const names: PartNames = { inputs, ...Object.fromEntries(found) };
   return names;
 }
+
+/** Series hardly have as many steps as channels; images that were divided by 255 before they were saved do. */
+function squareNotes({ names, form: { image, isPixels } }: PartData): string[] {
+  const { height, width, channels } = image;
+  if (isPixels || height > 1 || width !== channels || width < smallestSquare) return [];
+  return [
+    `${names.inputs} is read as series of ${width} steps in ${channels} channels; if it holds images, save [count, height, width, 1], or uint8`,
+  ];
+}
+
+const smallestSquare = 8;
 
 function unusedNotes({ names }: Npz, named: ReadonlyMap<PartName, PartNames>): string[] {
   const used = new Set([...named.values()].flatMap(namesIn));

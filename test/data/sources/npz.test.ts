@@ -176,6 +176,17 @@ describe('real inputs', () => {
     }
   });
 
+  it('of equal sides are said to be series, as they may be images', () => {
+    put({ x: floats([3, 9, 9]) });
+    expect(load(one).notes).toEqual([
+      'x is read as series of 9 steps in 9 channels; if it holds images, save [count, height, width, 1], or uint8',
+    ]);
+    put({ x: floats([3, 9, 9, 1]) });
+    expect(load(one).notes).toEqual([]);
+    put({ x: floats([3, 9, 8]) });
+    expect(load(one).notes).toEqual([]);
+  });
+
   it.each([
     ['|u1', Uint8Array.of(1, 2, 3, 250)],
     ['|i1', Int8Array.of(1, -2, 3, 4)],
