@@ -17,7 +17,7 @@ import type { Engine, EngineName, Numerics } from '../engine/engine.ts';
 import { referenceEngine } from '../engine/reference.ts';
 import { stoppable } from '../engine/stoppable.ts';
 import { wasmEngine } from '../engine/wasm/index.ts';
-import type { ModelSpec } from '../models/layers.ts';
+import type { ModelSpec, Task } from '../models/layers.ts';
 import { modelLayers, modelTask } from '../models/presets.ts';
 import type { Digest } from '../core/digest.ts';
 import type { Plan, StageContext, StageInput, StagePlan } from '../runner/plan.ts';
@@ -151,11 +151,35 @@ function checkFit({ pipeline, locate }: LoadedPipeline, size: DataSize): Diagnos
 
 /** What is odd in the labels, but allowed. Throws for labels that cannot be learned from. */
 function checkLabels({ pipeline, locate }: LoadedPipeline, identity: DatasetIdentity): Diagnostic[] {
-  if (modelTask(pipeline.model) !== 'classify') return [];
+  const task = modelTask(pipeline.model);
+  const missing = missingAnswers(task, identity);
+  if (missing !== null) throw new UserError([{ code: 'no-answers', place: locate(['data'], 'key'), ...missing }], 64);
+  if (task !== 'classify') return [];
   const mistake = oneClass(identity);
   if (mistake !== null) throw mistake;
   const place = locate(['data'], 'key');
   return labelNotes(identity).map((message) => ({ code: 'odd-labels', place, message, hint: 'look at the labels' }));
+}
+
+/** What is said of data that have nothing to compare the network's answers with; else null. */
+function missingAnswers(
+  task: Task,
+  { classNames, targets }: DatasetIdentity,
+): Pick<Diagnostic, 'message' | 'hint'> | null {
+  if (task === 'classify' && classNames.length === 0) {
+    const other = targets === undefined ? 'reconstruct' : 'regress';
+    return {
+      message: 'the examples have no classes, which a network that classifies needs',
+      hint: `set \`model.task: ${other}\`, or name the classes with \`data.columns.class\``,
+    };
+  }
+  if (task === 'regress' && targets === undefined) {
+    return {
+      message: 'the examples have no targets, which a network with `task: regress` needs',
+      hint: 'name columns of `csv` or an array of `npz` with `data.columns.targets`, or leave `task` out to classify',
+    };
+  }
+  return null;
 }
 
 interface Shared {

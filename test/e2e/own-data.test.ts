@@ -111,6 +111,14 @@ ${stages(40)}`,
     expect(body).toContain(`>${metrics().error.int8.mean.toPrecision(4)}</td>`);
   });
 
+  it('is refused by name where the network is to classify', async () => {
+    space.write('classes.yaml', space.text('table.yaml').replace('  task: regress\n', ''));
+    const classify = await space.qpipe('validate', 'classes.yaml');
+    expect(classify.code).toBe(64);
+    expect(classify.stderr).toMatch(/^classes\.yaml:3:1 error no-answers: the examples have no classes/);
+    expect(classify.stderr).toContain('hint: set `model.task: regress`');
+  });
+
   it('gives the same model with one thread and with two', async () => {
     expect(await modelWithThreads(space, 'table.yaml', 1)).toBe(await modelWithThreads(space, 'table.yaml', 2));
   });
@@ -145,6 +153,13 @@ model:
     - { kind: fully_connected, units: 2 }
 ${stages(10)}`,
     );
+  });
+
+  it('are refused by name where the network is to regress', async () => {
+    space.write('targets.yaml', space.text('tones.yaml').replace('model:\n', 'model:\n  task: regress\n'));
+    const { code, stderr } = await space.qpipe('validate', 'targets.yaml');
+    expect(code).toBe(64);
+    expect(stderr).toMatch(/^targets\.yaml:3:1 error no-answers: the examples have no targets/);
   });
 
   it('are told apart by int8, which is the same with one thread and with two', async () => {
