@@ -123,6 +123,7 @@ function findCycles(links: ReadonlyMap<string, Link>): string[][] {
 export function semanticDiagnostics(config: PipelineConfig, locate: Locate): Diagnostic[] {
   return [
     ...layerDiagnostics(config, locate),
+    ...groupDiagnostics(config, locate),
     ...Object.entries(config.stages).flatMap(([name, stage]) => stageDiagnostics(config, name, stage, locate)),
   ];
 }
@@ -349,7 +350,47 @@ export function sizeDiagnostics(
   return [
     ...(reals === undefined ? cropDiagnostics(pipeline, locate, image) : pixelDiagnostics(pipeline, locate)),
     ...countDiagnostics(pipeline, locate, size),
+    ...testDiagnostics(pipeline, locate, size),
   ];
+}
+
+/** A test stage that would test nothing. */
+function testDiagnostics({ stages }: ResolvedPipeline, locate: Locate, { testImages }: Size): Diagnostic[] {
+  if (testImages !== 0 || stages.every(({ config }) => config.uses !== 'test')) return [];
+  return [
+    {
+      code: 'no-test-examples',
+      place: locate(['data', 'split', 'test'], 'value'),
+      message: 'no example is for testing, and the pipeline has a `test` stage',
+      hint: 'set `data.split.test` to a fraction such as 0.2, or add test examples',
+    },
+  ];
+}
+
+/** A group that is no regular expression, or has none that gives a text. */
+function groupDiagnostics({ data }: PipelineConfig, locate: Locate): Diagnostic[] {
+  const group = 'split' in data && 'group' in data.split ? data.split.group : undefined;
+  if (group === undefined) return [];
+  const found = groupsIn(group);
+  if (found > 0) return [];
+  return [
+    {
+      code: 'bad-group',
+      place: locate(['data', 'split', 'group'], 'value'),
+      message: `\`data.split.group\` is ${JSON.stringify(group)}; expected a regular expression with a group in parentheses`,
+      hint: "for example '_([a-z]+)_', for the name between two underscores",
+    },
+  ];
+}
+
+/** 0 for what is no regular expression. */
+function groupsIn(pattern: string): number {
+  try {
+    // An alternative that always fits shows all groups.
+    return (new RegExp(`${pattern}|`, 'u').exec('')?.length ?? 1) - 1;
+  } catch {
+    return 0;
+  }
 }
 
 /** Settings that only pixels have, where the inputs are real values. */
@@ -374,7 +415,7 @@ function pixelDiagnostics({ data }: ResolvedPipeline, locate: Locate): Diagnosti
   );
 }
 
-type Size = Pick<DataSize, 'trainingImages' | 'validationImages'>;
+type Size = Pick<DataSize, 'trainingImages' | 'validationImages' | 'testImages'>;
 
 /** How many training examples are set aside. */
 export function validationImages({ data }: Pick<ResolvedPipeline, 'data'>, size: Size): number {

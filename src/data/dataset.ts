@@ -133,6 +133,7 @@ export interface DatasetIdentity extends DatasetForm {
   /** With those for validation. */
   readonly trainingImages: number;
   readonly validationImages: number;
+  readonly testImages: number;
   /** How many images each class has, by label. */
   readonly labels: { readonly training: readonly number[]; readonly test: readonly number[] };
   /** Of all that a training may read, and of all that a test may read: other test images do not train again. */
@@ -143,6 +144,8 @@ export interface DatasetIdentity extends DatasetForm {
 export type DataSize = Pick<DatasetIdentity, 'image' | 'classNames' | 'targets' | 'reals' | 'trainingImages'> & {
   /** Left out where the settings alone say it. */
   readonly validationImages?: number;
+  /** Left out where there are always some. */
+  readonly testImages?: number;
 };
 
 /** Of images as high as wide, in classes with numbers for names. */
@@ -184,6 +187,7 @@ export function identify(dataset: Dataset): DatasetIdentity {
     ...form,
     trainingImages: train.count + validation.count,
     validationImages: validation.count,
+    testImages: test.count,
     labels,
     digests,
   };

@@ -1,5 +1,7 @@
 /** From files or recordings to the three parts of a data set. */
 import { Type } from '@sinclair/typebox';
+import { internal } from '../core/assert.ts';
+import { userError } from '../core/diagnostic.ts';
 import { key, object } from '../core/schema.ts';
 import type { Split } from './dataset.ts';
 import type { ClassFile, PartName } from './class-folders.ts';
@@ -108,7 +110,7 @@ export function fileExamples(files: readonly ClassFile[], inputs: Split['inputs'
  */
 export function makeParts(given: { readonly [P in PartName | 'all']?: PartExamples }, config: SplitConfig): Parts {
   const source = given.all ?? given.train;
-  if (source === undefined) throw new Error('internal: no training examples');
+  if (source === undefined) return internal('no training examples');
   const division = divide(belongings(source, config), {
     test: given.test === undefined ? config.test : 0,
     validation: given.validation === undefined ? config.validation : 0,
@@ -133,14 +135,29 @@ function belongings({ split, origins }: PartExamples, { group }: SplitConfig) {
   // Units that share an example are one: by the smallest name that leads to them.
   const parents = new Map<string, string>();
   const root = (name: string): string => {
-    const parent = parents.get(name) ?? name;
-    return parent === name ? name : root(parent);
+    let top = name;
+    for (let parent = parents.get(top); parent !== undefined && parent !== top; parent = parents.get(top)) top = parent;
+    // The next look is short, however many examples are equal.
+    for (let at = name; at !== top;) {
+      const next = parents.get(at) ?? top;
+      parents.set(at, top);
+      at = next;
+    }
+    return top;
   };
   const join = (a: string, b: string): void => {
     const [x, y] = [root(a), root(b)].sort();
     parents.set(y!, x!);
   };
   const recordings = origins.map(({ recording }) => `recording ${recording}`);
+  if (pattern !== null && !origins.some(({ name }) => pattern.exec(name)?.[1] !== undefined)) {
+    throw userError(
+      'data.split.group',
+      'no-group',
+      `the expression fits none of the names, such as ${origins[0]?.name ?? ''}`,
+      'write one whose first group, in parentheses, is the part of a name that must stay together',
+    );
+  }
   for (const [index, recording] of recordings.entries()) {
     join(recording, `content ${contents[index]!}`);
     const groupName = pattern?.exec(origins[index]!.name)?.[1];

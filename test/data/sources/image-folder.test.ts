@@ -98,6 +98,19 @@ describe('an image folder', () => {
     expect([...people(train)].some((person) => people(test).has(person))).toBe(false);
   });
 
+  it('says when no name fits the group', () => {
+    putClasses(4);
+    expect(mistakes({ split: { test: 0.25, validation: 0, seed: 3, group: 'speaker([0-9]+)' } })).toEqual([
+      expect.stringMatching(/ no-group$/),
+    ]);
+  });
+
+  it('divides a set in which all images are equal', () => {
+    for (let index = 0; index < 300; index++) put({ [`a/${index}.png`]: grey(1), [`b/${index}.png`]: grey(1) });
+    const { train, test } = load();
+    expect([train.count, test.count]).toEqual([600, 0]);
+  });
+
   it('tells of equal images in two given parts, and of files that are no images', () => {
     put({ 'train/a/1.png': grey(1), 'train/b/1.png': grey(2), 'test/a/copy.png': grey(1), 'test/b/3.png': grey(3) });
     put({ 'train/a/notes.txt': 'words', 'README.txt': 'words' });

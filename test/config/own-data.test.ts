@@ -1,0 +1,57 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { parsePipeline } from '../../src/config/load.ts';
+import { makePlan } from '../../src/config/plan.ts';
+import { UserError } from '../../src/core/diagnostic.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'qpipe-own-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+for (const name of ['a', 'b']) {
+  mkdirSync(join(folder, name));
+  for (let file = 0; file < 8; file++)
+    writeFileSync(join(folder, name, `${file}.csv`), `${file},${name === 'a' ? 1 : 2}\n3,4\n`);
+}
+
+/** The codes of what is wrong with a pipeline on these recordings, and where it is. */
+async function mistakes(split: string): Promise<string[]> {
+  const text = `version: 1
+name: own
+data: { source: csv, path: ${JSON.stringify(folder)}, split: ${split} }
+model: { layers: [{ kind: fully_connected, units: 2 }] }
+stages:
+  pretrain: { uses: float-pretrain, epochs: 1, batch: 2, optimizer: { kind: sgd, learning_rate: 0.1 } }
+  qat: { uses: qat, from: pretrain, epochs: 1, batch: 2, delay: 0 }
+  eval: { uses: save-eval-graph, from: qat }
+  freeze: { uses: freeze, from: eval }
+  convert: { uses: convert, from: freeze }
+  test: { uses: test, from: convert }
+`;
+  try {
+    await makePlan(parsePipeline(text, join(folder, 'p.yaml')), {
+      ...{ home: folder, threads: 1, cores: 1, now: () => 0 },
+      identities: (_key, make) => Promise.resolve(make()),
+    });
+    return [];
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return error.diagnostics.map(({ code, place: { line, column } }) => `${line ?? 0}:${column ?? 0} ${code}`);
+  }
+}
+
+describe('a split', () => {
+  const column = 'data: { source: csv, path: , split: '.length + JSON.stringify(folder).length;
+
+  it('fits when it leaves examples for every part', async () => {
+    expect(await mistakes('{ test: 0.25 }')).toEqual([]);
+  });
+
+  it('must leave some for the test stage', async () => {
+    expect(await mistakes('{ test: 0 }')).toEqual([`3:${column + '{ test: '.length + 1} no-test-examples`]);
+  });
+
+  it.each(['subject', '(subject', '[a-'])('has a group that is a regular expression with one: %s', async (group) => {
+    expect(await mistakes(`{ group: '${group}' }`)).toEqual([`3:${column + '{ group: '.length + 1} bad-group`]);
+  });
+});
