@@ -44,7 +44,7 @@ describe.skipIf(!hasPty)('Ctrl-C on a terminal', () => {
   ])('%s: the cursor is shown again, and the run says how it ended', (_title, milliseconds, keys) => {
     const space = makeWorkspace();
     const run = [process.execPath, program, 'run', 'tiny.yaml', '--set', 'stages.pretrain.epochs=100000'];
-    const options = { cwd: space.folder, encoding: 'utf8', timeout: 30_000 } as const;
+    const options = { cwd: space.folder, encoding: 'utf8', timeout: 120_000 } as const;
     const { status, stdout } = spawnSync('python3', ['-c', terminal, milliseconds, keys, ...run], options);
     expect(stdout).toContain(hidden);
     expect(stdout.lastIndexOf(shown)).toBeGreaterThan(stdout.lastIndexOf(hidden));
