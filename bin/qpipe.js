@@ -1,6 +1,5 @@
 #!/usr/bin/env node
-import module from 'node:module';
+import { existsSync, readFileSync } from 'node:fs';
+import { codeCache, runBundle } from './bundle.js';
 
-// Node from 22.1 on keeps compiled code in the folder for temporary files.
-module.enableCompileCache?.();
-await import('../dist/bundle/main.js');
+runBundle(existsSync(codeCache) ? { cachedData: readFileSync(codeCache) } : {});

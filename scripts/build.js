@@ -5,6 +5,7 @@ import { cpSync, existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } 
 import { fileURLToPath } from 'node:url';
 import { dirname, join } from 'node:path';
 import { build, transform } from 'esbuild';
+import { writeCodeCache } from './code-cache.js';
 import { sourceDigest, sourceDigestFile } from './source-digest.js';
 import { writeStageManifest } from './stage-manifest.js';
 import { standaloneCheck, writeStandaloneCheck } from './standalone-check.js';
@@ -33,15 +34,12 @@ const minifiedPackages = {
   },
 };
 
-/** `import` of this module loads all of web cryptography, a fifth of Node's own start; `require` does not. */
-const requiredCrypto = {
-  name: 'required-crypto',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:crypto$/ }, ({ path, kind }) =>
-      kind === 'import-statement' ? { path, namespace: 'required' } : undefined,
-    );
-    onLoad({ filter: /.*/, namespace: 'required' }, ({ path }) => ({
-      contents: `module.exports = require('${path}')`,
+/** A script cannot import packages by name; the loader of the command line gives it a function that does. */
+const importedPackages = {
+  name: 'imported-packages',
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]interpreter[\\/]litert\.js$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replaceAll("import('@litertjs/core')", "importPackage('@litertjs/core')"),
     }));
   },
 };
@@ -68,21 +66,19 @@ for (const file of [`${engine}/kernels.wasm`, `${interpreter}/integer.wasm`])
 cpSync(join(root, 'node_modules/@cwasm/jpeg-turbo/jpeg-turbo.wasm'), join(root, 'dist/formats/jpeg-turbo.wasm'));
 await writeStageManifest(root);
 await writeStandaloneCheck(root);
-// The command line as a few files with its packages inside: hundreds of small ones take longer to find than to run.
-// LiteRT looks for its own files beside itself, so it stays a package.
+// The command line as one script with its packages inside: many small files take longer to find than to run, and the
+// compiled code of one can be kept. LiteRT looks for its own files beside itself, so it stays a package.
 rmSync(join(root, 'dist/bundle'), { recursive: true, force: true });
 await build({
   absWorkingDir: root,
   entryPoints: ['dist/cli/main.js'],
-  outdir: 'dist/bundle',
-  ...{ bundle: true, splitting: true, platform: 'node', format: 'esm', minifySyntax: true, logLevel: 'warning' },
-  plugins: [standaloneCheck(root), minifiedPackages, requiredCrypto],
-  external: ['@litertjs/core'],
-  // CommonJS packages ask for Node's modules by `require`.
-  banner: {
-    js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
-  },
+  outfile: 'dist/bundle/qpipe.cjs',
+  ...{ bundle: true, platform: 'node', format: 'cjs', minifySyntax: true, logLevel: 'warning' },
+  plugins: [standaloneCheck(root), minifiedPackages, importedPackages],
+  define: { 'import.meta.url': 'bundleUrl' },
+  banner: { js: "const bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
 });
+writeCodeCache(root);
 
 // npm 11 answers `npx qpipe` inside the package's own checkout only from node_modules/.bin (docs/decisions/0002).
 const link = join(root, 'node_modules/.bin/qpipe');

@@ -395,10 +395,14 @@ watchOutput((diagnostic) => note(formatForScreen(diagnostic, 'error', screenColu
 // Terminals made by a program often report no size; a live list would wrap after each letter and show no line.
 if (process.stdout.columns === 0) process.stdout.columns = 80;
 if (process.stdout.rows === 0) process.stdout.rows = 24;
-try {
-  await makeProgram((code) => {
-    process.exitCode = code;
-  }).parseAsync();
-} catch (error) {
-  process.exitCode = reportFailure(error, process.argv.includes('--json'));
+async function main(): Promise<void> {
+  try {
+    await makeProgram((code) => {
+      process.exitCode = code;
+    }).parseAsync();
+  } catch (error) {
+    process.exitCode = reportFailure(error, process.argv.includes('--json'));
+  }
 }
+// The bundle of the command line is one script, which cannot wait at its top level.
+void main();

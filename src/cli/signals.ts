@@ -17,7 +17,7 @@ export interface Interruption {
 
 /**
  * Until `end`, signals raise `signal` instead of ending the process, so that what is under way can stop in order. A
- * second one ends it at once.
+ * second one ends it at once, also after `end`.
  */
 export function onInterrupt(): Interruption {
   const abort = new AbortController();
@@ -37,7 +37,8 @@ export function onInterrupt(): Interruption {
     signal: abort.signal,
     exitCode,
     end: () => {
-      // The reader may leave until the very end.
+      // The reader may leave until the very end, and another key may follow the first until the cursor is back.
+      if (first !== null) return;
       for (const signal of stopSignals) process.off(signal, stop);
     },
   };

@@ -135,9 +135,11 @@ interface KnownFailure extends DiskFailure {
 function failureOf(error: unknown): KnownFailure | null {
   if (!(error instanceof Error)) return null;
   const { code, path, dest } = error as NodeJS.ErrnoException & { readonly dest?: string };
-  const failure = code === undefined ? undefined : failures[code];
-  if (code === undefined || failure === undefined) return null;
-  return { ...failure, errno: code, paths: [path, dest].filter((name) => name !== undefined) };
+  // Node names the reason at the end: "Worker initialization failure: EMFILE".
+  const errno = code === 'ERR_WORKER_INIT_FAILED' ? /\bE[A-Z]+$/.exec(error.message)?.[0] : code;
+  const failure = errno === undefined ? undefined : failures[errno];
+  if (errno === undefined || failure === undefined) return null;
+  return { ...failure, errno, paths: [path, dest].filter((name) => name !== undefined) };
 }
 
 /** The cause, with the name at fault where there are many on the way. */
