@@ -22,16 +22,19 @@ export interface ClassFolders {
   readonly ignored: readonly string[];
 }
 
-/** The folder names of the parts, as tools write them. */
-const partFolders: { readonly [folder: string]: PartName } = {
-  train: 'train',
-  training: 'train',
-  validation: 'validation',
-  valid: 'validation',
-  val: 'validation',
-  test: 'test',
-  testing: 'test',
-};
+/** The names of the parts, as tools write them. A map, since a folder may be named `constructor`. */
+const partNames = new Map<string, PartName>([
+  ['train', 'train'],
+  ['training', 'train'],
+  ['validation', 'validation'],
+  ['valid', 'validation'],
+  ['val', 'validation'],
+  ['test', 'test'],
+  ['testing', 'test'],
+]);
+
+/** The part that a folder or a table of this name is for; undefined for any other name. */
+export const partNamed = (name: string): PartName | undefined => partNames.get(name);
 
 const partOrder = ['all', 'train', 'validation', 'test'] as const satisfies readonly (PartName | 'all')[];
 
@@ -59,7 +62,7 @@ export function classFolders(
   const ignored: string[] = [];
   for (const [name, content] of contents) {
     const path = name.split('/');
-    const part = hasParts ? partFolders[path[0] ?? ''] : 'all';
+    const part = hasParts ? partNamed(path[0] ?? '') : 'all';
     const [className, ...rest] = hasParts ? path.slice(1) : path;
     const isExample = part !== undefined && className !== undefined && rest.length > 0 && accepts(name.toLowerCase());
     if (isExample && names.has(name)) found.push({ part, className, name, content });

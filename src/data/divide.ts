@@ -93,7 +93,7 @@ const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown])
 /** A name for the content of each example's input: equal examples have equal names. */
 export function contentNames({ inputs, count }: Split): string[] {
   const bytes = new Uint8Array(inputs.buffer, inputs.byteOffset, inputs.byteLength);
-  const size = bytes.length / count;
+  const size = bytes.length / Math.max(1, count);
   return Array.from({ length: count }, (_, index) =>
     hashBytes(createHash('sha256'), bytes.subarray(index * size, (index + 1) * size)).digest('hex'),
   );

@@ -111,27 +111,33 @@ export function fileExamples(files: readonly ClassFile[], inputs: Split['inputs'
 export function makeParts(given: { readonly [P in PartName | 'all']?: PartExamples }, config: SplitConfig): Parts {
   const source = given.all ?? given.train;
   if (source === undefined) return internal('no training examples');
-  const division = divide(belongings(source, config), {
+  const all = named(source);
+  const division = divide(belongings(all, config), {
     test: given.test === undefined ? config.test : 0,
     validation: given.validation === undefined ? config.validation : 0,
     seed: config.seed,
   });
-  const part = (indices: Uint32Array): PartExamples => ({
+  const part = (indices: Uint32Array): NamedExamples => ({
     split: pick(source.split, indices),
-    origins: Array.from(indices, (index) => source.origins[index]!),
+    origins: Array.from(indices, (index) => all.origins[index]!),
+    contents: Array.from(indices, (index) => all.contents[index]!),
   });
   const train = part(division.train);
-  const validation = given.validation ?? part(division.validation);
-  const test = given.test ?? part(division.test);
+  const validation = given.validation === undefined ? part(division.validation) : named(given.validation);
+  const test = given.test === undefined ? part(division.test) : named(given.test);
   return {
     ...{ train: train.split, validation: validation.split, test: test.split },
     notes: leaks({ train, validation, test }),
   };
 }
 
-function belongings({ split, origins }: PartExamples, { group }: SplitConfig) {
+/** With a name for the content of each example. */
+type NamedExamples = PartExamples & { readonly contents: readonly string[] };
+
+const named = (examples: PartExamples): NamedExamples => ({ ...examples, contents: contentNames(examples.split) });
+
+function belongings({ split, origins, contents }: NamedExamples, { group }: SplitConfig) {
   const pattern = group === undefined ? null : new RegExp(group, 'u');
-  const contents = contentNames(split);
   // Units that share an example are one: by the smallest name that leads to them.
   const parents = new Map<string, string>();
   const root = (name: string): string => {
@@ -171,14 +177,13 @@ function belongings({ split, origins }: PartExamples, { group }: SplitConfig) {
 }
 
 /** Equal examples in two parts, in sentences: the network has seen what it is tested on. */
-function leaks(parts: { readonly [P in PartName]: PartExamples }): string[] {
+function leaks(parts: { readonly [P in PartName]: NamedExamples }): string[] {
   const seen = new Map<string, { part: PartName; name: string }>();
   const notes: string[] = [];
   for (const part of ['train', 'validation', 'test'] as const) {
-    const { split, origins } = parts[part];
-    if (split.count === 0) continue;
+    const { origins, contents } = parts[part];
     const equal = new Map<PartName, { names: string; count: number }>();
-    for (const [index, content] of contentNames(split).entries()) {
+    for (const [index, content] of contents.entries()) {
       const name = origins[index]!.name;
       const other = seen.get(content);
       if (other === undefined) seen.set(content, { part, name });

@@ -1,7 +1,7 @@
 import { internal } from '../core/assert.ts';
 import { integerRanges, perTensor, quantizeValue } from '../core/affine.ts';
 import type { Normalization } from '../data/batches.ts';
-import { pixelNormalization, realValues } from '../data/batches.ts';
+import { realValues } from '../data/batches.ts';
 import type { Split } from '../data/dataset.ts';
 import type { Graph } from '../graph/graph.ts';
 import { producers, valueOf } from '../graph/graph.ts';
@@ -24,33 +24,32 @@ export function modelImages(graph: Graph, normalize: Normalization): (split: Spl
   const { type } = valueOf(graph, graph.inputs[0] ?? internal('the model takes no input'));
   const length = type.shape.reduce((product, size) => product * size, 1);
   const image = newImages(graph, length);
-  const convert = inputConversion(graph);
+  const write = elementWriter(normalize, inputConversion(graph));
   return (split, index) => {
-    writeElements(split, index, normalize, convert, image);
+    write(split, index, image);
     return image;
   };
 }
 
 /**
- * One example's input, each element's real value converted.
+ * Writes the input of an example, each element's real value converted.
  *
- * @param convert is called for the 256 values of pixels, or for each real value
- * @param out as long as one input
+ * @param convert is called once for each of the 256 values of pixels, or for each real value
+ * @returns a function whose `out` is as long as one input
  */
-export function writeElements(
-  { inputs }: Split,
-  index: number,
+export function elementWriter(
   normalize: Normalization,
   convert: (real: number) => number,
-  out: ModelImage,
-): void {
-  const start = index * out.length;
-  if (inputs instanceof Float32Array) {
-    for (let at = 0; at < out.length; at++) out[at] = convert(inputs[start + at]!);
-    return;
-  }
-  const values = Array.from(realValues(pixelNormalization(normalize)), convert);
-  for (let at = 0; at < out.length; at++) out[at] = values[inputs[start + at]!]!;
+): (split: Split, index: number, out: ModelImage) => void {
+  const pixels = 'scale' in normalize ? Array.from(realValues(normalize), convert) : [];
+  return ({ inputs }, index, out) => {
+    const start = index * out.length;
+    if (inputs instanceof Float32Array) {
+      for (let at = 0; at < out.length; at++) out[at] = convert(inputs[start + at]!);
+    } else {
+      for (let at = 0; at < out.length; at++) out[at] = pixels[inputs[start + at]!]!;
+    }
+  };
 }
 
 /** Room for `length` pixels in the type of the model's input. */

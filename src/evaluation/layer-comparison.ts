@@ -14,7 +14,7 @@ import { ops } from '../ops/index.ts';
 import { removeFakeQuant, setBatch } from '../passes/index.ts';
 import { chunks } from './evaluate.ts';
 import { modelInput } from './graphs.ts';
-import { modelImages, writeElements } from './integer-input.ts';
+import { elementWriter, modelImages } from './integer-input.ts';
 import { createClipping, createCodeCounts, createDeviation, createExtent, createSteps } from './layer-statistics.ts';
 import { affordableExamples, evaluationBatch, spread } from './memory.ts';
 import type { TestMetrics } from '../measurements/metrics.ts';
@@ -271,7 +271,7 @@ function fakeQuantCodes(graph: Graph, name: string, view: ImageView): IntegerCod
   if (graph.inputs.includes(maker?.op === 'quantize' ? (maker.inputs[0] ?? name) : name)) {
     const { split, normalize } = view.material;
     const codes = allocate(numElements(type.shape));
-    writeElements(split, view.image, normalize, (real) => quantizeValue(real, scale, zeroPoint, range), codes);
+    elementWriter(normalize, (real) => quantizeValue(real, scale, zeroPoint, range))(split, view.image, codes);
     return codes;
   }
   const layer = view.layers.find(({ node }) => node.name === name);

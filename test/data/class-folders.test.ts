@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { UserError } from '../../src/core/diagnostic.ts';
 import { classFolders } from '../../src/data/class-folders.ts';
+import { diagnosticsOf } from './sources/files.ts';
 
 const set = (files: Readonly<Record<string, string>>) =>
   new Map(
@@ -12,13 +12,7 @@ const names = (files: readonly { readonly name: string; readonly label: number }
   files?.map(({ name, label }) => `${label} ${name}`);
 
 function mistakes(contents: ReturnType<typeof set>): string[] {
-  try {
-    read(contents);
-    return [];
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    return error.diagnostics.map(({ code, place, message }) => `${place.file} ${code}: ${message}`);
-  }
+  return diagnosticsOf(() => read(contents)).map(({ code, place, message }) => `${place.file} ${code}: ${message}`);
 }
 
 describe('class folders', () => {
@@ -36,6 +30,12 @@ describe('class folders', () => {
     expect(names(files.validation)).toEqual(['0 val/a/2.jpg']);
     expect(names(files.test)).toEqual(['1 test/b/deep/3.jpg']);
     expect(files.all).toBeUndefined();
+  });
+
+  it('may have the name of what every object has', () => {
+    const { classNames, files } = read(empty('train/a/1.jpg', 'train/toString/1.jpg', 'constructor/a/2.jpg'));
+    expect(classNames).toEqual(['a', 'toString']);
+    expect(Object.keys(files)).toEqual(['train']);
   });
 
   it('take the order of labels.txt, which may leave classes out', () => {

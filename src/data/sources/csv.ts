@@ -8,7 +8,7 @@ import { choice, key, object } from '../../core/schema.ts';
 import type { ColumnReference, CsvColumns, CsvShape } from '../../formats/csv.ts';
 import { readCsv, readCsvShape } from '../../formats/csv.ts';
 import { naturalOrder } from '../../formats/natural-order.ts';
-import { classFolders } from '../class-folders.ts';
+import { classFolders, partNamed } from '../class-folders.ts';
 import type { ClassFile, PartName } from '../class-folders.ts';
 import type { DataContent, DecodedData, Split } from '../dataset.ts';
 import type { Mistakes } from '../mistakes.ts';
@@ -196,21 +196,10 @@ function cut(
 
 // Tables
 
-/** The part that a table is for, by the name of its file. */
-const tableParts: Readonly<Record<string, PartName>> = {
-  train: 'train',
-  training: 'train',
-  validation: 'validation',
-  valid: 'validation',
-  val: 'validation',
-  test: 'test',
-  testing: 'test',
-};
-
 function tablesOf(source: CsvSource, contents: ReadonlyMap<string, DataContent>): [PartName | 'all', DataContent][] {
   const tables = [...contents].filter(([name]) => isCsv(name));
   const named = tables.flatMap(([name, content]): [PartName, DataContent][] => {
-    const part = tableParts[name.replace(/\.[a-z]+$/i, '').toLowerCase()];
+    const part = partNamed(name.replace(/\.[a-z]+$/i, '').toLowerCase());
     return part === undefined ? [] : [[part, content]];
   });
   const [only, ...more] = tables;

@@ -1,8 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { UserError } from '../../../src/core/diagnostic.ts';
 import { labelsOf } from '../../../src/data/dataset.ts';
 import { logMel } from '../../../src/data/features/log-mel.ts';
 import { createMicroFrontend, frontendCode, frontendQuantization } from '../../../src/data/features/micro-frontend.ts';
@@ -10,6 +9,7 @@ import { microFrontendDefaults } from '../../../src/data/features/micro-frontend
 import { loadDataset, openFiles } from '../../../src/data/load.ts';
 import { audioFolder } from '../../../src/data/sources/audio-folder.ts';
 import type { AudioFolderSource } from '../../../src/data/sources/audio-folder.ts';
+import { diagnosticsOf, putFiles } from './files.ts';
 
 let folder = '';
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'qpipe-audio-'))));
@@ -38,12 +38,7 @@ function wav(rate: number, samples: Int16Array): Buffer {
   return Buffer.concat([header, Buffer.from(samples.buffer, samples.byteOffset, samples.byteLength)]);
 }
 
-function put(files: Readonly<Record<string, Uint8Array>>): void {
-  for (const [name, bytes] of Object.entries(files)) {
-    mkdirSync(dirname(join(folder, name)), { recursive: true });
-    writeFileSync(join(folder, name), bytes);
-  }
-}
+const put = (files: Readonly<Record<string, Uint8Array>>) => putFiles(folder, files);
 
 const source = (change: Partial<AudioFolderSource> = {}): AudioFolderSource => ({
   ...{ kind: 'audio_folder', path: folder, audio: { rate: 8000, seconds: 0.5 }, features: { kind: 'log_mel' } },
@@ -54,13 +49,9 @@ const source = (change: Partial<AudioFolderSource> = {}): AudioFolderSource => (
 const load = (change: Partial<AudioFolderSource> = {}) => loadDataset(source(change), { count: 0, seed: 0 });
 
 function mistakes(change: Partial<AudioFolderSource> = {}): string[] {
-  try {
-    load(change);
-    return [];
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    return error.diagnostics.map(({ place, code, message }) => `${place.file.replace(folder, '')} ${code}: ${message}`);
-  }
+  return diagnosticsOf(() => load(change)).map(
+    ({ place, code, message }) => `${place.file.replace(folder, '')} ${code}: ${message}`,
+  );
 }
 
 describe('an audio folder', () => {

@@ -1,24 +1,19 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { UserError } from '../../../src/core/diagnostic.ts';
 import { labelsOf, targetsOf } from '../../../src/data/dataset.ts';
 import type { Dataset, Split } from '../../../src/data/dataset.ts';
 import { guessSource } from '../../../src/data/guess.ts';
 import { loadDataset } from '../../../src/data/load.ts';
 import type { CsvSource } from '../../../src/data/sources/csv.ts';
+import { diagnosticsOf, putFiles } from './files.ts';
 
 let folder = '';
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'qpipe-csv-'))));
 afterEach(() => rmSync(folder, { recursive: true }));
 
-function put(files: Readonly<Record<string, string>>): void {
-  for (const [name, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(folder, name)), { recursive: true });
-    writeFileSync(join(folder, name), text);
-  }
-}
+const put = (files: Readonly<Record<string, string>>) => putFiles(folder, files);
 
 const source = (change: Partial<CsvSource> = {}): CsvSource => ({
   ...{ kind: 'csv', path: folder, columns: {}, broken: 'refuse' },
@@ -28,16 +23,10 @@ const source = (change: Partial<CsvSource> = {}): CsvSource => ({
 const load = (change: Partial<CsvSource> = {}): Dataset => loadDataset(source(change), { count: 0, seed: 0 });
 
 function mistakes(change: Partial<CsvSource> = {}): string[] {
-  try {
-    load(change);
-    return [];
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    return error.diagnostics.map(
-      ({ place: { file, line, column }, code }) =>
-        `${[file.slice(folder.length + 1), line, column].filter((part) => part !== undefined).join(':')} ${code}`,
-    );
-  }
+  return diagnosticsOf(() => load(change)).map(
+    ({ place: { file, line, column }, code }) =>
+      `${[file.slice(folder.length + 1), line, column].filter((part) => part !== undefined).join(':')} ${code}`,
+  );
 }
 
 /** Rows of numbers without a header. */

@@ -1,13 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { UserError } from '../../../src/core/diagnostic.ts';
 import { identify, labelsOf } from '../../../src/data/dataset.ts';
 import { loadDataset } from '../../../src/data/load.ts';
 import type { ImageFolderSource } from '../../../src/data/sources/image-folder.ts';
 import { writePng } from '../../formats/png-writer.ts';
+import { diagnosticsOf, putFiles } from './files.ts';
 
 let folder = '';
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'qpipe-images-'))));
@@ -17,12 +17,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 const grey = (value: number, width = 4, height = 4) =>
   writePng({ width, height, depth: 8, colorType: 0, sample: () => value });
 
-function put(files: Readonly<Record<string, Uint8Array | string>>): void {
-  for (const [name, bytes] of Object.entries(files)) {
-    mkdirSync(dirname(join(folder, name)), { recursive: true });
-    writeFileSync(join(folder, name), bytes);
-  }
-}
+const put = (files: Readonly<Record<string, Uint8Array | string>>) => putFiles(folder, files);
 
 function source(change: Partial<Pick<ImageFolderSource, 'image' | 'split' | 'broken'>> = {}): ImageFolderSource {
   return {
@@ -38,13 +33,7 @@ function source(change: Partial<Pick<ImageFolderSource, 'image' | 'split' | 'bro
 const load = (change: Parameters<typeof source>[0] = {}) => loadDataset(source(change), { count: 0, seed: 0 });
 
 function mistakes(change: Parameters<typeof source>[0] = {}): string[] {
-  try {
-    load(change);
-    return [];
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    return error.diagnostics.map(({ place, code }) => `${place.file.slice(folder.length + 1)} ${code}`);
-  }
+  return diagnosticsOf(() => load(change)).map(({ place, code }) => `${place.file.slice(folder.length + 1)} ${code}`);
 }
 
 /** `count` different images of each of two classes: dark ones and bright ones. */

@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { UserError } from '../../../src/core/diagnostic.ts';
 import { labelsOf, targetsOf } from '../../../src/data/dataset.ts';
 import type { Dataset, Split } from '../../../src/data/dataset.ts';
 import { guessSource } from '../../../src/data/guess.ts';
 import { loadDataset, openFiles } from '../../../src/data/load.ts';
 import { npz } from '../../../src/data/sources/npz.ts';
 import type { NpzSource } from '../../../src/data/sources/npz.ts';
+import { diagnosticsOf } from './files.ts';
 
 let folder = '';
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'qpipe-npz-'))));
@@ -67,15 +67,9 @@ const source = (change: Partial<NpzSource> = {}): NpzSource => ({
 const load = (change: Partial<NpzSource> = {}): Dataset => loadDataset(source(change), { count: 0, seed: 0 });
 
 function mistakes(change: Partial<NpzSource> = {}): string[] {
-  try {
-    load(change);
-    return [];
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    return error.diagnostics.map(
-      ({ place, code, message }) => `${place.file.slice(folder.length)} ${code}: ${message}`,
-    );
-  }
+  return diagnosticsOf(() => load(change)).map(
+    ({ place, code, message }) => `${place.file.slice(folder.length)} ${code}: ${message}`,
+  );
 }
 
 /** The measured values of all examples, back from those that the network sees. */
