@@ -90,6 +90,13 @@ export function roundHalfAway(x: number): number {
   return Math.abs(x - truncated) >= 0.5 ? truncated + Math.sign(x) : truncated;
 }
 
+/** To the nearest whole number, halves to the even one, as `tf.round` and C's `rint`. */
+export function roundHalfEven(x: number): number {
+  const below = Math.floor(x);
+  const rest = x - below;
+  return rest > 0.5 || (rest === 0.5 && below % 2 !== 0) ? below + 1 : below;
+}
+
 export function clamp(x: number, min: number, max: number): number {
   return x < min ? min : x > max ? max : x;
 }

@@ -1,6 +1,6 @@
 // Goldens: quantization.md section 9, G1 and G1b.
 import { describe, expect, it } from 'vitest';
-import { fakeQuantize, nudgeRange, quantizeValue, roundHalfAway } from '../../src/core/affine.ts';
+import { fakeQuantize, nudgeRange, quantizeValue, roundHalfAway, roundHalfEven } from '../../src/core/affine.ts';
 
 describe('nudgeRange', () => {
   it.each([
@@ -44,6 +44,25 @@ describe('fakeQuantize', () => {
 
   it('maps everything to zero when the range is empty', () => {
     expect(fakeQuantize(3, nudgeRange(0, 0, 8, false), 'per_tensor')).toBe(0);
+  });
+});
+
+describe('roundHalfEven', () => {
+  // As C's rint has them, in the default rounding mode.
+  it.each([
+    [0.5, 0],
+    [1.5, 2],
+    [2.5, 2],
+    [-0.5, 0],
+    [-1.5, -2],
+    [-2.5, -2],
+    [0.49999999999999994, 0],
+    [2.6, 3],
+    [-2.4, -2],
+    [254.5, 254],
+  ])('makes %d to %d', (value, expected) => {
+    // + 0 makes -0 a 0.
+    expect(roundHalfEven(value) + 0).toBe(expected);
   });
 });
 

@@ -4,6 +4,7 @@
  *
  * LIB = tensorflow/lite/experimental/microfrontend/lib of tensorflow/tflite-micro at 90b983c2.
  */
+import { roundHalfEven } from '../../core/affine.ts';
 import { cosinePi, exp, log } from '../../core/math.ts';
 import { nextPowerOfTwo } from './define.ts';
 import { log1pFloat32 } from './float32-log1p.ts';
@@ -70,12 +71,6 @@ function windowTable(size: number, variant: TableVariant): Int16Array {
 function cosine(angle: number): number {
   const halfTurns = angle / Math.PI;
   return cosinePi(halfTurns > 1 ? 2 - halfTurns : halfTurns);
-}
-
-function roundHalfEven(x: number): number {
-  const floor = Math.floor(x);
-  if (x - floor !== 0.5) return Math.floor(x + 0.5);
-  return floor % 2 === 0 ? floor : floor + 1;
 }
 
 /** 1127 ln(1 + hertz / 700), of float32 and to float32. */

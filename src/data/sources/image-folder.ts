@@ -1,4 +1,5 @@
 /** Photographs in folders that name their class. */
+import { roundHalfEven } from '../../core/affine.ts';
 import type { Static } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
 import { choice, key, object } from '../../core/schema.ts';
@@ -209,10 +210,4 @@ function isGrey(pixels: Uint8Array): boolean {
     difference += Math.max(red, green, blue) - Math.min(red, green, blue);
   }
   return difference <= (greyTolerance * pixels.length) / 3;
-}
-
-function roundHalfEven(value: number): number {
-  const below = Math.floor(value);
-  const rest = value - below;
-  return rest > 0.5 || (rest === 0.5 && below % 2 === 1) ? below + 1 : below;
 }
