@@ -3,6 +3,8 @@ import { createRandom } from '../core/random.ts';
 import type { Vary } from './augment.ts';
 import { unvaried } from './augment.ts';
 import type { RealRange, Split } from './dataset.ts';
+import type { Inputs } from './inputs.ts';
+import { pixelReader, realReader } from './inputs.ts';
 
 /**
  * What a pixel means to the network: real = scale * (pixel - mean). With an integer `mean` in 0..255 this is exactly
@@ -44,10 +46,11 @@ export function fillBatch(
 ): void {
   if (start + batch > order.length) internal(`batch ${start}..${start + batch} of ${order.length} examples`);
   const { inputs, labels, targets } = split;
-  const [size, numTargets] = [inputs.length / split.count, (targets?.length ?? 0) / split.count];
+  const { size } = inputs;
+  const numTargets = (targets?.length ?? 0) / split.count;
   const answers = targets === null ? 1 : numTargets;
   if (outInputs.length < batch * size || outAnswers.length < batch * answers) internal(`no room for ${batch} examples`);
-  const write = inputWriter(inputs, size, normalize);
+  const write = inputWriter(inputs, normalize);
   for (let example = 0; example < batch; example++) {
     // Indices of a permutation of the split are below its count.
     const index = order[start + example]!;
@@ -61,35 +64,23 @@ export function fillBatch(
 
 type WriteInput = (index: number, out: Float32Array, to: number, vary?: Vary, position?: number) => void;
 
-/**
- * Writes an example's input as real values.
- *
- * @param size elements of one input
- */
-function inputWriter(inputs: Split['inputs'], size: number, normalize: Normalization): WriteInput {
-  if (inputs instanceof Float32Array) {
+/** Writes the input of the example at an index as real values, before any quantizer. */
+export function inputWriter(inputs: Inputs, normalize: Normalization): WriteInput {
+  if (inputs.kind === 'reals') {
+    const read = realReader(inputs);
     return (index, out, to, { series } = unvaried, position = 0) => {
-      const values = inputs.subarray(index * size, (index + 1) * size);
+      const values = read(index);
       out.set(series === null ? values : series(values, position), to);
     };
   }
+  const read = pixelReader(inputs);
   const reals = realValues(pixelNormalization(normalize));
   return (index, out, to, { image: varyImage } = unvaried, position = 0) => {
-    const image = inputs.subarray(index * size, (index + 1) * size);
+    const image = read(index);
     const pixels = varyImage === null ? image : varyImage(image, position);
     // Pixels are below 256.
-    for (let from = 0; from < size; from++) out[to + from] = reals[pixels[from]!]!;
+    for (let from = 0; from < inputs.size; from++) out[to + from] = reals[pixels[from]!]!;
   };
-}
-
-/** Inputs as the network takes them before any quantizer, one example after the other. */
-export function realInputs({ inputs, count }: Pick<Split, 'inputs' | 'count'>, normalize: Normalization): Float32Array {
-  if (inputs instanceof Float32Array) return inputs;
-  const out = new Float32Array(inputs.length);
-  const size = inputs.length / count;
-  const write = inputWriter(inputs, size, normalize);
-  for (let index = 0; index < count; index++) write(index, out, index * size);
-  return out;
 }
 
 /** That of inputs which are pixels. */

@@ -1,7 +1,10 @@
+import type { Hash } from 'node:crypto';
 import { createHash } from 'node:crypto';
 import { internal } from '../core/assert.ts';
 import type { Digest } from '../core/digest.ts';
 import { hashBytes } from '../formats/bytes.ts';
+import type { Inputs } from './inputs.ts';
+import { inputReader } from './inputs.ts';
 
 /** What all examples of a data set have in common. */
 export interface DatasetForm {
@@ -38,7 +41,6 @@ export interface RealRange {
   readonly max: number;
 }
 
-/** Examples in memory. */
 export interface TrainingData extends DatasetForm {
   readonly train: Split;
   /** Taken out of the training examples, never of the test ones; may be empty. */
@@ -60,8 +62,8 @@ export interface ImageShape {
 /** Examples in columns: what the network reads, and what its answers are compared with. */
 export interface Split {
   readonly count: number;
-  /** [count, height, width, channels]: raw pixels 0 .. 255, or real values as the network takes them. */
-  readonly inputs: Uint8Array | Float32Array;
+  /** Each [height, width, channels]: raw pixels 0 .. 255, or real values as the network takes them. */
+  readonly inputs: Inputs;
   /** [count], indices into the class names; null where examples have no class. */
   readonly labels: Labels | null;
   /** [count, number of targets], as the network is to give them; null where examples have none. */
@@ -69,11 +71,6 @@ export interface Split {
 }
 
 export type Labels = Uint8Array | Uint16Array;
-
-/** The inputs of examples that are pictures. */
-export function pixelsOf({ inputs }: Pick<Split, 'inputs'>): Uint8Array {
-  return inputs instanceof Uint8Array ? inputs : internal('the inputs are not pixels');
-}
 
 /** The classes of examples that have some. */
 export function labelsOf({ labels }: Pick<Split, 'labels'>): Labels {
@@ -166,7 +163,8 @@ export function identify(dataset: Dataset): DatasetIdentity {
       JSON.stringify({ classNames, targets: columns, image, reals, counts: splits.map(({ count }) => count) }),
     );
     for (const { inputs, labels, targets } of splits) {
-      for (const column of [inputs, labels, targets]) if (column !== null) hashBytes(hash, bytesOf(column));
+      hashInputs(hash, inputs);
+      for (const column of [labels, targets]) if (column !== null) hashBytes(hash, bytesOf(column));
     }
     return `sha256:${hash.digest('hex')}`;
   };
@@ -191,6 +189,12 @@ export function identify(dataset: Dataset): DatasetIdentity {
     labels,
     digests,
   };
+}
+
+/** As if all of them were one array. */
+function hashInputs(hash: Hash, inputs: Inputs): void {
+  const read = inputReader(inputs);
+  for (let index = 0; index < inputs.count; index++) hashBytes(hash, bytesOf(read(index)));
 }
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>

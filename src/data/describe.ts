@@ -4,6 +4,8 @@ import { inputRange } from './batches.ts';
 import type { PartName } from './class-folders.ts';
 import type { Dataset, RealRange, Split, TargetColumn } from './dataset.ts';
 import { contentNames } from './divide.ts';
+import type { Inputs } from './inputs.ts';
+import { inputReader } from './inputs.ts';
 import type { SourceFacts, Spread, Tally } from './facts.ts';
 
 export interface DataDescription {
@@ -100,8 +102,8 @@ function describeChannels(
 ): ChannelDescription[] {
   const numChannels = reals?.channels.length ?? image.channels;
   const codeSize = (max - min) / 255;
-  return Array.from({ length: numChannels }, (_, channel) => {
-    const found = moments(train.inputs, channel, numChannels);
+  const measured = channelMoments(train.inputs, numChannels, { min, max });
+  return measured.map(({ clipped, ...found }, channel) => {
     const real = reals?.channels[channel];
     if (real === undefined) {
       const name = pixelChannels[numChannels]?.[channel] ?? String(channel);
@@ -112,7 +114,7 @@ function describeChannels(
     return {
       ...inUnitOf(real, found),
       codesPerDeviation: found.deviation / codeSize,
-      clipped: shareBeyond(train.inputs, channel, numChannels, { min, max }),
+      clipped,
     };
   });
 }
@@ -147,10 +149,33 @@ function moments(values: ArrayLike<number>, column: number, columns: number): Om
   return { min, max, mean, deviation: Math.sqrt(squares / count) };
 }
 
-function shareBeyond(values: Split['inputs'], channel: number, channels: number, { min, max }: RealRange): number {
-  let beyond = 0;
-  for (let at = channel; at < values.length; at += channels) if (values[at]! < min || values[at]! > max) beyond++;
-  return (beyond * channels) / values.length;
+/** Of each channel, in two passes; with the part of the values that lie beyond a range. */
+function channelMoments(inputs: Inputs, channels: number, range: RealRange) {
+  const count = (inputs.count * inputs.size) / channels;
+  const read = inputReader(inputs);
+  const found = Array.from({ length: channels }, () => ({
+    min: Infinity,
+    max: -Infinity,
+    sum: 0,
+    squares: 0,
+    beyond: 0,
+  }));
+  const each = (visit: (channel: (typeof found)[number], value: number) => void): void => {
+    for (let index = 0; index < inputs.count; index++) {
+      for (const [at, value] of read(index).entries()) visit(found[at % channels]!, value);
+    }
+  };
+  each((channel, value) => {
+    if (value < channel.min) channel.min = value;
+    if (value > channel.max) channel.max = value;
+    if (value < range.min || value > range.max) channel.beyond++;
+    channel.sum += value;
+  });
+  each((channel, value) => (channel.squares += (value - channel.sum / count) ** 2));
+  return found.map(({ min, max, sum, squares, beyond }) => ({
+    ...{ min, max, mean: sum / count, deviation: Math.sqrt(squares / count) },
+    clipped: beyond / count,
+  }));
 }
 
 function equalExamples(dataset: Dataset): EqualExamples {

@@ -1,8 +1,8 @@
 /** Which examples are for training, for validation and for testing. */
 import { createHash } from 'node:crypto';
 import { createRandom } from '../core/random.ts';
-import { hashBytes } from '../formats/bytes.ts';
 import type { Split } from './dataset.ts';
+import { inputReader } from './inputs.ts';
 
 /** Below 1 a fraction of the examples, from 1 on their number; 0 for none. */
 export interface Shares {
@@ -91,10 +91,12 @@ const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown])
   a < b ? -1 : a > b ? 1 : 0;
 
 /** A name for the content of each example's input: equal examples have equal names. */
-export function contentNames({ inputs, count }: Split): string[] {
-  const bytes = new Uint8Array(inputs.buffer, inputs.byteOffset, inputs.byteLength);
-  const size = bytes.length / Math.max(1, count);
-  return Array.from({ length: count }, (_, index) =>
-    hashBytes(createHash('sha256'), bytes.subarray(index * size, (index + 1) * size)).digest('hex'),
-  );
+export function contentNames({ inputs }: Pick<Split, 'inputs'>): string[] {
+  const read = inputReader(inputs);
+  return Array.from({ length: inputs.count }, (_, index) => {
+    const { buffer, byteOffset, byteLength } = read(index);
+    return createHash('sha256')
+      .update(new Uint8Array(buffer, byteOffset, byteLength))
+      .digest('hex');
+  });
 }

@@ -7,6 +7,7 @@ import type { Split } from './dataset.ts';
 import type { ClassFile, PartName } from './class-folders.ts';
 import { contentNames, divide } from './divide.ts';
 import type { GuessedSettings } from './sources/define.ts';
+import type { Inputs } from './inputs.ts';
 import { pick } from './split.ts';
 
 const shares = {
@@ -95,7 +96,7 @@ export interface PartExamples {
 }
 
 /** Of files that are an example each. */
-export function fileExamples(files: readonly ClassFile[], inputs: Split['inputs']): PartExamples {
+export function fileExamples(files: readonly ClassFile[], inputs: Inputs): PartExamples {
   return {
     split: { count: files.length, inputs, labels: Uint16Array.from(files, ({ label }) => label), targets: null },
     origins: files.map(({ name }) => ({ name, recording: name })),

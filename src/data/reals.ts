@@ -1,6 +1,8 @@
 /** Inputs that are real values: measured numbers made into what a network learns from. */
 import type { RealInputs, Split, TargetColumn } from './dataset.ts';
 import { targetsOf } from './dataset.ts';
+import type { Inputs, Standard } from './inputs.ts';
+import { realReader } from './inputs.ts';
 
 /**
  * Standard deviations that the input's quantizer keeps on each side. Of 8 bits about 21 codes are left for each; one
@@ -9,27 +11,35 @@ import { targetsOf } from './dataset.ts';
 const keptDeviations = 6;
 
 /**
- * Makes every channel's mean 0 and its standard deviation 1 over the training examples, in place, and gives the range
- * that the network's input is to have: that of the training examples, as far as it is within six standard deviations.
+ * Makes every channel's mean 0 and its standard deviation 1 over the training examples, wherever their inputs are read,
+ * and gives the range that the network's input is to have: that of the training examples, as far as it is within six
+ * standard deviations.
  *
  * @param names of the channels, which are the last axis of the inputs
- * @param train to measure on
- * @param others to change as well
+ * @param parts `train` is measured, and all are changed
  */
-export function standardize(names: readonly string[], train: Split, others: readonly Split[]): RealInputs {
-  const channels = names.map((name, channel) => ({ name, ...moments(train.inputs, channel, names.length) }));
-  for (const { inputs } of [train, ...others]) {
-    for (let at = 0; at < inputs.length; at++) {
-      const { mean, deviation } = channels[at % channels.length]!;
-      inputs[at] = (inputs[at]! - mean) / deviation;
+export function standardize<P extends { readonly train: Split; readonly validation: Split; readonly test: Split }>(
+  names: readonly string[],
+  parts: P,
+): P & { readonly reals: RealInputs } {
+  const measured = inputMoments(parts.train.inputs, names.length);
+  const channels = names.map((name, channel) => ({ name, ...measured[channel]! }));
+  const standard: Standard = {
+    means: channels.map(({ mean }) => mean),
+    deviations: channels.map(({ deviation }) => deviation),
+  };
+  const changed = (split: Split): Split => ({ ...split, inputs: { ...split.inputs, standard } });
+  const [train, validation, test] = [changed(parts.train), changed(parts.validation), changed(parts.test)];
+  let [min, max] = [0, 0];
+  const read = realReader(train.inputs);
+  for (let index = 0; index < train.count; index++) {
+    for (const value of read(index)) {
+      if (value < min) min = value;
+      if (value > max) max = value;
     }
   }
-  let [min, max] = [0, 0];
-  for (const value of train.inputs) {
-    if (value < min) min = value;
-    if (value > max) max = value;
-  }
-  return { range: { min: Math.max(min, -keptDeviations), max: Math.min(max, keptDeviations) }, channels };
+  const range = { min: Math.max(min, -keptDeviations), max: Math.min(max, keptDeviations) };
+  return { ...parts, train, validation, test, reals: { range, channels } };
 }
 
 /**
@@ -39,7 +49,7 @@ export function standardize(names: readonly string[], train: Split, others: read
  */
 export function standardizeTargets(names: readonly string[], train: Split, others: readonly Split[]): TargetColumn[] {
   const measured = targetsOf(train);
-  const columns = names.map((name, column) => ({ name, ...moments(measured, column, names.length) }));
+  const columns = names.map((name, column) => ({ name, ...columnMoments(measured, column, names.length) }));
   for (const targets of [train, ...others].map(targetsOf)) {
     for (let at = 0; at < targets.length; at++) {
       const { mean, deviation } = columns[at % columns.length]!;
@@ -49,14 +59,41 @@ export function standardizeTargets(names: readonly string[], train: Split, other
   return columns;
 }
 
-/** Mean and standard deviation; 1 for a channel that never changes. */
-function moments(inputs: Split['inputs'], channel: number, channels: number): { mean: number; deviation: number } {
-  const count = inputs.length / channels;
+/** By channel; in two passes, since sums of squares of large numbers lose what differs. */
+function inputMoments(inputs: Inputs, channels: number): Moments[] {
+  const read = realReader(inputs);
+  const count = (inputs.count * inputs.size) / channels;
+  const sums = new Float64Array(channels);
+  for (let index = 0; index < inputs.count; index++) {
+    const values = read(index);
+    for (let at = 0; at < values.length; at++) sums[at % channels]! += values[at]!;
+  }
+  const means = sums.map((sum) => sum / count);
+  const squares = new Float64Array(channels);
+  for (let index = 0; index < inputs.count; index++) {
+    const values = read(index);
+    for (let at = 0; at < values.length; at++) squares[at % channels]! += (values[at]! - means[at % channels]!) ** 2;
+  }
+  return Array.from(means, (mean, channel) => momentsOf(mean, squares[channel]!, count));
+}
+
+interface Moments {
+  readonly mean: number;
+  readonly deviation: number;
+}
+
+function columnMoments(values: Float32Array, column: number, columns: number): Moments {
+  const count = values.length / columns;
   let sum = 0;
-  for (let at = channel; at < inputs.length; at += channels) sum += inputs[at]!;
+  for (let at = column; at < values.length; at += columns) sum += values[at]!;
   const mean = sum / count;
   let squares = 0;
-  for (let at = channel; at < inputs.length; at += channels) squares += (inputs[at]! - mean) ** 2;
-  // As float32, in which examples and devices compute.
-  return { mean: Math.fround(mean), deviation: Math.fround(Math.sqrt(squares / count)) || 1 };
+  for (let at = column; at < values.length; at += columns) squares += (values[at]! - mean) ** 2;
+  return momentsOf(mean, squares, count);
 }
+
+/** As float32, in which examples and devices compute; a deviation of 1 for what never changes. */
+const momentsOf = (mean: number, squares: number, count: number): Moments => ({
+  mean: Math.fround(mean),
+  deviation: Math.fround(Math.sqrt(squares / count)) || 1,
+});

@@ -1,6 +1,7 @@
 import { userError } from '../core/diagnostic.ts';
 import { createRandom } from '../core/random.ts';
 import type { Split } from './dataset.ts';
+import { pickInputs } from './inputs.ts';
 
 export interface ValidationOptions {
   /** Examples to take out of the training split; 0 for none. */
@@ -12,8 +13,6 @@ export interface ValidationOptions {
  * Divides training examples into those to train on and those to validate with. Which ones is drawn from the seed;
  * both parts keep the order of the file.
  *
- * @param training given up by the caller: what is left to train on moves together in its arrays, which may be as large
- *   as memory allows
  * @param name of the dataset, for the error
  * @throws UserError when nothing would be left to train on
  */
@@ -32,14 +31,16 @@ export function splitValidation(
   }
   if (count === 0) return { train: training, validation: pick(training, new Uint32Array()) };
   const drawn = createRandom(seed, 'validation-split').permutation(training.count);
-  const validation = pick(training, drawn.slice(0, count).sort());
-  return { train: moveTogether(training, drawn.slice(count).sort()), validation };
+  return {
+    train: pick(training, drawn.slice(count).sort()),
+    validation: pick(training, drawn.slice(0, count).sort()),
+  };
 }
 
-/** Copies of the examples at the indices. */
+/** The examples at the indices; their inputs stay where they are. */
 export function pick({ inputs, labels, targets, count }: Split, indices: Uint32Array): Split {
   const rows = <T extends Uint8Array | Uint16Array | Float32Array>(column: T): T => {
-    const size = column.length / count;
+    const size = column.length / Math.max(1, count);
     // A slice is of its array's type, and long enough: no index occurs twice.
     const out = column.slice(0, indices.length * size) as T;
     indices.forEach((from, to) => out.set(column.subarray(from * size, (from + 1) * size), to * size));
@@ -47,24 +48,8 @@ export function pick({ inputs, labels, targets, count }: Split, indices: Uint32A
   };
   return {
     count: indices.length,
-    inputs: rows(inputs),
+    inputs: pickInputs(inputs, indices),
     labels: labels && rows(labels),
     targets: targets && rows(targets),
-  };
-}
-
-/** @param indices ascending, so that none is written over before it is read */
-function moveTogether({ inputs, labels, targets, count }: Split, indices: Uint32Array): Split {
-  const together = <T extends Uint8Array | Uint16Array | Float32Array>(column: T): T => {
-    const size = column.length / count;
-    indices.forEach((from, to) => column.copyWithin(to * size, from * size, (from + 1) * size));
-    // The part of an array is of its own type.
-    return column.subarray(0, indices.length * size) as T;
-  };
-  return {
-    count: indices.length,
-    inputs: together(inputs),
-    labels: labels && together(labels),
-    targets: targets && together(targets),
   };
 }

@@ -72,7 +72,7 @@ export function* chunks(
   batch: number,
   order: Uint32Array = Uint32Array.from({ length: split.count }, (_, index) => index),
 ): Generator<Chunk> {
-  const inputs = new Float32Array((batch * split.inputs.length) / split.count);
+  const inputs = new Float32Array(batch * split.inputs.size);
   const answers = new Float32Array(batch * Math.max(1, (split.targets?.length ?? 0) / split.count));
   for (let start = 0; start < order.length; start += batch) {
     const count = Math.min(batch, order.length - start);

@@ -1,8 +1,9 @@
 import { internal } from '../core/assert.ts';
 import { integerRanges, perTensor, quantizeValue } from '../core/affine.ts';
 import type { Normalization } from '../data/batches.ts';
-import { realValues } from '../data/batches.ts';
-import type { Split } from '../data/dataset.ts';
+import { pixelNormalization, realValues } from '../data/batches.ts';
+import type { Inputs } from '../data/inputs.ts';
+import { pixelReader, realReader } from '../data/inputs.ts';
 import type { Graph } from '../graph/graph.ts';
 import { producers, valueOf } from '../graph/graph.ts';
 
@@ -20,13 +21,13 @@ export type ModelImage = Int8Array | Uint8Array | Float32Array;
  *
  * @returns a function that gives the image at an index; its array is used again by the next call
  */
-export function modelImages(graph: Graph, normalize: Normalization): (split: Split, index: number) => ModelImage {
+export function modelImages(graph: Graph, normalize: Normalization, inputs: Inputs): (index: number) => ModelImage {
   const { type } = valueOf(graph, graph.inputs[0] ?? internal('the model takes no input'));
   const length = type.shape.reduce((product, size) => product * size, 1);
   const image = newImages(graph, length);
-  const write = elementWriter(normalize, inputConversion(graph));
-  return (split, index) => {
-    write(split, index, image);
+  const write = elementWriter(normalize, inputConversion(graph), inputs);
+  return (index) => {
+    write(index, image);
     return image;
   };
 }
@@ -40,15 +41,20 @@ export function modelImages(graph: Graph, normalize: Normalization): (split: Spl
 export function elementWriter(
   normalize: Normalization,
   convert: (real: number) => number,
-): (split: Split, index: number, out: ModelImage) => void {
-  const pixels = 'scale' in normalize ? Array.from(realValues(normalize), convert) : [];
-  return ({ inputs }, index, out) => {
-    const start = index * out.length;
-    if (inputs instanceof Float32Array) {
-      for (let at = 0; at < out.length; at++) out[at] = convert(inputs[start + at]!);
-    } else {
-      for (let at = 0; at < out.length; at++) out[at] = pixels[inputs[start + at]!]!;
-    }
+  inputs: Inputs,
+): (index: number, out: ModelImage) => void {
+  if (inputs.kind === 'reals') {
+    const read = realReader(inputs);
+    return (index, out) => {
+      const values = read(index);
+      for (let at = 0; at < out.length; at++) out[at] = convert(values[at]!);
+    };
+  }
+  const read = pixelReader(inputs);
+  const codes = Array.from(realValues(pixelNormalization(normalize)), convert);
+  return (index, out) => {
+    const pixels = read(index);
+    for (let at = 0; at < out.length; at++) out[at] = codes[pixels[at]!]!;
   };
 }
 

@@ -30,6 +30,9 @@ interface RunContext {
 
 const imagesPerTurn = 50;
 
+/** Elements of the images that the SIMD kernels are given in one call. */
+const preparedBytes = 2 ** 25;
+
 /** Images on which the reference loops must give the bytes of the SIMD kernels, at most. */
 const mostChecked = 200;
 
@@ -43,12 +46,21 @@ export async function runInteger(
   { split, normalize, signal, progress }: RunContext,
 ): Promise<IntegerRun> {
   const { graph } = interpreter;
-  const image = modelImages(graph, normalize);
-  const size = split.inputs.length / split.count;
-  const inputs = newImages(graph, split.inputs.length);
-  for (let index = 0; index < split.count; index++) inputs.set(image(split, index), index * size);
-  const [outputs] = await interpreter.run([inputs], { signal, progress });
-  return { codes: codesOf(graph, outputs ?? []) };
+  const { count, inputs: all } = split;
+  const { size } = all;
+  const image = modelImages(graph, normalize, all);
+  const values = valuesOf(graph);
+  const codes = new Int32Array(count * values);
+  // What is prepared at once stays small, however many images there are.
+  const most = Math.max(1, Math.floor(preparedBytes / size));
+  for (let first = 0; first < count; first += most) {
+    const images = Math.min(most, count - first);
+    const inputs = newImages(graph, images * size);
+    for (let index = 0; index < images; index++) inputs.set(image(first + index), index * size);
+    const [outputs = []] = await interpreter.run([inputs], { signal, progress: (done) => progress(first + done) });
+    codes.set(codesOf(graph, outputs), first * values);
+  }
+  return { codes };
 }
 
 /**
@@ -62,11 +74,11 @@ export async function checkReference(
   { codes }: IntegerRun,
   { split, normalize, signal, progress }: RunContext,
 ): Promise<void> {
-  const images = modelImages(reference.graph, normalize);
+  const images = modelImages(reference.graph, normalize, split.inputs);
   const values = valuesOf(reference.graph);
   const checked = spread(numChecked(reference.graph, split), split.count);
   for (const [done, index] of checked.entries()) {
-    const image = images(split, index);
+    const image = images(index);
     reference.run([image]);
     const found = codesOf(reference.graph, reference.peek(reference.graph.outputs[0] ?? ''));
     if (!sameCodes(found, codes.subarray(index * values, (index + 1) * values))) {
@@ -111,10 +123,10 @@ export async function runLitert(
     const { quant } = valueOf(graph, graph.inputs[0] ?? '');
     const input = quant === null ? { scale: 1, zeroPoint: 0 } : perTensor(quant, 'the model input');
     const output = outputScale(graph);
-    const images = modelImages(graph, context.normalize);
-    const reals = new Float32Array(context.split.inputs.length / context.split.count);
+    const images = modelImages(graph, context.normalize, context.split.inputs);
+    const reals = new Float32Array(context.split.inputs.size);
     return await collect(context, valuesOf(graph), async (index) => {
-      const image = images(context.split, index);
+      const image = images(index);
       for (let pixel = 0; pixel < reals.length; pixel++) reals[pixel] = input.scale * (image[pixel]! - input.zeroPoint);
       const [result] = await model.run([reals]);
       return Array.from(result?.data ?? [], (real) => codeOf(real, output));

@@ -90,11 +90,11 @@ async function watch(layers: readonly WatchedLayer[], material: Material, turn: 
     const float = await openValues(floatGraph, batch, open, activated);
     try {
       const outputs: Float32Array[] = [];
-      const image = modelImages(interpreter.graph, normalize);
+      const image = modelImages(interpreter.graph, normalize, split.inputs);
       for (const { start, count, inputs: reals } of chunks(split, normalize, batch, images)) {
         const [fakeQuantValues, floatValues] = [await quantized.run(reals), await float.run(reals)];
         for (let index = 0; index < count; index++) {
-          interpreter.run([image(split, images[start + index]!)]);
+          interpreter.run([image(images[start + index]!)]);
           const view: ImageView = {
             image: images[start + index]!,
             material,
@@ -271,7 +271,7 @@ function fakeQuantCodes(graph: Graph, name: string, view: ImageView): IntegerCod
   if (graph.inputs.includes(maker?.op === 'quantize' ? (maker.inputs[0] ?? name) : name)) {
     const { split, normalize } = view.material;
     const codes = allocate(numElements(type.shape));
-    elementWriter(normalize, (real) => quantizeValue(real, scale, zeroPoint, range))(split, view.image, codes);
+    elementWriter(normalize, (real) => quantizeValue(real, scale, zeroPoint, range), split.inputs)(view.image, codes);
     return codes;
   }
   const layer = view.layers.find(({ node }) => node.name === name);

@@ -1,7 +1,7 @@
 /** Measurements of a network that reconstructs its input. */
 import { roundHalfAway } from '../core/affine.ts';
 import type { Normalization } from '../data/batches.ts';
-import { pixelNormalization, realInputs } from '../data/batches.ts';
+import { inputWriter, pixelNormalization } from '../data/batches.ts';
 import type { Split } from '../data/dataset.ts';
 import type { GateValue } from './gates.ts';
 import type { ReconstructTest, UnjudgedTest } from '../measurements/metrics.ts';
@@ -16,12 +16,14 @@ import { base64, pictureOf } from './tested.ts';
  * @param outputs [count, values], real values
  */
 export function imageErrors(outputs: Float32Array, split: Split, normalize: Normalization): Float64Array {
-  const { count } = split;
-  const reals = realInputs(split, normalize);
-  const size = reals.length / count;
+  const { count, inputs } = split;
+  const { size } = inputs;
+  const write = inputWriter(inputs, normalize);
+  const reals = new Float32Array(size);
   return Float64Array.from({ length: count }, (_, image) => {
+    write(image, reals, 0);
     let total = 0;
-    for (let at = image * size; at < (image + 1) * size; at++) total += (outputs[at]! - reals[at]!) ** 2;
+    for (let at = 0; at < size; at++) total += (outputs[image * size + at]! - reals[at]!) ** 2;
     return total / size;
   });
 }
@@ -51,17 +53,22 @@ export function reconstructionGates({ error }: UnjudgedTest & { task: 'reconstru
 
 /** The mean of all images, once for each of them: what a network that ignores its input would give. */
 function meanImages(split: Split, normalize: Normalization): Float32Array {
-  const reals = realInputs(split, normalize);
-  const size = reals.length / split.count;
+  const { count, inputs } = split;
+  const { size } = inputs;
+  const write = inputWriter(inputs, normalize);
+  const reals = new Float32Array(size);
   const sums = new Float64Array(size);
-  for (const [at, real] of reals.entries()) sums[at % size]! += real;
-  return Float32Array.from({ length: reals.length }, (_, at) => sums[at % size]! / split.count);
+  for (let image = 0; image < count; image++) {
+    write(image, reals, 0);
+    for (const [at, real] of reals.entries()) sums[at]! += real;
+  }
+  return Float32Array.from({ length: count * size }, (_, at) => sums[at % size]! / count);
 }
 
 function examplesOf(tested: Tested, int8: Float64Array, float: Float64Array | null): ReconstructTest['examples'] {
   const { spec, dataset, output } = tested;
   const { test: split } = dataset;
-  const size = split.inputs.length / split.count;
+  const { size } = split.inputs;
   return Array.from({ length: Math.min(tested.numExamples, split.count) }, (_, index) => {
     const [start, end] = [index * size, (index + 1) * size];
     const codes = tested.int8.subarray(start, end);

@@ -1,4 +1,5 @@
 import type { TestData } from '../data/dataset.ts';
+import { pixelReader } from '../data/inputs.ts';
 import type { ModelSpec } from '../models/layers.ts';
 import type { OutputScale } from '../evaluation/integer-input.ts';
 
@@ -23,9 +24,8 @@ export interface Tested {
 export function pictureOf({ spec, dataset }: Tested, index: number) {
   const [height, width, channels] = spec.image;
   const { inputs } = dataset.test;
-  if (inputs instanceof Float32Array || (channels !== 1 && channels !== 3)) return null;
-  const size = height * width * channels;
-  return { width, height, channels, pixels: base64(inputs.subarray(index * size, (index + 1) * size)) } as const;
+  if (inputs.kind !== 'pixels' || (channels !== 1 && channels !== 3)) return null;
+  return { width, height, channels, pixels: base64(pixelReader(inputs)(index)) } as const;
 }
 
 export const base64 = (pixels: Uint8Array): string => Buffer.from(pixels).toString('base64');

@@ -18,6 +18,7 @@ import { compareLayers } from '../../src/evaluation/layer-comparison.ts';
 import { readTflite } from '../../src/tflite/read.ts';
 import { writeTflite } from '../../src/tflite/write.ts';
 import { conv, dense, network, pool, trainingFeeds } from '../models/networks.ts';
+import { inputsOf } from '../../src/data/inputs.ts';
 
 const BATCH = 6;
 
@@ -234,5 +235,5 @@ function images(): Split {
   const random = createRandom(2, 'images');
   const count = 64;
   const pixels = Uint8Array.from({ length: count * 6 * 6 * 2 }, () => random.below(256));
-  return { count, targets: null, inputs: pixels, labels: new Uint8Array(count) };
+  return { count, targets: null, inputs: inputsOf(pixels, 6 * 6 * 2), labels: new Uint8Array(count) };
 }

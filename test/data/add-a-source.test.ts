@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../src/core/diagnostic.ts';
 import type { DataContent } from '../../src/data/dataset.ts';
 import type { SourceDefinition } from '../../src/data/sources/define.ts';
+import { inputsIn } from './examples.ts';
 
 const root = join(import.meta.dirname, '../..');
 const page = readFileSync(join(root, 'docs/add-a-source.md'), 'utf8');
@@ -49,7 +50,7 @@ describe('the source of docs/add-a-source.md', () => {
     const { classNames, image, train, test } = decode(source, files);
     expect(classNames).toEqual(['a', 'b']);
     expect(image).toEqual({ height: 1, width: 2, channels: 1 });
-    expect([...train.inputs, ...test.inputs].sort()).toEqual([1, 2, 3, 4, 8, 9]);
+    expect([...inputsIn(train), ...inputsIn(test)].sort()).toEqual([1, 2, 3, 4, 8, 9]);
     expect(facts?.(source, files).exampleFiles).toEqual([['a/1.pgm', 'a/2.pgm'], ['b/1.pgm']]);
     expect(guess?.accepts('a/1.pgm')).toBe(true);
     expect(guess?.settings('faces', files).lines[0]?.yaml).toBe('split: { test: 0.2, validation: 0.1 }');

@@ -4,12 +4,17 @@ import { epochOrder, fillBatch } from '../../src/data/batches.ts';
 import type { Split } from '../../src/data/dataset.ts';
 import { splitValidation } from '../../src/data/split.ts';
 import { labelsOf } from '../../src/data/dataset.ts';
+import { inputsOf } from '../../src/data/inputs.ts';
+import { pixelsIn } from './examples.ts';
 
 /** Image k is the two pixels 2k and 2k + 1, its label k. */
 function numbered(count: number): Split {
   return {
     targets: null,
-    inputs: Uint8Array.from({ length: 2 * count }, (_, index) => index),
+    inputs: inputsOf(
+      Uint8Array.from({ length: 2 * count }, (_, index) => index),
+      2,
+    ),
     labels: Uint8Array.from({ length: count }, (_, index) => index),
     count,
   };
@@ -47,7 +52,7 @@ describe('splitValidation', () => {
     expect([train.count, validation.count]).toEqual([14, 6]);
     expect([...labelsOf(train), ...labelsOf(validation)].sort((a, b) => a - b)).toEqual([...labelsOf(numbered(20))]);
     for (const part of [train, validation]) {
-      expect([...part.inputs]).toEqual([...labelsOf(part)].flatMap((label) => [2 * label, 2 * label + 1]));
+      expect([...pixelsIn(part)]).toEqual([...labelsOf(part)].flatMap((label) => [2 * label, 2 * label + 1]));
     }
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Dataset } from '../../src/data/dataset.ts';
 import { describeDataset } from '../../src/data/describe.ts';
+import { inputsOf } from '../../src/data/inputs.ts';
 
 const image = { height: 2, width: 1, channels: 1 };
 
@@ -10,9 +11,14 @@ const pixels: Dataset = {
   notes: ['a note'],
   classNames: ['cold', 'warm'],
   image,
-  train: { count: 3, inputs: Uint8Array.of(0, 10, 20, 30, 0, 10), labels: Uint8Array.of(0, 1, 1), targets: null },
-  validation: { count: 1, inputs: Uint8Array.of(90, 90), labels: Uint8Array.of(0), targets: null },
-  test: { count: 2, inputs: Uint8Array.of(20, 30, 7, 7), labels: Uint8Array.of(1, 1), targets: null },
+  train: {
+    count: 3,
+    inputs: inputsOf(Uint8Array.of(0, 10, 20, 30, 0, 10), 2),
+    labels: Uint8Array.of(0, 1, 1),
+    targets: null,
+  },
+  validation: { count: 1, inputs: inputsOf(Uint8Array.of(90, 90), 2), labels: Uint8Array.of(0), targets: null },
+  test: { count: 2, inputs: inputsOf(Uint8Array.of(20, 30, 7, 7), 2), labels: Uint8Array.of(1, 1), targets: null },
 };
 
 /** Three training examples of two channels, as a source with targets would standardize them. */
@@ -28,9 +34,14 @@ const reals: Dataset = {
       { name: 'y', mean: 0, deviation: 0.5 },
     ],
   },
-  train: { count: 3, inputs: Float32Array.of(-1, 0, 0, 4, 1, -4), labels: null, targets: Float32Array.of(1, 2, 6) },
-  validation: { count: 0, inputs: new Float32Array(), labels: null, targets: new Float32Array() },
-  test: { count: 1, inputs: Float32Array.of(0.5, 0.5), labels: null, targets: Float32Array.of(3) },
+  train: {
+    count: 3,
+    inputs: inputsOf(Float32Array.of(-1, 0, 0, 4, 1, -4), 2),
+    labels: null,
+    targets: Float32Array.of(1, 2, 6),
+  },
+  validation: { count: 0, inputs: inputsOf(new Float32Array(), 2), labels: null, targets: new Float32Array() },
+  test: { count: 1, inputs: inputsOf(Float32Array.of(0.5, 0.5), 2), labels: null, targets: Float32Array.of(3) },
 };
 
 describe('what a data set is', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { contentNames, divide } from '../../src/data/divide.ts';
+import { inputsOf } from '../../src/data/inputs.ts';
 
 /** `counts[label]` examples of each class, every one its own unit. */
 const singles = (...counts: number[]) =>
@@ -67,8 +68,8 @@ describe('a division', () => {
 
 describe('names of content', () => {
   it('are equal for equal inputs only', () => {
-    const inputs = Float32Array.of(1, 2, 1, 3, 1, 2);
-    const [a, b, c] = contentNames({ count: 3, inputs, labels: null, targets: null });
+    const inputs = inputsOf(Float32Array.of(1, 2, 1, 3, 1, 2), 2);
+    const [a, b, c] = contentNames({ inputs });
     expect(a).toBe(c);
     expect(a).not.toBe(b);
   });

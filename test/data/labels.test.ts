@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { identify } from '../../src/data/dataset.ts';
 import { labelNotes, oneClass } from '../../src/data/labels.ts';
+import { inputsOf } from '../../src/data/inputs.ts';
 
 const split = (...labels: number[]) => ({
   count: labels.length,
   targets: null,
-  inputs: new Uint8Array(labels.length),
+  inputs: inputsOf(new Uint8Array(labels.length), 1),
   labels: Uint8Array.from(labels),
 });
 const labelled = (train: number[], test: number[], classNames = ['cat', 'dog', 'owl', 'yak']) =>

@@ -10,6 +10,7 @@ import { chunks, evaluate } from '../../src/evaluation/evaluate.ts';
 import { summarize } from '../../src/tasks/errors.ts';
 import { imageErrors } from '../../src/tasks/reconstruct.ts';
 import { dense, network } from '../models/networks.ts';
+import { inputsOf } from '../../src/data/inputs.ts';
 
 const normalize = { scale: 0.5, mean: 2 };
 const open = (graph: Graph) => referenceEngine.open(graph, { replicas: 1, threads: 1 });
@@ -19,7 +20,10 @@ function numbered(count: number): Split {
   return {
     count,
     targets: null,
-    inputs: Uint8Array.from({ length: 2 * count }, (_, at) => (at % 2 === 0 ? (at / 2) % 256 : 7)),
+    inputs: inputsOf(
+      Uint8Array.from({ length: 2 * count }, (_, at) => (at % 2 === 0 ? (at / 2) % 256 : 7)),
+      2,
+    ),
     labels: Uint8Array.from({ length: count }, (_, index) => index % 3),
   };
 }
@@ -63,14 +67,24 @@ describe('evaluate', () => {
   });
 
   it('gives what the mean cross entropy is made of', async () => {
-    const split: Split = { count: 2, targets: null, inputs: Uint8Array.of(2, 2, 4, 2), labels: Uint8Array.of(0, 2) };
+    const split: Split = {
+      count: 2,
+      targets: null,
+      inputs: inputsOf(Uint8Array.of(2, 2, 4, 2), 2),
+      labels: Uint8Array.of(0, 2),
+    };
     const result = await evaluate(linear(), split, normalize, open, new AbortController().signal);
     // Logits 0, 0, 0 and 1, 1, 0.
     expect(crossEntropy(result.logits, split)).toBeCloseTo((Math.log(3) + Math.log(2 * Math.E + 1)) / 2, 6);
   });
 
   it('reads the logits for the loss where the network ends in a softmax', async () => {
-    const split: Split = { count: 1, targets: null, inputs: Uint8Array.of(4, 2), labels: Uint8Array.of(2) };
+    const split: Split = {
+      count: 1,
+      targets: null,
+      inputs: inputsOf(Uint8Array.of(4, 2), 2),
+      labels: Uint8Array.of(2),
+    };
     const logits = linear();
     const builder = buildGraph('with softmax', 'float', logits);
     const probabilities = builder.node('softmax', 'softmax', [builder.ref(logits.outputs[0]!)], { beta: 1 });
@@ -89,7 +103,12 @@ describe('evaluate', () => {
 
 describe('a prediction', () => {
   it('is the first of the largest outputs', () => {
-    const split: Split = { count: 2, targets: null, inputs: new Uint8Array(2), labels: Uint8Array.of(1, 0) };
+    const split: Split = {
+      count: 2,
+      targets: null,
+      inputs: inputsOf(new Uint8Array(2), 1),
+      labels: Uint8Array.of(1, 0),
+    };
     expect(predict(Int32Array.of(1, 3, 3, 2, 5, 5, -5, 0), split)).toEqual({
       classes: Uint16Array.of(1, 0),
       correct: 2,
@@ -98,7 +117,12 @@ describe('a prediction', () => {
 });
 
 describe('the error of a reconstruction', () => {
-  const split: Split = { count: 2, targets: null, inputs: Uint8Array.of(2, 4, 6, 2), labels: new Uint8Array(2) };
+  const split: Split = {
+    count: 2,
+    targets: null,
+    inputs: inputsOf(Uint8Array.of(2, 4, 6, 2), 2),
+    labels: new Uint8Array(2),
+  };
 
   it('is the mean square of what each image is off, in real units', () => {
     // Real pixels 0, 1 and 2, 0.

@@ -6,6 +6,7 @@ import type { Graph } from '../../src/graph/graph.ts';
 import { prepareInterpreter } from '../../src/interpreter/interpreter.ts';
 import { openWasmInterpreter } from '../../src/interpreter/wasm/index.ts';
 import { checkReference, runInteger } from '../../src/evaluation/integer-runs.ts';
+import { inputsOf } from '../../src/data/inputs.ts';
 
 const unit = { kind: 'per_tensor', scale: 1, zeroPoint: 0 } as const;
 
@@ -29,7 +30,7 @@ const context = (split: Split) => ({
 
 const split: Split = {
   targets: null,
-  inputs: Uint8Array.of(5, 7, 9, 2, 0, 1, 200, 100),
+  inputs: inputsOf(Uint8Array.of(5, 7, 9, 2, 0, 1, 200, 100), 2),
   labels: Uint8Array.of(1, 0, 0, 0),
   count: 4,
 };
@@ -55,7 +56,7 @@ describe('the check against the reference loops', () => {
   it('names the first image and the first layer that differ', async () => {
     // A kernel with a wrong weight: the first pixel of image 1 is the first that shows it.
     const fast = await openWasmInterpreter(classifier([2, 0, 0, 1]), 'model', { threads: 1 });
-    const dark = { ...split, targets: null, inputs: Uint8Array.of(0, 7, 9, 2, 0, 1, 200, 100) };
+    const dark = { ...split, targets: null, inputs: inputsOf(Uint8Array.of(0, 7, 9, 2, 0, 1, 200, 100), 2) };
     const run = await runInteger(fast, context(dark));
     const check = checkReference(prepareInterpreter(classifier([1, 0, 0, 1]), 'model'), fast, run, context(dark));
     await expect(check).rejects.toThrow(

@@ -9,6 +9,7 @@ import type { ValueRef } from '../../src/ops/define.ts';
 import { float32 } from '../../src/ops/define.ts';
 import { lowerToIntegers } from '../../src/passes/index.ts';
 import { compareLayers } from '../../src/evaluation/layer-comparison.ts';
+import { inputsOf } from '../../src/data/inputs.ts';
 
 /**
  * Two pixels p, q (scale 1) -> p and (p + q) / 2 (weights of scale 1/64) -> relu -> codes of scale 1/2, so 0 .. 127.5;
@@ -36,7 +37,12 @@ function network(bias: number, side: 'after' | 'before' = 'after', weightsOf = [
   return builder.finish([side === 'after' ? quantize(relu(fc!), 127.5) : relu(quantize(fc!, 63.5, -64))]);
 }
 
-const split: Split = { count: 2, targets: null, inputs: Uint8Array.of(100, 51, 200, 20), labels: Uint8Array.of(0, 1) };
+const split: Split = {
+  count: 2,
+  targets: null,
+  inputs: inputsOf(Uint8Array.of(100, 51, 200, 20), 2),
+  labels: Uint8Array.of(0, 1),
+};
 const open = (graph: Graph) => referenceEngine.open(graph, { replicas: 1, threads: 1 });
 
 async function compare(integer: Graph, evalGraph: Graph, of: Split = split) {
@@ -77,7 +83,10 @@ describe('layers that are joined', () => {
   const many: Split = {
     count: 64,
     targets: null,
-    inputs: Uint8Array.from({ length: 128 }, (_, at) => (at % 2 === 0 ? 4 * (at / 2) : 255 - at)),
+    inputs: inputsOf(
+      Uint8Array.from({ length: 128 }, (_, at) => (at % 2 === 0 ? 4 * (at / 2) : 255 - at)),
+      2,
+    ),
     labels: new Uint8Array(64),
   };
   const of = (layers: Awaited<ReturnType<typeof compare>>, name: string) => layers.find((each) => each.name === name)!;

@@ -7,7 +7,7 @@ import type { StageEnvironment } from '../../src/stages/run.ts';
 import type { TrainingConfig } from '../../src/stages/training.ts';
 import { floatTraining, runTraining } from '../../src/stages/training.ts';
 import { dense, network } from '../models/networks.ts';
-import { pixelsOf } from '../../src/data/dataset.ts';
+import { pixelsIn } from '../data/examples.ts';
 
 const dataset = loadDataset(
   { kind: 'synthetic', classes: 3, size: 12, trainCount: 48, testCount: 4, noise: 8, seed: 4 },
@@ -74,7 +74,7 @@ describe('augmentation in training', () => {
       const variationAt = epochVariations(dataset.train.count, seed, epoch, augment);
       return Array.from(order, (index, position) => {
         const out = new Uint8Array(imageSize);
-        cropAndFlip(imageOf(pixelsOf(dataset.train), index), dataset.image, augment.crop, variationAt(position), out);
+        cropAndFlip(imageOf(pixelsIn(dataset.train), index), dataset.image, augment.crop, variationAt(position), out);
         return [...out];
       });
     });
@@ -88,7 +88,7 @@ describe('augmentation in training', () => {
     for (const images of inference) {
       for (let start = 0; start < images.length; start += imageSize) {
         const index = (start / imageSize) % dataset.validation.count;
-        expect(images.slice(start, start + imageSize)).toEqual([...imageOf(pixelsOf(dataset.validation), index)]);
+        expect(images.slice(start, start + imageSize)).toEqual([...imageOf(pixelsIn(dataset.validation), index)]);
       }
     }
   });

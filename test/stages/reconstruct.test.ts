@@ -20,7 +20,7 @@ import type { ReconstructTest, TrainMetrics } from '../../src/measurements/metri
 import { readStageMetrics } from '../../src/measurements/metrics.ts';
 import type { StageEnvironment } from '../../src/stages/run.ts';
 import { readTflite } from '../../src/tflite/read.ts';
-import { pixelsOf } from '../../src/data/dataset.ts';
+import { pixelsIn } from '../data/examples.ts';
 
 const dataset = loadDataset(
   { kind: 'synthetic', classes: 3, size: 12, trainCount: 640, testCount: 60, noise: 8, seed: 4 },
@@ -178,7 +178,7 @@ describe('the test stage of a network that reconstructs', () => {
     expect(readStageMetrics(JSON.parse(JSON.stringify(metrics)) as JsonObject)).toEqual(metrics);
     const { error } = metrics;
     // What an image of one grey, the mean of all pixels, would miss.
-    const pixels = Array.from(pixelsOf(dataset.test), (pixel) => pixel / 255);
+    const pixels = Array.from(pixelsIn(dataset.test), (pixel) => pixel / 255);
     const mean = pixels.reduce((sum, x) => sum + x, 0) / pixels.length;
     const variance = pixels.reduce((sum, x) => sum + (x - mean) ** 2, 0) / pixels.length;
     expect(error.float!.mean).toBeLessThan(0.7 * variance);
@@ -208,7 +208,7 @@ describe('the test stage of a network that reconstructs', () => {
     expect(layers).toHaveLength(10);
     let [values, different] = [0, 0];
     for (let image = 0; image < 20; image++) {
-      const pixels = pixelsOf(dataset.test).subarray(image * 144, (image + 1) * 144);
+      const pixels = pixelsIn(dataset.test).subarray(image * 144, (image + 1) * 144);
       interpreter.run([Int8Array.from(pixels, (pixel) => pixel - 128)]);
       for (const { name, inputs } of layers) {
         const [input = '', filter = '', bias = ''] = inputs;
@@ -237,7 +237,7 @@ describe('the test stage of a network that reconstructs', () => {
     const [first] = examples;
     const { raw, scale, zeroPoint, error, image } = first!;
     const original = [...Buffer.from(image!.pixels, 'base64')];
-    expect(original).toEqual([...pixelsOf(dataset.test).subarray(0, 144)]);
+    expect(original).toEqual([...pixelsIn(dataset.test).subarray(0, 144)]);
     const reals = raw.map((code) => Math.fround(scale * (code - zeroPoint)));
     // Pixels outside 0..255 have no place in a picture.
     const nearest = reals.map((real) => Math.min(255, Math.max(0, Math.round(real * 255))));

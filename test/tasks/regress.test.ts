@@ -1,11 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import type { Split } from '../../src/data/dataset.ts';
+import { inputsOf } from '../../src/data/inputs.ts';
 import { measureRegression, regressionGates, squaredError } from '../../src/tasks/regress.ts';
 import type { Tested } from '../../src/tasks/tested.ts';
 
 // Two examples with two targets: lengths in metres around 10, deviation 2; ages around 40, deviation 10. As the network is
 // to give them, in deviations from the mean.
-const test: Split = { count: 2, inputs: new Float32Array(2), labels: null, targets: Float32Array.of(1, -1, 0, 2) };
+const test: Split = {
+  count: 2,
+  inputs: inputsOf(new Float32Array(2), 1),
+  labels: null,
+  targets: Float32Array.of(1, -1, 0, 2),
+};
 const columns = [
   { name: 'length', mean: 10, deviation: 2 },
   { name: 'age', mean: 40, deviation: 10 },

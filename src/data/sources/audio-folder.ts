@@ -9,6 +9,7 @@ import type { SourceFacts } from '../facts.ts';
 import type { ClassFile } from '../class-folders.ts';
 import { checkKept, classFolders } from '../class-folders.ts';
 import type { DataContent, DecodedData } from '../dataset.ts';
+import { inputsOf } from '../inputs.ts';
 import type { PreparedFeatures } from '../features/config.ts';
 import { featuresSchema, preparedFeatures } from '../features/config.ts';
 import { createResampler } from '../features/resample.ts';
@@ -87,17 +88,17 @@ function decodeFolder(source: AudioFolderSource, contents: ReadonlyMap<string, D
   );
   broken.check();
   checkKept(path, classNames, Object.fromEntries(decoded));
-  const given = Object.fromEntries(decoded.map(([part, kept]) => [part, fileExamples(kept.files, kept.inputs)]));
-  const { notes, ...parts } = makeParts(given, split);
   const [frames, bins] = features.shape;
+  const given = Object.fromEntries(
+    decoded.map(([part, kept]) => [part, fileExamples(kept.files, inputsOf(kept.inputs, frames * bins))]),
+  );
+  const { notes, ...parts } = makeParts(given, split);
   return {
     ...{ name: path, classNames, image: { height: frames, width: bins, channels: 1 } },
     notes: [...ignoredNotes(ignored), ...broken.notes(), ...rateNotes(rates, audio.rate), ...notes],
-    reals:
-      features.range === null
-        ? standardize([config.kind], parts.train, [parts.validation, parts.test])
-        : { range: features.range, channels: [{ name: config.kind, mean: 0, deviation: 1 }] },
-    ...parts,
+    ...(features.range === null
+      ? standardize([config.kind], parts)
+      : { ...parts, reals: { range: features.range, channels: [{ name: config.kind, mean: 0, deviation: 1 }] } }),
   };
 }
 

@@ -8,6 +8,7 @@ import { inMemory } from '../../formats/random-access.ts';
 import { listTar } from '../../formats/tar.ts';
 import type { DataContent, DataFile, DecodedData, Download, Split } from '../dataset.ts';
 import { squareSize } from '../dataset.ts';
+import { inputsOf } from '../inputs.ts';
 import { defineSource, sourceFields } from './define.ts';
 import { download, imageFields, pathTo } from './fields.ts';
 import { packedOrPlain, verify } from './published.ts';
@@ -88,8 +89,11 @@ function fail(path: string, message: string): never {
   throw userError(path, 'malformed-cifar10', message, remedy);
 }
 
-/** With the types of this source. */
-type Records = Omit<Split, 'inputs' | 'labels'> & { readonly inputs: Uint8Array; readonly labels: Uint8Array };
+/** What a file holds: pixels, and a label for each image. */
+interface Records {
+  readonly pixels: Uint8Array;
+  readonly labels: Uint8Array;
+}
 
 /** Records of a label and three planes of 32 x 32, made NHWC. */
 export function decodeRecords({ path, bytes }: DataContent): Records {
@@ -112,16 +116,13 @@ export function decodeRecords({ path, bytes }: DataContent): Records {
       }
     }
   }
-  return { count, inputs: images, labels, targets: null };
+  return { pixels: images, labels };
 }
 
-function concatenate(splits: readonly Records[]): Records {
-  return {
-    count: splits.reduce((total, split) => total + split.count, 0),
-    inputs: Buffer.concat(splits.map(({ inputs }) => inputs)),
-    labels: Buffer.concat(splits.map(({ labels }) => labels)),
-    targets: null,
-  };
+function concatenate(files: readonly Records[]): Split {
+  const labels = Buffer.concat(files.map((file) => file.labels));
+  const pixels = Buffer.concat(files.map((file) => file.pixels));
+  return { count: labels.length, inputs: inputsOf(pixels, recordBytes - 1), labels, targets: null };
 }
 
 export const cifar10 = defineSource({

@@ -11,6 +11,7 @@ import { naturalOrder } from '../../formats/natural-order.ts';
 import { classFolders, partNamed } from '../class-folders.ts';
 import type { ClassFile, PartName } from '../class-folders.ts';
 import type { DataContent, DecodedData, Split } from '../dataset.ts';
+import { inputsOf } from '../inputs.ts';
 import type { Mistakes } from '../mistakes.ts';
 import { collectMistakes, ignoredNotes } from '../mistakes.ts';
 import type { Origin, PartExamples, Parts } from '../parts.ts';
@@ -191,7 +192,7 @@ function cut(
       }
     }
   }
-  return { split: { count, inputs, labels, targets: null }, origins };
+  return { split: { count, inputs: inputsOf(inputs, window.length * channels), labels, targets: null }, origins };
 }
 
 // Tables
@@ -273,7 +274,7 @@ function rowExamples(
     Float32Array.from({ length: count * size }, (_, at) => numbers[first + (at % size)]![Math.floor(at / size)]!);
   const split: Split = {
     count,
-    inputs: columns(0, sizes.inputs),
+    inputs: inputsOf(columns(0, sizes.inputs), sizes.inputs),
     labels: classes === null ? null : Uint16Array.from(classes, (name) => classNames.indexOf(name)),
     targets: sizes.targets === 0 ? null : columns(sizes.inputs, sizes.targets),
   };
@@ -306,9 +307,8 @@ function finish(path: string, { notes, ...parts }: Parts, found: Found): Decoded
   return {
     ...{ name: path, classNames, image },
     notes: [...found.notes, ...notes],
-    reals: standardize(names, parts.train, others),
+    ...standardize(names, parts),
     ...(targetNames.length > 0 && { targets: standardizeTargets(targetNames, parts.train, others) }),
-    ...parts,
   };
 }
 

@@ -7,6 +7,7 @@ import type { FormatKind } from '../../formats/detect.ts';
 import { detectFormat } from '../../formats/detect.ts';
 import type { DataContent, DataFile, DecodedData, FileReference, ImageShape, Split } from '../dataset.ts';
 import { contentIn } from '../dataset.ts';
+import { inputsOf } from '../inputs.ts';
 import { defineSource, sourceFields } from './define.ts';
 import { file, imageFields } from './fields.ts';
 
@@ -96,7 +97,7 @@ function decodePair(images: DataContent, labels: DataContent): { split: IdxSplit
     throw userError(labels.path, 'mismatched-idx', message, `give the labels that belong to ${images.path}`);
   }
   return {
-    split: { count, inputs: pixels.data, labels: classes.data, targets: null },
+    split: { count, inputs: inputsOf(pixels.data, height * width * channels), labels: classes.data, targets: null },
     image: { height, width, channels },
   };
 }

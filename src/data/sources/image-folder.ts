@@ -8,6 +8,7 @@ import { resize } from '../../formats/resize.ts';
 import type { ClassFile } from '../class-folders.ts';
 import { checkKept, classFolders } from '../class-folders.ts';
 import type { DataContent, DecodedData } from '../dataset.ts';
+import { inputsOf } from '../inputs.ts';
 import { examplesOfClasses, medianOf, spread, tally } from '../facts.ts';
 import type { SourceFacts } from '../facts.ts';
 import type { BrokenFiles } from '../mistakes.ts';
@@ -84,16 +85,19 @@ export const imageFolder = defineSource({
 function decodeFolder(source: ImageFolderSource, contents: ReadonlyMap<string, DataContent>): DecodedData {
   const { classNames, files, ignored } = classFolders(source.path, contents, isImage);
   const [height, width] = source.image.size;
+  const channels = source.image.color === 'rgb' ? 3 : 1;
   const broken = collectBroken(source.broken);
   const decoded = Object.entries(files).map(([part, list]) => [part, decodeImages(source, list, broken)] as const);
   broken.check();
   checkKept(source.path, classNames, Object.fromEntries(decoded));
-  const given = Object.fromEntries(decoded.map(([part, kept]) => [part, fileExamples(kept.files, kept.inputs)]));
+  const given = Object.fromEntries(
+    decoded.map(([part, kept]) => [part, fileExamples(kept.files, inputsOf(kept.inputs, height * width * channels))]),
+  );
   const { notes, ...parts } = makeParts(given, source.split);
   return {
     name: source.path,
     classNames,
-    image: { height, width, channels: source.image.color === 'rgb' ? 3 : 1 },
+    image: { height, width, channels },
     notes: [...ignoredNotes(ignored), ...broken.notes(), ...notes],
     ...parts,
   };

@@ -9,6 +9,7 @@ import type { Npz } from '../../formats/npz.ts';
 import { arraysIn } from '../../formats/npz.ts';
 import type { PartName } from '../class-folders.ts';
 import type { DataContent, DecodedData, ImageShape, Split } from '../dataset.ts';
+import { inputsOf } from '../inputs.ts';
 import type { Mistakes } from '../mistakes.ts';
 import { collectMistakes, listNotes } from '../mistakes.ts';
 import type { PartExamples } from '../parts.ts';
@@ -122,9 +123,8 @@ function decodeArrays({ path, columns, split }: NpzSource, contents: ReadonlyMap
   return {
     ...{ name: path, classNames: classNames.map(String), image },
     notes: [...squareNotes(train), ...unusedNotes(arrays, named), ...notes],
-    ...(!isPixels && { reals: standardize(channels, made.train, others) }),
+    ...(isPixels ? made : standardize(channels, made)),
     ...(train.targets !== null && { targets: standardizeTargets(targetNames(train), made.train, others) }),
-    ...made,
   };
 }
 
@@ -444,7 +444,12 @@ function examplesOf(path: string, part: PartData, classNames: readonly number[])
         'leave such examples out, or train with some; numbers to learn are `targets`',
       );
     });
-  const split: Split = { count, inputs, labels, targets: targets && targets.values };
+  const split: Split = {
+    count,
+    inputs: inputsOf(inputs, inputs.length / count),
+    labels,
+    targets: targets && targets.values,
+  };
   const origins = Array.from({ length: count }, (_, row) => {
     const name = `${names.inputs}[${row}]`;
     return { name, recording: groups === null ? name : `group ${groups[row] ?? ''}` };

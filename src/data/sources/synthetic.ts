@@ -4,6 +4,7 @@ import type { Random } from '../../core/random.ts';
 import { key } from '../../core/schema.ts';
 import type { DecodedData, Split } from '../dataset.ts';
 import { squareSize } from '../dataset.ts';
+import { inputsOf } from '../inputs.ts';
 import { defineSource, sourceFields } from './define.ts';
 import { imageFields } from './fields.ts';
 
@@ -68,7 +69,7 @@ function makeSplit(source: SyntheticSource, count: number, random: Random): Spli
   labels.forEach((label, index) => {
     draw(source, label, random, images.subarray(index * imageBytes, (index + 1) * imageBytes));
   });
-  return { count, inputs: images, labels, targets: null };
+  return { count, inputs: inputsOf(images, imageBytes), labels, targets: null };
 }
 
 function draw({ size, noise }: SyntheticSource, label: number, random: Random, out: Uint8Array): void {

@@ -10,6 +10,7 @@ import { loadDataset, openFiles } from '../../../src/data/load.ts';
 import { audioFolder } from '../../../src/data/sources/audio-folder.ts';
 import type { AudioFolderSource } from '../../../src/data/sources/audio-folder.ts';
 import { diagnosticsOf, putFiles } from './files.ts';
+import { realsIn } from '../examples.ts';
 
 let folder = '';
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'qpipe-audio-'))));
@@ -66,7 +67,7 @@ describe('an audio folder', () => {
     padded.set(Float32Array.from(samples, (sample) => sample / 32768));
     const expected = logMel.prepare(8000, logMel.defaults(8000))(padded);
     const { mean = 0, deviation = 1 } = reals?.channels[0] ?? {};
-    const second = train.inputs.subarray(24 * 40);
+    const second = realsIn(train).subarray(24 * 40);
     for (const [at, value] of expected.entries()) expect(mean + deviation * second[at]!).toBeCloseTo(value, 3);
   });
 
@@ -78,7 +79,7 @@ describe('an audio folder', () => {
     expect(min).toBe(0);
     expect(max / 255).toBeCloseTo(frontendQuantization.scale, 12);
     const integers = createMicroFrontend(8000, microFrontendDefaults(8000))(samples);
-    const codes = Array.from(train.inputs.subarray(0, integers.length), (value) =>
+    const codes = Array.from(realsIn(train).subarray(0, integers.length), (value) =>
       Math.min(127, Math.round(value / frontendQuantization.scale) - 128),
     );
     expect(codes).toEqual(Array.from(integers, frontendCode));
@@ -88,7 +89,7 @@ describe('an audio folder', () => {
     put({ 'a/1.wav': wav(16_000, tone(16_000, 0.5, 700)), 'b/1.wav': wav(8000, tone(8000, 0.5, 700)) });
     const { train, notes } = load();
     expect(notes).toEqual(['recordings of another rate are resampled to 8000 Hz: 16000 Hz (a/1.wav)']);
-    const [first, second] = [train.inputs.subarray(0, 960), train.inputs.subarray(960)];
+    const [first, second] = [realsIn(train).subarray(0, 960), realsIn(train).subarray(960)];
     // The middle of a tone is the same tone; only the ends of the filter differ.
     const loudest = (values: typeof first) => values.indexOf(Math.max(...values.subarray(400, 440)), 400);
     expect(loudest(first)).toBe(loudest(second));

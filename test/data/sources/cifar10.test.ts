@@ -7,8 +7,9 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cifar10Files, decodeRecords } from '../../../src/data/sources/cifar10.ts';
 import { loadDataset } from '../../../src/data/load.ts';
-import { labelsOf, pixelsOf } from '../../../src/data/dataset.ts';
+import { labelsOf } from '../../../src/data/dataset.ts';
 import type { Labels } from '../../../src/data/dataset.ts';
+import { pixelsIn } from '../examples.ts';
 
 const folder = join(process.env['QPIPE_DATA'] ?? '../shared/data', 'cifar10');
 const present = existsSync(folder);
@@ -19,8 +20,8 @@ describe('CIFAR-10 records', () => {
     const plane = (value: (pixel: number) => number): number[] => Array.from({ length: 1024 }, (_, p) => value(p));
     const red = plane((pixel) => pixel % 256);
     const bytes = Uint8Array.from([7, ...red, ...plane(() => 100), ...plane(() => 200)]);
-    const { inputs: images, labels, count } = decodeRecords({ path: 'one.bin', bytes });
-    expect([count, ...Array.from(labels)]).toEqual([1, 7]);
+    const { pixels: images, labels } = decodeRecords({ path: 'one.bin', bytes });
+    expect([...labels]).toEqual([7]);
     expect([...images.subarray(0, 9)]).toEqual([0, 100, 200, 1, 100, 200, 2, 100, 200]);
     expect([...images.subarray(3 * 1023)]).toEqual([255, 100, 200]);
   });
@@ -104,8 +105,9 @@ describe(present ? 'CIFAR-10' : 'CIFAR-10 (skipped: set QPIPE_DATA to a folder t
     expect(histogram(labelsOf(test))).toEqual(new Array(10).fill(1000));
     // The channel means that everyone normalizes CIFAR-10 by: 0.4914, 0.4822, 0.4465 of 255.
     const sums = [0, 0, 0];
-    for (let index = 0; index < pixelsOf(train).length; index += 3) {
-      for (let channel = 0; channel < 3; channel++) sums[channel]! += pixelsOf(train)[index + channel]!;
+    const pixels = pixelsIn(train);
+    for (let index = 0; index < pixels.length; index += 3) {
+      for (let channel = 0; channel < 3; channel++) sums[channel]! += pixels[index + channel]!;
     }
     const means = sums.map((sum) => Math.round((sum / (50000 * 1024 * 255)) * 10000));
     expect(means).toEqual([4914, 4822, 4465]);

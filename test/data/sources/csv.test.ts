@@ -8,6 +8,7 @@ import { guessSource } from '../../../src/data/guess.ts';
 import { loadDataset } from '../../../src/data/load.ts';
 import type { CsvSource } from '../../../src/data/sources/csv.ts';
 import { diagnosticsOf, putFiles } from './files.ts';
+import { realsIn } from '../examples.ts';
 
 let folder = '';
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'qpipe-csv-'))));
@@ -34,9 +35,9 @@ const rows = (count: number, value: (row: number) => readonly (number | string)[
   Array.from({ length: count }, (_, row) => value(row).join(',')).join('\n');
 
 /** The measured values of an example, back from those that the network sees. */
-function measured({ reals, image: { width, channels } }: Dataset, { inputs }: Split, example: number): number[] {
+function measured({ reals, image: { width, channels } }: Dataset, split: Split, example: number): number[] {
   const size = width * channels;
-  return Array.from(inputs.subarray(example * size, (example + 1) * size), (value, at) => {
+  return Array.from(realsIn(split).subarray(example * size, (example + 1) * size), (value, at) => {
     const { mean = 0, deviation = 1 } = reals?.channels[at % channels] ?? {};
     // + 0 makes -0 a 0.
     return Math.round(1000 * (mean + deviation * value)) / 1000 + 0;
@@ -70,7 +71,7 @@ describe('recordings in class folders', () => {
   it('have mean 0 and deviation 1 in every channel of the training examples, and in no other', () => {
     const { train, test } = load({ window: { length: 4, stride: 4 } });
     for (const channel of [0, 1]) {
-      const of = ({ inputs }: Split) => Array.from(inputs).filter((_, at) => at % 2 === channel);
+      const of = (split: Split) => Array.from(realsIn(split)).filter((_, at) => at % 2 === channel);
       const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
       const values = of(train);
       expect(mean(values)).toBeCloseTo(0, 5);

@@ -8,6 +8,7 @@ import { loadDataset } from '../../../src/data/load.ts';
 import type { ImageFolderSource } from '../../../src/data/sources/image-folder.ts';
 import { writePng } from '../../formats/png-writer.ts';
 import { diagnosticsOf, putFiles } from './files.ts';
+import { pixelsIn } from '../examples.ts';
 
 let folder = '';
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'qpipe-images-'))));
@@ -51,7 +52,7 @@ describe('an image folder', () => {
     expect(image).toEqual({ height: 4, width: 4, channels: 1 });
     expect([train.count, test.count]).toEqual([16, 4]);
     for (const split of [train, test]) {
-      const firstPixels = Array.from(labelsOf(split), (_, index) => split.inputs[16 * index]!);
+      const firstPixels = Array.from(labelsOf(split), (_, index) => pixelsIn(split)[16 * index]!);
       expect(firstPixels.map((pixel) => (pixel > 127 ? 1 : 0))).toEqual([...labelsOf(split)]);
     }
   });
@@ -60,8 +61,8 @@ describe('an image folder', () => {
     put({ 'a/1.png': grey(7, 8, 2), 'b/1.png': grey(9, 1, 1), 'a/2.png': grey(8), 'b/2.png': grey(10) });
     const { image, train, test } = load({ image: { ...source().image, size: [2, 3], color: 'rgb' } });
     expect(image).toEqual({ height: 2, width: 3, channels: 3 });
-    expect(new Set([...train.inputs, ...test.inputs])).toEqual(new Set([7, 8, 9, 10]));
-    expect(train.inputs.length / train.count).toBe(18);
+    expect(new Set([...pixelsIn(train), ...pixelsIn(test)])).toEqual(new Set([7, 8, 9, 10]));
+    expect(pixelsIn(train).length / train.count).toBe(18);
   });
 
   it('keeps the parts that it has, and draws the others from training', () => {
@@ -71,7 +72,7 @@ describe('an image folder', () => {
     put({ 'test/a/x.png': grey(50), 'test/b/y.png': grey(150) });
     const { train, validation, test } = load({ split: { test: 0.5, validation: 0.2, seed: 1 } });
     expect([train.count, validation.count, test.count]).toEqual([16, 4, 2]);
-    expect([test.inputs[0], test.inputs[16]]).toEqual([50, 150]);
+    expect([pixelsIn(test)[0], pixelsIn(test)[16]]).toEqual([50, 150]);
   });
 
   it('keeps equal images, and those of one group, in one part', () => {
@@ -80,8 +81,8 @@ describe('an image folder', () => {
       put({ [`a/${person}_${index}.png`]: grey(index), [`b/${person}_${index}.png`]: grey(100 + index) });
     }
     const { train, test } = load({ split: { test: 0.25, validation: 0, seed: 3, group: '/([a-z]+)_' } });
-    const people = ({ inputs, count }: typeof train) =>
-      new Set(Array.from({ length: count }, (_, index) => (inputs[16 * index]! % 100) % 4));
+    const people = (split: typeof train) =>
+      new Set(Array.from({ length: split.count }, (_, index) => (pixelsIn(split)[16 * index]! % 100) % 4));
     expect(test.count).toBe(6);
     expect(people(test).size).toBe(1);
     expect([...people(train)].some((person) => people(test).has(person))).toBe(false);
@@ -123,7 +124,7 @@ describe('an image folder', () => {
     const { train, test, notes } = load({ broken: 'skip', split: { test: 0.25, validation: 0, seed: 1 } });
     expect([train.count, test.count]).toEqual([9, 3]);
     for (const split of [train, test]) {
-      const bright = Array.from({ length: split.count }, (_, index) => (split.inputs[16 * index]! > 127 ? 1 : 0));
+      const bright = Array.from({ length: split.count }, (_, index) => (pixelsIn(split)[16 * index]! > 127 ? 1 : 0));
       expect(bright).toEqual([...labelsOf(split)]);
     }
     expect(notes).toEqual([

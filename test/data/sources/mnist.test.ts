@@ -6,7 +6,8 @@ import { describe, expect, it } from 'vitest';
 import { loadDataset } from '../../../src/data/load.ts';
 import { mnistFolder } from '../../../src/data/sources/mnist.ts';
 import { UserError } from '../../../src/core/diagnostic.ts';
-import { labelsOf, pixelsOf } from '../../../src/data/dataset.ts';
+import { labelsOf } from '../../../src/data/dataset.ts';
+import { pixelsIn } from '../examples.ts';
 
 const noValidation = { count: 0, seed: 0 };
 
@@ -21,8 +22,9 @@ describe('MNIST', () => {
     for (const label of labelsOf(train)) histogram[label]!++;
     expect(histogram).toEqual([5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]);
     // The mean pixel that everyone normalizes MNIST by is 0.1307 of 255.
-    const sum = pixelsOf(train).reduce((total, pixel) => total + pixel, 0);
-    expect(sum / pixelsOf(train).length / 255).toBeCloseTo(0.1307, 4);
+    const pixels = pixelsIn(train);
+    const sum = pixels.reduce((total, pixel) => total + pixel, 0);
+    expect(sum / pixels.length / 255).toBeCloseTo(0.1307, 4);
   });
 
   it('is refused when a file is missing, damaged, or not the published one', () => {

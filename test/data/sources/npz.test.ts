@@ -10,6 +10,7 @@ import { loadDataset, openFiles } from '../../../src/data/load.ts';
 import { npz } from '../../../src/data/sources/npz.ts';
 import type { NpzSource } from '../../../src/data/sources/npz.ts';
 import { diagnosticsOf } from './files.ts';
+import { inputsIn, realsIn } from '../examples.ts';
 
 let folder = '';
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'qpipe-npz-'))));
@@ -73,8 +74,8 @@ function mistakes(change: Partial<NpzSource> = {}): string[] {
 }
 
 /** The measured values of all examples, back from those that the network sees. */
-function measured({ reals, image }: Dataset, { inputs }: Split): number[] {
-  return Array.from(inputs, (value, at) => {
+function measured({ reals, image }: Dataset, split: Split): number[] {
+  return Array.from(realsIn(split), (value, at) => {
     const { mean = 0, deviation = 1 } = reals?.channels[at % image.channels] ?? {};
     // + 0 makes -0 a 0.
     return Math.round(1000 * (mean + deviation * value)) / 1000 + 0;
@@ -109,8 +110,8 @@ describe('an archive of arrays', () => {
       [2, 1, 0],
       [2, 0],
     ]);
-    expect([...train.inputs]).toEqual(upTo(18));
-    expect([...test.inputs]).toEqual(upTo(12).map((at) => 100 + at));
+    expect([...inputsIn(train)]).toEqual(upTo(18));
+    expect([...inputsIn(test)]).toEqual(upTo(12).map((at) => 100 + at));
     expect([reals, notes]).toEqual([undefined, []]);
   });
 
@@ -129,7 +130,7 @@ describe('an archive of arrays', () => {
     put({ val_images: pixels([1, 2, 2, 3], 1), val_labels: numbers(1), mine: pixels([1, 2, 2, 3], 2), c: numbers(0) });
     const { train, validation, test, notes, image } = load({ columns: { test_inputs: 'mine', test_class: 'c' } });
     expect(image).toEqual({ height: 2, width: 2, channels: 3 });
-    expect([train.count, validation.inputs[0], test.inputs[0]]).toEqual([2, 1, 2]);
+    expect([train.count, inputsIn(validation)[0], inputsIn(test)[0]]).toEqual([2, 1, 2]);
     expect([[...labelsOf(validation)], [...labelsOf(test)], notes]).toEqual([[1], [0], []]);
   });
 
@@ -161,9 +162,9 @@ describe('real inputs', () => {
     put({ x: floats(shape) });
     const dataset = load(one);
     expect(dataset.image).toEqual(image);
-    expect(measured(dataset, dataset.train)).toEqual(upTo(dataset.train.inputs.length));
+    expect(measured(dataset, dataset.train)).toEqual(upTo(realsIn(dataset.train).length));
     for (let channel = 0; channel < image.channels; channel++) {
-      const values = Array.from(dataset.train.inputs).filter((_, at) => at % image.channels === channel);
+      const values = Array.from(realsIn(dataset.train)).filter((_, at) => at % image.channels === channel);
       const mean = (list: readonly number[]) => list.reduce((sum, value) => sum + value, 0) / list.length;
       expect(mean(values)).toBeCloseTo(0, 5);
       expect(mean(values.map((value) => value ** 2))).toBeCloseTo(1, 5);
@@ -190,7 +191,7 @@ describe('real inputs', () => {
   ])('may be %s', (descriptor, values) => {
     put({ x: npy(descriptor, [2, 2], values) });
     const dataset = load(one);
-    expect(dataset.train.inputs).toBeInstanceOf(Float32Array);
+    expect(dataset.train.inputs.kind).toBe('reals');
     expect(measured(dataset, dataset.train)).toEqual(Array.from<number | bigint, number>(values, Number));
   });
 

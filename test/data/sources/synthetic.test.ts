@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { Split } from '../../../src/data/dataset.ts';
 import { makeSynthetic, syntheticDefaults } from '../../../src/data/sources/synthetic.ts';
 import type { SyntheticSource } from '../../../src/data/sources/synthetic.ts';
-import { labelsOf, pixelsOf } from '../../../src/data/dataset.ts';
+import { labelsOf } from '../../../src/data/dataset.ts';
+import { pixelsIn } from '../examples.ts';
 
 const source: SyntheticSource = { kind: 'synthetic', ...syntheticDefaults, seed: 1 };
 
@@ -12,7 +13,7 @@ describe('synthetic images', () => {
   // A port of the generator to Python's integers gave the same digest.
   it('are the same bytes on every machine', () => {
     const { train, test } = makeSynthetic(source);
-    const hash = createHash('sha256').update(pixelsOf(train)).update(pixelsOf(test)).digest('hex');
+    const hash = createHash('sha256').update(pixelsIn(train)).update(pixelsIn(test)).digest('hex');
     expect(hash).toBe('6c5204a7b3dd38b2a7d2240f34671774c3b1e0735cf3c653f4013623e3726996');
   });
 
@@ -22,9 +23,9 @@ describe('synthetic images', () => {
       expect(labelsOf(train).filter((found) => found === label)).toHaveLength(4);
       expect(labelsOf(test).filter((found) => found === label)).toHaveLength(2);
     }
-    expect(pixelsOf(test)).not.toEqual(pixelsOf(train).subarray(0, pixelsOf(test).length));
+    expect(pixelsIn(test)).not.toEqual(pixelsIn(train).subarray(0, pixelsIn(test).length));
     const other = makeSynthetic({ ...source, trainCount: 40, testCount: 20, seed: 2 });
-    expect(pixelsOf(other.train)).not.toEqual(pixelsOf(train));
+    expect(pixelsIn(other.train)).not.toEqual(pixelsIn(train));
   });
 
   it('can be learned, but not by looking at the average image', () => {
@@ -38,7 +39,7 @@ describe('synthetic images', () => {
   it('without noise have two grey levels, and the shape inside the image', () => {
     const { train } = makeSynthetic({ ...source, noise: 0, size: 12, classes: 2, trainCount: 50, testCount: 0 });
     for (let index = 0; index < train.count; index++) {
-      const pixels = pixelsOf(train).subarray(144 * index, 144 * (index + 1));
+      const pixels = pixelsIn(train).subarray(144 * index, 144 * (index + 1));
       const [background, shape, ...rest] = [...new Set(pixels)].sort((a, b) => a - b);
       expect(rest).toEqual([]);
       expect(shape! - background!).toBeGreaterThanOrEqual(64);
@@ -52,16 +53,17 @@ describe('synthetic images', () => {
 });
 
 function nearestCentroidAccuracy(train: Split, test: Split): number {
-  const imageBytes = pixelsOf(train).length / train.count;
+  const testPixels = pixelsIn(test);
+  const imageBytes = testPixels.length / test.count;
   const centroids = Array.from({ length: 10 }, () => new Float64Array(imageBytes));
-  pixelsOf(train).forEach((pixel, index) => {
+  pixelsIn(train).forEach((pixel, index) => {
     const label = labelsOf(train)[Math.floor(index / imageBytes)]!;
     centroids[label]![index % imageBytes]! += (10 * pixel) / train.count;
   });
   let numRight = 0;
   for (let index = 0; index < test.count; index++) {
     const distances = centroids.map((centroid) =>
-      centroid.reduce((sum, mean, pixel) => sum + (pixelsOf(test)[index * imageBytes + pixel]! - mean) ** 2, 0),
+      centroid.reduce((sum, mean, pixel) => sum + (testPixels[index * imageBytes + pixel]! - mean) ** 2, 0),
     );
     if (distances.indexOf(Math.min(...distances)) === labelsOf(test)[index]) numRight++;
   }
