@@ -1,6 +1,8 @@
 import Table from 'cli-table3';
 import { unreachable } from '../core/assert.ts';
+import { visible } from '../core/source-line.ts';
 import { counted } from '../core/words.ts';
+import type { ModelMetadata } from '../models/metadata.ts';
 import type { InspectedTensor, Inspection } from './inspect.ts';
 
 const defaultColumns = 80;
@@ -28,6 +30,7 @@ function inspectionLines(inspection: Inspection, columns: number): readonly stri
         ...inspection.inputs.map((input) => `input   ${describe(input)}`),
         ...inspection.outputs.map((output) => `output  ${describe(output)}`),
         `${counted(inspection.tensors.length, 'tensor')}, signatures: ${listOf(inspection.signatures)}, metadata: ${listOf(inspection.metadata)}`,
+        ...(inspection.about === null ? [] : aboutLines(inspection.about)),
         ...(unknown.length === 0 ? [] : [`not in qpipe's op table: ${unknown.join(', ')}`]),
         table(
           ['#', 'operator', 'v', 'output', 'shape', 'scale', 'zero'],
@@ -69,6 +72,31 @@ function inspectionLines(inspection: Inspection, columns: number): readonly stri
       return unreachable(inspection);
   }
 }
+
+/** Names and numbers that are shown; the JSON form has all. */
+const mostShown = 32;
+
+function aboutLines({ input, decoding, outputs }: ModelMetadata): string[] {
+  const shown = (parts: readonly string[]): string =>
+    [...parts.slice(0, mostShown), ...(parts.length > mostShown ? [`and ${parts.length - mostShown} more`] : [])].join(
+      ', ',
+    );
+  const measured = ({ name, mean, deviation }: { name: string; mean: number; deviation: number }): string =>
+    `${visible(name)} ${round(mean)} ± ${round(deviation)}`;
+  return [
+    input.kind === 'pixels'
+      ? `takes   pixels: ${round(input.scale)} * (pixel - ${input.mean})`
+      : `takes   (measured - mean) / deviation of ${shown(input.channels.map(measured))}`,
+    ...(decoding === undefined ? [] : [`made by ${JSON.stringify(decoding)}`]),
+    ...outputs.flatMap(({ task, classes, targets }) => [
+      `task    ${task}`,
+      ...(classes === undefined ? [] : [`classes ${shown(classes.map((name, index) => `${index} ${visible(name)}`))}`]),
+      ...(targets === undefined ? [] : [`targets mean + deviation * output of ${shown(targets.map(measured))}`]),
+    ]),
+  ];
+}
+
+const round = (value: number): string => String(Number(value.toPrecision(digits)));
 
 function describe(tensor: InspectedTensor): string {
   const zeroPoint = tensor.zeroPoints[0];

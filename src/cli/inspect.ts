@@ -6,6 +6,8 @@ import type { FormatKind } from '../formats/detect.ts';
 import { detectFormat } from '../formats/detect.ts';
 import { readSafetensors } from '../formats/safetensors.ts';
 import { numElements } from '../core/tensor.ts';
+import type { ModelMetadata } from '../models/metadata.ts';
+import { decodeMetadata, metadataName } from '../models/metadata.ts';
 import { readGraphDef } from '../formats/protobuf/graph-def.ts';
 import { builtinName } from '../tflite/builtin-names.ts';
 import type { TfliteFile, TfliteTensor } from '../tflite/file.ts';
@@ -49,6 +51,8 @@ export interface TfliteInspection {
   }[];
   readonly tensors: readonly InspectedTensor[];
   readonly metadata: readonly string[];
+  /** What a file of ours says of its input and outputs; null in files by others. */
+  readonly about: ModelMetadata | null;
   readonly signatures: readonly string[];
 }
 
@@ -126,8 +130,14 @@ function inspectTflite(file: string, bytes: Uint8Array): TfliteInspection {
     }),
     tensors,
     metadata: contents.metadata.map(({ name }) => name),
+    about: aboutOf(contents),
     signatures: contents.signatures.map(({ key }) => key),
   };
+}
+
+function aboutOf({ metadata, buffers }: TfliteFile): ModelMetadata | null {
+  const bytes = buffers[metadata.find(({ name }) => name === metadataName)?.buffer ?? -1];
+  return bytes === undefined ? null : decodeMetadata(bytes);
 }
 
 function inspectTensor({ buffers }: TfliteFile, entry: TfliteTensor): InspectedTensor {

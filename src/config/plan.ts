@@ -362,7 +362,7 @@ const knownSize = (source: DataSource): DataSize | null => sourceRow(source).kno
 /** The network of a pipeline. Its name is not the pipeline's, so that renaming the pipeline does not train again. */
 function modelSpec(
   { model, data }: ResolvedPipeline,
-  dataset: Pick<Dataset, 'image' | 'classNames' | 'targets' | 'reals'>,
+  dataset: Pick<Dataset, 'image' | 'classNames' | 'targets' | 'reals' | 'decoding'>,
 ): ModelSpec {
   const { height, width, channels } = dataset.image;
   return {
@@ -373,6 +373,7 @@ function modelSpec(
     classes: dataset.classNames,
     ...(dataset.targets && { targets: dataset.targets }),
     ...(dataset.reals && { channels: dataset.reals.channels }),
+    ...(dataset.decoding && { decoding: dataset.decoding }),
     normalize: dataset.reals?.range ?? dataSettings(data).normalize ?? internal('real inputs without a range'),
   };
 }

@@ -2,6 +2,7 @@ import type { Hash } from 'node:crypto';
 import { createHash } from 'node:crypto';
 import { internal } from '../core/assert.ts';
 import type { Digest } from '../core/digest.ts';
+import type { JsonObject } from '../core/json.ts';
 import { hashBytes } from '../formats/bytes.ts';
 import type { Inputs } from './inputs.ts';
 import { inputReader } from './inputs.ts';
@@ -18,6 +19,11 @@ export interface DatasetForm {
   readonly image: ImageShape;
   /** What real inputs are; left out where inputs are pixels. */
   readonly reals?: RealInputs;
+  /**
+   * Settings by which a file became an example, in the words of a pipeline: what a device has to do with what it
+   * records. Left out where examples are in files as the network takes them.
+   */
+  readonly decoding?: JsonObject;
 }
 
 /** Inputs that are not pixels: how measured values become those that the network takes. */
@@ -138,7 +144,10 @@ export interface DatasetIdentity extends DatasetForm {
 }
 
 /** What of a data set decides whether a pipeline fits it. */
-export type DataSize = Pick<DatasetIdentity, 'image' | 'classNames' | 'targets' | 'reals' | 'trainingImages'> & {
+export type DataSize = Pick<
+  DatasetIdentity,
+  'image' | 'classNames' | 'targets' | 'reals' | 'decoding' | 'trainingImages'
+> & {
   /** Left out where the settings alone say it. */
   readonly validationImages?: number;
   /** Left out where there are always some. */
@@ -156,7 +165,7 @@ export function squareSize(side: number, channels: number, classes: number, trai
 
 /** The examples themselves are hashed, decoded, so that neither place nor packing of the files matters. */
 export function identify(dataset: Dataset): DatasetIdentity {
-  const { name, notes, classNames, targets: columns, image, reals, train, validation, test } = dataset;
+  const { name, notes, classNames, targets: columns, image, reals, decoding, train, validation, test } = dataset;
   const digestOf = (...splits: readonly Split[]): Digest => {
     const hash = createHash('sha256');
     hash.update(
@@ -180,6 +189,7 @@ export function identify(dataset: Dataset): DatasetIdentity {
     ...(notes && { notes }),
     ...(columns && { targets: columns }),
     ...(reals && { reals }),
+    ...(decoding && { decoding }),
   };
   return {
     ...form,

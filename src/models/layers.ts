@@ -1,3 +1,4 @@
+import type { JsonObject } from '../core/json.ts';
 import type { Layer } from './layers/index.ts';
 
 export { activationFunctions } from './layers/activation.ts';
@@ -45,6 +46,8 @@ export interface ModelSpec {
   readonly targets?: readonly Target[];
   /** Of a network that takes real values, by channel of the input. */
   readonly channels?: readonly InputChannel[];
+  /** Settings by which a device makes an example of what it records, in the words of a pipeline. */
+  readonly decoding?: JsonObject;
   /** Of pixels 0 .. 255, real = scale * (pixel - mean); of real values, the range that the input's quantizer keeps. */
   readonly normalize:
     { readonly scale: number; readonly mean: number } | { readonly min: number; readonly max: number };

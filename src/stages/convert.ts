@@ -1,12 +1,15 @@
+import { Type } from '@sinclair/typebox';
 import { choice, derived, key } from '../core/schema.ts';
 import { elementBytes, numElements } from '../core/tensor.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
 import { verify } from '../graph/verify.ts';
 import { importGraphDef } from '../graphdef/import.ts';
+import { encodeMetadata, metadataName, modelMetadata } from '../models/metadata.ts';
 import { lowerToIntegers, setEdgeTypes } from '../passes/index.ts';
 import { readGraphDef } from '../formats/protobuf/graph-def.ts';
 import { writeTflite } from '../tflite/write.ts';
+import { readQatModel } from '../training/checkpoint.ts';
 import { defineStage } from './define.ts';
 import { inputPath, readInput, writeOutput } from './files.ts';
 import type { ConvertMetrics } from '../measurements/metrics.ts';
@@ -21,12 +24,12 @@ const edgeType = (does: string) =>
 
 export const convert = defineStage({
   kind: 'convert',
-  revision: 2,
+  revision: 3,
   description: 'Writes the integer model as a .tflite file',
   from: { accepts: ['FrozenGraph/1'], optional: false },
   produces: 'Tflite/1',
   uses: [],
-  inputs: { graph: { type: 'FrozenGraph/1', optional: false } },
+  inputs: { graph: { type: 'FrozenGraph/1', optional: false }, model: { type: 'QatModel/1', optional: false } },
   outputs,
   fields: {
     scheme: derived(
@@ -38,14 +41,22 @@ export const convert = defineStage({
     ),
     input: derived(edgeType('takes'), 'type of the scheme'),
     output: derived(edgeType('returns'), 'type of the scheme'),
+    metadata: Type.Boolean({
+      ...key(
+        'Whether the file also says the class names in their order, the meaning of its input, and the task, as JSON under the name `qpipe`',
+      ),
+      default: true,
+    }),
   },
 
-  async run({ scheme, input, output }, context) {
+  async run({ scheme, input, output, metadata }, context) {
     const file = inputPath(context, 'graph');
     const frozen = importGraphDef(readGraphDef(await readInput(context, 'graph'), file), new Map(), file);
     const { graph: lowered, adjustments } = lowerToIntegers(frozen, scheme, file);
     const graph = setEdgeTypes(verify(lowered), { input, output });
-    const bytes = writeTflite(verify(graph));
+    const { spec } = await readQatModel(inputPath(context, 'model'));
+    const entries = metadata ? [[metadataName, encodeMetadata(modelMetadata(spec))] as const] : [];
+    const bytes = writeTflite(verify(graph), new Map(entries));
     await writeOutput(context, outputs.model, bytes);
     return {
       metrics: {

@@ -25,9 +25,19 @@ const typeNames: { readonly [D in DType]: TensorTypeName } = {
  * the oldest runtime that has them all as `min_runtime_version`.
  *
  * @param graph level int8
+ * @param metadata further entries of the table of metadata, by name
  */
-export function writeTflite(graph: Graph): Uint8Array {
-  return writeTfliteFile(toTfliteFile(graph), optionFields);
+export function writeTflite(graph: Graph, metadata: ReadonlyMap<string, Uint8Array> = new Map()): Uint8Array {
+  const file = toTfliteFile(graph);
+  const first = file.buffers.length;
+  return writeTfliteFile(
+    {
+      ...file,
+      buffers: [...file.buffers, ...metadata.values()],
+      metadata: [...file.metadata, ...Array.from(metadata.keys(), (name, at) => ({ name, buffer: first + at }))],
+    },
+    optionFields,
+  );
 }
 
 function toTfliteFile(graph: Graph): TfliteFile {

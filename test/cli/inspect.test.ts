@@ -5,7 +5,10 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { inspectionText } from '../../src/cli/inspect-text.ts';
 import { inspect } from '../../src/cli/inspect.ts';
 import { builtinName } from '../../src/tflite/builtin-names.ts';
+import { writeTflite } from '../../src/tflite/write.ts';
+import { dense } from '../models/networks.ts';
 import { builtin, handmade, plainOperator, plainTensor } from '../tflite/handmade.ts';
+import { lowered } from '../tflite/lowered.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'qpipe-inspect-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -43,6 +46,28 @@ describe('inspect', () => {
     expect(text).toContain('open axes [?, ?, ?, 3]');
     expect(text).toMatch(/│ mode\S*…\S*Call │/);
     expect(inspection).toMatchObject({ outputs: [{ name: longName }] });
+  });
+
+  it('shows what a file says of its classes and its input', () => {
+    const about = {
+      version: 1,
+      input: { kind: 'values', channels: [{ name: 'x', mean: 124.68, deviation: 855.4 }] },
+      decoding: { audio: { rate: 8000 } },
+      outputs: [{ task: 'classify', classes: ['walk\u001b', ...Array.from({ length: 40 }, (_, at) => `c${at}`)] }],
+    };
+    const { graph } = lowered([dense('logits', 3)]);
+    const data = new TextEncoder().encode(JSON.stringify(about));
+    const withEntry = (entry: Uint8Array) => writeTflite(graph, new Map([['qpipe', entry]]));
+    const file = write('about.tflite', withEntry(data));
+    const inspection = inspect(file);
+    expect(inspection).toMatchObject({ kind: 'tflite', about });
+    const text = inspectionText(inspection, 1000);
+    expect(text).toContain('takes   (measured - mean) / deviation of x 124.68 ± 855.4\n');
+    expect(text).toContain('made by {"audio":{"rate":8000}}\ntask    classify\nclasses 0 walk');
+    expect(text).toContain('31 c30, and 9 more\n');
+    expect(text).not.toContain('\u001b');
+    const later = withEntry(new TextEncoder().encode('{"version":7}'));
+    expect(inspect(write('later.tflite', later))).toMatchObject({ about: null });
   });
 
   it.each<[string, Uint8Array | string, string]>([

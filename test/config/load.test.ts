@@ -82,7 +82,10 @@ describe('a pipeline file', () => {
         },
         { name: 'eval', config: { uses: 'save-eval-graph', from: 'qat' } },
         { name: 'freeze', config: { uses: 'freeze', from: 'eval' } },
-        { name: 'convert', config: { uses: 'convert', from: 'freeze', scheme: 'int8', input: 'int8', output: 'int8' } },
+        {
+          name: 'convert',
+          config: { uses: 'convert', from: 'freeze', scheme: 'int8', input: 'int8', output: 'int8', metadata: true },
+        },
         {
           name: 'test',
           config: {

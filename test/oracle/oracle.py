@@ -77,6 +77,12 @@ def versions_by_converter(model):
     return {"versions": [[code, version] for code, version in codes.items()], "runtime": text}
 
 
+def metadata_of(model):
+    """The entries of a model's table of metadata, by TensorFlow's own reader."""
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(model))
+    return {entry.name.decode(): bytes(model.buffers[entry.buffer].data) for entry in model.metadata}
+
+
 def in_graph(graph, variables, fetch, feeds):
     """Imports a GraphDef into a session of its own, assigns its variables, and runs what `fetch` chooses of it."""
     # Fusing nodes would change what is compared, and crashes on a depthwise convolution with explicit padding.

@@ -21,6 +21,7 @@ import { readStageMetrics } from '../../src/measurements/metrics.ts';
 import type { ClassifyTest, TrainMetrics } from '../../src/measurements/metrics.ts';
 import type { StageEnvironment } from '../../src/stages/run.ts';
 import { addFloatEdges } from '../../src/tflite/float-edges.ts';
+import { readTfliteContents } from '../../src/tflite/read.ts';
 import { writeTflite } from '../../src/tflite/write.ts';
 import { conv, dense, network, pool } from '../models/networks.ts';
 
@@ -150,8 +151,8 @@ beforeAll(async () => {
   await run(
     'convert',
     'convert',
-    { uses: 'convert', from: 'freeze', scheme: 'int8', input: 'int8', output: 'int8' },
-    { graph: inputs.frozen() },
+    { uses: 'convert', from: 'freeze', scheme: 'int8', input: 'int8', output: 'int8', metadata: true },
+    { graph: inputs.frozen(), model: inputs.qat() },
   );
 });
 
@@ -261,6 +262,35 @@ describe('freezing', () => {
     expect(opsOf(inputs.graph())).toContain('FusedBatchNormV3');
     const frozen = opsOf(inputs.frozen());
     for (const op of ['VarHandleOp', 'ReadVariableOp', 'FusedBatchNormV3']) expect(frozen).not.toContain(op);
+  });
+});
+
+describe('the metadata of the model', () => {
+  const read = () => readTfliteContents(readFileSync(inputs.tflite()), 'm');
+
+  it('are the classes in their order, and what a pixel means', () => {
+    const { metadata, buffers } = read();
+    const entry = metadata.find(({ name }) => name === 'qpipe');
+    const text = new TextDecoder().decode(buffers[entry!.buffer]);
+    const names = dataset.classNames.map((name) => `"${name}"`).join();
+    expect(text).toBe(
+      `{"version":1,"input":{"kind":"pixels","scale":${Math.fround(1 / 255)},"mean":0},"outputs":[{"task":"classify","classes":[${names}]}]}`,
+    );
+  });
+
+  it('change nothing else of the file, and may be left out', async () => {
+    const withThem = read();
+    const config = { uses: 'convert', from: 'freeze', scheme: 'int8', input: 'int8', output: 'int8' } as const;
+    const files = { graph: inputs.frozen(), model: inputs.qat() };
+    await run('convert', 'plain', { ...config, metadata: false }, files);
+    const plain = readTfliteContents(readFileSync(file('plain', 'model.tflite')), 'm');
+    expect(plain.metadata.map(({ name }) => name)).toEqual(['min_runtime_version']);
+    const entry = withThem.metadata.findIndex(({ name }) => name === 'qpipe');
+    expect(withThem).toEqual({
+      ...plain,
+      metadata: withThem.metadata,
+      buffers: [...plain.buffers, withThem.buffers[withThem.metadata[entry]!.buffer]],
+    });
   });
 });
 

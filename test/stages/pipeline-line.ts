@@ -66,7 +66,7 @@ export async function runLine({ spec, dataset, pretrain, qat, convert }: LineCon
   const converted = await run(
     'convert',
     { uses: 'convert', from: 'freeze', ...convert },
-    { graph: file('freeze', 'frozen.pb') },
+    { graph: file('freeze', 'frozen.pb'), model },
   );
   const tested = await run(
     'test',

@@ -20,7 +20,7 @@ describe.each(unitPresets)('$preset through all six stages', { timeout: 120_000 
     beforeAll(async () => {
       const batchNorm = scheme === 'int8' ? 'kept' : 'folded';
       result = await runLine({
-        ...{ spec, dataset, pretrain: training, convert: { scheme, input: scheme, output: scheme } },
+        ...{ spec, dataset, pretrain: training, convert: { scheme, input: scheme, output: scheme, metadata: true } },
         qat: { ...quantization, scheme, batch_norm: batchNorm, reestimate_batch_norm: 10 },
       });
     }, 120_000);

@@ -139,8 +139,8 @@ beforeAll(async () => {
   await run('freeze', { uses: 'freeze', from: 'eval' }, { graph, checkpoint });
   await run(
     'convert',
-    { uses: 'convert', from: 'freeze', scheme: 'int8', input: 'int8', output: 'int8' },
-    { graph: file('freeze', 'frozen.pb') },
+    { uses: 'convert', from: 'freeze', scheme: 'int8', input: 'int8', output: 'int8', metadata: true },
+    { graph: file('freeze', 'frozen.pb'), model: file('qat', 'qat_model.safetensors') },
   );
 });
 

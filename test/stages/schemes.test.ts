@@ -59,7 +59,7 @@ describe('all six stages', { timeout: 120_000 }, () => {
   beforeAll(async () => {
     for (const [name, { scheme, input, output, ...batchNorm }] of Object.entries<Edges>(cases)) {
       const config: LineConfig = {
-        ...{ spec, dataset, pretrain: training, convert: { scheme, input, output } },
+        ...{ spec, dataset, pretrain: training, convert: { scheme, input, output, metadata: true } },
         qat: { ...quantization, scheme, ...batchNorm },
       };
       results.set(name as Case, await runLine(config));

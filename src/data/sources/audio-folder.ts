@@ -96,6 +96,8 @@ function decodeFolder(source: AudioFolderSource, contents: ReadonlyMap<string, D
   return {
     ...{ name: path, classNames, image: { height: frames, width: bins, channels: 1 } },
     notes: [...ignoredNotes(ignored), ...broken.notes(), ...rateNotes(rates, audio.rate), ...notes],
+    // Plain JSON by construction.
+    decoding: { audio, features: config },
     ...(features.range === null
       ? standardize([config.kind], parts)
       : { ...parts, reals: { range: features.range, channels: [{ name: config.kind, mean: 0, deviation: 1 }] } }),

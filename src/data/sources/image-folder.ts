@@ -99,6 +99,7 @@ function decodeFolder(source: ImageFolderSource, contents: ReadonlyMap<string, D
     classNames,
     image: { height, width, channels },
     notes: [...ignoredNotes(ignored), ...broken.notes(), ...notes],
+    decoding: { image: { ...source.image, size: [height, width] } },
     ...parts,
   };
 }
