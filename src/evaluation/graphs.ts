@@ -18,7 +18,7 @@ import type {
   Scheme,
   WeightRanges,
 } from '../passes/index.ts';
-import { evalPasses, floatTrainingPasses, qatPasses, runPasses } from '../passes/index.ts';
+import { evalPasses, floatTrainingPasses, qatPasses, runPasses, trainedRanges } from '../passes/index.ts';
 
 export type TensorSource = (name: string, shape?: Shape) => FloatTensor;
 
@@ -101,7 +101,7 @@ export function evalGraph(
   const options = {
     ...({
       input: inputRange(spec.normalize),
-      ranges: { kind: 'trained', tensor },
+      ranges: trainedRanges(tensor),
       scheme,
       denseWeights,
       observe,

@@ -5,14 +5,22 @@ import type { Emitter, OpDef, ValueRef } from '../ops/define.ts';
 import { ShapeError } from '../ops/define.ts';
 import type { Attrs, OpName } from '../ops/index.ts';
 import { ops } from '../ops/index.ts';
-import type { Graph, Level, Node, Update, Value, ValueSource } from './graph.ts';
+import type { Graph, Level, Node, Update, Value, ValueSource, VariableSource } from './graph.ts';
 import { valueOf } from './graph.ts';
+import type { VariableRole } from './roles.ts';
+import { isTrainable } from './roles.ts';
 
 /** Adds values and nodes one by one, inferring types; `finish` gives the graph. */
 export interface GraphBuilder extends Emitter {
   input(name: string, type: TensorType, quant?: QuantParams | null): ValueRef;
   constant(name: string, data: Tensor, quant?: QuantParams | null): ValueRef;
-  variable(name: string, initial: Tensor, role: 'trainable' | 'state'): ValueRef;
+  /** Left out, `trainable` is what the role says, and nothing owns the variable. */
+  variable(
+    name: string,
+    initial: Tensor,
+    role: VariableRole,
+    options?: Partial<Pick<VariableSource, 'trainable' | 'owner'>>,
+  ): ValueRef;
   /** Adds a node under a name of its own; the output values have the given parameters, if any. */
   node<K extends OpName>(
     op: K,
@@ -82,11 +90,11 @@ export function buildGraph(name: string, level: Level, from?: Graph): GraphBuild
     },
     constant: (valueName, data, quant = null) =>
       addValue(valueName, { dtype: data.dtype, shape: data.shape }, { kind: 'constant', data }, quant),
-    variable: (valueName, initial, role) =>
+    variable: (valueName, initial, role, { trainable = isTrainable(role), owner = null } = {}) =>
       addValue(
         valueName,
         { dtype: initial.dtype, shape: initial.shape },
-        { kind: 'variable', initial, trainable: role === 'trainable' },
+        { kind: 'variable', initial, role, trainable, owner },
         null,
       ),
     node: addNode,
@@ -146,16 +154,21 @@ export function inferTypes<K extends OpName>(
   }
 }
 
-/** Adds the inputs, constants and variables of a graph to a builder, less those that `drop` names. */
-export function copySources(builder: GraphBuilder, graph: Graph, drop: ReadonlySet<string> = new Set()): void {
+/** Adds the inputs, constants and variables of a graph to a builder, less the parameters that `drop` names. */
+export function copySources(builder: GraphBuilder, graph: Graph, drop?: ReadonlySet<string>): void {
   for (const name of graph.inputs) {
     const { type, quant } = valueOf(graph, name);
     builder.input(name, type, quant);
   }
+  copyParameters(builder, graph, drop);
+}
+
+/** Adds the constants and variables of a graph to a builder, less those that `drop` names. */
+export function copyParameters(builder: GraphBuilder, graph: Graph, drop: ReadonlySet<string> = new Set()): void {
   for (const { name, source, quant } of graph.values.values()) {
     if (drop.has(name)) continue;
     if (source.kind === 'constant') builder.constant(name, source.data, quant);
-    if (source.kind === 'variable') builder.variable(name, source.initial, source.trainable ? 'trainable' : 'state');
+    if (source.kind === 'variable') builder.variable(name, source.initial, source.role, source);
   }
 }
 

@@ -1,7 +1,9 @@
-import { present } from '../core/assert.ts';
+import { internal, present } from '../core/assert.ts';
 import type { QuantParams } from '../core/affine.ts';
-import type { Tensor, TensorType } from '../core/tensor.ts';
+import type { FloatTensor, Tensor, TensorType } from '../core/tensor.ts';
+import { expectDType } from '../core/tensor.ts';
 import type { Attrs, OpName } from '../ops/index.ts';
+import type { VariableRole } from './roles.ts';
 
 /** float: as trained at first; qat: with fake quant, observers and delay; eval: fake quant only; int8: integers. */
 export type Level = 'float' | 'qat' | 'eval' | 'int8';
@@ -11,9 +13,19 @@ export const levels: readonly Level[] = ['float', 'qat', 'eval', 'int8'];
 export type ValueSource =
   | { readonly kind: 'input' }
   | { readonly kind: 'constant'; readonly data: Tensor }
-  /** Lives across steps. Trainable ones get a gradient and an optimizer. */
-  | { readonly kind: 'variable'; readonly initial: Tensor; readonly trainable: boolean }
+  | VariableSource
   | { readonly kind: 'node' };
+
+/** Lives across steps. */
+export interface VariableSource {
+  readonly kind: 'variable';
+  readonly initial: Tensor;
+  readonly role: VariableRole;
+  /** Trainable ones get a gradient and an optimizer. */
+  readonly trainable: boolean;
+  /** The quantizer, or the variable, that it belongs to; null where the ops that read it say enough. */
+  readonly owner: string | null;
+}
 
 export interface Value {
   readonly name: string;
@@ -53,15 +65,25 @@ export interface Graph {
   readonly updates: readonly Update[];
 }
 
+export type Variable = Value & { readonly source: VariableSource };
+
 export function valueOf(graph: Graph, name: string): Value {
   return present(graph.values.get(name), `value "${name}" in graph "${graph.name}"`);
 }
 
-export function variablesOf(graph: Graph): readonly (Value & { source: { kind: 'variable' } })[] {
+/** The value of a constant or, at first, of a variable. */
+export function parameterOf(graph: Graph, name: string): FloatTensor {
+  const { source } = valueOf(graph, name);
+  if (source.kind === 'constant') return expectDType(source.data, 'float32');
+  if (source.kind === 'variable') return expectDType(source.initial, 'float32');
+  return internal(`"${name}" is computed; expected a parameter`);
+}
+
+export function variablesOf(graph: Graph): readonly Variable[] {
   return [...graph.values.values()].filter(isVariable);
 }
 
-export function isVariable(value: Value): value is Value & { source: { kind: 'variable' } } {
+export function isVariable(value: Value): value is Variable {
   return value.source.kind === 'variable';
 }
 

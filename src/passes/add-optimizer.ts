@@ -24,7 +24,7 @@ export function addOptimizer(graph: Graph, optimizer: OptimizerSpec): Graph {
   const count = optimizer.kind === 'adam' ? countSteps() : null;
 
   function countSteps() {
-    const counter = builder.variable('optimizer_step', zeros('float32', []), 'state');
+    const counter = builder.variable('optimizer_step', zeros('float32', []), 'slot');
     const [next = counter] = builder.node('increment', 'optimizer_step/next', [counter], {});
     builder.update(counter.name, next);
     return next;
@@ -35,8 +35,9 @@ export function addOptimizer(graph: Graph, optimizer: OptimizerSpec): Graph {
     const parameter = builder.ref(name);
     const gradient = builder.ref(gradientName(name));
     // Decay shrinks kernels; pulling biases and batch-norm parameters to zero only hurts.
-    const weightDecay = name.endsWith('/filter') ? optimizer.weightDecay : 0;
-    const slot = (slotName: string) => builder.variable(`${name}/${slotName}`, zeros('float32', type.shape), 'state');
+    const weightDecay = source.role === 'weight' ? optimizer.weightDecay : 0;
+    const slot = (slotName: string) =>
+      builder.variable(`${name}/${slotName}`, zeros('float32', type.shape), 'slot', { owner: name });
     switch (optimizer.kind) {
       case 'sgd': {
         const velocity = slot('momentum');

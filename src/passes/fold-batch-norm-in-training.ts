@@ -2,6 +2,7 @@ import { internal } from '../core/assert.ts';
 import { buildGraph, copyNode, copySources } from '../graph/builder.ts';
 import type { Graph, Node } from '../graph/graph.ts';
 import { consumers, producers } from '../graph/graph.ts';
+import { movingStatistics } from '../graph/variables.ts';
 import { ops } from '../ops/index.ts';
 import { stepCount } from './insert-fake-quant.ts';
 
@@ -91,6 +92,7 @@ const unfoldedName = (layer: Node): string => `${layer.name}/unfolded`;
 function foldsOf(graph: Graph): readonly Fold[] {
   const makers = producers(graph);
   const readers = consumers(graph);
+  const statistics = movingStatistics(graph);
   return graph.nodes.flatMap((node): readonly Fold[] => {
     if (node.op !== 'batch_norm_train') return [];
     const [input = '', gamma = '', beta = ''] = node.inputs;
@@ -100,11 +102,8 @@ function foldsOf(graph: Graph): readonly Fold[] {
       return internal(`batch norm "${node.name}" does not follow a layer of its own, so it cannot be folded`);
     }
     const filter = makers.get(layer.inputs[rule.weight] ?? '')?.inputs[0];
-    const moving = (output: string | undefined): string => {
-      const [merged] = readers.get(output ?? '') ?? [];
-      const average = (readers.get(merged?.name ?? '') ?? []).find(({ op }) => op === 'moving_average');
-      return average?.inputs[0] ?? internal(`"${output ?? ''}" moves no average`);
-    };
+    const moving = (output: string | undefined): string =>
+      statistics.find(({ local }) => local === output)?.variable ?? internal(`"${output ?? ''}" moves no average`);
     return [
       {
         ...{ layer, batchNorm: node, gamma, beta, axis: rule.channelAxis, epsilon: node.attrs.epsilon },

@@ -1,11 +1,11 @@
 import { internal } from '../core/assert.ts';
 import { floatTensor } from '../core/tensor.ts';
 import type { FloatTensor } from '../core/tensor.ts';
-import { expectDType } from '../core/tensor.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
 import { buildGraph, copyNode, copySources } from '../graph/builder.ts';
 import type { Graph, Node } from '../graph/graph.ts';
-import { consumers, producers, valueOf } from '../graph/graph.ts';
+import type { VariableRole } from '../graph/roles.ts';
+import { consumers, parameterOf, producers, valueOf } from '../graph/graph.ts';
 import type { ValueRef } from '../ops/define.ts';
 import { ops } from '../ops/index.ts';
 import type { Scheme } from './scheme.ts';
@@ -85,16 +85,19 @@ function addFolded(folding: Folding, node: Node, batchNorm: Node<'batch_norm'>):
   const [input = '', filterName = '', biasName] = node.inputs;
   const quantizer = makers.get(filterName);
   const own = quantizer?.op === 'fake_quant' ? (quantizer.inputs[0] ?? '') : filterName;
-  const isVariable = valueOf(graph, own).source.kind === 'variable';
-  const add = (name: string, value: FloatTensor): ValueRef =>
-    isVariable ? builder.variable(name, value, 'state') : builder.constant(name, value);
+  /** A parameter as the one that it takes the place of. */
+  const add = (name: string, value: FloatTensor, old: string, role?: VariableRole): ValueRef => {
+    const { source } = valueOf(graph, old);
+    if (source.kind !== 'variable') return builder.constant(name, value);
+    return builder.variable(name, value, role ?? source.role, source);
+  };
 
   const filter = scaleChannels(parameterOf(graph, own), rule.channelAxis, (channel) => factors[channel]!);
-  let folded = add(`${node.name}/filter_folded`, filter);
+  let folded = add(`${node.name}/filter_folded`, filter, own);
   if (quantizer?.op === 'fake_quant') {
     const [, min = '', max = ''] = quantizer.inputs;
     const range = quantizedRange(folding, quantizer, filter, factors);
-    const operands = [folded, add(min, range.min), add(max, range.max)];
+    const operands = [folded, add(min, range.min, min), add(max, range.max, max)];
     [folded = folded] = builder.node('fake_quant', quantizer.name, operands, quantizer.attrs);
   }
   const bias = biasName === undefined ? null : parameterOf(graph, biasName);
@@ -104,7 +107,7 @@ function addFolded(folding: Folding, node: Node, batchNorm: Node<'batch_norm'>):
   const operands = [
     builder.ref(renamed.get(input) ?? input),
     folded,
-    add(`${node.name}/bias_folded`, floatTensor(beta.shape, foldedBias)),
+    add(`${node.name}/bias_folded`, floatTensor(beta.shape, foldedBias), own, 'bias'),
   ];
   builder.node(node.op, node.name, operands, node.attrs);
 }
@@ -123,13 +126,6 @@ function quantizedRange(
       data.map((x, channel) => x * Math.abs(factors[channel]!)),
     );
   return { min: scaled(parameterOf(graph, min)), max: scaled(parameterOf(graph, max)) };
-}
-
-function parameterOf(graph: Graph, name: string): FloatTensor {
-  const { source } = valueOf(graph, name);
-  if (source.kind === 'constant') return expectDType(source.data, 'float32');
-  if (source.kind === 'variable') return expectDType(source.initial, 'float32');
-  return internal(`"${name}" is computed; only parameters can be folded`);
 }
 
 function scaleChannels(filter: FloatTensor, axis: number, factor: (channel: number) => number): FloatTensor {

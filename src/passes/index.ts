@@ -105,6 +105,6 @@ export { setBatch } from './set-batch.ts';
 export { removeFakeQuant } from './remove-fake-quant.ts';
 export { logitsOf, lossNames } from './add-loss.ts';
 export { learningRateInput } from './add-optimizer.ts';
-export { rangeNames, stepVariable } from './insert-fake-quant.ts';
+export { trainedRanges } from './insert-fake-quant.ts';
 export type { Scheme, WeightRanges } from './scheme.ts';
 export type { Loss, ObservedSide, OptimizerSpec, RangeEstimator };

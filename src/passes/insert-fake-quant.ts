@@ -2,9 +2,9 @@ import { internal, unreachable } from '../core/assert.ts';
 import type { FloatTensor } from '../core/tensor.ts';
 import { floatTensor, zeros } from '../core/tensor.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
-import { buildGraph, copyNode } from '../graph/builder.ts';
+import { buildGraph, copyNode, copyParameters } from '../graph/builder.ts';
 import type { Graph, Node } from '../graph/graph.ts';
-import { consumers, producers, valueOf } from '../graph/graph.ts';
+import { consumers, parameterOf, producers, valueOf } from '../graph/graph.ts';
 import type { ValueRef } from '../ops/define.ts';
 import type { FakeQuantAttrs } from '../ops/fake_quant.ts';
 import type { OpName } from '../ops/index.ts';
@@ -16,12 +16,12 @@ import { removeDropout } from './remove-dropout.ts';
 const BITS = 8;
 const activationCodes = { narrowRange: false, axis: null } as const;
 
-/** Names of the state that quantization adds; the eval graph finds trained ranges by them. */
-export const stepVariable = 'fake_quantization_step';
+/** Names of the state that quantization adds. */
+const stepVariable = 'fake_quantization_step';
 /** The count of steps, this one included. */
 export const stepCount = `${stepVariable}/next`;
 export const quantizationActive = `${stepVariable}/active`;
-export const rangeNames = (quantizer: string): { readonly min: string; readonly max: string } => ({
+const rangeNames = (quantizer: string): { readonly min: string; readonly max: string } => ({
   min: `${quantizer}/min`,
   max: `${quantizer}/max`,
 });
@@ -43,7 +43,23 @@ export type Ranges =
       /** How the ranges of several replicas become one. */
       readonly merge: 'mean' | 'min_max';
     }
-  | { readonly kind: 'trained'; readonly tensor: (name: string) => FloatTensor };
+  | { readonly kind: 'trained'; readonly range: (quantizer: string) => TrainedRange };
+
+export interface TrainedRange {
+  readonly min: FloatTensor;
+  readonly max: FloatTensor;
+}
+
+/** Trained ranges as a model's file names them. */
+export function trainedRanges(tensor: (name: string) => FloatTensor): Ranges {
+  return {
+    kind: 'trained',
+    range: (quantizer) => {
+      const { min, max } = rangeNames(quantizer);
+      return { min: tensor(min), max: tensor(max) };
+    },
+  };
+}
 
 /** On which side of a fused activation the range of its group is observed. */
 export type ObservedSide = 'after_activation' | 'before_activation';
@@ -80,7 +96,7 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
   const joined = joinedValues(inference, readers);
   const gate = ranges.kind === 'observed' ? quantizationGate(builder, ranges.delay) : null;
   const weights = { scheme: options.scheme ?? 'int8', denseWeights: options.denseWeights ?? 'per_channel' };
-  const quantizers: Quantizers = { builder, ranges, gate, weights };
+  const quantizers: Quantizers = { graph, builder, ranges, gate, weights };
   /** What a reader of the old value reads now. */
   const renamed = new Map<string, string>();
   /** The range that covers a value, handed on by ops that share their input's scale. */
@@ -93,11 +109,7 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
     renamed.set(name, fakeQuantNode(quantizers, `${name}_quant/fake_quant`, input, range, activationCodes).name);
     covering.set(name, range);
   }
-  for (const value of graph.values.values()) {
-    const { name, source } = value;
-    if (source.kind === 'constant') builder.constant(name, source.data);
-    if (source.kind === 'variable') builder.variable(name, source.initial, source.trainable ? 'trainable' : 'state');
-  }
+  copyParameters(builder, graph);
 
   for (const node of graph.nodes) {
     const { quant } = ops[node.op];
@@ -114,7 +126,7 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
     const next = nextInGroup(inference, readers, node);
     if (next !== null && !(observesBefore && ops[next.op].quant.kind === 'activation')) continue;
     if (joined.has(output)) continue;
-    const quantizer = `${scopeOf(node.name)}/act_quant`;
+    const quantizer = quantizerName(builder, node.name, 'act_quant');
     const value = builder.ref(output);
     switch (quant.kind) {
       case 'same_scale': {
@@ -170,6 +182,7 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
 }
 
 interface Quantizers {
+  readonly graph: Graph;
   readonly builder: GraphBuilder;
   readonly ranges: Ranges;
   readonly gate: Gate | null;
@@ -188,10 +201,12 @@ interface Range {
   readonly max: ValueRef;
 }
 
-/** `conv1/relu` belongs to `conv1`. */
-function scopeOf(name: string): string {
-  const slash = name.lastIndexOf('/');
-  return slash < 0 ? name : name.slice(0, slash);
+/** Named by the layer, `conv1/act_quant` of `conv1/relu`; by the value itself where the layer has one already. */
+function quantizerName(builder: GraphBuilder, value: string, kind: 'act_quant' | 'weights_quant'): string {
+  const slash = value.lastIndexOf('/');
+  const ofLayer = `${slash < 0 ? value : value.slice(0, slash)}/${kind}`;
+  const isTaken = [ofLayer, `${ofLayer}/fake_quant`, rangeNames(ofLayer).min].some((name) => builder.has(name));
+  return isTaken ? `${value}/${kind}` : ofLayer;
 }
 
 /** Observers, counters and moving averages of batch norm carry no activation. */
@@ -249,7 +264,7 @@ function joinedValues(graph: Graph, readers: ReadonlyMap<string, readonly Node[]
 }
 
 function quantizationGate(builder: GraphBuilder, delay: number): Gate {
-  const counter = builder.variable(stepVariable, zeros('float32', []), 'state');
+  const counter = builder.variable(stepVariable, zeros('float32', []), 'counter');
   const [step = counter] = builder.node('increment', stepCount, [counter], {});
   builder.update(stepVariable, step);
   if (delay <= 0) return { step, active: null };
@@ -282,7 +297,7 @@ function quantizeWeights(quantizers: Quantizers, filter: string, op: OpName, cha
   const { builder, ranges, weights } = quantizers;
   const { scheme } = weights;
   const value = builder.ref(filter);
-  const quantizer = `${scopeOf(filter)}/weights_quant`;
+  const quantizer = quantizerName(builder, filter, 'weights_quant');
   const names = rangeNames(quantizer);
   const axis = rangeAxis(weights, op, channelAxis);
   let range: Range;
@@ -291,17 +306,20 @@ function quantizeWeights(quantizers: Quantizers, filter: string, op: OpName, cha
       axis,
       symmetric: schemes[scheme].symmetric,
     });
-    for (const [name, observed] of [
-      [names.min, min],
-      [names.max, max],
+    for (const [name, observed, role] of [
+      [names.min, min, 'measured_min'],
+      [names.max, max, 'measured_max'],
     ] as const) {
-      builder.variable(name, zeros('float32', observed.type.shape), 'state');
+      builder.variable(name, zeros('float32', observed.type.shape), role, { owner: quantizer });
       builder.update(name, observed);
     }
     range = { min, max };
   } else {
-    const { min, max } = weightRange(ranges.tensor(filter), axis, scheme);
-    range = { min: builder.variable(names.min, min, 'state'), max: builder.variable(names.max, max, 'state') };
+    const { min, max } = weightRange(parameterOf(quantizers.graph, filter), axis, scheme);
+    range = {
+      min: builder.variable(names.min, min, 'measured_min', { owner: quantizer }),
+      max: builder.variable(names.max, max, 'measured_max', { owner: quantizer }),
+    };
   }
   return fakeQuantNode(quantizers, `${quantizer}/fake_quant`, value, range, { narrowRange: true, axis });
 }
@@ -310,9 +328,10 @@ function quantizeWeights(quantizers: Quantizers, filter: string, op: OpName, cha
 function activationRange({ builder, ranges, gate }: Quantizers, quantizer: string, value: ValueRef): Range {
   const names = rangeNames(quantizer);
   if (ranges.kind === 'trained') {
+    const { min, max } = ranges.range(quantizer);
     return {
-      min: builder.variable(names.min, ranges.tensor(names.min), 'state'),
-      max: builder.variable(names.max, ranges.tensor(names.max), 'state'),
+      min: builder.variable(names.min, min, 'range_min', { owner: quantizer }),
+      max: builder.variable(names.max, max, 'range_max', { owner: quantizer }),
     };
   }
   const step = gate?.step ?? internal('observers need the step counter');
@@ -320,7 +339,7 @@ function activationRange({ builder, ranges, gate }: Quantizers, quantizer: strin
   const observed = builder.node('observe_range', `${quantizer}/observed`, [value], { axis: null, symmetric: false });
   const [min = value, max = value] = observed;
   const estimate = (name: string, batchValue: ValueRef, end: 'min' | 'max'): ValueRef => {
-    const variable = builder.variable(name, zeros('float32', []), 'state');
+    const variable = builder.variable(name, zeros('float32', []), `range_${end}`, { owner: quantizer });
     const reduce = merge === 'mean' ? 'mean' : end;
     const [merged = batchValue] = builder.node('cross_replica', `${name}/merged`, [batchValue], { reduce });
     const result = estimateEnd(builder, estimator, variable, merged, end, step);
@@ -346,7 +365,7 @@ function estimateEnd(
       return next;
     }
     case 'moving_average': {
-      const biased = builder.variable(`${name}/biased`, zeros('float32', []), 'state');
+      const biased = builder.variable(`${name}/biased`, zeros('float32', []), 'slot', { owner: name });
       const [next = biased] = builder.node('moving_average', `${name}/biased/next`, [biased, merged], { decay });
       const [debiased = biased] = builder.node('zero_debias', `${name}/next`, [next, step], { decay });
       builder.update(biased.name, next);

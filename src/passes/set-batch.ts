@@ -1,4 +1,4 @@
-import { buildGraph, copyNode } from '../graph/builder.ts';
+import { buildGraph, copyNode, copyParameters } from '../graph/builder.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
 
@@ -9,10 +9,7 @@ export function setBatch(graph: Graph, batch: number): Graph {
     const { type, quant } = valueOf(graph, name);
     builder.input(name, { dtype: type.dtype, shape: [batch, ...type.shape.slice(1)] }, quant);
   }
-  for (const { name, source, quant } of graph.values.values()) {
-    if (source.kind === 'constant') builder.constant(name, source.data, quant);
-    if (source.kind === 'variable') builder.variable(name, source.initial, source.trainable ? 'trainable' : 'state');
-  }
+  copyParameters(builder, graph);
   for (const node of graph.nodes) copyNode(builder, node, (input) => input, valueOf(graph, node.name).quant);
   for (const update of graph.updates) builder.update(update.variable, builder.ref(update.value));
   return builder.finish(graph.outputs.map((output) => builder.ref(output)));

@@ -1,7 +1,7 @@
 import { internal } from '../core/assert.ts';
 import type { QuantParams } from '../core/affine.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
-import { buildGraph, copyNode } from '../graph/builder.ts';
+import { buildGraph, copyNode, copyParameters } from '../graph/builder.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
 import type { ValueRef } from '../ops/define.ts';
@@ -31,9 +31,7 @@ export function setEdgeTypes(graph: Graph, types: EdgeTypes): Graph {
     const [quantized] = builder.node('quantize', `${name}/quantized`, [edge], { dtype: inside }, quant);
     renamed.set(name, quantized?.name ?? internal(`${name} has no quantized value`));
   }
-  for (const { name, source, quant } of graph.values.values()) {
-    if (source.kind === 'constant') builder.constant(name, source.data, quant);
-  }
+  copyParameters(builder, graph);
   for (const node of graph.nodes) {
     copyNode(builder, node, (input) => renamed.get(input) ?? input, valueOf(graph, node.name).quant);
   }

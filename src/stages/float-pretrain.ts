@@ -1,10 +1,8 @@
-import { variablesOf } from '../graph/graph.ts';
-import { encodeModelFile, tensorSource } from '../training/checkpoint.ts';
+import { encodeModelFile } from '../training/checkpoint.ts';
 import { defineStage } from './define.ts';
 import { writeOutput } from './files.ts';
-import { floatGraph } from '../evaluation/graphs.ts';
 import type { TrainMetrics } from '../measurements/metrics.ts';
-import { floatTraining, inferenceTensors, runTraining, trainingFields } from './training.ts';
+import { floatTraining, runTraining, trainingFields } from './training.ts';
 
 const outputs = { model: { type: 'FloatModel/1', file: 'float_model.safetensors' } } as const;
 
@@ -23,20 +21,7 @@ export const floatPretrain = defineStage({
     const dataset = await environment.trainingData();
     const spec = environment.model(dataset);
     const weights = { kind: 'random', seed: environment.seed } as const;
-    const { variables, metrics } = await runTraining(
-      config,
-      spec,
-      dataset,
-      weights,
-      floatTraining,
-      context,
-      environment,
-    );
-    const names = variablesOf(floatGraph(spec, 1, tensorSource(variables, 'the trained weights')));
-    const tensors = inferenceTensors(
-      names.map(({ name }) => name),
-      variables,
-    );
+    const { tensors, metrics } = await runTraining(config, spec, dataset, weights, floatTraining, context, environment);
     await writeOutput(context, outputs.model, encodeModelFile({ level: 'float', spec, tensors }));
     return { metrics: { kind: 'train', level: 'float', ...metrics } satisfies TrainMetrics };
   },

@@ -2,18 +2,15 @@ import type { Static, TObject } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
 import { present, unreachable } from '../core/assert.ts';
 import { choice, derived, key } from '../core/schema.ts';
-import { variablesOf } from '../graph/graph.ts';
-import { stepVariable } from '../passes/index.ts';
 import type { RangeEstimator } from '../passes/index.ts';
 import { encodeModelFile, readModelFile, tensorSource } from '../training/checkpoint.ts';
 import { defineStage } from './define.ts';
 import { writeOutput } from './files.ts';
 import type { InitialWeights, QuantizationOptions } from '../evaluation/graphs.ts';
-import { evalGraph, floatGraph } from '../evaluation/graphs.ts';
 import type { TrainMetrics } from '../measurements/metrics.ts';
 import { firstQuantizedEpoch } from '../training/steps.ts';
 import type { TrainingConfig } from './training.ts';
-import { formOf, inferenceTensors, runTraining, trainingFields } from './training.ts';
+import { formOf, runTraining, trainingFields } from './training.ts';
 
 const outputs = { model: { type: 'QatModel/1', file: 'qat_model.safetensors' } } as const;
 
@@ -146,21 +143,20 @@ export const qat = defineStage({
       change: learning_rate_at_delay === undefined ? null : { step: delay, learningRate: learning_rate_at_delay },
       reestimateBatches: config.reestimate_batch_norm,
     };
-    const trained = await runTraining(config, spec, dataset, weights, method, context, environment);
-    // The network's own variables and the ranges of activations; the eval graph takes those of weights by itself.
-    const trainedTensor = tensorSource(trained.variables, 'the trained weights');
-    const form = formOf(quantization);
-    const graphs = [floatGraph(spec, 1, trainedTensor), evalGraph(spec, 1, trainedTensor, form)];
-    const names = new Set(graphs.flatMap((graph) => variablesOf(graph).map(({ name }) => name)));
-    const kept = [...names].filter((name) => !name.includes('/weights_quant/'));
-    const tensors = inferenceTensors([...kept, stepVariable], trained.variables);
-    await writeOutput(context, outputs.model, encodeModelFile({ level: 'qat', spec, tensors, quantization: form }));
-    const { metrics } = trained;
-    const ranges = [...trained.ranges];
+    const { tensors, metrics, ranges } = await runTraining(
+      config,
+      spec,
+      dataset,
+      weights,
+      method,
+      context,
+      environment,
+    );
+    const file = { level: 'qat', spec, tensors, quantization: formOf(quantization) } as const;
+    await writeOutput(context, outputs.model, encodeModelFile(file));
     const judgedFrom = firstQuantizedEpoch(delay, metrics.stepsPerEpoch);
-    return {
-      metrics: { kind: 'train', level: 'qat', delay, estimator, judgedFrom, ranges, ...metrics } satisfies TrainMetrics,
-    };
+    const learned = { delay, estimator, judgedFrom, ranges: [...ranges] };
+    return { metrics: { kind: 'train', level: 'qat', ...learned, ...metrics } satisfies TrainMetrics };
   },
 });
 

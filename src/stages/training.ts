@@ -6,10 +6,9 @@ import { expectDType } from '../core/tensor.ts';
 import type { Tensor } from '../core/tensor.ts';
 import type { TrainingData } from '../data/dataset.ts';
 import { engineNames } from '../engine/engine.ts';
-import { producers } from '../graph/graph.ts';
+import { modelVariables } from '../graph/variables.ts';
 import type { ModelSpec } from '../models/layers.ts';
 import type { OptimizerSpec } from '../passes/index.ts';
-import { rangeNames } from '../passes/index.ts';
 import type { StageContext } from '../runner/plan.ts';
 import { devicesSchema } from '../training/devices.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
@@ -63,7 +62,7 @@ export async function runTraining(
   { quantization, change, reestimateBatches }: TrainingMethod,
   context: StageContext,
   environment: StageEnvironment,
-): Promise<Trained> {
+): Promise<TrainedModel> {
   const replicas = config.devices.length;
   const graph = trainingGraph(spec, config.batch / replicas, weights, quantization, optimizerSpec(config.optimizer));
   const { learning_rate: learningRate, schedule, warmup } = config.optimizer;
@@ -97,12 +96,15 @@ export async function runTraining(
     augment: environment.augment,
     open: (opened, count) => environment.open(opened, count, config.devices),
     validate: dataset.validation.count > 0 ? validate : null,
-    tracked: activationQuantizers(graph).map((name) => ({ name, ...rangeNames(name) })),
     emit: (progress) => context.emit(progress),
     signal: context.signal,
     now: () => environment.now(),
   });
-  if (reestimateBatches === 0) return trained;
+  const finish = (variables: Trained['variables']): TrainedModel => ({
+    ...trained,
+    tensors: inferenceTensors(modelVariables(graph), variables),
+  });
+  if (reestimateBatches === 0) return finish(trained.variables);
   const images = { dataset, normalize: spec.normalize, augment: environment.augment };
   const { steps } = trained.metrics;
   const feeds = batchFeeds(graph, options, images, perEpoch, steps + reestimateBatches);
@@ -114,7 +116,7 @@ export async function runTraining(
   );
   const message = `re-estimated the statistics of batch norm over ${reestimateBatches} batches`;
   if (variables !== trained.variables) context.emit({ kind: 'log', message });
-  return { ...trained, variables };
+  return finish(variables);
 }
 
 /** Which epochs `keep: best` and `early_stopping` judge, where those are not all. */
@@ -148,8 +150,13 @@ export function formOf(quantization: NonNullable<QuantizationOptions>): Quantiza
   return { scheme, denseWeights, observe, batchNorm: batchNorm.kind };
 }
 
+export interface TrainedModel extends Omit<Trained, 'variables'> {
+  /** What a model's file holds of the variables: no optimizer slots, no intermediate averages. */
+  readonly tensors: ReadonlyMap<string, Tensor>;
+}
+
 /**
- * The tensors of an inference graph out of all variables of training: no optimizer slots, no intermediate averages.
+ * The named tensors out of all variables of training, as far as they are there.
  *
  * @throws UserError for a tensor that is not finite: the last step may destroy weights after a finite loss
  */
@@ -170,17 +177,6 @@ export function inferenceTensors(
       );
     }),
   );
-}
-
-/** Quantizers with a trained range, in graph order: those whose range is estimated over the steps. */
-function activationQuantizers(graph: ReturnType<typeof trainingGraph>): readonly string[] {
-  const makers = producers(graph);
-  const suffix = '/min';
-  return graph.updates.flatMap(({ variable, value }) => {
-    const op = makers.get(value)?.op;
-    const isEstimated = op === 'running_extreme' || op === 'zero_debias';
-    return isEstimated && variable.endsWith(suffix) ? [variable.slice(0, -suffix.length)] : [];
-  });
 }
 
 function optimizerSpec(config: OptimizerConfig): OptimizerSpec {

@@ -1,8 +1,8 @@
 import { internal } from '../core/assert.ts';
 import { tensor } from '../core/tensor.ts';
 import type { Session } from '../engine/engine.ts';
-import type { Graph, Node } from '../graph/graph.ts';
-import { producers } from '../graph/graph.ts';
+import type { Graph } from '../graph/graph.ts';
+import { movingStatistics } from '../graph/variables.ts';
 import type { BatchFeeds, Variables } from './train-loop.ts';
 
 /**
@@ -21,7 +21,7 @@ export async function reestimateBatchNorm(
 ): Promise<Variables> {
   const statistics = movingStatistics(graph);
   if (statistics.length === 0) return variables;
-  const session = await open({ ...graph, outputs: statistics.map(({ batch }) => batch), updates: [] });
+  const session = await open({ ...graph, outputs: statistics.map(({ agreed }) => agreed), updates: [] });
   const sums = new Map(statistics.map(({ variable }) => [variable, new Float64Array(sizeOf(variables, variable))]));
   let batches = 0;
   try {
@@ -29,9 +29,9 @@ export async function reestimateBatchNorm(
     for (const feed of feeds) {
       batches++;
       const result = await session.run(feed);
-      for (const { variable, batch } of statistics) {
+      for (const { variable, agreed } of statistics) {
         const sum = sums.get(variable)!;
-        (result.get(batch) ?? internal(`the engine gave no "${batch}"`)).forEach((x, index) => (sum[index]! += x));
+        (result.get(agreed) ?? internal(`the engine gave no "${agreed}"`)).forEach((x, index) => (sum[index]! += x));
       }
     }
   } finally {
@@ -46,13 +46,3 @@ export async function reestimateBatchNorm(
 
 const sizeOf = (variables: Variables, name: string): number =>
   variables.get(name)?.data.length ?? internal(`training has no variable "${name}"`);
-
-/** Each moving statistic with the value of the batch, agreed on by all replicas, that moves it. */
-function movingStatistics(graph: Graph): readonly { readonly variable: string; readonly batch: string }[] {
-  const makers = producers(graph);
-  const isStatistic = (node: Node | undefined) => node?.op === 'batch_norm_train' || node?.op === 'fold_correct';
-  return graph.updates.flatMap(({ variable, value }) => {
-    const batch = makers.get(value)?.inputs[1] ?? '';
-    return isStatistic(makers.get(makers.get(batch)?.inputs[0] ?? '')) ? [{ variable, batch }] : [];
-  });
-}

@@ -9,6 +9,8 @@ import { epochOrder, fillBatch } from '../data/batches.ts';
 import type { Split, TrainingData } from '../data/dataset.ts';
 import type { Session } from '../engine/engine.ts';
 import type { Graph } from '../graph/graph.ts';
+import type { QuantizerRange } from '../graph/variables.ts';
+import { estimatedRanges } from '../graph/variables.ts';
 import type { Task } from '../models/layers.ts';
 import { valueOf, variablesOf } from '../graph/graph.ts';
 import { dropoutKeyInput } from '../models/build.ts';
@@ -51,8 +53,6 @@ export interface TrainEnvironment {
   readonly open: (graph: Graph, replicas: number) => Promise<Session>;
   /** Validation at the end of an epoch, with the variables as they are; null without a validation split. */
   readonly validate: ((variables: Variables) => Promise<Validation>) | null;
-  /** Values to follow over the steps, by name: the ranges of level qat. */
-  readonly tracked: readonly { readonly name: string; readonly min: string; readonly max: string }[];
   readonly emit: (progress: StageProgress) => void;
   readonly signal: AbortSignal;
   /** Milliseconds on a clock that only goes forward. */
@@ -82,7 +82,7 @@ export async function train(graph: Graph, options: TrainOptions, environment: Tr
   const { task, dataset, now } = environment;
   const perEpoch = stepsPerEpoch(dataset.train.count, options.batch);
   const totalSteps = perEpoch * options.epochs;
-  const followed = environment.tracked.map((range) => ({ ...range, ...updatedValues(graph, range) }));
+  const followed = estimatedRanges(graph).map((range) => ({ ...range, ...updatedValues(graph, range) }));
   const outputs = [...graph.outputs, ...followed.flatMap(({ minValue, maxValue }) => [minValue, maxValue])];
   const session = await environment.open({ ...graph, outputs }, options.replicas);
   const run: TrainingRun = {
@@ -131,14 +131,11 @@ interface TrainingRun {
   readonly started: number;
   readonly recorder: CurveRecorder;
   readonly watch: LossWatch;
-  readonly ranges: readonly {
-    readonly name: string;
-    readonly min: string;
-    readonly max: string;
+  readonly ranges: readonly (QuantizerRange & {
     readonly minValue: string;
     readonly maxValue: string;
     readonly points: Sampler<RangePoint>;
-  }[];
+  })[];
   readonly feeds: BatchFeeds;
   readonly progress: { emitted: number };
 }
@@ -175,11 +172,11 @@ async function runEpoch(run: TrainingRun, epoch: number): Promise<void> {
 function record(run: TrainingRun, epoch: number, step: number, result: StepResult): void {
   const { options, environment, totalSteps, recorder, watch } = run;
   const loss = scalar(result, lossNames.loss);
-  const ranges = run.ranges.map(({ name, minValue, maxValue, points }) => ({
-    ...{ name, points, min: scalar(result, minValue), max: scalar(result, maxValue) },
+  const ranges = run.ranges.map(({ quantizer, minValue, maxValue, points }) => ({
+    ...{ quantizer, points, min: scalar(result, minValue), max: scalar(result, maxValue) },
   }));
   const infinite = ranges.find(({ min, max }) => !Number.isFinite(min) || !Number.isFinite(max));
-  watch.step(step + 1, loss, infinite?.name ?? null);
+  watch.step(step + 1, loss, infinite?.quantizer ?? null);
   recorder.step({ step: step + 1, loss, learningRate: learningRateAt(options.schedule, step, totalSteps) }, result);
   for (const { min, max, points } of ranges) points.offer(step + 1, { step: step + 1, min, max });
   const time = environment.now();
@@ -221,8 +218,8 @@ function result(graph: Graph, run: TrainingRun, best: Best | null, epochs: numbe
       stoppedEarly: epochs < options.epochs,
       ...run.recorder.curves(),
     },
-    ranges: run.ranges.map(({ name, min, max, points }) => ({
-      ...{ name, min: end(min), max: end(max) },
+    ranges: run.ranges.map(({ quantizer, min, max, points }) => ({
+      ...{ name: quantizer, min: end(min), max: end(max) },
       updates: kept === null ? steps : kept.epoch * perEpoch,
       history: points.points(),
     })),
@@ -230,7 +227,7 @@ function result(graph: Graph, run: TrainingRun, best: Best | null, epochs: numbe
 }
 
 /** The values that become a range's variables: as outputs they cost two scalars a step. */
-function updatedValues(graph: Graph, range: { readonly min: string; readonly max: string }) {
+function updatedValues(graph: Graph, range: QuantizerRange) {
   const valueFor = (variable: string): string =>
     graph.updates.find((update) => update.variable === variable)?.value ?? internal(`"${variable}" is not updated`);
   return { minValue: valueFor(range.min), maxValue: valueFor(range.max) };

@@ -23,6 +23,7 @@ import {
   lowerToIntegers,
   qatPasses,
   runPasses,
+  trainedRanges,
 } from '../../src/passes/index.ts';
 import type { Attrs, OpName } from '../../src/ops/index.ts';
 import { inferenceOps, ops } from '../../src/ops/index.ts';
@@ -185,7 +186,7 @@ async function goTheWholeWay(op: string, middle: (network: Network) => ValueRef)
 
   const evalGraph = runPasses(
     network(middle, 1, random, (name) => givenTensor(name).data),
-    evalPasses({ ranges: { kind: 'trained', tensor: givenTensor }, input: INPUT }),
+    evalPasses({ ranges: trainedRanges(givenTensor), input: INPUT }),
   );
   const { graphDef, variables } = exportGraphDef(evalGraph);
   const imported = verify(importGraphDef(graphDef, variables, 'eval.pb'));
@@ -233,7 +234,7 @@ function network(
   const filter = (name: string, shape: Shape): ValueRef => {
     const draw = random.split(name);
     const data = given?.(name) ?? Float32Array.from({ length: numElements(shape) }, () => draw.float() - 0.5);
-    return builder.variable(name, floatTensor(shape, data), 'trainable');
+    return builder.variable(name, floatTensor(shape, data), 'weight');
   };
   const node: AddNode = (op, name, inputs, attrs) => builder.node(op, name, inputs, attrs);
   const input = builder.input('input', { dtype: 'float32', shape: [batch, 6, 6, 2] });
@@ -315,6 +316,6 @@ function lowered(middle: (network: Network) => ValueRef): Graph {
       ? floatTensor(source.initial.shape, Float32Array.from(source.initial.data, Number))
       : given(name);
   };
-  const evalGraph = runPasses(float, evalPasses({ ranges: { kind: 'trained', tensor: tensorOf }, input: INPUT }));
+  const evalGraph = runPasses(float, evalPasses({ ranges: trainedRanges(tensorOf), input: INPUT }));
   return verify(lowerToIntegers(runPasses(evalGraph, freezePasses), 'int8', 'frozen.pb').graph);
 }

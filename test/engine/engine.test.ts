@@ -46,7 +46,7 @@ function replicaGraph(): Graph {
   const builder = buildGraph('replicas', 'float');
   const x = builder.input('x', { dtype: 'float32', shape: [2] });
   const offset = builder.input('offset', { dtype: 'float32', shape: [] });
-  const largest = builder.variable('largest', zeros('float32', [2]), 'state');
+  const largest = builder.variable('largest', zeros('float32', [2]), 'slot');
   const [y] = builder.node('add', 'y', [x, offset], { activation: 'none' });
   const [mean] = builder.node('cross_replica', 'mean', [y!], { reduce: 'mean' });
   const [least] = builder.node('cross_replica', 'least', [y!], { reduce: 'min' });
@@ -58,9 +58,9 @@ function replicaGraph(): Graph {
 /** Two variables that take each other's value, and one that counts. */
 function swapGraph(): Graph {
   const builder = buildGraph('swap', 'float');
-  const left = builder.variable('left', floatTensor([3], [1, 2, 3]), 'state');
-  const right = builder.variable('right', floatTensor([3], [4, 5, 6]), 'state');
-  const counter = builder.variable('counter', zeros('float32', []), 'state');
+  const left = builder.variable('left', floatTensor([3], [1, 2, 3]), 'slot');
+  const right = builder.variable('right', floatTensor([3], [4, 5, 6]), 'slot');
+  const counter = builder.variable('counter', zeros('float32', []), 'slot');
   const [next] = builder.node('increment', 'next', [counter], {});
   builder.update('left', right);
   builder.update('right', left);

@@ -64,7 +64,7 @@ describe('a plan', () => {
 
   it('updates a variable in its own memory', () => {
     const builder = buildGraph('update', 'float');
-    const average = builder.variable('average', zeros('float32', [ELEMENTS]), 'state');
+    const average = builder.variable('average', zeros('float32', [ELEMENTS]), 'slot');
     const value = builder.input('value', { dtype: 'float32', shape: [ELEMENTS] });
     const [next] = builder.node('moving_average', 'next', [average, value], { decay: 0.5 });
     builder.update('average', next!);

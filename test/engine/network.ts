@@ -17,7 +17,7 @@ export function trainingGraph(batch: number): Graph {
   const builder = buildGraph('small', 'qat');
   const random = createRandom(7);
   const variable = (name: string, shape: Shape, scale: number): ValueRef =>
-    builder.variable(name, floatTensor(shape, uniform(random.split(name), numElements(shape), scale)), 'trainable');
+    builder.variable(name, floatTensor(shape, uniform(random.split(name), numElements(shape), scale)), 'weight');
   const first = <K extends OpName>(op: K, name: string, inputs: readonly ValueRef[], attrs: Attrs[K]): ValueRef =>
     builder.node(op, name, inputs, attrs)[0]!;
 
@@ -25,7 +25,7 @@ export function trainingGraph(batch: number): Graph {
   const labels = builder.input('labels', { dtype: 'float32', shape: [batch] });
   const rate = builder.input('rate', { dtype: 'float32', shape: [] });
   const filter = variable('filter', [CHANNELS, 3, 3, 3], 0.3);
-  const gamma = builder.variable('gamma', floatTensor([CHANNELS], new Array<number>(CHANNELS).fill(1)), 'trainable');
+  const gamma = builder.variable('gamma', floatTensor([CHANNELS], new Array<number>(CHANNELS).fill(1)), 'weight');
   const beta = variable('beta', [CHANNELS], 0.1);
   const dense = variable('dense', [CLASSES, 4 * 4 * CHANNELS], 0.2);
   const bias = variable('bias', [CLASSES], 0.1);
@@ -80,20 +80,20 @@ export function trainingGraph(batch: number): Graph {
     [dense, dDense],
     [bias, dBias],
   ] as const) {
-    const velocity = builder.variable(`${parameter.name}/velocity`, zeros('float32', parameter.type.shape), 'state');
+    const velocity = builder.variable(`${parameter.name}/velocity`, zeros('float32', parameter.type.shape), 'slot');
     const common = first('cross_replica', `${parameter.name}/gradient`, [gradient], { reduce: 'mean' });
     const inputs = [parameter, common, velocity, rate];
     const [next, speed] = builder.node('momentum_update', `${parameter.name}/next`, inputs, momentum);
     builder.update(parameter.name, next!);
     builder.update(velocity.name, speed!);
   }
-  const counter = builder.variable('counter', zeros('float32', []), 'state');
+  const counter = builder.variable('counter', zeros('float32', []), 'slot');
   const count = first('increment', 'count', [counter], {});
   builder.update('counter', count);
   const common = first('cross_replica', 'filter/gradient', [dQuantized], { reduce: 'mean' });
   const slope = first('fake_quant_grad', 'filter/slope', [common, filter, low!, high!], weightQuant);
   const moments = ['first', 'second'].map((name) =>
-    builder.variable(`filter/${name}`, zeros('float32', filterShape), 'state'),
+    builder.variable(`filter/${name}`, zeros('float32', filterShape), 'slot'),
   );
   const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0 };
   const updated = builder.node('adam_update', 'filter/next', [filter, slope, ...moments, rate, count], adam);
@@ -105,7 +105,7 @@ export function trainingGraph(batch: number): Graph {
 
 /** A variable that follows a statistic: its smoothed new value, the same on all replicas. */
 function average(builder: GraphBuilder, name: string, value: ValueRef, reduce: 'mean' | 'min' | 'max'): ValueRef {
-  const old = builder.variable(name, zeros('float32', value.type.shape), 'state');
+  const old = builder.variable(name, zeros('float32', value.type.shape), 'slot');
   const [agreed] = builder.node('cross_replica', `${name}/agreed`, [value], { reduce });
   const [next] = builder.node('moving_average', `${name}/next`, [old, agreed!], { decay: 0.75 });
   builder.update(name, next!);

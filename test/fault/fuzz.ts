@@ -12,7 +12,7 @@ import { importGraphDef } from '../../src/graphdef/import.ts';
 import { prepareInterpreter } from '../../src/interpreter/interpreter.ts';
 import { buildModel } from '../../src/models/build.ts';
 import { createRandom } from '../../src/core/random.ts';
-import { evalPasses, runPasses } from '../../src/passes/index.ts';
+import { evalPasses, runPasses, trainedRanges } from '../../src/passes/index.ts';
 import type { GraphDef } from '../../src/formats/protobuf/graph-def.ts';
 import { readGraphDef, writeGraphDef } from '../../src/formats/protobuf/graph-def.ts';
 import { readSavedModel, writeSavedModel } from '../../src/formats/protobuf/saved-model.ts';
@@ -58,7 +58,7 @@ export function ownSubjects(): readonly Subject[] {
   const layers = [...everyLayer, { kind: 'softmax', name: 'softmax' } as const];
   const evalGraph = runPasses(
     buildModel(network(layers), 1, 'inference', { kind: 'given', tensor }),
-    evalPasses({ ranges: { kind: 'trained', tensor }, input: { min: 0, max: 1 } }),
+    evalPasses({ ranges: trainedRanges(tensor), input: { min: 0, max: 1 } }),
   );
   const graphSubject = (name: string, graph: Graph): Subject => {
     const { graphDef, variables } = exportGraphDef(graph);

@@ -15,7 +15,7 @@ const quant: QuantParams = { kind: 'per_tensor', scale: 0.5, zeroPoint: 0 };
 function sound(level: Level = 'float'): Graph {
   const builder = buildGraph('sound', level);
   const input = builder.input('input', float32([2, 3]));
-  const variable = builder.variable('v', floatTensor([2, 3], [1, 2, 3, 4, 5, 6]), 'trainable');
+  const variable = builder.variable('v', floatTensor([2, 3], [1, 2, 3, 4, 5, 6]), 'weight');
   const [positive] = builder.node('relu', 'positive', [input], {});
   const [sum] = builder.node('add', 'sum', [positive!, variable], { activation: 'none' });
   builder.update('v', sum!);
@@ -101,7 +101,13 @@ describe('verify', () => {
     [
       'an update takes a value of the same shape',
       withValue({ ...sound() }, 'v', {
-        source: { kind: 'variable', initial: floatTensor([3], [1, 2, 3]), trainable: true },
+        source: {
+          kind: 'variable',
+          initial: floatTensor([3], [1, 2, 3]),
+          role: 'weight',
+          trainable: true,
+          owner: null,
+        },
         type: float32([3]),
       }),
       'the update of "v" has another shape',

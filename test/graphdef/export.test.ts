@@ -9,7 +9,7 @@ import { exportGraphDef } from '../../src/graphdef/export.ts';
 import { importGraphDef } from '../../src/graphdef/import.ts';
 import { buildModel } from '../../src/models/build.ts';
 import { float32 } from '../../src/ops/define.ts';
-import { evalPasses, freezePasses, runPasses } from '../../src/passes/index.ts';
+import { evalPasses, freezePasses, runPasses, trainedRanges } from '../../src/passes/index.ts';
 import type { GraphDef, NodeDef } from '../../src/formats/protobuf/graph-def.ts';
 import { readGraphDef, writeGraphDef } from '../../src/formats/protobuf/graph-def.ts';
 import { conv, dense, infer, network, scattered, uniform } from '../models/networks.ts';
@@ -20,7 +20,7 @@ const layers = [...everyLayer, { kind: 'softmax', name: 'softmax' } as const];
 function evalGraph(of: Parameters<typeof network>[0] = layers): Graph {
   const tensor = scattered(3);
   const model = buildModel(network(of), 1, 'inference', { kind: 'given', tensor });
-  return runPasses(model, evalPasses({ ranges: { kind: 'trained', tensor }, input: { min: 0, max: 1 } }));
+  return runPasses(model, evalPasses({ ranges: trainedRanges(tensor), input: { min: 0, max: 1 } }));
 }
 
 const named = (graph: GraphDef, name: string): NodeDef => graph.nodes.find((node) => node.name === name)!;

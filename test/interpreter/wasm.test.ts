@@ -24,7 +24,7 @@ import type { Layer } from '../../src/models/layers.ts';
 import { lenet5 } from '../../src/models/presets.ts';
 import type { FusedActivation, IntegerData, ValueRef } from '../../src/ops/define.ts';
 import { inferenceOps, opNames, ops } from '../../src/ops/index.ts';
-import { evalPasses, freezePasses, lowerToIntegers, runPasses } from '../../src/passes/index.ts';
+import { evalPasses, freezePasses, lowerToIntegers, runPasses, trainedRanges } from '../../src/passes/index.ts';
 import { readTflite } from '../../src/tflite/read.ts';
 import { writeTflite } from '../../src/tflite/write.ts';
 import { samples } from '../contract/samples.ts';
@@ -152,7 +152,7 @@ const quickstart: readonly Layer[] = [
 function integerNetwork(layers: readonly Layer[], image: readonly [number, number, number]): Graph {
   const tensor = scattered(3);
   const model = buildModel(network(layers, image), 1, 'inference', { kind: 'given', tensor });
-  const passes = [...evalPasses({ ranges: { kind: 'trained', tensor }, input: { min: 0, max: 1 } }), ...freezePasses];
+  const passes = [...evalPasses({ ranges: trainedRanges(tensor), input: { min: 0, max: 1 } }), ...freezePasses];
   return readTflite(writeTflite(lowerToIntegers(runPasses(model, passes), 'int8', 'frozen.pb').graph), 'model.tflite');
 }
 

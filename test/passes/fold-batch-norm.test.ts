@@ -10,7 +10,7 @@ import { buildModel } from '../../src/models/build.ts';
 import { float32 } from '../../src/ops/define.ts';
 import { foldBatchNorm } from '../../src/passes/fold-batch-norm.ts';
 import { freezeVariables } from '../../src/passes/freeze-variables.ts';
-import { evalPasses, freezePasses, removeFakeQuant, runPasses } from '../../src/passes/index.ts';
+import { evalPasses, freezePasses, removeFakeQuant, runPasses, trainedRanges } from '../../src/passes/index.ts';
 import { add, conv, dense, infer, largestDifference, network, pool, scattered, uniform } from '../models/networks.ts';
 
 const values = (graph: Graph, name: string): number[] => {
@@ -80,7 +80,7 @@ describe('fold-batch-norm', () => {
   });
 
   it('keeps the results of fake-quantized weights: their integers stay, only scales change', async () => {
-    const evalGraph = runPasses(model, evalPasses({ ranges: { kind: 'trained', tensor }, input: { min: 0, max: 1 } }));
+    const evalGraph = runPasses(model, evalPasses({ ranges: trainedRanges(tensor), input: { min: 0, max: 1 } }));
     const folded = runPasses(evalGraph, freezePasses);
     expect(folded.nodes.filter(({ op }) => op === 'fake_quant')).toHaveLength(
       evalGraph.nodes.filter(({ op }) => op === 'fake_quant').length,
@@ -95,7 +95,7 @@ describe('fold-batch-norm', () => {
   });
 
   it('works beside removed quantizers too: the float graph under the eval graph is the float model', async () => {
-    const evalGraph = runPasses(model, evalPasses({ ranges: { kind: 'trained', tensor }, input: { min: 0, max: 1 } }));
+    const evalGraph = runPasses(model, evalPasses({ ranges: trainedRanges(tensor), input: { min: 0, max: 1 } }));
     const under = verify(removeFakeQuant(evalGraph));
     expect(under.level).toBe('float');
     expect([...(await infer(under, input))]).toEqual([...(await infer(model, input))]);

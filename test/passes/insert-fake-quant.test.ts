@@ -10,7 +10,7 @@ import type { Layer } from '../../src/models/layers.ts';
 import { float32 } from '../../src/ops/define.ts';
 import { insertFakeQuant } from '../../src/passes/insert-fake-quant.ts';
 import type { Ranges } from '../../src/passes/insert-fake-quant.ts';
-import { evalPasses, floatTrainingPasses, qatPasses, runPasses } from '../../src/passes/index.ts';
+import { evalPasses, floatTrainingPasses, qatPasses, runPasses, trainedRanges } from '../../src/passes/index.ts';
 import {
   add,
   conv,
@@ -144,7 +144,7 @@ describe('where quantizers are', () => {
   it('is the same in the eval graph, with ranges as variables and no delay, observer or counter', () => {
     const tensor = scattered(9);
     const inference = buildModel(network(layers), 1, 'inference', { kind: 'given', tensor });
-    const evalGraph = runPasses(inference, evalPasses({ ranges: { kind: 'trained', tensor }, input: pixels }));
+    const evalGraph = runPasses(inference, evalPasses({ ranges: trainedRanges(tensor), input: pixels }));
     expect(quantizersOf(evalGraph).map(({ name, inputs }) => [name, inputs[0], inputs.length])).toEqual(
       quantizersOf(graph).map(({ name, inputs }) => [name, inputs[0], 3]),
     );
@@ -163,7 +163,7 @@ describe('where quantizers are', () => {
     const others = scattered(9);
     const tensor: typeof others = (name, shape) => (name === 'logits/filter' ? weights : others(name, shape));
     const tiny = buildModel(network([dense('logits', 3)], [1, 1, 2]), 1, 'inference', { kind: 'given', tensor });
-    const evalGraph = runPasses(tiny, evalPasses({ ranges: { kind: 'trained', tensor }, input: pixels }));
+    const evalGraph = runPasses(tiny, evalPasses({ ranges: trainedRanges(tensor), input: pixels }));
     const range = (end: 'min' | 'max') => {
       const { source } = valueOf(evalGraph, `logits/weights_quant/${end}`);
       return source.kind === 'variable' ? [...source.initial.data] : [];

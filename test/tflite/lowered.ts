@@ -5,7 +5,7 @@ import { verify } from '../../src/graph/verify.ts';
 import { buildModel } from '../../src/models/build.ts';
 import type { Layer } from '../../src/models/layers.ts';
 import type { WeightRanges } from '../../src/passes/index.ts';
-import { evalPasses, freezePasses, lowerToIntegers, runPasses } from '../../src/passes/index.ts';
+import { evalPasses, freezePasses, lowerToIntegers, runPasses, trainedRanges } from '../../src/passes/index.ts';
 import { writeTflite } from '../../src/tflite/write.ts';
 import { add, conv, dense, network, pool, scattered } from '../models/networks.ts';
 
@@ -37,7 +37,7 @@ export function frozen(layers: readonly Layer[], { seed = 3, denseWeights = 'per
     return isRange ? floatTensor([], [range[name.endsWith('/min') ? 0 : 1]]) : drawn(name, shape);
   };
   const model = buildModel(network(layers), 1, 'inference', { kind: 'given', tensor });
-  const options = { ranges: { kind: 'trained', tensor }, input: { min: 0, max: 1 }, denseWeights } as const;
+  const options = { ranges: trainedRanges(tensor), input: { min: 0, max: 1 }, denseWeights } as const;
   return runPasses(runPasses(model, evalPasses(options)), [...freezePasses]);
 }
 

@@ -43,7 +43,6 @@ async function trainWith(changes: Partial<TrainOptions>, right: readonly number[
       const correct = right[validated.length - 1] ?? 0;
       return Promise.resolve({ task: 'classify', accuracy: correct / dataset.validation.count, loss: 1 });
     },
-    tracked: [],
     emit: (progress) => emitted.push(progress),
     signal: new AbortController().signal,
     now: () => 0,

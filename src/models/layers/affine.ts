@@ -45,10 +45,10 @@ export function affineOperands(
   fanIn = numElements(filterShape) / (filterShape[channelAxis] ?? 1),
 ): readonly ValueRef[] {
   const channels = filterShape[channelAxis] ?? internal(`the filter of "${layer.name}" has no axis ${channelAxis}`);
-  const filter = addVariable(context, `${layer.name}/filter`, filterShape, 'trainable', heUniform(fanIn));
+  const filter = addVariable(context, `${layer.name}/filter`, filterShape, 'weight', heUniform(fanIn));
   // Batch norm subtracts the mean, so a bias before it would have no effect.
   if (!layer.bias || layer.batch_norm) return [input, filter];
-  return [input, filter, addVariable(context, `${layer.name}/bias`, [channels], 'trainable', zeroed)];
+  return [input, filter, addVariable(context, `${layer.name}/bias`, [channels], 'bias', zeroed)];
 }
 
 /** Batch norm and activation, as the layer asks for them. */

@@ -13,10 +13,10 @@ export function addBatchNorm(context: LayerContext, name: string, input: ValueRe
   const { builder, form } = context;
   const { epsilon, momentum } = batchNormDefaults;
   const shape = [input.type.shape.at(-1) ?? 0];
-  const gamma = addVariable(context, `${name}/gamma`, shape, 'trainable', ones);
-  const beta = addVariable(context, `${name}/beta`, shape, 'trainable', zeroed);
-  const mean = addVariable(context, `${name}/moving_mean`, shape, 'state', zeroed);
-  const variance = addVariable(context, `${name}/moving_variance`, shape, 'state', ones);
+  const gamma = addVariable(context, `${name}/gamma`, shape, 'gamma', ones);
+  const beta = addVariable(context, `${name}/beta`, shape, 'beta', zeroed);
+  const mean = addVariable(context, `${name}/moving_mean`, shape, 'moving_mean', zeroed);
+  const variance = addVariable(context, `${name}/moving_variance`, shape, 'moving_variance', ones);
   if (form === 'inference') {
     return addNode(builder, 'batch_norm', `${name}/batch_norm`, [input, gamma, beta, mean, variance], { epsilon });
   }

@@ -2,6 +2,7 @@
 import type { Random } from '../../core/random.ts';
 import type { Shape } from '../../core/tensor.ts';
 import { zeros } from '../../core/tensor.ts';
+import type { VariableRole } from '../../graph/roles.ts';
 import type { ValueRef } from '../../ops/define.ts';
 import type { LayerContext } from './define.ts';
 
@@ -11,7 +12,7 @@ export function addVariable(
   { builder, weights }: LayerContext,
   name: string,
   shape: Shape,
-  role: 'trainable' | 'state',
+  role: VariableRole,
   initialize: Initializer,
 ): ValueRef {
   if (weights.kind === 'given') return builder.variable(name, weights.tensor(name, shape), role);
