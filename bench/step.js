@@ -6,7 +6,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { qpipeHome } from '../dist/cli/home.js';
+import { qpipeHome } from '../dist/install/home.js';
 import { UserError } from '../dist/core/diagnostic.js';
 import { wasmEngine } from '../dist/engine/wasm/index.js';
 import { openWasmInterpreter } from '../dist/interpreter/wasm/index.js';

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { findPython, pythonNames } from '../dist/cli/programs.js';
+import { findPython, pythonNames } from '../dist/install/programs.js';
 
 // Those that TensorFlow 2.15 runs on.
 const check = 'import sys, venv, ensurepip; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 11))';

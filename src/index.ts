@@ -6,8 +6,8 @@ export { describeData } from './cli/data.ts';
 export { dataText } from './cli/data-text.ts';
 export type { Check, DoctorOptions, Health } from './cli/doctor.ts';
 export { doctor } from './cli/doctor.ts';
-export type { EngineInstall, InstallOptions, LibrarySource } from './cli/engine.ts';
-export { installTensorflow } from './cli/engine.ts';
+export type { EngineInstall, InstallOptions, LibrarySource } from './install/tensorflow.ts';
+export { installTensorflow } from './install/tensorflow.ts';
 export type { GraphOptions } from './cli/graph.ts';
 export { graphText } from './cli/graph.ts';
 export type {

@@ -14,7 +14,7 @@ const layers: readonly (readonly string[])[] = [
   ['tasks'],
   ['training'],
   ['stages'],
-  ['config', 'report'],
+  ['config', 'report', 'install'],
   ['cli'],
 ];
 

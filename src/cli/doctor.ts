@@ -6,10 +6,10 @@ import { UserError } from '../core/diagnostic.ts';
 import { packageFile } from '../core/package-file.ts';
 import { findAddon } from '../engine/tensorflow/addon.ts';
 import { wrap } from '../report/text-table.ts';
-import { probe } from './engine.ts';
-import { qpipeHome } from './home.ts';
-import { findProgram } from './programs.ts';
-import { packageJson } from './version.ts';
+import { probe } from '../install/tensorflow.ts';
+import { qpipeHome } from '../install/home.ts';
+import { findProgram } from '../install/programs.ts';
+import { packageJson } from '../core/version.ts';
 
 /** What one part of qpipe needs, and whether it is installed. */
 export interface Check {

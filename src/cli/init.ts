@@ -15,7 +15,7 @@ import type { GuessedSource } from '../data/guess.ts';
 import { guessSource } from '../data/guess.ts';
 import { loadDataset } from '../data/load.ts';
 import { writingTo } from '../runner/disk-error.ts';
-import { qpipeHome } from './home.ts';
+import { qpipeHome } from '../install/home.ts';
 import { starterModel, starterStages } from './starter.ts';
 
 export interface InitOptions {

@@ -8,7 +8,7 @@ import type { Level } from '../graph/graph.ts';
 import { machineError } from '../runner/disk-error.ts';
 import type { RuntimeName } from './predict.ts';
 import { onInterrupt, watchOutput } from './signals.ts';
-import { packageVersion } from './version.ts';
+import { packageVersion } from '../core/version.ts';
 
 /** Exit codes of the process. */
 const exitCodes = { ok: 0, failed: 1, gateNotMet: 2, badInput: 64 } as const;
@@ -331,7 +331,7 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
 
 async function engineInstallCommand({ lib, python, force, json }: EngineInstallCommandOptions): Promise<number> {
   const [{ installTensorflow }, { jsonSteps, plainSteps, terminalSteps }, { Interrupted }] = await Promise.all([
-    import('./engine.ts'),
+    import('../install/tensorflow.ts'),
     import('./steps.ts'),
     import('../runner/execute.ts'),
   ]);

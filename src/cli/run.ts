@@ -16,8 +16,8 @@ import { execute, Interrupted } from '../runner/execute.ts';
 import type { RunRecord } from '../runner/record.ts';
 import { openStore, remembered } from '../runner/store.ts';
 import { writeReport } from './report.ts';
-import { qpipeHome } from './home.ts';
-import { packageVersion } from './version.ts';
+import { qpipeHome } from '../install/home.ts';
+import { packageVersion } from '../core/version.ts';
 
 export interface RunOptions {
   /** Path of the pipeline file. */

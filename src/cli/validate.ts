@@ -6,7 +6,7 @@ import type { Diagnostic } from '../core/diagnostic.ts';
 import { dataSource } from '../data/config.ts';
 import { missingFiles } from '../data/download.ts';
 import { sourceFiles } from '../data/load.ts';
-import { qpipeHome } from './home.ts';
+import { qpipeHome } from '../install/home.ts';
 
 export interface Validation {
   readonly name: string;

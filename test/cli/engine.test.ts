@@ -11,9 +11,9 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { InstallOptions, Tools } from '../../src/cli/engine.ts';
-import { installTensorflow, libraryIn, missingTools } from '../../src/cli/engine.ts';
-import { qpipeHome } from '../../src/cli/home.ts';
+import type { InstallOptions, Tools } from '../../src/install/tensorflow.ts';
+import { installTensorflow, libraryIn, missingTools } from '../../src/install/tensorflow.ts';
+import { qpipeHome } from '../../src/install/home.ts';
 import { UserError } from '../../src/core/diagnostic.ts';
 import type { Diagnostic } from '../../src/core/diagnostic.ts';
 import { kernelsFile } from '../../src/engine/tensorflow/kernels.ts';

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { qpipeHome } from '../../src/cli/home.ts';
+import { qpipeHome } from '../../src/install/home.ts';
 import { parsePipeline } from '../../src/config/load.ts';
 import type { IdentityMemory } from '../../src/config/plan.ts';
 import { makePlan } from '../../src/config/plan.ts';

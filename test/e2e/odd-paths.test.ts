@@ -16,7 +16,7 @@ import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findAddon } from '../../src/engine/tensorflow/addon.ts';
-import { qpipeHome } from '../../src/cli/home.ts';
+import { qpipeHome } from '../../src/install/home.ts';
 import type { Outcome } from './workspace.ts';
 import { npyFile, program, tinyText } from './workspace.ts';
 

@@ -1,5 +1,5 @@
 /** The engines that tests run; TensorFlow's only where its addon is installed. */
-import { qpipeHome } from '../../src/cli/home.ts';
+import { qpipeHome } from '../../src/install/home.ts';
 import { UserError } from '../../src/core/diagnostic.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import { loadTensorflowEngine } from '../../src/engine/tensorflow/index.ts';

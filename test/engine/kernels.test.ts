@@ -1,7 +1,7 @@
 /** Our own kernels of the tensorflow engine, beside TensorFlow's ops run by name and loops in float64. */
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { qpipeHome } from '../../src/cli/home.ts';
+import { qpipeHome } from '../../src/install/home.ts';
 import { createRandom } from '../../src/core/random.ts';
 import type { Shape } from '../../src/core/tensor.ts';
 import { floatTensor, numElements, zeros } from '../../src/core/tensor.ts';

@@ -1,6 +1,6 @@
 /** The gradient of a quantizer as the tensorflow engine lowers it, with what stands before it in a training graph. */
 import { describe, expect, it } from 'vitest';
-import { qpipeHome } from '../../src/cli/home.ts';
+import { qpipeHome } from '../../src/install/home.ts';
 import { nudgeRange } from '../../src/core/affine.ts';
 import { createRandom } from '../../src/core/random.ts';
 import { floatTensor } from '../../src/core/tensor.ts';

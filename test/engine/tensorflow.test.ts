@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import os from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { qpipeHome } from '../../src/cli/home.ts';
+import { qpipeHome } from '../../src/install/home.ts';
 import type { Engine, Session } from '../../src/engine/engine.ts';
 import { loadTensorflow } from '../../src/engine/tensorflow/addon.ts';
 import { wasmEngine } from '../../src/engine/wasm/index.ts';

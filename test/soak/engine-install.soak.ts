@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, readdirSync, renameSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { installTensorflow } from '../../src/cli/engine.ts';
+import { installTensorflow } from '../../src/install/tensorflow.ts';
 import { findAddon, nativeFolder, tensorflowFolder } from '../../src/engine/tensorflow/addon.ts';
 import { kernelsFile } from '../../src/engine/tensorflow/kernels.ts';
 import { hasOracle } from '../oracle/oracle.ts';

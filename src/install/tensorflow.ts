@@ -13,10 +13,10 @@ import { writingTo } from '../runner/disk-error.ts';
 import { Interrupted } from '../runner/execute.ts';
 import { qpipeHome } from './home.ts';
 import { findProgram, findPython } from './programs.ts';
-import type { Step, StepRunner } from './steps.ts';
-import { quietSteps } from './steps.ts';
+import type { Step, StepRunner } from '../cli/steps.ts';
+import { quietSteps } from '../cli/steps.ts';
 import type { ProbeAnswer } from './tensorflow-probe.ts';
-import { packageJson } from './version.ts';
+import { packageJson } from '../core/version.ts';
 
 /** Where TensorFlow's library comes from: a folder, a Python that can import TensorFlow, or a wheel to download. */
 export type LibrarySource =
@@ -466,7 +466,7 @@ export interface Probed {
  * @throws UserError `engine-broken`
  */
 export async function probe(folder: string, signal?: AbortSignal): Promise<Probed> {
-  const program = fileURLToPath(packageFile('dist/cli/tensorflow-probe.js'));
+  const program = fileURLToPath(packageFile('dist/install/tensorflow-probe.js'));
   const result = await execa(process.execPath, [program, folder], {
     reject: false,
     stdin: 'ignore',

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { packageFile } from '../core/package-file.ts';
+import { packageFile } from './package-file.ts';
 
 interface PackageJson {
   readonly version: string;
