@@ -6,7 +6,7 @@ import { UserError } from '../core/diagnostic.ts';
 import { packageFile } from '../core/package-file.ts';
 import { findAddon } from '../engine/tensorflow/addon.ts';
 import { wrap } from '../report/text-table.ts';
-import { probe } from '../install/tensorflow.ts';
+import { probe } from '../install/probe.ts';
 import { qpipeHome } from '../install/home.ts';
 import { findProgram } from '../install/programs.ts';
 import { packageJson } from '../core/version.ts';

@@ -11,8 +11,11 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { InstallOptions, Tools } from '../../src/install/tensorflow.ts';
-import { installTensorflow, libraryIn, missingTools } from '../../src/install/tensorflow.ts';
+import { libraryIn } from '../../src/install/library.ts';
+import type { InstallOptions } from '../../src/install/tensorflow.ts';
+import { installTensorflow } from '../../src/install/tensorflow.ts';
+import type { Tools } from '../../src/install/tools.ts';
+import { missingTools } from '../../src/install/tools.ts';
 import { qpipeHome } from '../../src/install/home.ts';
 import { UserError } from '../../src/core/diagnostic.ts';
 import type { Diagnostic } from '../../src/core/diagnostic.ts';
