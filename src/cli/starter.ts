@@ -29,13 +29,12 @@ function starterLayers(image: Examples['image'], outputs: number): string[] {
     return ['- { kind: flatten }', ...hidden, last];
   }
   const layers: string[] = [];
+  const kind = height === 1 || width === 1 ? 'conv_1d' : 'conv_2d';
   const convolve = (stride: readonly [number, number]): void => {
-    const kernel = [height === 1 ? 1 : 3, width === 1 ? 1 : 3] as const;
     const count = filters[layers.length] ?? mostFilters;
-    const strideText = stride[0] * stride[1] === 1 ? '' : `, stride: ${pairText(stride)}`;
-    layers.push(
-      `- { kind: conv_2d, filters: ${count}, kernel: ${pairText(kernel)}${strideText}, batch_norm: true, activation: relu }`,
-    );
+    const factor = stride[0] * stride[1];
+    const strideText = factor === 1 ? '' : `, stride: ${kind === 'conv_1d' ? factor : pairText(stride)}`;
+    layers.push(`- { kind: ${kind}, filters: ${count}, kernel: 3${strideText}, batch_norm: true, activation: relu }`);
     [height, width] = [Math.ceil(height / stride[0]), Math.ceil(width / stride[1])];
   };
   while (Math.max(height, width) > smallestMap) {

@@ -6,7 +6,7 @@ import { counted } from '../core/words.ts';
 import type { Graph, Node } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
 import { buildModel } from '../models/build.ts';
-import type { ModelSpec } from '../models/layers.ts';
+import type { Layer, ModelSpec } from '../models/layers.ts';
 import { ShapeError } from '../ops/define.ts';
 import type { Scheme } from '../passes/index.ts';
 import type { Locate } from './source.ts';
@@ -16,16 +16,17 @@ export function networkDiagnostics(spec: ModelSpec, locate: Locate, inLayers: bo
   const built = outputShape(spec);
   if (built instanceof ShapeError) {
     const { index, input, error } = firstMisfit(spec, built);
-    const layer = spec.layers[index]?.name ?? '';
+    const layer = spec.layers[index];
+    const isSeries = layer !== undefined && readsSeries(layer);
     return [
       {
         code: 'layer-does-not-fit',
         place: locate(inLayers ? ['model', 'layers', String(index)] : ['model'], 'value'),
-        message: `layer \`${layer}\` receives ${shapeText(input)}: ${error.message}`,
+        message: `layer \`${layer?.name ?? ''}\` receives ${isSeries ? seriesText(input) : shapeText(input)}: ${error.message}`,
         hint:
           error instanceof SizeError
-            ? 'use fewer filters or units, a stride, or smaller images'
-            : 'change this layer or the layers before it, or use larger images',
+            ? `use fewer filters or units, a stride, or ${isSeries ? 'shorter series' : 'smaller images'}`
+            : `change this layer or the layers before it, or use ${isSeries ? 'longer series' : 'larger images'}`,
       },
     ];
   }
@@ -101,16 +102,17 @@ export function networkWarnings(
     // The kernels of a preset are those of its publication, and cannot be chosen.
     const unused = inLayers ? unusedWeights(window) : 0;
     if (unused > 0) {
-      const [sizes, pixels] = [window.kernel, window.image].map((pair) => pair.join(' x '));
+      const isSeries = spec.layers.some((other) => other.name === layer && readsSeries(other));
+      const sizes = (pair: readonly [number, number]) => (isSeries ? `${numElements(pair)}` : pair.join(' x '));
       return [
         {
           code: 'kernel-past-image',
           place: placeOf(layer, 'kernel'),
           layer,
           message:
-            `layer \`${layer}\` has a kernel of ${sizes} for ${pixels} pixels: ` +
+            `layer \`${layer}\` has a kernel of ${sizes(window.kernel)} for ${sizes(window.image)} ${isSeries ? 'steps' : 'pixels'}: ` +
             `${unused} of its ${numElements(window.kernel)} positions only ever meet padding, so their weights do nothing`,
-          hint: 'use a smaller kernel or dilation, or larger images',
+          hint: `use a smaller kernel or dilation, or ${isSeries ? 'longer series' : 'larger images'}`,
         },
       ];
     }
@@ -232,6 +234,16 @@ function firstMisfit(spec: ModelSpec, whole: ShapeError): { index: number; input
     input = built;
   }
   return { index: spec.layers.length - 1, input, error: whole };
+}
+
+/** Whether a layer goes over the steps of a series, and knows no pixels. */
+const readsSeries = ({ kind }: Layer): boolean => kind.endsWith('_1d');
+
+/** A row or a column of pixels as the steps that it stands for. */
+function seriesText(shape: Shape): string {
+  const [, height = 0, width = 0, channels] = shape;
+  if (channels === undefined || (height !== 1 && width !== 1)) return shapeText(shape);
+  return `${counted(height * width, 'step')} with ${counted(channels, 'channel')}`;
 }
 
 function shapeText(shape: Shape): string {

@@ -3,7 +3,7 @@ import { Type } from '@sinclair/typebox';
 import { choice, dependingOn, discriminated, key, object } from '../core/schema.ts';
 import type { Layer } from './layers.ts';
 import { taskNames } from './layers.ts';
-import { layerSchema } from './layers/index.ts';
+import { completeLayer, layerSchema } from './layers/index.ts';
 
 const alpha = Type.Number({
   ...key('Width multiplier for the channels of every layer, rounded to a multiple of 8'),
@@ -62,8 +62,6 @@ export type ModelConfig = Static<typeof modelSchema>;
 export function completeLayers(layers: readonly Layer[]): readonly Layer[] {
   // The type promises what this function fills in.
   const givenName = (layer: { readonly name?: string }): string | undefined => layer.name;
-  const givenStride = (pool: { readonly stride?: readonly [number, number] }) => pool.stride;
-  const givenStrides = (slice: { readonly strides?: readonly number[] }) => slice.strides;
   const taken = new Set(layers.map(givenName));
   const freshName = (kind: string): string => {
     let number = 1;
@@ -71,10 +69,5 @@ export function completeLayers(layers: readonly Layer[]): readonly Layer[] {
     taken.add(`${kind}_${number}`);
     return `${kind}_${number}`;
   };
-  return layers.map((layer) => {
-    const name = givenName(layer) ?? freshName(layer.kind);
-    if ('window' in layer) return { ...layer, name, stride: givenStride(layer) ?? layer.window };
-    if ('begin' in layer) return { ...layer, name, strides: givenStrides(layer) ?? layer.begin.map(() => 1) };
-    return { ...layer, name };
-  });
+  return layers.map((layer) => completeLayer({ ...layer, name: givenName(layer) ?? freshName(layer.kind) }));
 }

@@ -141,6 +141,23 @@ describe('a kernel larger than its image', () => {
     expect(messages([3, 8], [5, 3])).toEqual([]);
   });
 
+  it('counts steps in a layer over a series, along a row and along a column', () => {
+    for (const image of [
+      [1, 2, 4],
+      [2, 1, 4],
+    ] as const) {
+      const layer: Layer = {
+        ...{ kind: 'conv_1d', name: 'conv', filters: 8, kernel: 5, stride: 1, padding: 'same', dilation: 1 },
+        ...{ bias: true, batch_norm: false, activation: 'none' },
+      };
+      const normalize = { scale: 1 / 255, mean: 0 };
+      const spec: ModelSpec = { name: 'n', task: 'classify', image, classes: ['a', 'b'], layers: [layer], normalize };
+      expect(networkWarnings(spec, ['int8'], locate, true).map(({ message }) => message)).toEqual([
+        'layer `conv` has a kernel of 5 for 2 steps: 2 of its 5 positions only ever meet padding, so their weights do nothing',
+      ]);
+    }
+  });
+
   it('is an error with `padding: valid`, where it fits nowhere', () => {
     const spec: ModelSpec = {
       ...{ name: 'n', task: 'classify', image: [4, 8, 1], classes: ['a', 'b'] },

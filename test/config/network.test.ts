@@ -76,6 +76,34 @@ describe('a layer that does not fit the images', () => {
     expect(diagnostic!.message).toContain(message);
   });
 
+  const series = { kernel: 3, stride: 1, dilation: 1, bias: true, batch_norm: false, activation: 'none' } as const;
+  const row: Layer = { kind: 'reshape', name: 'row', shape: [1, 9, 16] };
+
+  it('speaks of steps where the layer does: a window that does not fit into a series', () => {
+    const whole = found(row, { ...series, kind: 'conv_1d', name: 'layer', filters: 2, dilation: 5, padding: 'valid' });
+    expect(whole).toMatchObject([
+      {
+        path: 'model.layers.2',
+        message:
+          'layer `layer` receives 9 steps with 16 channels: conv_1d "layer/conv_1d": a window of 11 steps does not fit into 9',
+      },
+    ]);
+    const pooled = found(row, { kind: 'max_pool_1d', name: 'layer', window: 10, stride: 1, padding: 'valid' });
+    expect(pooled[0]?.message).toContain('max_pool_1d "layer/max_pool_1d": a window of 10 steps does not fit into 9');
+  });
+
+  it('says what a series is, of an image and of a row of values', () => {
+    const expected =
+      'expected a series: [1,steps,channels], [steps,1,channels], [steps,channels] or [steps,channels,1]';
+    for (const before of [[], [flat]]) {
+      const [diagnostic] = found(...before, {
+        ...{ ...series, kind: 'depthwise_conv_1d', name: 'layer' },
+        ...{ multiplier: 1, padding: 'same' },
+      });
+      expect(diagnostic?.message).toContain(`[batch,${before.length === 0 ? '6,6,4' : '144'}]; ${expected}`);
+    }
+  });
+
   it('is none where all fit', () => {
     expect(found(pooled, { kind: 'mul', name: 'layer', with: 'first', activation: 'none' })).toEqual([]);
     expect(found({ ...crop, begin: [-2], end: [99] })).toEqual([]);

@@ -36,6 +36,13 @@ const transposeConv: LayerOf<'transpose_conv'> = {
   activation: 'relu',
 };
 
+const series = { kernel: 3, stride: 1, dilation: 1, bias: true, batch_norm: false, activation: 'relu' } as const;
+
+/** The 36 pixels of the first convolution as the steps of a series. */
+const asRow: Layer = { kind: 'reshape', name: 'steps', shape: [1, 36, 4] };
+const asColumn: Layer = { kind: 'reshape', name: 'steps', shape: [36, 1, 4] };
+const asSteps: Layer = { kind: 'reshape', name: 'steps', shape: [36, 4] };
+
 const depthwise: LayerOf<'depthwise_conv_2d'> = {
   kind: 'depthwise_conv_2d',
   name: 'layer',
@@ -61,6 +68,35 @@ const samples: { readonly [K in Layer['kind']]: readonly (readonly [title: strin
   fully_connected: [['after batch norm', [dense('layer', 8, { batch_norm: true, activation: 'relu' })]]],
   max_pool_2d: [['of 2x2', [pool('max_pool_2d', 'layer')]]],
   average_pool_2d: [['of 2x2', [pool('average_pool_2d', 'layer')]]],
+  conv_1d: [
+    ['over a row', [asRow, { ...series, kind: 'conv_1d', name: 'layer', filters: 5, stride: 2, padding: 'same' }]],
+    ['over a column', [asColumn, { ...series, kind: 'conv_1d', name: 'layer', filters: 5, padding: 'valid' }]],
+    [
+      'over steps, causal, after batch norm',
+      [asSteps, { ...series, kind: 'conv_1d', name: 'layer', filters: 5, padding: 'causal', batch_norm: true }],
+    ],
+    [
+      'over an image of one channel',
+      [conv('flat', 1, 3), { ...series, kind: 'conv_1d', name: 'layer', filters: 5, padding: 'same' }],
+    ],
+  ],
+  depthwise_conv_1d: [
+    [
+      'with a stride',
+      [asRow, { ...series, kind: 'depthwise_conv_1d', name: 'layer', multiplier: 2, stride: 2, padding: 'same' }],
+    ],
+    [
+      'causal and dilated',
+      [
+        asColumn,
+        { ...series, kind: 'depthwise_conv_1d', name: 'layer', multiplier: 1, dilation: 3, padding: 'causal' },
+      ],
+    ],
+  ],
+  max_pool_1d: [['over a row', [asRow, { kind: 'max_pool_1d', name: 'layer', window: 3, stride: 2, padding: 'same' }]]],
+  average_pool_1d: [
+    ['over a column', [asColumn, { kind: 'average_pool_1d', name: 'layer', window: 4, stride: 4, padding: 'valid' }]],
+  ],
   mean: [
     ['as rows', [{ kind: 'mean', name: 'layer' }]],
     ['as images of one pixel', [{ kind: 'mean', name: 'layer', keep_dims: true }]],

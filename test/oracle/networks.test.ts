@@ -46,11 +46,19 @@ import type { Runs } from './integer-runs.ts';
 import type { Oracle } from './oracle.ts';
 import { expectBytes, expectList, expectTensor, hasOracle, openOracle } from './oracle.ts';
 import type { QuantizationFormName } from './random-networks.ts';
-import { namedNetworks, quantizationForms, randomNetwork, trainedTensors } from './random-networks.ts';
+import {
+  namedNetworks,
+  quantizationForms,
+  randomNetwork,
+  randomSeriesNetwork,
+  trainedTensors,
+} from './random-networks.ts';
 import { seed } from './seed.ts';
 import { pixelNormalization } from '../../src/data/batches.ts';
 
 const NETWORKS = Number(process.env['ORACLE_NETWORKS'] ?? 140);
+/** Random networks over series. */
+const SERIES = Math.ceil(NETWORKS / 4);
 /** Random networks for the converter, which is slow. */
 const CONVERTED = Math.min(NETWORKS, 60);
 const forms = Object.keys(quantizationForms) as readonly QuantizationFormName[]; // of a literal
@@ -66,7 +74,11 @@ describe.skipIf(!hasOracle)(`networks, ORACLE_SEED=${seed}`, { timeout: 300_000 
     ...randomNetwork(createRandom(seed, 'network', `${index}`)),
     name: `random ${index}`,
   }));
-  const specs = [...namedNetworks, ...randomNetworks];
+  const seriesNetworks = Array.from({ length: SERIES }, (_, index) => ({
+    ...randomSeriesNetwork(createRandom(seed, 'series network', `${index}`)),
+    name: `series ${index}`,
+  }));
+  const specs = [...namedNetworks, ...seriesNetworks, ...randomNetworks];
   beforeAll(async () => {
     oracle = openOracle();
     await oracle.evaluate('tf.version.VERSION');
@@ -116,7 +128,7 @@ describe.skipIf(!hasOracle)(`networks, ORACLE_SEED=${seed}`, { timeout: 300_000 
     const tally = { models: 0, tensors: 0, codes: 0, differingCodes: 0, values: 0, differing: 0 };
     const failures: string[] = [];
     for (const [index, spec] of specs.entries()) {
-      if (tally.models === namedNetworks.length + CONVERTED) break;
+      if (tally.models === namedNetworks.length + SERIES + CONVERTED) break;
       const { frozen, model, graph } = filesOf(spec, index, form, withPlainDenseRanges);
       if (!converterTakes(spec, graph)) continue;
       const { scale, mean } = pixelNormalization(spec.normalize);

@@ -39,9 +39,14 @@ export const quantizationForms = {
 export type QuantizationFormName = keyof typeof quantizationForms;
 
 /** Up to four blocks, which together draw from every kind of layer, then a classifier. All fit: others are drawn again. */
-export function randomNetwork(random: Random): ModelSpec {
+export const randomNetwork = (random: Random): ModelSpec => drawUntilItFits(random, drawNetwork);
+
+/** One to four layers over the steps of a row, of a column or of a spectrogram, then a classifier. */
+export const randomSeriesNetwork = (random: Random): ModelSpec => drawUntilItFits(random, drawSeriesNetwork);
+
+function drawUntilItFits(random: Random, draw: (random: Random) => ModelSpec): ModelSpec {
   for (;;) {
-    const spec = drawNetwork(random);
+    const spec = draw(random);
     try {
       evalGraph(spec, 1, trainedTensors(0), quantizationForms.int8);
       return spec;
@@ -58,6 +63,31 @@ function drawNetwork(random: Random): ModelSpec {
   const blocks = Array.from({ length: random.below(5) }, (_, index) => drawBlock(`block${index}`, random, choose));
   const layers = [...blocks.flat(), ...drawHead(random, choose)];
   return network(layers, [3 + random.below(10), 3 + random.below(10), 1 + random.below(3)]);
+}
+
+function drawSeriesNetwork(random: Random): ModelSpec {
+  const choose: Choose = (...options) => options[random.below(options.length)]!;
+  const layers = Array.from({ length: 1 + random.below(4) }, (_, at) => drawSeriesLayer(`series${at}`, random, choose));
+  const [steps, channels] = [8 + random.below(20), 2 + random.below(5)];
+  const image = choose<ModelSpec['image']>([1, steps, channels], [steps, 1, channels], [steps, channels, 1]);
+  return network([...layers, ...drawHead(random, choose)], image);
+}
+
+const seriesPaddings = ['same', 'valid', 'causal'] as const;
+
+function drawSeriesLayer(name: string, random: Random, choose: Choose): Layer {
+  if (choose(true, false, false)) {
+    const sizes = { window: 1 + random.below(3), stride: 1 + random.below(2) };
+    return { kind: choose('max_pool_1d', 'average_pool_1d'), name, ...sizes, padding: choose('same', 'valid') };
+  }
+  const stride = choose(1, 1, 2);
+  const affine = {
+    ...{ name, kernel: 1 + random.below(5), stride, padding: choose(...seriesPaddings) },
+    ...{ bias: choose(true, false), batch_norm: choose(true, false), ...drawActivation(choose) },
+  };
+  return choose(true, false)
+    ? { ...affine, kind: 'conv_1d', filters: 1 + random.below(8), dilation: stride === 1 ? choose(1, 1, 2, 3) : 1 }
+    : { ...affine, kind: 'depthwise_conv_1d', multiplier: 1 + random.below(2), dilation: 1 };
 }
 
 const rectifiers = ['none', 'relu', 'relu6'] as const;

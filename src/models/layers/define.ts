@@ -52,6 +52,8 @@ type LayerSchema<K extends string, F extends TProperties> = TObject<ReturnType<t
 export interface LayerDef<K extends string, F extends TProperties> {
   readonly kind: K;
   readonly schema: LayerSchema<K, F>;
+  /** The fields that a layer without them has, as far as they follow from others. */
+  readonly filledIn: (layer: Static<LayerSchema<K, F>>) => Partial<Static<LayerSchema<K, F>>>;
   /**
    * Adds the nodes of a layer, named `layer/op`, and its variables, named `layer/filter`, `layer/bias`, ….
    *
@@ -61,13 +63,20 @@ export interface LayerDef<K extends string, F extends TProperties> {
   readonly build: (context: LayerContext, layer: Static<LayerSchema<K, F>>, input: ValueRef) => ValueRef;
 }
 
-/** @param description of the whole layer, where its name does not say enough */
+interface Definition<K extends string, F extends TProperties> {
+  readonly fields: F;
+  /** Of the whole layer, where its name does not say enough. */
+  readonly description?: string;
+  readonly filledIn?: LayerDef<K, F>['filledIn'];
+  readonly build: LayerDef<K, F>['build'];
+}
+
 export function defineLayer<const K extends string, F extends TProperties>(
   kind: K,
-  { fields, description, build }: { fields: F; description?: string; build: LayerDef<K, F>['build'] },
+  { fields, description, filledIn, build }: Definition<K, F>,
 ): LayerDef<K, F> {
   const schema = object({ ...layerFields(kind), ...fields }, description === undefined ? {} : { description });
-  return { kind, schema, build };
+  return { kind, schema, filledIn: filledIn ?? (() => ({})), build };
 }
 
 /** What a layer is called, whatever its kind. */

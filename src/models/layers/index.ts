@@ -6,8 +6,10 @@ import type { ValueRef } from '../../ops/define.ts';
 import { activation } from './activation.ts';
 import { batchNorm } from './batch_norm.ts';
 import { concatenation } from './concatenation.ts';
+import { conv1d } from './conv_1d.ts';
 import { conv2d } from './conv_2d.ts';
 import type { LayerContext } from './define.ts';
+import { depthwiseConv1d } from './depthwise_conv_1d.ts';
 import { depthwiseConv2d } from './depthwise_conv_2d.ts';
 import { dropout } from './dropout.ts';
 import { add, mul, sub } from './elementwise.ts';
@@ -15,6 +17,7 @@ import { flatten } from './flatten.ts';
 import { fullyConnected } from './fully_connected.ts';
 import { l2Normalization } from './l2_normalization.ts';
 import { pad } from './pad.ts';
+import { averagePool1d, maxPool1d } from './pool_1d.ts';
 import { averagePool2d, maxPool2d } from './pool_2d.ts';
 import { mean, sum } from './reduction.ts';
 import { reshape } from './reshape.ts';
@@ -32,6 +35,10 @@ const table = [
   transposeConv,
   maxPool2d,
   averagePool2d,
+  conv1d,
+  depthwiseConv1d,
+  maxPool1d,
+  averagePool1d,
   mean,
   sum,
   flatten,
@@ -65,9 +72,18 @@ export const layerSchema = discriminated(
 /** A row whose kind is no longer known to the compiler; it only ever builds layers of that kind. */
 interface AnyRow {
   readonly kind: string;
+  readonly filledIn: (layer: never) => object;
   readonly build: (context: LayerContext, layer: never, input: ValueRef) => ValueRef;
 }
 const rows: ReadonlyMap<string, AnyRow> = new Map(table.map((row: AnyRow) => [row.kind, row]));
+
+const rowOf = ({ kind, name }: Layer): AnyRow => rows.get(kind) ?? internal(`no row builds ${kind} "${name}"`);
+
+/** A layer with the fields that follow from others, such as the stride of a pool; those it has stay. */
+export function completeLayer(layer: Layer): Layer {
+  const missing = Object.entries(rowOf(layer).filledIn(layer as never)).filter(([field]) => !(field in layer));
+  return { ...layer, ...Object.fromEntries(missing) };
+}
 
 /**
  * Adds the nodes of a layer to the network.
@@ -76,6 +92,5 @@ const rows: ReadonlyMap<string, AnyRow> = new Map(table.map((row: AnyRow) => [ro
  * @throws ShapeError naming the layer when sizes do not fit
  */
 export function buildLayer(context: LayerContext, layer: Layer, input: ValueRef): ValueRef {
-  const row = rows.get(layer.kind) ?? internal(`no row builds ${layer.kind} "${layer.name}"`);
-  return row.build(context, layer as never, input);
+  return rowOf(layer).build(context, layer as never, input);
 }

@@ -9,6 +9,7 @@ const poolOf = <const K extends 'max_pool_2d' | 'average_pool_2d'>(kind: K) =>
       stride: derived(pair('Stride'), 'same as `window`'),
       padding: padding('valid'),
     },
+    filledIn: ({ window }) => ({ stride: window }),
     build: ({ builder }, layer, input) =>
       addNode(builder, kind, `${layer.name}/${kind}`, [input], {
         window: layer.window,

@@ -13,6 +13,7 @@ export const stridedSlice = defineLayer('strided_slice', {
     end: indices('End index in each axis, exclusive; larger values mean the end of the axis'),
     strides: derived(indices('Step in each axis'), '1 in each axis'),
   },
+  filledIn: ({ begin }) => ({ strides: begin.map(() => 1) }),
   build: ({ builder }, layer, input) =>
     addNode(builder, 'strided_slice', `${layer.name}/strided_slice`, [input], {
       begin: [0, ...layer.begin],
