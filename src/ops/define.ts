@@ -232,6 +232,15 @@ export function defineOp<const Name extends string, Attrs>(definition: OpDef<Nam
   return definition;
 }
 
+/** The parts that ops of training graphs alone do not have; a loss has a gradient all the same. */
+export const trainingOnly = {
+  quant: { kind: 'float_only' },
+  vjp: null,
+  int8: null,
+  tflite: null,
+  graphdef: null,
+} as const;
+
 /**
  * An op that our own graphs never hold: it is in files made by others, and the integer runtimes run its loops. It has no
  * float form, no gradient and no TensorFlow node.

@@ -37,6 +37,19 @@ import { hardSwish, hardSwishGrad } from './hard_swish.ts';
 import { l2Normalization, l2NormalizationGrad } from './l2_normalization.ts';
 import { leakyRelu, leakyReluGrad } from './leaky_relu.ts';
 import { logistic } from './logistic.ts';
+import {
+  meanAbsoluteError,
+  meanAbsoluteErrorGrad,
+  meanHuberError,
+  meanHuberErrorGrad,
+  meanSquaredError,
+  meanSquaredErrorGrad,
+  sigmoidCrossEntropy,
+  sigmoidCrossEntropyGrad,
+  softmaxCrossEntropy,
+  softmaxCrossEntropyGrad,
+  top1Count,
+} from './losses.ts';
 import { matMul } from './mat_mul.ts';
 import { maxPool2d, maxPool2dGrad } from './max_pool_2d.ts';
 import { broadcastGrad, mean } from './mean.ts';
@@ -58,15 +71,10 @@ import {
   adamUpdate,
   crossReplica,
   increment,
-  meanSquaredError,
-  meanSquaredErrorGrad,
   momentumUpdate,
   movingAverage,
   runningExtreme,
   reached,
-  softmaxCrossEntropy,
-  softmaxCrossEntropyGrad,
-  top1Count,
   zeroDebias,
 } from './training.ts';
 import { transpose } from './transpose.ts';
@@ -159,9 +167,15 @@ const table = {
   observe_range: observeRange,
   softmax_cross_entropy: softmaxCrossEntropy,
   softmax_cross_entropy_grad: softmaxCrossEntropyGrad,
+  sigmoid_cross_entropy: sigmoidCrossEntropy,
+  sigmoid_cross_entropy_grad: sigmoidCrossEntropyGrad,
   top_1_count: top1Count,
   mean_squared_error: meanSquaredError,
   mean_squared_error_grad: meanSquaredErrorGrad,
+  mean_absolute_error: meanAbsoluteError,
+  mean_absolute_error_grad: meanAbsoluteErrorGrad,
+  mean_huber_error: meanHuberError,
+  mean_huber_error_grad: meanHuberErrorGrad,
   increment,
   reached,
   moving_average: movingAverage,

@@ -48,6 +48,10 @@ export function operandData(operand: OperandSample, random: Random): FloatTensor
 /** Gamma, beta, moving mean, moving variance. */
 const foldStatistics = [spread([4], 0.5, 2), spread([4]), spread([4]), spread([4], 0.1, 3)];
 
+/** Label smoothing 0.3 with class weights 0.5, 1 and 2; rows by label. */
+const labelTargets = values([3, 3], [0.4, 0.05, 0.05, 0.1, 0.8, 0.1, 0.2, 0.2, 1.6]);
+const yesAndNo = values([3, 4], [1, 0, 0, 1, 0, 0, 1, 0, 1, 1, 1, 0]);
+
 const same = { kind: 'same' } as const;
 const valid = { kind: 'valid' } as const;
 const explicit = { kind: 'explicit', top: 1, bottom: 0, left: 2, right: 1 } as const;
@@ -1287,9 +1291,51 @@ export const samples: { readonly [K in OpName]: readonly Sample<K>[] } = {
   softmax_cross_entropy: [
     { name: 'three rows', inputs: [spread([3, 5]), values([3], [0, 4, 2])], attrs: {}, outputs: [[]] },
     { name: 'one row, two classes', inputs: [spread([1, 2]), values([1], [1])], attrs: {}, outputs: [[]] },
+    {
+      name: 'smoothed and weighted targets',
+      inputs: [spread([4, 3]), values([4], [2, 0, 1, 2]), labelTargets],
+      attrs: {},
+      outputs: [[]],
+    },
   ],
   softmax_cross_entropy_grad: [
     { name: 'three rows', inputs: [scalar(0.5), spread([3, 5]), values([3], [0, 4, 2])], attrs: {}, outputs: [[3, 5]] },
+    {
+      name: 'smoothed and weighted targets',
+      inputs: [scalar(0.5), spread([4, 3]), values([4], [2, 0, 1, 2]), labelTargets],
+      attrs: {},
+      outputs: [[4, 3]],
+    },
+  ],
+  sigmoid_cross_entropy: [
+    { name: 'three rows', inputs: [spread([3, 4]), yesAndNo], attrs: { smoothing: 0 }, outputs: [[]] },
+    { name: 'smoothed', inputs: [spread([3, 4], -9, 9), yesAndNo], attrs: { smoothing: 0.2 }, outputs: [[]] },
+    {
+      name: 'weighted, with labels in between',
+      inputs: [spread([3, 4]), spread([3, 4], 0, 1), spread([2, 4], 0, 3)],
+      attrs: { smoothing: 0.1 },
+      outputs: [[]],
+    },
+    {
+      name: 'one answer',
+      inputs: [spread([5, 1]), values([5, 1], [1, 0, 0, 1, 1])],
+      attrs: { smoothing: 0 },
+      outputs: [[]],
+    },
+  ],
+  sigmoid_cross_entropy_grad: [
+    {
+      name: 'three rows',
+      inputs: [scalar(0.5), spread([3, 4]), yesAndNo],
+      attrs: { smoothing: 0 },
+      outputs: [[3, 4]],
+    },
+    {
+      name: 'weighted, with labels in between',
+      inputs: [scalar(0.5), spread([3, 4]), spread([3, 4], 0, 1), spread([2, 4], 0, 3)],
+      attrs: { smoothing: 0.1 },
+      outputs: [[3, 4]],
+    },
   ],
   top_1_count: [{ name: 'three rows', inputs: [spread([3, 5]), values([3], [0, 4, 2])], attrs: {}, outputs: [[]] }],
   mean_squared_error: [
@@ -1298,6 +1344,42 @@ export const samples: { readonly [K in OpName]: readonly Sample<K>[] } = {
   ],
   mean_squared_error_grad: [
     { name: 'three rows', inputs: [scalar(0.5), spread([3, 5]), spread([3, 5])], attrs: {}, outputs: [[3, 5]] },
+  ],
+  // Prediction and target are on two grids, so that none is at the bend of the other.
+  mean_absolute_error: [
+    { name: 'three rows', inputs: [spread([3, 5]), spread([3, 5], -2.1, 1.9)], attrs: {}, outputs: [[]] },
+    { name: 'maps', inputs: [spread([2, 3, 3, 2]), spread([2, 3, 3, 2], -2.05, 1.95)], attrs: {}, outputs: [[]] },
+  ],
+  mean_absolute_error_grad: [
+    {
+      name: 'three rows',
+      inputs: [scalar(0.5), spread([3, 5]), spread([3, 5], -2.1, 1.9)],
+      attrs: {},
+      outputs: [[3, 5]],
+    },
+    {
+      name: 'equal values',
+      inputs: [scalar(0.5), values([2], [1, 2]), values([2], [1, 3])],
+      attrs: {},
+      outputs: [[2]],
+    },
+  ],
+  mean_huber_error: [
+    { name: 'three rows', inputs: [spread([3, 5]), spread([3, 5])], attrs: { delta: 1 }, outputs: [[]] },
+    {
+      name: 'maps, an odd delta',
+      inputs: [spread([2, 3, 3, 2]), spread([2, 3, 3, 2])],
+      attrs: { delta: 0.3 },
+      outputs: [[]],
+    },
+  ],
+  mean_huber_error_grad: [
+    {
+      name: 'three rows',
+      inputs: [scalar(0.5), spread([3, 5]), spread([3, 5])],
+      attrs: { delta: 0.7 },
+      outputs: [[3, 5]],
+    },
   ],
   increment: [{ name: 'a counter', inputs: [scalar(41)], attrs: {}, outputs: [[]] }],
   reached: [
@@ -1733,8 +1815,39 @@ export const misfits: { readonly [K in OpName]: readonly Misfit<K>[] } = {
     { inputs: [[4], []], attrs: { rate: 0.5, stream: 0 }, message: ['[]', '[2]'] },
     { inputs: [[4], [2]], attrs: { rate: 1, stream: 0 }, message: ['rate is 1', 'less than 1'] },
   ],
-  softmax_cross_entropy: [{ inputs: [[3, 5], [4]], attrs: {}, message: ['[3,5]', '[4]'] }],
-  softmax_cross_entropy_grad: [{ inputs: [[], [3, 5], [4]], attrs: {}, message: ['[3,5]', '[4]'] }],
+  softmax_cross_entropy: [
+    { inputs: [[3, 5], [4]], attrs: {}, message: ['[3,5]', '[4]'] },
+    { inputs: [[3, 5], [3], [3, 5]], attrs: {}, message: ['[3,5]', '[5,5]'] },
+  ],
+  softmax_cross_entropy_grad: [
+    { inputs: [[], [3, 5], [4]], attrs: {}, message: ['[3,5]', '[4]'] },
+    { inputs: [[], [3, 5], [3], [5]], attrs: {}, message: ['[5]', '[5,5]'] },
+  ],
+  sigmoid_cross_entropy: [
+    { inputs: [[3, 5], [3]], attrs: { smoothing: 0 }, message: ['[3]', '[3,5]'] },
+    { inputs: [[15], [15]], attrs: { smoothing: 0 }, message: ['[15]', '[rows, answers]'] },
+    { inputs: [[3, 5], [3, 5], [5]], attrs: { smoothing: 0 }, message: ['[5]', '[2,5]'] },
+    {
+      inputs: [
+        [3, 5],
+        [3, 5],
+      ],
+      attrs: { smoothing: 1 },
+      message: ['is 1', 'less than 1'],
+    },
+    {
+      inputs: [
+        [3, 5],
+        [3, 5],
+      ],
+      attrs: { smoothing: -0.1 },
+      message: ['is -0.1', 'at least 0'],
+    },
+  ],
+  sigmoid_cross_entropy_grad: [
+    { inputs: [[], [3, 5], [3, 4]], attrs: { smoothing: 0 }, message: ['[3,4]', '[3,5]'] },
+    { inputs: [[], [3, 5], [3, 5], [2, 4]], attrs: { smoothing: 0 }, message: ['[2,4]', '[2,5]'] },
+  ],
   top_1_count: [
     {
       inputs: [
@@ -1747,6 +1860,16 @@ export const misfits: { readonly [K in OpName]: readonly Misfit<K>[] } = {
   ],
   mean_squared_error: [{ inputs: [[3, 5], [15]], attrs: {}, message: ['[3,5]', '[15]'] }],
   mean_squared_error_grad: [{ inputs: [[], [3, 5], [3, 4]], attrs: {}, message: ['[3,5]', '[3,4]'] }],
+  mean_absolute_error: [{ inputs: [[3, 5], [15]], attrs: {}, message: ['[3,5]', '[15]'] }],
+  mean_absolute_error_grad: [{ inputs: [[], [3, 5], [3, 4]], attrs: {}, message: ['[3,5]', '[3,4]'] }],
+  mean_huber_error: [
+    { inputs: [[3, 5], [15]], attrs: { delta: 1 }, message: ['[3,5]', '[15]'] },
+    { inputs: [[3], [3]], attrs: { delta: 0 }, message: ['is 0', 'above 0'] },
+  ],
+  mean_huber_error_grad: [
+    { inputs: [[], [3, 5], [3, 4]], attrs: { delta: 1 }, message: ['[3,5]', '[3,4]'] },
+    { inputs: [[], [3], [3]], attrs: { delta: NaN }, message: ['is NaN', 'above 0'] },
+  ],
   increment: [],
   reached: [],
   moving_average: [{ inputs: [[3], [4]], attrs: { decay: 0.9 }, message: ['[4]', '[3]'] }],

@@ -22,7 +22,9 @@ const exactOps: ReadonlySet<FloatOp> = new Set<FloatOp>([
 /** On our own kernels also what they compute by the same functions and in the same order as the loops. */
 const exactKernels: ReadonlySet<FloatOp> = new Set<FloatOp>([
   ...exactOps,
-  ...(['softmax', 'softmax_cross_entropy', 'softmax_cross_entropy_grad', 'mean_squared_error_grad'] as const),
+  ...(['softmax', 'softmax_cross_entropy', 'softmax_cross_entropy_grad'] as const),
+  ...(['sigmoid_cross_entropy', 'sigmoid_cross_entropy_grad'] as const),
+  ...(['mean_squared_error_grad', 'mean_absolute_error_grad', 'mean_huber_error_grad'] as const),
   ...(['max_pool_2d_grad', 'zero_debias', 'momentum_update', 'adam_update'] as const),
 ]);
 

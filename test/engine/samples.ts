@@ -6,6 +6,14 @@ import type { OperandSample, Sample } from '../contract/samples.ts';
 
 const spread = (shape: Shape, from = -2, to = 2): OperandSample => ({ kind: 'spread', shape, from, to });
 
+const upstream: OperandSample = { kind: 'values', shape: [], values: [0.7] };
+const largerPair = [spread([33, 129]), spread([33, 129])];
+/** As many rows as images have pixels. */
+const largerLogits: readonly OperandSample[] = [
+  spread([1031, 7], -12, 12),
+  { kind: 'values', shape: [1031], values: Array.from({ length: 1031 }, (_, row) => (row * row) % 7) },
+];
+
 const same = { kind: 'same' } as const;
 const valid = { kind: 'valid' } as const;
 
@@ -137,14 +145,55 @@ export const largerSamples: { readonly [K in FloatOp]?: readonly Sample<K>[] } =
       outputs: [[33, 129]],
     },
   ],
-  mean_squared_error: [{ name: 'larger', inputs: [spread([33, 129]), spread([33, 129])], attrs: {}, outputs: [[]] }],
-  mean_squared_error_grad: [
+  softmax_cross_entropy: [
+    { name: 'larger', inputs: largerLogits, attrs: {}, outputs: [[]] },
+    { name: 'larger, with targets', inputs: [...largerLogits, spread([7, 7], 0, 2)], attrs: {}, outputs: [[]] },
+  ],
+  softmax_cross_entropy_grad: [
+    { name: 'larger', inputs: [upstream, ...largerLogits], attrs: {}, outputs: [[1031, 7]] },
+    {
+      name: 'larger, with targets',
+      inputs: [upstream, ...largerLogits, spread([7, 7], 0, 2)],
+      attrs: {},
+      outputs: [[1031, 7]],
+    },
+  ],
+  top_1_count: [{ name: 'larger', inputs: largerLogits, attrs: {}, outputs: [[]] }],
+  sigmoid_cross_entropy: [
     {
       name: 'larger',
-      inputs: [{ kind: 'values', shape: [], values: [0.7] }, spread([33, 129]), spread([33, 129])],
-      attrs: {},
-      outputs: [[33, 129]],
+      inputs: [spread([131, 17], -90, 90), spread([131, 17], 0, 1)],
+      attrs: { smoothing: 0 },
+      outputs: [[]],
     },
+    {
+      name: 'larger, with weights',
+      inputs: [spread([131, 17], -9, 9), spread([131, 17], 0, 1), spread([2, 17], 0, 3)],
+      attrs: { smoothing: 0.15 },
+      outputs: [[]],
+    },
+  ],
+  sigmoid_cross_entropy_grad: [
+    {
+      name: 'larger',
+      inputs: [upstream, spread([131, 17], -90, 90), spread([131, 17], 0, 1)],
+      attrs: { smoothing: 0 },
+      outputs: [[131, 17]],
+    },
+    {
+      name: 'larger, with weights',
+      inputs: [upstream, spread([131, 17], -9, 9), spread([131, 17], 0, 1), spread([2, 17], 0, 3)],
+      attrs: { smoothing: 0.15 },
+      outputs: [[131, 17]],
+    },
+  ],
+  mean_squared_error: [{ name: 'larger', inputs: largerPair, attrs: {}, outputs: [[]] }],
+  mean_squared_error_grad: [{ name: 'larger', inputs: [upstream, ...largerPair], attrs: {}, outputs: [[33, 129]] }],
+  mean_absolute_error: [{ name: 'larger', inputs: largerPair, attrs: {}, outputs: [[]] }],
+  mean_absolute_error_grad: [{ name: 'larger', inputs: [upstream, ...largerPair], attrs: {}, outputs: [[33, 129]] }],
+  mean_huber_error: [{ name: 'larger', inputs: largerPair, attrs: { delta: 0.3 }, outputs: [[]] }],
+  mean_huber_error_grad: [
+    { name: 'larger', inputs: [upstream, ...largerPair], attrs: { delta: 0.3 }, outputs: [[33, 129]] },
   ],
   fake_quant: [
     {

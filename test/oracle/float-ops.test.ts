@@ -139,10 +139,7 @@ describe.skipIf(!hasOracle)(`float kernels, ORACLE_SEED=${seed}`, { timeout: 300
       const random = createRandom(seed, 'cross entropy', `${index}`);
       const [batch, classes] = [1 + random.below(9), 2 + random.below(20)];
       const logits = uniform(random, [batch, classes], -12, 12);
-      const labels = floatTensor(
-        [batch],
-        Array.from({ length: batch }, () => random.below(classes)),
-      );
+      const labels = drawn(random, classes, [batch]);
       const upstream = uniform(random, []);
       const [loss, gradient] = await evaluateList(
         '(lambda loss: [loss(logits), upstream * gradient_of(loss, logits)])(lambda value: tf.reduce_mean(' +
@@ -156,22 +153,108 @@ describe.skipIf(!hasOracle)(`float kernels, ORACLE_SEED=${seed}`, { timeout: 300
     compared.add('softmax_cross_entropy').add('softmax_cross_entropy_grad');
   });
 
-  it('the mean squared error and its gradient', async () => {
-    for (let index = 0; index < 10; index++) {
-      const random = createRandom(seed, 'squared error', `${index}`);
-      const shape = [1 + random.below(9), 1 + random.below(700)];
-      const [prediction, target, upstream] = [uniform(random, shape), uniform(random, shape), uniform(random, [])];
+  it("label smoothing and class weights as one table of targets: Keras's loss and its gradient", async () => {
+    for (let index = 0; index < 20; index++) {
+      const random = createRandom(seed, 'targets', `${index}`);
+      const classes = 2 + random.below(9);
+      // Rows of a batch, or the pixels of its images.
+      const shape = index % 2 === 0 ? [1 + random.below(9)] : [2, 1 + random.below(9), 11];
+      const rows = numElements(shape);
+      const logits = uniform(random, [rows, classes], -40, 40);
+      const labels = drawn(random, classes, [rows]);
+      const [weights, upstream] = [uniform(random, [classes], 0, 4), uniform(random, [])];
+      const smoothing = index % 3 === 0 ? 0 : 0.9 * random.float();
+      const targets = zeros('float32', [classes, classes]);
+      for (let label = 0; label < classes; label++) {
+        for (let at = 0; at < classes; at++) {
+          const hit = at === label ? 1 - smoothing : 0;
+          targets.data[label * classes + at] = weights.data[label]! * (hit + smoothing / classes);
+        }
+      }
       const [loss, gradient] = await evaluateList(
-        '(lambda loss: [loss(prediction), upstream * gradient_of(loss, prediction)])' +
-          '(lambda value: tf.reduce_mean(tf.math.squared_difference(value, target)))',
-        { prediction, target, upstream },
+        '(lambda loss: [loss(logits), upstream * gradient_of(loss, logits)])(lambda value: ' +
+          'tf.keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)(' +
+          'tf.reshape(tf.one_hot(tf.cast(labels, tf.int64), classes), shape + [classes]), ' +
+          'tf.reshape(value, shape + [classes]), ' +
+          'tf.reshape(tf.gather(weights, tf.cast(labels, tf.int64)), shape)))',
+        { logits, labels, weights, upstream, smoothing, classes, shape },
       );
-      expectClose(ourFloat('mean_squared_error', [prediction, target], {})[0]!, loss!);
-      expectClose(ourFloat('mean_squared_error_grad', [upstream, prediction, target], {})[0]!, gradient!);
+      expectClose(ourFloat('softmax_cross_entropy', [logits, labels, targets], {})[0]!, loss!);
+      const ours = ourFloat('softmax_cross_entropy_grad', [upstream, logits, labels, targets], {})[0]!;
+      expectClose(ours, gradient!);
       cases++;
     }
-    compared.add('mean_squared_error').add('mean_squared_error_grad');
   });
+
+  it('sigmoid cross entropy and its gradient, smoothed', async () => {
+    for (let index = 0; index < 20; index++) {
+      const random = createRandom(seed, 'sigmoid cross entropy', `${index}`);
+      const shape = [1 + random.below(40), 1 + random.below(9)];
+      const logits = uniform(random, shape, -30, 30);
+      const labels = index % 2 === 0 ? drawn(random, 2, shape) : uniform(random, shape, 0, 1);
+      const upstream = uniform(random, []);
+      const smoothing = index % 3 === 0 ? 0 : 0.9 * random.float();
+      const [loss, gradient] = await evaluateList(
+        '(lambda loss: [loss(logits), upstream * gradient_of(loss, logits)])(lambda value: ' +
+          'tf.keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=smoothing)(labels, value))',
+        { logits, labels, upstream, smoothing },
+      );
+      expectClose(ourFloat('sigmoid_cross_entropy', [logits, labels], { smoothing })[0]!, loss!);
+      const ours = ourFloat('sigmoid_cross_entropy_grad', [upstream, logits, labels], { smoothing })[0]!;
+      expectClose(ours, gradient!);
+      cases++;
+    }
+    compared.add('sigmoid_cross_entropy').add('sigmoid_cross_entropy_grad');
+  });
+
+  it('sigmoid cross entropy with a weight for each answer of yes and of no', async () => {
+    for (let index = 0; index < 10; index++) {
+      const random = createRandom(seed, 'weighted answers', `${index}`);
+      const [rows, answers] = [1 + random.below(40), 1 + random.below(9)];
+      const logits = uniform(random, [rows, answers], -30, 30);
+      const labels = drawn(random, 2, [rows, answers]);
+      const [no, yes] = [uniform(random, [answers], 0.1, 3), uniform(random, [answers], 0.1, 3)];
+      const upstream = uniform(random, []);
+      const [loss, gradient] = await evaluateList(
+        '(lambda loss: [loss(logits), upstream * gradient_of(loss, logits)])(lambda value: tf.reduce_mean(' +
+          'no * tf.nn.weighted_cross_entropy_with_logits(labels, value, yes / no)))',
+        { logits, labels, upstream, no, yes },
+      );
+      const inputs = [logits, labels, floatTensor([2, answers], [...no.data, ...yes.data])];
+      expectClose(ourFloat('sigmoid_cross_entropy', inputs, { smoothing: 0 })[0]!, loss!);
+      const ours = ourFloat('sigmoid_cross_entropy_grad', [upstream, ...inputs], { smoothing: 0 })[0]!;
+      expectClose(ours, gradient!);
+      cases++;
+    }
+  });
+
+  const compareError = async <Loss extends ErrorOp>(op: Loss, attrs: Attrs[Loss], keras: string): Promise<void> => {
+    for (let index = 0; index < 10; index++) {
+      const random = createRandom(seed, op, `${index}`);
+      const shape = [1 + random.below(9), 1 + random.below(700)];
+      const [prediction, target, upstream] = [uniform(random, shape), uniform(random, shape), uniform(random, [])];
+      // The slope where they are equal is a convention.
+      prediction.data[0] = target.data[0]!;
+      const [loss, gradient] = await evaluateList(
+        '(lambda loss: [loss(prediction), upstream * gradient_of(loss, prediction)])' +
+          `(lambda value: tf.keras.losses.${keras}(target, value))`,
+        { prediction, target, upstream, ...attrs },
+      );
+      expectClose(ourFloat(op, [prediction, target], attrs)[0]!, loss!);
+      const grad = `${op}_grad` as const;
+      expectClose(ourFloat<`${ErrorOp}_grad`>(grad, [upstream, prediction, target], attrs)[0]!, gradient!);
+      compared.add(op).add(grad);
+      cases++;
+    }
+  };
+
+  it('the mean squared error and its gradient', () => compareError('mean_squared_error', {}, 'MeanSquaredError()'));
+
+  it('the mean absolute error and its gradient', () => compareError('mean_absolute_error', {}, 'MeanAbsoluteError()'));
+
+  it.each([0.1, 0.5, 1])("Huber's error with delta %s and its gradient", (delta) =>
+    compareError('mean_huber_error', { delta }, 'Huber(delta)'),
+  );
 
   it('depthwise convolutions whose gradients TensorFlow has no kernel for: unequal strides, dilations', async () => {
     for (let index = 0; index < 20; index++) {
@@ -301,12 +384,7 @@ describe.skipIf(!hasOracle)(`float kernels, ORACLE_SEED=${seed}`, { timeout: 300
     for (let index = 0; index < 20; index++) {
       const random = createRandom(seed, 'top 1', `${index}`);
       const [batch, classes] = [1 + random.below(40), 2 + random.below(6)];
-      const drawn = (below: number, shape: Shape): FloatTensor =>
-        floatTensor(
-          shape,
-          Array.from({ length: numElements(shape) }, () => random.below(below)),
-        );
-      const [logits, labels] = [drawn(4, [batch, classes]), drawn(classes, [batch])];
+      const [logits, labels] = [drawn(random, 4, [batch, classes]), drawn(random, classes, [batch])];
       const [count] = await evaluateList(
         '[tf.reduce_sum(tf.cast(tf.argmax(logits, 1) == tf.cast(labels, tf.int64), tf.float32))]',
         { logits, labels },
@@ -420,6 +498,8 @@ describe.skipIf(!hasOracle)(`float kernels, ORACLE_SEED=${seed}`, { timeout: 300
   });
 });
 
+type ErrorOp = 'mean_squared_error' | 'mean_absolute_error' | 'mean_huber_error';
+
 interface Comparison {
   readonly failures: readonly string[];
   /** The op, and what its gradient rule emitted; the op alone where TensorFlow has no such gradient on a CPU. */
@@ -521,6 +601,14 @@ function ourFloat<K extends OpName>(op: K, inputs: readonly FloatTensor[], attrs
   const outputs = ops[op].infer(inputs, attrs).map(({ shape }) => zeros('float32', shape));
   runFloat(op, inputs, attrs, outputs);
   return outputs;
+}
+
+/** Whole numbers below `below`. */
+function drawn(random: Random, below: number, shape: Shape): FloatTensor {
+  return floatTensor(
+    shape,
+    Array.from({ length: numElements(shape) }, () => random.below(below)),
+  );
 }
 
 /** Ranges that hold zero, ranges beside it, and now and then an empty one. */

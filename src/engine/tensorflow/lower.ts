@@ -369,14 +369,41 @@ export const lowerings: Lowerings = {
     ],
   },
   softmax_cross_entropy: {
-    write(to, { inputs: [logits, labels] }) {
-      return [reduce(to, 'Mean', `${crossEntropy(to, logits!, labels!)}:0`, [0], false)];
+    write(to, { inputs: [logits, labels, table] }) {
+      const losses =
+        table === undefined
+          ? crossEntropy(to, logits!, labels!)
+          : to.float('SoftmaxCrossEntropyWithLogits', [logits!, targetRows(to, table, labels!)]);
+      return [reduce(to, 'Mean', `${losses}:0`, [0], false)];
     },
   },
   softmax_cross_entropy_grad: {
-    write(to, { inputs: [gradient, logits, labels], inputShapes: [, shape] }) {
+    write(to, { inputs: [gradient, logits, labels, table], inputShapes: [, shape] }) {
       const factor = to.float('RealDiv', [gradient!, to.scalar(shape![0]!)]);
-      return [to.float('Mul', [`${crossEntropy(to, logits!, labels!)}:1`, factor])];
+      if (table === undefined) return [to.float('Mul', [`${crossEntropy(to, logits!, labels!)}:1`, factor])];
+      // The gradient that TensorFlow's loss has beside it is that of targets whose sum is 1.
+      const targets = targetRows(to, table, labels!);
+      const shares = to.float('Mul', [to.float('Softmax', [logits!]), sumRows(to, targets)]);
+      return [to.float('Mul', [to.float('Sub', [shares, targets]), factor])];
+    },
+  },
+  sigmoid_cross_entropy: {
+    write(to, { inputs: [logits, labels, weights], inputShapes: [shape], attrs: { smoothing } }) {
+      const far = to.float('Exp', [to.float('Neg', [to.float('Abs', [logits!])])]);
+      const product = to.float('Mul', [logits!, smoothed(to, labels!, smoothing)]);
+      const near = to.float('Sub', [to.float('Relu', [logits!]), product]);
+      const losses = to.float('AddV2', [near, to.float('Log1p', [far])]);
+      const weighted = weights === undefined ? losses : to.float('Mul', [losses, answerWeights(to, weights, labels!)]);
+      return [reduce(to, 'Mean', weighted, otherAxes(shape!, -1), false)];
+    },
+  },
+  sigmoid_cross_entropy_grad: {
+    write(to, { inputs: [gradient, logits, labels, weights], inputShapes: [, shape], attrs: { smoothing } }) {
+      const factor = scaled(to, gradient!, 1 / numElements(shape!));
+      const difference = to.float('Sub', [to.float('Sigmoid', [logits!]), smoothed(to, labels!, smoothing)]);
+      const slopes =
+        weights === undefined ? difference : to.float('Mul', [difference, answerWeights(to, weights, labels!)]);
+      return [to.float('Mul', [slopes, factor])];
     },
   },
   top_1_count: {
@@ -396,6 +423,33 @@ export const lowerings: Lowerings = {
     write(to, { inputs: [gradient, prediction, target], inputShapes: [, shape] }) {
       const factor = scaled(to, gradient!, 2 / numElements(shape!));
       return [to.float('Mul', [to.float('Sub', [prediction!, target!]), factor])];
+    },
+  },
+
+  mean_absolute_error: {
+    write: (to, { inputs, inputShapes: [shape] }) => [
+      reduce(to, 'Mean', to.float('Abs', [to.float('Sub', inputs)]), otherAxes(shape!, -1), false),
+    ],
+  },
+  mean_absolute_error_grad: {
+    write(to, { inputs: [gradient, prediction, target], inputShapes: [, shape] }) {
+      const factor = scaled(to, gradient!, 1 / numElements(shape!));
+      return [to.float('Mul', [to.float('Sign', [to.float('Sub', [prediction!, target!])]), factor])];
+    },
+  },
+  mean_huber_error: {
+    // limited * (difference - limited / 2) is both of its forms.
+    write(to, { inputs, inputShapes: [shape], attrs: { delta } }) {
+      const difference = to.float('Sub', inputs);
+      const limited = within(to, difference, delta);
+      const errors = to.float('Mul', [limited, to.float('Sub', [difference, scaled(to, limited, 0.5)])]);
+      return [reduce(to, 'Mean', errors, otherAxes(shape!, -1), false)];
+    },
+  },
+  mean_huber_error_grad: {
+    write(to, { inputs: [gradient, prediction, target], inputShapes: [, shape], attrs: { delta } }) {
+      const factor = scaled(to, gradient!, 1 / numElements(shape!));
+      return [to.float('Mul', [within(to, to.float('Sub', [prediction!, target!]), delta), factor])];
     },
   },
 
@@ -720,6 +774,39 @@ function crossEntropy(to: Writer, logits: string, labels: string): string {
   return to.once(`cross entropy ${logits} ${labels}`, () =>
     to.float('SparseSoftmaxCrossEntropyWithLogits', [logits, wholeLabels(to, labels)], { Tlabels: INT32 }),
   );
+}
+
+/** The row of a table for each label. */
+function targetRows(to: Writer, table: string, labels: string): string {
+  return to.once(`targets ${table} ${labels}`, () =>
+    to.add('GatherV2', [table, wholeLabels(to, labels), to.int32Scalar(0)], {
+      Tparams: FLOAT,
+      Tindices: INT32,
+      Taxis: INT32,
+    }),
+  );
+}
+
+/** label * (1 - smoothing) + smoothing / 2 */
+function smoothed(to: Writer, labels: string, smoothing: number): string {
+  if (smoothing === 0) return labels;
+  return to.once(`smoothed ${labels} ${smoothing}`, () =>
+    to.float('AddV2', [scaled(to, labels, 1 - f32(smoothing)), to.scalar(f32(smoothing) / 2)]),
+  );
+}
+
+/** label * weights[1] + (1 - label) * weights[0] */
+function answerWeights(to: Writer, weights: string, labels: string): string {
+  return to.once(`weights ${weights} ${labels}`, () => {
+    const rows = to.float('Unpack', [weights], { num: { kind: 'int', value: 2 }, axis: { kind: 'int', value: 0 } });
+    const no = to.float('Mul', [to.float('Sub', [to.scalar(1), labels]), rows]);
+    return to.float('AddV2', [to.float('Mul', [labels, `${rows}:1`]), no]);
+  });
+}
+
+/** Limited to -limit .. limit. */
+function within(to: Writer, value: string, limit: number): string {
+  return to.float('Maximum', [to.float('Minimum', [value, to.scalar(limit)]), to.scalar(-limit)]);
 }
 
 /** Runs `body` only if the condition holds; otherwise passes the value on without a copy or any computation. */

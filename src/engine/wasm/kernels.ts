@@ -355,30 +355,50 @@ export const kernels: Kernels = {
     },
   },
   softmax_cross_entropy: {
-    lower({ inputs: [logits, labels], outputs: [loss], temporary }) {
+    lower({ inputs: [logits, labels, targets], outputs: [loss], temporary }) {
       const [rows, classes] = logits!.shape as [number, number];
       const losses = temporary(rows * 8);
+      const args = [logits!.region, labels!.region, targets?.region ?? 0, losses, rows, classes];
       return [
-        [
-          {
-            code: code.CROSS_ENTROPY_ROWS,
-            args: [logits!.region, labels!.region, losses, rows, classes],
-            scratchBytes: classes * 4,
-          },
-        ],
-        [{ code: code.CROSS_ENTROPY_SUM, args: [losses, loss!.region, rows] }],
+        [{ code: code.CROSS_ENTROPY_ROWS, args, scratchBytes: classes * 4 }],
+        [{ code: code.CROSS_ENTROPY_SUM, args: [losses, loss!.region, rows, rows] }],
       ];
     },
   },
   softmax_cross_entropy_grad: {
-    lower: ({ inputs, outputs }) => [
-      [{ code: code.CROSS_ENTROPY_GRAD, args: [...regions([...inputs, ...outputs]), ...inputs[1]!.shape] }],
-    ],
+    lower({ inputs: [gradient, logits, labels, targets], outputs: [result] }) {
+      const operands = [gradient!.region, logits!.region, labels!.region, targets?.region ?? 0, result!.region];
+      return [[{ code: code.CROSS_ENTROPY_GRAD, args: [...operands, ...logits!.shape] }]];
+    },
+  },
+  sigmoid_cross_entropy: {
+    lower({ inputs: [logits, labels, weights], outputs: [loss], attrs: { smoothing }, temporary }) {
+      const [rows, answers] = logits!.shape as [number, number];
+      const losses = temporary(rows * 8);
+      const operands = [logits!.region, labels!.region, weights?.region ?? 0, losses];
+      return [
+        [{ code: code.SIGMOID_CROSS_ENTROPY_ROWS, args: [...operands, rows, answers, float32Bits(smoothing)] }],
+        [{ code: code.CROSS_ENTROPY_SUM, args: [losses, loss!.region, rows, rows * answers] }],
+      ];
+    },
+  },
+  sigmoid_cross_entropy_grad: {
+    elementwise: [1, 2],
+    lower({ inputs: [gradient, logits, labels, weights], outputs: [result], attrs: { smoothing } }) {
+      const operands = [gradient!.region, logits!.region, labels!.region, weights?.region ?? 0, result!.region];
+      const args = [...operands, logits!.count, logits!.shape[1]!, float32Bits(smoothing)];
+      return [[{ code: code.SIGMOID_CROSS_ENTROPY_GRAD, args }]];
+    },
   },
   top_1_count: {
-    lower: ({ inputs, outputs }) => [
-      [{ code: code.TOP_1_COUNT, args: [...regions([...inputs, ...outputs]), ...inputs[0]!.shape] }],
-    ],
+    lower({ inputs: [logits, labels], outputs: [count], temporary }) {
+      const partial = temporary(code.SLICES * 4);
+      const args = [logits!.region, labels!.region, partial, ...logits!.shape, code.SLICES];
+      return [
+        [{ code: code.TOP_1_SLICES, args }],
+        [{ code: code.TOP_1_COUNT, args: [partial, count!.region, code.SLICES] }],
+      ];
+    },
   },
 
   dropout: {
@@ -389,22 +409,14 @@ export const kernels: Kernels = {
       return [[{ code: code.DROPOUT, args }]];
     },
   },
-  mean_squared_error: {
-    lower({ inputs: [prediction, target], outputs: [loss], temporary }) {
-      const { count } = prediction!;
-      const partial = temporary(code.SLICES * 8);
-      const slices = [prediction!.region, target!.region, partial, count, code.SLICES];
-      return [
-        [{ code: code.SQUARED_ERROR_SLICES, args: slices }],
-        [{ code: code.SQUARED_ERROR_MEAN, args: [partial, loss!.region, count, code.SLICES] }],
-      ];
-    },
-  },
-  mean_squared_error_grad: {
+  mean_squared_error: { lower: (node) => meanError(node, code.SQUARED_ERROR, 0) },
+  mean_squared_error_grad: { elementwise: [1, 2], lower: (node) => errorSlopes(node, code.SQUARED_ERROR, 0) },
+  mean_absolute_error: { lower: (node) => meanError(node, code.ABSOLUTE_ERROR, 0) },
+  mean_absolute_error_grad: { elementwise: [1, 2], lower: (node) => errorSlopes(node, code.ABSOLUTE_ERROR, 0) },
+  mean_huber_error: { lower: (node) => meanError(node, code.HUBER_ERROR, node.attrs.delta) },
+  mean_huber_error_grad: {
     elementwise: [1, 2],
-    lower: ({ inputs, outputs }) => [
-      [{ code: code.SQUARED_ERROR_GRAD, args: [...regions([...inputs, ...outputs]), outputs[0]!.count] }],
-    ],
+    lower: (node) => errorSlopes(node, code.HUBER_ERROR, node.attrs.delta),
   },
 
   fake_quant: {
@@ -568,6 +580,25 @@ function functionOf({ inputs, outputs }: Elementwise, which: number, parameter: 
 function slopeOf({ inputs, outputs }: Elementwise, which: number, parameter: number): readonly Phase[] {
   const args = [...regions([...inputs, ...outputs]), outputs[0]!.count, which, float32Bits(parameter)];
   return [[{ code: code.FUNCTION_GRAD, args }]];
+}
+
+function meanError(
+  { inputs: [prediction, target], outputs: [loss], temporary }: Elementwise & Pick<KernelNode<FloatOp>, 'temporary'>,
+  which: number,
+  delta: number,
+): readonly Phase[] {
+  const { count } = prediction!;
+  const partial = temporary(code.SLICES * 8);
+  const slices = [prediction!.region, target!.region, partial, count, code.SLICES, which, float32Bits(delta)];
+  return [
+    [{ code: code.ERROR_SLICES, args: slices }],
+    [{ code: code.ERROR_MEAN, args: [partial, loss!.region, count, code.SLICES] }],
+  ];
+}
+
+function errorSlopes({ inputs, outputs }: Elementwise, which: number, delta: number): readonly Phase[] {
+  const args = [...regions([...inputs, ...outputs]), outputs[0]!.count, which, float32Bits(delta)];
+  return [[{ code: code.ERROR_GRAD, args }]];
 }
 
 /** Two operands, each brought to the shape of the output first. */

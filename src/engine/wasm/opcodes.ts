@@ -64,9 +64,12 @@ export const CROSS_ENTROPY_ROWS = 71;
 export const CROSS_ENTROPY_SUM = 72;
 export const CROSS_ENTROPY_GRAD = 73;
 export const TOP_1_COUNT = 74;
-export const SQUARED_ERROR_SLICES = 75;
-export const SQUARED_ERROR_MEAN = 76;
-export const SQUARED_ERROR_GRAD = 77;
+export const ERROR_SLICES = 75;
+export const ERROR_MEAN = 76;
+export const ERROR_GRAD = 77;
+export const TOP_1_SLICES = 78;
+export const SIGMOID_CROSS_ENTROPY_ROWS = 79;
+export const SIGMOID_CROSS_ENTROPY_GRAD = 90;
 
 export const INCREMENT = 80;
 export const REACHED = 81;
@@ -82,6 +85,11 @@ export const LEAKY_RELU = 0;
 export const HARD_SWISH = 1;
 export const LOGISTIC = 2;
 export const TANH = 3;
+
+/** The errors of ERROR_SLICES and ERROR_GRAD. */
+export const SQUARED_ERROR = 0;
+export const ABSOLUTE_ERROR = 1;
+export const HUBER_ERROR = 2;
 
 /** Scope of an instruction: cut among the threads of one replica's team, or among all threads. */
 export const TEAM = 0;

@@ -7,8 +7,8 @@ type TrainingOp =
   | `${string}_update`
   | `batch_norm${string}`
   | `fold_${string}`
-  | `softmax_cross_entropy${string}`
-  | 'mean_squared_error'
+  | `${string}_cross_entropy`
+  | `mean_${string}_error`
   | 'mat_mul'
   | 'dropout'
   | 'fake_quant'

@@ -14,11 +14,14 @@ import {
   crossEntropyGrad,
   crossEntropyRows,
   crossEntropySum,
+  errorGrad,
+  errorMean,
+  errorSlices,
+  sigmoidCrossEntropyGrad,
+  sigmoidCrossEntropyRows,
   softmax,
-  squaredErrorGrad,
-  squaredErrorMean,
-  squaredErrorSlices,
   top1Count,
+  top1Slices,
 } from './loss';
 import { copyStrided, fill } from './move';
 import { adamUpdate, crossReplica, increment, momentumUpdate, movingAverage, reached, runningExtreme, zeroDebias } from './optimizer';
@@ -200,17 +203,26 @@ export function run(
       case code.CROSS_ENTROPY_GRAD:
         crossEntropyGrad(args, part, parts);
         break;
+      case code.SIGMOID_CROSS_ENTROPY_ROWS:
+        sigmoidCrossEntropyRows(args, part, parts);
+        break;
+      case code.SIGMOID_CROSS_ENTROPY_GRAD:
+        sigmoidCrossEntropyGrad(args, part, parts);
+        break;
+      case code.TOP_1_SLICES:
+        top1Slices(args, part, parts);
+        break;
       case code.TOP_1_COUNT:
         top1Count(args, part);
         break;
-      case code.SQUARED_ERROR_SLICES:
-        squaredErrorSlices(args, part, parts);
+      case code.ERROR_SLICES:
+        errorSlices(args, part, parts);
         break;
-      case code.SQUARED_ERROR_MEAN:
-        squaredErrorMean(args, part);
+      case code.ERROR_MEAN:
+        errorMean(args, part);
         break;
-      case code.SQUARED_ERROR_GRAD:
-        squaredErrorGrad(args, part, parts);
+      case code.ERROR_GRAD:
+        errorGrad(args, part, parts);
         break;
       case code.INCREMENT:
         increment(args, part);

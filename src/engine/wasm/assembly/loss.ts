@@ -1,4 +1,5 @@
 /** Softmax and the losses. `exp` and `log` are those of core/math.ts, operation for operation. */
+import * as code from '../opcodes';
 import { cut, cutLines, floats, integer, pointer, real } from './arguments';
 
 const LN2_HIGH: f64 = 0.693147180369123816490;
@@ -67,41 +68,87 @@ export function softmax(args: usize, part: i32, parts: i32): void {
   }
 }
 
-/** -log of each row's probability of its label, float64. Arguments: logits, labels, losses, rows, classes. */
+// @ts-ignore: decorator
+@inline
+function isClass(label: f32, classes: i32): bool {
+  return label >= 0 && label < <f32>classes;
+}
+
+/** The log of a row's probability of its label. */
+function labelLogarithm(logits: usize, label: f32, classes: i32, scratch: usize): f64 {
+  softmaxRow(logits, classes, 1, scratch);
+  const probability: f64 = isClass(label, classes) ? <f64>load<f32>(scratch + floats(<i32>label)) : NaN;
+  return probability != probability ? NaN : logarithm(max<f64>(probability, 1.17549435e-38));
+}
+
+/** A row's loss against the targets of its label; a target of 0 adds nothing. */
+function targetLoss(logits: usize, targets: usize, classes: i32): f64 {
+  let largest: f32 = -Infinity;
+  for (let index = 0; index < classes; index++) largest = max<f32>(largest, load<f32>(logits + floats(index)));
+  let total: f64 = 0;
+  for (let index = 0; index < classes; index++) {
+    total += exponential(<f64>load<f32>(logits + floats(index)) - <f64>largest);
+  }
+  const logTotal = total != total ? NaN : logarithm(total);
+  let loss: f64 = 0;
+  for (let index = 0; index < classes; index++) {
+    const target = <f64>load<f32>(targets + floats(index));
+    if (target == 0) continue;
+    loss += target * (logTotal - (<f64>load<f32>(logits + floats(index)) - <f64>largest));
+  }
+  return loss;
+}
+
+/** The loss of each row, float64. Arguments: logits, labels, targets (0: none), losses, rows, classes. */
 export function crossEntropyRows(args: usize, part: i32, parts: i32, scratch: usize): void {
-  const logits = pointer(args, 0), labels = pointer(args, 1), losses = pointer(args, 2);
-  const rows = integer(args, 3), classes = integer(args, 4);
+  const logits = pointer(args, 0), labels = pointer(args, 1), targets = pointer(args, 2), losses = pointer(args, 3);
+  const rows = integer(args, 4), classes = integer(args, 5);
   const last = cut(rows, part + 1, parts);
   for (let row = cut(rows, part, parts); row < last; row++) {
-    softmaxRow(logits + floats(row * classes), classes, 1, scratch);
-    const label = load<f32>(labels + floats(row));
-    const known = label >= 0 && label < <f32>classes;
-    const probability: f64 = known ? <f64>load<f32>(scratch + floats(<i32>label)) : NaN;
-    const loss: f64 = probability != probability ? NaN : logarithm(max<f64>(probability, 1.17549435e-38));
+    const from = logits + floats(row * classes), label = load<f32>(labels + floats(row));
+    let loss: f64;
+    if (targets == 0) loss = -labelLogarithm(from, label, classes, scratch);
+    else if (isClass(label, classes)) loss = targetLoss(from, targets + floats(<i32>label * classes), classes);
+    else loss = NaN;
     store<f64>(losses + ((<usize>row) << 3), loss);
   }
 }
 
-/** The mean, added in order. Arguments: losses, mean loss, rows. */
+/** The rows' losses added in order, divided. Arguments: losses, mean loss, rows, divisor. */
 export function crossEntropySum(args: usize, part: i32): void {
   if (part != 0) return;
-  const losses = pointer(args, 0), rows = integer(args, 2);
+  const losses = pointer(args, 0), rows = integer(args, 2), divisor = integer(args, 3);
   let total: f64 = 0;
-  for (let row = 0; row < rows; row++) total -= load<f64>(losses + ((<usize>row) << 3));
-  store<f32>(pointer(args, 1), <f32>(total / <f64>rows));
+  for (let row = 0; row < rows; row++) total += load<f64>(losses + ((<usize>row) << 3));
+  store<f32>(pointer(args, 1), <f32>(total / <f64>divisor));
 }
 
-/** Arguments: loss gradient (scalar), logits, labels, result, rows, classes. */
+/** Turns probabilities into (probability * weight - target) * factor, where the weight is the sum of the targets. */
+function targetSlopes(values: usize, targets: usize, classes: i32, factor: f32): void {
+  let weight: f64 = 0;
+  for (let index = 0; index < classes; index++) weight += <f64>load<f32>(targets + floats(index));
+  for (let index = 0; index < classes; index++) {
+    const at = values + floats(index);
+    const difference = <f64>load<f32>(at) * weight - <f64>load<f32>(targets + floats(index));
+    store<f32>(at, <f32>(difference * <f64>factor));
+  }
+}
+
+/** Arguments: loss gradient (scalar), logits, labels, targets (0: none), result, rows, classes. */
 export function crossEntropyGrad(args: usize, part: i32, parts: i32): void {
-  const logits = pointer(args, 1), labels = pointer(args, 2), result = pointer(args, 3);
-  const rows = integer(args, 4), classes = integer(args, 5);
-  const factor = load<f32>(pointer(args, 0)) / <f32>rows;
+  const logits = pointer(args, 1), labels = pointer(args, 2), targets = pointer(args, 3), result = pointer(args, 4);
+  const rows = integer(args, 5), classes = integer(args, 6);
+  const factor = <f32>(<f64>load<f32>(pointer(args, 0)) / <f64>rows);
   const last = cut(rows, part + 1, parts);
   for (let row = cut(rows, part, parts); row < last; row++) {
     const to = result + floats(row * classes);
     softmaxRow(logits + floats(row * classes), classes, 1, to);
     const label = load<f32>(labels + floats(row));
-    if (label >= 0 && label < <f32>classes) {
+    if (targets != 0 && isClass(label, classes)) {
+      targetSlopes(to, targets + floats(<i32>label * classes), classes, factor);
+      continue;
+    }
+    if (isClass(label, classes)) {
       const at = to + floats(<i32>label);
       store<f32>(at, load<f32>(at) - 1);
     }
@@ -109,41 +156,119 @@ export function crossEntropyGrad(args: usize, part: i32, parts: i32): void {
   }
 }
 
-/** Arguments: logits, labels, count, rows, classes. */
-export function top1Count(args: usize, part: i32): void {
-  if (part != 0) return;
-  const logits = pointer(args, 0), labels = pointer(args, 1), rows = integer(args, 3), classes = integer(args, 4);
-  let correct = 0;
-  for (let row = 0; row < rows; row++) {
-    const base = logits + floats(row * classes);
-    let best = 0;
-    for (let index = 1; index < classes; index++) {
-      if (load<f32>(base + floats(index)) > load<f32>(base + floats(best))) best = index;
-    }
-    if (<f32>best == load<f32>(labels + floats(row))) correct++;
-  }
-  store<f32>(pointer(args, 2), <f32>correct);
+// @ts-ignore: decorator
+@inline
+function smoothed(label: f64, smoothing: f64): f64 {
+  return label * (1 - smoothing) + smoothing / 2;
 }
 
-/** The squared differences of each slice, added in float64. Arguments: prediction, target, partial [slices], count, slices. */
-export function squaredErrorSlices(args: usize, part: i32, parts: i32): void {
+// @ts-ignore: decorator
+@inline
+function answerWeight(weights: usize, label: f64, index: i32, answers: i32): f64 {
+  if (weights == 0) return 1;
+  const yes = <f64>load<f32>(weights + floats(answers + index)), no = <f64>load<f32>(weights + floats(index));
+  return label * yes + (1 - label) * no;
+}
+
+/** The loss of each row, float64. Arguments: logits, labels, weights (0: none), losses, rows, answers, smoothing. */
+export function sigmoidCrossEntropyRows(args: usize, part: i32, parts: i32): void {
+  const logits = pointer(args, 0), labels = pointer(args, 1), weights = pointer(args, 2), losses = pointer(args, 3);
+  const rows = integer(args, 4), answers = integer(args, 5), smoothing = <f64>real(args, 6);
+  const last = cut(rows, part + 1, parts);
+  for (let row = cut(rows, part, parts); row < last; row++) {
+    let total: f64 = 0;
+    for (let index = 0; index < answers; index++) {
+      const at = floats(row * answers + index);
+      const logit = <f64>load<f32>(logits + at), label = <f64>load<f32>(labels + at);
+      const sum = 1 + exponential(-abs<f64>(logit));
+      const rest = sum != sum ? NaN : logarithm(sum);
+      const value = max<f64>(logit, 0) - logit * smoothed(label, smoothing) + rest;
+      total += answerWeight(weights, label, index, answers) * value;
+    }
+    store<f64>(losses + ((<usize>row) << 3), total);
+  }
+}
+
+/** Arguments: loss gradient (scalar), logits, labels, weights (0: none), result, count, answers, smoothing. */
+export function sigmoidCrossEntropyGrad(args: usize, part: i32, parts: i32): void {
+  const logits = pointer(args, 1), labels = pointer(args, 2), weights = pointer(args, 3), result = pointer(args, 4);
+  const count = integer(args, 5), answers = integer(args, 6), smoothing = <f64>real(args, 7);
+  const factor = <f64>(<f32>(<f64>load<f32>(pointer(args, 0)) / <f64>count));
+  const last = cutLines(count, part + 1, parts);
+  for (let index = cutLines(count, part, parts); index < last; index++) {
+    const at = floats(index);
+    const label = <f64>load<f32>(labels + at);
+    const difference = 1 / (1 + exponential(-(<f64>load<f32>(logits + at)))) - smoothed(label, smoothing);
+    store<f32>(result + at, <f32>(answerWeight(weights, label, index % answers, answers) * difference * factor));
+  }
+}
+
+/** How many rows of each slice are right, int32. Arguments: logits, labels, partial [slices], rows, classes, slices. */
+export function top1Slices(args: usize, part: i32, parts: i32): void {
+  const logits = pointer(args, 0), labels = pointer(args, 1), partial = pointer(args, 2);
+  const rows = integer(args, 3), classes = integer(args, 4), slices = integer(args, 5);
+  const last = cut(slices, part + 1, parts);
+  for (let slice = cut(slices, part, parts); slice < last; slice++) {
+    const end = cut(rows, slice + 1, slices);
+    let correct = 0;
+    for (let row = cut(rows, slice, slices); row < end; row++) {
+      const base = logits + floats(row * classes);
+      let best = 0;
+      for (let index = 1; index < classes; index++) {
+        if (load<f32>(base + floats(index)) > load<f32>(base + floats(best))) best = index;
+      }
+      if (<f32>best == load<f32>(labels + floats(row))) correct++;
+    }
+    store<i32>(partial + floats(slice), correct);
+  }
+}
+
+/** Arguments: partial [slices], count, slices. */
+export function top1Count(args: usize, part: i32): void {
+  if (part != 0) return;
+  const partial = pointer(args, 0), slices = integer(args, 2);
+  let correct = 0;
+  for (let slice = 0; slice < slices; slice++) correct += load<i32>(partial + floats(slice));
+  store<f32>(pointer(args, 1), <f32>correct);
+}
+
+// @ts-ignore: decorator
+@inline
+function errorOf(which: i32, difference: f64, delta: f64): f64 {
+  switch (which) {
+    case code.SQUARED_ERROR:
+      return difference * difference;
+    case code.ABSOLUTE_ERROR:
+      return abs<f64>(difference);
+    default: {
+      const size = abs<f64>(difference);
+      return size <= delta ? (size * size) / 2 : delta * size - (delta * delta) / 2;
+    }
+  }
+}
+
+/**
+ * The errors of each slice, added in float64. Arguments: prediction, target, partial [slices], count, slices, which
+ * error, its delta.
+ */
+export function errorSlices(args: usize, part: i32, parts: i32): void {
   const prediction = pointer(args, 0), target = pointer(args, 1), partial = pointer(args, 2);
-  const count = integer(args, 3), slices = integer(args, 4);
+  const count = integer(args, 3), slices = integer(args, 4), which = integer(args, 5);
+  const delta = <f64>real(args, 6);
   const last = cut(slices, part + 1, parts);
   for (let slice = cut(slices, part, parts); slice < last; slice++) {
     const end = cutLines(count, slice + 1, slices);
     let total: f64 = 0;
     for (let index = cutLines(count, slice, slices); index < end; index++) {
       const at = floats(index);
-      const difference = <f64>load<f32>(prediction + at) - <f64>load<f32>(target + at);
-      total += difference * difference;
+      total += errorOf(which, <f64>load<f32>(prediction + at) - <f64>load<f32>(target + at), delta);
     }
     store<f64>(partial + ((<usize>slice) << 3), total);
   }
 }
 
 /** The slices in order. Arguments: partial [slices], mean, count, slices. */
-export function squaredErrorMean(args: usize, part: i32): void {
+export function errorMean(args: usize, part: i32): void {
   if (part != 0) return;
   const partial = pointer(args, 0), count = integer(args, 2), slices = integer(args, 3);
   let total: f64 = 0;
@@ -151,17 +276,35 @@ export function squaredErrorMean(args: usize, part: i32): void {
   store<f32>(pointer(args, 1), <f32>(total / <f64>count));
 }
 
-/** Arguments: loss gradient (scalar), prediction, target, result, count. */
-export function squaredErrorGrad(args: usize, part: i32, parts: i32): void {
+// @ts-ignore: decorator
+@inline
+function slopeOf(which: i32, difference: f32, delta: f32): f32 {
+  switch (which) {
+    case code.SQUARED_ERROR:
+      return difference;
+    case code.ABSOLUTE_ERROR:
+      return difference > 0 ? 1 : difference < 0 ? -1 : difference;
+    default:
+      return max<f32>(-delta, min<f32>(difference, delta));
+  }
+}
+
+/** Arguments: loss gradient (scalar), prediction, target, result, count, which error, its delta. */
+export function errorGrad(args: usize, part: i32, parts: i32): void {
   const prediction = pointer(args, 1), target = pointer(args, 2), result = pointer(args, 3);
-  const count = integer(args, 4);
-  const factor = <f32>((2 * <f64>load<f32>(pointer(args, 0))) / <f64>count);
-  const factors = f32x4.splat(factor);
+  const count = integer(args, 4), which = integer(args, 5), delta = real(args, 6);
+  const scale: f64 = which == code.SQUARED_ERROR ? 2 : 1;
+  const factor = <f32>((scale * <f64>load<f32>(pointer(args, 0))) / <f64>count);
   let at = floats(cutLines(count, part, parts));
   const end = floats(cutLines(count, part + 1, parts));
-  for (; at + 16 <= end; at += 16) {
-    const difference = f32x4.sub(v128.load(prediction + at), v128.load(target + at));
-    v128.store(result + at, f32x4.mul(factors, difference));
+  if (which == code.SQUARED_ERROR) {
+    const factors = f32x4.splat(factor);
+    for (; at + 16 <= end; at += 16) {
+      const difference = f32x4.sub(v128.load(prediction + at), v128.load(target + at));
+      v128.store(result + at, f32x4.mul(factors, difference));
+    }
   }
-  for (; at < end; at += 4) store<f32>(result + at, factor * (load<f32>(prediction + at) - load<f32>(target + at)));
+  for (; at < end; at += 4) {
+    store<f32>(result + at, factor * slopeOf(which, load<f32>(prediction + at) - load<f32>(target + at), delta));
+  }
 }
