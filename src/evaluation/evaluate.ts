@@ -33,7 +33,7 @@ export async function evaluate(
   const batched = setBatch(graph, size);
   const input = modelInput(batched);
   const [output = ''] = batched.outputs;
-  const logits = logitsOf(batched);
+  const logits = logitsOf(batched, 'softmax');
   const values = valueOf(batched, output)
     .type.shape.slice(1)
     .reduce((product, size) => product * size, 1);

@@ -64,9 +64,9 @@ export function trainingGraph(
 }
 
 const losses: { readonly [T in Task]: Loss } = {
-  classify: 'softmax_cross_entropy',
-  regress: 'squared_error_of_targets',
-  reconstruct: 'squared_error_of_input',
+  classify: { kind: 'softmax_cross_entropy', targets: null },
+  regress: { kind: 'error_of_targets', of: 'squared' },
+  reconstruct: { kind: 'squared_error_of_input' },
 };
 
 function trainingPasses(spec: ModelSpec, quantization: QuantizationOptions, optimizer: OptimizerSpec): readonly Pass[] {

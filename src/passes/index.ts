@@ -32,8 +32,10 @@ export function runPasses(
   }, graph);
 }
 
+const plainCrossEntropy: Loss = { kind: 'softmax_cross_entropy', targets: null };
+
 /** From a network in training form to a graph whose one run is one step of float training. */
-export function floatTrainingPasses(optimizer: OptimizerSpec, loss: Loss = 'softmax_cross_entropy'): readonly Pass[] {
+export function floatTrainingPasses(optimizer: OptimizerSpec, loss: Loss = plainCrossEntropy): readonly Pass[] {
   return [
     { name: 'add-loss', run: (graph) => addLoss(graph, loss) },
     { name: 'add-gradients', run: addGradients },

@@ -2,14 +2,15 @@
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../src/core/random.ts';
 import type { FloatTensor } from '../../src/core/tensor.ts';
-import { expectDType } from '../../src/core/tensor.ts';
+import { expectDType, numElements } from '../../src/core/tensor.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { valueOf, variablesOf } from '../../src/graph/graph.ts';
 import { buildModel } from '../../src/models/build.ts';
 import type { Layer } from '../../src/models/layers.ts';
+import type { Loss } from '../../src/passes/index.ts';
 import { floatTrainingPasses, runPasses } from '../../src/passes/index.ts';
 import { evaluate, wideTensor } from '../contract/evaluate.ts';
-import { add, conv, dense, network, pool, runSteps, scattered, trainingFeeds } from '../models/networks.ts';
+import { add, conv, dense, network, pool, runSteps, scattered, trainingFeeds, uniform } from '../models/networks.ts';
 
 const sgd = { kind: 'sgd', momentum: 0, nesterov: false, weightDecay: 0 } as const;
 
@@ -49,12 +50,43 @@ const networks: readonly (readonly [name: string, layers: readonly Layer[]])[] =
   ],
 ];
 
+const maps: readonly Layer[] = [
+  conv('conv1', 4, 3, { activation: 'relu' }),
+  conv('logits', 3, 1, { activation: 'none' }),
+];
+const numbers: readonly Layer[] = [conv('conv1', 3, 3), { kind: 'flatten', name: 'flat' }, dense('values', 3)];
+const answers: readonly Layer[] = [...numbers, { kind: 'activation', name: 'last', function: 'logistic' }];
+const table = (rows: number, seed: number) => uniform(createRandom(seed, 'table'), [rows, 3], 0.2, 2);
+
+/** What the loss reads instead of classes. */
+const losses: readonly (readonly [name: string, layers: readonly Layer[], loss: Loss, below: number])[] = [
+  ['classes of pixels', maps, { kind: 'softmax_cross_entropy', targets: null }, 3],
+  ['classes of pixels, weighted', maps, { kind: 'softmax_cross_entropy', targets: table(3, 1) }, 3],
+  ['yes or no', answers, { kind: 'sigmoid_cross_entropy', weights: null, smoothing: 0.1 }, 2],
+  ['yes or no of pixels', maps, { kind: 'sigmoid_cross_entropy', weights: table(2, 2), smoothing: 0 }, 2],
+  ['absolute error', numbers, { kind: 'error_of_targets', of: 'absolute' }, 3],
+  ["Huber's error", numbers, { kind: 'error_of_targets', of: 'huber', delta: 0.4 }, 3],
+];
+
 describe('add-gradients', () => {
-  it.each(networks)('gives the slopes of the loss for %s', async (_name, layers) => {
+  it.each(networks)('gives the slopes of the loss for %s', (_name, layers) =>
+    expectSlopes(layers, { kind: 'softmax_cross_entropy', targets: null }, 3),
+  );
+
+  it.each(losses)('gives the slopes of other losses: %s', (_name, layers, loss, below) =>
+    expectSlopes(layers, loss, below),
+  );
+
+  async function expectSlopes(layers: readonly Layer[], loss: Loss, below: number): Promise<void> {
     const batch = 4;
     const model = buildModel(network(layers), batch, 'training', { kind: 'given', tensor: scattered(3) });
-    const graph = runPasses(model, floatTrainingPasses(sgd));
-    const feeds = trainingFeeds(graph, 5, batch, 0);
+    const graph = runPasses(model, floatTrainingPasses(sgd, loss));
+    const labels = createRandom(5, 'labels');
+    const count = numElements(valueOf(graph, 'labels').type.shape);
+    const feeds = new Map([
+      ...trainingFeeds(graph, 5, batch, 0),
+      ['labels', Float32Array.from({ length: count }, () => labels.below(below))] as const,
+    ]);
     const variables = variablesOf(graph).filter(({ source }) => source.trainable);
     const gradientOf = (name: string) => `${name}/gradient`;
     const [step] = await runSteps({ ...graph, outputs: variables.map(({ name }) => gradientOf(name)) }, [feeds]);
@@ -74,7 +106,7 @@ describe('add-gradients', () => {
     }
     // Else the comparison would say little.
     expect(slopes).toBeGreaterThan(2 * variables.length);
-  });
+  }
 
   it('makes none for what no trainable variable reaches, and one for each that is trainable', () => {
     const model = buildModel(network(networks[0]![1]), 2, 'training', { kind: 'given', tensor: scattered(3) });
