@@ -7,6 +7,7 @@ import { modelLayers } from '../dist/models/presets.js';
 import { freezePasses, lowerToIntegers, runPasses } from '../dist/passes/index.js';
 import { tensor } from '../dist/core/tensor.js';
 import { createRandom } from '../dist/core/random.js';
+import { tasks } from '../dist/tasks/index.js';
 import { writeTflite } from '../dist/tflite/write.js';
 import { networks, numClasses } from './cases.js';
 
@@ -47,7 +48,8 @@ function specOf(network) {
  */
 export function stepGraph(network, level, batch) {
   const weights = /** @type {const} */ ({ kind: 'random', seed: 1 });
-  return trainingGraph(specOf(network), batch, weights, level === 'qat' ? quantization : null, optimizer);
+  const { loss } = tasks.classify;
+  return trainingGraph(specOf(network), batch, weights, level === 'qat' ? quantization : null, optimizer, loss);
 }
 
 /**

@@ -8,6 +8,9 @@ const errorWords = { internal: 0, userError: 0, present: 1 };
 /** Where an error is caught and its words are kept as a result: what LiteRT says when it does not run. */
 const keepsErrorWords = /\/interpreter\/litert\.ts$/;
 
+/** What makes the rows of a table of which code reads some fields. */
+const rowMakers = new Set(['defineOp', 'defineTask']);
+
 /** What a stage tells while it runs (`StageProgress`); `emit` returns nothing, and no result is made of it. */
 const toldKinds = new Set(['log', 'progress']);
 
@@ -31,7 +34,7 @@ export const formatWarning = String;
 export function numericSource(file, text) {
   if (file.endsWith('/core/diagnostic.ts')) return () => bareDiagnostics;
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.ES2023, true);
-  const hasRows = text.includes('defineOp');
+  const hasRows = [...rowMakers].some((name) => text.includes(name));
   const whole = apply(
     text,
     editsOf(file, source, () => true),
@@ -53,8 +56,8 @@ function editsOf(file, source, isRead) {
       const name = ts.isIdentifier(node.expression) ? node.expression.text : '';
       // A stage's key holds its settings by value and its files by content: of its definition, only `run` computes.
       if (name === 'defineStage') return keepFields(node, (field) => field === 'run');
-      // A field of a row that no code of the bundle reads is not computed with: file bindings do not train.
-      if (name === 'defineOp') return keepFields(node, isRead);
+      // A field of a row that no code of the bundle reads is not computed with: file bindings and gates do not train.
+      if (rowMakers.has(name)) return keepFields(node, isRead);
       const words = Object.hasOwn(errorWords, name) && !keepsErrorWords.test(file) ? errorWords[name] : null;
       if (words !== null) {
         node.arguments.slice(0, words).forEach(visit);

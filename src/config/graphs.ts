@@ -11,6 +11,7 @@ import type { QuantizationForm, QuantizationOptions, TensorSource } from '../eva
 import { evalGraph, trainingGraph } from '../evaluation/graphs.ts';
 import { quantizationOf } from '../stages/qat.ts';
 import { formOf } from '../stages/training.ts';
+import { tasks } from '../tasks/index.ts';
 import type { LoadedPipeline } from './load.ts';
 import { pipelineModel } from './plan.ts';
 
@@ -46,16 +47,17 @@ export function pipelineGraphs(loaded: LoadedPipeline, level: Level): readonly G
   const qat = configs.find((config) => config.uses === 'qat');
   const pretrain = configs.find((config) => config.uses === 'float-pretrain');
   const weights = { kind: 'random', seed } as const;
+  const { loss } = tasks[spec.task];
   const quantization = qat === undefined ? untrainedQuantization : quantizationOf(qat);
   switch (level) {
     case 'float': {
       const batch = (pretrain?.batch ?? 1) / (pretrain?.devices.length ?? 1);
-      trainingGraph(spec, batch, weights, null, untrainedOptimizer, observe);
+      trainingGraph(spec, batch, weights, null, untrainedOptimizer, loss, observe);
       break;
     }
     case 'qat': {
       const batch = (qat?.batch ?? 1) / (qat?.devices.length ?? 1);
-      trainingGraph(spec, batch, weights, quantization, untrainedOptimizer, observe);
+      trainingGraph(spec, batch, weights, quantization, untrainedOptimizer, loss, observe);
       break;
     }
     case 'eval':

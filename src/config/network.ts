@@ -1,4 +1,3 @@
-import { unreachable } from '../core/assert.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { numElements, zeros } from '../core/tensor.ts';
 import type { Shape } from '../core/tensor.ts';
@@ -9,6 +8,7 @@ import { buildModel } from '../models/build.ts';
 import type { Layer, ModelSpec } from '../models/layers.ts';
 import { ShapeError } from '../ops/define.ts';
 import type { Scheme } from '../passes/index.ts';
+import { tasks } from '../tasks/index.ts';
 import type { Locate } from './source.ts';
 
 /** Mistakes in how a network fits the images or its task, found before anything is trained. */
@@ -30,7 +30,7 @@ export function networkDiagnostics(spec: ModelSpec, locate: Locate, inLayers: bo
       },
     ];
   }
-  const expected = expectedOutput(spec);
+  const expected = tasks[spec.task].output(spec);
   if (expected.fits(built)) return [];
   return [
     {
@@ -40,28 +40,6 @@ export function networkDiagnostics(spec: ModelSpec, locate: Locate, inLayers: bo
       hint: `end it with { kind: fully_connected, units: ${expected.values} }`,
     },
   ];
-}
-
-function expectedOutput({ task, classes, targets, image }: ModelSpec) {
-  switch (task) {
-    case 'classify': {
-      const values = classes.length;
-      const fits = (shape: Shape): boolean => shape.length === 2 && shape[1] === values;
-      return { values, text: `${counted(values, 'score')}, one per class`, fits };
-    }
-    case 'regress': {
-      const values = targets?.length ?? 0;
-      const fits = (shape: Shape): boolean => shape.length === 2 && shape[1] === values;
-      return { values, text: `${values} values, one for each target`, fits };
-    }
-    case 'reconstruct': {
-      const values = numElements(image);
-      const fits = (shape: Shape): boolean => numElements(shape) === values;
-      return { values, text: `${counted(values, 'value')}, as many as the image has`, fits };
-    }
-    default:
-      return unreachable(task);
-  }
 }
 
 /**

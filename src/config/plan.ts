@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
-import { internal, present } from '../core/assert.ts';
+import { internal, present, unreachable } from '../core/assert.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { UserError, userError } from '../core/diagnostic.ts';
 import type { JsonObject } from '../core/json.ts';
@@ -17,7 +17,7 @@ import type { Engine, EngineName, Numerics } from '../engine/engine.ts';
 import { referenceEngine } from '../engine/reference.ts';
 import { stoppable } from '../engine/stoppable.ts';
 import { wasmEngine } from '../engine/wasm/index.ts';
-import type { ModelSpec, Task } from '../models/layers.ts';
+import type { ModelSpec } from '../models/layers.ts';
 import { modelLayers, modelTask } from '../models/presets.ts';
 import type { Digest } from '../core/digest.ts';
 import type { Plan, StageContext, StageInput, StagePlan } from '../runner/plan.ts';
@@ -26,6 +26,8 @@ import type { StageDefinition } from '../stages/define.ts';
 import type { StageConfig, StageKind } from '../stages/index.ts';
 import { stages as definitions } from '../stages/index.ts';
 import type { StageEnvironment } from '../stages/run.ts';
+import type { Answers } from '../tasks/define.ts';
+import { tasks } from '../tasks/index.ts';
 import { dataFileDiagnostics } from './data-files.ts';
 import { keyPart } from './key-part.ts';
 import type { LoadedPipeline } from './load.ts';
@@ -151,10 +153,10 @@ function checkFit({ pipeline, locate }: LoadedPipeline, size: DataSize): Diagnos
 
 /** What is odd in the labels, but allowed. Throws for labels that cannot be learned from. */
 function checkLabels({ pipeline, locate }: LoadedPipeline, identity: DatasetIdentity): Diagnostic[] {
-  const task = modelTask(pipeline.model);
-  const missing = missingAnswers(task, identity);
+  const { answers } = tasks[modelTask(pipeline.model)];
+  const missing = missingAnswers(answers, identity);
   if (missing !== null) throw new UserError([{ code: 'no-answers', place: locate(['data'], 'key'), ...missing }], 64);
-  if (task !== 'classify') return [];
+  if (answers !== 'classes') return [];
   const mistake = oneClass(identity);
   if (mistake !== null) throw mistake;
   const place = locate(['data'], 'key');
@@ -163,23 +165,29 @@ function checkLabels({ pipeline, locate }: LoadedPipeline, identity: DatasetIden
 
 /** What is said of data that have nothing to compare the network's answers with; else null. */
 function missingAnswers(
-  task: Task,
+  answers: Answers,
   { classNames, targets }: DatasetIdentity,
 ): Pick<Diagnostic, 'message' | 'hint'> | null {
-  if (task === 'classify' && classNames.length === 0) {
-    const other = targets === undefined ? 'reconstruct' : 'regress';
-    return {
-      message: 'the examples have no classes, which a network that classifies needs',
-      hint: `set \`model.task: ${other}\`, or name the classes with \`data.columns.class\``,
-    };
+  switch (answers) {
+    case 'classes':
+      return classNames.length > 0
+        ? null
+        : {
+            message: 'the examples have no classes, which a network that classifies needs',
+            hint: `set \`model.task: ${targets === undefined ? 'reconstruct' : 'regress'}\`, or name the classes with \`data.columns.class\``,
+          };
+    case 'targets':
+      return targets !== undefined
+        ? null
+        : {
+            message: 'the examples have no targets, which a network with `task: regress` needs',
+            hint: 'name columns of `csv` or an array of `npz` with `data.columns.targets`, or leave `task` out to classify',
+          };
+    case 'inputs':
+      return null;
+    default:
+      return unreachable(answers);
   }
-  if (task === 'regress' && targets === undefined) {
-    return {
-      message: 'the examples have no targets, which a network with `task: regress` needs',
-      hint: 'name columns of `csv` or an array of `npz` with `data.columns.targets`, or leave `task` out to classify',
-    };
-  }
-  return null;
 }
 
 interface Shared {

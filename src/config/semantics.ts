@@ -5,12 +5,12 @@ import { counted } from '../core/words.ts';
 import { dataSettings } from '../data/config.ts';
 import type { DataSize, ImageShape } from '../data/dataset.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { Layer, ModelSpec, Task } from '../models/layers.ts';
+import type { Layer, ModelSpec } from '../models/layers.ts';
 import { namedLayers } from '../models/layers.ts';
 import { modelTask } from '../models/presets.ts';
 import type { ArtifactType } from '../stages/define.ts';
-import type { GateName } from '../tasks/gates.ts';
-import { gateRules } from '../tasks/gates.ts';
+import { tasksWithGate } from '../tasks/gates.ts';
+import { tasks } from '../tasks/index.ts';
 import type { StageConfig, StageKind } from '../stages/index.ts';
 import { isStageKind, stages as definitions } from '../stages/index.ts';
 import { stepsPerEpoch } from '../training/steps.ts';
@@ -193,11 +193,11 @@ function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic
         hint: 'move it to the end, or leave it out: training works on the scores before it',
       });
     }
-    if (layer.kind === 'softmax' && model.task !== 'classify') {
+    if (layer.kind === 'softmax' && !tasks[model.task].softmax) {
       diagnostics.push({
         code: 'softmax-reconstructs',
         place: locate(path('kind'), 'value'),
-        message: `softmax gives probabilities of classes; this network ${taskTexts[model.task]}`,
+        message: `softmax gives probabilities of classes; this network ${tasks[model.task].does}`,
         hint: 'leave it out',
       });
     }
@@ -285,32 +285,28 @@ function stageDiagnostics(config: PipelineConfig, name: string, stage: StageConf
 
 type TestConfig = Extract<StageConfig, { readonly uses: 'test' }>;
 
-const taskTexts: Readonly<Record<Task, string>> = {
-  classify: 'classifies',
-  regress: 'regresses',
-  reconstruct: 'reconstructs',
-};
-
 function gateDiagnostics(config: PipelineConfig, name: string, stage: TestConfig, locate: Locate): Diagnostic[] {
   const task = modelTask(config.model);
-  const gates = Object.keys(gateRules) as GateName[]; // Object.keys loses the key type
-  const ofTask = gates.filter((gate) => gateRules[gate].task === task);
-  const alone = ofTask.find((gate) => gateRules[gate].compares === null) ?? internal(`no gate of its own for ${task}`);
-  return gates.flatMap((gate): Diagnostic[] => {
-    if (stage.gates[gate] === undefined) return [];
+  const { does, gates } = tasks[task];
+  const names = Object.keys(gates);
+  const alone =
+    names.find((gate) => gates[gate]?.compares === null) ?? internal(`no gate of its own for one that ${does}`);
+  return Object.entries(stage.gates).flatMap(([gate, limit]): Diagnostic[] => {
+    if (limit === undefined) return [];
     const place = locate(['stages', name, 'gates', gate], 'key');
-    const rule = gateRules[gate];
-    if (rule.task !== task) {
+    const row = gates[gate];
+    if (row === undefined) {
+      const others = tasksWithGate(gate).map((other) => tasks[other].does);
       return [
         {
           code: 'gate-of-other-task',
           place,
-          message: `\`stages.${name}.gates.${gate}\` is for a network that ${taskTexts[rule.task]}; this one ${taskTexts[task]}`,
-          hint: `use ${ofTask.map((each) => `\`${each}\``).join(' or ')}`,
+          message: `\`stages.${name}.gates.${gate}\` is for a network that ${others.join(' or ')}; this one ${does}`,
+          hint: `use ${names.map((each) => `\`${each}\``).join(' or ')}`,
         },
       ];
     }
-    if (rule.compares !== 'float' || !beginsWithoutFloat(config, stage)) return [];
+    if (row.compares !== 'float' || !beginsWithoutFloat(config, stage)) return [];
     return [
       {
         code: 'gate-without-float',

@@ -6,7 +6,7 @@ import type { FloatTensor, Shape } from '../core/tensor.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { ModelForm, Weights } from '../models/build.ts';
 import { buildModel } from '../models/build.ts';
-import type { ModelSpec, Task } from '../models/layers.ts';
+import type { ModelSpec } from '../models/layers.ts';
 import type {
   BatchNormForm,
   DropoutInQat,
@@ -56,21 +56,20 @@ export function trainingGraph(
   weights: InitialWeights,
   quantization: QuantizationOptions,
   optimizer: OptimizerSpec,
+  loss: Loss,
   observe?: (pass: string, graph: Graph) => void,
 ): Graph {
   const model = modelGraph(spec, batch, 'training', weights);
   observe?.('build-model', model);
-  return runPasses(model, trainingPasses(spec, quantization, optimizer), observe);
+  return runPasses(model, trainingPasses(spec, quantization, optimizer, loss), observe);
 }
 
-const losses: { readonly [T in Task]: Loss } = {
-  classify: { kind: 'softmax_cross_entropy', targets: null },
-  regress: { kind: 'error_of_targets', of: 'squared' },
-  reconstruct: { kind: 'squared_error_of_input' },
-};
-
-function trainingPasses(spec: ModelSpec, quantization: QuantizationOptions, optimizer: OptimizerSpec): readonly Pass[] {
-  const loss = losses[spec.task];
+function trainingPasses(
+  spec: ModelSpec,
+  quantization: QuantizationOptions,
+  optimizer: OptimizerSpec,
+  loss: Loss,
+): readonly Pass[] {
   if (quantization === null) return floatTrainingPasses(optimizer, loss);
   const { scheme, denseWeights, observe, batchNorm, dropout, ...observer } = quantization;
   const options = {

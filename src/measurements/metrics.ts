@@ -14,6 +14,27 @@ const share = Type.Number({ minimum: 0, maximum: 1 });
 const count = Type.Integer({ minimum: 0 });
 const shape = Type.Array(count);
 
+/**
+ * The tasks, by how their answers are measured: examples that are right, an error of every example, or a score of all
+ * examples together. A report shows what is measured, so that a task need not be known to it.
+ */
+export const classTasks = ['classify'] as const;
+export const errorTasks = ['regress', 'reconstruct'] as const;
+
+/** Of these, training also counts how many answers are right. */
+export const countedTasks = ['classify'] as const;
+
+export type Task = (typeof classTasks)[number] | (typeof errorTasks)[number];
+export const taskNames: readonly [Task, ...Task[]] = [...classTasks, ...errorTasks];
+
+export type CountedTask = (typeof countedTasks)[number];
+export const isCountedTask = (task: Task): task is CountedTask => countedTasks.some((counted) => counted === task);
+
+const oneOf = <const T extends readonly [string, ...string[]]>(names: T) =>
+  Type.Unsafe<T[number]>(
+    names.length === 1 ? Type.Literal(names[0]) : Type.Union(names.map((name) => Type.Literal(name))),
+  );
+
 // Training
 
 const lossPoint = { step: count, loss: Type.Number(), learningRate: Type.Number() };
@@ -27,20 +48,26 @@ const lossEpoch = {
 };
 
 /** What a training shows over its steps: the loss, and what else its task measures. */
-const curves = <T extends string, P extends TProperties, E extends TProperties>(task: T, point: P, epoch: E) => ({
-  task: Type.Literal(task),
+const curves = <const T extends readonly [string, ...string[]], P extends TProperties, E extends TProperties>(
+  tasks: T,
+  point: P,
+  epoch: E,
+) => ({
+  task: oneOf(tasks),
   history: Type.Array(object({ ...lossPoint, ...point }), { maxItems: 500, description: 'of the training, sampled' }),
   epochs: Type.Array(object({ ...lossEpoch, ...epoch }), { description: 'the epochs that were run' }),
 });
 
-const classifyCurves = curves(
-  'classify',
+const countedCurves = curves(
+  countedTasks,
   { accuracy: share },
   { trainAccuracy: share, validationAccuracy: nullable(share) },
 );
-// The loss is the mean squared error: there is nothing to add.
-const reconstructCurves = curves('reconstruct', {}, {});
-const regressCurves = curves('regress', {}, {});
+const lossCurves = curves(
+  errorTasks,
+  {},
+  { validationScore: Type.Optional(nullable(Type.Number({ description: 'of tasks with a score' }))) },
+);
 
 const ObservedRange = object({
   name: Type.String(),
@@ -85,14 +112,12 @@ const qatProperties = {
   ranges: Type.Array(ObservedRange, { description: 'activation ranges in the order of the graph' }),
 };
 
-/** Two levels of every task, told apart by `level` and `task`. */
+/** Two levels of two kinds of curves, told apart by `level` and `task`. */
 export const TrainMetrics = Type.Union([
-  object({ ...floatProperties, ...classifyCurves }),
-  object({ ...floatProperties, ...regressCurves }),
-  object({ ...floatProperties, ...reconstructCurves }),
-  object({ ...qatProperties, ...classifyCurves }),
-  object({ ...qatProperties, ...regressCurves }),
-  object({ ...qatProperties, ...reconstructCurves }),
+  object({ ...floatProperties, ...countedCurves }),
+  object({ ...floatProperties, ...lossCurves }),
+  object({ ...qatProperties, ...countedCurves }),
+  object({ ...qatProperties, ...lossCurves }),
 ]);
 
 // Conversion
@@ -292,7 +317,7 @@ export type Flips = Static<typeof Flips>;
 
 export const ClassifyTest = object({
   ...testProperties,
-  task: Type.Literal('classify'),
+  task: oneOf(classTasks),
   classes: Type.Array(Type.String()),
   // int8 is the reference interpreter: the SIMD kernels compute its codes, and the stage compares some with its loops.
   accuracy: byRuntime(AccuracyCount),
@@ -366,10 +391,11 @@ export const TestMetrics = Type.Union([ClassifyTest, RegressTest, ReconstructTes
 
 export type TrainMetrics = Static<typeof TrainMetrics>;
 type CurveKey = 'task' | 'history' | 'epochs';
-export type TrainCurves =
-  | Pick<Extract<TrainMetrics, { task: 'classify' }>, CurveKey>
-  | Pick<Extract<TrainMetrics, { task: 'regress' }>, CurveKey>
-  | Pick<Extract<TrainMetrics, { task: 'reconstruct' }>, CurveKey>;
+export type CountedTrain = Extract<TrainMetrics, { task: CountedTask }>;
+export type CountedCurves = Pick<CountedTrain, CurveKey>;
+export type LossCurves = Pick<Exclude<TrainMetrics, CountedTrain>, CurveKey>;
+export type TrainCurves = CountedCurves | LossCurves;
+export const isCounted = (metrics: TrainMetrics): metrics is CountedTrain => isCountedTask(metrics.task);
 /** What every training records. */
 export type CommonTrain = Omit<TrainMetrics, 'kind' | 'level' | CurveKey>;
 export type ConvertMetrics = Static<typeof ConvertMetrics>;

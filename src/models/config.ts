@@ -1,8 +1,8 @@
 import type { Static } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
 import { choice, dependingOn, discriminated, key, object } from '../core/schema.ts';
+import { taskNames } from '../measurements/metrics.ts';
 import type { Layer } from './layers.ts';
-import { taskNames } from './layers.ts';
 import { completeLayer, layerSchema } from './layers/index.ts';
 
 const alpha = Type.Number({

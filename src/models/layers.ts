@@ -1,4 +1,5 @@
 import type { JsonObject } from '../core/json.ts';
+import type { Task } from '../measurements/metrics.ts';
 import type { Layer } from './layers/index.ts';
 
 export { activationFunctions } from './layers/activation.ts';
@@ -15,10 +16,6 @@ export function namedLayers(layer: Layer): readonly (readonly [path: readonly st
       : layer.with.map((name, index) => [['with', String(index)], name] as const);
   return [...input, ...others];
 }
-
-/** What the output is for: scores of classes, numbers, or the input itself, reconstructed. */
-export const taskNames = ['classify', 'regress', 'reconstruct'] as const;
-export type Task = (typeof taskNames)[number];
 
 /** A number that a network is to give: target = mean + deviation * output. */
 export interface Target {

@@ -3,7 +3,7 @@ import type { Static } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import type { ModelSpec } from './layers.ts';
-import { taskNames } from './layers.ts';
+import { taskNames } from '../measurements/metrics.ts';
 
 /** Name of the entry in the file's table of metadata. */
 export const metadataName = 'qpipe';

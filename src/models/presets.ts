@@ -1,6 +1,7 @@
 import { unreachable } from '../core/assert.ts';
 import type { ModelConfig } from './config.ts';
-import type { Activated, Layer, ModelSpec, Task } from './layers.ts';
+import type { Task } from '../measurements/metrics.ts';
+import type { Activated, Layer, ModelSpec } from './layers.ts';
 
 /** Height and width. */
 type ImageSize = readonly [number, number];

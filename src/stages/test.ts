@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Type } from '@sinclair/typebox';
-import { internal, unreachable } from '../core/assert.ts';
+import { internal } from '../core/assert.ts';
 import { perTensor } from '../core/affine.ts';
 import { userError } from '../core/diagnostic.ts';
 import { choice, key } from '../core/schema.ts';
@@ -13,23 +13,19 @@ import { removeFakeQuant } from '../passes/index.ts';
 import type { StageContext } from '../runner/plan.ts';
 import { readTflite } from '../tflite/read.ts';
 import { readModelFile, tensorSource } from '../training/checkpoint.ts';
-import { classificationGates, measureClassification } from '../tasks/classify.ts';
 import { defineStage } from './define.ts';
 import type { Evaluation } from '../evaluation/evaluate.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
 import { inputPath, readInput, writeOutput } from './files.ts';
 import { readEvalGraph } from './freeze.ts';
-import type { GateValue } from '../tasks/gates.ts';
 import { gatesSchema, judgeGates } from '../tasks/gates.ts';
+import { tasks } from '../tasks/index.ts';
 import { floatGraph } from '../evaluation/graphs.ts';
 import { outputScale } from '../evaluation/integer-input.ts';
 import type { IntegerRun } from '../evaluation/integer-runs.ts';
 import { checkReference, numChecked, runInteger, runLitert } from '../evaluation/integer-runs.ts';
 import { compareLayers } from '../evaluation/layer-comparison.ts';
 import type { TestMetrics, UnjudgedTest } from '../measurements/metrics.ts';
-import { measureReconstruction, reconstructionGates } from '../tasks/reconstruct.ts';
-import { measureRegression, regressionGates } from '../tasks/regress.ts';
-import type { Tested } from '../tasks/tested.ts';
 
 const outputs = { report: { type: 'TestReport/1', file: 'test.json' } } as const;
 
@@ -113,7 +109,7 @@ export const test = defineStage({
     }
 
     const floatResult = float.result;
-    const measured = measure({
+    const measured = tasks[spec.task].measure({
       spec,
       dataset,
       float: floatResult?.outputs ?? null,
@@ -152,7 +148,7 @@ export const test = defineStage({
   },
 
   judge({ gates: limits }, metrics) {
-    const gates = judgeGates(limits, gateValues(metrics as UnjudgedTest)); // what `run` measured
+    const gates = judgeGates(limits, metrics as UnjudgedTest); // what `run` measured
     return { metrics: { ...metrics, gates }, verdict: gates.every(({ ok }) => ok) ? 'pass' : 'fail' };
   },
 });
@@ -187,33 +183,6 @@ function noteOf(
 ): string | null {
   if (wanted === 'off') return 'switched off (`litert: off`)';
   return witness !== null && 'unavailable' in witness ? witness.unavailable : null;
-}
-
-function measure(tested: Tested) {
-  const { task } = tested.spec;
-  switch (task) {
-    case 'classify':
-      return measureClassification(tested);
-    case 'regress':
-      return measureRegression(tested);
-    case 'reconstruct':
-      return measureReconstruction(tested);
-    default:
-      return unreachable(task);
-  }
-}
-
-function gateValues(measured: UnjudgedTest): readonly GateValue[] {
-  switch (measured.task) {
-    case 'classify':
-      return classificationGates(measured);
-    case 'regress':
-      return regressionGates(measured);
-    case 'reconstruct':
-      return reconstructionGates(measured);
-    default:
-      return unreachable(measured);
-  }
 }
 
 function describeModel(bytes: Uint8Array, graph: Graph): TestMetrics['model'] {

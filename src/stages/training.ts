@@ -23,8 +23,8 @@ import type { Schedule } from '../training/schedule.ts';
 import { firstQuantizedEpoch, stepsPerEpoch } from '../training/steps.ts';
 import type { BatchFeeds, Trained } from '../training/train-loop.ts';
 import { batchFeeds, train } from '../training/train-loop.ts';
-import type { Validation } from '../training/validation.ts';
-import { validationOf } from '../training/validation.ts';
+import type { Validation } from '../tasks/define.ts';
+import { tasks } from '../tasks/index.ts';
 
 /** The fields that both training stages have. */
 export const trainingFields = {
@@ -64,7 +64,9 @@ export async function runTraining(
   environment: StageEnvironment,
 ): Promise<TrainedModel> {
   const replicas = config.devices.length;
-  const graph = trainingGraph(spec, config.batch / replicas, weights, quantization, optimizerSpec(config.optimizer));
+  const task = tasks[spec.task];
+  const optimizer = optimizerSpec(config.optimizer);
+  const graph = trainingGraph(spec, config.batch / replicas, weights, quantization, optimizer, task.loss);
   const { learning_rate: learningRate, schedule, warmup } = config.optimizer;
   const perEpoch = stepsPerEpoch(dataset.train.count, config.batch);
   const validate = async (variables: ReadonlyMap<string, Tensor>): Promise<Validation> => {
@@ -74,7 +76,7 @@ export async function runTraining(
     const open = (batched: typeof inference) => environment.open(batched, 1);
     const { validation } = dataset;
     const evaluation = await evaluate(inference, validation, spec.normalize, open, context.signal);
-    return validationOf(spec.task, evaluation, validation, spec.normalize);
+    return task.validate(evaluation, validation, spec.normalize);
   };
   const options = {
     epochs: config.epochs,
@@ -91,6 +93,7 @@ export async function runTraining(
   if (judgement !== null) context.emit({ kind: 'log', message: judgement });
   const trained = await train(graph, options, {
     task: spec.task,
+    ignorantLoss: task.ignorantLoss(spec),
     dataset,
     normalize: spec.normalize,
     augment: environment.augment,

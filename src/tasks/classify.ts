@@ -1,11 +1,14 @@
 /** Measurements of a network that classifies. */
 import { dequantizeValue } from '../core/affine.ts';
 import { log } from '../core/math.ts';
+import type { Shape } from '../core/tensor.ts';
+import { counted } from '../core/words.ts';
 import type { Split } from '../data/dataset.ts';
 import { labelsOf } from '../data/dataset.ts';
 import { softmaxRow } from '../ops/softmax.ts';
-import type { GateValue } from './gates.ts';
-import type { ClassifyTest, Flips, UnjudgedTest } from '../measurements/metrics.ts';
+import type { ClassifyTest, Flips } from '../measurements/metrics.ts';
+import type { MeasuredBy, TaskRow } from './define.ts';
+import { defineTask } from './define.ts';
 import type { Tested } from './tested.ts';
 import { pictureOf } from './tested.ts';
 
@@ -47,12 +50,9 @@ export function crossEntropy(logits: Float32Array, split: Split): number {
   return loss / count;
 }
 
-type Measured = Pick<
-  ClassifyTest,
-  'task' | 'classes' | 'accuracy' | 'confusion' | 'agreement' | 'flips' | 'costs' | 'correctByClass' | 'examples'
->;
+export type MeasuredClasses = MeasuredBy<'classify'>;
 
-export function measureClassification(tested: Tested): Measured {
+function measure(tested: Tested): MeasuredClasses {
   const { dataset } = tested;
   const { test: split } = dataset;
   const float = tested.float === null ? null : predict(tested.float, split);
@@ -85,31 +85,6 @@ export function measureClassification(tested: Tested): Measured {
     correctByClass: each(({ classes }) => correctOf(classes, split, dataset.classNames.length)),
     examples: examplesOf(tested, int8, float),
   };
-}
-
-export function classificationGates(metrics: UnjudgedTest & { task: 'classify' }): GateValue[] {
-  const { accuracy, agreement } = metrics;
-  const drop = accuracy.float === null ? null : accuracy.float.top1 - accuracy.int8.top1;
-  const recalls = recallsOf(metrics);
-  return [
-    { name: 'int8_top1_min', rule: 'at_least', value: accuracy.int8.top1, unit: 'share' },
-    { name: 'drop_max', rule: 'at_most', value: drop, unit: 'share_difference' },
-    { name: 'fake_quant_top1_min', rule: 'at_least', value: accuracy.fake_quant?.top1 ?? null, unit: 'share' },
-    { name: 'agreement_min', rule: 'at_least', value: agreement.int8_vs_fake_quant, unit: 'share' },
-    {
-      name: 'worst_recall_min',
-      rule: 'at_least',
-      value: recalls.length === 0 ? null : Math.min(...recalls),
-      unit: 'share',
-    },
-    { name: 'class_drop_max', rule: 'at_most', value: largestClassDrop(metrics), unit: 'share_difference' },
-    {
-      name: 'balanced_accuracy_min',
-      rule: 'at_least',
-      value: recalls.length === 0 ? null : mean(recalls),
-      unit: 'share',
-    },
-  ];
 }
 
 /** By class: images of it that were recognized. */
@@ -185,3 +160,71 @@ function examplesOf(tested: Tested, int8: Predictions, float: Predictions | null
     };
   });
 }
+
+/** Limits of answers that are classes. */
+const gates: TaskRow<'classify'>['gates'] = {
+  int8_top1_min: {
+    description: 'Minimum top-1 accuracy of the integer model, as a fraction 0..1',
+    ...{ limit: 'fraction', compares: null, rule: 'at_least', unit: 'share' },
+    value: ({ accuracy }) => accuracy.int8.top1,
+  },
+  drop_max: {
+    description: 'Maximum drop in top-1 accuracy from float to int8, as a fraction 0..1; needs a float-pretrain stage',
+    ...{ limit: 'fraction', compares: 'float', rule: 'at_most', unit: 'share_difference' },
+    value: ({ accuracy: { float, int8 } }) => (float === null ? null : float.top1 - int8.top1),
+  },
+  fake_quant_top1_min: {
+    description: 'Minimum top-1 accuracy of the fake-quant model, as a fraction 0..1',
+    ...{ limit: 'fraction', compares: null, rule: 'at_least', unit: 'share' },
+    value: ({ accuracy }) => accuracy.fake_quant?.top1 ?? null,
+  },
+  agreement_min: {
+    description: 'Minimum fraction of images for which fake-quant and int8 predict the same class',
+    ...{ limit: 'fraction', compares: null, rule: 'at_least', unit: 'share' },
+    value: ({ agreement }) => agreement.int8_vs_fake_quant,
+  },
+  worst_recall_min: {
+    description:
+      'Minimum recall of every class by the integer model, as a fraction 0..1; classes without test images do not count',
+    ...{ limit: 'fraction', compares: null, rule: 'at_least', unit: 'share' },
+    value(measured) {
+      const recalls = recallsOf(measured);
+      return recalls.length === 0 ? null : Math.min(...recalls);
+    },
+  },
+  class_drop_max: {
+    description:
+      'Maximum drop in the recall of any class from float to int8, as a fraction 0..1; needs a float-pretrain stage',
+    ...{ limit: 'fraction', compares: 'float', rule: 'at_most', unit: 'share_difference' },
+    value: largestClassDrop,
+  },
+  balanced_accuracy_min: {
+    description:
+      'Minimum mean of the recalls of all classes by the integer model, as a fraction 0..1; classes without test images do not count',
+    ...{ limit: 'fraction', compares: null, rule: 'at_least', unit: 'share' },
+    value(measured) {
+      const recalls = recallsOf(measured);
+      return recalls.length === 0 ? null : mean(recalls);
+    },
+  },
+};
+
+/** One class for each example, of two or more: that of the largest score. */
+export const classify = defineTask({
+  name: 'classify',
+  does: 'classifies',
+  answers: 'classes',
+  softmax: true,
+  output({ classes: { length: values } }) {
+    const fits = (shape: Shape): boolean => shape.length === 2 && shape[1] === values;
+    return { values, text: `${counted(values, 'score')}, one per class`, fits };
+  },
+  loss: { kind: 'softmax_cross_entropy', targets: null },
+  ignorantLoss: ({ classes }) => Math.log(classes.length),
+  validate({ outputs, logits }, split) {
+    const accuracy = predict(outputs, split).correct / split.count;
+    return { loss: crossEntropy(logits, split), quality: accuracy, share: accuracy };
+  },
+  measure,
+  gates,
+});

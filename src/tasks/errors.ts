@@ -1,7 +1,7 @@
 /** What tasks that measure an error of every example have in common. */
 import { dequantizeValue } from '../core/affine.ts';
 import type { OutputScale } from '../evaluation/integer-input.ts';
-import type { ImageErrors } from '../measurements/metrics.ts';
+import type { ImageErrors, RegressTest } from '../measurements/metrics.ts';
 import type { Tested } from './tested.ts';
 
 /** Mean and standard deviation over the examples. */
@@ -54,4 +54,9 @@ export function costs({ float, qat_float: qatFloat, int8 }: Errors) {
 
 function growth(from: Float64Array, to: Float64Array): ImageErrors {
   return summarize(to.map((error, index) => error - from[index]!));
+}
+
+/** Of the mean error from float to int8, as a share of that of float; null without a float model. */
+export function errorRise({ error: { float, int8 } }: Pick<RegressTest, 'error'>): number | null {
+  return float === null ? null : int8.mean / float.mean - 1;
 }

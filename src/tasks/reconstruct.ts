@@ -1,12 +1,16 @@
 /** Measurements of a network that reconstructs its input. */
 import { roundHalfAway } from '../core/affine.ts';
+import type { Shape } from '../core/tensor.ts';
+import { numElements } from '../core/tensor.ts';
+import { counted } from '../core/words.ts';
 import type { Normalization } from '../data/batches.ts';
-import { inputWriter, pixelNormalization } from '../data/batches.ts';
+import { inputRange, inputWriter, pixelNormalization } from '../data/batches.ts';
 import type { Split } from '../data/dataset.ts';
-import type { GateValue } from './gates.ts';
-import type { ReconstructTest, UnjudgedTest } from '../measurements/metrics.ts';
+import type { MeasuredBy } from './define.ts';
+import { defineTask } from './define.ts';
+import type { ReconstructTest } from '../measurements/metrics.ts';
 import type { Tested } from './tested.ts';
-import { costs, dequantize, ofEachModel, summaries, summarize } from './errors.ts';
+import { costs, dequantize, errorRise, ofEachModel, summaries, summarize } from './errors.ts';
 import { base64, pictureOf } from './tested.ts';
 
 /**
@@ -28,9 +32,9 @@ export function imageErrors(outputs: Float32Array, split: Split, normalize: Norm
   });
 }
 
-type Measured = Pick<ReconstructTest, 'task' | 'error' | 'meanImageError' | 'costs' | 'examples'>;
+type Reconstruction = MeasuredBy<'reconstruct'>;
 
-export function measureReconstruction(tested: Tested): Measured {
+function measure(tested: Tested): Reconstruction {
   const { test: split } = tested.dataset;
   const errors = ofEachModel(tested, (outputs) => imageErrors(outputs, split, tested.spec.normalize));
   const { int8, float } = errors;
@@ -41,14 +45,6 @@ export function measureReconstruction(tested: Tested): Measured {
     costs: costs(errors),
     examples: examplesOf(tested, int8, float),
   };
-}
-
-export function reconstructionGates({ error }: UnjudgedTest & { task: 'reconstruct' }): GateValue[] {
-  const rise = error.float === null ? null : error.int8.mean / error.float.mean - 1;
-  return [
-    { name: 'int8_error_max', rule: 'at_most', value: error.int8.mean, unit: 'error' },
-    { name: 'error_rise_max', rule: 'at_most', value: rise, unit: 'share' },
-  ];
 }
 
 /** The mean of all images, once for each of them: what a network that ignores its input would give. */
@@ -89,3 +85,40 @@ function toPixels(reals: Float32Array, normalize: Normalization): Uint8Array {
   const { scale, mean } = pixelNormalization(normalize);
   return Uint8Array.from(reals, (real) => Math.max(0, Math.min(255, roundHalfAway(real / scale + mean))));
 }
+
+/** The input itself. */
+export const reconstruct = defineTask({
+  name: 'reconstruct',
+  does: 'reconstructs',
+  answers: 'inputs',
+  softmax: false,
+  output({ image }) {
+    const values = numElements(image);
+    const fits = (shape: Shape): boolean => numElements(shape) === values;
+    return { values, text: `${counted(values, 'value')}, as many as the image has`, fits };
+  },
+  loss: { kind: 'squared_error_of_input' },
+  // Outputs that are off by the whole range of the input.
+  ignorantLoss({ normalize }) {
+    const { min, max } = inputRange(normalize);
+    return (max - min) ** 2;
+  },
+  validate({ outputs }, split, normalize) {
+    const { mean: loss } = summarize(imageErrors(outputs, split, normalize));
+    return { loss, quality: -loss, share: null };
+  },
+  measure,
+  gates: {
+    int8_error_max: {
+      description: 'Maximum mean squared error of an integer model that reconstructs, in real units',
+      ...{ limit: 'positive', compares: null, rule: 'at_most', unit: 'error' },
+      value: ({ error }) => error.int8.mean,
+    },
+    error_rise_max: {
+      description:
+        'Maximum rise of the mean squared error from float to int8, as a fraction of the float error; needs a float-pretrain stage',
+      ...{ limit: 'positive', compares: 'float', rule: 'at_most', unit: 'share' },
+      value: errorRise,
+    },
+  },
+});

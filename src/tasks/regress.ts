@@ -1,10 +1,12 @@
 /** Measurements of a network that gives numbers. */
+import type { Shape } from '../core/tensor.ts';
 import { targetsOf } from '../data/dataset.ts';
 import type { Split } from '../data/dataset.ts';
-import type { RegressTest, UnjudgedTest } from '../measurements/metrics.ts';
+import type { RegressTest } from '../measurements/metrics.ts';
 import type { Target } from '../models/layers.ts';
-import { costs, dequantize, ofEachModel, summaries, summarize } from './errors.ts';
-import type { GateValue } from './gates.ts';
+import { costs, dequantize, errorRise, ofEachModel, summaries, summarize } from './errors.ts';
+import type { MeasuredBy } from './define.ts';
+import { defineTask } from './define.ts';
 import type { Tested } from './tested.ts';
 
 /** Mean over all examples and targets of the squared difference, in standard deviations: the loss of training. */
@@ -15,10 +17,10 @@ export function squaredError(outputs: Float32Array, split: Split): number {
   return total / targets.length;
 }
 
-type Measured = Pick<RegressTest, 'task' | 'error' | 'unit' | 'targets' | 'meanAnswer' | 'costs' | 'examples'>;
+type Regression = MeasuredBy<'regress'>;
 
 /** Errors of one target are in its unit; of several, which may have different ones, in standard deviations. */
-export function measureRegression(tested: Tested): Measured {
+function measure(tested: Tested): Regression {
   const columns = tested.spec.targets ?? [];
   const { test: split } = tested.dataset;
   const [only, ...others] = columns;
@@ -33,14 +35,6 @@ export function measureRegression(tested: Tested): Measured {
     costs: costs(errors),
     examples: examplesOf(tested, columns),
   };
-}
-
-export function regressionGates({ error }: UnjudgedTest & { task: 'regress' }): GateValue[] {
-  const rise = error.float === null ? null : error.int8.mean / error.float.mean - 1;
-  return [
-    { name: 'int8_mae_max', rule: 'at_most', value: error.int8.mean, unit: 'error' },
-    { name: 'mae_rise_max', rule: 'at_most', value: rise, unit: 'share' },
-  ];
 }
 
 /** The mean absolute error of each example over its targets. */
@@ -97,3 +91,38 @@ function examplesOf(tested: Tested, columns: readonly Target[]): RegressTest['ex
     };
   });
 }
+
+/** Numbers: those of the target columns. */
+export const regress = defineTask({
+  name: 'regress',
+  does: 'regresses',
+  answers: 'targets',
+  softmax: false,
+  output({ targets }) {
+    const values = targets?.length ?? 0;
+    const fits = (shape: Shape): boolean => shape.length === 2 && shape[1] === values;
+    return { values, text: `${values} values, one for each target`, fits };
+  },
+  loss: { kind: 'error_of_targets', of: 'squared' },
+  // Targets have a standard deviation of 1, so that their mean is an answer with this loss.
+  ignorantLoss: () => 1,
+  validate({ outputs }, split) {
+    const loss = squaredError(outputs, split);
+    return { loss, quality: -loss, share: null };
+  },
+  measure,
+  gates: {
+    int8_mae_max: {
+      description:
+        'Maximum mean absolute error of an integer model that regresses: in the unit of its target, or in standard deviations of several',
+      ...{ limit: 'positive', compares: null, rule: 'at_most', unit: 'error' },
+      value: ({ error }) => error.int8.mean,
+    },
+    mae_rise_max: {
+      description:
+        'Maximum rise of the mean absolute error from float to int8, as a fraction of the float error; needs a float-pretrain stage',
+      ...{ limit: 'positive', compares: 'float', rule: 'at_most', unit: 'share' },
+      value: errorRise,
+    },
+  },
+});

@@ -1,14 +1,13 @@
-/** What training records about its steps and epochs, by task. */
-import { internal, unreachable } from '../core/assert.ts';
-import type { Task } from '../models/layers.ts';
+/** What training records about its steps and epochs. */
+import { internal } from '../core/assert.ts';
+import { isCountedTask } from '../measurements/metrics.ts';
+import type { CountedCurves, CountedTask, LossCurves, Task, TrainCurves } from '../measurements/metrics.ts';
 import { lossNames } from '../passes/index.ts';
-import type { TrainCurves } from '../measurements/metrics.ts';
+import type { Validation } from '../tasks/define.ts';
 import { sampler } from './sampler.ts';
-import type { Validation } from './validation.ts';
 
-type CurvesOf<T extends Task> = Extract<TrainCurves, { readonly task: T }>;
-type LossPoint = CurvesOf<'reconstruct'>['history'][number];
-type LossEpoch = CurvesOf<'reconstruct'>['epochs'][number];
+type LossPoint = LossCurves['history'][number];
+type LossEpoch = Omit<LossCurves['epochs'][number], 'validationScore'>;
 
 /** What one step gave, by name. */
 export type StepResult = ReadonlyMap<string, Float32Array>;
@@ -22,8 +21,8 @@ export interface CurveRecorder {
 }
 
 interface TrainingSize {
-  /** Images per step over all replicas. */
-  readonly batch: number;
+  /** Answers per step over all replicas: one for each example, or for each of its pixels. */
+  readonly answers: number;
   readonly replicas: number;
   readonly totalSteps: number;
 }
@@ -31,71 +30,61 @@ interface TrainingSize {
 const historyPoints = 400;
 
 export function curveRecorder(task: Task, size: TrainingSize): CurveRecorder {
-  switch (task) {
-    case 'classify':
-      return classifyRecorder(size);
-    case 'regress':
-    case 'reconstruct':
-      return lossRecorder(task, size);
-    default:
-      return unreachable(task);
-  }
+  return isCountedTask(task) ? countedRecorder(task, size) : lossRecorder(task, size);
 }
 
-function classifyRecorder({ batch, replicas, totalSteps }: TrainingSize): CurveRecorder {
-  const history = sampler<CurvesOf<'classify'>['history'][number]>(totalSteps, historyPoints);
-  const epochs: CurvesOf<'classify'>['epochs'] = [];
-  let [correct, images] = [0, 0];
+function countedRecorder(task: CountedTask, { answers, replicas, totalSteps }: TrainingSize): CurveRecorder {
+  const history = sampler<CountedCurves['history'][number]>(totalSteps, historyPoints);
+  const epochs: CountedCurves['epochs'] = [];
+  let [correct, given] = [0, 0];
   return {
     step(point, result) {
       // A mean over replicas of counts per replica.
       const right = scalar(result, lossNames.top1) * replicas;
       correct += right;
-      images += batch;
-      history.offer(point.step, { ...point, accuracy: right / batch });
+      given += answers;
+      history.offer(point.step, { ...point, accuracy: right / answers });
     },
-    means: () => ({ accuracy: correct / images }),
+    means: () => ({ accuracy: correct / given }),
     endEpoch(epoch, validation) {
-      if (validation !== null && validation.task !== 'classify') internal(`validation of a ${validation.task} task`);
-      const trainAccuracy = correct / images;
-      [correct, images] = [0, 0];
-      epochs.push({ ...epoch, trainAccuracy, validationAccuracy: validation?.accuracy ?? null });
+      const trainAccuracy = correct / given;
+      [correct, given] = [0, 0];
+      epochs.push({ ...epoch, trainAccuracy, validationAccuracy: validation?.share ?? null });
     },
-    curves: () => ({ task: 'classify', history: history.points(), epochs }),
+    curves: () => ({ task, history: history.points(), epochs }),
   };
 }
 
-function lossRecorder(task: 'regress' | 'reconstruct', { totalSteps }: TrainingSize): CurveRecorder {
+function lossRecorder(task: LossCurves['task'], { totalSteps }: TrainingSize): CurveRecorder {
   const history = sampler<LossPoint>(totalSteps, historyPoints);
-  const epochs: LossEpoch[] = [];
+  const epochs: LossCurves['epochs'] = [];
   return {
     step: (point) => history.offer(point.step, point),
     means: () => ({}),
-    endEpoch: (epoch) => void epochs.push(epoch),
+    endEpoch(epoch, validation) {
+      const share = validation?.share ?? null;
+      epochs.push({ ...epoch, ...(share === null ? {} : { validationScore: share }) });
+    },
     curves: () => ({ task, history: history.points(), epochs }),
   };
 }
 
 /** The last epoch in words. */
-export function epochText(curves: TrainCurves, numEpochs: number): string {
-  const { epoch, trainLoss, seconds } = curves.epochs.at(-1) ?? internal('no epoch has ended');
-  return `epoch ${epoch}/${numEpochs}: loss ${trainLoss.toFixed(4)}${qualityText(curves)} in ${seconds.toFixed(1)} s`;
+export function epochText({ epochs }: TrainCurves, numEpochs: number): string {
+  const last = epochs.at(-1) ?? internal('no epoch has ended');
+  const { epoch, trainLoss, seconds } = last;
+  return `epoch ${epoch}/${numEpochs}: loss ${trainLoss.toFixed(4)}${qualityText(last)} in ${seconds.toFixed(1)} s`;
 }
 
-function qualityText(curves: TrainCurves): string {
+function qualityText(epoch: TrainCurves['epochs'][number]): string {
   const validation = (value: string | undefined): string => (value === undefined ? '' : `, validation ${value}`);
-  switch (curves.task) {
-    case 'classify': {
-      const { trainAccuracy = 0, validationAccuracy = null } = curves.epochs.at(-1) ?? {};
-      const validated = validationAccuracy === null ? undefined : percent(validationAccuracy);
-      return `, accuracy ${percent(trainAccuracy)}${validation(validated)}`;
-    }
-    case 'regress':
-    case 'reconstruct':
-      return validation(curves.epochs.at(-1)?.validationLoss?.toFixed(4));
-    default:
-      return unreachable(curves);
+  if ('trainAccuracy' in epoch) {
+    const { trainAccuracy, validationAccuracy } = epoch;
+    const validated = validationAccuracy === null ? undefined : percent(validationAccuracy);
+    return `, accuracy ${percent(trainAccuracy)}${validation(validated)}`;
   }
+  const { validationScore, validationLoss } = epoch;
+  return validation(validationScore == null ? validationLoss?.toFixed(4) : percent(validationScore));
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;

@@ -11,7 +11,6 @@ import type { Session } from '../engine/engine.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { QuantizerRange } from '../graph/variables.ts';
 import { estimatedRanges } from '../graph/variables.ts';
-import type { Task } from '../models/layers.ts';
 import { valueOf, variablesOf } from '../graph/graph.ts';
 import { dropoutKeyInput } from '../models/build.ts';
 import { learningRateInput, lossNames } from '../passes/index.ts';
@@ -21,14 +20,13 @@ import { curveRecorder, epochText, scalar } from './curves.ts';
 import { modelInput } from '../evaluation/graphs.ts';
 import type { LossWatch } from './loss-watch.ts';
 import { watchLoss } from './loss-watch.ts';
-import type { CommonTrain, TrainCurves } from '../measurements/metrics.ts';
+import type { CommonTrain, Task, TrainCurves } from '../measurements/metrics.ts';
 import type { Sampler } from './sampler.ts';
 import { sampler } from './sampler.ts';
 import type { Schedule } from './schedule.ts';
 import { learningRateAt } from './schedule.ts';
 import { stepsPerEpoch } from './steps.ts';
-import type { Validation } from './validation.ts';
-import { ignorantLoss, qualityOf } from './validation.ts';
+import type { Validation } from '../tasks/define.ts';
 
 export interface TrainOptions {
   readonly epochs: number;
@@ -46,6 +44,8 @@ export interface TrainOptions {
 
 export interface TrainEnvironment {
   readonly task: Task;
+  /** Of a network that knows nothing. */
+  readonly ignorantLoss: number;
   readonly dataset: TrainingData;
   readonly normalize: Normalization;
   /** Applied to training images only, not to validation images. */
@@ -87,8 +87,8 @@ export async function train(graph: Graph, options: TrainOptions, environment: Tr
   const session = await environment.open({ ...graph, outputs }, options.replicas);
   const run: TrainingRun = {
     ...{ options, environment, session, perEpoch, totalSteps, started: now() },
-    recorder: curveRecorder(task, { batch: options.batch, replicas: options.replicas, totalSteps }),
-    watch: watchLoss(dataset.name, ignorantLoss(task, dataset.classNames.length, environment.normalize)),
+    recorder: curveRecorder(task, { answers: options.batch, replicas: options.replicas, totalSteps }),
+    watch: watchLoss(dataset.name, environment.ignorantLoss),
     ranges: followed.map((range) => ({ ...range, points: sampler<RangePoint>(totalSteps, rangePoints) })),
     feeds: batchFeeds(graph, options, environment, perEpoch, totalSteps),
     progress: { emitted: -Infinity },
@@ -109,7 +109,7 @@ export async function train(graph: Graph, options: TrainOptions, environment: Tr
       );
       environment.emit({ kind: 'log', message: epochText(run.recorder.curves(), options.epochs) });
       if (validation === null) continue;
-      best = better(best, { epoch, quality: qualityOf(validation), variables }, options.judgedFrom);
+      best = better(best, { epoch, quality: validation.quality, variables }, options.judgedFrom);
       const lastGain = best?.epoch ?? options.judgedFrom - 1;
       ended = options.patience !== null && epoch - lastGain >= options.patience;
     }

@@ -17,6 +17,7 @@ import { evalGraph, floatGraph, trainingGraph } from '../../src/evaluation/graph
 import { compareLayers } from '../../src/evaluation/layer-comparison.ts';
 import { readTflite } from '../../src/tflite/read.ts';
 import { writeTflite } from '../../src/tflite/write.ts';
+import { tasks } from '../../src/tasks/index.ts';
 import { conv, dense, network, pool, trainingFeeds } from '../models/networks.ts';
 import { inputsOf } from '../../src/data/inputs.ts';
 
@@ -230,7 +231,7 @@ async function goTheWholeWay(layers: readonly Layer[]): Promise<void> {
   } as const;
   const quantization = { ...form, ...averages, batchNorm: { kind: 'kept' } } as const;
   const sgd = { kind: 'sgd', momentum: 0.5, nesterov: false, weightDecay: 0 } as const;
-  const training = trainingGraph(spec, BATCH, { kind: 'random', seed: 3 }, quantization, sgd);
+  const training = trainingGraph(spec, BATCH, { kind: 'random', seed: 3 }, quantization, sgd, tasks[spec.task].loss);
   const session = await wasmEngine.open(training, { replicas: 1, threads: 1 });
   const losses: number[] = [];
   const trained = new Map<string, ReturnType<typeof tensor<'float32'>>>();

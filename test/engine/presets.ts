@@ -9,6 +9,7 @@ import { modelLayers, modelTask } from '../../src/models/presets.ts';
 import type { BatchNormForm, OptimizerSpec } from '../../src/passes/index.ts';
 import { learningRateInput, lossNames } from '../../src/passes/index.ts';
 import type { QuantizationOptions } from '../../src/evaluation/graphs.ts';
+import { tasks } from '../../src/tasks/index.ts';
 import { trainingGraph } from '../../src/evaluation/graphs.ts';
 
 const CLASSES = 5;
@@ -42,7 +43,7 @@ export function presetGraph(
     classes: Array.from({ length: CLASSES }, (_, index) => String(index)),
     normalize: { scale: Math.fround(1 / 255), mean: 0 },
   };
-  return trainingGraph(spec, batch, { kind: 'random', seed: 3 }, quantization, optimizer);
+  return trainingGraph(spec, batch, { kind: 'random', seed: 3 }, quantization, optimizer, tasks[spec.task].loss);
 }
 
 export function feeds(graph: Graph, batch: number, step: number): ReadonlyMap<string, Float32Array> {

@@ -10,6 +10,7 @@ import type { Layer } from '../../src/models/layers.ts';
 import { dropout } from '../../src/ops/dropout.ts';
 import { insertFakeQuant } from '../../src/passes/insert-fake-quant.ts';
 import { trainingGraph } from '../../src/evaluation/graphs.ts';
+import { tasks } from '../../src/tasks/index.ts';
 import { conv, dense, network, pool, runSteps, trainingFeeds } from './networks.ts';
 
 const COUNT = 20_000;
@@ -128,7 +129,7 @@ describe('a network with dropout', () => {
   });
 
   it('gives the same bytes on one thread and on two, and when training goes on from a checkpoint', async () => {
-    const graph = trainingGraph(network(layers), 4, random, quantization, sgd);
+    const graph = trainingGraph(network(layers), 4, random, quantization, sgd, tasks.classify.loss);
     const whole = await train(graph, 1, 1, [0, 1, 2, 3, 4, 5]);
     expect(await train(graph, 1, 2, [0, 1, 2, 3, 4, 5])).toEqual(whole);
     const first = await train(graph, 1, 2, [0, 1, 2]);
@@ -168,7 +169,14 @@ describe('a network with dropout', () => {
   });
 
   it('can drop until quantization is applied and no longer', async () => {
-    const graph = trainingGraph(network(layers), 4, random, { ...quantization, dropout: 'off_after_delay' }, sgd);
+    const graph = trainingGraph(
+      network(layers),
+      4,
+      random,
+      { ...quantization, dropout: 'off_after_delay' },
+      sgd,
+      tasks.classify.loss,
+    );
     const watched = { ...graph, outputs: dropouts(graph).flatMap(({ name, inputs }) => [name, inputs[0]!]) };
     const feeds = [0, 1, 2, 3].map((step) => {
       return new Map([...trainingFeeds(graph, step, 4, 0.05), [dropoutKeyInput, key(step, 1)] as const]);
@@ -187,6 +195,7 @@ describe('a network with dropout', () => {
       random,
       { ...quantization, delay: 0, dropout: 'off_after_delay' },
       sgd,
+      tasks.classify.loss,
     );
     expect(dropouts(never)).toEqual([]);
     expect(never.inputs).not.toContain(dropoutKeyInput);
@@ -194,8 +203,10 @@ describe('a network with dropout', () => {
 
   it('has a rate below 1', () => {
     const all: Layer = { kind: 'dropout', name: 'drop', rate: 1 };
-    expect(() => trainingGraph(network([all, dense('logits', 3)]), 4, random, null, sgd)).toThrow('the rate is 1');
-    const graph = trainingGraph(network(layers), 4, random, null, sgd);
+    expect(() => trainingGraph(network([all, dense('logits', 3)]), 4, random, null, sgd, tasks.classify.loss)).toThrow(
+      'the rate is 1',
+    );
+    const graph = trainingGraph(network(layers), 4, random, null, sgd, tasks.classify.loss);
     expect(valueOf(graph, dropoutKeyInput).type.shape).toEqual([2]);
   });
 });

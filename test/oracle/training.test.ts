@@ -14,6 +14,7 @@ import { floatOf, relativeError } from './closeness.ts';
 import type { Oracle, OracleValue } from './oracle.ts';
 import { expectList, hasOracle, openOracle } from './oracle.ts';
 import { seed } from './seed.ts';
+import { tasks } from '../../src/tasks/index.ts';
 import { pixelNormalization } from '../../src/data/batches.ts';
 
 const STEPS = 10;
@@ -106,7 +107,14 @@ async function trainHere({ batchNorm, scheme, denseWeights = 'per_channel', dela
   } as const;
   const sgd = { kind: 'sgd', momentum: 0.9, nesterov: false, weightDecay: 0 } as const;
   const rate = Math.fround(0.05);
-  const built = trainingGraph(spec, BATCH, { kind: 'given', tensor: scattered(trainingSeed) }, quantization, sgd);
+  const built = trainingGraph(
+    spec,
+    BATCH,
+    { kind: 'given', tensor: scattered(trainingSeed) },
+    quantization,
+    sgd,
+    tasks[spec.task].loss,
+  );
   const weights = variablesOf(built).filter(({ name }) =>
     /\/(filter|bias|gamma|beta|moving_mean|moving_variance)$/.test(name),
   );

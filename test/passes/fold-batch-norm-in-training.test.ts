@@ -10,6 +10,7 @@ import { learningRateInput, lossNames } from '../../src/passes/index.ts';
 import type { TensorSource } from '../../src/evaluation/graphs.ts';
 import { evalGraph, trainingGraph } from '../../src/evaluation/graphs.ts';
 import { runFloat } from '../contract/evaluate.ts';
+import { tasks } from '../../src/tasks/index.ts';
 import { conv, dense, network, uniform } from '../models/networks.ts';
 
 const BATCH = 6;
@@ -65,7 +66,7 @@ async function steps(graph: Graph, count: number) {
 
 const given = { kind: 'given', tensor: weights } as const;
 const training = (quantization: Parameters<typeof trainingGraph>[3]) =>
-  trainingGraph(spec, BATCH, given, quantization, sgd);
+  trainingGraph(spec, BATCH, given, quantization, sgd, tasks.classify.loss);
 
 function expectClose(found: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number, what: string): void {
   expect(found.length, what).toBe(expected.length);

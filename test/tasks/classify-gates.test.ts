@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { classificationGates } from '../../src/tasks/classify.ts';
+import { classify } from '../../src/tasks/classify.ts';
 
 /** 10 images of class a, 40 of b, none of c; int8 finds 6 and 38, float 8 and 36. */
 const measured = {
@@ -14,9 +14,10 @@ const measured = {
 };
 const gates = (change: object = {}) =>
   Object.fromEntries(
-    classificationGates({ ...measured, ...change } as unknown as Parameters<typeof classificationGates>[0]).map(
-      ({ name, value }) => [name, value],
-    ),
+    Object.entries(classify.gates).map(([name, gate]) => [
+      name,
+      gate.value({ ...measured, ...change } as unknown as Parameters<typeof gate.value>[0]),
+    ]),
   );
 
 describe('gates on classes', () => {

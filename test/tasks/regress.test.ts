@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Split } from '../../src/data/dataset.ts';
 import { inputsOf } from '../../src/data/inputs.ts';
-import { measureRegression, regressionGates, squaredError } from '../../src/tasks/regress.ts';
+import { regress, squaredError } from '../../src/tasks/regress.ts';
 import type { Tested } from '../../src/tasks/tested.ts';
 
 // Two examples with two targets: lengths in metres around 10, deviation 2; ages around 40, deviation 10. As the network is
@@ -45,7 +45,7 @@ describe('a regression', () => {
   });
 
   it('of several targets has an error in deviations, and each target one in its own unit', () => {
-    const { unit, error, targets, meanAnswer } = measureRegression(tested(columns, test));
+    const { unit, error, targets, meanAnswer } = regress.measure(tested(columns, test));
     expect(unit).toBeNull();
     // By example: (0.5 + 0) / 2 and (0 + 1) / 2.
     expect(error.float).toEqual({ mean: 0.375, deviation: Math.sqrt(2 * 0.125 ** 2) });
@@ -61,29 +61,27 @@ describe('a regression', () => {
 
   it('of one target has an error in its unit', () => {
     const one: Split = { ...test, count: 4 };
-    const { unit, error } = measureRegression(tested([columns[1]!], one));
+    const { unit, error } = regress.measure(tested([columns[1]!], one));
     expect(unit).toBe('age');
     expect(error.float?.mean).toBe((10 * (0.5 + 1)) / 4);
   });
 
   it('shows answers in the units of the targets', () => {
-    expect(measureRegression(tested(columns, test)).examples).toEqual([
+    expect(regress.measure(tested(columns, test)).examples).toEqual([
       { index: 0, raw: [7, 2], scale: 0.5, zeroPoint: 4, target: [12, 30], answer: [13, 30], floatAnswer: [13, 30] },
     ]);
   });
 
   it('costs what the errors grow by, in training and in quantization', () => {
-    const { costs } = measureRegression(tested(columns, test));
+    const { costs } = regress.measure(tested(columns, test));
     expect(costs.training?.mean).toBe(-0.375);
     expect(costs.quantization.mean).toBe(0.125);
     expect(costs.whole?.mean).toBe(-0.25);
   });
 
   it('has gates on the error of int8, and on its rise over that of float', () => {
-    const gates = regressionGates({ ...measureRegression(tested(columns, test)) } as Parameters<
-      typeof regressionGates
-    >[0]);
-    expect(gates.map(({ name, value }) => [name, value])).toEqual([
+    const measured = regress.measure(tested(columns, test));
+    expect(Object.entries(regress.gates).map(([name, gate]) => [name, gate.value(measured)])).toEqual([
       ['int8_mae_max', 0.125],
       ['mae_rise_max', 0.125 / 0.375 - 1],
     ]);

@@ -7,6 +7,7 @@ import type { StageProgress } from '../../src/runner/plan.ts';
 import { trainingGraph } from '../../src/evaluation/graphs.ts';
 import type { TrainEnvironment, TrainOptions, Variables } from '../../src/training/train-loop.ts';
 import { train } from '../../src/training/train-loop.ts';
+import { tasks } from '../../src/tasks/index.ts';
 import { dense, network } from '../models/networks.ts';
 
 const dataset: Dataset = loadDataset(
@@ -15,7 +16,7 @@ const dataset: Dataset = loadDataset(
 );
 const spec = network([dense('logits', 3)], [12, 12, 1]);
 const sgd = { kind: 'sgd', momentum: 0, nesterov: false, weightDecay: 0 } as const;
-const graph = trainingGraph(spec, 16, { kind: 'random', seed: 1 }, null, sgd);
+const graph = trainingGraph(spec, 16, { kind: 'random', seed: 1 }, null, sgd, tasks.classify.loss);
 
 const options: TrainOptions = {
   epochs: 5,
@@ -34,6 +35,7 @@ async function trainWith(changes: Partial<TrainOptions>, right: readonly number[
   const emitted: StageProgress[] = [];
   const environment: TrainEnvironment = {
     task: 'classify',
+    ignorantLoss: Math.log(3),
     dataset,
     normalize: spec.normalize,
     augment: { crop: 0, flip: false },
@@ -41,7 +43,8 @@ async function trainWith(changes: Partial<TrainOptions>, right: readonly number[
     validate: (variables) => {
       validated.push(variables);
       const correct = right[validated.length - 1] ?? 0;
-      return Promise.resolve({ task: 'classify', accuracy: correct / dataset.validation.count, loss: 1 });
+      const share = correct / dataset.validation.count;
+      return Promise.resolve({ loss: 1, quality: share, share });
     },
     emit: (progress) => emitted.push(progress),
     signal: new AbortController().signal,
