@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 
 const layers: readonly (readonly string[])[] = [
   ['core'],
-  ['runner', 'formats', 'measurements'],
+  ['runner', 'formats', 'measurements', 'wasm'],
   ['ops'],
   ['graph'],
   ['models', 'data', 'passes', 'engine', 'tflite', 'graphdef', 'interpreter'],
@@ -78,7 +78,7 @@ function readSources(): readonly SourceFile[] {
   const root = fileURLToPath(new URL('../src', import.meta.url));
   return readdirSync(root, { recursive: true, encoding: 'utf8' })
     .map((file) => file.replaceAll('\\', '/'))
-    .filter((file) => file.endsWith('.ts') && !file.includes('/wasm/assembly/'))
+    .filter((file) => file.endsWith('.ts') && !file.includes('wasm/assembly/'))
     .map((file) => ({ file, imports: relativeImports(file, readFileSync(join(root, file), 'utf8')) }));
 }
 

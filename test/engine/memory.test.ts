@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { formatDiagnostic, UserError } from '../../src/core/diagnostic.ts';
 import { createRandom } from '../../src/core/random.ts';
 import { zeros } from '../../src/core/tensor.ts';
-import { align, placeBlocks } from '../../src/engine/wasm/memory.ts';
+import { align, placeBlocks } from '../../src/wasm/memory.ts';
 import { wasmEngine } from '../../src/engine/wasm/index.ts';
 import { makePlan } from '../../src/engine/wasm/plan.ts';
 import { buildGraph } from '../../src/graph/builder.ts';

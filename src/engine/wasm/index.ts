@@ -11,8 +11,8 @@ import type { Engine, Session, SessionOptions } from '../engine.ts';
 import { splitInputs } from '../replicas.ts';
 import type { Plan } from './plan.ts';
 import { makePlan } from './plan.ts';
-import type { ThreadPool } from './threads.ts';
-import { startThreads } from './threads.ts';
+import type { ThreadPool } from '../../wasm/threads.ts';
+import { startThreads } from '../../wasm/threads.ts';
 
 /**
  * Equal to the reference engine within float32 rounding, and to itself bit for bit on any number of threads: sums

@@ -6,7 +6,7 @@ import { isVariable, valueOf } from '../../graph/graph.ts';
 import type { FloatOp } from '../engine.ts';
 import { liveNodes, replicaValues } from '../replicas.ts';
 import { kernelOf } from './kernels.ts';
-import { ALIGNMENT, align, placeBlocks } from './memory.ts';
+import { ALIGNMENT, align, placeBlocks } from '../../wasm/memory.ts';
 import { ALL, BARRIER, COPY, END, TEAM } from './opcodes.ts';
 import type { KernelNode, Operand, Phase, Region, Storage } from './program.ts';
 

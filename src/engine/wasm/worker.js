@@ -5,11 +5,11 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 
-/** @type {import('./threads.ts').WorkerTask} */
+/** @type {import('../../wasm/threads.ts').WorkerTask} */
 const task = workerData;
 const { module, memory, control, program, teamThread, teamThreads, thread, threads, scratch } = task;
 
-/** @param {import('./threads.ts').WorkerMessage} message */
+/** @param {import('../../wasm/threads.ts').WorkerMessage} message */
 const report = (message) => parentPort?.postMessage(message);
 
 try {

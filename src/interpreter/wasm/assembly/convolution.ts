@@ -6,7 +6,7 @@
  * output pixel: it is read in segments, each the pairs of values that start `segments[s]` bytes after the row's base.
  */
 import { PANEL } from '../opcodes';
-import { integer, pointer } from './arguments';
+import { integer, pointer } from '../../../wasm/assembly/arguments';
 import { loadWords, requantize, storeBytes, toBytes } from './requantize';
 
 /** A panel of channels: [bias, left, multiplier, right], PANEL int32 values each. */

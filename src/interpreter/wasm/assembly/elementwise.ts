@@ -1,5 +1,5 @@
 /** Kernels whose output element i depends on element i of the inputs. */
-import { integer, pointer } from './arguments';
+import { integer, pointer } from '../../../wasm/assembly/arguments';
 import { loadWords, requantize, storeBytes, toBytes } from './requantize';
 
 /** Arguments: input, output, bytes. */

@@ -1,6 +1,6 @@
 /** The program interpreter: a thread runs the instructions of one image after the other. */
 import * as code from '../opcodes';
-import { integer } from './arguments';
+import { integer } from '../../../wasm/assembly/arguments';
 import { convolve, depthwise, widen } from './convolution';
 import { add, copy, rescale } from './elementwise';
 import { averagePool, maxPool } from './pool';

@@ -4,7 +4,7 @@
  * Arguments: input, output, images, height, width, channels, output height, output width, window height, window
  * width, vertical stride, horizontal stride, padding top, padding left, clamp low and high, 1 for uint8.
  */
-import { integer, pointer } from './arguments';
+import { integer, pointer } from '../../../wasm/assembly/arguments';
 import { loadWords, storeBytes, toBytes } from './requantize';
 
 export function maxPool(args: usize): void {

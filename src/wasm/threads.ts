@@ -1,6 +1,6 @@
 /** Worker threads over one shared memory: one wake-up a step; inside a step they meet in WASM only. */
 import { Worker } from 'node:worker_threads';
-import { packageFile } from '../../core/package-file.ts';
+import { packageFile } from '../core/package-file.ts';
 
 /** Everything that one thread is told, once. Addresses are bytes in the memory. */
 export interface WorkerTask {
