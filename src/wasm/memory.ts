@@ -1,3 +1,4 @@
+/** How the shared memory of a WASM program is divided. */
 /** A block that needs memory from one step of a schedule to another, both included. */
 export interface Block {
   readonly bytes: number;
@@ -36,4 +37,32 @@ export function placeBlocks(blocks: readonly Block[]): { readonly offsets: reado
     bytes = Math.max(bytes, offset + align(block.bytes));
   }
   return { offsets, bytes };
+}
+
+/** Places blocks one after the other from an address on, with some room behind each. */
+export interface Allocator {
+  readonly place: (bytes: number) => number;
+  /** The end of the last block. */
+  readonly bytes: () => number;
+}
+
+export function allocator(start = 0, roomBytes = 0): Allocator {
+  let end = start;
+  return {
+    place(bytes) {
+      const address = end;
+      end += align(bytes + roomBytes);
+      return address;
+    },
+    bytes: () => end,
+  };
+}
+
+const PAGE_BYTES = 65536;
+const MOST_PAGES = 65536;
+
+/** Memory that threads share; null when it is more than WebAssembly can address. */
+export function sharedMemory(bytes: number): WebAssembly.Memory | null {
+  const pages = Math.ceil(bytes / PAGE_BYTES);
+  return pages > MOST_PAGES ? null : new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
 }

@@ -8,7 +8,7 @@ import type { Engine } from '../../src/engine/engine.ts';
 import { referenceEngine } from '../../src/engine/reference.ts';
 import { wasmEngine } from '../../src/engine/wasm/index.ts';
 import { ALL, BARRIER, END } from '../../src/engine/wasm/opcodes.ts';
-import { startThreads } from '../../src/wasm/threads.ts';
+import { startThreads } from '../../src/engine/wasm/threads.ts';
 import { buildGraph } from '../../src/graph/builder.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { variablesOf } from '../../src/graph/graph.ts';

@@ -12,7 +12,8 @@ import { splitInputs } from '../replicas.ts';
 import type { Plan } from './plan.ts';
 import { makePlan } from './plan.ts';
 import type { ThreadPool } from '../../wasm/threads.ts';
-import { startThreads } from '../../wasm/threads.ts';
+import { sharedMemory } from '../../wasm/memory.ts';
+import { startThreads } from './threads.ts';
 
 /**
  * Equal to the reference engine within float32 rounding, and to itself bit for bit on any number of threads: sums
@@ -37,9 +38,6 @@ interface Prepared {
   readonly split: ReadonlySet<string>;
 }
 
-const PAGE_BYTES = 65536;
-const MAXIMUM_PAGES = 65536;
-
 function openSession(graph: Graph, options: SessionOptions, module: WebAssembly.Module): Session {
   const { replicas } = options;
   const counts = new Map(
@@ -57,9 +55,8 @@ function openSession(graph: Graph, options: SessionOptions, module: WebAssembly.
     const teamThreads = Math.max(1, Math.floor(options.threads / replicas));
     const threads = teamThreads * replicas;
     const plan = makePlan(graph, { split, replicas, threads });
-    const pages = Math.ceil(plan.memoryBytes / PAGE_BYTES);
-    if (pages > MAXIMUM_PAGES) throw doesNotFit(graph, plan);
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    const memory = sharedMemory(plan.memoryBytes);
+    if (memory === null) throw doesNotFit(graph, plan);
     plan.initialize(memory.buffer);
     for (const [name, data] of written) view(memory, plan.variables.get(name)!, data.length).set(data);
     const pool = startThreads(

@@ -22,7 +22,7 @@ import type { FloatOp } from '../engine.ts';
 import { lowerConvolution, lowerFilterGradient, lowerInputGradient, lowerProduct } from './convolution.ts';
 import * as code from './opcodes.ts';
 import type { Instruction, KernelNode, Operand, Phase, Region, WasmKernel } from './program.ts';
-import { float32Bits } from './program.ts';
+import { float32Bits } from '../../wasm/program.ts';
 
 type Kernels = { readonly [K in FloatOp]: WasmKernel<K> };
 

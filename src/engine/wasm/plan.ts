@@ -2,11 +2,12 @@
 import { internal, present } from '../../core/assert.ts';
 import { expectDType, numElements, sameShape } from '../../core/tensor.ts';
 import type { Graph, Node, Value } from '../../graph/graph.ts';
-import { isVariable, valueOf } from '../../graph/graph.ts';
+import { valueOf, variablesOf } from '../../graph/graph.ts';
 import type { FloatOp } from '../engine.ts';
 import { liveNodes, replicaValues } from '../replicas.ts';
 import { kernelOf } from './kernels.ts';
-import { ALIGNMENT, align, placeBlocks } from '../../wasm/memory.ts';
+import { ALIGNMENT, align, allocator, placeBlocks } from '../../wasm/memory.ts';
+import { instructionWords } from '../../wasm/program.ts';
 import { ALL, BARRIER, COPY, END, TEAM } from './opcodes.ts';
 import type { KernelNode, Operand, Phase, Region, Storage } from './program.ts';
 
@@ -44,60 +45,71 @@ export interface PlanOptions {
 const CONTROL = ALIGNMENT;
 const BARRIERS = 2 * ALIGNMENT;
 
-export function makePlan(graph: Graph, { split, replicas, threads }: PlanOptions): Plan {
+export function makePlan(graph: Graph, options: PlanOptions): Plan {
+  const { replicas } = options;
+  const lowered = lowerGraph(graph, options);
+  const { steps, storages, storageOf, outputs, perReplica } = lowered;
+  const { memory, addressOf } = placeStorages(storages, replicas);
+  const instructions = steps.flatMap(({ phases }) => phases.flat());
+  const scratchBytes = align(Math.max(64, ...instructions.map((instruction) => instruction.scratchBytes ?? 0)));
+  const scratch = { address: memory.place(options.threads * scratchBytes), bytes: scratchBytes };
+  const programWords = Array.from({ length: replicas }, (_, replica) =>
+    encode(steps, (region) => addressOf(region, replica), {
+      [ALL]: BARRIERS,
+      [TEAM]: BARRIERS + (replica + 1) * ALIGNMENT,
+    }),
+  );
+  const programs = programWords.map((words) => memory.place(4 * words.length));
+  const pieces = (name: string, storage: Storage): readonly number[] =>
+    Array.from({ length: perReplica.has(name) ? replicas : 1 }, (_, replica) => addressOf(whole(storage), replica));
+
+  return {
+    memoryBytes: memory.bytes(),
+    control: CONTROL,
+    programs,
+    scratch,
+    inputs: new Map(graph.inputs.map((name) => [name, pieces(name, storageOf(name))])),
+    outputs: new Map([...outputs].map(([name, storage]) => [name, pieces(name, storage)])),
+    variables: new Map(variablesOf(graph).map(({ name }) => [name, storageOf(name).address])),
+    initialize(buffer) {
+      for (const { address, initial } of storages) {
+        if (initial instanceof Float32Array) new Float32Array(buffer, address, initial.length).set(initial);
+        if (initial instanceof Int32Array) new Int32Array(buffer, address, initial.length).set(initial);
+      }
+      programWords.forEach((words, replica) => new Int32Array(buffer, programs[replica], words.length).set(words));
+    },
+  };
+}
+
+/** A graph as steps over pieces of memory that have no place yet. */
+interface LoweredGraph {
+  readonly steps: readonly Step[];
+  readonly storages: readonly Storage[];
+  /** The memory of a value. */
+  readonly storageOf: (name: string) => Storage;
+  readonly outputs: ReadonlyMap<string, Storage>;
+  /** Values of which each replica has its own. */
+  readonly perReplica: ReadonlySet<string>;
+}
+
+function lowerGraph(graph: Graph, { split, replicas }: PlanOptions): LoweredGraph {
   const live = liveNodes(graph);
   const perReplica = replicaValues(graph, live, split);
   const nodes = scheduleByScope(live, (name) => perReplica.has(name));
-  const storages: Storage[] = [];
-  const storageOf = new Map<string, Storage>();
   const reads = readTimes(graph, nodes, perReplica);
   const inPlace = updatesInPlace(graph, nodes, reads);
-
-  const addStorage = (kind: Storage['kind'], bytes: number, initial: Storage['initial'], now: number): Storage => {
-    const storage = { kind, bytes, initial, first: now, last: now, address: -1 };
-    storages.push(storage);
-    return storage;
-  };
-  const bytesOf = (name: string): number => 4 * numElements(valueOf(graph, name).type.shape);
-  const kindOf = (name: string) => (perReplica.has(name) ? 'replica' : 'shared');
-  const use = (name: string, now: number): Storage => {
-    const storage = present(storageOf.get(name), `memory of "${name}"`);
-    storage.last = Math.max(storage.last, now);
-    return storage;
-  };
-  const operand = (name: string, now: number): Operand => {
-    const { shape } = valueOf(graph, name).type;
-    return { region: whole(use(name, now)), shape, count: numElements(shape) };
-  };
-  const table = (words: readonly number[]): Region =>
-    whole(addStorage('persistent', 4 * words.length, Int32Array.from(words), 0));
-
-  for (const value of graph.values.values()) {
-    if (value.source.kind === 'node') continue;
-    const initial = initialData(value);
-    const kind = initial === null ? kindOf(value.name) : 'persistent';
-    storageOf.set(value.name, addStorage(kind, bytesOf(value.name), initial, -1));
-  }
+  const memory = valueMemory(graph, perReplica);
 
   const steps: Step[] = [];
   for (const [now, node] of nodes.entries()) {
+    const [output = ''] = node.outputs;
     if (isView(node, perReplica)) {
-      storageOf.set(node.outputs[0]!, use(node.inputs[0]!, now));
+      memory.name(output, memory.use(node.inputs[0] ?? '', now));
       continue;
     }
-    const inputs = node.inputs.map((input) => operand(input, now));
-    for (const output of node.outputs) {
-      const variable = inPlace.get(output);
-      const taken = node.outputs.map((other) => storageOf.get(other));
-      const storage =
-        (variable === undefined ? null : use(variable, now)) ??
-        overwritable(node, now, reads)
-          .map((input) => use(input, now))
-          .find(({ kind, bytes }) => kind === kindOf(output) && bytes === bytesOf(output)) ??
-        addStorage(kindOf(output), bytesOf(output), null, now);
-      storageOf.set(output, taken.includes(storage) ? addStorage(kindOf(output), bytesOf(output), null, now) : storage);
-    }
-    const outputs = node.outputs.map((output) => operand(output, now));
+    const inputs = node.inputs.map((input) => memory.operand(input, now));
+    placeOutputs(node, now, { memory, reads, inPlace });
+    const outputs = node.outputs.map((name) => memory.operand(name, now));
     const written = new Set(outputs.map(({ region }) => region.storage));
     const kernelNode: KernelNode<FloatOp> = {
       inputs,
@@ -105,103 +117,149 @@ export function makePlan(graph: Graph, { split, replicas, threads }: PlanOptions
       // Pairs with the kernel of the same op; the table's types guarantee it.
       attrs: node.attrs,
       replicas,
-      table,
+      table: (words) => whole(memory.add('persistent', 4 * words.length, 0, Int32Array.from(words))),
       temporary(bytes) {
-        const storage = addStorage(kindOf(node.outputs[0]!), bytes, null, now);
+        const storage = memory.add(memory.kindOf(output), bytes, now);
         written.add(storage);
         return whole(storage);
       },
     };
-    const phases = kernelOf(node.op).lower(kernelNode);
-    steps.push({ scope: perReplica.has(node.outputs[0]!) ? TEAM : ALL, phases, written });
+    steps.push({ scope: perReplica.has(output) ? TEAM : ALL, phases: kernelOf(node.op).lower(kernelNode), written });
   }
+  const outputs = new Map(graph.outputs.map((name) => [name, memory.use(name, Infinity)] as const));
+  steps.push(...finalCopies(graph, memory, { inPlace, outputs, end: nodes.length }));
+  return { steps, storages: memory.storages, storageOf: (name) => memory.use(name, -1), outputs, perReplica };
+}
 
-  const outputs = new Map(graph.outputs.map((name) => [name, use(name, Infinity)] as const));
-  steps.push(...finalCopies());
+/** The memory of values, while the steps that use it are found one after the other. */
+interface ValueMemory {
+  readonly storages: readonly Storage[];
+  readonly kindOf: (name: string) => 'replica' | 'shared';
+  readonly bytesOf: (name: string) => number;
+  readonly add: (kind: Storage['kind'], bytes: number, now: number, initial?: Storage['initial']) => Storage;
+  /** Gives a value its memory. */
+  readonly name: (name: string, storage: Storage) => void;
+  readonly given: (name: string) => Storage | undefined;
+  /** The memory of a value, which is kept until then. */
+  readonly use: (name: string, now: number) => Storage;
+  readonly operand: (name: string, now: number) => Operand;
+}
 
-  /** Old values that outlive their variable are saved first; then the variables take the new ones. */
-  function finalCopies(): readonly Step[] {
-    const pending = graph.updates.filter(({ value }) => !inPlace.has(value) || inPlace.get(value) === undefined);
-    const changing = new Set(pending.map(({ variable }) => present(storageOf.get(variable), variable)));
-    const copies: Step[] = [];
-    const copy = (from: Storage, to: Storage): void => {
-      copies.push({
-        scope: ALL,
-        phases: [[{ code: COPY, args: [whole(from), whole(to), from.bytes / 4] }]],
-        written: new Set([to]),
-      });
-    };
-    const saved = (storage: Storage): Storage => {
-      if (!changing.has(storage)) return storage;
-      const to = addStorage('shared', storage.bytes, null, nodes.length);
-      to.last = Infinity;
-      copy(storage, to);
-      return to;
-    };
-    for (const [name, storage] of outputs) outputs.set(name, saved(storage));
-    const values = pending.map(({ value }) => saved(use(value, Infinity)));
-    pending.forEach(({ variable }, index) => copy(values[index]!, present(storageOf.get(variable), variable)));
-    return copies;
-  }
-
-  // Memory: persistent pieces, the shared arena, one arena for each replica, scratch, programs.
-  let end = BARRIERS + (replicas + 1) * ALIGNMENT;
-  const reserve = (bytes: number): number => {
-    const address = end;
-    end += align(bytes);
-    return address;
+/** Inputs, constants and variables have theirs from the start. */
+function valueMemory(graph: Graph, perReplica: ReadonlySet<string>): ValueMemory {
+  const storages: Storage[] = [];
+  const storageOf = new Map<string, Storage>();
+  const memory: ValueMemory = {
+    storages,
+    kindOf: (name) => (perReplica.has(name) ? 'replica' : 'shared'),
+    bytesOf: (name) => 4 * numElements(valueOf(graph, name).type.shape),
+    add(kind, bytes, now, initial = null) {
+      const storage = { kind, bytes, initial, first: now, last: now, address: -1 };
+      storages.push(storage);
+      return storage;
+    },
+    name: (name, storage) => void storageOf.set(name, storage),
+    given: (name) => storageOf.get(name),
+    use(name, now) {
+      const storage = present(storageOf.get(name), `memory of "${name}"`);
+      storage.last = Math.max(storage.last, now);
+      return storage;
+    },
+    operand(name, now) {
+      const { shape } = valueOf(graph, name).type;
+      return { region: whole(memory.use(name, now)), shape, count: numElements(shape) };
+    },
   };
+  for (const value of graph.values.values()) {
+    if (value.source.kind === 'node') continue;
+    const initial = initialData(value);
+    const kind = initial === null ? memory.kindOf(value.name) : 'persistent';
+    memory.name(value.name, memory.add(kind, memory.bytesOf(value.name), -1, initial));
+  }
+  return memory;
+}
+
+/** Over the variable that an output becomes, over an operand that nothing reads any more, or in memory of its own. */
+function placeOutputs(
+  node: Node,
+  now: number,
+  given: { readonly memory: ValueMemory; readonly reads: ReadTimes; readonly inPlace: ReadonlyMap<string, string> },
+): void {
+  const { memory, reads, inPlace } = given;
+  for (const output of node.outputs) {
+    const [ownKind, ownBytes] = [memory.kindOf(output), memory.bytesOf(output)];
+    const variable = inPlace.get(output);
+    const taken = node.outputs.map(memory.given);
+    const storage =
+      (variable === undefined ? null : memory.use(variable, now)) ??
+      overwritable(node, now, reads)
+        .map((input) => memory.use(input, now))
+        .find(({ kind, bytes }) => kind === ownKind && bytes === ownBytes);
+    const fits = storage !== undefined && !taken.includes(storage);
+    memory.name(output, fits ? storage : memory.add(ownKind, ownBytes, now));
+  }
+}
+
+/** Old values that outlive their variable are saved first; then the variables take the new ones. */
+function finalCopies(
+  graph: Graph,
+  memory: ValueMemory,
+  given: {
+    readonly inPlace: ReadonlyMap<string, string>;
+    /** Where the outputs are; those that are saved move. */
+    readonly outputs: Map<string, Storage>;
+    readonly end: number;
+  },
+): readonly Step[] {
+  const { inPlace, outputs, end } = given;
+  const pending = graph.updates.filter(({ value }) => !inPlace.has(value));
+  const target = (variable: string): Storage => present(memory.given(variable), variable);
+  const changing = new Set(pending.map(({ variable }) => target(variable)));
+  const copies: Step[] = [];
+  const copy = (from: Storage, to: Storage): void => {
+    copies.push({
+      scope: ALL,
+      phases: [[{ code: COPY, args: [whole(from), whole(to), from.bytes / 4] }]],
+      written: new Set([to]),
+    });
+  };
+  const saved = (storage: Storage): Storage => {
+    if (!changing.has(storage)) return storage;
+    const to = memory.add('shared', storage.bytes, end);
+    to.last = Infinity;
+    copy(storage, to);
+    return to;
+  };
+  for (const [name, storage] of outputs) outputs.set(name, saved(storage));
+  const values = pending.map(({ variable, value }) => ({
+    to: target(variable),
+    from: saved(memory.use(value, Infinity)),
+  }));
+  for (const { from, to } of values) copy(from, to);
+  return copies;
+}
+
+/** Persistent pieces, the shared arena, one arena for each replica; what comes behind them is placed by the caller. */
+function placeStorages(storages: readonly Storage[], replicas: number) {
+  const memory = allocator(BARRIERS + (replicas + 1) * ALIGNMENT);
   for (const storage of storages) {
-    if (storage.kind === 'persistent') storage.address = reserve(storage.bytes);
+    if (storage.kind === 'persistent') storage.address = memory.place(storage.bytes);
   }
   const placeArena = (kind: 'shared' | 'replica', base: (bytes: number) => number): number => {
     const members = storages.filter((storage) => storage.kind === kind);
     const { offsets, bytes } = placeBlocks(members);
     const start = base(bytes);
-    members.forEach((storage, index) => (storage.address = start + offsets[index]!));
+    members.forEach((storage, index) => (storage.address = start + (offsets[index] ?? 0)));
     return bytes;
   };
-  placeArena('shared', reserve);
+  placeArena('shared', memory.place);
   const replicaBytes = placeArena('replica', () => 0);
-  const replicaBase = reserve(replicas * replicaBytes);
+  const replicaBase = memory.place(replicas * replicaBytes);
   const addressOf = ({ storage, offset, replica }: Region, running: number): number => {
     const arena = storage.kind === 'replica' ? replicaBase + (replica ?? running) * replicaBytes : 0;
     return arena + storage.address + offset;
   };
-
-  const scratchBytes = align(
-    Math.max(64, ...steps.flatMap(({ phases }) => phases.flat().map((instruction) => instruction.scratchBytes ?? 0))),
-  );
-  const scratch = { address: reserve(threads * scratchBytes), bytes: scratchBytes };
-  const programWords = Array.from({ length: replicas }, (_, replica) =>
-    encode(steps, (region) => addressOf(region, replica), {
-      [ALL]: BARRIERS,
-      [TEAM]: BARRIERS + (replica + 1) * ALIGNMENT,
-    }),
-  );
-  const programs = programWords.map((words) => reserve(4 * words.length));
-
-  const pieces = (name: string, storage: Storage): readonly number[] =>
-    Array.from({ length: perReplica.has(name) ? replicas : 1 }, (_, replica) => addressOf(whole(storage), replica));
-
-  return {
-    memoryBytes: end,
-    control: CONTROL,
-    programs,
-    scratch,
-    inputs: new Map(graph.inputs.map((name) => [name, pieces(name, storageOf.get(name)!)])),
-    outputs: new Map([...outputs].map(([name, storage]) => [name, pieces(name, storage)])),
-    variables: new Map(
-      [...graph.values.values()].filter(isVariable).map(({ name }) => [name, storageOf.get(name)!.address]),
-    ),
-    initialize(memory) {
-      for (const { address, initial } of storages) {
-        if (initial instanceof Float32Array) new Float32Array(memory, address, initial.length).set(initial);
-        if (initial instanceof Int32Array) new Int32Array(memory, address, initial.length).set(initial);
-      }
-      programWords.forEach((words, replica) => new Int32Array(memory, programs[replica], words.length).set(words));
-    },
-  };
+  return { memory, addressOf };
 }
 
 function whole(storage: Storage): Region {
@@ -332,10 +390,7 @@ function encode(
       }
       reads.push(...spans.reads);
       writes.push(...spans.writes);
-      for (const { code, args } of phase) {
-        const values = args.map((arg) => (typeof arg === 'number' ? arg : addressOf(arg)));
-        words.push(code, scope, values.length, ...values);
-      }
+      for (const { code, args } of phase) words.push(...instructionWords([code, scope], args, addressOf));
     }
   }
   barrier(ALL);

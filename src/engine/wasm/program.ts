@@ -1,6 +1,7 @@
 /** The vocabulary in which kernels describe a node to the planner. */
 import type { Shape } from '../../core/tensor.ts';
 import type { Attrs } from '../../ops/index.ts';
+import type { Argument as ProgramArgument, Instruction as ProgramInstruction } from '../../wasm/program.ts';
 import type { FloatOp } from '../engine.ts';
 
 /**
@@ -25,13 +26,9 @@ export interface Region {
   readonly replica: number | null;
 }
 
-/** An int32 word (float32 arguments as their bits, see `float32Bits`) or an address. */
-export type Argument = number | Region;
+export type Argument = ProgramArgument<Region>;
 
-export interface Instruction {
-  /** One of opcodes.ts. */
-  readonly code: number;
-  readonly args: readonly Argument[];
+export interface Instruction extends ProgramInstruction<Region> {
   /** Private memory that each thread needs while it runs the instruction. */
   readonly scratchBytes?: number;
 }
@@ -65,9 +62,4 @@ export interface WasmKernel<K extends FloatOp> {
 
 export function at(region: Region, offsetBytes: number): Region {
   return { ...region, offset: region.offset + offsetBytes };
-}
-
-/** The bits of a float32 as an int32 argument. */
-export function float32Bits(value: number): number {
-  return new Int32Array(Float32Array.of(value).buffer)[0]!;
 }

@@ -5,7 +5,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 
-/** @type {import('../../wasm/threads.ts').WorkerTask} */
+/** @type {import('./threads.ts').WorkerTask} */
 const task = workerData;
 const { module, memory, control, program, teamThread, teamThreads, thread, threads, scratch } = task;
 

@@ -1,10 +1,11 @@
 /** The fast integer runtime: SIMD kernels on threads, bit for bit what the reference interpreter computes. */
 import { readFile } from 'node:fs/promises';
-import { internal } from '../../core/assert.ts';
+import { internal, present } from '../../core/assert.ts';
 import { userError } from '../../core/diagnostic.ts';
 import { packageFile } from '../../core/package-file.ts';
 import type { Graph } from '../../graph/graph.ts';
 import type { IntegerData } from '../../ops/define.ts';
+import { sharedMemory } from '../../wasm/memory.ts';
 import { prepareInterpreter } from '../interpreter.ts';
 import type { Port } from './plan.ts';
 import { CONTROL, makePlan } from './plan.ts';
@@ -33,7 +34,6 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
 }
 
-const PAGE_BYTES = 65536;
 // As many bytes as the reference interpreter takes at most, here for all threads together.
 const LARGEST_MEMORY_BYTES = 2 ** 30;
 
@@ -59,8 +59,7 @@ export async function openWasmInterpreter(
     );
   }
   const module = await WebAssembly.compile(await readFile(packageFile('dist/interpreter/wasm/integer.wasm')));
-  const pages = Math.ceil(plan.memoryBytes / PAGE_BYTES);
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  const memory = present(sharedMemory(plan.memoryBytes), 'memory');
   plan.initialize(memory.buffer);
   const pool = startThreads(
     plan.threads.map((own, thread) => {

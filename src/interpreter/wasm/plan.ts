@@ -5,9 +5,12 @@ import { elementBytes, numElements } from '../../core/tensor.ts';
 import type { Graph, Node, Value } from '../../graph/graph.ts';
 import { valueOf } from '../../graph/graph.ts';
 import type { IntegerNode } from '../../ops/define.ts';
+import type { Allocator } from '../../wasm/memory.ts';
+import { allocator as newAllocator } from '../../wasm/memory.ts';
+import { instructionWords } from '../../wasm/program.ts';
 import { kernelOf } from './kernels.ts';
 import { END, SLACK_BYTES } from './opcodes.ts';
-import type { Argument, Instruction, KernelNode, Operand, Region } from './program.ts';
+import type { Instruction, KernelNode, Operand, Region } from './program.ts';
 
 /** A typed array in the shared memory. */
 export interface View {
@@ -53,9 +56,6 @@ export interface Plan {
   initialize(memory: ArrayBufferLike): void;
 }
 
-/** One cache line: no two tensors share one, so threads never contend for a line. */
-const ALIGNMENT = 64;
-
 /** Words by which the main thread and the others agree, each in a cache line of its own; see worker.ts. */
 export const CONTROL = { turn: 16, images: 32, next: 48, finished: 64, taker: 80 } as const;
 const CONTROL_BYTES = 384;
@@ -65,22 +65,72 @@ const LONGEST_TURN = 250;
 const TURN_BYTES = 2 ** 26;
 
 export function makePlan(graph: Graph, threads: number): Plan {
-  const constants = allocator();
-  const values = allocator();
-  const data: { readonly region: Region; readonly bytes: Uint8Array }[] = [];
+  const lowered = lowerGraph(graph);
+  const { operand, constants } = lowered;
+  const memory = allocator(CONTROL_BYTES);
+  const addressOn = placeAreas(lowered, memory, threads);
+  const viewOn = (thread: number, name: string): View => {
+    const { type, count, region } = operand(name);
+    return { dtype: type.dtype, address: addressOn(thread)(region), length: count };
+  };
+  const programs: Program[] = [];
+  const threadPlans = Array.from({ length: threads }, (_, thread): ThreadPlan => {
+    const addProgram = (instructions: readonly Instruction[]): number => {
+      const words = encode(instructions, addressOn(thread));
+      const address = memory.place(words.byteLength);
+      programs.push({ address, words });
+      return address;
+    };
+    const addresses = (names: readonly string[]) => names.map((name) => viewOn(thread, name).address);
+    return {
+      steps: threadSteps(graph, lowered, addProgram, (name) => viewOn(thread, name)),
+      inputs: addresses(graph.inputs),
+      outputs: addresses(graph.outputs),
+    };
+  });
+  return {
+    ...placePorts(graph, operand, memory),
+    memoryBytes: memory.bytes(),
+    threads: threadPlans,
+    valueOn: viewOn,
+    initialize(buffer) {
+      for (const { region, bytes } of constants) new Uint8Array(buffer, addressOn(0)(region), bytes.length).set(bytes);
+      for (const { address, words } of programs) new Int32Array(buffer, address, words.length).set(words);
+    },
+  };
+}
+
+interface Program {
+  readonly address: number;
+  readonly words: Int32Array;
+}
+
+/** What the nodes become, over regions that have no address yet. */
+interface LoweredGraph {
+  readonly operand: (name: string) => Operand;
+  readonly nodes: readonly { readonly node: Node; readonly instructions: readonly Instruction[] | 'reference' }[];
+  readonly constants: readonly { readonly region: Region; readonly bytes: Uint8Array }[];
+  /** Of each area. */
+  readonly areaBytes: { readonly [A in Region['area']]: number };
+}
+
+function lowerGraph(graph: Graph): LoweredGraph {
+  const areas = { constants: allocator(), values: allocator() };
+  const constants: { readonly region: Region; readonly bytes: Uint8Array }[] = [];
   const placeConstant = (array: Exclude<Operand['constant'], null> | Int16Array): Region => {
     const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-    const region = { area: 'constants', offsetBytes: constants.place(bytes.length) } as const;
-    data.push({ region, bytes });
+    const region = { area: 'constants', offsetBytes: areas.constants.place(bytes.length) } as const;
+    constants.push({ region, bytes });
     return region;
   };
   const operands = new Map(
-    [...graph.values.values()].map((value) => [value.name, operandOf(value, placeConstant, values.place)] as const),
+    [...graph.values.values()].map(
+      (value) => [value.name, operandOf(value, placeConstant, areas.values.place)] as const,
+    ),
   );
   const operand = (name: string): Operand => present(operands.get(name), `memory of "${name}"`);
-
   let scratchBytes = 0;
-  const lowered = graph.nodes.map((node) => {
+  const nodes = graph.nodes.map((node) => {
     const scratch = allocator();
     const kernelNode: KernelNode<never> = {
       inputs: node.inputs.map(operand),
@@ -95,56 +145,58 @@ export function makePlan(graph: Graph, threads: number): Plan {
     scratchBytes = Math.max(scratchBytes, scratch.bytes());
     return { node, instructions };
   });
+  const areaBytes = { constants: areas.constants.bytes(), values: areas.values.bytes(), scratch: scratchBytes };
+  return { operand, nodes, constants, areaBytes };
+}
 
-  const memory = allocator(CONTROL_BYTES);
-  const constantsBase = memory.place(constants.bytes());
-  const valuesBases = Array.from({ length: threads }, () => memory.place(values.bytes()));
-  const scratchBases = Array.from({ length: threads }, () => memory.place(scratchBytes));
-  const addressOn =
-    (thread: number) =>
-    ({ area, offsetBytes }: Region): number => {
-      if (area === 'constants') return constantsBase + offsetBytes;
-      return (area === 'values' ? valuesBases : scratchBases)[thread]! + offsetBytes;
-    };
-  const viewOn = (thread: number, { type, count, region }: Operand): View => {
-    return { dtype: type.dtype, address: addressOn(thread)(region), length: count };
+/** @returns the address of a region, as a thread sees it */
+function placeAreas({ areaBytes }: LoweredGraph, memory: Allocator, threads: number) {
+  const ofEachThread = (bytes: number) => Array.from({ length: threads }, () => memory.place(bytes));
+  const constants = memory.place(areaBytes.constants);
+  const bases = { values: ofEachThread(areaBytes.values), scratch: ofEachThread(areaBytes.scratch) };
+  return (thread: number) =>
+    ({ area, offsetBytes }: Region): number =>
+      offsetBytes + (area === 'constants' ? constants : present(bases[area][thread], `memory of thread ${thread}`));
+}
+
+/** Instructions as long as there are kernels; then a node by its own loops. */
+function threadSteps(
+  graph: Graph,
+  { nodes }: LoweredGraph,
+  addProgram: (instructions: readonly Instruction[]) => number,
+  view: (name: string) => View,
+): readonly Step[] {
+  const steps: Step[] = [];
+  let pending: Instruction[] = [];
+  const flush = (): void => {
+    if (pending.length > 0) steps.push({ kind: 'program', address: addProgram(pending) });
+    pending = [];
   };
-
-  const programs: { readonly address: number; readonly words: Int32Array }[] = [];
-  const threadPlans = Array.from({ length: threads }, (_, thread): ThreadPlan => {
-    const steps: Step[] = [];
-    let pending: Instruction[] = [];
-    const flush = (): void => {
-      if (pending.length === 0) return;
-      const words = encode(pending, addressOn(thread));
-      const address = memory.place(words.byteLength);
-      programs.push({ address, words });
-      steps.push({ kind: 'program', address });
-      pending = [];
-    };
-    for (const { node, instructions } of lowered) {
-      if (instructions !== 'reference') {
-        pending.push(...instructions);
-        continue;
-      }
-      flush();
-      steps.push({
-        kind: 'reference',
-        op: node.op,
-        node: {
-          inputs: node.inputs.map((input) => plainOperand(graph, input)),
-          outputs: node.outputs.map((output) => plainOperand(graph, output)),
-          attrs: node.attrs,
-        },
-        inputs: node.inputs.map((input) => viewOn(thread, operand(input))),
-        outputs: node.outputs.map((output) => viewOn(thread, operand(output))),
-      });
+  const plain = (name: string) => plainOperand(graph, name);
+  for (const { node, instructions } of nodes) {
+    if (instructions !== 'reference') {
+      pending.push(...instructions);
+      continue;
     }
     flush();
-    const addresses = (names: readonly string[]) => names.map((name) => viewOn(thread, operand(name)).address);
-    return { steps, inputs: addresses(graph.inputs), outputs: addresses(graph.outputs) };
-  });
+    steps.push({
+      kind: 'reference',
+      op: node.op,
+      node: { inputs: node.inputs.map(plain), outputs: node.outputs.map(plain), attrs: node.attrs },
+      inputs: node.inputs.map(view),
+      outputs: node.outputs.map(view),
+    });
+  }
+  flush();
+  return steps;
+}
 
+/** Where the images of a turn come in and their results go out. */
+function placePorts(
+  graph: Graph,
+  operand: LoweredGraph['operand'],
+  memory: Allocator,
+): Pick<Plan, 'turnImages' | 'inputs' | 'outputs'> {
   const imageBytes = (name: string): number => byteSize(valueOf(graph, name));
   const bytesOfImage = [...graph.inputs, ...graph.outputs].reduce((total, name) => total + imageBytes(name), 0);
   const turnImages = Math.max(1, Math.min(LONGEST_TURN, Math.floor(TURN_BYTES / bytesOfImage)));
@@ -153,34 +205,11 @@ export function makePlan(graph: Graph, threads: number): Plan {
     const address = memory.place(turnImages * imageBytes(name));
     return { name, dtype: type.dtype, length: count, address, imageBytes: imageBytes(name) };
   };
-  const [inputs, outputs] = [graph.inputs.map(port), graph.outputs.map(port)];
-
-  return {
-    memoryBytes: memory.bytes(),
-    turnImages,
-    inputs,
-    outputs,
-    threads: threadPlans,
-    valueOn: (thread, name) => viewOn(thread, operand(name)),
-    initialize(buffer) {
-      for (const { region, bytes } of data) new Uint8Array(buffer, addressOn(0)(region), bytes.length).set(bytes);
-      for (const { address, words } of programs) new Int32Array(buffer, address, words.length).set(words);
-    },
-  };
+  return { turnImages, inputs: graph.inputs.map(port), outputs: graph.outputs.map(port) };
 }
 
-/** Places blocks one after the other, with room behind each for a vector that reads over its end. */
-function allocator(start = 0): { place: (bytes: number) => number; bytes: () => number } {
-  let end = start;
-  return {
-    place(bytes) {
-      const address = end;
-      end += Math.ceil((bytes + SLACK_BYTES) / ALIGNMENT) * ALIGNMENT;
-      return address;
-    },
-    bytes: () => end,
-  };
-}
+/** With room behind each block for a vector that reads over its end. */
+const allocator = (start?: number): Allocator => newAllocator(start, SLACK_BYTES);
 
 /** Values do not share memory, so each can be read after a run, for example to find the layer that differs. */
 function operandOf(
@@ -208,6 +237,6 @@ function plainOperand(graph: Graph, name: string): IntegerNode<unknown>['inputs'
 }
 
 function encode(instructions: readonly Instruction[], addressOf: (region: Region) => number): Int32Array {
-  const word = (argument: Argument): number => (typeof argument === 'number' ? argument : addressOf(argument));
-  return Int32Array.from([...instructions.flatMap(({ code, args }) => [code, args.length, ...args.map(word)]), END, 0]);
+  const ended = [...instructions, { code: END, args: [] }];
+  return Int32Array.from(ended.flatMap(({ code, args }) => instructionWords([code], args, addressOf)));
 }

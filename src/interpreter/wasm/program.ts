@@ -1,6 +1,7 @@
 /** The vocabulary in which kernels describe a node to the planner. */
 import type { IntegerOperand } from '../../ops/define.ts';
 import type { Attrs, InferenceOp, OpName } from '../../ops/index.ts';
+import type { Instruction as ProgramInstruction } from '../../wasm/program.ts';
 
 type TrainingOp =
   | `${string}_grad${string}`
@@ -30,14 +31,7 @@ export interface Region {
   readonly offsetBytes: number;
 }
 
-/** An int32 word or an address. */
-export type Argument = number | Region;
-
-export interface Instruction {
-  /** One of opcodes.ts. */
-  readonly code: number;
-  readonly args: readonly Argument[];
-}
+export type Instruction = ProgramInstruction<Region>;
 
 export interface Operand extends IntegerOperand {
   readonly region: Region;

@@ -8,9 +8,10 @@ import { internal } from '../../core/assert.ts';
 import type { Graph } from '../../graph/graph.ts';
 import type { IntegerData, IntegerKernelFactory } from '../../ops/define.ts';
 import { ops } from '../../ops/index.ts';
+import type { WorkerMessage } from '../../wasm/threads.ts';
 import { CONTROL } from './plan.ts';
 import type { Step, View } from './plan.ts';
-import type { WorkerMessage, WorkerTask } from './threads.ts';
+import type { WorkerTask } from './threads.ts';
 import { viewOf } from './view.ts';
 
 const { module, memory, thread, threads, plan, inputs, outputs } = workerData as WorkerTask;
