@@ -175,7 +175,9 @@ function plainType(field: Field): string {
     const tag = field.discriminator.propertyName;
     return `map, by \`${tag}\`: ${anyOf((field.oneOf ?? []).map(({ properties }) => code(properties?.[tag]?.const)))}`;
   }
-  switch (field.type) {
+  const { type } = field;
+  if (Array.isArray(type)) return anyOf(type.map((one: string) => plainType({ ...field, type: one })));
+  switch (type) {
     case 'array': {
       const items = present(field.items, 'the items of a list');
       const least = field.minItems === undefined ? '' : `, at least ${counted(field.minItems, 'item')}`;
@@ -193,7 +195,7 @@ function plainType(field: Field): string {
       return isShort ? `string, such as ${code(example)}` : 'string';
     }
     default:
-      return `${String(field.type)}${rangeOf(field)}`;
+      return `${String(type)}${rangeOf(field)}`;
   }
 }
 

@@ -13,7 +13,9 @@ export function namedLayers(layer: Layer): readonly (readonly [path: readonly st
   const others =
     typeof layer.with === 'string'
       ? [[['with'], layer.with] as const]
-      : layer.with.map((name, index) => [['with', String(index)], name] as const);
+      : [layer.with]
+          .flat()
+          .flatMap((name, index) => (typeof name === 'string' ? [[['with', `${index}`], name] as const] : []));
   return [...input, ...others];
 }
 

@@ -1,6 +1,6 @@
 import { internal, unreachable } from '../core/assert.ts';
 import type { FloatTensor } from '../core/tensor.ts';
-import { floatTensor, zeros } from '../core/tensor.ts';
+import { expectDType, floatTensor, zeros } from '../core/tensor.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
 import { buildGraph, copyNode, copyParameters } from '../graph/builder.ts';
 import type { Graph, Node } from '../graph/graph.ts';
@@ -118,6 +118,13 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
       if (!renamed.has(filter))
         renamed.set(filter, quantizeWeights(quantizers, filter, node.op, quant.channelAxis).name);
     }
+    if (quant.kind === 'independent') {
+      for (const input of node.inputs) {
+        const { source } = valueOf(graph, input);
+        if (source.kind !== 'constant' || renamed.has(input)) continue;
+        renamed.set(input, quantizeConstant(quantizers, input, expectDType(source.data, 'float32')).name);
+      }
+    }
     copyNode(builder, node, (input) => renamed.get(input) ?? input);
     const [output] = node.outputs;
     const before = node.op === 'dropout' ? covering.get(node.inputs[0] ?? '') : undefined;
@@ -202,7 +209,11 @@ interface Range {
 }
 
 /** Named by the layer, `conv1/act_quant` of `conv1/relu`; by the value itself where the layer has one already. */
-function quantizerName(builder: GraphBuilder, value: string, kind: 'act_quant' | 'weights_quant'): string {
+function quantizerName(
+  builder: GraphBuilder,
+  value: string,
+  kind: 'act_quant' | 'weights_quant' | 'constant_quant',
+): string {
   const slash = value.lastIndexOf('/');
   const ofLayer = `${slash < 0 ? value : value.slice(0, slash)}/${kind}`;
   const isTaken = [ofLayer, `${ofLayer}/fake_quant`, rangeNames(ofLayer).min].some((name) => builder.has(name));
@@ -290,6 +301,14 @@ function fakeQuantNode(
   const operands = [value, range.min, range.max, ...(gate?.active == null ? [] : [gate.active])];
   const [output] = builder.node('fake_quant', name, operands, { bits: BITS, ...codes });
   return output ?? internal(`${name} has no output`);
+}
+
+/** A constant operand: its own range with 0 in it, as TensorFlow Lite's converter chooses. */
+function quantizeConstant(quantizers: Quantizers, name: string, { data }: FloatTensor): ValueRef {
+  const { builder } = quantizers;
+  const quantizer = quantizerName(builder, name, 'constant_quant');
+  const range = constantRange(builder, quantizer, { min: Math.min(0, ...data), max: Math.max(0, ...data) });
+  return fakeQuantNode(quantizers, `${quantizer}/fake_quant`, builder.ref(name), range, activationCodes);
 }
 
 /** The range of the current weights, also in the eval graph: stored ones are one optimizer step old. */

@@ -3,7 +3,7 @@ import type { FakeQuantForm, NudgedRange, QuantParams } from '../core/affine.ts'
 import { fakeQuantCode, nudgeRange, roundHalfAway } from '../core/affine.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { UserError } from '../core/diagnostic.ts';
-import type { FloatTensor, Tensor } from '../core/tensor.ts';
+import type { FloatTensor, Shape, Tensor } from '../core/tensor.ts';
 import { expectDType, numElements, tensor } from '../core/tensor.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
 import { buildGraph } from '../graph/builder.ts';
@@ -324,7 +324,9 @@ function lowerNode(context: Lowering, node: Node): void {
       builder.node(lowered.op, lowered.name, sameScaleOperands(context, node, quant), lowered.attrs, quant);
       return;
     default: {
-      const operands = node.inputs.map((input) => builder.ref(resolve(context, input)));
+      const operands = node.inputs.map(
+        (input) => constantOperand(context, node, input) ?? builder.ref(resolve(context, input)),
+      );
       builder.node(lowered.op, lowered.name, operands, lowered.attrs, quant);
     }
   }
@@ -384,6 +386,34 @@ function padInput(
   const quant = present(parameters.of, node.inputs[0] ?? '');
   const [padded] = builder.node('pad', `${node.name}/pad`, [input], { paddings }, quant);
   return [[padded ?? internal('a pad has no output'), ...others], { ...attrs, padding: { kind: 'valid' } }];
+}
+
+/**
+ * A constant as codes, with the range of its fake quantizer, or with its own and 0 in it, as TensorFlow Lite's converter
+ * gives it; null for what is computed.
+ */
+function constantOperand({ graph, builder, makers, scheme }: Lowering, node: Node, input: string): ValueRef | null {
+  const maker = makers.get(input);
+  const quantizer = maker?.op === 'fake_quant' ? maker : null;
+  const name = quantizer?.inputs[0] ?? input;
+  if (!isConstant(graph, name)) return null;
+  if (builder.has(name)) return builder.ref(name);
+  const { shape, data } = floatConstant(graph, name, node);
+  const range =
+    quantizer === null
+      ? nudgeRange(Math.min(0, ...data), Math.max(0, ...data), 8, false)
+      : activationRange(graph, quantizer);
+  const zeroPoint = range.zeroPoint - schemes[scheme].offset;
+  const codes = data.map((x) => fakeQuantCode(x, range, 'per_tensor') + zeroPoint);
+  // Zeros alone have no range; any scale stands for them.
+  const quant = { kind: 'per_tensor', scale: range.scale === 0 ? 1 : range.scale, zeroPoint } as const;
+  return builder.constant(name, codesTensor(scheme, shape, codes), quant);
+}
+
+function codesTensor(scheme: Scheme, shape: Shape, codes: ArrayLike<number>): Tensor {
+  return scheme === 'int8'
+    ? tensor('int8', shape, Int8Array.from(codes))
+    : tensor('uint8', shape, Uint8Array.from(codes));
 }
 
 function affineOperands(context: Lowering, node: Node, rule: Extract<QuantRule, { kind: 'affine' }>) {
@@ -501,10 +531,7 @@ function weightsOfOneRange(context: Lowering, weights: Weights): QuantizedWeight
   );
   return {
     filter: {
-      codes:
-        scheme === 'int8'
-          ? tensor('int8', filter.shape, Int8Array.from(codes))
-          : tensor('uint8', filter.shape, Uint8Array.from(codes)),
+      codes: codesTensor(scheme, filter.shape, codes),
       quant: { kind: 'per_tensor', scale, zeroPoint },
     },
     bias: {

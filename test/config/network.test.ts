@@ -42,6 +42,16 @@ describe('a layer that does not fit the images', () => {
       [{ kind: 'concatenation', name: 'layer', with: ['first'], axis: 0 }],
       'axis 0 of [batch,6,6,4]; expected an axis 1 to 3',
     ],
+    [
+      'three numbers for four channels',
+      [{ kind: 'add', name: 'layer', with: [1, 2, 3], activation: 'none' }],
+      '3 numbers for [batch,6,6,4]; expected 4, one for each channel, or one for all',
+    ],
+    [
+      'a number beyond float32',
+      [{ kind: 'mul', name: 'layer', with: 1e39, activation: 'none' }],
+      '1e+39 for [batch,6,6,4]; expected numbers that float32 can hold',
+    ],
     ['a frame around rows', [flat, { kind: 'pad', name: 'layer', top: 1, bottom: 1, left: 1, right: 1 }], '[1,144]'],
     ['a larger row', [flat, { ...resize, factor: [2, 2] }], 'the input is [batch,144]; expected 4 dimensions'],
     [

@@ -120,10 +120,23 @@ const samples: { readonly [K in Layer['kind']]: readonly (readonly [title: strin
   ),
   add: [
     ['of a branch', branch({ kind: 'add', name: 'layer', with: 'first', activation: 'none' })],
+    ['of a number', [{ kind: 'add', name: 'layer', with: -0.25, activation: 'relu' }]],
+    ['of zero', [{ kind: 'add', name: 'layer', with: 0, activation: 'none' }]],
     ['with leaky_relu', branch({ kind: 'add', name: 'layer', with: 'first', activation: 'leaky_relu', alpha: 0.1 })],
   ],
-  sub: [['of a branch', branch({ kind: 'sub', name: 'layer', with: 'first', activation: 'relu' })]],
+  sub: [
+    ['of a branch', branch({ kind: 'sub', name: 'layer', with: 'first', activation: 'relu' })],
+    ['of a number for each channel', [{ kind: 'sub', name: 'layer', with: [0.5, 0, -1, 2], activation: 'relu6' }]],
+  ],
   mul: [
+    ['by a number', [{ kind: 'mul', name: 'layer', with: -0.75, activation: 'none' }]],
+    [
+      'by a number for each channel, of rows',
+      [
+        { kind: 'mean', name: 'rows' },
+        { kind: 'mul', name: 'layer', with: [1, 2, 3, 4], activation: 'tanh' },
+      ],
+    ],
     ['of a branch', branch({ kind: 'mul', name: 'layer', with: 'first', activation: 'none' })],
     [
       'by a gate for each channel',

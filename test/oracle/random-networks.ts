@@ -80,6 +80,7 @@ function drawSeriesLayer(name: string, random: Random, choose: Choose): Layer {
     const sizes = { window: 1 + random.below(3), stride: 1 + random.below(2) };
     return { kind: choose('max_pool_1d', 'average_pool_1d'), name, ...sizes, padding: choose('same', 'valid') };
   }
+  if (choose(true, false, false)) return drawWithConstant(name, random, choose);
   const stride = choose(1, 1, 2);
   const affine = {
     ...{ name, kernel: 1 + random.below(5), stride, padding: choose(...seriesPaddings) },
@@ -88,6 +89,13 @@ function drawSeriesLayer(name: string, random: Random, choose: Choose): Layer {
   return choose(true, false)
     ? { ...affine, kind: 'conv_1d', filters: 1 + random.below(8), dilation: stride === 1 ? choose(1, 1, 2, 3) : 1 }
     : { ...affine, kind: 'depthwise_conv_1d', multiplier: 1 + random.below(2), dilation: 1 };
+}
+
+/** A list that is as long as there are channels fits, and others are drawn again. */
+function drawWithConstant(name: string, random: Random, choose: Choose): Layer {
+  const number = (): number => choose(0.3, 1, -0.5, 2.5, 0);
+  const numbers = choose<number | readonly number[]>(number(), Array.from({ length: 1 + random.below(6) }, number));
+  return { kind: choose('add', 'sub', 'mul'), name, with: numbers, ...drawActivation(choose) };
 }
 
 const rectifiers = ['none', 'relu', 'relu6'] as const;

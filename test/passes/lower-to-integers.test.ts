@@ -463,6 +463,45 @@ describe('a transposed convolution, whose files know a fused activation since Te
   });
 });
 
+describe('a constant operand', () => {
+  /** input + [0.5, -1, 2] or input * 0.25 in two forms: with a fake quantizer, or as others leave it. */
+  function withConstant(op: 'add' | 'mul', values: readonly number[], range: Range | null): Graph {
+    const builder = buildGraph('constant', 'eval');
+    const input = quantized(builder, builder.input('input', float32([1, 2, 2, values.length])), [0, 1]);
+    const constant = builder.constant('constant', floatTensor([values.length], values));
+    const operand = range === null ? constant : quantized(builder, constant, range);
+    const [y] = builder.node(op, 'y', [input, operand], { activation: 'none' });
+    return verify(builder.finish([quantized(builder, y!, [-1, 3])]));
+  }
+  // Range -1 .. 2: scale 3/255 and zero point 85 of 255; 0.5 is 42.5 steps, and halves go up.
+  const expected = { codes: [43 - 43, -85 - 43, 127], scale: Math.fround(3 / 255), zeroPoint: -43 };
+
+  it.each([null, [-1, 2] as const])('has codes, of its fake quantizer or of its own range with 0: %j', (range) => {
+    const graph = lower(withConstant('add', [0.5, -1, 2], range));
+    const { quant, type } = valueOf(graph, 'constant');
+    expect(type).toEqual({ dtype: 'int8', shape: [3] });
+    expect(quant).toEqual({ kind: 'per_tensor', scale: expected.scale, zeroPoint: expected.zeroPoint });
+    expect(codesOf(graph, 'constant')).toEqual(expected.codes);
+  });
+
+  it('is exact alone: a number becomes the largest or the smallest code', () => {
+    for (const [value, code, zeroPoint] of [
+      [0.25, 127, -128],
+      [-0.25, -128, 127],
+    ] as const) {
+      const graph = lower(withConstant('mul', [value], null));
+      expect(codesOf(graph, 'constant')).toEqual([code]);
+      expect(valueOf(graph, 'constant').quant).toMatchObject({ zeroPoint, scale: Math.fround(0.25 / 255) });
+    }
+  });
+
+  it('of zeros has a scale all the same, and its code is that of zero', () => {
+    const graph = lower(withConstant('add', [0], null));
+    expect(valueOf(graph, 'constant').quant).toEqual({ kind: 'per_tensor', scale: 1, zeroPoint: -128 });
+    expect(codesOf(graph, 'constant')).toEqual([-128]);
+  });
+});
+
 describe('what cannot be lowered', () => {
   function failure(graph: Graph): UserError {
     try {
