@@ -12,13 +12,29 @@ function powerOfTwo(exponent: i32): f64 {
   return reinterpret<f64>((<i64>(exponent + 1023)) << 52);
 }
 
+/**
+ * The Taylor series of exp for |r| <= ln 2 / 2, from its 17th term to its first: 1 + (r * rest) / term. Where the term is
+ * a power of two, its inverse is exact and the product is the quotient, bit for bit.
+ */
+// @ts-ignore: decorator
+@inline
+function taylor(r: f64): f64 {
+  let series = 1 + r * 0.0625;
+  for (let term: f64 = 15; term >= 9; term--) series = 1 + (r * series) / term;
+  series = 1 + r * series * 0.125;
+  for (let term: f64 = 7; term >= 5; term--) series = 1 + (r * series) / term;
+  series = 1 + r * series * 0.25;
+  series = 1 + (r * series) / 3;
+  series = 1 + r * series * 0.5;
+  return 1 + r * series;
+}
+
 export function exponential(x: f64): f64 {
   if (!(x > -745.2)) return x != x ? NaN : 0;
   if (x > 709.78) return Infinity;
   const k = floor<f64>(x / Math.LN2 + 0.5);
   const r = x - k * LN2_HIGH - k * LN2_LOW;
-  let series: f64 = 1;
-  for (let term: f64 = 16; term >= 1; term--) series = 1 + (r * series) / term;
+  const series = taylor(r);
   const half = <i32>k / 2;
   return series * powerOfTwo(half) * powerOfTwo(<i32>k - half);
 }
@@ -42,16 +58,130 @@ function logarithm(x: f64): f64 {
   return exponent * LN2_HIGH + (2 * s * series + exponent * LN2_LOW);
 }
 
-/** One row; the largest logit is subtracted first, so no exponential overflows. */
-function softmaxRow(logits: usize, depth: i32, beta: f64, output: usize): void {
-  let largest: f32 = -Infinity;
-  for (let index = 0; index < depth; index++) largest = max<f32>(largest, load<f32>(logits + floats(index)));
-  let total: f64 = 0;
-  for (let index = 0; index < depth; index++) {
-    const value = exponential(beta * (<f64>load<f32>(logits + floats(index)) - <f64>largest));
+// @ts-ignore: decorator
+@inline
+function twoPowers(exponents: v128): v128 {
+  return i64x2.shl(i64x2.add(exponents, i64x2.splat(1023)), 52);
+}
+
+/** `exponential` of two values at once, operation for operation; both are above -745.2 and at most 709.78. */
+// @ts-ignore: decorator
+@inline
+function scaledPair(series: v128, k: v128): v128 {
+  const whole = i32x4.trunc_sat_f64x2_s_zero(k);
+  // Half, rounded to zero.
+  const half = i32x4.shr_s(i32x4.add(whole, i32x4.shr_u(whole, 31)), 1);
+  const first = twoPowers(i64x2.extend_low_i32x4_s(half));
+  const second = twoPowers(i64x2.extend_low_i32x4_s(i32x4.sub(whole, half)));
+  return f64x2.mul(f64x2.mul(series, first), second);
+}
+
+// @ts-ignore: decorator
+@inline
+function wholeSteps(x: v128): v128 {
+  return f64x2.floor(f64x2.add(f64x2.div(x, f64x2.splat(Math.LN2)), f64x2.splat(0.5)));
+}
+
+// @ts-ignore: decorator
+@inline
+function remainder(x: v128, k: v128): v128 {
+  const high = f64x2.sub(x, f64x2.mul(k, f64x2.splat(LN2_HIGH)));
+  return f64x2.sub(high, f64x2.mul(k, f64x2.splat(LN2_LOW)));
+}
+
+// @ts-ignore: decorator
+@inline
+function one(): v128 {
+  return f64x2.splat(1);
+}
+
+/** The steps of `taylor`. */
+// @ts-ignore: decorator
+@inline
+function quotientStep(r: v128, series: v128, term: f64): v128 {
+  return f64x2.add(one(), f64x2.div(f64x2.mul(r, series), f64x2.splat(term)));
+}
+
+// @ts-ignore: decorator
+@inline
+function productStep(r: v128, series: v128, inverse: f64): v128 {
+  return f64x2.add(one(), f64x2.mul(f64x2.mul(r, series), f64x2.splat(inverse)));
+}
+
+// @ts-ignore: decorator
+@inline
+function inRange(x: v128): bool {
+  return i64x2.all_true(v128.and(f64x2.gt(x, f64x2.splat(-745.2)), f64x2.le(x, f64x2.splat(709.78))));
+}
+
+/**
+ * exp(beta * (logit - largest)) of four logits to `output`; returns `total` with the four added in order. Two chains of
+ * divisions run side by side.
+ */
+// @ts-ignore: decorator
+@inline
+function fourExponentials(logits: usize, largest: f64, beta: f64, output: usize, total: f64): f64 {
+  const four = v128.load(logits);
+  const most = f64x2.splat(largest), factor = f64x2.splat(beta);
+  const upper = i8x16.shuffle(four, four, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15);
+  const x0 = f64x2.mul(factor, f64x2.sub(f64x2.promote_low_f32x4(four), most));
+  const x1 = f64x2.mul(factor, f64x2.sub(f64x2.promote_low_f32x4(upper), most));
+  if (!inRange(x0) || !inRange(x1)) return someExponentials(logits, 4, largest, beta, output, total);
+  const k0 = wholeSteps(x0), k1 = wholeSteps(x1);
+  const r0 = remainder(x0, k0), r1 = remainder(x1, k1);
+  let series0 = f64x2.add(one(), f64x2.mul(r0, f64x2.splat(0.0625)));
+  let series1 = f64x2.add(one(), f64x2.mul(r1, f64x2.splat(0.0625)));
+  for (let term: f64 = 15; term >= 9; term--) {
+    series0 = quotientStep(r0, series0, term);
+    series1 = quotientStep(r1, series1, term);
+  }
+  series0 = productStep(r0, series0, 0.125);
+  series1 = productStep(r1, series1, 0.125);
+  for (let term: f64 = 7; term >= 5; term--) {
+    series0 = quotientStep(r0, series0, term);
+    series1 = quotientStep(r1, series1, term);
+  }
+  series0 = productStep(r0, quotientStep(r0, productStep(r0, series0, 0.25), 3), 0.5);
+  series1 = productStep(r1, quotientStep(r1, productStep(r1, series1, 0.25), 3), 0.5);
+  series0 = f64x2.add(one(), f64x2.mul(r0, series0));
+  series1 = f64x2.add(one(), f64x2.mul(r1, series1));
+  const y0 = scaledPair(series0, k0), y1 = scaledPair(series1, k1);
+  v128.store64_lane(output, f32x4.demote_f64x2_zero(y0), 0);
+  v128.store64_lane(output + 8, f32x4.demote_f64x2_zero(y1), 0);
+  total += f64x2.extract_lane(y0, 0);
+  total += f64x2.extract_lane(y0, 1);
+  total += f64x2.extract_lane(y1, 0);
+  return total + f64x2.extract_lane(y1, 1);
+}
+
+function someExponentials(logits: usize, count: i32, largest: f64, beta: f64, output: usize, total: f64): f64 {
+  for (let index = 0; index < count; index++) {
+    const value = exponential(beta * (<f64>load<f32>(logits + floats(index)) - largest));
     store<f32>(output + floats(index), <f32>value);
     total += value;
   }
+  return total;
+}
+
+/** exp(beta * (logit - largest)) of a row to `output`; returns their sum in float64, added in order. */
+function exponentials(logits: usize, depth: i32, largest: f64, beta: f64, output: usize): f64 {
+  let total: f64 = 0;
+  let index = 0;
+  for (; index + 4 <= depth; index += 4) {
+    total = fourExponentials(logits + floats(index), largest, beta, output + floats(index), total);
+  }
+  return someExponentials(logits + floats(index), depth - index, largest, beta, output + floats(index), total);
+}
+
+function largestOf(logits: usize, depth: i32): f64 {
+  let largest: f32 = -Infinity;
+  for (let index = 0; index < depth; index++) largest = max<f32>(largest, load<f32>(logits + floats(index)));
+  return <f64>largest;
+}
+
+/** One row; the largest logit is subtracted first, so no exponential overflows. */
+function softmaxRow(logits: usize, depth: i32, beta: f64, output: usize): void {
+  const total = exponentials(logits, depth, largestOf(logits, depth), beta, output);
   for (let index = 0; index < depth; index++) {
     const at = output + floats(index);
     store<f32>(at, <f32>(<f64>load<f32>(at) / total));
@@ -82,19 +212,15 @@ function labelLogarithm(logits: usize, label: f32, classes: i32, scratch: usize)
 }
 
 /** A row's loss against the targets of its label; a target of 0 adds nothing. */
-function targetLoss(logits: usize, targets: usize, classes: i32): f64 {
-  let largest: f32 = -Infinity;
-  for (let index = 0; index < classes; index++) largest = max<f32>(largest, load<f32>(logits + floats(index)));
-  let total: f64 = 0;
-  for (let index = 0; index < classes; index++) {
-    total += exponential(<f64>load<f32>(logits + floats(index)) - <f64>largest);
-  }
+function targetLoss(logits: usize, targets: usize, classes: i32, scratch: usize): f64 {
+  const largest = largestOf(logits, classes);
+  const total = exponentials(logits, classes, largest, 1, scratch);
   const logTotal = total != total ? NaN : logarithm(total);
   let loss: f64 = 0;
   for (let index = 0; index < classes; index++) {
     const target = <f64>load<f32>(targets + floats(index));
     if (target == 0) continue;
-    loss += target * (logTotal - (<f64>load<f32>(logits + floats(index)) - <f64>largest));
+    loss += target * (logTotal - (<f64>load<f32>(logits + floats(index)) - largest));
   }
   return loss;
 }
@@ -108,7 +234,7 @@ export function crossEntropyRows(args: usize, part: i32, parts: i32, scratch: us
     const from = logits + floats(row * classes), label = load<f32>(labels + floats(row));
     let loss: f64;
     if (targets == 0) loss = -labelLogarithm(from, label, classes, scratch);
-    else if (isClass(label, classes)) loss = targetLoss(from, targets + floats(<i32>label * classes), classes);
+    else if (isClass(label, classes)) loss = targetLoss(from, targets + floats(<i32>label * classes), classes, scratch);
     else loss = NaN;
     store<f64>(losses + ((<usize>row) << 3), loss);
   }
