@@ -252,6 +252,59 @@ describe('softmax_cross_entropy', () => {
   });
 });
 
+describe('softmax_cross_entropy with targets', () => {
+  // softmax(ln 1, ln 3) = 1/4, 3/4. Class 0 weighs 2, class 1 weighs 1; smoothing 0.5 leaves 3/4 at the label.
+  const logits = floatTensor([2, 2], [0, Math.log(3), 0, Math.log(3)]);
+  const targets = floatTensor([2, 2], [1.5, 0.5, 0.25, 0.75]);
+
+  it('is the sum over classes, then the mean over rows, whatever their weights', () => {
+    // ln 4 = 1.386294, ln 4/3 = 0.287682: (1.5 * 1.386294 + 0.5 * 0.287682 + 0.25 * 1.386294 + 0.75 * 0.287682) / 2
+    const [loss] = runFloat(ops.softmax_cross_entropy, [logits, vector(0, 1), targets], {});
+    expectClose(loss!, [1.392809], 6);
+  });
+
+  it('has the gradient (softmax * weight - target) / rows, times the gradient of the loss', () => {
+    const [gradient] = runFloat(ops.softmax_cross_entropy_grad, [scalar(2), logits, vector(0, 1), targets], {});
+    expectClose(gradient!, [-1, 1, 0, 0]);
+  });
+
+  it('is exact where a probability is below every float32, and 0 where all targets are', () => {
+    const far = floatTensor([1, 2], [0, 1000]);
+    const half = floatTensor([2, 2], [0.5, 0.5, 0, 0]);
+    expectClose(runFloat(ops.softmax_cross_entropy, [far, vector(0), half], {})[0]!, [500]);
+    expect(runFloat(ops.softmax_cross_entropy, [far, vector(1), half], {})).toEqual([[0]]);
+  });
+});
+
+describe('sigmoid_cross_entropy', () => {
+  // The logistic of ln 3 is 3/4, of 0 is 1/2: -ln 3/4 = 0.287682, -ln 1/4 = 1.386294, -ln 1/2 = 0.693147.
+  const logits = floatTensor([2, 2], [Math.log(3), Math.log(3), 0, 0]);
+  const labels = floatTensor([2, 2], [1, 0, 1, 0]);
+
+  it('is the mean over all answers', () => {
+    const [loss] = runFloat(ops.sigmoid_cross_entropy, [logits, labels], { smoothing: 0 });
+    expectClose(loss!, [(0.287682 + 1.386294 + 2 * 0.693147) / 4], 6);
+  });
+
+  it('weighs by the label, and smooths toward one half', () => {
+    const weights = floatTensor([2, 2], [1, 2, 3, 4]);
+    // Answer 0 is yes in both rows, weight 3; answer 1 no, weight 2. Labels are 3/4 and 1/4.
+    const yes = 0.75 * 0.287682 + 0.25 * 1.386294;
+    const no = 0.25 * 0.287682 + 0.75 * 1.386294;
+    const [loss] = runFloat(ops.sigmoid_cross_entropy, [logits, labels, weights], { smoothing: 0.5 });
+    expectClose(loss!, [(3 * (yes + 0.693147) + 2 * (no + 0.693147)) / 4], 5);
+    const operands = [scalar(4), logits, labels, weights];
+    expectClose(runFloat(ops.sigmoid_cross_entropy_grad, operands, { smoothing: 0.5 })[0]!, [0, 1, -0.75, 0.5]);
+  });
+
+  it('stays finite for hopeless answers', () => {
+    const far = floatTensor([1, 2], [-1000, 1000]);
+    const inputs = [far, floatTensor([1, 2], [1, 0])];
+    expect(runFloat(ops.sigmoid_cross_entropy, inputs, { smoothing: 0 })).toEqual([[1000]]);
+    expect(runFloat(ops.sigmoid_cross_entropy_grad, [scalar(2), ...inputs], { smoothing: 0 })).toEqual([[-1, 1]]);
+  });
+});
+
 describe('top_1_count', () => {
   it('counts rows whose largest logit is at the label; the first of equals is the largest', () => {
     const logits = floatTensor([4, 3], [1, 5, 2, 7, 0, 0, 4, 4, 1, 4, 4, 1]);
@@ -269,6 +322,22 @@ describe('mean_squared_error', () => {
 
   it('has the gradient 2 (prediction - target) / count, times the gradient of the loss', () => {
     expect(runFloat(ops.mean_squared_error_grad, [scalar(4), prediction, target], {})).toEqual([[2, 0, -1, -4]]);
+  });
+});
+
+describe('mean_absolute_error and mean_huber_error', () => {
+  const [prediction, target] = [floatTensor([2, 2], [1, -2, 0.5, 3]), floatTensor([2, 2], [0, -2, 1, 5])];
+
+  it('are the means over batch and values', () => {
+    // (1 + 0 + 0.5 + 2) / 4; with delta 1 (0.5 + 0 + 0.125 + 1.5) / 4
+    expect(runFloat(ops.mean_absolute_error, [prediction, target], {})).toEqual([[0.875]]);
+    expect(runFloat(ops.mean_huber_error, [prediction, target], { delta: 1 })).toEqual([[0.53125]]);
+  });
+
+  it('have gradients of the sign, 0 where both are equal, and of the limited difference', () => {
+    const inputs = [scalar(4), prediction, target];
+    expect(runFloat(ops.mean_absolute_error_grad, inputs, {})).toEqual([[1, 0, -1, -1]]);
+    expect(runFloat(ops.mean_huber_error_grad, inputs, { delta: 1 })).toEqual([[1, 0, -0.5, -1]]);
   });
 });
 
