@@ -1,5 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import { choice, key } from '../../core/schema.ts';
+import { floatTensor } from '../../core/tensor.ts';
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { ValueRef } from '../../ops/define.ts';
 import type { OpName } from '../../ops/index.ts';
@@ -11,9 +12,10 @@ export const activationFunctions = [
   'relu6',
   'leaky_relu',
   'hard_swish',
+  'hard_sigmoid',
   'logistic',
   'tanh',
-] as const satisfies readonly OpName[];
+] as const satisfies readonly (OpName | 'hard_sigmoid')[];
 
 export type ActivationFunction = (typeof activationFunctions)[number];
 
@@ -26,7 +28,7 @@ export interface Activated {
 /** The fields of a layer that ends with an activation. */
 export const activated = {
   activation: choice(['none', ...activationFunctions], {
-    ...key('Activation function applied to the output'),
+    ...key('Activation function applied to the output; hard_sigmoid is relu6(x + 3) / 6'),
     default: 'none',
   }),
   alpha: Type.Optional(
@@ -36,7 +38,7 @@ export const activated = {
 
 export const activation = defineLayer('activation', {
   fields: {
-    function: choice(activationFunctions, key('Activation function')),
+    function: choice(activationFunctions, key('Activation function; hard_sigmoid is relu6(x + 3) / 6')),
     alpha: activated.alpha,
   },
   build: ({ builder }, layer, input) =>
@@ -51,7 +53,7 @@ export function addActivation(
 ): ValueRef {
   if (chosen === 'none') return input;
   // Rectifiers go into the layer; other functions have a range of their own, which their scope names.
-  const fuses = ops[chosen].quant.kind === 'activation';
+  const fuses = chosen !== 'hard_sigmoid' && ops[chosen].quant.kind === 'activation';
   return addFunction(builder, fuses ? `${name}/${chosen}` : `${name}/activation/${chosen}`, chosen, alpha, input);
 }
 
@@ -62,7 +64,20 @@ function addFunction(
   alpha: number | undefined,
   input: ValueRef,
 ): ValueRef {
-  return chosen === 'leaky_relu'
-    ? addNode(builder, 'leaky_relu', name, [input], { alpha: Math.fround(alpha ?? 0.2) })
-    : addNode(builder, chosen, name, [input], {});
+  switch (chosen) {
+    case 'leaky_relu':
+      return addNode(builder, chosen, name, [input], { alpha: Math.fround(alpha ?? 0.2) });
+    case 'hard_sigmoid':
+      return addHardSigmoid(builder, name, input);
+    default:
+      return addNode(builder, chosen, name, [input], {});
+  }
+}
+
+/** relu6(x + 3) / 6, in ops that TensorFlow Lite has: it has none of this name. */
+function addHardSigmoid(builder: GraphBuilder, name: string, input: ValueRef): ValueRef {
+  const constant = (part: string, value: number) => builder.constant(`${name}/${part}`, floatTensor([1], [value]));
+  const sum = addNode(builder, 'add', `${name}/add`, [input, constant('three', 3)], { activation: 'none' });
+  const clamped = addNode(builder, 'relu6', `${name}/relu6`, [sum], {});
+  return addNode(builder, 'mul', name, [clamped, constant('sixth', 1 / 6)], { activation: 'none' });
 }
