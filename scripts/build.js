@@ -53,13 +53,15 @@ const interpreter = 'src/interpreter/wasm';
 assemble(engine, 'kernels.wasm');
 assemble(interpreter, 'integer.wasm');
 run('typescript/bin/tsc', '-p', 'tsconfig.json');
-// The interpreter's threads run the ops' own loops too: one file starts faster than the many that hold them.
-await build({
-  absWorkingDir: root,
-  entryPoints: ['dist/interpreter/wasm/worker.js'],
-  outfile: 'dist/interpreter/wasm/worker.bundle.js',
-  ...{ bundle: true, platform: 'node', format: 'esm', packages: 'external', logLevel: 'warning' },
-});
+// Threads that run more than WebAssembly: one file starts faster than the many that hold their code.
+for (const folder of ['interpreter/wasm', 'data/decoding']) {
+  await build({
+    absWorkingDir: root,
+    entryPoints: [`dist/${folder}/worker.js`],
+    outfile: `dist/${folder}/worker.bundle.js`,
+    ...{ bundle: true, platform: 'node', format: 'esm', packages: 'external', logLevel: 'warning' },
+  });
+}
 for (const file of [`${engine}/kernels.wasm`, `${interpreter}/integer.wasm`])
   cpSync(join(root, file), join(root, file.replace(/^src/, 'dist')));
 // One file of a package: wherever the package would be installed, the code finds its copy in dist.

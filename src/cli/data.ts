@@ -1,3 +1,4 @@
+import os from 'node:os';
 import type { LoadedPipeline } from '../config/load.ts';
 import { loadPipeline } from '../config/load.ts';
 import { dataFileDiagnostics } from '../config/data-files.ts';
@@ -8,7 +9,11 @@ import type { DataDescription } from '../data/describe.ts';
 import { describeDataset } from '../data/describe.ts';
 import { missingFiles } from '../data/download.ts';
 import { labelNotes, oneClass } from '../data/labels.ts';
+import { closeExamples } from '../data/example-files.ts';
+import type { LoadOptions } from '../data/load.ts';
 import { decodeDataset, openFiles, sourceFiles } from '../data/load.ts';
+import { createTurn } from '../data/turn.ts';
+import { defaultMemory } from '../core/machine.ts';
 import { sourceRow } from '../data/sources/index.ts';
 
 export interface PipelineData extends DataDescription {
@@ -33,7 +38,7 @@ export async function describeData(
   return describeLoaded(await loadPipeline(pipeline, set, data));
 }
 
-function describeLoaded(loaded: LoadedPipeline): PipelineData {
+async function describeLoaded(loaded: LoadedPipeline): Promise<PipelineData> {
   const problems = dataFileDiagnostics(loaded);
   if (problems.length > 0) throw new UserError(problems, 64);
   const { pipeline } = loaded;
@@ -47,14 +52,21 @@ function describeLoaded(loaded: LoadedPipeline): PipelineData {
   const { describe } = sourceRow(source);
   const tree = sourceRow(source).tree?.(source) ?? null;
   const { validation, normalize } = dataSettings(pipeline.data);
-  const { files, close } = openFiles(source);
+  const options: LoadOptions = {
+    ...{ threads: os.availableParallelism(), memory: pipeline.memory ?? defaultMemory() },
+    ...{ signal: null, cache: null },
+  };
+  const { files, close } = await openFiles(source, options);
   try {
-    const dataset = decodeDataset(source, { count: validation ?? 0, seed: pipeline.seed }, files);
+    const validationOptions = { count: validation ?? 0, seed: pipeline.seed };
+    const dataset = await decodeDataset(source, validationOptions, files, options);
     const facts = describe?.(source, new Map(files.map((file) => [file.name, file]))) ?? {};
-    const identity = identify(dataset);
+    const turn = createTurn();
+    const identity = await identify(dataset, turn);
     const odd = identity.classNames.length === 0 ? [] : labelNotes(identity);
     const one = oneClass(identity)?.diagnostics.map(({ message }) => message) ?? [];
-    const { notes, ...description } = describeDataset(dataset, normalize, facts);
+    const { notes, ...description } = await describeDataset(dataset, normalize, facts, turn);
+    closeExamples(dataset);
     return {
       ...{ source: source.kind, paths: tree === null ? files.map(({ path }) => path) : [tree] },
       ...description,

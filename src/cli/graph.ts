@@ -15,7 +15,7 @@ export interface GraphOptions {
 
 /** A pipeline's network as text at one of its four levels, with fresh weights: nothing is trained. */
 export async function graphText({ pipeline, set = [], data, level, passes = 'last' }: GraphOptions): Promise<string> {
-  const graphs = pipelineGraphs(await loadPipeline(pipeline, set, data), level);
+  const graphs = await pipelineGraphs(await loadPipeline(pipeline, set, data), level);
   const shown = passes === 'each' ? graphs : graphs.slice(-1);
   return shown.map(({ pass, graph }) => `# after ${pass}\n${printGraph(graph)}`).join('\n');
 }

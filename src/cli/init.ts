@@ -13,7 +13,9 @@ import type { Dataset, DatasetIdentity } from '../data/dataset.ts';
 import { identify } from '../data/dataset.ts';
 import type { GuessedSource } from '../data/guess.ts';
 import { guessSource } from '../data/guess.ts';
+import { closeExamples } from '../data/example-files.ts';
 import { loadDataset } from '../data/load.ts';
+import { createTurn } from '../data/turn.ts';
 import { writingTo } from '../runner/disk-error.ts';
 import { qpipeHome } from '../install/home.ts';
 import { starterModel, starterStages } from './starter.ts';
@@ -57,12 +59,15 @@ export async function init({ folder, out }: InitOptions): Promise<InitResult> {
   const head = { name, path, guess };
   const draft = parsePipeline(pipelineText(head, null), file).pipeline;
   const { validation } = dataSettings(draft.data);
-  const dataset = loadDataset(dataSource(draft.data), { count: validation ?? 0, seed: draft.seed });
-  const identity = identify(dataset);
+  const threads = os.availableParallelism();
+  const dataset = await loadDataset(dataSource(draft.data), { count: validation ?? 0, seed: draft.seed }, { threads });
+  const identity = await identify(dataset, createTurn());
+  closeExamples(dataset);
   const found = [examplesText(dataset), ...guess.found];
   const text = pipelineText({ ...head, guess: { ...guess, found } }, identity);
   const { warnings } = await makePlan(parsePipeline(text, file), {
     identities: () => Promise.resolve(identity),
+    cache: null,
     home: qpipeHome(),
     threads: null,
     cores: os.availableParallelism(),

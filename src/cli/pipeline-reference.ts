@@ -159,6 +159,8 @@ function typeOf(field: Field): string {
       return `integer${rangeOf(field)}, or a pair of them`;
     case 'fraction':
       return `number${rangeOf(field)}, or a fraction`;
+    case 'bytes':
+      return 'number of bytes, or a text such as `2 GB`';
     case 'path':
       return 'path';
     case 'file':

@@ -13,8 +13,9 @@ import { sourceFiles } from '../data/load.ts';
 import type { Report } from '../report/report.ts';
 import type { RunEvent } from '../runner/event.ts';
 import { execute, Interrupted } from '../runner/execute.ts';
+import type { Plan } from '../runner/plan.ts';
 import type { RunRecord } from '../runner/record.ts';
-import { openStore, remembered } from '../runner/store.ts';
+import { dataFolders, openStore, remembered } from '../runner/store.ts';
 import { writeReport } from './report.ts';
 import { qpipeHome } from '../install/home.ts';
 import { packageVersion } from '../core/version.ts';
@@ -71,13 +72,32 @@ export async function run(options: RunOptions): Promise<RunResult> {
     });
   }
   const storeFolder = resolve(options.store ?? '.qpipe/store');
+  const store = await openStore(storeFolder, randomHex);
   const plan = await makePlan(loaded, {
-    identities: async (key, make) => remembered(await openStore(storeFolder, randomHex), key, make),
+    identities: (key, make) => remembered(store, key, make),
+    cache: dataFolders(store),
+    signal,
     home: qpipeHome(),
     threads: options.threads ?? null,
     cores: os.availableParallelism(),
     now: () => performance.now(),
+  }).catch((error: unknown) => {
+    throw signal.aborted ? new Interrupted({ cause: error }) : error;
   });
+  try {
+    return await runPlan(plan, options, storeFolder, signal, randomHex);
+  } finally {
+    plan.close();
+  }
+}
+
+async function runPlan(
+  plan: Plan,
+  options: RunOptions,
+  storeFolder: string,
+  signal: AbortSignal,
+  randomHex: () => string,
+): Promise<RunResult> {
   for (const warning of plan.warnings) options.onWarning?.(warning);
   const force = options.force ?? [];
   checkForced(

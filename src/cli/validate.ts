@@ -44,17 +44,19 @@ export async function validate(
   const missing = missingFiles(sourceFiles(source));
   if (missing.length === 0) {
     const plan = await makePlan(loaded, {
-      identities: (_key, make) => {
-        const identity = make();
+      identities: async (_key, make) => {
+        const identity = await make();
         const { trainingImages, validationImages: validation, classNames: classes } = identity;
         data = { training: trainingImages - validation, validation, classes };
-        return Promise.resolve(identity);
+        return identity;
       },
+      cache: null,
       home: qpipeHome(),
       threads: null,
       cores: os.availableParallelism(),
       now: () => performance.now(),
     });
+    plan.close();
     found = plan.warnings;
   }
   const notChecked = missing.map(({ path, download }): Diagnostic => ({

@@ -38,8 +38,8 @@ const untrainedOptimizer: OptimizerSpec = { kind: 'sgd', momentum: 0.9, nesterov
  * The graphs of a pipeline on the way to a level, after each pass, with fresh weights and untrained ranges. Training
  * graphs are those of the first stage of their level; a pipeline without one shows the defaults.
  */
-export function pipelineGraphs(loaded: LoadedPipeline, level: Level): readonly GraphAfterPass[] {
-  const spec = pipelineModel(loaded);
+export async function pipelineGraphs(loaded: LoadedPipeline, level: Level): Promise<readonly GraphAfterPass[]> {
+  const spec = await pipelineModel(loaded);
   const seed = loaded.pipeline.seed;
   const graphs: GraphAfterPass[] = [];
   const observe = (pass: string, graph: Graph): void => void graphs.push({ pass, graph });

@@ -4,14 +4,17 @@ import { internal, present, unreachable } from '../core/assert.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { UserError, userError } from '../core/diagnostic.ts';
 import type { JsonObject } from '../core/json.ts';
+import { defaultMemory } from '../core/machine.ts';
 import { installedVersion, packageFile } from '../core/package-file.ts';
 import { dataSettings, dataSource } from '../data/config.ts';
 import type { Dataset, DatasetIdentity, DataSize } from '../data/dataset.ts';
-import { identify } from '../data/dataset.ts';
+import type { IdentifiedData } from '../data/example-files.ts';
+import { closeExamples } from '../data/example-files.ts';
 import type { DataSource } from '../data/sources/index.ts';
 import { sourceRow } from '../data/sources/index.ts';
 import { labelNotes, oneClass } from '../data/labels.ts';
-import { decodeDataset, loadDataset, openFiles, recipeDigest, sourceFiles } from '../data/load.ts';
+import type { DataCache, LoadOptions } from '../data/load.ts';
+import { loadDataset, loadIdentified, openFiles, recipeDigest, sourceFiles } from '../data/load.ts';
 import type { ValidationOptions } from '../data/split.ts';
 import type { Engine, EngineName, Numerics } from '../engine/engine.ts';
 import { referenceEngine } from '../engine/reference.ts';
@@ -53,25 +56,54 @@ export interface PlanOptions {
   /** Milliseconds on a clock that only goes forward. */
   readonly now: () => number;
   readonly identities: IdentityMemory;
+  /** Where decoded examples are kept; null for nowhere. */
+  readonly cache: DataCache | null;
+  /** Ends the reading of data. */
+  readonly signal?: AbortSignal;
+}
+
+/** A plan, and what it holds open. */
+export interface OpenPlan extends Plan {
+  /** Closes the data; no stage may run after it. */
+  readonly close: () => void;
 }
 
 /**
  * Gives what was made for this key before, else makes it: decoding a data set takes longer than a run of stored stages.
  */
-export type IdentityMemory = (key: Digest, make: () => DatasetIdentity) => Promise<DatasetIdentity>;
+export type IdentityMemory = (key: Digest, make: () => Promise<DatasetIdentity>) => Promise<DatasetIdentity>;
 
 /**
  * Binds a pipeline to data, code and an engine; `checkWithoutData` comes before.
  *
  * @throws UserError for data that cannot be read, an engine that is not installed, and settings that do not fit them
  */
-export async function makePlan(loaded: LoadedPipeline, options: PlanOptions): Promise<Plan> {
-  const { pipeline, locate, text } = loaded;
+export async function makePlan(loaded: LoadedPipeline, options: PlanOptions): Promise<OpenPlan> {
+  const { pipeline } = loaded;
   const source = dataSource(pipeline.data);
-  const { validation: count, augment } = dataSettings(pipeline.data);
+  const { validation: count } = dataSettings(pipeline.data);
   const validation = { count: count ?? 0, seed: pipeline.seed };
   const code = readCodeDigests();
-  const { identity, load } = await openData(source, validation, code.data, options.identities);
+  const threads = Math.min(options.cores, options.threads ?? pipeline.threads ?? options.cores);
+  const { cache, signal = null } = options;
+  const loading: LoadOptions = { threads, memory: pipeline.memory ?? defaultMemory(), signal, cache };
+  const data = await openData(source, validation, code.data, options.identities, loading);
+  try {
+    const plan = await bindPlan(loaded, options, { ...data, code, threads });
+    return { ...plan, close: data.close };
+  } catch (error) {
+    data.close();
+    throw error;
+  }
+}
+
+async function bindPlan(
+  loaded: LoadedPipeline,
+  options: PlanOptions,
+  { identity, load, code, threads }: OpenData & { readonly code: CodeDigests; readonly threads: number },
+): Promise<Plan> {
+  const { pipeline, locate, text } = loaded;
+  const { augment } = dataSettings(pipeline.data);
   const place = locate(['data'], 'key');
   const notes = (identity.notes ?? []).map((message): Diagnostic => ({ code: 'odd-data', place, message }));
   // Labels first: what else does not fit matters little when there is nothing to learn.
@@ -84,7 +116,6 @@ export async function makePlan(loaded: LoadedPipeline, options: PlanOptions): Pr
   const engineFor = (config: StageConfig): Engine => present(opened.get(engineOf(pipeline, config)), 'the engine');
   const problems = await deviceDiagnostics(pipeline, locate, engineFor);
   if (problems.length > 0) throw new UserError(problems, 64);
-  const threads = Math.min(options.cores, options.threads ?? pipeline.threads ?? options.cores);
   const shared: Shared = {
     pipeline,
     identity,
@@ -305,6 +336,12 @@ function parentOfStage(byName: ReadonlyMap<string, ResolvedStage['config']>, nam
 
 const dataInput = (digest: Digest): StageInput => ({ kind: 'external', type: 'Dataset/1', digest });
 
+interface OpenData {
+  readonly identity: DatasetIdentity;
+  readonly load: () => Promise<Dataset>;
+  readonly close: () => void;
+}
+
 /**
  * Knows a data set before it is decoded, if it was decoded before.
  *
@@ -315,53 +352,45 @@ async function openData(
   validation: ValidationOptions,
   code: Digest,
   identities: IdentityMemory,
-): Promise<{ readonly identity: DatasetIdentity; readonly load: () => Promise<Dataset> }> {
-  const { identity, decoded } = await identifyData(source, validation, code, identities);
-  let dataset = decoded;
-  const load = async (): Promise<Dataset> => {
-    if (dataset !== null) return dataset;
-    const loaded = loadDataset(source, validation);
-    await turn();
-    if (isDeepStrictEqual(identify(loaded), identity)) return (dataset = loaded);
-    const [first] = sourceFiles(source);
-    const message = 'the data are not those that the run began with';
-    throw userError(first?.path ?? loaded.name, 'data-changed', message, 'run the pipeline again');
-  };
-  return { identity, load };
-}
-
-/** Lets signals be handled between the parts of long work that blocks this thread. */
-const turn = () => new Promise(setImmediate);
-
-/** @returns also the data set where it had to be decoded. A function of its own, so that the files can be freed */
-async function identifyData(
-  source: DataSource,
-  validation: ValidationOptions,
-  code: Digest,
-  identities: IdentityMemory,
-): Promise<{ readonly identity: DatasetIdentity; readonly decoded: Dataset | null }> {
-  const { files, close } = openFiles(source);
+  options: LoadOptions,
+): Promise<OpenData> {
+  let loaded: IdentifiedData | null = null;
+  const { files, close } = await openFiles(source, options);
+  let recipe: Digest;
+  let identity: DatasetIdentity;
   try {
-    await turn();
-    let decoded: Dataset | null = null;
-    const identity = await identities(recipeDigest(source, validation, files, code), () => {
-      decoded = decodeDataset(source, validation, files);
-      return identify(decoded);
+    recipe = recipeDigest(source, validation, files, code);
+    identity = await identities(recipe, async () => {
+      const open = () => Promise.resolve({ files, close: () => undefined });
+      loaded = await loadIdentified(source, validation, recipe, open, options);
+      return loaded.identity;
     });
-    return { identity, decoded };
   } finally {
     close();
   }
+  const load = async (): Promise<Dataset> => {
+    loaded ??= await loadIdentified(source, validation, recipe, () => openFiles(source, options), options);
+    if (isDeepStrictEqual(loaded.identity, identity)) return loaded.dataset;
+    const [first] = sourceFiles(source);
+    const message = 'the data are not those that the run began with';
+    throw userError(first?.path ?? identity.name, 'data-changed', message, 'run the pipeline again');
+  };
+  const closeData = (): void => {
+    if (loaded !== null) closeExamples(loaded.dataset);
+  };
+  return { identity, load, close: closeData };
 }
 
 /** The network of a pipeline; reads the data where its classes and image size are not known without. */
-export function pipelineModel(loaded: LoadedPipeline): ModelSpec {
+export async function pipelineModel(loaded: LoadedPipeline): Promise<ModelSpec> {
   const { pipeline } = loaded;
   const source = dataSource(pipeline.data);
   const size = knownSize(source);
   if (size !== null) return modelSpec(pipeline, size);
   checkFiles(loaded);
-  return modelSpec(pipeline, loadDataset(source, { count: 0, seed: pipeline.seed }));
+  const dataset = await loadDataset(source, { count: 0, seed: pipeline.seed });
+  closeExamples(dataset);
+  return modelSpec(pipeline, dataset);
 }
 
 /** The size, where it is known without reading the files: a run whose stages are all stored does not read them. */

@@ -82,7 +82,17 @@ export function resolve(config: PipelineConfig): ResolvedPipeline {
   return { ...config, stages: inOrder(config.stages) };
 }
 
+const unitBytes = { MB: 1e6, GB: 1e9, MiB: 2 ** 20, GiB: 2 ** 30 } as const;
+
+const isUnit = (unit: string): unit is keyof typeof unitBytes => Object.hasOwn(unitBytes, unit);
+
+function parseBytes(written: unknown): number {
+  const [, number = '', unit = ''] = /^([0-9.]+) ?([A-Za-z]+)$/.exec(String(written)) ?? [];
+  return isUnit(unit) ? Math.floor(Number(number) * unitBytes[unit]) : Number(written);
+}
+
 const parsers: { readonly [R in ParseRule]: (written: unknown, folder: string) => unknown } = {
+  bytes: parseBytes,
   device: (written) => parseDevice(String(written)),
   file: (written, folder) =>
     isRecord(written)

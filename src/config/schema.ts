@@ -43,6 +43,18 @@ export const pipelineSchema = object(
         minimum: 1,
       }),
     ),
+    memory: Type.Optional(
+      Type.Unsafe<number>({
+        type: ['integer', 'string'],
+        minimum: 1e6,
+        pattern: '^[0-9]+([.][0-9]+)? ?(MB|GB|MiB|GiB)$',
+        examples: ['2 GB', '512 MB'],
+        'x-parse': 'bytes',
+        ...runtime(
+          'How much memory the examples may take while they are read and decoded; more of them stay on the disk. The results do not depend on it; default: a quarter of the machine, or of the container',
+        ),
+      }),
+    ),
     data: dataSchema,
     model: modelSchema,
     stages: stagesSchema,

@@ -139,19 +139,15 @@ function classProblems(folder: string, classNames: readonly string[], files: Cla
 /**
  * @throws UserError for a class of which no training file could be decoded, and for a part of which none could
  */
-export function checkKept(
-  folder: string,
-  classNames: readonly string[],
-  kept: { readonly [P in PartName | 'all']?: { readonly files: readonly ClassFile[] } },
-): void {
+export function checkKept(folder: string, classNames: readonly string[], kept: ClassFolders['files']): void {
   const problem = (what: string): Diagnostic => ({
     ...{ code: 'all-broken', place: { file: folder }, message: `none of the files of ${what} can be decoded` },
     hint: '`broken: refuse` says what is wrong with them',
   });
-  const trained = new Set([...(kept.all?.files ?? []), ...(kept.train?.files ?? [])].map(({ label }) => label));
+  const trained = new Set([...(kept.all ?? []), ...(kept.train ?? [])].map(({ label }) => label));
   const problems = [
     ...classNames.flatMap((name, label) => (trained.has(label) ? [] : [problem(`class ${name}`)])),
-    ...(['validation', 'test'] as const).flatMap((part) => (kept[part]?.files.length === 0 ? [problem(part)] : [])),
+    ...(['validation', 'test'] as const).flatMap((part) => (kept[part]?.length === 0 ? [problem(part)] : [])),
   ];
   if (problems.length > 0) throw new UserError(problems);
 }

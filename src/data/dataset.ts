@@ -1,11 +1,14 @@
-import type { Hash } from 'node:crypto';
 import { createHash } from 'node:crypto';
 import { internal } from '../core/assert.ts';
 import type { Digest } from '../core/digest.ts';
 import type { JsonObject } from '../core/json.ts';
 import { hashBytes } from '../formats/bytes.ts';
+import type { RandomAccess } from '../formats/random-access.ts';
+import { inMemory } from '../formats/random-access.ts';
 import type { Inputs } from './inputs.ts';
-import { inputReader } from './inputs.ts';
+import { eachInput } from './inputs.ts';
+import type { Turn } from './turn.ts';
+import { createTurn } from './turn.ts';
 
 /** What all examples of a data set have in common. */
 export interface DatasetForm {
@@ -117,7 +120,16 @@ export interface DataContent {
   readonly path: string;
   /** Of a source with many files they are read on every access, so that few are in memory at once. */
   readonly bytes: Uint8Array;
+  /** Of the bytes, where it is known without reading them. */
+  readonly size?: number;
+  /** Reads the bytes in parts. */
+  readonly open?: () => RandomAccess;
+  /** Whether the bytes are those of the file at `path`, as they lie on the disk. */
+  readonly isPlainFile?: boolean;
 }
+
+/** Opens a file to be read in parts. */
+export const openContent = (content: DataContent): RandomAccess => content.open?.() ?? inMemory(content.bytes);
 
 /** Looks a file up by what it is for. */
 export function contentIn(contents: ReadonlyMap<string, DataContent>): (name: string) => DataContent {
@@ -164,20 +176,20 @@ export function squareSize(side: number, channels: number, classes: number, trai
 }
 
 /** The examples themselves are hashed, decoded, so that neither place nor packing of the files matters. */
-export function identify(dataset: Dataset): DatasetIdentity {
+export async function identify(dataset: Dataset, turn: Turn = createTurn()): Promise<DatasetIdentity> {
   const { name, notes, classNames, targets: columns, image, reals, decoding, train, validation, test } = dataset;
-  const digestOf = (...splits: readonly Split[]): Digest => {
+  const digestOf = async (...splits: readonly Split[]): Promise<Digest> => {
     const hash = createHash('sha256');
     hash.update(
       JSON.stringify({ classNames, targets: columns, image, reals, counts: splits.map(({ count }) => count) }),
     );
     for (const { inputs, labels, targets } of splits) {
-      hashInputs(hash, inputs);
+      await eachInput(inputs, turn, (values) => hashBytes(hash, bytesOf(values)));
       for (const column of [labels, targets]) if (column !== null) hashBytes(hash, bytesOf(column));
     }
     return `sha256:${hash.digest('hex')}`;
   };
-  const digests = { training: digestOf(train, validation), test: digestOf(test) };
+  const digests = { training: await digestOf(train, validation), test: await digestOf(test) };
   const countOf = (...splits: readonly Split[]): number[] => {
     const counts = new Array<number>(classNames.length).fill(0);
     for (const { labels } of splits) for (const label of labels ?? []) counts[label] = (counts[label] ?? 0) + 1;
@@ -199,12 +211,6 @@ export function identify(dataset: Dataset): DatasetIdentity {
     labels,
     digests,
   };
-}
-
-/** As if all of them were one array. */
-function hashInputs(hash: Hash, inputs: Inputs): void {
-  const read = inputReader(inputs);
-  for (let index = 0; index < inputs.count; index++) hashBytes(hash, bytesOf(read(index)));
 }
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>

@@ -5,8 +5,10 @@ import type { PartName } from './class-folders.ts';
 import type { Dataset, RealRange, Split, TargetColumn } from './dataset.ts';
 import { contentNames } from './divide.ts';
 import type { Inputs } from './inputs.ts';
-import { inputReader } from './inputs.ts';
+import { eachInput } from './inputs.ts';
 import type { SourceFacts, Spread, Tally } from './facts.ts';
+import type { Turn } from './turn.ts';
+import { createTurn } from './turn.ts';
 
 export interface DataDescription {
   /** As the data set calls itself: a word, or a path. */
@@ -59,11 +61,12 @@ export interface EqualExamples {
 const partNames = ['train', 'validation', 'test'] as const;
 
 /** @param normalize of pixels; null for real values */
-export function describeDataset(
+export async function describeDataset(
   dataset: Dataset,
   normalize: PixelNormalization | null,
   facts: SourceFacts,
-): DataDescription {
+  turn: Turn = createTurn(),
+): Promise<DataDescription> {
   const { name, classNames, targets = [], image, train, validation, test, notes = [] } = dataset;
   const range = inputRange(dataset.reals?.range ?? normalize ?? { scale: 1 / 255, mean: 0 });
   const labels = { train: labelCounts(dataset, train), validation: labelCounts(dataset, validation) };
@@ -80,9 +83,9 @@ export function describeDataset(
     })),
     shape: [image.height, image.width, image.channels],
     element: { normalize: dataset.reals === undefined ? normalize : null, range },
-    channels: describeChannels(dataset, normalize, range),
+    channels: await describeChannels(dataset, normalize, range, turn),
     targets: targets.map((target, column) => inUnitOf(target, moments(train.targets ?? [], column, targets.length))),
-    equal: equalExamples(dataset),
+    equal: await equalExamples(dataset, turn),
     tallies: facts.tallies ?? [],
     spreads: facts.spreads ?? [],
     notes: [...notes, ...(facts.notes ?? [])],
@@ -95,14 +98,15 @@ function labelCounts({ classNames }: Dataset, { labels }: Split): number[] {
   return counts;
 }
 
-function describeChannels(
+async function describeChannels(
   { image, reals, train }: Dataset,
   normalize: PixelNormalization | null,
   { min, max }: RealRange,
-): ChannelDescription[] {
+  turn: Turn,
+): Promise<ChannelDescription[]> {
   const numChannels = reals?.channels.length ?? image.channels;
   const codeSize = (max - min) / 255;
-  const measured = channelMoments(train.inputs, numChannels, { min, max });
+  const measured = await channelMoments(train.inputs, numChannels, { min, max }, turn);
   return measured.map(({ clipped, ...found }, channel) => {
     const real = reals?.channels[channel];
     if (real === undefined) {
@@ -150,38 +154,35 @@ function moments(values: ArrayLike<number>, column: number, columns: number): Om
 }
 
 /** Of each channel, in two passes; with the part of the values that lie beyond a range. */
-function channelMoments(inputs: Inputs, channels: number, range: RealRange) {
+async function channelMoments(inputs: Inputs, channels: number, { min, max }: RealRange, turn: Turn) {
   const count = (inputs.count * inputs.size) / channels;
-  const read = inputReader(inputs);
-  const found = Array.from({ length: channels }, () => ({
-    min: Infinity,
-    max: -Infinity,
-    sum: 0,
-    squares: 0,
-    beyond: 0,
-  }));
-  const each = (visit: (channel: (typeof found)[number], value: number) => void): void => {
-    for (let index = 0; index < inputs.count; index++) {
-      for (const [at, value] of read(index).entries()) visit(found[at % channels]!, value);
+  const [lows, highs] = [new Float64Array(channels).fill(Infinity), new Float64Array(channels).fill(-Infinity)];
+  const [sums, beyond, squares] = [new Float64Array(channels), new Float64Array(channels), new Float64Array(channels)];
+  await eachInput(inputs, turn, (values) => {
+    for (let at = 0; at < values.length; at++) {
+      const [value, channel] = [values[at]!, at % channels];
+      if (value < lows[channel]!) lows[channel] = value;
+      if (value > highs[channel]!) highs[channel] = value;
+      if (value < min || value > max) beyond[channel]!++;
+      sums[channel]! += value;
     }
-  };
-  each((channel, value) => {
-    if (value < channel.min) channel.min = value;
-    if (value > channel.max) channel.max = value;
-    if (value < range.min || value > range.max) channel.beyond++;
-    channel.sum += value;
   });
-  each((channel, value) => (channel.squares += (value - channel.sum / count) ** 2));
-  return found.map(({ min, max, sum, squares, beyond }) => ({
-    ...{ min, max, mean: sum / count, deviation: Math.sqrt(squares / count) },
-    clipped: beyond / count,
+  await eachInput(inputs, turn, (values) => {
+    for (let at = 0; at < values.length; at++) {
+      const channel = at % channels;
+      squares[channel]! += (values[at]! - sums[channel]! / count) ** 2;
+    }
+  });
+  return Array.from(sums, (sum, channel) => ({
+    ...{ min: lows[channel]!, max: highs[channel]!, mean: sum / count },
+    deviation: Math.sqrt(squares[channel]! / count),
+    clipped: beyond[channel]! / count,
   }));
 }
 
-function equalExamples(dataset: Dataset): EqualExamples {
-  const contents = new Map(
-    partNames.map((part) => [part, dataset[part].count === 0 ? [] : contentNames(dataset[part])]),
-  );
+async function equalExamples(dataset: Dataset, turn: Turn): Promise<EqualExamples> {
+  const contents = new Map<PartName, readonly string[]>();
+  for (const part of partNames) contents.set(part, await contentNames(dataset[part], turn));
   const within = { train: 0, validation: 0, test: 0 };
   const between: EqualExamples['between'][number][] = [];
   const labelsOf = new Map<string, Set<number>>();

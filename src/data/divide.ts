@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { createRandom } from '../core/random.ts';
 import type { Split } from './dataset.ts';
-import { inputReader } from './inputs.ts';
+import { eachInput } from './inputs.ts';
+import type { Turn } from './turn.ts';
 
 /** Below 1 a fraction of the examples, from 1 on their number; 0 for none. */
 export interface Shares {
@@ -91,12 +92,11 @@ const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown])
   a < b ? -1 : a > b ? 1 : 0;
 
 /** A name for the content of each example's input: equal examples have equal names. */
-export function contentNames({ inputs }: Pick<Split, 'inputs'>): string[] {
-  const read = inputReader(inputs);
-  return Array.from({ length: inputs.count }, (_, index) => {
-    const { buffer, byteOffset, byteLength } = read(index);
-    return createHash('sha256')
-      .update(new Uint8Array(buffer, byteOffset, byteLength))
-      .digest('hex');
+export async function contentNames({ inputs }: Pick<Split, 'inputs'>, turn: Turn): Promise<string[]> {
+  const names: string[] = [];
+  await eachInput(inputs, turn, ({ buffer, byteOffset, byteLength }) => {
+    const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+    names.push(createHash('sha256').update(bytes).digest('hex'));
   });
+  return names;
 }

@@ -5,6 +5,9 @@ import { userError } from '../core/diagnostic.ts';
 import type { Tree } from '../formats/archive.ts';
 import { isSystemFile, openTree } from '../formats/archive.ts';
 import { readBytes } from '../formats/bytes.ts';
+import { fileState } from '../formats/file-state.ts';
+import type { RandomAccess } from '../formats/random-access.ts';
+import { openFile } from '../formats/random-access.ts';
 import type { DataContent } from './dataset.ts';
 import type { GuessedSettings, SourceGuess } from './sources/define.ts';
 import { sources } from './sources/index.ts';
@@ -19,7 +22,7 @@ export interface GuessedSource extends GuessedSettings {
  * @throws UserError when no source reads its files, or none of the settings fits them
  */
 export function guessSource(path: string): GuessedSource {
-  const { files, read, close, pathOf } = openAny(path);
+  const { files, read, open, close, pathOf } = openAny(path);
   try {
     const names = files()
       .map(({ name }) => name)
@@ -32,7 +35,16 @@ export function guessSource(path: string): GuessedSource {
       }))
       .sort((a, b) => b.fits - a.fits);
     if (best === undefined || best.fits === 0) throw unknownFiles(path, names);
-    const contents = new Map(names.map((name) => [name, onDemand(pathOf(name), () => read(name))]));
+    const contents = new Map(
+      names.map((name) => [
+        name,
+        onDemand(
+          pathOf(name),
+          () => read(name),
+          () => open(name),
+        ),
+      ]),
+    );
     return { source: best.kind, ...best.guess.settings(path, contents) };
   } finally {
     close();
@@ -45,13 +57,19 @@ function openAny(path: string): Tree & { readonly pathOf: (name: string) => stri
   const isOne = statSync(path).isFile() && guessers().some(({ guess }) => guess.accepts(name.toLowerCase()));
   if (!isOne) return { ...openTree(path), pathOf: (file) => join(path, file) };
   const read = (): Uint8Array => readBytes(path, 'make the file readable');
-  return { files: () => [{ name, size: statSync(path).size }], read, close: () => undefined, pathOf: () => path };
+  return {
+    files: () => [{ name, size: statSync(path).size }],
+    ...{ read, open: () => openFile(path, 'make the file readable'), state: () => fileState(path) },
+    isFolder: false,
+    close: () => undefined,
+    pathOf: () => path,
+  };
 }
 
 /** Content that is read on every access, so that few files are in memory at once. */
-function onDemand(path: string, read: () => Uint8Array): DataContent {
+function onDemand(path: string, read: () => Uint8Array, open: () => RandomAccess): DataContent {
   return {
-    path,
+    ...{ path, open },
     get bytes() {
       return read();
     },

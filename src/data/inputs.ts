@@ -1,6 +1,7 @@
 /** The inputs of examples: where they lie, and how one is read. */
 import { readSync } from 'node:fs';
 import { internal } from '../core/assert.ts';
+import type { Turn } from './turn.ts';
 
 /**
  * The inputs of a number of examples, read one at a time: they may not fit into memory. Plain data, so that a thread
@@ -18,6 +19,8 @@ export interface Inputs {
   /** What real values are measured by; null where they are read as they lie there. */
   readonly standard: Standard | null;
 }
+
+export const elementBytes = { pixels: 1, reals: 4 } as const;
 
 /** Rows of one length, one after the other. */
 export type Place =
@@ -105,6 +108,21 @@ function standardizeInto(measured: Float32Array, { means, deviations }: Standard
 /** Reads an example of either kind. */
 export function inputReader(inputs: Inputs): (index: number) => Uint8Array | Float32Array {
   return inputs.kind === 'pixels' ? pixelReader(inputs) : realReader(inputs);
+}
+
+const examplesInTurn = 64;
+
+/** Reads one after the other. What `visit` is given is good until it returns. */
+export async function eachInput(
+  inputs: Inputs,
+  turn: Turn,
+  visit: (values: Uint8Array | Float32Array, index: number) => void,
+): Promise<void> {
+  const read = inputReader(inputs);
+  for (let index = 0; index < inputs.count; index++) {
+    visit(read(index), index);
+    if (index % examplesInTurn === 0) await turn();
+  }
 }
 
 function rowOf({ count, rows }: Inputs): (index: number) => number {

@@ -9,6 +9,8 @@ const mostMistakes = 10;
 export interface Mistakes {
   /** What `read` gives, or null after a mistake, or when there have been enough. */
   readonly attempt: <T>(read: () => T) => T | null;
+  /** Whether there are as many as are reported. */
+  readonly hasEnough: () => boolean;
   /** @throws UserError with all mistakes, if there were any */
   readonly check: () => void;
 }
@@ -26,6 +28,7 @@ export function collectMistakes(): Mistakes {
         return null;
       }
     },
+    hasEnough: () => found.length >= mostMistakes,
     check() {
       if (found.length > 0) throw new UserError(found.flatMap(({ diagnostics }) => diagnostics));
     },
@@ -42,6 +45,8 @@ export const brokenFiles = choice(['refuse', 'skip'], {
 export interface BrokenFiles {
   /** What `read` gives, or null for a file that is to be left out. */
   readonly attempt: <T>(file: string, read: () => T) => T | null;
+  /** Whether going on cannot change what is reported. */
+  readonly hasEnough: () => boolean;
   /** @throws UserError where broken files are refused and there were any */
   readonly check: () => void;
   /** A sentence about files that are left out; none where there are none. */
@@ -59,6 +64,7 @@ export function collectBroken(broken: 'refuse' | 'skip'): BrokenFiles {
       if (value === null) skipped.push(file);
       return value;
     },
+    hasEnough: mistakes.hasEnough,
     check: mistakes.check,
     notes: () =>
       listNotes(

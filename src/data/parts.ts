@@ -9,6 +9,7 @@ import { contentNames, divide } from './divide.ts';
 import type { GuessedSettings } from './sources/define.ts';
 import type { Inputs } from './inputs.ts';
 import { pick } from './split.ts';
+import type { Turn } from './turn.ts';
 
 const shares = {
   test: Type.Number({
@@ -109,10 +110,14 @@ export function fileExamples(files: readonly ClassFile[], inputs: Inputs): PartE
  *
  * @param given what the data set has: `all`, or `train` with or without the others
  */
-export function makeParts(given: { readonly [P in PartName | 'all']?: PartExamples }, config: SplitConfig): Parts {
+export async function makeParts(
+  given: { readonly [P in PartName | 'all']?: PartExamples },
+  config: SplitConfig,
+  turn: Turn,
+): Promise<Parts> {
   const source = given.all ?? given.train;
   if (source === undefined) return internal('no training examples');
-  const all = named(source);
+  const all = await named(source, turn);
   const division = divide(belongings(all, config), {
     test: given.test === undefined ? config.test : 0,
     validation: given.validation === undefined ? config.validation : 0,
@@ -124,8 +129,8 @@ export function makeParts(given: { readonly [P in PartName | 'all']?: PartExampl
     contents: Array.from(indices, (index) => all.contents[index]!),
   });
   const train = part(division.train);
-  const validation = given.validation === undefined ? part(division.validation) : named(given.validation);
-  const test = given.test === undefined ? part(division.test) : named(given.test);
+  const validation = given.validation === undefined ? part(division.validation) : await named(given.validation, turn);
+  const test = given.test === undefined ? part(division.test) : await named(given.test, turn);
   return {
     ...{ train: train.split, validation: validation.split, test: test.split },
     notes: leaks({ train, validation, test }),
@@ -135,7 +140,10 @@ export function makeParts(given: { readonly [P in PartName | 'all']?: PartExampl
 /** With a name for the content of each example. */
 type NamedExamples = PartExamples & { readonly contents: readonly string[] };
 
-const named = (examples: PartExamples): NamedExamples => ({ ...examples, contents: contentNames(examples.split) });
+const named = async (examples: PartExamples, turn: Turn): Promise<NamedExamples> => ({
+  ...examples,
+  contents: await contentNames(examples.split, turn),
+});
 
 function belongings({ split, origins, contents }: NamedExamples, { group }: SplitConfig) {
   const pattern = group === undefined ? null : new RegExp(group, 'u');

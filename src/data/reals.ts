@@ -2,7 +2,8 @@
 import type { RealInputs, Split, TargetColumn } from './dataset.ts';
 import { targetsOf } from './dataset.ts';
 import type { Inputs, Standard } from './inputs.ts';
-import { realReader } from './inputs.ts';
+import { eachInput } from './inputs.ts';
+import type { Turn } from './turn.ts';
 
 /**
  * Standard deviations that the input's quantizer keeps on each side. Of 8 bits about 21 codes are left for each; one
@@ -18,11 +19,10 @@ const keptDeviations = 6;
  * @param names of the channels, which are the last axis of the inputs
  * @param parts `train` is measured, and all are changed
  */
-export function standardize<P extends { readonly train: Split; readonly validation: Split; readonly test: Split }>(
-  names: readonly string[],
-  parts: P,
-): P & { readonly reals: RealInputs } {
-  const measured = inputMoments(parts.train.inputs, names.length);
+export async function standardize<
+  P extends { readonly train: Split; readonly validation: Split; readonly test: Split },
+>(names: readonly string[], parts: P, turn: Turn): Promise<P & { readonly reals: RealInputs }> {
+  const measured = await inputMoments(parts.train.inputs, names.length, turn);
   const channels = names.map((name, channel) => ({ name, ...measured[channel]! }));
   const standard: Standard = {
     means: channels.map(({ mean }) => mean),
@@ -31,13 +31,12 @@ export function standardize<P extends { readonly train: Split; readonly validati
   const changed = (split: Split): Split => ({ ...split, inputs: { ...split.inputs, standard } });
   const [train, validation, test] = [changed(parts.train), changed(parts.validation), changed(parts.test)];
   let [min, max] = [0, 0];
-  const read = realReader(train.inputs);
-  for (let index = 0; index < train.count; index++) {
-    for (const value of read(index)) {
+  await eachInput(train.inputs, turn, (values) => {
+    for (const value of values) {
       if (value < min) min = value;
       if (value > max) max = value;
     }
-  }
+  });
   const range = { min: Math.max(min, -keptDeviations), max: Math.min(max, keptDeviations) };
   return { ...parts, train, validation, test, reals: { range, channels } };
 }
@@ -60,20 +59,17 @@ export function standardizeTargets(names: readonly string[], train: Split, other
 }
 
 /** By channel; in two passes, since sums of squares of large numbers lose what differs. */
-function inputMoments(inputs: Inputs, channels: number): Moments[] {
-  const read = realReader(inputs);
+async function inputMoments(inputs: Inputs, channels: number, turn: Turn): Promise<Moments[]> {
   const count = (inputs.count * inputs.size) / channels;
   const sums = new Float64Array(channels);
-  for (let index = 0; index < inputs.count; index++) {
-    const values = read(index);
+  await eachInput(inputs, turn, (values) => {
     for (let at = 0; at < values.length; at++) sums[at % channels]! += values[at]!;
-  }
+  });
   const means = sums.map((sum) => sum / count);
   const squares = new Float64Array(channels);
-  for (let index = 0; index < inputs.count; index++) {
-    const values = read(index);
+  await eachInput(inputs, turn, (values) => {
     for (let at = 0; at < values.length; at++) squares[at % channels]! += (values[at]! - means[at % channels]!) ** 2;
-  }
+  });
   return Array.from(means, (mean, channel) => momentsOf(mean, squares[channel]!, count));
 }
 

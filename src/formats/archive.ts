@@ -6,6 +6,9 @@ import { UserError, userError } from '../core/diagnostic.ts';
 import { readBytes, systemReason, unpack } from './bytes.ts';
 import { detectFormat } from './detect.ts';
 import { naturalOrder } from './natural-order.ts';
+import type { FileState } from './file-state.ts';
+import { fileState } from './file-state.ts';
+import type { RandomAccess } from './random-access.ts';
 import { inMemory, openFile } from './random-access.ts';
 import { isTar, listTar } from './tar.ts';
 import type { TreeEntry, TreeFile } from './tree-entry.ts';
@@ -16,10 +19,17 @@ export interface Tree {
   readonly files: () => readonly TreeFile[];
   /** The bytes of one of `files()`; the caller may change them. */
   readonly read: (name: string) => Uint8Array;
+  /** The same in parts, for a file of any size. Where it is packed, its bytes are in memory until they are closed. */
+  readonly open: (name: string) => RandomAccess;
+  /** Changes with the file; that of an archive is the same for all of its files. */
+  readonly state: (name: string) => FileState;
   readonly close: () => void;
+  /** Whether its files lie on the disk, each at its name below the path. */
+  readonly isFolder: boolean;
 }
 
 const remedy = 'give a folder, a .zip, a .tar or a .tar.gz file';
+const unreadable = 'make it readable, or leave it out';
 const mostReported = 10;
 
 /**
@@ -84,9 +94,17 @@ function treeOf(path: string, entries: readonly TreeEntry[], close: () => void):
   if (refused.length > 0) throw new UserError(refusals(path, refused));
   const files = Array.from(byName, ([name, { size }]) => ({ name, size }));
   files.sort((a, b) => naturalOrder(a.name, b.name));
+  const entryOf = (name: string): TreeEntry => byName.get(name) ?? internal(`${path} has no entry ${name}`);
+  let ofArchive: FileState | null = null;
   return {
     files: () => files,
-    read: (name) => (byName.get(name) ?? internal(`${path} has no entry ${name}`)).read(),
+    isFolder: entries.every(({ state }) => state !== undefined),
+    read: (name) => entryOf(name).read(),
+    open(name) {
+      const { open, read } = entryOf(name);
+      return open?.() ?? inMemory(read());
+    },
+    state: (name) => entryOf(name).state ?? (ofArchive ??= fileState(path)),
     close,
   };
 }
@@ -119,14 +137,18 @@ function listFolder(root: string): readonly TreeEntry[] {
   const entries: TreeEntry[] = [];
   const realRoot = realpathSync(root);
   const add = (name: string, refusal: string | null = null): void => {
-    let size = 0;
+    const path = join(root, name);
+    const refuse = (reason: string): void => {
+      entries.push({ name, size: 0, refusal: reason, read: () => new Uint8Array(0) });
+    };
+    if (refusal !== null) return refuse(refusal);
     try {
-      if (refusal === null) size = statSync(join(root, name)).size;
+      const { size, ...state } = fileState(path);
+      const read = (): Uint8Array => readBytes(path, unreadable);
+      entries.push({ name, size, refusal, read, open: () => openFile(path, unreadable), state });
     } catch (error) {
-      entries.push({ name, size, refusal: `cannot be read: ${systemReason(error)}`, read: () => new Uint8Array(0) });
-      return;
+      refuse(`cannot be read: ${systemReason(error)}`);
     }
-    entries.push({ name, size, refusal, read: () => readBytes(join(root, name), 'make it readable, or leave it out') });
   };
   const visit = (folder: string): void => {
     for (const entry of children(root, folder)) {

@@ -6,12 +6,17 @@
 import { userError } from '../core/diagnostic.ts';
 import { bytesOf, dataFromBytes, elementBytes, numElements } from '../core/tensor.ts';
 import type { DType, Tensor } from '../core/tensor.ts';
+import type { RandomAccess } from './random-access.ts';
+import { inMemory } from './random-access.ts';
 
 const descriptors = { float32: '<f4', int32: '<i4', int64: '<i8', int8: '|i1', uint8: '|u1' } as const satisfies {
   readonly [D in DType]: string;
 };
 const dtypes: readonly DType[] = ['float32', 'int32', 'int64', 'int8', 'uint8'];
 const magic = '\x93NUMPY';
+const usualHeaderBytes = 4096;
+/** Of which a damaged file may claim more. */
+const mostHeaderBytes = 2 ** 24;
 
 /** Format version 1.0, byte for byte what `numpy.save` writes. */
 export function writeNpy({ dtype, shape, data }: Tensor): Uint8Array {
@@ -116,18 +121,60 @@ const otherTypes: { readonly [letter: string]: string } = {
  * @throws UserError `malformed-npy`, or `unsupported-npy` for other types, which are named
  */
 export function readNumericNpy(bytes: Uint8Array, path: string): NumericArray {
-  const { descriptor, isFortran, shape, dataStart } = readHeader(bytes, path);
+  const array = openNumericNpy(inMemory(bytes), path);
+  return { ...array, data: array.read(0, array.shape[0] ?? 1) };
+}
+
+/** An array of which parts are read. */
+export interface NumericRows extends Omit<NumericArray, 'data'> {
+  /**
+   * The elements at `count` indices of the first axis from `first` on, as in `NumericArray`; the one element of an array
+   * without axes.
+   */
+  readonly read: (first: number, count: number) => NumericData;
+}
+
+/**
+ * The same as `readNumericNpy` for a file of any size. One in Fortran order is read as a whole.
+ *
+ * @param file stays open while it is read
+ * @throws UserError as `readNumericNpy`
+ */
+export function openNumericNpy(file: RandomAccess, path: string): NumericRows {
+  const { descriptor, isFortran, shape, dataStart } = readHeader(headerOf(file), path, file.size);
   const code = descriptor?.slice(1);
   const type = numericNames.find((candidate) => numericTypes[candidate].code === code);
   if (type === undefined) throw unsupported(path, descriptor);
   const width = Number(numericTypes[type].code.slice(1));
-  checkLength(bytes.length - dataStart, width, type, shape, path);
-  const stored = numericTypes[type].allocate(numElements(shape));
-  const target = new Uint8Array(stored.buffer);
-  target.set(bytes.subarray(dataStart));
-  if (descriptor?.startsWith('>') === true) swapBytes(target, width);
-  const values = type === 'float16' && stored instanceof Uint16Array ? Float32Array.from(stored, float16) : stored;
-  return { type, shape, data: isFortran ? inCOrder(values, shape) : values };
+  checkLength(file.size - dataStart, width, type, shape, path);
+  const elements = (first: number, count: number): NumericData => {
+    const stored = numericTypes[type].allocate(count);
+    const target = new Uint8Array(stored.buffer);
+    target.set(file.read(dataStart + first * width, count * width));
+    if (descriptor?.startsWith('>') === true) swapBytes(target, width);
+    return type === 'float16' && stored instanceof Uint16Array ? Float32Array.from(stored, float16) : stored;
+  };
+  const row = numElements(shape.slice(1));
+  if (!isFortran || shape.length < 2) {
+    return { type, shape, read: (first, count) => elements(first * row, count * row) };
+  }
+  let whole: NumericData | null = null;
+  return {
+    ...{ type, shape },
+    read(first, count) {
+      whole ??= inCOrder(elements(0, numElements(shape)), shape);
+      return whole.slice(first * row, (first + count) * row);
+    },
+  };
+}
+
+/** Enough of the file for its header, which says in its first bytes how long it is. */
+function headerOf(file: RandomAccess): Uint8Array {
+  const start = file.read(0, usualHeaderBytes);
+  if (start.length < 12) return start;
+  const view = new DataView(start.buffer, start.byteOffset, start.byteLength);
+  const end = start[magic.length] === 1 ? 10 + view.getUint16(8, true) : 12 + view.getUint32(8, true);
+  return end <= start.length ? start : file.read(0, Math.min(end, mostHeaderBytes));
 }
 
 // The keys of a table that is written here.
@@ -186,8 +233,13 @@ interface Header {
   readonly dataStart: number;
 }
 
-/** Format versions 1 to 3. */
-function readHeader(bytes: Uint8Array, path: string): Header {
+/**
+ * Format versions 1 to 3.
+ *
+ * @param bytes the file, or enough of its beginning
+ * @param size of the whole file
+ */
+function readHeader(bytes: Uint8Array, path: string, size = bytes.length): Header {
   const text = (start: number, end: number): string => Buffer.from(bytes.subarray(start, end)).toString('latin1');
   const fail = (message: string): never => {
     throw malformed(path, message, 'the file is damaged or is not .npy; write it again');
@@ -201,7 +253,7 @@ function readHeader(bytes: Uint8Array, path: string): Header {
   if (bytes.length < headerStart) return fail(`the file ends at byte ${bytes.length}, within its first numbers`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const dataStart = headerStart + (version === 1 ? view.getUint16(8, true) : view.getUint32(8, true));
-  if (dataStart > bytes.length) fail(`byte 8: the header runs to byte ${dataStart}, the file ends at ${bytes.length}`);
+  if (dataStart > size) fail(`byte 8: the header runs to byte ${dataStart}, the file ends at ${size}`);
   const header = text(headerStart, dataStart);
   const [, descriptor] = /'descr': *'([^']*)'/.exec(header) ?? [];
   const [, order] = /'fortran_order': *(True|False)/.exec(header) ?? [];

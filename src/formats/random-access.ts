@@ -42,6 +42,15 @@ export function openFile(path: string, remedy: string): RandomAccess {
   };
 }
 
+/** A part of something larger, which stays open. */
+export function partOf({ read }: RandomAccess, start: number, size: number): RandomAccess {
+  return {
+    size,
+    read: (position, length) => read(start + position, Math.max(0, Math.min(length, size - position))),
+    close: () => undefined,
+  };
+}
+
 export function inMemory(bytes: Uint8Array): RandomAccess {
   return {
     size: bytes.length,

@@ -7,6 +7,7 @@
  */
 import { userError } from '../core/diagnostic.ts';
 import type { RandomAccess } from './random-access.ts';
+import { partOf } from './random-access.ts';
 import type { TreeEntry } from './tree-entry.ts';
 
 const blockBytes = 512;
@@ -80,7 +81,10 @@ function toEntry(
   file: RandomAccess,
   path: string,
 ): TreeEntry {
-  if (isFile(type)) return { name, size, refusal: null, read: () => readFile(file, data, size, `${path}/${name}`) };
+  if (isFile(type)) {
+    const read = (): Uint8Array => readFile(file, data, size, `${path}/${name}`);
+    return { name, size, refusal: null, read, open: () => partOf(file, data, size) };
+  }
   const refuse = (refusal: string): TreeEntry => ({ name, size, refusal, read: () => new Uint8Array(0) });
   if (type === '1') {
     const target = before.get(link);

@@ -1,4 +1,6 @@
 /** What folders and archives list. */
+import type { FileState } from './file-state.ts';
+import type { RandomAccess } from './random-access.ts';
 
 export interface TreeFile {
   /** Relative, parts separated by `/`, none of them `..`. */
@@ -13,4 +15,8 @@ export interface TreeEntry extends TreeFile {
   readonly refusal: string | null;
   /** @throws UserError where the data is damaged */
   readonly read: () => Uint8Array;
+  /** Its bytes in parts; left out where they have to be unpacked. */
+  readonly open?: () => RandomAccess;
+  /** Of a file in a folder. */
+  readonly state?: FileState;
 }

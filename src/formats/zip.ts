@@ -7,6 +7,7 @@
 import { crc32, inflateRawSync } from 'node:zlib';
 import { userError } from '../core/diagnostic.ts';
 import type { RandomAccess } from './random-access.ts';
+import { partOf } from './random-access.ts';
 import type { TreeEntry } from './tree-entry.ts';
 
 const endBytes = 22;
@@ -18,6 +19,7 @@ const mostCommentBytes = 0xffff;
 const inZip64 = 0xffffffff;
 /** What one array of ours may sensibly hold. */
 const mostEntryBytes = 2 ** 31;
+const pieceBytes = 2 ** 24;
 
 interface Directory {
   readonly bytes: Buffer;
@@ -65,6 +67,7 @@ export function listZip(file: RandomAccess, path: string): readonly TreeEntry[] 
       size,
       refusal: entry.isLink ? 'is a link' : null,
       read: () => unpackEntry(file, entry, path),
+      ...(entry.method === 0 && !entry.isEncrypted && { open: () => openStored(file, entry, path) }),
     });
   }
   return entries;
@@ -144,28 +147,47 @@ function decodeName(bytes: Uint8Array): string {
 }
 
 function unpackEntry(file: RandomAccess, entry: ZipEntry, path: string): Uint8Array {
-  const { name, size, packedBytes, position, method, checksum } = entry;
-  const place = `${path}/${name}`;
-  const fail: Fail = (message) => {
-    throw userError(place, 'damaged-archive', message, 'copy or download the archive again');
-  };
+  const { name, size, packedBytes, method, checksum } = entry;
+  const fail = failureIn(entry, path);
   const unsupported = (message: string): never => {
-    throw userError(place, 'unsupported-archive', message, 'unpack the archive, and give the folder');
+    throw userError(`${path}/${name}`, 'unsupported-archive', message, 'unpack the archive, and give the folder');
   };
   if (entry.isEncrypted) return unsupported('the entry of the ZIP archive is encrypted');
   if (method !== 0 && method !== 8) return unsupported(`the entry is packed by method ${method}, expected deflate`);
   if (size > mostEntryBytes) return unsupported('the entry unpacks to more than 2 GiB');
+  const packed = file.read(startOf(file, entry, fail), packedBytes);
+  const bytes = method === 0 ? packed : inflate(packed, size, fail);
+  if (bytes.length !== size) return fail(`the entry holds ${bytes.length} bytes, expected ${size}`);
+  if (crc32(bytes) !== checksum) return fail('the checksum of the entry is wrong');
+  return bytes;
+}
+
+function failureIn({ name }: ZipEntry, path: string): Fail {
+  return (message) => {
+    throw userError(`${path}/${name}`, 'damaged-archive', message, 'copy or download the archive again');
+  };
+}
+
+/** Where the bytes of an entry begin. */
+function startOf(file: RandomAccess, { position, packedBytes }: ZipEntry, fail: Fail): number {
   const local = Buffer.from(file.read(position, localBytes));
   if (local.length < localBytes || local.readUInt32LE(0) !== 0x04034b50) {
     return fail('the entry is not where the directory of the ZIP archive says');
   }
   const start = position + localBytes + local.readUInt16LE(26) + local.readUInt16LE(28);
   if (start + packedBytes > file.size) return fail('the entry runs past the end of the ZIP archive');
-  const packed = file.read(start, packedBytes);
-  const bytes = method === 0 ? packed : inflate(packed, size, fail);
-  if (bytes.length !== size) return fail(`the entry holds ${bytes.length} bytes, expected ${size}`);
-  if (crc32(bytes) !== checksum) return fail('the checksum of the entry is wrong');
-  return bytes;
+  return start;
+}
+
+/** An entry that is not packed, of any size; its checksum is compared first. */
+function openStored(file: RandomAccess, entry: ZipEntry, path: string): RandomAccess {
+  const { size, packedBytes, checksum } = entry;
+  const fail = failureIn(entry, path);
+  if (size !== packedBytes) return fail(`the entry holds ${packedBytes} bytes, expected ${size}`);
+  const part = partOf(file, startOf(file, entry, fail), size);
+  let found = 0;
+  for (let at = 0; at < size; at += pieceBytes) found = crc32(part.read(at, pieceBytes), found);
+  return found === checksum ? part : fail('the checksum of the entry is wrong');
 }
 
 function inflate(packed: Uint8Array, size: number, fail: Fail): Uint8Array {

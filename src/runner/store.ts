@@ -20,6 +20,7 @@ import { seal, unseal } from './sealed.ts';
  *     actions/ab/abcd....json  action records by key: a result exists once its record does
  *     preimage/ab/abcd....json the text that was hashed to the key
  *     memory/ab/abcd....json   small values that take long to compute, sealed, by a digest of what they depend on
+ *     examples/ab/cdef.../     decoded examples of data sets; digests/abcd....json of their files: see `data/load.ts`
  *     work/<key>/<attempt>/    where a stage runs
  *     tmp/  corrupt/  VERSION
  *
@@ -51,7 +52,7 @@ export interface Damage {
 }
 
 const VERSION = 'qpipe-store-v1\n';
-const sections = ['objects', 'actions', 'preimage', 'memory', 'work', 'tmp', 'corrupt'] as const;
+const sections = ['objects', 'actions', 'preimage', 'memory', 'examples', 'digests', 'work', 'tmp', 'corrupt'] as const;
 
 /** Opens the store, or creates it. */
 export async function openStore(root: string, randomHex: () => string): Promise<Store> {
@@ -74,6 +75,15 @@ export async function openStore(root: string, randomHex: () => string): Promise<
     );
   });
   return store;
+}
+
+/** Where data sets are kept beside the results. */
+export function dataFolders(store: Store) {
+  return {
+    examples: join(store.folder, 'examples'),
+    digests: join(store.folder, 'digests'),
+    temporaryPath: () => temporaryPath(store),
+  };
 }
 
 export function objectPath(store: Store, digest: Digest): string {
@@ -126,14 +136,14 @@ async function mendPreimage(store: Store, key: string, preimage: string): Promis
  * The value that was remembered under a digest of all that it depends on, else what `make` gives, which is then
  * remembered. A damaged value counts as none.
  */
-export async function remembered<T extends object>(store: Store, key: Digest, make: () => T): Promise<T> {
+export async function remembered<T extends object>(store: Store, key: Digest, make: () => T | Promise<T>): Promise<T> {
   const name = key.slice('sha256:'.length);
   return writing(store, async () => {
     const text = await readIfExists(keyedPath(store, 'memory', name));
     const found = text === null ? null : unseal(text);
     // The key is in the value, so that a file in the place of another is no value either.
     if (found?.['key'] === key) return found['value'] as T; // written below
-    const value = make();
+    const value = await make();
     await writeKeyed(store, 'memory', name, seal({ key, value }));
     return value;
   });

@@ -30,8 +30,8 @@ stages:
 `;
   try {
     await makePlan(parsePipeline(text, join(folder, 'p.yaml')), {
-      ...{ home: folder, threads: 1, cores: 1, now: () => 0 },
-      identities: (_key, make) => Promise.resolve(make()),
+      ...{ home: folder, threads: 1, cores: 1, now: () => 0, cache: null },
+      identities: (_key, make) => make(),
     });
     return [];
   } catch (error) {

@@ -7,11 +7,11 @@ import { makePlan } from '../../src/config/plan.ts';
 import { tensorflowEngine } from '../engine/engines.ts';
 import { edited } from './example.ts';
 
-const identities: IdentityMemory = (_key, make) => Promise.resolve(make());
+const identities: IdentityMemory = (_key, make) => make();
 
 describe('a plan', () => {
   const stages = async (text: string) => {
-    const options = { home: qpipeHome(), threads: 1, cores: 1, now: () => 0, identities };
+    const options = { home: qpipeHome(), threads: 1, cores: 1, now: () => 0, identities, cache: null };
     return (await makePlan(parsePipeline(text, 'p.yaml'), options)).stages;
   };
   const configs = async (text: string) =>

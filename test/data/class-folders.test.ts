@@ -11,8 +11,10 @@ const read = (contents: ReturnType<typeof set>) => classFolders('set', contents,
 const names = (files: readonly { readonly name: string; readonly label: number }[] | undefined) =>
   files?.map(({ name, label }) => `${label} ${name}`);
 
-function mistakes(contents: ReturnType<typeof set>): string[] {
-  return diagnosticsOf(() => read(contents)).map(({ code, place, message }) => `${place.file} ${code}: ${message}`);
+async function mistakes(contents: ReturnType<typeof set>): Promise<string[]> {
+  return (await diagnosticsOf(() => read(contents))).map(
+    ({ code, place, message }) => `${place.file} ${code}: ${message}`,
+  );
 }
 
 describe('class folders', () => {
@@ -50,17 +52,17 @@ describe('class folders', () => {
     expect(ignored).toEqual(['a/.hidden.jpg', 'a/notes.txt', 'c.jpg']);
   });
 
-  it('must be two at least, known and trained', () => {
-    expect(mistakes(empty('1.jpg', '2.jpg'))).toEqual([
+  it('must be two at least, known and trained', async () => {
+    expect(await mistakes(empty('1.jpg', '2.jpg'))).toEqual([
       'set too-few-classes: there is no class folder with examples; expected at least two',
     ]);
-    expect(mistakes(empty('a/1.jpg'))).toEqual([
+    expect(await mistakes(empty('a/1.jpg'))).toEqual([
       'set too-few-classes: there is one class only, a; expected at least two',
     ]);
-    expect(mistakes(empty('train/a/1.jpg', 'train/b/1.jpg', 'test/c/1.jpg'))).toEqual([
+    expect(await mistakes(empty('train/a/1.jpg', 'train/b/1.jpg', 'test/c/1.jpg'))).toEqual([
       'set untrained-class: class c has no training examples',
     ]);
-    expect(mistakes(set({ 'labels.txt': 'a\nd\na', 'a/1.jpg': '', 'b/1.jpg': '' }))).toEqual([
+    expect(await mistakes(set({ 'labels.txt': 'a\nd\na', 'a/1.jpg': '', 'b/1.jpg': '' }))).toEqual([
       'set/labels.txt wrong-labels-file: "d" is no class folder with examples',
       'set/labels.txt wrong-labels-file: "a" is there twice',
     ]);

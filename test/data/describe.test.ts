@@ -45,8 +45,8 @@ const reals: Dataset = {
 };
 
 describe('what a data set is', () => {
-  it('counts the examples of each class in each part', () => {
-    const { counts, classes, shape, notes } = describeDataset(pixels, null, { exampleFiles: [['a'], ['b']] });
+  it('counts the examples of each class in each part', async () => {
+    const { counts, classes, shape, notes } = await describeDataset(pixels, null, { exampleFiles: [['a'], ['b']] });
     expect(counts).toEqual({ train: 3, validation: 1, test: 2 });
     expect(classes).toEqual([
       { name: 'cold', train: 1, validation: 1, test: 0, files: ['a'] },
@@ -56,8 +56,8 @@ describe('what a data set is', () => {
     expect(notes).toEqual(['a note']);
   });
 
-  it('measures pixels of the training examples; one code of the input is one pixel value', () => {
-    const { channels, element } = describeDataset(pixels, { scale: 2, mean: 10 }, {});
+  it('measures pixels of the training examples; one code of the input is one pixel value', async () => {
+    const { channels, element } = await describeDataset(pixels, { scale: 2, mean: 10 }, {});
     const [grey] = channels;
     // 0, 10, 20, 30, 0, 10: mean 70/6, variance 1500/6 - (70/6)^2 = 113.89.
     expect(grey).toMatchObject({ name: 'grey', min: 0, max: 30, clipped: 0 });
@@ -67,8 +67,8 @@ describe('what a data set is', () => {
     expect(element).toEqual({ normalize: { scale: 2, mean: 10 }, range: { min: -20, max: 490 } });
   });
 
-  it('gives real values in the unit that was measured, and how many lie beyond the range of the input', () => {
-    const { channels, element, targets } = describeDataset(reals, null, {});
+  it('gives real values in the unit that was measured, and how many lie beyond the range of the input', async () => {
+    const { channels, element, targets } = await describeDataset(reals, null, {});
     expect(element.normalize).toBeNull();
     // A code is 2.55 / 255 = 0.01; the deviation of -1, 0, 1 is sqrt(2/3), that of 0, 4, -4 is sqrt(32/3).
     const [x, y] = channels;
@@ -81,13 +81,13 @@ describe('what a data set is', () => {
     expect(targets).toEqual([{ name: 'age', min: 12, max: 22, mean: 16, deviation: 2 * Math.sqrt(14 / 3) }]);
   });
 
-  it('counts equal examples in a part, between parts, and of another class', () => {
-    expect(describeDataset(pixels, null, {}).equal).toEqual({
+  it('counts equal examples in a part, between parts, and of another class', async () => {
+    expect((await describeDataset(pixels, null, {})).equal).toEqual({
       within: { train: 1, validation: 0, test: 0 },
       between: [{ part: 'test', other: 'train', examples: 1 }],
       ofOtherClass: 2,
     });
-    expect(describeDataset(reals, null, {}).equal).toEqual({
+    expect((await describeDataset(reals, null, {})).equal).toEqual({
       within: { train: 0, validation: 0, test: 0 },
       between: [],
       ofOtherClass: 0,

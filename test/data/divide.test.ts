@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { contentNames, divide } from '../../src/data/divide.ts';
 import { inputsOf } from '../../src/data/inputs.ts';
+import { createTurn } from '../../src/data/turn.ts';
 
 /** `counts[label]` examples of each class, every one its own unit. */
 const singles = (...counts: number[]) =>
@@ -67,9 +68,9 @@ describe('a division', () => {
 });
 
 describe('names of content', () => {
-  it('are equal for equal inputs only', () => {
+  it('are equal for equal inputs only', async () => {
     const inputs = inputsOf(Float32Array.of(1, 2, 1, 3, 1, 2), 2);
-    const [a, b, c] = contentNames({ inputs });
+    const [a, b, c] = await contentNames({ inputs }, createTurn());
     expect(a).toBe(c);
     expect(a).not.toBe(b);
   });

@@ -16,16 +16,16 @@ const labelled = (train: number[], test: number[], classNames = ['cat', 'dog', '
   });
 
 describe('labels', () => {
-  it('of one class only are a mistake that names the class', () => {
-    const [found] = oneClass(labelled([1, 1, 1], [0, 1]))?.diagnostics ?? [];
+  it('of one class only are a mistake that names the class', async () => {
+    const [found] = oneClass(await labelled([1, 1, 1], [0, 1]))?.diagnostics ?? [];
     expect(found).toMatchObject({ code: 'one-class', place: { file: 'pets' } });
     expect(found?.message).toContain('all 3 training images are of class dog');
-    expect(oneClass(labelled([0, 1], []))).toBeNull();
+    expect(oneClass(await labelled([0, 1], []))).toBeNull();
   });
 
-  it('with gaps are named, and classes that only the test has', () => {
-    expect(labelNotes(labelled([0, 1, 0], [1, 0], ['cat', 'dog']))).toEqual([]);
-    const [empty, unseen] = labelNotes(labelled([0, 3], [0, 1]));
+  it('with gaps are named, and classes that only the test has', async () => {
+    expect(labelNotes(await labelled([0, 1, 0], [1, 0], ['cat', 'dog']))).toEqual([]);
+    const [empty, unseen] = labelNotes(await labelled([0, 3], [0, 1]));
     expect(empty).toContain('no image is of class owl');
     expect(unseen).toContain('test images are of class dog, but no training image is');
   });

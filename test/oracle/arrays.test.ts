@@ -94,7 +94,7 @@ describe.skipIf(!hasOracle)('arrays of NumPy', { timeout: 120_000 }, () => {
     const [file, train, test, ...labels] = expectList(await oracle.evaluate('archives.write_set(seed)', { seed: 3 }));
     writeFileSync(path, expectBytes(file));
     const source = { kind: 'npz', path, columns: {}, split: { test: 0, validation: 0, seed: 1 } } as const;
-    const dataset = loadDataset(source, { count: 0, seed: 0 });
+    const dataset = await loadDataset(source, { count: 0, seed: 0 });
     expect(dataset.image).toEqual({ height: 1, width: 6, channels: 3 });
     expect(dataset.classNames).toEqual(['-1', '0', '1', '2']);
     for (const [index, [split, expected]] of [

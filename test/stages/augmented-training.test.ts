@@ -9,7 +9,7 @@ import { floatTraining, runTraining } from '../../src/stages/training.ts';
 import { dense, network } from '../models/networks.ts';
 import { pixelsIn } from '../data/examples.ts';
 
-const dataset = loadDataset(
+const dataset = await loadDataset(
   { kind: 'synthetic', classes: 3, size: 12, trainCount: 48, testCount: 4, noise: 8, seed: 4 },
   { count: 16, seed: 1 },
 );

@@ -25,7 +25,7 @@ import { readTfliteContents } from '../../src/tflite/read.ts';
 import { writeTflite } from '../../src/tflite/write.ts';
 import { conv, dense, network, pool } from '../models/networks.ts';
 
-const dataset = loadDataset(
+const dataset = await loadDataset(
   { kind: 'synthetic', classes: 3, size: 12, trainCount: 224, testCount: 60, noise: 8, seed: 4 },
   { count: 32, seed: 1 },
 );

@@ -7,7 +7,7 @@ import { presetNetwork, unitPresets } from '../models/unit-presets.ts';
 import type { LineResult } from './pipeline-line.ts';
 import { quantization, runLine, training } from './pipeline-line.ts';
 
-const dataset = loadDataset(
+const dataset = await loadDataset(
   { kind: 'synthetic', classes: 10, size: 24, trainCount: 320, testCount: 64, noise: 8, seed: 4 },
   { count: 0, seed: 1 },
 );

@@ -22,7 +22,7 @@ import type { StageEnvironment } from '../../src/stages/run.ts';
 import { readTflite } from '../../src/tflite/read.ts';
 import { pixelsIn } from '../data/examples.ts';
 
-const dataset = loadDataset(
+const dataset = await loadDataset(
   { kind: 'synthetic', classes: 3, size: 12, trainCount: 640, testCount: 60, noise: 8, seed: 4 },
   { count: 64, seed: 1 },
 );

@@ -9,7 +9,7 @@ import { conv, dense, network } from '../models/networks.ts';
 import type { LineConfig, LineResult } from './pipeline-line.ts';
 import { classified, quantization, runLine, training } from './pipeline-line.ts';
 
-const dataset = loadDataset(
+const dataset = await loadDataset(
   { kind: 'synthetic', classes: 3, size: 12, trainCount: 288, testCount: 60, noise: 8, seed: 4 },
   { count: 0, seed: 1 },
 );

@@ -10,7 +10,7 @@ import { train } from '../../src/training/train-loop.ts';
 import { tasks } from '../../src/tasks/index.ts';
 import { dense, network } from '../models/networks.ts';
 
-const dataset: Dataset = loadDataset(
+const dataset: Dataset = await loadDataset(
   { kind: 'synthetic', classes: 3, size: 12, trainCount: 70, testCount: 4, noise: 8, seed: 4 },
   { count: 10, seed: 1 },
 );

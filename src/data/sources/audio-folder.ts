@@ -7,15 +7,16 @@ import { readWav, readWavHeader } from '../../formats/wav.ts';
 import { examplesOfClasses, medianOf, spread, tally } from '../facts.ts';
 import type { SourceFacts } from '../facts.ts';
 import type { ClassFile } from '../class-folders.ts';
-import { checkKept, classFolders } from '../class-folders.ts';
+import { decodeClassFiles } from '../class-examples.ts';
+import { classFolders } from '../class-folders.ts';
 import type { DataContent, DecodedData } from '../dataset.ts';
-import { inputsOf } from '../inputs.ts';
+import type { Decoding, ReadFile } from '../decoding/decoding.ts';
 import type { PreparedFeatures } from '../features/config.ts';
 import { featuresSchema, preparedFeatures } from '../features/config.ts';
 import { createResampler } from '../features/resample.ts';
 import type { BrokenFiles } from '../mistakes.ts';
 import { brokenFiles, collectBroken, ignoredNotes } from '../mistakes.ts';
-import { fileExamples, guessedSplit, makeParts, splitField } from '../parts.ts';
+import { guessedSplit, makeParts, splitField } from '../parts.ts';
 import { standardize } from '../reals.ts';
 import { defineSource, sourceFields } from './define.ts';
 import type { GuessedSettings } from './define.ts';
@@ -67,81 +68,72 @@ export const audioFolder = defineSource({
   // Plain JSON by construction.
   recipe: ({ audio, features, split, broken }) => ({ audio, features, split, broken }),
   decode: decodeFolder,
+  readFile: recordingReader,
   describe,
   guess: { what: 'WAV files in class folders', accepts: isRecording, settings: guessSettings },
 });
 
-function decodeFolder(source: AudioFolderSource, contents: ReadonlyMap<string, DataContent>): DecodedData {
+async function decodeFolder(
+  source: AudioFolderSource,
+  contents: ReadonlyMap<string, DataContent>,
+  decoding: Decoding,
+): Promise<DecodedData> {
   const { path, audio, features: config, split } = source;
-  const length = Math.round(audio.rate * audio.seconds);
-  const features = preparedFeatures(config, length, audio.rate);
-  if ('problems' in features) {
-    const hint = `the recordings have ${audio.rate} samples a second and ${length} in all`;
-    throw new UserError(features.problems.map((message) => ({ ...wrongFeatures, message, hint })));
-  }
-  const { classNames, files, ignored } = classFolders(path, contents, isRecording);
+  const features = featuresOf(source);
+  const [frames, bins] = features.shape;
+  const folders = classFolders(path, contents, isRecording);
   const broken = collectBroken(source.broken);
   const rates = new Map<number, string>();
-  const read = createReader(audio.rate, length, features, rates);
-  const decoded = Object.entries(files).map(
-    ([part, list]) => [part, decodeRecordings(list, read, features, broken)] as const,
-  );
-  broken.check();
-  checkKept(path, classNames, Object.fromEntries(decoded));
-  const [frames, bins] = features.shape;
-  const given = Object.fromEntries(
-    decoded.map(([part, kept]) => [part, fileExamples(kept.files, inputsOf(kept.inputs, frames * bins))]),
-  );
-  const { notes, ...parts } = makeParts(given, split);
+  const what = { path, folders, broken, kind: 'reals', size: frames * bins } as const;
+  const given = await decodeClassFiles(decoding, what, (rate, { name }) => {
+    if (typeof rate === 'number' && !rates.has(rate)) rates.set(rate, name);
+  });
+  const { notes, ...parts } = await makeParts(given, split, decoding.turn);
   return {
-    ...{ name: path, classNames, image: { height: frames, width: bins, channels: 1 } },
-    notes: [...ignoredNotes(ignored), ...broken.notes(), ...rateNotes(rates, audio.rate), ...notes],
+    ...{ name: path, classNames: folders.classNames, image: { height: frames, width: bins, channels: 1 } },
+    notes: [...ignoredNotes(folders.ignored), ...broken.notes(), ...rateNotes(rates, audio.rate), ...notes],
     // Plain JSON by construction.
     decoding: { audio, features: config },
     ...(features.range === null
-      ? standardize([config.kind], parts)
+      ? await standardize([config.kind], parts, decoding.turn)
       : { ...parts, reals: { range: features.range, channels: [{ name: config.kind, mean: 0, deviation: 1 }] } }),
   };
 }
 
 const wrongFeatures = { code: 'wrong-features', place: { file: 'data.features' } };
 
-/** Reads one recording and computes its features. */
-function createReader(rate: number, length: number, features: PreparedFeatures, rates: Map<number, string>) {
+const samplesOf = ({ audio }: AudioFolderSource): number => Math.round(audio.rate * audio.seconds);
+
+/** @throws UserError where they cannot be computed from recordings of this length */
+function featuresOf(source: AudioFolderSource): PreparedFeatures {
+  const { rate } = source.audio;
+  const length = samplesOf(source);
+  const features = preparedFeatures(source.features, length, rate);
+  if (!('problems' in features)) return features;
+  const hint = `the recordings have ${rate} samples a second and ${length} in all`;
+  throw new UserError(features.problems.map((message) => ({ ...wrongFeatures, message, hint })));
+}
+
+/** Reads one recording and computes its features; the fact is its rate. */
+function recordingReader(source: AudioFolderSource): ReadFile {
+  const { rate } = source.audio;
+  const length = samplesOf(source);
+  const features = featuresOf(source);
   const resamplers = new Map<number, (samples: Float32Array) => Float32Array>();
-  return ({ name, content }: ClassFile): Float32Array => {
-    const wav = readWav(content.bytes, content.path);
+  return ({ bytes, path }) => {
+    const wav = readWav(bytes, path);
     if (wav.frames === 0) {
-      throw userError(content.path, 'empty-recording', 'the recording has no samples', 'take it out of the folder');
+      throw userError(path, 'empty-recording', 'the recording has no samples', 'take it out of the folder');
     }
     if (wav.samples.some((sample) => !Number.isFinite(sample))) {
-      throw userError(content.path, 'wrong-sample', 'a sample is not a finite number', 'write the file again');
+      throw userError(path, 'wrong-sample', 'a sample is not a finite number', 'write the file again');
     }
-    if (!rates.has(wav.rate)) rates.set(wav.rate, name);
     const resample = resamplers.get(wav.rate) ?? createResampler(wav.rate, rate);
     resamplers.set(wav.rate, resample);
     const samples = new Float32Array(length);
     samples.set(resample(wav.samples).subarray(0, length));
-    return features.compute(samples);
+    return { values: features.compute(samples), fact: wav.rate };
   };
-}
-
-function decodeRecordings(
-  files: readonly ClassFile[],
-  read: (file: ClassFile) => Float32Array,
-  { shape: [frames, bins] }: PreparedFeatures,
-  broken: BrokenFiles,
-): { files: readonly ClassFile[]; inputs: Float32Array } {
-  const length = frames * bins;
-  const inputs = new Float32Array(files.length * length);
-  const kept: ClassFile[] = [];
-  for (const file of files) {
-    const values = broken.attempt(file.name, () => read(file));
-    if (values === null) continue;
-    inputs.set(values, kept.length * length);
-    kept.push(file);
-  }
-  return { files: kept, inputs: inputs.subarray(0, kept.length * length) };
 }
 
 function rateNotes(rates: ReadonlyMap<number, string>, rate: number): string[] {

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import type { Static } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
 import { UserError, userError } from '../../core/diagnostic.ts';
-import type { JsonObject } from '../../core/json.ts';
+import type { Json, JsonObject } from '../../core/json.ts';
 import { choice, key, object } from '../../core/schema.ts';
 import type { ColumnReference, CsvColumns, CsvShape } from '../../formats/csv.ts';
 import { readCsv, readCsvShape } from '../../formats/csv.ts';
@@ -11,12 +11,14 @@ import { naturalOrder } from '../../formats/natural-order.ts';
 import { classFolders, partNamed } from '../class-folders.ts';
 import type { ClassFile, PartName } from '../class-folders.ts';
 import type { DataContent, DecodedData, Split } from '../dataset.ts';
-import { inputsOf } from '../inputs.ts';
-import type { Mistakes } from '../mistakes.ts';
+import type { Decoding, ReadFile } from '../decoding/decoding.ts';
+import type { Inputs } from '../inputs.ts';
+import { inputsOf, pickInputs } from '../inputs.ts';
 import { collectMistakes, ignoredNotes } from '../mistakes.ts';
 import type { Origin, PartExamples, Parts } from '../parts.ts';
 import { guessedSplit, makeParts, splitField } from '../parts.ts';
 import { standardize, standardizeTargets } from '../reals.ts';
+import type { Turn } from '../turn.ts';
 import { defineSource, sourceFields } from './define.ts';
 import type { GuessedSettings } from './define.ts';
 import { missingFolder, pathToData, seriesAugmentField } from './fields.ts';
@@ -83,7 +85,9 @@ export const csv = defineSource({
   // Plain JSON by construction; where the files lie does not matter.
   recipe: ({ path: _path, ...fields }) => fields as unknown as JsonObject,
   guess: { what: 'CSV files of recordings in class folders, or tables', accepts: isCsv, settings: guessSettings },
-  decode: (source, contents) => (isTable(source) ? decodeTables(source, contents) : decodeRecordings(source, contents)),
+  decode: (source, contents, decoding) =>
+    isTable(source) ? decodeTables(source, contents, decoding) : decodeRecordings(source, contents, decoding),
+  readFile: recordingReader,
 });
 
 /** Whether rows say what they are, and not the folder of their file. */
@@ -111,88 +115,139 @@ function inputColumns(source: CsvSource, { bytes, path }: DataContent): readonly
 }
 
 /** Names for the report: those of the header, or numbers. */
-function columnNames(columns: readonly ColumnReference[], { names }: CsvColumns): string[] {
+function columnNames(columns: readonly ColumnReference[], { names }: Pick<CsvColumns, 'names'>): string[] {
   return columns.map((column) => (typeof column === 'number' ? (names[column - 1] ?? String(column)) : column));
 }
 
 // Recordings
 
-interface Recording {
-  readonly file: ClassFile;
-  readonly table: CsvColumns;
+/** What a thread has to know to read a recording. */
+interface RecordingForm {
+  readonly columns: readonly ColumnReference[];
+  /** Rows of an example. */
+  readonly length: number;
+  readonly stride: number;
 }
 
-function decodeRecordings(source: CsvSource, contents: ReadonlyMap<string, DataContent>): DecodedData {
+/** What is said of one. */
+interface RecordingFact {
+  readonly examples: number;
+  readonly skippedRows: number;
+}
+
+async function decodeRecordings(
+  source: CsvSource,
+  contents: ReadonlyMap<string, DataContent>,
+  decoding: Decoding,
+): Promise<DecodedData> {
   const { path, split } = source;
   const { classNames, files, ignored } = classFolders(path, contents, isCsv);
-  const [first] = Object.values(files).flat();
+  const all = Object.entries(files).flatMap(([part, list]) => list.map((file) => ({ ...file, part })));
+  const [first] = all;
   if (first === undefined) throw userError(path, 'no-recordings', 'there is no recording', missingFolder);
   const columns = inputColumns(source, first.content);
+  const table = firstReadable(source, columns, all);
+  const length = source.window?.length ?? table?.rows ?? 1;
+  const form: RecordingForm = { columns, length, stride: source.window?.stride ?? length };
+  const collector = decoding.collector('reals', length * columns.length);
+  const windows = collectWindows();
   const mistakes = collectMistakes();
-  const read = (list: readonly ClassFile[]): Recording[] =>
-    list.flatMap((file) => {
-      const table = mistakes.attempt(() =>
-        readCsv(file.content.bytes, file.content.path, { ...options(source), numbers: columns }),
-      );
-      return table === null ? [] : [{ file, table }];
-    });
-  const recordings = Object.entries(files).map(([part, list]) => [part, read(list)] as const);
-  const all = recordings.flatMap(([, list]) => list);
-  const window = windowOf(source, all, mistakes);
-  mistakes.check();
-  const given = Object.fromEntries(recordings.map(([part, list]) => [part, cut(list, columns.length, window)]));
-  const parts = makeParts(given, split);
-  const names = columnNames(columns, all[0]!.table);
-  return finish(path, parts, {
-    classNames,
-    image: { height: 1, width: window.length, channels: columns.length },
-    notes: [...ignoredNotes(ignored), ...skippedNotes(all.map(({ table }) => table))],
-    names,
+  const broken = { ...mistakes, attempt: <T>(_file: string, read: () => T): T | null => mistakes.attempt(read) };
+  let skipped = 0;
+  await decoding.readFiles(all, { ...form }, broken, (file, { values, fact }) => {
+    const { examples, skippedRows } = fact as unknown as RecordingFact; // of `recordingReader`
+    collector.add(values);
+    windows.add(file, examples, form.stride);
+    skipped += skippedRows;
   });
+  mistakes.check();
+  const parts = await makeParts(windows.examples(collector.finish()), split, decoding.turn);
+  const found: Found = {
+    classNames,
+    image: { height: 1, width: length, channels: columns.length },
+    notes: [...ignoredNotes(ignored), ...skippedNotes(skipped)],
+    names: columnNames(columns, table ?? { names: [] }),
+  };
+  return finish(path, parts, found, decoding.turn);
 }
 
-/** The window that is set, or the length that all recordings have. */
-function windowOf({ window }: CsvSource, recordings: readonly Recording[], mistakes: Mistakes) {
-  const length = window?.length ?? recordings[0]?.table.rows ?? 1;
-  for (const { file, table } of recordings) {
-    mistakes.attempt(() => {
-      if (window === undefined ? table.rows === length : table.rows >= length) return;
-      const expected = window === undefined ? `${length}, as in the first` : `${length} at least, a window`;
-      throw userError(
-        file.content.path,
-        'recording-length',
-        `the recording has ${table.rows} rows; expected ${expected}`,
-        window === undefined ? 'set `window: { length, stride }`' : 'set a shorter window, or leave the file out',
-      );
-    });
+/** The first recording without a mistake, which says how long all are; null where there is none. */
+function firstReadable(
+  source: CsvSource,
+  columns: readonly ColumnReference[],
+  files: readonly ClassFile[],
+): CsvColumns | null {
+  for (const { content } of files) {
+    const table = collectMistakes().attempt(() => readRecording(source, columns, content));
+    if (table !== null) return table;
   }
-  return { length, stride: window?.stride ?? length };
+  return null;
 }
 
-function cut(
-  recordings: readonly Recording[],
-  channels: number,
-  window: { length: number; stride: number },
-): PartExamples {
-  const starts = recordings.map(({ table }) => 1 + Math.floor((table.rows - window.length) / window.stride));
-  const count = starts.reduce((sum, windows) => sum + windows, 0);
-  const inputs = new Float32Array(count * window.length * channels);
-  const labels = new Uint16Array(count);
-  const origins: Origin[] = [];
-  for (const [index, { file, table }] of recordings.entries()) {
-    for (let start = 0; start < starts[index]!; start++) {
-      const example = origins.length;
-      labels[example] = file.label;
-      origins.push({ name: `${file.name} row ${start * window.stride + 1}`, recording: file.name });
-      for (let row = 0; row < window.length; row++) {
-        for (let channel = 0; channel < channels; channel++) {
-          const to = (example * window.length + row) * channels + channel;
-          inputs[to] = table.numbers[channel]![start * window.stride + row]!;
-        }
+const readRecording = (source: CsvSource, columns: readonly ColumnReference[], { bytes, path }: DataContent) =>
+  readCsv(bytes, path, { ...options(source), numbers: columns });
+
+/** Cuts one recording into examples. */
+function recordingReader(source: CsvSource, how: Json): ReadFile {
+  const { columns, length, stride } = how as unknown as RecordingForm; // of `decodeRecordings`
+  return (content) => {
+    const { rows, numbers, skipped } = readRecording(source, columns, content);
+    if (source.window === undefined ? rows !== length : rows < length) {
+      throw wrongLength(content.path, rows, length, source.window !== undefined);
+    }
+    const examples = 1 + Math.floor((rows - length) / stride);
+    const values = new Float32Array(examples * length * columns.length);
+    let to = 0;
+    for (let example = 0; example < examples; example++) {
+      for (let row = example * stride; row < example * stride + length; row++) {
+        for (const column of numbers) values[to++] = column[row]!;
       }
     }
+    const fact: RecordingFact = { examples, skippedRows: skipped.rows };
+    return { values, fact: { ...fact } };
+  };
+}
+
+function wrongLength(path: string, rows: number, length: number, hasWindow: boolean): UserError {
+  const expected = hasWindow ? `${length} at least, a window` : `${length}, as in the first`;
+  return userError(
+    path,
+    'recording-length',
+    `the recording has ${rows} rows; expected ${expected}`,
+    hasWindow ? 'set a shorter window, or leave the file out' : 'set `window: { length, stride }`',
+  );
+}
+
+/** Which windows are of which recording, in the order in which they are read. */
+function collectWindows() {
+  interface Windows {
+    readonly rows: number[];
+    readonly labels: number[];
+    readonly origins: Origin[];
   }
-  return { split: { count, inputs: inputsOf(inputs, window.length * channels), labels, targets: null }, origins };
+  const byPart = new Map<string, Windows>();
+  let count = 0;
+  return {
+    add({ name, label, part }: ClassFile & { readonly part: string }, examples: number, stride: number): void {
+      const windows = byPart.get(part) ?? { rows: [], labels: [], origins: [] };
+      byPart.set(part, windows);
+      for (let example = 0; example < examples; example++) {
+        windows.rows.push(count++);
+        windows.labels.push(label);
+        windows.origins.push({ name: `${name} row ${example * stride + 1}`, recording: name });
+      }
+    },
+    examples: (inputs: Inputs): { readonly [P in PartName | 'all']?: PartExamples } =>
+      Object.fromEntries(
+        Array.from(byPart, ([part, { rows, labels, origins }]) => {
+          const picked = pickInputs(inputs, Uint32Array.from(rows));
+          const split: Split = {
+            ...{ count: rows.length, inputs: picked, labels: Uint16Array.from(labels), targets: null },
+          };
+          return [part, { split, origins }];
+        }),
+      ),
+  };
 }
 
 // Tables
@@ -210,7 +265,11 @@ function tablesOf(source: CsvSource, contents: ReadonlyMap<string, DataContent>)
   throw userError(source.path, 'unclear-tables', message, 'let `path` lead to one table, or rename the files');
 }
 
-function decodeTables(source: CsvSource, contents: ReadonlyMap<string, DataContent>): DecodedData {
+async function decodeTables(
+  source: CsvSource,
+  contents: ReadonlyMap<string, DataContent>,
+  { turn }: Decoding,
+): Promise<DecodedData> {
   const { path, split, columns } = source;
   const tables = tablesOf(source, contents);
   const inputs = inputColumns(source, tables[0]![1]);
@@ -235,13 +294,15 @@ function decodeTables(source: CsvSource, contents: ReadonlyMap<string, DataConte
     }),
   );
   const first = read[0]!.table;
-  return finish(path, makeParts(given, split), {
+  const skipped = read.reduce((sum, { table }) => sum + table.skipped.rows, 0);
+  const found: Found = {
     classNames,
     image: { height: 1, width: 1, channels: inputs.length },
-    notes: skippedNotes(read.map(({ table }) => table)),
+    notes: skippedNotes(skipped),
     names: columnNames(inputs, first),
     targetNames: columnNames(targets, first),
-  });
+  };
+  return finish(path, await makeParts(given, split, turn), found, turn);
 }
 
 function refuseUntrained(
@@ -287,8 +348,7 @@ function rowExamples(
 
 // Both
 
-function skippedNotes(tables: readonly CsvColumns[]): string[] {
-  const rows = tables.reduce((sum, { skipped }) => sum + skipped.rows, 0);
+function skippedNotes(rows: number): string[] {
   return rows === 0 ? [] : [`${rows} ${rows === 1 ? 'row is' : 'rows are'} left out because of missing or wrong cells`];
 }
 
@@ -301,13 +361,13 @@ interface Found {
 }
 
 /** Measures on the training part what the network is to see, and changes all parts. */
-function finish(path: string, { notes, ...parts }: Parts, found: Found): DecodedData {
+async function finish(path: string, { notes, ...parts }: Parts, found: Found, turn: Turn): Promise<DecodedData> {
   const { classNames, image, names, targetNames = [] } = found;
   const others = [parts.validation, parts.test];
   return {
     ...{ name: path, classNames, image },
     notes: [...found.notes, ...notes],
-    ...standardize(names, parts),
+    ...(await standardize(names, parts, turn)),
     ...(targetNames.length > 0 && { targets: standardizeTargets(targetNames, parts.train, others) }),
   };
 }

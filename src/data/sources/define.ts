@@ -1,8 +1,9 @@
 import type { Static, TObject, TProperties, TSchema } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
-import type { JsonObject } from '../../core/json.ts';
+import type { Json, JsonObject } from '../../core/json.ts';
 import { key, object } from '../../core/schema.ts';
 import type { DataContent, DataFile, DataSize, DecodedData } from '../dataset.ts';
+import type { Decoding, ReadFile } from '../decoding/decoding.ts';
 import type { SourceFacts } from '../facts.ts';
 
 /** One kind of data source: all that qpipe knows about it. */
@@ -31,7 +32,13 @@ export interface SourceDefinition<S extends { readonly kind: string }, Config ex
    * @param contents of `files`, or of those in `tree`, by name
    * @throws UserError for a file that is damaged or not what it should be
    */
-  readonly decode: (source: S, contents: ReadonlyMap<string, DataContent>) => DecodedData;
+  readonly decode: (
+    source: S,
+    contents: ReadonlyMap<string, DataContent>,
+    decoding: Decoding,
+  ) => DecodedData | Promise<DecodedData>;
+  /** How one file becomes examples, for `decoding.readFiles`; it is made in every thread. */
+  readonly readFile?: (source: S, how: Json) => ReadFile;
   /** What `qpipe data` shows of the files beside the examples; called after `decode` found nothing wrong with them. */
   readonly describe?: (source: S, contents: ReadonlyMap<string, DataContent>) => SourceFacts;
   /** How `qpipe init` finds out that a folder is for this source; left out where files do not say so. */

@@ -6,14 +6,14 @@ import { choice, key, object } from '../../core/schema.ts';
 import { defaultMaxPixels, ImageDecoder, imageSize } from '../../formats/image.ts';
 import { resize } from '../../formats/resize.ts';
 import type { ClassFile } from '../class-folders.ts';
-import { checkKept, classFolders } from '../class-folders.ts';
+import { decodeClassFiles } from '../class-examples.ts';
+import { classFolders } from '../class-folders.ts';
 import type { DataContent, DecodedData } from '../dataset.ts';
-import { inputsOf } from '../inputs.ts';
+import type { Decoding, ReadFile } from '../decoding/decoding.ts';
 import { examplesOfClasses, medianOf, spread, tally } from '../facts.ts';
 import type { SourceFacts } from '../facts.ts';
-import type { BrokenFiles } from '../mistakes.ts';
 import { brokenFiles, collectBroken, ignoredNotes } from '../mistakes.ts';
-import { fileExamples, guessedSplit, makeParts, splitField } from '../parts.ts';
+import { guessedSplit, makeParts, splitField } from '../parts.ts';
 import { defineSource, sourceFields } from './define.ts';
 import type { GuessedSettings } from './define.ts';
 import { imageFields, missingFolder, pathToData } from './fields.ts';
@@ -78,56 +78,48 @@ export const imageFolder = defineSource({
   knownSize: () => null,
   recipe: ({ image, split, broken }) => ({ image: { ...image, size: [...image.size] }, split: { ...split }, broken }),
   decode: decodeFolder,
+  readFile: imageReader,
   describe,
   guess: { what: 'JPEG and PNG files in class folders', accepts: isImage, settings: guessSettings },
 });
 
-function decodeFolder(source: ImageFolderSource, contents: ReadonlyMap<string, DataContent>): DecodedData {
-  const { classNames, files, ignored } = classFolders(source.path, contents, isImage);
+const channelsOf = ({ image }: ImageFolderSource): number => (image.color === 'rgb' ? 3 : 1);
+
+async function decodeFolder(
+  source: ImageFolderSource,
+  contents: ReadonlyMap<string, DataContent>,
+  decoding: Decoding,
+): Promise<DecodedData> {
+  const folders = classFolders(source.path, contents, isImage);
   const [height, width] = source.image.size;
-  const channels = source.image.color === 'rgb' ? 3 : 1;
+  const channels = channelsOf(source);
   const broken = collectBroken(source.broken);
-  const decoded = Object.entries(files).map(([part, list]) => [part, decodeImages(source, list, broken)] as const);
-  broken.check();
-  checkKept(source.path, classNames, Object.fromEntries(decoded));
-  const given = Object.fromEntries(
-    decoded.map(([part, kept]) => [part, fileExamples(kept.files, inputsOf(kept.inputs, height * width * channels))]),
-  );
-  const { notes, ...parts } = makeParts(given, source.split);
+  const size = height * width * channels;
+  const given = await decodeClassFiles(decoding, { path: source.path, folders, broken, kind: 'pixels', size });
+  const { notes, ...parts } = await makeParts(given, source.split, decoding.turn);
   return {
     name: source.path,
-    classNames,
+    classNames: folders.classNames,
     image: { height, width, channels },
-    notes: [...ignoredNotes(ignored), ...broken.notes(), ...notes],
+    notes: [...ignoredNotes(folders.ignored), ...broken.notes(), ...notes],
     decoding: { image: { ...source.image, size: [height, width] } },
     ...parts,
   };
 }
 
-function decodeImages(
-  { image: { size, color, aspect, interpolation, exif } }: ImageFolderSource,
-  files: readonly ClassFile[],
-  broken: BrokenFiles,
-): { files: readonly ClassFile[]; inputs: Uint8Array } {
+function imageReader(source: ImageFolderSource): ReadFile {
+  const { size, color, aspect, interpolation, exif } = source.image;
   const [height, width] = size;
   const decoder = new ImageDecoder();
   const options = { color, orient: exif === 'apply', maxPixels: defaultMaxPixels };
-  const length = height * width * (color === 'rgb' ? 3 : 1);
-  const inputs = new Uint8Array(files.length * length);
-  const kept: ClassFile[] = [];
-  for (const file of files) {
-    const { name, content } = file;
-    const resized = broken.attempt(name, () => {
-      const image = decoder.decode(content.bytes, content.path, options);
-      return resize(image, { height, width }, interpolation, aspect === 'stretch' ? 'fit' : aspect);
-    });
-    if (resized === null) continue;
-    const start = kept.length * length;
+  return ({ bytes, path }) => {
+    const image = decoder.decode(bytes, path, options);
+    const { pixels } = resize(image, { height, width }, interpolation, aspect === 'stretch' ? 'fit' : aspect);
+    const values = new Uint8Array(height * width * channelsOf(source));
     // To the nearest, half to even, as `tf.cast(tf.round(…), tf.uint8)`.
-    for (let at = 0; at < length; at++) inputs[start + at] = roundHalfEven(resized.pixels[at]!);
-    kept.push(file);
-  }
-  return { files: kept, inputs: inputs.subarray(0, kept.length * length) };
+    for (let at = 0; at < values.length; at++) values[at] = roundHalfEven(pixels[at]!);
+    return { values, fact: null };
+  };
 }
 
 /** Sizes from the headers; more than this many are shown as a spread too. */

@@ -4,12 +4,14 @@ import { Type } from '@sinclair/typebox';
 import { present } from '../../core/assert.ts';
 import { userError } from '../../core/diagnostic.ts';
 import { key, object } from '../../core/schema.ts';
-import type { NumericArray } from '../../formats/npy.ts';
+import type { NumericArray, NumericData, NumericRows } from '../../formats/npy.ts';
 import type { Npz } from '../../formats/npz.ts';
 import { arraysIn } from '../../formats/npz.ts';
 import type { PartName } from '../class-folders.ts';
 import type { DataContent, DecodedData, ImageShape, Split } from '../dataset.ts';
-import { inputsOf } from '../inputs.ts';
+import { openContent } from '../dataset.ts';
+import type { Decoding } from '../decoding/decoding.ts';
+import type { Inputs } from '../inputs.ts';
 import type { Mistakes } from '../mistakes.ts';
 import { collectMistakes, listNotes } from '../mistakes.ts';
 import type { PartExamples } from '../parts.ts';
@@ -78,13 +80,13 @@ export const npz = defineSource({
   describe: ({ path, columns }, contents) => {
     const arrays = openArrays(path, contents);
     const named = [...namedArrays(path, columns, arrays).values()].flatMap(namesIn);
-    return { notes: [...new Set(named)].map((name) => `${name}: ${shapeText(arrays.read(name))}`) };
+    return { notes: [...new Set(named)].map((name) => `${name}: ${shapeText(arrays.open(name))}`) };
   },
   guess: { what: 'arrays of NumPy', accepts: (name) => name.endsWith('.npy'), settings: guessSettings },
 });
 
 const openArrays = (path: string, contents: ReadonlyMap<string, DataContent>): Npz =>
-  arraysIn(path, [...contents.keys()], (name) => present(contents.get(name), name).bytes);
+  arraysIn(path, [...contents.keys()], (name) => openContent(present(contents.get(name), name)));
 
 function guessSettings(path: string, contents: ReadonlyMap<string, DataContent>): GuessedSettings {
   const arrays = openArrays(path, contents);
@@ -94,7 +96,7 @@ function guessSettings(path: string, contents: ReadonlyMap<string, DataContent>)
   );
   const lines = guessedSplit({ validation: named.get('validation'), test: named.get('test') });
   return {
-    found: [...named.values()].flatMap(namesIn).map((name) => `${name} is ${shapeText(arrays.read(name))}`),
+    found: [...named.values()].flatMap(namesIn).map((name) => `${name} is ${shapeText(arrays.open(name))}`),
     lines: [
       { yaml: `columns: { ${columns.join(', ')} }`, comment: 'the names of the arrays' },
       ...lines.map(({ yaml }) => ({ yaml, comment: 'fractions of the examples' })),
@@ -102,28 +104,33 @@ function guessSettings(path: string, contents: ReadonlyMap<string, DataContent>)
   };
 }
 
-function decodeArrays({ path, columns, split }: NpzSource, contents: ReadonlyMap<string, DataContent>): DecodedData {
+async function decodeArrays(
+  { path, columns, split }: NpzSource,
+  contents: ReadonlyMap<string, DataContent>,
+  decoding: Decoding,
+): Promise<DecodedData> {
   const arrays = openArrays(path, contents);
   const named = namedArrays(path, columns, arrays);
   const mistakes = collectMistakes();
-  const read = [...named].flatMap(([part, names]) => {
-    const data = readPart(path, names, arrays, mistakes);
-    return data === null ? [] : [[part, data] as const];
-  });
+  const read: [PartName, PartData][] = [];
+  for (const [part, names] of named) {
+    const data = await readPart(path, names, arrays, mistakes, decoding);
+    if (data !== null) read.push([part, data]);
+  }
   mistakes.check();
   const train = present(new Map(read).get('train'), 'the training arrays');
   for (const [, part] of read) mistakes.attempt(() => checkAlike(path, train, part));
   mistakes.check();
   const classNames = classNamesOf(path, train);
   const given = Object.fromEntries(read.map(([part, data]) => [part, examplesOf(path, data, classNames)]));
-  const { notes, ...made } = makeParts(given, split);
+  const { notes, ...made } = await makeParts(given, split, decoding.turn);
   const others = [made.validation, made.test];
   const { image, isPixels } = train.form;
   const channels = Array.from({ length: image.channels }, (_, channel) => String(channel + 1));
   return {
     ...{ name: path, classNames: classNames.map(String), image },
     notes: [...squareNotes(train), ...unusedNotes(arrays, named), ...notes],
-    ...(isPixels ? made : standardize(channels, made)),
+    ...(isPixels ? made : await standardize(channels, made, decoding.turn)),
     ...(train.targets !== null && { targets: standardizeTargets(targetNames(train), made.train, others) }),
   };
 }
@@ -246,21 +253,27 @@ interface PartData {
   readonly names: PartNames;
   readonly count: number;
   readonly form: Form;
-  readonly inputs: Uint8Array | Float32Array;
+  readonly inputs: Inputs;
   readonly classes: ClassValues | null;
   readonly targets: { readonly values: Float32Array; readonly columns: number } | null;
   readonly groups: readonly string[] | null;
 }
 
 /** Null after a mistake. */
-function readPart(path: string, names: PartNames, arrays: Npz, mistakes: Mistakes): PartData | null {
+async function readPart(
+  path: string,
+  names: PartNames,
+  arrays: Npz,
+  mistakes: Mistakes,
+  decoding: Decoding,
+): Promise<PartData | null> {
   const place = (name: string): string => `${path}/${name}`;
-  const inputs = mistakes.attempt(() => {
-    const found = arrays.read(names.inputs);
-    const form = formOf(found, place(names.inputs));
-    const values = form.isPixels && found.data instanceof Uint8Array ? found.data : realsOf(found, place(names.inputs));
-    return { form, values, count: found.shape[0]! };
+  const opened = mistakes.attempt(() => {
+    const found = arrays.open(names.inputs);
+    return { found, form: formOf(found, place(names.inputs)), count: found.shape[0]! };
   });
+  const values = opened && (await collectInputs(opened.found, opened.form, place(names.inputs), mistakes, decoding));
+  const inputs = opened && values && { form: opened.form, count: opened.count, values };
   const beside = <T>(name: string | undefined, read: (found: NumericArray, file: string) => T): T | null =>
     name === undefined
       ? null
@@ -280,9 +293,9 @@ function readPart(path: string, names: PartNames, arrays: Npz, mistakes: Mistake
   return { names, count: inputs.count, form: inputs.form, inputs: inputs.values, classes, targets, groups };
 }
 
-const shapeText = ({ type, shape }: NumericArray): string => `[${shape.join(', ')}] of ${type}`;
+const shapeText = ({ type, shape }: Pick<NumericArray, 'type' | 'shape'>): string => `[${shape.join(', ')}] of ${type}`;
 
-function formOf(found: NumericArray, file: string): Form {
+function formOf(found: Pick<NumericArray, 'type' | 'shape'>, file: string): Form {
   const { type, shape } = found;
   const [count, a = 1, b = 1, c = 1] = shape;
   if (count === undefined || shape.length > 4 || shape.includes(0)) {
@@ -301,21 +314,63 @@ function formOf(found: NumericArray, file: string): Form {
   return { isPixels, image: { height: 1, width: 1, channels: a } };
 }
 
-/** @throws UserError `not-finite` where float32 cannot hold a value */
-function realsOf({ data, shape }: NumericArray, file: string): Float32Array {
-  const values = new Float32Array(data.length);
-  let wrong = 0;
-  let first = -1;
-  for (let at = 0; at < data.length; at++) {
-    const value = Math.fround(Number(data[at]));
-    values[at] = value;
-    if (Number.isFinite(value)) continue;
-    if (wrong++ === 0) first = at;
+/** Elements that are in memory at once. */
+const pieceElements = 2 ** 20;
+
+/** Reads an array piece by piece; null where its values are a mistake. */
+async function collectInputs(
+  { read, shape: [count = 0], shape, close }: NumericRows & { readonly close: () => void },
+  { image: { height, width, channels }, isPixels }: Form,
+  file: string,
+  mistakes: Mistakes,
+  { collector: collectorOf, turn }: Decoding,
+): Promise<Inputs | null> {
+  const size = height * width * channels;
+  const collector = collectorOf(isPixels ? 'pixels' : 'reals', size);
+  const reals = realConverter(file, shape);
+  const rows = Math.max(1, Math.floor(pieceElements / size));
+  for (let first = 0; first < count; first += rows) {
+    const data = read(first, Math.min(rows, count - first));
+    collector.add(isPixels && data instanceof Uint8Array ? data : reals.convert(data));
+    await turn();
   }
-  if (wrong === 0) return values;
-  const others = wrong === 1 ? '' : `, and so are ${wrong - 1} more`;
-  const message = `the value at [${positionOf(first, shape).join(', ')}] is ${String(data[first])}, not a finite float32${others}`;
-  throw userError(file, 'not-finite', message, 'leave these examples out, or replace them with numpy.nan_to_num');
+  close();
+  const isWrong = mistakes.attempt(reals.check) === null;
+  const inputs = collector.finish();
+  return isWrong ? null : inputs;
+}
+
+function realsOf({ data, shape }: NumericArray, file: string): Float32Array {
+  const { convert, check } = realConverter(file, shape);
+  const values = convert(data);
+  check();
+  return values;
+}
+
+/** Makes elements float32, piece by piece; `check` throws UserError `not-finite` where float32 cannot hold one. */
+function realConverter(file: string, shape: readonly number[]) {
+  let [seen, wrong] = [0, 0];
+  let first = { at: 0, value: '' };
+  return {
+    convert: (data: NumericData): Float32Array => {
+      const values = new Float32Array(data.length);
+      for (let at = 0; at < data.length; at++) {
+        const value = Math.fround(Number(data[at]));
+        values[at] = value;
+        if (Number.isFinite(value)) continue;
+        if (wrong++ === 0) first = { at: seen + at, value: String(data[at]) };
+      }
+      seen += data.length;
+      return values;
+    },
+    check: (): void => {
+      if (wrong === 0) return;
+      const others = wrong === 1 ? '' : `, and so are ${wrong - 1} more`;
+      const place = positionOf(first.at, shape).join(', ');
+      const message = `the value at [${place}] is ${first.value}, not a finite float32${others}`;
+      throw userError(file, 'not-finite', message, 'leave these examples out, or replace them with numpy.nan_to_num');
+    },
+  };
 }
 
 /** The indices of an element. */
@@ -446,7 +501,7 @@ function examplesOf(path: string, part: PartData, classNames: readonly number[])
     });
   const split: Split = {
     count,
-    inputs: inputsOf(inputs, inputs.length / count),
+    inputs,
     labels,
     targets: targets && targets.values,
   };

@@ -49,17 +49,17 @@ const source = (change: Partial<AudioFolderSource> = {}): AudioFolderSource => (
 });
 const load = (change: Partial<AudioFolderSource> = {}) => loadDataset(source(change), { count: 0, seed: 0 });
 
-function mistakes(change: Partial<AudioFolderSource> = {}): string[] {
-  return diagnosticsOf(() => load(change)).map(
+async function mistakes(change: Partial<AudioFolderSource> = {}): Promise<string[]> {
+  return (await diagnosticsOf(() => load(change))).map(
     ({ place, code, message }) => `${place.file.replace(folder, '')} ${code}: ${message}`,
   );
 }
 
 describe('an audio folder', () => {
-  it('gives the features of recordings that are cut or end in silence', () => {
+  it('gives the features of recordings that are cut or end in silence', async () => {
     const samples = tone(8000, 0.3, 440);
     put({ 'high/1.wav': wav(8000, tone(8000, 2, 2000)), 'low/1.wav': wav(8000, samples) });
-    const { train, image, reals } = load();
+    const { train, image, reals } = await load();
     expect([...labelsOf(train)]).toEqual([0, 1]);
     // 4,000 samples, frames of 256 every 160: 1 + floor(3744 / 160).
     expect(image).toEqual({ height: 24, width: 40, channels: 1 });
@@ -71,10 +71,10 @@ describe('an audio folder', () => {
     for (const [at, value] of expected.entries()) expect(mean + deviation * second[at]!).toBeCloseTo(value, 3);
   });
 
-  it('has inputs that a device quantizes to the codes of the integer front end', () => {
+  it('has inputs that a device quantizes to the codes of the integer front end', async () => {
     const samples = tone(8000, 0.5, 700);
     put({ 'a/1.wav': wav(8000, samples), 'b/1.wav': wav(8000, tone(8000, 0.5, 300)) });
-    const { train, reals } = load({ features: { kind: 'micro_frontend' } });
+    const { train, reals } = await load({ features: { kind: 'micro_frontend' } });
     const { min, max } = reals?.range ?? { min: NaN, max: NaN };
     expect(min).toBe(0);
     expect(max / 255).toBeCloseTo(frontendQuantization.scale, 12);
@@ -85,9 +85,9 @@ describe('an audio folder', () => {
     expect(codes).toEqual(Array.from(integers, frontendCode));
   });
 
-  it('resamples other rates and says so', () => {
+  it('resamples other rates and says so', async () => {
     put({ 'a/1.wav': wav(16_000, tone(16_000, 0.5, 700)), 'b/1.wav': wav(8000, tone(8000, 0.5, 700)) });
-    const { train, notes } = load();
+    const { train, notes } = await load();
     expect(notes).toEqual(['recordings of another rate are resampled to 8000 Hz: 16000 Hz (a/1.wav)']);
     const [first, second] = [realsIn(train).subarray(0, 960), realsIn(train).subarray(960)];
     // The middle of a tone is the same tone; only the ends of the filter differ.
@@ -95,33 +95,36 @@ describe('an audio folder', () => {
     expect(loudest(first)).toBe(loudest(second));
   });
 
-  it('names broken files, and options that do not fit', () => {
+  it('names broken files, and options that do not fit', async () => {
     put({
       'a/1.wav': wav(8000, tone(8000, 1, 700)),
       'b/1.wav': Buffer.from('no sound'),
       'b/2.wav': wav(8000, new Int16Array(0)),
     });
-    expect(mistakes().map((text) => text.replace(/:.*/, ''))).toEqual(['/b/1.wav not-wav', '/b/2.wav empty-wav']);
-    expect(mistakes({ features: { kind: 'log_mel', upper_edge_hertz: 5000 } })).toEqual([
+    expect((await mistakes()).map((text) => text.replace(/:.*/, ''))).toEqual([
+      '/b/1.wav not-wav',
+      '/b/2.wav empty-wav',
+    ]);
+    expect(await mistakes({ features: { kind: 'log_mel', upper_edge_hertz: 5000 } })).toEqual([
       'data.features wrong-features: `upper_edge_hertz` is 5000; expected at most 4000 Hz, half the rate of 8000 Hz',
     ]);
-    expect(mistakes({ audio: { rate: 8000, seconds: 0.01 } })).toEqual([
+    expect(await mistakes({ audio: { rate: 8000, seconds: 0.01 } })).toEqual([
       'data.features wrong-features: a recording of 80 samples is shorter than one frame',
     ]);
   });
 
-  it('may leave broken files out', () => {
+  it('may leave broken files out', async () => {
     const low = wav(8000, tone(8000, 0.5, 300));
     put({ 'a/1.wav': Buffer.from('no sound'), 'a/2.wav': low, 'b/1.wav': wav(8000, tone(8000, 0.5, 700)) });
-    const { train, notes } = load({ broken: 'skip' });
+    const { train, notes } = await load({ broken: 'skip' });
     expect([...labelsOf(train)]).toEqual([0, 1]);
     expect(notes).toEqual(['1 file cannot be decoded and is left out: a/1.wav']);
-    const { files } = openFiles(source());
+    const { files } = await openFiles(source());
     const facts = audioFolder.describe?.(source({ broken: 'skip' }), new Map(files.map((file) => [file.name, file])));
     expect(facts?.tallies?.[0]?.values).toEqual([{ value: '8000 Hz', files: 2, names: [] }]);
     rmSync(join(folder, 'a/1.wav'));
-    expect(load().train).toEqual(train);
+    expect((await load()).train).toEqual(train);
     put({ 'a/2.wav': low.subarray(0, 20) });
-    expect(mistakes({ broken: 'skip' })).toEqual([' all-broken: none of the files of class a can be decoded']);
+    expect(await mistakes({ broken: 'skip' })).toEqual([' all-broken: none of the files of class a can be decoded']);
   });
 });

@@ -35,10 +35,10 @@ describe('CIFAR-10 records', () => {
     );
   });
 
-  it('that are missing are a user error with the remedy', () => {
-    expect(() => loadDataset({ kind: 'cifar10', path: 'nowhere', download: null }, { count: 0, seed: 0 })).toThrow(
-      /data_batch_1\.bin\.gz error unreadable-file[^]*put cifar-10-binary.tar.gz/,
-    );
+  it('that are missing are a user error with the remedy', async () => {
+    await expect(
+      loadDataset({ kind: 'cifar10', path: 'nowhere', download: null }, { count: 0, seed: 0 }),
+    ).rejects.toThrow(/data_batch_1\.bin\.gz error unreadable-file[^]*put cifar-10-binary.tar.gz/);
   });
 });
 
@@ -50,7 +50,7 @@ describe('the archive of CIFAR-10', () => {
   afterEach(() => rmSync(archived, { recursive: true }));
 
   const archive = () => join(archived, 'cifar-10-binary.tar.gz');
-  const load = (): unknown => loadDataset({ kind: 'cifar10', path: archived, download: null }, { count: 0, seed: 0 });
+  const load = () => loadDataset({ kind: 'cifar10', path: archived, download: null }, { count: 0, seed: 0 });
   /** By the system's tar, with the folder that the published archive has. */
   const pack = (files: Readonly<Record<string, Uint8Array>>): void => {
     const inside = join(archived, 'cifar-10-batches-bin');
@@ -60,23 +60,27 @@ describe('the archive of CIFAR-10', () => {
     rmSync(inside, { recursive: true });
   };
 
-  it('is read in place of the files', () => {
+  it('is read in place of the files', async () => {
     const bytes = Uint8Array.from({ length: 3073 }, (_, index) => index % 251);
     pack({ 'data_batch_1.bin': bytes });
     // Its file is not the published one, but it is the one that was packed.
     const digest = createHash('sha256').update(bytes).digest('hex').slice(0, 12);
-    expect(load).toThrow(
+    await expect(load()).rejects.toThrow(
       `data_batch_1.bin error wrong-digest: the unpacked file has SHA-256 ${digest}…, expected d1eacf8cd2c8`,
     );
   });
 
-  it('that lacks a file, or is damaged, is a mistake with a remedy', () => {
+  it('that lacks a file, or is damaged, is a mistake with a remedy', async () => {
     pack({ 'other.bin': Uint8Array.of(1) });
-    expect(load).toThrow('cifar-10-binary.tar.gz error malformed-cifar10: there is no data_batch_1.bin in it');
+    await expect(load()).rejects.toThrow(
+      'cifar-10-binary.tar.gz error malformed-cifar10: there is no data_batch_1.bin in it',
+    );
     writeFileSync(archive(), gzipSync(Uint8Array.from({ length: 5000 }, (_, index) => (index * 37) % 256)));
-    expect(load).toThrow(/cifar-10-binary\.tar\.gz error malformed-cifar10[^]*download cifar-10-binary\.tar\.gz again/);
+    await expect(load()).rejects.toThrow(
+      /cifar-10-binary\.tar\.gz error malformed-cifar10[^]*download cifar-10-binary\.tar\.gz again/,
+    );
     writeFileSync(archive(), readFileSync(archive()).subarray(0, 100));
-    expect(load).toThrow('cifar-10-binary.tar.gz error damaged-gzip');
+    await expect(load()).rejects.toThrow('cifar-10-binary.tar.gz error damaged-gzip');
   });
 
   it('is asked for only when there are neither files nor archive', () => {
@@ -90,8 +94,8 @@ describe('the archive of CIFAR-10', () => {
 });
 
 describe(present ? 'CIFAR-10' : 'CIFAR-10 (skipped: set QPIPE_DATA to a folder that holds cifar10/)', () => {
-  it.runIf(present)('has 5,000 training and 1,000 test images of each class', () => {
-    const { train, test, image } = loadDataset(
+  it.runIf(present)('has 5,000 training and 1,000 test images of each class', async () => {
+    const { train, test, image } = await loadDataset(
       { kind: 'cifar10', path: folder, download: null },
       { count: 0, seed: 0 },
     );

@@ -21,10 +21,10 @@ const source = (change: Partial<CsvSource> = {}): CsvSource => ({
   split: { test: 0.5, validation: 0, seed: 1 },
   ...change,
 });
-const load = (change: Partial<CsvSource> = {}): Dataset => loadDataset(source(change), { count: 0, seed: 0 });
+const load = (change: Partial<CsvSource> = {}): Promise<Dataset> => loadDataset(source(change), { count: 0, seed: 0 });
 
-function mistakes(change: Partial<CsvSource> = {}): string[] {
-  return diagnosticsOf(() => load(change)).map(
+async function mistakes(change: Partial<CsvSource> = {}): Promise<string[]> {
+  return (await diagnosticsOf(() => load(change))).map(
     ({ place: { file, line, column }, code }) =>
       `${[file.slice(folder.length + 1), line, column].filter((part) => part !== undefined).join(':')} ${code}`,
   );
@@ -54,8 +54,8 @@ describe('recordings in class folders', () => {
     });
   });
 
-  it('are cut into windows, and what is left at the end is not used', () => {
-    const dataset = load({ window: { length: 4, stride: 2 } });
+  it('are cut into windows, and what is left at the end is not used', async () => {
+    const dataset = await load({ window: { length: 4, stride: 2 } });
     const { train, test, image, classNames } = dataset;
     expect(image).toEqual({ height: 1, width: 4, channels: 2 });
     expect(classNames).toEqual(['a', 'b']);
@@ -68,8 +68,8 @@ describe('recordings in class folders', () => {
     expect(measured(dataset, test, 1)).toEqual([50, 6, 51, 6, 52, 6, 53, 6]);
   });
 
-  it('have mean 0 and deviation 1 in every channel of the training examples, and in no other', () => {
-    const { train, test } = load({ window: { length: 4, stride: 4 } });
+  it('have mean 0 and deviation 1 in every channel of the training examples, and in no other', async () => {
+    const { train, test } = await load({ window: { length: 4, stride: 4 } });
     for (const channel of [0, 1]) {
       const of = (split: Split) => Array.from(realsIn(split)).filter((_, at) => at % 2 === channel);
       const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -80,16 +80,16 @@ describe('recordings in class folders', () => {
     }
   });
 
-  it('need a window where their lengths differ, and be as long as one', () => {
-    expect(mistakes()).toEqual([
+  it('need a window where their lengths differ, and be as long as one', async () => {
+    expect(await mistakes()).toEqual([
       'train/b/1.csv recording-length',
       'test/a/1.csv recording-length',
       'test/b/1.csv recording-length',
     ]);
-    expect(mistakes({ window: { length: 6, stride: 1 } })).toHaveLength(3);
+    expect(await mistakes({ window: { length: 6, stride: 1 } })).toHaveLength(3);
   });
 
-  it('keep all windows of one recording in one part', () => {
+  it('keep all windows of one recording in one part', async () => {
     rmSync(join(folder, 'train'), { recursive: true });
     rmSync(join(folder, 'test'), { recursive: true });
     for (const name of ['a', 'b']) {
@@ -97,7 +97,7 @@ describe('recordings in class folders', () => {
         put({ [`${name}/${file}.csv`]: rows(20, (row) => [1000 * file + row + (name === 'a' ? 0 : 0.5)]) });
       }
     }
-    const dataset = load({ window: { length: 5, stride: 1 } });
+    const dataset = await load({ window: { length: 5, stride: 1 } });
     const files = (split: Split) =>
       new Set(
         Array.from(
@@ -110,15 +110,15 @@ describe('recordings in class folders', () => {
     expect([...train].filter((file) => test.has(file))).toEqual([]);
   });
 
-  it('name the file and the line of every wrong cell', () => {
+  it('name the file and the line of every wrong cell', async () => {
     put({ 'train/a/2.csv': '1,2\n3,x\n5,\n', 'train/b/2.csv': '1,2\nNaN,4\n1,2,3' });
-    expect(mistakes({ window: { length: 2, stride: 1 } })).toEqual([
+    expect(await mistakes({ window: { length: 2, stride: 1 } })).toEqual([
       'train/a/2.csv:2:3 non-numeric-cell',
       'train/a/2.csv:3:3 missing-cell',
       'train/b/2.csv:2:1 not-finite-cell',
       'train/b/2.csv:3:3 ragged-row',
     ]);
-    expect(load({ window: { length: 1, stride: 1 }, broken: 'skip' }).notes).toContain(
+    expect((await load({ window: { length: 1, stride: 1 }, broken: 'skip' })).notes).toContain(
       '4 rows are left out because of missing or wrong cells',
     );
   });
@@ -130,9 +130,9 @@ describe('a table', () => {
     ...[row % 3 === 0 ? 'cat' : 'dog', 7 * row],
   ])}\n`;
 
-  it('has targets that are 0 on average, and their scale with them', () => {
+  it('has targets that are 0 on average, and their scale with them', async () => {
     put({ 'train.csv': table, 'test.csv': table });
-    const { targets, train, test, classNames, reals } = load({ columns: { targets: ['weight'] } });
+    const { targets, train, test, classNames, reals } = await load({ columns: { targets: ['weight'] } });
     expect(classNames).toEqual([]);
     expect(reals?.channels.map(({ name }) => name)).toEqual(['age', 'height', 'sex']);
     const lines = table.trimEnd().split('\n').slice(1);
@@ -145,32 +145,36 @@ describe('a table', () => {
     }
   });
 
-  it('has classes as text, in natural order, and may be one file', () => {
+  it('has classes as text, in natural order, and may be one file', async () => {
     put({ 'one.csv': table });
     const columns = { inputs: ['height', 1], class: 'kind' };
-    const { classNames, train, test, image } = load({ path: join(folder, 'one.csv'), columns });
+    const { classNames, train, test, image } = await load({ path: join(folder, 'one.csv'), columns });
     expect(classNames).toEqual(['cat', 'dog']);
     expect(image).toEqual({ height: 1, width: 1, channels: 2 });
     expect(train.count + test.count).toBe(40);
   });
 
-  it('keeps the rows of a group together', () => {
+  it('keeps the rows of a group together', async () => {
     put({ 'one.csv': `value,who,kind\n${rows(60, (row) => [row, row % 5, `k${row % 2}`])}` });
     const columns = { inputs: ['value'], class: 'kind', group: 'who' };
-    const dataset = load({ path: join(folder, 'one.csv'), columns, split: { test: 0.4, validation: 0, seed: 1 } });
+    const dataset = await load({
+      path: join(folder, 'one.csv'),
+      columns,
+      split: { test: 0.4, validation: 0, seed: 1 },
+    });
     const people = (split: Split) =>
       new Set(Array.from({ length: split.count }, (_, example) => measured(dataset, split, example)[0]! % 5));
     expect(people(dataset.test).size).toBe(2);
     expect([...people(dataset.train)].filter((person) => people(dataset.test).has(person))).toEqual([]);
   });
 
-  it('refuses unknown columns, several tables, and a class that only testing has', () => {
+  it('refuses unknown columns, several tables, and a class that only testing has', async () => {
     put({ 'train.csv': table });
-    expect(mistakes({ columns: { targets: ['wieght'] } })).toEqual(['train.csv unknown-column']);
+    expect(await mistakes({ columns: { targets: ['wieght'] } })).toEqual(['train.csv unknown-column']);
     put({ 'other.csv': table, 'test.csv': table.replace('cat', 'cow') });
-    expect(mistakes({ columns: { inputs: [1], class: 'kind' } })).toEqual(['test.csv:2 untrained-class']);
+    expect(await mistakes({ columns: { inputs: [1], class: 'kind' } })).toEqual(['test.csv:2 untrained-class']);
     rmSync(join(folder, 'train.csv'));
-    expect(mistakes({ columns: { class: 'kind' } })).toEqual([' unclear-tables']);
+    expect(await mistakes({ columns: { class: 'kind' } })).toEqual([' unclear-tables']);
   });
 });
 

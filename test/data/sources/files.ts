@@ -12,9 +12,9 @@ export function putFiles(folder: string, files: Readonly<Record<string, Uint8Arr
 }
 
 /** The mistakes that a user is told; none where `load` gives a result. */
-export function diagnosticsOf(load: () => unknown): readonly Diagnostic[] {
+export async function diagnosticsOf(load: () => unknown): Promise<readonly Diagnostic[]> {
   try {
-    load();
+    await load();
     return [];
   } catch (error) {
     if (!(error instanceof UserError)) throw error;

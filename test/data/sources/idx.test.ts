@@ -66,8 +66,8 @@ describe('an idx dataset', () => {
     ...Object.fromEntries(Object.entries(changes).map(([key, name]) => [key, join(folder, name)])),
   });
 
-  it('has as many classes as the training labels name', () => {
-    expect(loadDataset(source({}), noValidation)).toMatchObject({
+  it('has as many classes as the training labels name', async () => {
+    expect(await loadDataset(source({}), noValidation)).toMatchObject({
       name: 'idx',
       classNames: ['0', '1', '2'],
       image: { height: 2, width: 2, channels: 1 },
@@ -77,31 +77,38 @@ describe('an idx dataset', () => {
     });
   });
 
-  it('has a digest of its training and one of its test examples, whatever place and packing its files have', () => {
-    const digests = (changes: Record<string, string>, validation = noValidation) =>
-      identify(loadDataset(source(changes), validation)).digests;
-    const { training, test } = digests({});
+  it('has a digest of its training and one of its test examples, whatever place and packing its files have', async () => {
+    const digests = async (changes: Record<string, string>, validation = noValidation) =>
+      (await identify(await loadDataset(source(changes), validation))).digests;
+    const { training, test } = await digests({});
     for (const digest of [training, test]) expect(digest).toMatch(/^sha256:[0-9a-f]{64}$/);
     write('moved', images);
     write('packed', gzipSync(images));
-    expect(digests({ trainImages: 'moved', testImages: 'packed' })).toEqual({ training, test });
+    expect(await digests({ trainImages: 'moved', testImages: 'packed' })).toEqual({ training, test });
     write('changed', images.with(-1, 99));
-    expect(digests({ testImages: 'changed' })).toEqual({ training, test: expect.not.stringMatching(test) as string });
+    expect(await digests({ testImages: 'changed' })).toEqual({
+      training,
+      test: expect.not.stringMatching(test) as string,
+    });
     const retrained = { training: expect.not.stringMatching(training) as string, test };
-    expect(digests({ trainImages: 'changed' })).toEqual(retrained);
-    expect(digests({}, { count: 1, seed: 0 })).toEqual(retrained);
+    expect(await digests({ trainImages: 'changed' })).toEqual(retrained);
+    expect(await digests({}, { count: 1, seed: 0 })).toEqual(retrained);
   });
 
-  it('is refused with the file at fault when files do not belong together', () => {
-    expect(() => loadDataset(source({ trainImages: 'gone' }), noValidation)).toThrow(
+  it('is refused with the file at fault when files do not belong together', async () => {
+    await expect(loadDataset(source({ trainImages: 'gone' }), noValidation)).rejects.toThrow(
       /gone error unreadable-file: .*ENOENT.*\n.*check the paths/,
     );
-    expect(() => loadDataset(source({ trainImages: 'labels' }), noValidation)).toThrow(/labels error mismatched-idx/);
+    await expect(loadDataset(source({ trainImages: 'labels' }), noValidation)).rejects.toThrow(
+      /labels error mismatched-idx/,
+    );
     write('two', Uint8Array.from([0, 0, 8, 1, 0, 0, 0, 2, 1, 0]));
-    expect(() => loadDataset(source({ testLabels: 'two' }), noValidation)).toThrow('is [2], expected [3] labels');
+    await expect(loadDataset(source({ testLabels: 'two' }), noValidation)).rejects.toThrow(
+      'is [2], expected [3] labels',
+    );
     write('strange', labels.with(-1, 9));
-    expect(() => loadDataset(source({ testLabels: 'strange' }), noValidation)).toThrow('label 9 occurs');
+    await expect(loadDataset(source({ testLabels: 'strange' }), noValidation)).rejects.toThrow('label 9 occurs');
     write('wide', Uint8Array.from([0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 4, ...images.slice(16)]));
-    expect(() => loadDataset(source({ testImages: 'wide' }), noValidation)).toThrow('images are 1x4x1');
+    await expect(loadDataset(source({ testImages: 'wide' }), noValidation)).rejects.toThrow('images are 1x4x1');
   });
 });

@@ -12,8 +12,8 @@ import { pixelsIn } from '../examples.ts';
 const noValidation = { count: 0, seed: 0 };
 
 describe('MNIST', () => {
-  it('is the published one', () => {
-    const { image, train, test, classNames } = loadDataset({ kind: 'mnist', path: mnistFolder }, noValidation);
+  it('is the published one', async () => {
+    const { image, train, test, classNames } = await loadDataset({ kind: 'mnist', path: mnistFolder }, noValidation);
     expect(image).toEqual({ height: 28, width: 28, channels: 1 });
     expect([train.count, test.count, classNames.length]).toEqual([60000, 10000, 10]);
     expect([...labelsOf(train).subarray(0, 10)]).toEqual([5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
@@ -27,29 +27,29 @@ describe('MNIST', () => {
     expect(sum / pixels.length / 255).toBeCloseTo(0.1307, 4);
   });
 
-  it('is refused when a file is missing, damaged, or not the published one', () => {
+  it('is refused when a file is missing, damaged, or not the published one', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'qpipe-mnist-'));
     try {
-      const load = (): unknown => loadDataset({ kind: 'mnist', path: folder }, noValidation);
+      const load = () => loadDataset({ kind: 'mnist', path: folder }, noValidation);
       cpSync(mnistFolder, folder, { recursive: true });
       const path = join(folder, 't10k-labels-idx1-ubyte.gz');
       const packed = readFileSync(path);
       rmSync(path);
-      expect(load).toThrow(`${path} error unreadable-file`);
+      await expect(load()).rejects.toThrow(`${path} error unreadable-file`);
       writeFileSync(path, packed.subarray(0, 4000));
-      expect(load).toThrow(`${path} error damaged-gzip`);
+      await expect(load()).rejects.toThrow(`${path} error damaged-gzip`);
       packed[2000]! ^= 16;
       writeFileSync(path, packed);
-      expect(load).toThrow(UserError);
-      expect(load).toThrow(/error damaged-gzip: .*\n {2}hint: restore the four MNIST files/);
+      await expect(load()).rejects.toThrow(UserError);
+      await expect(load()).rejects.toThrow(/error damaged-gzip: .*\n {2}hint: restore the four MNIST files/);
       // A plain file has no checksum of its own: the published digest catches the bit.
       rmSync(path);
       packed[2000]! ^= 16;
       const plain = gunzipSync(packed);
       writeFileSync(join(folder, 't10k-labels-idx1-ubyte'), plain);
-      expect(load).not.toThrow();
+      await load();
       writeFileSync(join(folder, 't10k-labels-idx1-ubyte'), plain.with(5000, plain[5000]! ^ 1));
-      expect(load).toThrow(/t10k-labels-idx1-ubyte error wrong-digest: .*expected ff7bcfd416de/);
+      await expect(load()).rejects.toThrow(/t10k-labels-idx1-ubyte error wrong-digest: .*expected ff7bcfd416de/);
     } finally {
       rmSync(folder, { recursive: true });
     }

@@ -65,10 +65,10 @@ const source = (change: Partial<NpzSource> = {}): NpzSource => ({
   ...{ kind: 'npz', path: folder, columns: {}, split: { test: 0.5, validation: 0, seed: 1 } },
   ...change,
 });
-const load = (change: Partial<NpzSource> = {}): Dataset => loadDataset(source(change), { count: 0, seed: 0 });
+const load = (change: Partial<NpzSource> = {}): Promise<Dataset> => loadDataset(source(change), { count: 0, seed: 0 });
 
-function mistakes(change: Partial<NpzSource> = {}): string[] {
-  return diagnosticsOf(() => load(change)).map(
+async function mistakes(change: Partial<NpzSource> = {}): Promise<string[]> {
+  return (await diagnosticsOf(() => load(change))).map(
     ({ place, code, message }) => `${place.file.slice(folder.length)} ${code}: ${message}`,
   );
 }
@@ -94,7 +94,7 @@ const pixels = (shape: readonly number[], first = 0): Buffer =>
 const numbers = (...values: number[]): Buffer => npy('<i4', [values.length], Int32Array.from(values));
 
 describe('an archive of arrays', () => {
-  it("is found by Keras's names: uint8 images are pixels, and classes begin anywhere", () => {
+  it("is found by Keras's names: uint8 images are pixels, and classes begin anywhere", async () => {
     const path = join(folder, 'set.npz');
     const arrays = {
       'x_test.npy': pixels([2, 2, 3], 100),
@@ -103,7 +103,7 @@ describe('an archive of arrays', () => {
       'y_train.npy': npy('<i8', [3], BigInt64Array.of(7n, 5n, -2n)),
     };
     writeFileSync(path, zip(arrays));
-    const { train, test, image, classNames, reals, notes } = load({ path });
+    const { train, test, image, classNames, reals, notes } = await load({ path });
     expect(image).toEqual({ height: 2, width: 3, channels: 1 });
     expect(classNames).toEqual(['-2', '5', '7']);
     expect([[...labelsOf(train)], [...labelsOf(test)]]).toEqual([
@@ -115,26 +115,26 @@ describe('an archive of arrays', () => {
     expect([reals, notes]).toEqual([undefined, []]);
   });
 
-  it('is the same as a folder of its arrays', () => {
+  it('is the same as a folder of its arrays', async () => {
     const arrays = { x_train: floats([6, 4]), y_train: numbers(1, 2, 1, 2, 1, 2) };
     put(arrays);
     const path = join(folder, 'set.npz');
     writeFileSync(path, zip({ 'x_train.npy': arrays.x_train, 'y_train.npy': arrays.y_train }));
-    const { name: _folder, ...fromFolder } = load();
-    const { name: _archive, ...fromArchive } = load({ path });
+    const { name: _folder, ...fromFolder } = await load();
+    const { name: _archive, ...fromArchive } = await load({ path });
     expect(fromArchive).toEqual(fromFolder);
   });
 
-  it('has its parts where `train` in the names stands for them, or where they are named', () => {
+  it('has its parts where `train` in the names stands for them, or where they are named', async () => {
     put({ train_images: pixels([2, 2, 2, 3]), train_labels: numbers(0, 1) });
     put({ val_images: pixels([1, 2, 2, 3], 1), val_labels: numbers(1), mine: pixels([1, 2, 2, 3], 2), c: numbers(0) });
-    const { train, validation, test, notes, image } = load({ columns: { test_inputs: 'mine', test_class: 'c' } });
+    const { train, validation, test, notes, image } = await load({ columns: { test_inputs: 'mine', test_class: 'c' } });
     expect(image).toEqual({ height: 2, width: 2, channels: 3 });
     expect([train.count, inputsIn(validation)[0], inputsIn(test)[0]]).toEqual([2, 1, 2]);
     expect([[...labelsOf(validation)], [...labelsOf(test)], notes]).toEqual([[1], [0], []]);
   });
 
-  it('is divided where it has no test arrays, whole groups together, and says what it does not use', () => {
+  it('is divided where it has no test arrays, whole groups together, and says what it does not use', async () => {
     const count = 40;
     put({
       x: floats([count, 1]),
@@ -142,7 +142,7 @@ describe('an archive of arrays', () => {
       who: numbers(...upTo(count).map((at) => at % 4)),
       other: floats([3]),
     });
-    const dataset = load({ columns: { group: 'who' } });
+    const dataset = await load({ columns: { group: 'who' } });
     const people = (split: Split) => new Set(measured(dataset, split).map((value) => value % 4));
     expect(people(dataset.test).size).toBe(2);
     expect([...people(dataset.train)].filter((person) => people(dataset.test).has(person))).toEqual([]);
@@ -158,9 +158,9 @@ describe('real inputs', () => {
     [[6, 5, 3], { height: 1, width: 5, channels: 3 }],
     [[6, 2, 3, 2], { height: 2, width: 3, channels: 2 }],
     [[6], { height: 1, width: 1, channels: 1 }],
-  ])('of %j are examples of %j, and each channel has mean 0 and deviation 1', (shape, image) => {
+  ])('of %j are examples of %j, and each channel has mean 0 and deviation 1', async (shape, image) => {
     put({ x: floats(shape) });
-    const dataset = load(one);
+    const dataset = await load(one);
     expect(dataset.image).toEqual(image);
     expect(measured(dataset, dataset.train)).toEqual(upTo(realsIn(dataset.train).length));
     for (let channel = 0; channel < image.channels; channel++) {
@@ -171,15 +171,15 @@ describe('real inputs', () => {
     }
   });
 
-  it('of equal sides are said to be series, as they may be images', () => {
+  it('of equal sides are said to be series, as they may be images', async () => {
     put({ x: floats([3, 9, 9]) });
-    expect(load(one).notes).toEqual([
+    expect((await load(one)).notes).toEqual([
       'x is read as series of 9 steps in 9 channels; if it holds images, save [count, height, width, 1], or uint8',
     ]);
     put({ x: floats([3, 9, 9, 1]) });
-    expect(load(one).notes).toEqual([]);
+    expect((await load(one)).notes).toEqual([]);
     put({ x: floats([3, 9, 8]) });
-    expect(load(one).notes).toEqual([]);
+    expect((await load(one)).notes).toEqual([]);
   });
 
   it.each([
@@ -188,16 +188,16 @@ describe('real inputs', () => {
     ['<u2', Uint16Array.of(1, 60_000, 3, 4)],
     ['<i8', BigInt64Array.of(1n, -70_000n, 3n, 4n)],
     ['<f8', Float64Array.of(0.5, -1.25, 3, 4)],
-  ])('may be %s', (descriptor, values) => {
+  ])('may be %s', async (descriptor, values) => {
     put({ x: npy(descriptor, [2, 2], values) });
-    const dataset = load(one);
+    const dataset = await load(one);
     expect(dataset.train.inputs.kind).toBe('reals');
     expect(measured(dataset, dataset.train)).toEqual(Array.from<number | bigint, number>(values, Number));
   });
 
-  it('have targets, whose scale is that of the training examples', () => {
+  it('have targets, whose scale is that of the training examples', async () => {
     put({ x_train: floats([4, 2]), y_train: floats([4, 2]), x_test: floats([1, 2]), y_test: floats([1, 2]) });
-    const { targets, train, test, classNames } = load();
+    const { targets, train, test, classNames } = await load();
     expect(classNames).toEqual([]);
     // 0, 2, 4, 6 and 1, 3, 5, 7.
     const deviation = Math.fround(Math.sqrt(5));
@@ -209,50 +209,52 @@ describe('real inputs', () => {
     expect(targetsOf(train)[2]).toBe(Math.fround(-1 / deviation));
     const columns = { targets: 'y_train' };
     put({ y_train: numbers(10, 20, 30, 40), y_test: numbers(50) });
-    expect(load({ columns }).targets?.map(({ name, mean }) => [name, mean])).toEqual([['y_train', 25]]);
+    expect((await load({ columns })).targets?.map(({ name, mean }) => [name, mean])).toEqual([['y_train', 25]]);
     put({ y_train: npy('<f8', [4], Float64Array.of(1, 2, 1, 2)), y_test: npy('<f8', [1], Float64Array.of(7)) });
-    expect(load().targets?.map(({ name, mean }) => [name, mean])).toEqual([['y_train', 1.5]]);
+    expect((await load()).targets?.map(({ name, mean }) => [name, mean])).toEqual([['y_train', 1.5]]);
     put({ y_train: numbers(10, 20, 30, 40), y_test: numbers(50) });
     // Whole numbers are taken for classes where nothing says what they are.
-    expect(mistakes()).toEqual(['/y_test untrained-class: the class at [0] is 50, which no training example has']);
+    expect(await mistakes()).toEqual([
+      '/y_test untrained-class: the class at [0] is 50, which no training example has',
+    ]);
   });
 });
 
 describe('classes', () => {
-  it('may be one-hot, in a column, or bool', () => {
+  it('may be one-hot, in a column, or bool', async () => {
     const columns = { inputs: 'x', class: 'y' };
     const all = { columns, split: { test: 0, validation: 0, seed: 1 } };
     put({ x: floats([3, 1]), y: npy('<f8', [3, 4], Float64Array.of(0, 0, 1, 0, 1, 0, 0, 0, 0, 1, 0, 0)) });
-    expect([load(all).classNames, [...labelsOf(load(all).train)]]).toEqual([
+    expect([(await load(all)).classNames, [...labelsOf((await load(all)).train)]]).toEqual([
       ['0', '1', '2', '3'],
       [2, 0, 1],
     ]);
     put({ y: npy('<i4', [3, 1], Int32Array.of(20, 10, 20)) });
-    expect([load(all).classNames, [...labelsOf(load(all).train)]]).toEqual([
+    expect([(await load(all)).classNames, [...labelsOf((await load(all)).train)]]).toEqual([
       ['10', '20'],
       [1, 0, 1],
     ]);
     put({ y: npy('|b1', [3], Uint8Array.of(1, 0, 0)) });
-    expect([...labelsOf(load(all).train)]).toEqual([1, 0, 0]);
+    expect([...labelsOf((await load(all)).train)]).toEqual([1, 0, 0]);
   });
 
-  it('are refused where they are none', () => {
+  it('are refused where they are none', async () => {
     put({ x: floats([3, 1]), y: npy('<f4', [3], Float32Array.of(1, 0.5, 2)) });
     const columns = { class: 'y' };
-    expect(mistakes({ columns })).toEqual(['/y wrong-classes: the value at [1] is 0.5; expected whole numbers']);
+    expect(await mistakes({ columns })).toEqual(['/y wrong-classes: the value at [1] is 0.5; expected whole numbers']);
     put({ y: npy('|u1', [3, 2], Uint8Array.of(0, 1, 1, 1, 1, 0)) });
-    expect(mistakes({ columns })).toEqual([
+    expect(await mistakes({ columns })).toEqual([
       '/y wrong-classes: the array is [3, 2] of uint8 and not one-hot; expected a class for each example',
     ]);
     put({ y: npy('<f4', [3, 2], Float32Array.of(0, 0.5, 1, 0, 0, 1)) });
-    expect(mistakes({ columns })).toHaveLength(1);
+    expect(await mistakes({ columns })).toHaveLength(1);
     put({ x_train: floats([2, 1]), y_train: numbers(1, 2), x_test: floats([2, 1]), y_test: numbers(2, 3) });
-    expect(mistakes()).toEqual(['/y_test untrained-class: the class at [1] is 3, which no training example has']);
+    expect(await mistakes()).toEqual(['/y_test untrained-class: the class at [1] is 3, which no training example has']);
   });
 });
 
 describe('commands on data', () => {
-  it('find out what the arrays of a folder are, and show their shapes', () => {
+  it('find out what the arrays of a folder are, and show their shapes', async () => {
     put({ x_train: pixels([8, 2, 2]), y_train: numbers(0, 1, 0, 1, 0, 1, 0, 1), x_test: pixels([1, 2, 2]) });
     put({ y_test: numbers(1), Z: floats([1]) });
     const { source: kind, lines } = guessSource(folder);
@@ -263,7 +265,7 @@ describe('commands on data', () => {
         'split: { validation: 0.1 }',
       ],
     ]);
-    const { files } = openFiles(source());
+    const { files } = await openFiles(source());
     expect(npz.describe?.(source(), new Map(files.map((file) => [file.name, file])))).toEqual({
       notes: [
         ...['x_train: [8, 2, 2] of uint8', 'y_train: [8] of int32'],
@@ -274,52 +276,54 @@ describe('commands on data', () => {
 });
 
 describe('mistakes', () => {
-  it('in names are told with the names that there are', () => {
+  it('in names are told with the names that there are', async () => {
     put({ a: floats([2, 1]), b: numbers(0, 1), c: floats([2, 1]) });
-    expect(mistakes()).toEqual([' unknown-array: `columns.inputs` is not set; the arrays are a, b, c']);
-    expect(mistakes({ columns: { inputs: 'A', class: 'B' } })).toEqual([
+    expect(await mistakes()).toEqual([' unknown-array: `columns.inputs` is not set; the arrays are a, b, c']);
+    expect(await mistakes({ columns: { inputs: 'A', class: 'B' } })).toEqual([
       ' unknown-array: `columns.inputs` is A; the arrays are a, b, c',
       ' unknown-array: `columns.class` is B; the arrays are a, b, c',
     ]);
-    expect(mistakes({ columns: { inputs: 'a', class: 'b', test_inputs: 'c' } })).toEqual([
+    expect(await mistakes({ columns: { inputs: 'a', class: 'b', test_inputs: 'c' } })).toEqual([
       ' unknown-array: `columns.test_class` is not set; the arrays are a, b, c',
     ]);
-    expect(mistakes({ columns: { inputs: 'a', class: 'b', test_class: 'b' } })).toEqual([
+    expect(await mistakes({ columns: { inputs: 'a', class: 'b', test_class: 'b' } })).toEqual([
       ' unknown-array: `columns.test_inputs` is not set; the arrays are a, b, c',
     ]);
     rmSync(folder, { recursive: true });
     put({ 'sub/note': floats([1]) });
     rmSync(join(folder, 'sub/note.npy'));
-    expect(mistakes()).toEqual([' not-an-npz: there is no .npy file in it']);
+    expect(await mistakes()).toEqual([' not-an-npz: there is no .npy file in it']);
   });
 
-  it('in arrays are told all at once', () => {
+  it('in arrays are told all at once', async () => {
     put({
       x_train: npy('<f4', [2, 3], Float32Array.of(1, 2, 3, 4, NaN, Infinity)),
       y_train: numbers(0, 1, 0),
       x_test: npy('<U3', [2], Uint8Array.from(upTo(24))),
       y_test: npy('<f8', [1], Float64Array.of(1e39)),
     });
-    expect(mistakes({ columns: { targets: 'y_train' } })).toEqual([
+    expect(await mistakes({ columns: { targets: 'y_train' } })).toEqual([
       '/x_train not-finite: the value at [1, 1] is NaN, not a finite float32, and so are 1 more',
       '/x_test unsupported-npy: the array holds text (<U3), expected numbers',
       '/y_test not-finite: the value at [0] is 1e+39, not a finite float32',
     ]);
     put({ x_train: floats([2, 3]) });
-    expect(mistakes()[0]).toBe('/y_train different-counts: the array is [3] of int32, but x_train has 2 examples');
+    expect((await mistakes())[0]).toBe(
+      '/y_train different-counts: the array is [3] of int32, but x_train has 2 examples',
+    );
   });
 
-  it('are parts of another form, and shapes that no network takes', () => {
+  it('are parts of another form, and shapes that no network takes', async () => {
     put({ x_train: pixels([2, 3, 3]), y_train: numbers(0, 1), x_test: floats([2, 3, 3]), y_test: numbers(0, 1) });
-    expect(mistakes()).toEqual([
+    expect(await mistakes()).toEqual([
       '/x_test different-arrays: the examples are 1x3x3 of real values, those for training 3x3x1 of pixels',
     ]);
     put({ x_test: pixels([2, 3, 3]), y_test: npy('|u1', [2, 2], Uint8Array.of(0, 1, 1, 0)) });
-    expect(mistakes()).toEqual([
+    expect(await mistakes()).toEqual([
       '/y_test different-arrays: the classes are one-hot in 2 columns, those for training numbers',
     ]);
     put({ x_train: floats([1, 1, 1, 1, 1]), x_test: floats([0, 3]) });
-    expect(mistakes().map((text) => text.replace(/:.*/, ''))).toEqual([
+    expect((await mistakes()).map((text) => text.replace(/:.*/, ''))).toEqual([
       '/x_train unsupported-shape',
       '/x_test unsupported-shape',
     ]);
