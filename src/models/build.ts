@@ -1,9 +1,12 @@
+import { internal } from '../core/assert.ts';
 import type { Graph } from '../graph/graph.ts';
 import { buildGraph } from '../graph/builder.ts';
 import { verify } from '../graph/verify.ts';
 import type { LayerContext, ModelForm, Weights } from './layers/define.ts';
 import { outputOf } from './layers/define.ts';
 import { buildLayer } from './layers/index.ts';
+import type { PixelNormalizer } from './layers/pixels.ts';
+import { addPixelNormalization, pixelNormalizer, takesNormalization } from './layers/pixels.ts';
 import type { ModelSpec } from './layers.ts';
 
 export type { ModelForm, Weights };
@@ -23,10 +26,22 @@ export function buildModel(spec: ModelSpec, batch: number, form: ModelForm, weig
   let value = builder.input('input', { dtype: 'float32', shape: [batch, ...spec.image] });
   const drops = form === 'training' && spec.layers.some(({ kind }) => kind === 'dropout');
   const dropoutKey = drops ? builder.input(dropoutKeyInput, { dtype: 'float32', shape: [2] }) : null;
-  const context: LayerContext = { builder, form, weights, dropoutKey, outputs: new Map() };
+  const pixels = normalizerOf(spec, value.name);
+  const isFolded = pixels !== null && takesNormalization(spec.layers);
+  if (pixels !== null && !isFolded) value = addPixelNormalization(builder, pixels, value);
+  const context: LayerContext = {
+    ...{ builder, form, weights, dropoutKey, outputs: new Map() },
+    pixels: isFolded ? pixels : null,
+  };
   for (const layer of spec.layers) {
     value = buildLayer(context, layer, layer.input === undefined ? value : outputOf(context, layer, layer.input));
     context.outputs.set(layer.name, value);
   }
   return verify(builder.finish([value]));
+}
+
+/** Null where the scale and the zero point of the input say all. */
+function normalizerOf({ pixels, normalize }: ModelSpec, input: string): PixelNormalizer | null {
+  if (pixels === undefined) return null;
+  return 'scale' in normalize ? pixelNormalizer(pixels, normalize, input) : internal('pixels have no scale');
 }

@@ -45,6 +45,11 @@ export interface ModelSpec {
   readonly targets?: readonly Target[];
   /** Of a network that takes real values, by channel of the input. */
   readonly channels?: readonly InputChannel[];
+  /**
+   * Of pixels that each channel normalizes on its own: (pixel - mean) / deviation, within the network. Left out where
+   * `normalize` says all.
+   */
+  readonly pixels?: readonly InputChannel[];
   /** Settings by which a device makes an example of what it records, in the words of a pipeline. */
   readonly decoding?: JsonObject;
   /** Of pixels 0 .. 255, real = scale * (pixel - mean); of real values, the range that the input's quantizer keeps. */

@@ -8,6 +8,7 @@ import type { OptimizerSpec } from './add-optimizer.ts';
 import { addOptimizer } from './add-optimizer.ts';
 import { foldBatchNormInTraining } from './fold-batch-norm-in-training.ts';
 import { foldBatchNorm } from './fold-batch-norm.ts';
+import { foldParameters } from './fold-parameters.ts';
 import { freezeVariables } from './freeze-variables.ts';
 import type { FakeQuantOptions, ObservedSide, RangeEstimator } from './insert-fake-quant.ts';
 import { insertFakeQuant } from './insert-fake-quant.ts';
@@ -89,6 +90,7 @@ export function evalPasses(options: QuantizationOptions): readonly Pass[] {
   const fold = { name: 'fold-batch-norm', run: (graph: Graph) => foldBatchNorm(graph, range) };
   return [
     { name: 'insert-fake-quant', run: (graph) => insertFakeQuant(graph, options) },
+    { name: 'fold-parameters', run: foldParameters },
     ...(options.batchNorm?.kind === 'folded' ? [fold] : []),
     { name: 'prune', run: prune },
   ];

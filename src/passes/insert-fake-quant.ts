@@ -4,7 +4,8 @@ import { expectDType, floatTensor, zeros } from '../core/tensor.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
 import { buildGraph, copyNode, copyParameters } from '../graph/builder.ts';
 import type { Graph, Node } from '../graph/graph.ts';
-import { consumers, parameterOf, producers, valueOf } from '../graph/graph.ts';
+import { consumers, producers, valueOf } from '../graph/graph.ts';
+import { computedParameters, parameterValue } from '../graph/parameters.ts';
 import type { ValueRef } from '../ops/define.ts';
 import type { FakeQuantAttrs } from '../ops/fake_quant.ts';
 import type { OpName } from '../ops/index.ts';
@@ -110,13 +111,15 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
     covering.set(name, range);
   }
   copyParameters(builder, graph);
+  const filters = filtersOf(graph);
+  const computed = computedParameters(graph);
 
   for (const node of graph.nodes) {
     const { quant } = ops[node.op];
-    if (quant.kind === 'affine') {
-      const filter = node.inputs[quant.weight] ?? internal(`${node.name} has no weights`);
-      if (!renamed.has(filter))
-        renamed.set(filter, quantizeWeights(quantizers, filter, node.op, quant.channelAxis).name);
+    for (const name of node.inputs) {
+      const reader = filters.get(name);
+      if (reader === undefined || renamed.has(name)) continue;
+      renamed.set(name, quantizeWeights(quantizers, name, reader.op, reader.channelAxis).name);
     }
     if (quant.kind === 'independent') {
       for (const input of node.inputs) {
@@ -127,6 +130,7 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
     }
     copyNode(builder, node, (input) => renamed.get(input) ?? input);
     const [output] = node.outputs;
+    if (output !== undefined && computed.has(output)) continue;
     const before = node.op === 'dropout' ? covering.get(node.inputs[0] ?? '') : undefined;
     if (before !== undefined) covering.set(node.name, before);
     if (output === undefined || !isActivation(node)) continue;
@@ -186,6 +190,18 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
   }
   for (const update of graph.updates) builder.update(update.variable, builder.ref(update.value));
   return builder.finish(graph.outputs.map((output) => builder.ref(renamed.get(output) ?? output)));
+}
+
+/** The values that layers multiply with, and how; whatever else reads one sees it quantized too. */
+function filtersOf(graph: Graph): ReadonlyMap<string, { readonly op: OpName; readonly channelAxis: number }> {
+  return new Map(
+    graph.nodes.flatMap(({ op, name, inputs }) => {
+      const { quant } = ops[op];
+      if (quant.kind !== 'affine') return [];
+      const filter = inputs[quant.weight] ?? internal(`${name} has no weights`);
+      return [[filter, { op, channelAxis: quant.channelAxis }] as const];
+    }),
+  );
 }
 
 interface Quantizers {
@@ -334,7 +350,7 @@ function quantizeWeights(quantizers: Quantizers, filter: string, op: OpName, cha
     }
     range = { min, max };
   } else {
-    const { min, max } = weightRange(parameterOf(quantizers.graph, filter), axis, scheme);
+    const { min, max } = weightRange(parameterValue(quantizers.graph, filter), axis, scheme);
     range = {
       min: builder.variable(names.min, min, 'measured_min', { owner: quantizer }),
       max: builder.variable(names.max, max, 'measured_max', { owner: quantizer }),

@@ -9,7 +9,9 @@ import type { Activated } from './activation.ts';
 import { activated, addActivation } from './activation.ts';
 import { addBatchNorm } from './batch_norm.ts';
 import type { LayerContext } from './define.ts';
+import { addNode } from './define.ts';
 import { pair, padding } from './fields.ts';
+import { ofRawPixels } from './pixels.ts';
 import { addVariable, heUniform, zeroed } from './variables.ts';
 
 export const affineFields = {
@@ -45,10 +47,18 @@ export function affineOperands(
   fanIn = numElements(filterShape) / (filterShape[channelAxis] ?? 1),
 ): readonly ValueRef[] {
   const channels = filterShape[channelAxis] ?? internal(`the filter of "${layer.name}" has no axis ${channelAxis}`);
-  const filter = addVariable(context, `${layer.name}/filter`, filterShape, 'weight', heUniform(fanIn));
+  const { builder, pixels } = context;
+  const { name } = layer;
+  const own = addVariable(context, `${name}/filter`, filterShape, 'weight', heUniform(fanIn));
+  const { filter, shift } =
+    pixels?.raw.has(input.name) === true
+      ? ofRawPixels(builder, pixels, name, own, channelAxis, !layer.batch_norm)
+      : { filter: own, shift: null };
   // Batch norm subtracts the mean, so a bias before it would have no effect.
-  if (!layer.bias || layer.batch_norm) return [input, filter];
-  return [input, filter, addVariable(context, `${layer.name}/bias`, [channels], 'bias', zeroed)];
+  if (layer.batch_norm || !layer.bias) return shift === null ? [input, filter] : [input, filter, shift];
+  const bias = addVariable(context, `${name}/bias`, [channels], 'bias', zeroed);
+  if (shift === null) return [input, filter, bias];
+  return [input, filter, addNode(builder, 'add', `${name}/pixel_bias`, [bias, shift], { activation: 'none' })];
 }
 
 /** Batch norm and activation, as the layer asks for them. */

@@ -7,6 +7,7 @@ import type { FloatTensor, Shape } from '../../core/tensor.ts';
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { ValueRef } from '../../ops/define.ts';
 import { ShapeError } from '../../ops/define.ts';
+import type { PixelNormalizer } from './pixels.ts';
 
 /** Where a network's variables come from: initialized from a seed, or read from a checkpoint. */
 export type Weights =
@@ -26,6 +27,8 @@ export interface LayerContext {
   readonly weights: Weights;
   /** Null where nothing is dropped. */
   readonly dropoutKey: ValueRef | null;
+  /** What the layer that reads raw pixels takes into its weights; null where there is nothing to take in. */
+  readonly pixels: PixelNormalizer | null;
   /** The outputs of the layers so far, by name. */
   readonly outputs: Map<string, ValueRef>;
 }
