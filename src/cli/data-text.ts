@@ -82,12 +82,18 @@ function classTable({ classes }: PipelineData, table: MakeTable): string[] {
   return [...table(heads, rows), ...(more > 0 ? [`and ${counted(more, 'more class', 'more classes')}`] : [])];
 }
 
-function elementText({ shape, element: { normalize, range } }: PipelineData): string {
+function elementText({ shape, element: { normalize, pixels, range } }: PipelineData): string {
   const [height, width, channels] = shape;
   const size = `${height} x ${width} x ${channels}`;
   const from = `${number(range.min)} to ${number(range.max)}`;
   if (normalize === null) {
     return `an example is ${size} real values; the network reads (value - mean) / deviation, from ${from}`;
+  }
+  if (pixels !== undefined) {
+    const channels = pixels.map(
+      ({ name, mean, deviation }) => `${name} (pixel - ${number(mean)}) / ${number(deviation)}`,
+    );
+    return `an example is ${size} pixels; the network reads ${channels.join(', ')}, with raw pixels as codes of its input`;
   }
   const { scale, mean } = normalize;
   const pixel = mean === 0 ? 'pixel' : `(pixel - ${mean})`;

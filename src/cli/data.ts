@@ -65,7 +65,7 @@ async function describeLoaded(loaded: LoadedPipeline): Promise<PipelineData> {
     const identity = await identify(dataset, turn);
     const odd = identity.classNames.length === 0 ? [] : labelNotes(identity);
     const one = oneClass(identity)?.diagnostics.map(({ message }) => message) ?? [];
-    const { notes, ...description } = await describeDataset(dataset, normalize, facts, turn);
+    const { notes, ...description } = await describeDataset(dataset, normalize, facts, identity.pixels, turn);
     closeExamples(dataset);
     return {
       ...{ source: source.kind, paths: tree === null ? files.map(({ path }) => path) : [tree] },

@@ -85,7 +85,9 @@ function aboutLines({ input, decoding, outputs }: ModelMetadata): string[] {
     `${visible(name)} ${round(mean)} ± ${round(deviation)}`;
   return [
     input.kind === 'pixels'
-      ? `takes   pixels: ${round(input.scale)} * (pixel - ${input.mean})`
+      ? input.channels === undefined
+        ? `takes   pixels: ${round(input.scale)} * (pixel - ${input.mean})`
+        : `takes   pixels; the model itself computes (pixel - mean) / deviation of ${shown(input.channels.map(measured))}`
       : `takes   (measured - mean) / deviation of ${shown(input.channels.map(measured))}`,
     ...(decoding === undefined ? [] : [`made by ${JSON.stringify(decoding)}`]),
     ...outputs.flatMap(({ task, classes, targets }) => [

@@ -161,6 +161,8 @@ function typeOf(field: Field): string {
       return `number${rangeOf(field)}, or a fraction`;
     case 'bytes':
       return 'number of bytes, or a text such as `2 GB`';
+    case 'normalize':
+      return `map, ${anyOf((field.examples ?? []).map(code))}`;
     case 'path':
       return 'path';
     case 'file':
@@ -197,6 +199,7 @@ function plainType(field: Field): string {
       return isShort ? `string, such as ${code(example)}` : 'string';
     }
     default:
+      if (Array.isArray(field.type) && field.type.includes('array')) return `${String(type)}${rangeOf(field)}, or a list of them`;
       return `${String(type)}${rangeOf(field)}`;
   }
 }

@@ -10,6 +10,8 @@ import { dataSettings, dataSource } from '../data/config.ts';
 import type { Dataset, DatasetIdentity, DataSize } from '../data/dataset.ts';
 import type { IdentifiedData } from '../data/example-files.ts';
 import { closeExamples } from '../data/example-files.ts';
+import { identify } from '../data/dataset.ts';
+import { pixelMeaning } from '../data/normalize.ts';
 import type { DataSource } from '../data/sources/index.ts';
 import { sourceRow } from '../data/sources/index.ts';
 import { labelNotes, oneClass } from '../data/labels.ts';
@@ -128,7 +130,7 @@ async function bindPlan(
       trainingData: load,
       testData: load,
       augment,
-      model: (data) => modelSpec(pipeline, data),
+      model: () => modelSpec(pipeline, identity),
       threads,
       now: () => options.now(),
     },
@@ -386,11 +388,13 @@ export async function pipelineModel(loaded: LoadedPipeline): Promise<ModelSpec> 
   const { pipeline } = loaded;
   const source = dataSource(pipeline.data);
   const size = knownSize(source);
-  if (size !== null) return modelSpec(pipeline, size);
+  const { validation, normalize } = dataSettings(pipeline.data);
+  if (size !== null && normalize !== 'auto') return modelSpec(pipeline, size);
   checkFiles(loaded);
-  const dataset = await loadDataset(source, { count: 0, seed: pipeline.seed });
+  const dataset = await loadDataset(source, { count: validation ?? 0, seed: pipeline.seed });
+  const found = normalize === 'auto' ? await identify(dataset) : dataset;
   closeExamples(dataset);
-  return modelSpec(pipeline, dataset);
+  return modelSpec(pipeline, found);
 }
 
 /** The size, where it is known without reading the files: a run whose stages are all stored does not read them. */
@@ -399,7 +403,7 @@ const knownSize = (source: DataSource): DataSize | null => sourceRow(source).kno
 /** The network of a pipeline. Its name is not the pipeline's, so that renaming the pipeline does not train again. */
 function modelSpec(
   { model, data }: ResolvedPipeline,
-  dataset: Pick<Dataset, 'image' | 'classNames' | 'targets' | 'reals' | 'decoding'>,
+  dataset: Pick<DatasetIdentity, 'image' | 'classNames' | 'targets' | 'reals' | 'decoding' | 'pixels'>,
 ): ModelSpec {
   const { height, width, channels } = dataset.image;
   return {
@@ -411,8 +415,18 @@ function modelSpec(
     ...(dataset.targets && { targets: dataset.targets }),
     ...(dataset.reals && { channels: dataset.reals.channels }),
     ...(dataset.decoding && { decoding: dataset.decoding }),
-    normalize: dataset.reals?.range ?? dataSettings(data).normalize ?? internal('real inputs without a range'),
+    ...meaningOf(dataset, data),
   };
+}
+
+/** Of an element of the input. */
+function meaningOf(
+  { reals, image, pixels }: Pick<DatasetIdentity, 'reals' | 'image' | 'pixels'>,
+  data: ResolvedPipeline['data'],
+): Pick<ModelSpec, 'normalize' | 'pixels'> {
+  if (reals !== undefined) return { normalize: reals.range };
+  const { normalize } = dataSettings(data);
+  return normalize === null ? internal('real inputs without a range') : pixelMeaning(normalize, image.channels, pixels);
 }
 
 /** Digests of code, written by the build. */

@@ -204,7 +204,8 @@ const listWanted: FindRemedy = ({ found, schema }) => {
 
 const mapWanted: FindRemedy = ({ found, schema }) => {
   const isMap = typesOf(schema).includes('object') || schema.if !== undefined;
-  if (!isMap || isRecord(found) || typesOf(schema).length > 1) return null;
+  const takesTexts = typesOf(schema).length > 1 && schema['x-parse'] !== 'normalize';
+  if (!isMap || isRecord(found) || takesTexts) return null;
   if (Array.isArray(found)) return 'write `key: value` without the `- ` or `[ ]` around it';
   const branches = [...(schema.oneOf ?? []), ...[schema.then, schema.else].flatMap((node) => node ?? [])];
   const tagged = branches.flatMap((branch) => branch.oneOf ?? [branch]);

@@ -3,6 +3,7 @@ import { internal } from '../core/assert.ts';
 import type { ParseRule, SchemaNode } from '../core/schema.ts';
 import { chosenSchema, fieldSchema, isRecord } from '../core/schema.ts';
 import { completeData } from '../data/config.ts';
+import { completeNormalize } from '../data/normalize.ts';
 import { completeLayers } from '../models/config.ts';
 import { rangeDefaults } from '../stages/qat.ts';
 import type { Scheme } from '../passes/index.ts';
@@ -91,6 +92,11 @@ function parseBytes(written: unknown): number {
   return isUnit(unit) ? Math.floor(Number(number) * unitBytes[unit]) : Number(written);
 }
 
+function fraction(written: unknown): number {
+  const [numerator, denominator] = String(written).split('/').map(Number);
+  return typeof written === 'number' ? written : Number(numerator) / Number(denominator);
+}
+
 const parsers: { readonly [R in ParseRule]: (written: unknown, folder: string) => unknown } = {
   bytes: parseBytes,
   device: (written) => parseDevice(String(written)),
@@ -98,9 +104,10 @@ const parsers: { readonly [R in ParseRule]: (written: unknown, folder: string) =
     isRecord(written)
       ? { ...written, path: resolvePath(folder, String(written['path'])) }
       : resolvePath(folder, String(written)),
-  fraction: (written) => {
-    const [numerator, denominator] = String(written).split('/').map(Number);
-    return typeof written === 'number' ? written : Number(numerator) / Number(denominator);
+  fraction,
+  normalize: (written) => {
+    const scale = isRecord(written) ? written['scale'] : undefined;
+    return completeNormalize(written, scale === undefined ? undefined : fraction(scale));
   },
   pair: (written): unknown => (Array.isArray(written) ? written : [written, written]),
   path: (written, folder) => resolvePath(folder, String(written)),

@@ -4,6 +4,7 @@ import { isRecord } from '../core/schema.ts';
 import { counted } from '../core/words.ts';
 import { dataSettings } from '../data/config.ts';
 import type { DataSize, ImageShape } from '../data/dataset.ts';
+import { isGrid, namedChannels } from '../data/normalize.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Layer, ModelSpec } from '../models/layers.ts';
 import { namedLayers } from '../models/layers.ts';
@@ -124,6 +125,7 @@ export function semanticDiagnostics(config: PipelineConfig, locate: Locate): Dia
   return [
     ...layerDiagnostics(config, locate),
     ...groupDiagnostics(config, locate),
+    ...normalizeDiagnostics(config, locate),
     ...Object.entries(config.stages).flatMap(([name, stage]) => stageDiagnostics(config, name, stage, locate)),
   ];
 }
@@ -340,11 +342,13 @@ function beginsWithoutFloat(config: PipelineConfig, stage: StageConfig): boolean
 export function sizeDiagnostics(
   pipeline: ResolvedPipeline,
   locate: Locate,
-  size: Size & Pick<DataSize, 'reals'> & { readonly image: Pick<ImageShape, 'height' | 'width'> },
+  size: Size & Pick<DataSize, 'reals'> & { readonly image: ImageShape },
 ): Diagnostic[] {
   const { image, reals } = size;
   return [
-    ...(reals === undefined ? cropDiagnostics(pipeline, locate, image) : pixelDiagnostics(pipeline, locate)),
+    ...(reals === undefined
+      ? [...cropDiagnostics(pipeline, locate, image), ...channelDiagnostics(pipeline, locate, image)]
+      : pixelDiagnostics(pipeline, locate)),
     ...countDiagnostics(pipeline, locate, size),
     ...testDiagnostics(pipeline, locate, size),
   ];
@@ -389,13 +393,70 @@ function groupsIn(pattern: string): number {
   }
 }
 
+/** Words of `normalize` that contradict each other, or are in another unit. */
+function normalizeDiagnostics({ data }: PipelineConfig, locate: Locate): Diagnostic[] {
+  const { normalize } = dataSettings(data);
+  if (normalize === null || typeof normalize === 'string') return [];
+  const wrong = (field: string, message: string, hint: string): Diagnostic[] => [
+    { code: 'bad-normalize', place: locate(['data', 'normalize', field], 'key'), message, hint },
+  ];
+  if (isGrid(normalize)) {
+    const { mean, scale } = normalize;
+    if (Number.isInteger(mean)) return [];
+    return wrong(
+      'mean',
+      `\`data.normalize.mean\` is ${JSON.stringify(mean)}; beside \`scale\` it is one whole number, the zero point of the input`,
+      `write \`std: ${sixDigits(1 / scale)}\` in place of \`scale\`: real = (pixel - mean) / std`,
+    );
+  }
+  const { mean, std, scale } = normalize;
+  if (scale !== undefined) {
+    return wrong('scale', '`data.normalize` has both `std` and `scale`; expected one of the two', 'remove `scale`');
+  }
+  if (mean.length !== std.length && mean.length > 1 && std.length > 1) {
+    const message = `\`data.normalize\` has ${mean.length} means and ${std.length} deviations; expected as many`;
+    return wrong('std', message, 'give one for each channel, or one for all');
+  }
+  if (Math.max(...std) > 1 || Math.max(...mean) > 1) return [];
+  const inPixels = (values: readonly number[]): string => values.map((value) => sixDigits(255 * value)).join(', ');
+  return wrong(
+    'std',
+    '`data.normalize` has means and deviations between 0 and 1; pixels are 0 to 255',
+    `write \`mean: [${inPixels(mean)}], std: [${inPixels(std)}]\``,
+  );
+}
+
+const sixDigits = (value: number): string => String(Number(value.toPrecision(6)));
+
+/** A mean or deviation for each channel, of which the images have others. */
+function channelDiagnostics({ data }: ResolvedPipeline, locate: Locate, { channels }: ImageShape): Diagnostic[] {
+  const { normalize } = dataSettings(data);
+  const named = normalize === null ? null : namedChannels(normalize);
+  if (named === null || named === channels) return [];
+  return [
+    {
+      code: 'wrong-channels',
+      place: locate(['data', 'normalize'], 'key'),
+      message: `\`data.normalize\` is for ${counted(named, 'channel')}; the images have ${channels}`,
+      hint:
+        channels === 1
+          ? 'write one number for `mean` and one for `std`, or `auto`'
+          : 'give one for each channel, or `auto`',
+    },
+  ];
+}
+
 /** Settings that only pixels have, where the inputs are real values. */
 function pixelDiagnostics({ data }: ResolvedPipeline, locate: Locate): Diagnostic[] {
   const { augment, normalize } = dataSettings(data);
   const written = {
     augment: 'crop' in augment && (augment.crop > 0 || augment.flip),
     // Left out it is there with its defaults.
-    normalize: normalize !== null && (normalize.scale !== 1 / 255 || normalize.mean !== 0),
+    // Real values are measured as `auto` asks.
+    normalize:
+      normalize !== null &&
+      normalize !== 'auto' &&
+      !(isGrid(normalize) && normalize.scale === 1 / 255 && normalize.mean === 0),
   };
   return (['augment', 'normalize'] as const).flatMap((field): Diagnostic[] =>
     written[field]

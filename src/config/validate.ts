@@ -105,7 +105,7 @@ function expectation(
     case 'exclusiveMaximum':
       return `less than ${error.params.limit}`;
     case 'pattern':
-      return `a text like ${list((schema.examples ?? []).map(String))}`;
+      return `${schema.properties === undefined ? '' : 'a map, or '}a text like ${list((schema.examples ?? []).map(String))}`;
     case 'minLength':
       return 'a non-empty text';
     case 'maxLength':

@@ -3,7 +3,7 @@ import { join, relative } from 'node:path';
 import type { Static } from '@sinclair/typebox';
 import { present } from '../core/assert.ts';
 import type { Augmentation } from './augment.ts';
-import type { PixelNormalization } from './batches.ts';
+import type { NormalizeConfig } from './normalize.ts';
 import { discriminated, key } from '../core/schema.ts';
 import type { SourceDefinition } from './sources/define.ts';
 import { sources } from './sources/index.ts';
@@ -56,7 +56,7 @@ export interface DataSettings {
   /** Training examples to set aside; null where the source divides its examples itself. */
   readonly validation: number | null;
   /** Null where inputs are real values, of which the data set knows the range. */
-  readonly normalize: PixelNormalization | null;
+  readonly normalize: NormalizeConfig | null;
   readonly augment: Augmentation;
 }
 

@@ -7,6 +7,8 @@ import type { RandomAccess } from '../formats/random-access.ts';
 import { inMemory } from '../formats/random-access.ts';
 import type { Inputs } from './inputs.ts';
 import { eachInput } from './inputs.ts';
+import type { PixelMoments } from './pixel-measure.ts';
+import { measurePixels } from './pixel-measure.ts';
 import type { Turn } from './turn.ts';
 import { createTurn } from './turn.ts';
 
@@ -151,6 +153,8 @@ export interface DatasetIdentity extends DatasetForm {
   readonly testImages: number;
   /** How many images each class has, by label. */
   readonly labels: { readonly training: readonly number[]; readonly test: readonly number[] };
+  /** Of the training examples, by channel, where inputs are pixels. */
+  readonly pixels?: readonly PixelMoments[];
   /** Of all that a training may read, and of all that a test may read: other test images do not train again. */
   readonly digests: { readonly training: Digest; readonly test: Digest };
 }
@@ -158,7 +162,7 @@ export interface DatasetIdentity extends DatasetForm {
 /** What of a data set decides whether a pipeline fits it. */
 export type DataSize = Pick<
   DatasetIdentity,
-  'image' | 'classNames' | 'targets' | 'reals' | 'decoding' | 'trainingImages'
+  'image' | 'classNames' | 'targets' | 'reals' | 'decoding' | 'pixels' | 'trainingImages'
 > & {
   /** Left out where the settings alone say it. */
   readonly validationImages?: number;
@@ -178,13 +182,18 @@ export function squareSize(side: number, channels: number, classes: number, trai
 /** The examples themselves are hashed, decoded, so that neither place nor packing of the files matters. */
 export async function identify(dataset: Dataset, turn: Turn = createTurn()): Promise<DatasetIdentity> {
   const { name, notes, classNames, targets: columns, image, reals, decoding, train, validation, test } = dataset;
+  const measured = reals === undefined ? measurePixels(image.channels) : null;
   const digestOf = async (...splits: readonly Split[]): Promise<Digest> => {
     const hash = createHash('sha256');
     hash.update(
       JSON.stringify({ classNames, targets: columns, image, reals, counts: splits.map(({ count }) => count) }),
     );
     for (const { inputs, labels, targets } of splits) {
-      await eachInput(inputs, turn, (values) => hashBytes(hash, bytesOf(values)));
+      await eachInput(inputs, turn, (values) => {
+        // On the way, so that they are read once.
+        if (inputs === train.inputs) measured?.add(values);
+        hashBytes(hash, bytesOf(values));
+      });
       for (const column of [labels, targets]) if (column !== null) hashBytes(hash, bytesOf(column));
     }
     return `sha256:${hash.digest('hex')}`;
@@ -209,6 +218,7 @@ export async function identify(dataset: Dataset, turn: Turn = createTurn()): Pro
     validationImages: validation.count,
     testImages: test.count,
     labels,
+    ...(measured !== null && { pixels: measured.moments() }),
     digests,
   };
 }

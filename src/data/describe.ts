@@ -7,6 +7,9 @@ import { contentNames } from './divide.ts';
 import type { Inputs } from './inputs.ts';
 import { eachInput } from './inputs.ts';
 import type { SourceFacts, Spread, Tally } from './facts.ts';
+import type { NormalizeConfig, PixelChannel } from './normalize.ts';
+import { channelName, pixelMeaning } from './normalize.ts';
+import type { PixelMoments } from './pixel-measure.ts';
 import type { Turn } from './turn.ts';
 import { createTurn } from './turn.ts';
 
@@ -20,7 +23,12 @@ export interface DataDescription {
   /** Of one example: height, width, channels. */
   readonly shape: readonly [number, number, number];
   /** What the network reads. `normalize` is null where inputs are real values, not pixels. */
-  readonly element: { readonly normalize: PixelNormalization | null; readonly range: RealRange };
+  readonly element: {
+    readonly normalize: PixelNormalization | null;
+    /** What the network does with each channel: (pixel - mean) / deviation. Left out where `normalize` says all. */
+    readonly pixels?: readonly PixelChannel[];
+    readonly range: RealRange;
+  };
   readonly channels: readonly ChannelDescription[];
   /** None where examples have no target. */
   readonly targets: readonly Moments[];
@@ -58,17 +66,25 @@ export interface EqualExamples {
   readonly ofOtherClass: number;
 }
 
+const defaultGrid = { scale: 1 / 255, mean: 0 };
+
 const partNames = ['train', 'validation', 'test'] as const;
 
-/** @param normalize of pixels; null for real values */
+/**
+ * @param config what the pipeline says of pixels; null for real values
+ * @param pixels measured of the training examples
+ */
 export async function describeDataset(
   dataset: Dataset,
-  normalize: PixelNormalization | null,
+  config: NormalizeConfig | null,
   facts: SourceFacts,
+  pixels?: readonly PixelMoments[],
   turn: Turn = createTurn(),
 ): Promise<DataDescription> {
   const { name, classNames, targets = [], image, train, validation, test, notes = [] } = dataset;
-  const range = inputRange(dataset.reals?.range ?? normalize ?? { scale: 1 / 255, mean: 0 });
+  const { channels } = image;
+  const meaning = dataset.reals === undefined ? pixelMeaning(config ?? defaultGrid, channels, pixels) : undefined;
+  const range = inputRange(dataset.reals?.range ?? meaning?.normalize ?? defaultGrid);
   const labels = { train: labelCounts(dataset, train), validation: labelCounts(dataset, validation) };
   const testLabels = labelCounts(dataset, test);
   return {
@@ -82,8 +98,8 @@ export async function describeDataset(
       files: facts.exampleFiles?.[label] ?? [],
     })),
     shape: [image.height, image.width, image.channels],
-    element: { normalize: dataset.reals === undefined ? normalize : null, range },
-    channels: await describeChannels(dataset, normalize, range, turn),
+    element: { normalize: null, ...meaning, range },
+    channels: await describeChannels(dataset, range, turn),
     targets: targets.map((target, column) => inUnitOf(target, moments(train.targets ?? [], column, targets.length))),
     equal: await equalExamples(dataset, turn),
     tallies: facts.tallies ?? [],
@@ -100,7 +116,6 @@ function labelCounts({ classNames }: Dataset, { labels }: Split): number[] {
 
 async function describeChannels(
   { image, reals, train }: Dataset,
-  normalize: PixelNormalization | null,
   { min, max }: RealRange,
   turn: Turn,
 ): Promise<ChannelDescription[]> {
@@ -110,10 +125,9 @@ async function describeChannels(
   return measured.map(({ clipped, ...found }, channel) => {
     const real = reals?.channels[channel];
     if (real === undefined) {
-      const name = pixelChannels[numChannels]?.[channel] ?? String(channel);
       // A code of the input is a pixel value.
-      const scale = normalize?.scale ?? 1 / 255;
-      return { name, ...found, codesPerDeviation: (found.deviation * scale) / codeSize, clipped: 0 };
+      const name = channelName(channel, numChannels);
+      return { name, ...found, codesPerDeviation: found.deviation, clipped: 0 };
     }
     return {
       ...inUnitOf(real, found),
@@ -134,8 +148,6 @@ function inUnitOf({ name, mean, deviation }: TargetColumn, found: Omit<Moments, 
     deviation: found.deviation * deviation,
   };
 }
-
-const pixelChannels: Readonly<Record<number, readonly string[]>> = { 1: ['grey'], 3: ['red', 'green', 'blue'] };
 
 /** Of one column of values. */
 function moments(values: ArrayLike<number>, column: number, columns: number): Omit<Moments, 'name'> {

@@ -2,12 +2,11 @@ import { internal } from '../core/assert.ts';
 import type { Graph } from '../graph/graph.ts';
 import { buildGraph } from '../graph/builder.ts';
 import { verify } from '../graph/verify.ts';
-import type { LayerContext, ModelForm, Weights } from './layers/define.ts';
+import type { LayerContext, ModelForm, PixelNormalizer, Weights } from './layers/define.ts';
 import { outputOf } from './layers/define.ts';
 import { buildLayer } from './layers/index.ts';
-import type { PixelNormalizer } from './layers/pixels.ts';
-import { addPixelNormalization, pixelNormalizer, takesNormalization } from './layers/pixels.ts';
 import type { ModelSpec } from './layers.ts';
+import { addPixelNormalization, pixelNormalizer, takesNormalization } from './pixels.ts';
 
 export type { ModelForm, Weights };
 

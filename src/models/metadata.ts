@@ -19,6 +19,8 @@ const Metadata = Type.Object({
       /** real = scale * (pixel - mean) is what the codes of the input stand for. */
       scale: Type.Number(),
       mean: Type.Number(),
+      /** By channel, (pixel - mean) / deviation: what the model itself does with raw pixels. */
+      channels: Type.Optional(Type.Array(Type.Object(measured))),
     }),
     Type.Object({
       kind: Type.Literal('values'),
@@ -41,12 +43,13 @@ const Metadata = Type.Object({
 
 export type ModelMetadata = Static<typeof Metadata>;
 
-export function modelMetadata({ task, classes, targets, channels, normalize, decoding }: ModelSpec): ModelMetadata {
+export function modelMetadata(spec: ModelSpec): ModelMetadata {
+  const { task, classes, targets, channels, normalize, pixels, decoding } = spec;
   return {
     version: 1,
     input:
       'scale' in normalize
-        ? { kind: 'pixels', ...normalize }
+        ? { kind: 'pixels', ...normalize, ...(pixels && { channels: pixels.map((channel) => ({ ...channel })) }) }
         : { kind: 'values', channels: (channels ?? []).map((channel) => ({ ...channel })) },
     ...(decoding && { decoding: { ...decoding } }),
     outputs: [

@@ -80,11 +80,11 @@ describe('the graph after each pass', () => {
         ...['add-loss', 'add-gradients', 'add-optimizer'],
       ],
     ],
-    ['eval', ['insert-fake-quant', 'fold-batch-norm', 'prune']],
+    ['eval', ['insert-fake-quant', 'fold-parameters', 'fold-batch-norm', 'prune']],
     [
       'int8',
       [
-        ...['insert-fake-quant', 'fold-batch-norm', 'prune'],
+        ...['insert-fake-quant', 'fold-parameters', 'fold-batch-norm', 'prune'],
         ...['freeze-variables', 'fold-batch-norm', 'prune', 'lower-to-integers'],
       ],
     ],

@@ -58,7 +58,7 @@ describe('a mistake in a pipeline file', () => {
         'p.yaml:10:30 error unknown-key: `data.normalize` has no key `deviation`',
         '  10 |   normalize: { scale: 1/255, deviation: 0 }',
         '     |                              ^^^^^^^^^',
-        '  hint: one of `scale`, `mean`',
+        '  hint: one of `scale`, `mean`, `std`',
       ),
     ],
     [
@@ -581,8 +581,37 @@ describe('a mistake says what to do', () => {
     [
       'a value for a map that has one such field',
       [['normalize: { scale: 1/255, mean: 0 }', 'normalize: 1/255']],
-      'p.yaml:10:14 error wrong-type: `data.normalize` is "1/255"; expected a map',
+      'p.yaml:10:14 error bad-value: `data.normalize` is "1/255"; expected a map, or a text like `auto`, `imagenet`',
       'write `{ scale: 1/255 }`',
+    ],
+    [
+      'a mean that is no whole number',
+      [['normalize: { scale: 1/255, mean: 0 }', 'normalize: { scale: 1/64, mean: 121.5 }']],
+      'p.yaml:10:30 error bad-normalize: `data.normalize.mean` is 121.5; beside `scale` it is one whole number, the zero point of the input',
+      'write `std: 64` in place of `scale`: real = (pixel - mean) / std',
+    ],
+    [
+      'statistics as torchvision writes them',
+      [
+        [
+          'normalize: { scale: 1/255, mean: 0 }',
+          'normalize: { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }',
+        ],
+      ],
+      'p.yaml:10:45 error bad-normalize: `data.normalize` has means and deviations between 0 and 1; pixels are 0 to 255',
+      'write `mean: [123.675, 116.28, 103.53], std: [58.395, 57.12, 57.375]`',
+    ],
+    [
+      'two words for a scale',
+      [['normalize: { scale: 1/255, mean: 0 }', 'normalize: { scale: 1/255, std: 40 }']],
+      'p.yaml:10:16 error bad-normalize: `data.normalize` has both `std` and `scale`; expected one of the two',
+      'remove `scale`',
+    ],
+    [
+      'as many means as deviations',
+      [['normalize: { scale: 1/255, mean: 0 }', 'normalize: { mean: [100, 110], std: [40, 50, 60] }']],
+      'p.yaml:10:33 error bad-normalize: `data.normalize` has 2 means and 3 deviations; expected as many',
+      'give one for each channel, or one for all',
     ],
     [
       'a word for a map',
@@ -1014,9 +1043,18 @@ describe('a mistake in a layer', () => {
 describe('a mistake that the data show', () => {
   const found = (text: string, trainingImages: number, overrides: readonly string[] = []) => {
     const { pipeline, locate } = parsePipeline(text, 'p.yaml', overrides);
-    const image = { height: 28, width: 28 };
+    const image = { height: 28, width: 28, channels: 1 };
     return sizeDiagnostics(pipeline, locate, { trainingImages, image }).map(formatDiagnostic);
   };
+
+  it('shows statistics of more channels than there are', () => {
+    const text = example.replace('normalize: { scale: 1/255, mean: 0 }', 'normalize: imagenet');
+    expect(found(text, 60000).join()).toContain(
+      'error wrong-channels: `data.normalize` is for 3 channels; the images have 1',
+    );
+    const one = example.replace('normalize: { scale: 1/255, mean: 0 }', 'normalize: { mean: 33.3, std: 78 }');
+    expect(found(one, 60000)).toEqual([]);
+  });
 
   it('is none where everything fits', () => {
     expect(found(example, 60000)).toEqual([]);
@@ -1071,13 +1109,14 @@ describe('a mistake that the data show', () => {
     const reals = { range: { min: -1, max: 1 }, channels: [] };
     const ofReals = (text: string) => {
       const { pipeline, locate } = parsePipeline(text, 'p.yaml');
-      const size = { trainingImages: 60000, image: { height: 1, width: 1 }, reals };
+      const size = { trainingImages: 60000, image: { height: 1, width: 1, channels: 1 }, reals };
       return sizeDiagnostics(pipeline, locate, size).map(({ code, place: { line, column }, message }) =>
         [code, line, column, message.slice(0, 16)].join(' '),
       );
     };
     expect(ofReals(data(''))).toEqual([]);
     expect(ofReals(data(', normalize: { scale: 1/255 }'))).toEqual([]);
+    expect(ofReals(data(', normalize: auto'))).toEqual([]);
     expect(ofReals(data(', augment: { flip: true }, normalize: { mean: 3 }'))).toEqual([
       'not-pixels 7 37 `data.augment` i',
       'not-pixels 7 62 `data.normalize`',

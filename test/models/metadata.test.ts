@@ -26,6 +26,15 @@ describe('the metadata of a model', () => {
     );
   });
 
+  it('say what the model does with raw pixels', () => {
+    const pixels = [{ name: 'red', mean: 123.675, deviation: 58.395 }];
+    const { input } = modelMetadata({ ...spec, normalize: { scale: 0.5, mean: 3 }, pixels });
+    expect(input).toEqual({ kind: 'pixels', scale: 0.5, mean: 3, channels: pixels });
+    expect(decodeMetadata(encodeMetadata(modelMetadata({ ...spec, pixels })))?.input).toMatchObject({
+      channels: pixels,
+    });
+  });
+
   it.each(['', '{', 'null', '{"version":2}', '\u{fffd}', '{"version":1,"input":{"kind":"pixels"},"outputs":[]}'])(
     'are not read from %j, which is of another form',
     (other) => expect(decodeMetadata(new TextEncoder().encode(other))).toBeNull(),

@@ -123,7 +123,11 @@ const cases: Readonly<Record<string, Case>> = {
   },
   'a depthwise convolution': { layers: [depthwise], terms: convolution(1, 1, 3, 2), folds: true },
   'a dense layer': { layers: [dense('first', 3)], terms: rows, folds: true },
-  'rows and a dense layer': { layers: [{ kind: 'flatten', name: 'flat' }, dense('first', 3)], terms: rows, folds: true },
+  'rows and a dense layer': {
+    layers: [{ kind: 'flatten', name: 'flat' }, dense('first', 3)],
+    terms: rows,
+    folds: true,
+  },
 };
 
 function strided(weights: (name: string) => Float32Array) {
@@ -135,7 +139,11 @@ function strided(weights: (name: string) => Float32Array) {
         const terms: Term[] = [];
         for (let tap = 0; tap < 27; tap++) {
           const [i, j, channel] = [Math.floor(tap / 9), Math.floor(tap / 3) % 3, tap % 3];
-          terms.push({ weight: filter[out * 27 + tap]!, value: normalized(2 * y + i - 1, 2 * x + j, channel), channel });
+          terms.push({
+            weight: filter[out * 27 + tap]!,
+            value: normalized(2 * y + i - 1, 2 * x + j, channel),
+            channel,
+          });
         }
         outputs.push({ terms, bias: biases[out]!, channel: out });
       }
@@ -282,16 +290,16 @@ describe('normalization by channel', () => {
       ...({ input: inputRange(grid), batchNorm } as const),
       ranges: { kind: 'observed', delay: 0, estimator: { kind: 'moving_average', decay: 0.9 }, merge: 'mean' },
     } as const;
-    const graph = runPasses(
-      model,
-      qatPasses(options, { kind: 'sgd', momentum: 0.9, nesterov: false, weightDecay: 0 }),
-    );
+    const graph = runPasses(model, qatPasses(options, { kind: 'sgd', momentum: 0.9, nesterov: false, weightDecay: 0 }));
     const feeds = new Map([
       ['input', uniform(createRandom(1, 'x'), [2, height, width, numChannels], -3, 3).data],
       ['labels', Float32Array.of(0, 2)],
       ['learning_rate', Float32Array.of(0.05)],
     ]);
-    const steps = await runSteps(graph, Array.from({ length: 8 }, () => feeds));
+    const steps = await runSteps(
+      graph,
+      Array.from({ length: 8 }, () => feeds),
+    );
     const losses = steps.map(({ outputs }) => outputs.get(graph.outputs[0]!)![0]!);
     expect(losses.at(-1)).toBeLessThan(0.5 * losses[0]!);
     // The range of weights is that of the filter for raw pixels.

@@ -2,6 +2,7 @@
 import { Type } from '@sinclair/typebox';
 import { key, object, runtime } from '../../core/schema.ts';
 import type { FileReference } from '../dataset.ts';
+import { normalizeField } from '../normalize.ts';
 
 // Paths are `runtime`: the cache key holds the digest of the examples, wherever their files lie.
 export const pathTo = (what: string) =>
@@ -83,26 +84,7 @@ export const imageFields = {
     minimum: 0,
     default: 0,
   }),
-  normalize: object(
-    {
-      scale: Type.Unsafe<number>({
-        type: ['number', 'string'],
-        exclusiveMinimum: 0,
-        pattern: '^[1-9][0-9]*/[1-9][0-9]*$',
-        examples: [0.0078125, '1/255'],
-        default: '1/255',
-        'x-parse': 'fraction',
-        ...key('Real value of one pixel step: a number, or a fraction of two whole numbers'),
-      }),
-      mean: Type.Integer({
-        ...key('Pixel value that becomes real 0'),
-        minimum: 0,
-        maximum: 255,
-        default: 0,
-      }),
-    },
-    { ...key('How pixel values 0..255 become real numbers: real = scale * (pixel - mean)'), default: {} },
-  ),
+  normalize: normalizeField,
   augment: object(
     {
       crop: Type.Integer({

@@ -7,7 +7,6 @@ import type { FloatTensor, Shape } from '../../core/tensor.ts';
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { ValueRef } from '../../ops/define.ts';
 import { ShapeError } from '../../ops/define.ts';
-import type { PixelNormalizer } from './pixels.ts';
 
 /** Where a network's variables come from: initialized from a seed, or read from a checkpoint. */
 export type Weights =
@@ -19,6 +18,14 @@ export type Weights =
  * statistics and knows no dropout.
  */
 export type ModelForm = 'training' | 'inference';
+
+/** normalized = factor * (raw + offset) by channel, of the input's real values. */
+export interface PixelNormalizer {
+  readonly factors: readonly number[];
+  readonly offsets: readonly number[];
+  /** The values that are raw pixels with the channel as the last axis: the input, and its rows. */
+  readonly raw: Set<string>;
+}
 
 /** What is there while a network is built, layer by layer. */
 export interface LayerContext {

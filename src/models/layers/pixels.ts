@@ -1,44 +1,10 @@
-/** Normalization of pixels by channel, where the input's one scale and zero point cannot hold it. */
+/** Layers that read raw pixels and learn as from normalized ones. */
 import { internal } from '../../core/assert.ts';
-import { floatTensor, numElements } from '../../core/tensor.ts';
+import { floatTensor } from '../../core/tensor.ts';
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { ValueRef } from '../../ops/define.ts';
+import type { PixelNormalizer } from './define.ts';
 import { addNode } from './define.ts';
-import type { Layer } from './index.ts';
-
-/** normalized = factor * (raw + offset) by channel, of the input's real values. */
-export interface PixelNormalizer {
-  readonly factors: readonly number[];
-  readonly offsets: readonly number[];
-  /** The values that are raw pixels with the channel as the last axis: the input, and its rows. */
-  readonly raw: Set<string>;
-}
-
-/**
- * From statistics in pixels to those of the input.
- *
- * @param grid real = scale * (pixel - mean), of the input
- */
-export function pixelNormalizer(
-  channels: readonly { readonly mean: number; readonly deviation: number }[],
-  grid: { readonly scale: number; readonly mean: number },
-  input: string,
-): PixelNormalizer {
-  return {
-    factors: channels.map(({ deviation }) => 1 / (grid.scale * deviation)),
-    offsets: channels.map(({ mean }) => grid.scale * (grid.mean - mean)),
-    raw: new Set([input]),
-  };
-}
-
-/** Whether the layer that reads the pixels can take their normalization into its weights. */
-export function takesNormalization([first, second, ...others]: readonly Layer[]): boolean {
-  if (first?.kind === 'conv_2d' || first?.kind === 'depthwise_conv_2d' || first?.kind === 'fully_connected') return true;
-  if (first?.kind !== 'flatten' || second?.kind !== 'fully_connected') return false;
-  const names = (layer: Layer): boolean =>
-    layer.input === first.name || ('with' in layer && [layer.with].flat().includes(first.name));
-  return (second.input === undefined || second.input === first.name) && !others.some(names);
-}
 
 /**
  * What a layer multiplies raw pixels with in place of the filter that it learns for normalized ones, and what it adds:
@@ -78,26 +44,4 @@ export function ofRawPixels(
   const parts = addNode(builder, 'mul', `${name}/pixel_shifts`, [scaled, offset], { activation: 'none' });
   const axes = shape.flatMap((_, axis) => (axis === channelAxis ? [] : [axis]));
   return { filter: scaled, shift: addNode(builder, 'sum', `${name}/pixel_shift`, [parts], { axes, keepDims: false }) };
-}
-
-/** Normalizes by an op of its own: a depthwise convolution of one pixel. */
-export function addPixelNormalization(
-  builder: GraphBuilder,
-  { factors, offsets }: PixelNormalizer,
-  input: ValueRef,
-): ValueRef {
-  const name = `${input.name}/normalize`;
-  const filter = floatTensor([1, 1, 1, factors.length], factors);
-  const bias = floatTensor(
-    [factors.length],
-    factors.map((factor, channel) => factor * offsets[channel]!),
-  );
-  if (numElements(filter.shape) !== input.type.shape.at(-1)) internal('as many channels as the pixels have');
-  const operands = [input, builder.constant(`${name}/filter`, filter), builder.constant(`${name}/bias`, bias)];
-  return addNode(builder, 'depthwise_conv_2d', `${name}/depthwise_conv_2d`, operands, {
-    strides: [1, 1],
-    dilations: [1, 1],
-    padding: { kind: 'valid' },
-    activation: 'none',
-  });
 }
