@@ -180,6 +180,9 @@ function plainType(field: Field): string {
     return `map, by \`${tag}\`: ${anyOf((field.oneOf ?? []).map(({ properties }) => code(properties?.[tag]?.const)))}`;
   }
   const { type } = field;
+  if (Array.isArray(type) && type.includes('number') && type.includes('array')) {
+    return `number${rangeOf(field)}, or a list of them`;
+  }
   if (Array.isArray(type)) return anyOf(type.map((one: string) => plainType({ ...field, type: one })));
   switch (type) {
     case 'array': {
@@ -199,7 +202,6 @@ function plainType(field: Field): string {
       return isShort ? `string, such as ${code(example)}` : 'string';
     }
     default:
-      if (Array.isArray(field.type) && field.type.includes('array')) return `${String(type)}${rangeOf(field)}, or a list of them`;
       return `${String(type)}${rangeOf(field)}`;
   }
 }

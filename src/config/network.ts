@@ -4,6 +4,7 @@ import type { Shape } from '../core/tensor.ts';
 import { counted } from '../core/words.ts';
 import type { Graph, Node } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
+import { computedParameters } from '../graph/parameters.ts';
 import { buildModel } from '../models/build.ts';
 import type { Layer, ModelSpec } from '../models/layers.ts';
 import { ShapeError } from '../ops/define.ts';
@@ -60,8 +61,11 @@ export function networkWarnings(
     const index = spec.layers.findIndex((layer) => layer.name === name);
     return inLayers ? locate(['model', 'layers', String(index), field], 'value') : locate(['model'], 'value');
   };
+  const computed = computedParameters(graph);
   return graph.nodes.flatMap((node): Diagnostic[] => {
     const [layer = node.name] = node.name.split('/');
+    // Sums of weights are none of the device's.
+    if (computed.has(node.name)) return [];
     if (node.op === 'sum' && schemes.includes('int8')) {
       return [
         {

@@ -48,6 +48,7 @@ const fields = object({
       exclusiveMinimum: 0,
       pattern: '^[1-9][0-9]*/[1-9][0-9]*$',
       examples: [0.0078125, '1/255'],
+      'x-parse': 'fraction',
       ...key('Real value of one pixel step: a number, or a fraction of two whole numbers'),
     }),
     '1/255, without `std`',

@@ -587,7 +587,7 @@ describe('a mistake says what to do', () => {
     [
       'a mean that is no whole number',
       [['normalize: { scale: 1/255, mean: 0 }', 'normalize: { scale: 1/64, mean: 121.5 }']],
-      'p.yaml:10:30 error bad-normalize: `data.normalize.mean` is 121.5; beside `scale` it is one whole number, the zero point of the input',
+      'p.yaml:10:29 error bad-normalize: `data.normalize.mean` is 121.5; beside `scale` it is one whole number, the zero point of the input',
       'write `std: 64` in place of `scale`: real = (pixel - mean) / std',
     ],
     [
@@ -610,7 +610,7 @@ describe('a mistake says what to do', () => {
     [
       'as many means as deviations',
       [['normalize: { scale: 1/255, mean: 0 }', 'normalize: { mean: [100, 110], std: [40, 50, 60] }']],
-      'p.yaml:10:33 error bad-normalize: `data.normalize` has 2 means and 3 deviations; expected as many',
+      'p.yaml:10:34 error bad-normalize: `data.normalize` has 2 means and 3 deviations; expected as many',
       'give one for each channel, or one for all',
     ],
     [
