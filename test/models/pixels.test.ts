@@ -266,7 +266,7 @@ describe('normalization by channel', () => {
     interpreter.run([Int8Array.from(image, (pixel) => pixel - 128)]);
     const [name] = interpreter.graph.nodes[0]!.outputs;
     const { scale, zeroPoint } = perTensor(valueOf(interpreter.graph, name!).quant, 'the output');
-    const found = Array.from(interpreter.peek(name!), (code) => scale * (Number(code) - zeroPoint));
+    const found = Array.from(interpreter.peek(name!), (code) => scale * (code - zeroPoint));
     const expected = Array.from(image, (pixel, at) => {
       const { mean, deviation } = pixels[at % numChannels]!;
       return Math.min(45, Math.max(-10, (pixel - mean) / deviation));
