@@ -54,7 +54,7 @@ assemble(engine, 'kernels.wasm');
 assemble(interpreter, 'integer.wasm');
 run('typescript/bin/tsc', '-p', 'tsconfig.json');
 // Threads that run more than WebAssembly: one file starts faster than the many that hold their code.
-for (const folder of ['interpreter/wasm', 'data/decoding']) {
+for (const folder of ['interpreter/wasm', 'data/decoding', 'data/ahead']) {
   await build({
     absWorkingDir: root,
     entryPoints: [`dist/${folder}/worker.js`],

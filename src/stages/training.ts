@@ -21,7 +21,7 @@ import { optimizerSchema } from '../training/optimizer.ts';
 import type { StageEnvironment } from './run.ts';
 import type { Schedule } from '../training/schedule.ts';
 import { firstQuantizedEpoch, stepsPerEpoch } from '../training/steps.ts';
-import type { BatchFeeds, Trained } from '../training/train-loop.ts';
+import type { Trained } from '../training/train-loop.ts';
 import { batchFeeds, train } from '../training/train-loop.ts';
 import type { Validation } from '../tasks/define.ts';
 import { tasks } from '../tasks/index.ts';
@@ -99,6 +99,7 @@ export async function runTraining(
     augment: environment.augment,
     open: (opened, count) => environment.open(opened, count, config.devices),
     validate: dataset.validation.count > 0 ? validate : null,
+    threads: environment.threads,
     emit: (progress) => context.emit(progress),
     signal: context.signal,
     now: () => environment.now(),
@@ -108,15 +109,16 @@ export async function runTraining(
     tensors: inferenceTensors(modelVariables(graph), variables),
   });
   if (reestimateBatches === 0) return finish(trained.variables);
-  const images = { dataset, normalize: spec.normalize, augment: environment.augment };
+  const { augment, threads, now } = environment;
+  const images = { dataset, normalize: spec.normalize, augment, threads, now: () => now() };
   const { steps } = trained.metrics;
   const feeds = batchFeeds(graph, options, images, perEpoch, steps + reestimateBatches);
   const variables = await reestimateBatchNorm(
     graph,
     trained.variables,
-    batchesFrom(feeds, steps, reestimateBatches),
+    Array.from({ length: reestimateBatches }, (_, index) => () => feeds.next(steps + index)),
     (opened) => environment.open(opened, replicas, config.devices),
-  );
+  ).finally(() => feeds.close());
   const message = `re-estimated the statistics of batch norm over ${reestimateBatches} batches`;
   if (variables !== trained.variables) context.emit({ kind: 'log', message });
   return finish(variables);
@@ -128,10 +130,6 @@ function judgementText({ epochs, keep, early_stopping }: TrainingConfig, judgedF
   if (judgedFrom > epochs)
     return 'no epoch is quantized from its first step on, so none is judged and the last is kept';
   return `epochs are judged from epoch ${judgedFrom} on, the first that is quantized from its first step on`;
-}
-
-function* batchesFrom(feeds: BatchFeeds, first: number, count: number): Generator<ReturnType<BatchFeeds>> {
-  for (let index = 0; index < count; index++) yield feeds(first + index);
 }
 
 /** What a training stage does beyond its common fields. */

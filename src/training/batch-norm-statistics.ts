@@ -11,12 +11,12 @@ import type { BatchFeeds, Variables } from './train-loop.ts';
  *
  * @param graph a training graph; its training ops are not run
  * @param variables of that graph, with their final values
- * @param feeds of the batches to look at
+ * @param feeds of each batch to look at, in their order
  */
 export async function reestimateBatchNorm(
   graph: Graph,
   variables: Variables,
-  feeds: Iterable<ReturnType<BatchFeeds>>,
+  feeds: readonly (() => ReturnType<BatchFeeds['next']>)[],
   open: (graph: Graph) => Promise<Session>,
 ): Promise<Variables> {
   const statistics = movingStatistics(graph);
@@ -28,7 +28,7 @@ export async function reestimateBatchNorm(
     for (const [name, { data }] of variables) session.write(name, data as Float32Array); // training variables are float32
     for (const feed of feeds) {
       batches++;
-      const result = await session.run(feed);
+      const result = await session.run(await feed());
       for (const { variable, agreed } of statistics) {
         const sum = sums.get(variable)!;
         (result.get(agreed) ?? internal(`the engine gave no "${agreed}"`)).forEach((x, index) => (sum[index]! += x));

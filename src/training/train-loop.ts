@@ -2,16 +2,15 @@ import { internal } from '../core/assert.ts';
 import { createRandom } from '../core/random.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { tensor } from '../core/tensor.ts';
-import type { Augmentation, Vary } from '../data/augment.ts';
-import { augmentEpoch } from '../data/augment.ts';
+import { openBatches } from '../data/ahead/batches.ts';
+import type { Augmentation } from '../data/augment.ts';
 import type { Normalization } from '../data/batches.ts';
-import { epochOrder, fillBatch } from '../data/batches.ts';
-import type { Split, TrainingData } from '../data/dataset.ts';
+import type { TrainingData } from '../data/dataset.ts';
 import type { Session } from '../engine/engine.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { QuantizerRange } from '../graph/variables.ts';
 import { estimatedRanges } from '../graph/variables.ts';
-import { valueOf, variablesOf } from '../graph/graph.ts';
+import { variablesOf } from '../graph/graph.ts';
 import { dropoutKeyInput } from '../models/build.ts';
 import { learningRateInput, lossNames } from '../passes/index.ts';
 import type { StageProgress } from '../runner/plan.ts';
@@ -53,6 +52,8 @@ export interface TrainEnvironment {
   readonly open: (graph: Graph, replicas: number) => Promise<Session>;
   /** Validation at the end of an epoch, with the variables as they are; null without a validation split. */
   readonly validate: ((variables: Variables) => Promise<Validation>) | null;
+  /** That may fill batches ahead of the steps; the results are the same for any number. */
+  readonly threads: number;
   readonly emit: (progress: StageProgress) => void;
   readonly signal: AbortSignal;
   /** Milliseconds on a clock that only goes forward. */
@@ -115,6 +116,7 @@ export async function train(graph: Graph, options: TrainOptions, environment: Tr
     }
     return result(graph, run, best, epoch);
   } finally {
+    await run.feeds.close();
     await session.close();
   }
 }
@@ -159,7 +161,7 @@ async function runEpoch(run: TrainingRun, epoch: number): Promise<void> {
   for (let index = 0; index < perEpoch; index++) {
     environment.signal.throwIfAborted();
     const step = (epoch - 1) * perEpoch + index;
-    const result: Promise<StepResult> = session.run(feeds(step));
+    const result: Promise<StepResult> = session.run(await feeds.next(step));
     // A rejection is seen when the result is awaited below; it must not count as unhandled until then.
     result.catch(() => undefined);
     if (pending !== null) record(run, epoch, pending.step, await pending.result);
@@ -233,49 +235,39 @@ function updatedValues(graph: Graph, range: QuantizerRange) {
   return { minValue: valueFor(range.min), maxValue: valueFor(range.max) };
 }
 
-export type BatchFeeds = (step: number) => ReadonlyMap<string, Float32Array>;
+/** What each step reads. */
+export interface BatchFeeds {
+  /** Of a step, good until the second step after it is asked for. Steps are asked for in ascending order. */
+  readonly next: (step: number) => Promise<ReadonlyMap<string, Float32Array>>;
+  readonly close: () => Promise<void>;
+}
 
-/** Fills one of three buffer sets in turn: two steps may be running while the next is prepared. */
+/** @param end the step before which training ends */
 export function batchFeeds(
   graph: Graph,
   options: Pick<TrainOptions, 'batch' | 'replicas' | 'seed' | 'schedule'>,
-  { dataset, normalize, augment }: Pick<TrainEnvironment, 'dataset' | 'normalize' | 'augment'>,
+  environment: Pick<TrainEnvironment, 'dataset' | 'normalize' | 'augment' | 'threads' | 'now'>,
   perEpoch: number,
-  totalSteps: number,
+  end: number,
 ): BatchFeeds {
+  const { dataset, normalize, augment, threads } = environment;
   const input = modelInput(graph);
-  const imageSize = valueOf(graph, input)
-    .type.shape.slice(1)
-    .reduce((product, size) => product * size, 1);
-  const sets = Array.from({ length: 3 }, () => ({
-    inputs: new Float32Array(options.batch * imageSize),
-    answers: new Float32Array(options.batch * answersOf(dataset.train)),
-  }));
-  let current: { epoch: number; order: Uint32Array; vary: Vary } | null = null;
-  return (step) => {
-    const epoch = Math.floor(step / perEpoch);
-    if (current?.epoch !== epoch) {
-      const { count } = dataset.train;
-      current = {
-        epoch,
-        order: epochOrder(count, options.seed, epoch),
-        vary: augmentEpoch(count, options.seed, epoch, augment, dataset.image),
-      };
-    }
-    const { inputs, answers } = sets[step % sets.length] ?? internal('no buffer set');
-    const start = (step % perEpoch) * options.batch;
-    fillBatch(dataset.train, current.order, start, options.batch, normalize, inputs, answers, current.vary);
-    return new Map([
-      [input, inputs],
-      ...(graph.inputs.includes(lossNames.labels) ? ([[lossNames.labels, answers]] as const) : []),
-      [learningRateInput, Float32Array.of(learningRateAt(options.schedule, step, totalSteps))],
-      ...(graph.inputs.includes(dropoutKeyInput) ? [[dropoutKeyInput, dropoutKeys(options, step)] as const] : []),
-    ]);
+  const { batch, seed, schedule } = options;
+  const plan = { split: dataset.train, shape: dataset.image, batch, perEpoch, seed, normalize, augment };
+  const batches = openBatches(plan, { threads, ahead: 'auto', end, now: () => environment.now() });
+  return {
+    async next(step) {
+      const { inputs, answers } = await batches.next(step);
+      return new Map([
+        [input, inputs],
+        ...(graph.inputs.includes(lossNames.labels) ? ([[lossNames.labels, answers]] as const) : []),
+        [learningRateInput, Float32Array.of(learningRateAt(schedule, step, end))],
+        ...(graph.inputs.includes(dropoutKeyInput) ? [[dropoutKeyInput, dropoutKeys(options, step)] as const] : []),
+      ]);
+    },
+    close: batches.close,
   };
 }
-
-/** Numbers that an answer has: its targets, or its class. */
-const answersOf = ({ targets, count }: Split): number => (targets === null ? 1 : targets.length / count);
 
 /** The key of every replica, from the step and not from a running generator: a resumed training has the same masks. */
 function dropoutKeys({ seed, replicas }: Pick<TrainOptions, 'seed' | 'replicas'>, step: number): Float32Array {

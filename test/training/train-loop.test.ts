@@ -46,6 +46,7 @@ async function trainWith(changes: Partial<TrainOptions>, right: readonly number[
       const share = correct / dataset.validation.count;
       return Promise.resolve({ loss: 1, quality: share, share });
     },
+    threads: 1,
     emit: (progress) => emitted.push(progress),
     signal: new AbortController().signal,
     now: () => 0,

@@ -1,0 +1,50 @@
+/** Which examples a step reads, and how they become its feeds. */
+import type { Augmentation, Vary } from '../augment.ts';
+import { augmentEpoch } from '../augment.ts';
+import type { Normalization } from '../batches.ts';
+import { epochOrder, fillBatch } from '../batches.ts';
+import type { ImageShape, Split } from '../dataset.ts';
+
+/** All that decides the batches of a training. Plain data, so that a thread can be told of it. */
+export interface BatchPlan {
+  readonly split: Split;
+  readonly shape: ImageShape;
+  readonly batch: number;
+  /** Steps of an epoch. */
+  readonly perEpoch: number;
+  readonly seed: number;
+  readonly normalize: Normalization;
+  readonly augment: Augmentation;
+}
+
+/** The feeds of one step. */
+export interface Batch {
+  /** [batch, height, width, channels] */
+  readonly inputs: Float32Array;
+  /** [batch], class indices, or [batch, number of targets] */
+  readonly answers: Float32Array;
+}
+
+/** Bytes of the arrays of a batch. */
+export function batchBytes({ split, batch }: BatchPlan): { readonly inputs: number; readonly answers: number } {
+  const { inputs, targets, count } = split;
+  const answers = targets === null ? 1 : targets.length / count;
+  return { inputs: 4 * batch * inputs.size, answers: 4 * batch * answers };
+}
+
+/** Writes the batch of any step; what is drawn for an epoch is kept until another one is asked for. */
+export function batchFiller(plan: BatchPlan): (step: number, out: Batch) => void {
+  const { split, shape, batch, perEpoch, seed, normalize, augment } = plan;
+  let current: { epoch: number; order: Uint32Array; vary: Vary } | null = null;
+  return (step, { inputs, answers }) => {
+    const epoch = Math.floor(step / perEpoch);
+    if (current?.epoch !== epoch) {
+      current = {
+        epoch,
+        order: epochOrder(split.count, seed, epoch),
+        vary: augmentEpoch(split.count, seed, epoch, augment, shape),
+      };
+    }
+    fillBatch(split, current.order, (step % perEpoch) * batch, batch, normalize, inputs, answers, current.vary);
+  };
+}
