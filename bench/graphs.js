@@ -1,10 +1,11 @@
 /** The graphs and the model file that our own side of a measurement runs. */
-import { evalGraph, trainingGraph } from '../dist/evaluation/graphs.js';
+import { evalGraph, trainingGraph, withWeights } from '../dist/evaluation/graphs.js';
+import { newModel } from '../dist/models/build.js';
 import { tensorSource } from '../dist/training/checkpoint.js';
 import { wasmEngine } from '../dist/engine/wasm/index.js';
 import { variablesOf } from '../dist/graph/graph.js';
 import { modelLayers } from '../dist/models/presets.js';
-import { freezePasses, lowerToIntegers, runPasses } from '../dist/passes/index.js';
+import { freezePasses, lowerToIntegers, runPasses, trainedRanges } from '../dist/passes/index.js';
 import { tensor } from '../dist/core/tensor.js';
 import { createRandom } from '../dist/core/random.js';
 import { tasks } from '../dist/tasks/index.js';
@@ -47,9 +48,8 @@ function specOf(network) {
  * @returns {Graph}
  */
 export function stepGraph(network, level, batch) {
-  const weights = /** @type {const} */ ({ kind: 'random', seed: 1 });
   const { loss } = tasks.classify;
-  return trainingGraph(specOf(network), batch, weights, level === 'qat' ? quantization : null, optimizer, loss);
+  return trainingGraph(newModel(specOf(network), 1), batch, level === 'qat' ? quantization : null, optimizer, loss);
 }
 
 /**
@@ -92,6 +92,8 @@ export async function integerModel(network) {
   await session.close();
   const { scheme, denseWeights, observe, batchNorm } = quantization;
   const form = { scheme, denseWeights, observe, batchNorm: batchNorm.kind };
-  const inference = evalGraph(specOf(network), 1, tensorSource(variables, network), form);
+  const source = tensorSource(variables, network);
+  const trained = withWeights(newModel(specOf(network), 1), source);
+  const inference = evalGraph(trained, trainedRanges(source), form);
   return writeTflite(lowerToIntegers(runPasses(inference, freezePasses), scheme, network).graph);
 }

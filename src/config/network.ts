@@ -9,6 +9,7 @@ import { buildModel } from '../models/build.ts';
 import type { Layer, ModelSpec } from '../models/layers.ts';
 import { ShapeError } from '../ops/define.ts';
 import type { Scheme } from '../passes/index.ts';
+import { removeDropout } from '../passes/index.ts';
 import { tasks } from '../tasks/index.ts';
 import type { Locate } from './source.ts';
 
@@ -187,7 +188,7 @@ function oneImageGraph(spec: ModelSpec): Graph {
     }
     return zeros('float32', shape);
   };
-  const graph = buildModel(spec, 1, 'inference', { kind: 'given', tensor });
+  const graph = removeDropout(buildModel(spec, 1, { kind: 'given', tensor }));
   for (const { name, type } of graph.values.values()) {
     const values = numElements(type.shape);
     if (values > largestValues) {

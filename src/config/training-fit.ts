@@ -108,7 +108,7 @@ export function normalizedLayers(spec: ModelSpec): Normalized[] {
   if (!spec.layers.some((layer) => layer.kind === 'batch_norm' || ('batch_norm' in layer && layer.batch_norm)))
     return [];
   const weights = { kind: 'given', tensor: (_name: string, shape: Shape) => zeros('float32', shape) } as const;
-  const graph = buildModel(spec, 1, 'inference', weights);
+  const graph = buildModel(spec, 1, weights);
   return graph.nodes.flatMap(({ op, name, inputs }) => {
     if (op !== 'batch_norm') return [];
     const { shape } = valueOf(graph, inputs[0] ?? '').type;

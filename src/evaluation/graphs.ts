@@ -1,12 +1,13 @@
 /** The graphs that stages run, from a network and its weights. */
 import { internal } from '../core/assert.ts';
 import { inputRange } from '../data/batches.ts';
-import { createRandom } from '../core/random.ts';
 import type { FloatTensor, Shape } from '../core/tensor.ts';
 import type { Graph } from '../graph/graph.ts';
-import type { ModelForm, Weights } from '../models/build.ts';
-import { buildModel } from '../models/build.ts';
-import type { ModelSpec } from '../models/layers.ts';
+import type { Model } from '../graph/contract.ts';
+import { purposeOf } from '../graph/contract.ts';
+import { withVariables } from '../graph/variables.ts';
+import { verify } from '../graph/verify.ts';
+import { batchNormDefaults } from '../models/batch-norm.ts';
 import type {
   BatchNormForm,
   DropoutInQat,
@@ -15,15 +16,21 @@ import type {
   OptimizerSpec,
   Pass,
   RangeEstimator,
+  Ranges,
   Scheme,
   WeightRanges,
 } from '../passes/index.ts';
-import { evalPasses, floatTrainingPasses, qatPasses, runPasses, trainedRanges } from '../passes/index.ts';
+import {
+  evalPasses,
+  floatTrainingPasses,
+  qatPasses,
+  removeDropout,
+  runPasses,
+  setBatch,
+  trainingForm,
+} from '../passes/index.ts';
 
 export type TensorSource = (name: string, shape?: Shape) => FloatTensor;
-
-export type InitialWeights =
-  { readonly kind: 'random'; readonly seed: number } | { readonly kind: 'given'; readonly tensor: TensorSource };
 
 /** How a network is quantized, as far as its eval graph depends on it. */
 export interface QuantizationForm {
@@ -51,21 +58,20 @@ export type QuantizationOptions =
  * @param batch images per replica
  */
 export function trainingGraph(
-  spec: ModelSpec,
+  model: Model,
   batch: number,
-  weights: InitialWeights,
   quantization: QuantizationOptions,
   optimizer: OptimizerSpec,
   loss: Loss,
   observe?: (pass: string, graph: Graph) => void,
 ): Graph {
-  const model = modelGraph(spec, batch, 'training', weights);
-  observe?.('build-model', model);
-  return runPasses(model, trainingPasses(spec, quantization, optimizer, loss), observe);
+  const network = verify(trainingForm(setBatch(model.graph, batch), batchNormDefaults.momentum));
+  observe?.('build-model', network);
+  return runPasses(network, trainingPasses(model, quantization, optimizer, loss), observe);
 }
 
 function trainingPasses(
-  spec: ModelSpec,
+  { contract }: Model,
   quantization: QuantizationOptions,
   optimizer: OptimizerSpec,
   loss: Loss,
@@ -73,7 +79,7 @@ function trainingPasses(
   if (quantization === null) return floatTrainingPasses(optimizer, loss);
   const { scheme, denseWeights, observe, batchNorm, dropout, ...observer } = quantization;
   const options = {
-    input: inputRange(spec.normalize),
+    input: inputRange(purposeOf(contract).normalize),
     ranges: { kind: 'observed', ...observer },
     scheme,
     denseWeights,
@@ -84,40 +90,31 @@ function trainingPasses(
   return qatPasses(options, optimizer, loss);
 }
 
-/** The float inference graph. */
-export function floatGraph(spec: ModelSpec, batch: number, tensor: TensorSource): Graph {
-  return modelGraph(spec, batch, 'inference', { kind: 'given', tensor });
+/** The float inference graph as engines run it. */
+export function floatGraph({ graph }: Model): Graph {
+  return verify(removeDropout(graph));
 }
 
-/** The inference graph with fake quantization and the trained ranges, parameters as variables. */
+/** The same network with other weights. */
+export function withWeights({ graph, contract }: Model, tensor: TensorSource): Model {
+  return { graph: withVariables(graph, ({ name, type }) => tensor(name, type.shape)), contract };
+}
+
+/**
+ * The inference graph with fake quantization, parameters as variables.
+
+ */
 export function evalGraph(
-  spec: ModelSpec,
-  batch: number,
-  tensor: TensorSource,
+  model: Model,
+  ranges: Ranges,
   { scheme, denseWeights, observe, batchNorm }: QuantizationForm,
   onPass?: (pass: string, graph: Graph) => void,
 ): Graph {
   const options = {
-    ...({
-      input: inputRange(spec.normalize),
-      ranges: trainedRanges(tensor),
-      scheme,
-      denseWeights,
-      observe,
-    } as const),
+    ...({ input: inputRange(purposeOf(model.contract).normalize), ranges, scheme, denseWeights, observe } as const),
     batchNorm: batchNorm === 'kept' ? { kind: batchNorm } : { kind: batchNorm, freezeDelay: null },
   };
-  return runPasses(floatGraph(spec, batch, tensor), evalPasses(options), onPass);
-}
-
-function modelGraph(spec: ModelSpec, batch: number, form: ModelForm, weights: InitialWeights): Graph {
-  return buildModel(spec, batch, form, weightsOf(weights));
-}
-
-function weightsOf(weights: InitialWeights): Weights {
-  return weights.kind === 'random'
-    ? { kind: 'random', random: createRandom(weights.seed, 'weights') }
-    : { kind: 'given', tensor: weights.tensor };
+  return runPasses(floatGraph(model), evalPasses(options), onPass);
 }
 
 /** The input that takes the images: a graph's first. Training adds labels and the learning rate behind it. */

@@ -31,8 +31,7 @@ const roles = {
 
 export type VariableRole = keyof typeof roles;
 
-export const isVariableRole = (text: unknown): text is VariableRole =>
-  typeof text === 'string' && Object.hasOwn(roles, text);
+export const roleNames = Object.keys(roles) as readonly VariableRole[]; // Object.keys loses the key type
 
 export const isTrainable = (role: VariableRole): boolean => roles[role].trainable;
 

@@ -1,12 +1,22 @@
 /** The variables of a training graph by their roles: what a model is made of, and which of them belong together. */
 import { internal, present } from '../core/assert.ts';
-import type { Graph, Node } from './graph.ts';
-import { producers, variablesOf } from './graph.ts';
+import type { Tensor } from '../core/tensor.ts';
+import type { Graph, Node, Value, Variable } from './graph.ts';
+import { isVariable, producers, variablesOf } from './graph.ts';
 import { isKept } from './roles.ts';
 
 /** The variables of a training graph that make up the trained model. */
 export function modelVariables(graph: Graph): readonly string[] {
   return variablesOf(graph).flatMap(({ name, source }) => (isKept(source.role) ? [name] : []));
+}
+
+/** The same graph with other values of its variables. */
+export function withVariables(graph: Graph, valueFor: (variable: Variable) => Tensor): Graph {
+  const values = [...graph.values.values()].map((value): readonly [string, Value] => [
+    value.name,
+    isVariable(value) ? { ...value, source: { ...value.source, initial: valueFor(value) } } : value,
+  ]);
+  return { ...graph, values: new Map(values) };
 }
 
 export interface QuantizerRange {

@@ -1,37 +1,32 @@
 import { internal } from '../core/assert.ts';
+import { createRandom } from '../core/random.ts';
 import type { Graph } from '../graph/graph.ts';
 import { buildGraph } from '../graph/builder.ts';
+import type { Model } from '../graph/contract.ts';
+import { contractOf } from '../graph/contract.ts';
 import { verify } from '../graph/verify.ts';
-import type { LayerContext, ModelForm, PixelNormalizer, Weights } from './layers/define.ts';
+import type { LayerContext, PixelNormalizer, Weights } from './layers/define.ts';
 import { outputOf } from './layers/define.ts';
 import { buildLayer } from './layers/index.ts';
 import type { ModelSpec } from './layers.ts';
 import { addPixelNormalization, pixelNormalizer, takesNormalization } from './pixels.ts';
 
-export type { ModelForm, Weights };
-
-/** The input of training graphs with dropout: two whole numbers below 2^24, others in every step and replica. */
-export const dropoutKeyInput = 'dropout_key';
+export type { Weights };
 
 /**
  * The float graph of a network: input [batch, height, width, channels] in normalised units, output the logits (or
  * the softmax, if the last layer is one) or the reconstruction. Values are named `layer/op`, variables `layer/filter`,
- * `layer/bias`, ….
+ * `layer/bias`, …. `dropout` stands where training drops.
  *
  * @throws ShapeError naming the layer when sizes do not fit
  */
-export function buildModel(spec: ModelSpec, batch: number, form: ModelForm, weights: Weights): Graph {
+export function buildModel(spec: ModelSpec, batch: number, weights: Weights): Graph {
   const builder = buildGraph(spec.name, 'float');
   let value = builder.input('input', { dtype: 'float32', shape: [batch, ...spec.image] });
-  const drops = form === 'training' && spec.layers.some(({ kind }) => kind === 'dropout');
-  const dropoutKey = drops ? builder.input(dropoutKeyInput, { dtype: 'float32', shape: [2] }) : null;
   const pixels = normalizerOf(spec, value.name);
   const isFolded = pixels !== null && takesNormalization(spec.layers);
   if (pixels !== null && !isFolded) value = addPixelNormalization(builder, pixels, value);
-  const context: LayerContext = {
-    ...{ builder, form, weights, dropoutKey, outputs: new Map() },
-    pixels: isFolded ? pixels : null,
-  };
+  const context: LayerContext = { builder, weights, pixels: isFolded ? pixels : null, outputs: new Map() };
   for (const layer of spec.layers) {
     value = buildLayer(context, layer, layer.input === undefined ? value : outputOf(context, layer, layer.input));
     context.outputs.set(layer.name, value);
@@ -43,4 +38,18 @@ export function buildModel(spec: ModelSpec, batch: number, form: ModelForm, weig
 function normalizerOf({ pixels, normalize }: ModelSpec, input: string): PixelNormalizer | null {
   if (pixels === undefined) return null;
   return 'scale' in normalize ? pixelNormalizer(pixels, normalize, input) : internal('pixels have no scale');
+}
+
+/** The network of a specification, with fresh weights. */
+export function newModel(spec: ModelSpec, seed: number): Model {
+  const graph = buildModel(spec, 1, { kind: 'random', random: createRandom(seed, 'weights') });
+  const { name: _name, layers: _layers, image: _image, ...meaning } = spec;
+  const { normalize, channels, pixels, decoding, ...output } = meaning;
+  const input = {
+    normalize,
+    ...(channels && { channels }),
+    ...(pixels && { pixels }),
+    ...(decoding && { decoding }),
+  };
+  return { graph, contract: contractOf(graph, [input], [output]) };
 }

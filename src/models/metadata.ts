@@ -2,7 +2,7 @@
 import type { Static } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
-import type { ModelSpec } from './layers.ts';
+import type { Purpose } from '../graph/contract.ts';
 import { taskNames } from '../measurements/metrics.ts';
 
 /** Name of the entry in the file's table of metadata. */
@@ -43,8 +43,8 @@ const Metadata = Type.Object({
 
 export type ModelMetadata = Static<typeof Metadata>;
 
-export function modelMetadata(spec: ModelSpec): ModelMetadata {
-  const { task, classes, targets, channels, normalize, pixels, decoding } = spec;
+export function modelMetadata(purpose: Purpose): ModelMetadata {
+  const { task, classes, targets, channels, normalize, pixels, decoding } = purpose;
   return {
     version: 1,
     input:

@@ -3,6 +3,7 @@ import { internal } from '../core/assert.ts';
 import { importGraphDef } from '../graphdef/import.ts';
 import { readSafetensors } from '../formats/safetensors.ts';
 import { readGraphDef } from '../formats/protobuf/graph-def.ts';
+import { trainedRanges } from '../passes/index.ts';
 import { readTflite } from '../tflite/read.ts';
 import { readModelFile, readQatModel, tensorSource } from '../training/checkpoint.ts';
 import type { ArtifactType } from './define.ts';
@@ -13,15 +14,15 @@ import { evalGraph, floatGraph } from '../evaluation/graphs.ts';
  * before the file is kept: a float model with ranges in it, or a model that nothing can read, goes no further.
  */
 export const artifactChecks: { readonly [T in ArtifactType]: (file: string) => Promise<void> } = {
-  async 'FloatModel/1'(file) {
-    const { level, spec, tensors } = await readModelFile(file);
-    if (level !== 'float') internal(`${file} has level ${level}, not float`);
-    floatGraph(spec, 1, tensorSource(tensors, file));
+  async 'FloatModel/2'(file) {
+    const model = await readModelFile(file);
+    if (model.level !== 'float') internal(`${file} has level ${model.level}, not float`);
+    floatGraph(model);
   },
-  async 'QatModel/1'(file) {
-    const { spec, tensors, quantization } = await readQatModel(file);
+  async 'QatModel/2'(file) {
+    const model = await readQatModel(file);
     // Builds only when the file holds a range for every activation.
-    evalGraph(spec, 1, tensorSource(tensors, file), quantization);
+    evalGraph(model, trainedRanges(tensorSource(model.tensors, file)), model.quantization);
   },
   async 'EvalGraph/1'(file) {
     const { nodes } = readGraphDef(await readFile(file), file);

@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { choice, derived, key } from '../core/schema.ts';
 import { elementBytes, numElements } from '../core/tensor.ts';
+import { purposeOf } from '../graph/contract.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
 import { verify } from '../graph/verify.ts';
@@ -29,7 +30,7 @@ export const convert = defineStage({
   from: { accepts: ['FrozenGraph/1'], optional: false },
   produces: 'Tflite/1',
   uses: [],
-  inputs: { graph: { type: 'FrozenGraph/1', optional: false }, model: { type: 'QatModel/1', optional: false } },
+  inputs: { graph: { type: 'FrozenGraph/1', optional: false }, model: { type: 'QatModel/2', optional: false } },
   outputs,
   fields: {
     scheme: derived(
@@ -54,8 +55,8 @@ export const convert = defineStage({
     const frozen = importGraphDef(readGraphDef(await readInput(context, 'graph'), file), new Map(), file);
     const { graph: lowered, adjustments } = lowerToIntegers(frozen, scheme, file);
     const graph = setEdgeTypes(verify(lowered), { input, output });
-    const { spec } = await readQatModel(inputPath(context, 'model'));
-    const entries = metadata ? [[metadataName, encodeMetadata(modelMetadata(spec))] as const] : [];
+    const { contract } = await readQatModel(inputPath(context, 'model'));
+    const entries = metadata ? [[metadataName, encodeMetadata(modelMetadata(purposeOf(contract)))] as const] : [];
     const bytes = writeTflite(verify(graph), new Map(entries));
     await writeOutput(context, outputs.model, bytes);
     return {

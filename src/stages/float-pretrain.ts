@@ -1,17 +1,18 @@
+import { newModel } from '../models/build.ts';
 import { encodeModelFile } from '../training/checkpoint.ts';
 import { defineStage } from './define.ts';
 import { writeOutput } from './files.ts';
 import type { TrainMetrics } from '../measurements/metrics.ts';
 import { floatTraining, runTraining, trainingFields } from './training.ts';
 
-const outputs = { model: { type: 'FloatModel/1', file: 'float_model.safetensors' } } as const;
+const outputs = { model: { type: 'FloatModel/2', file: 'float_model.safetensors' } } as const;
 
 export const floatPretrain = defineStage({
   kind: 'float-pretrain',
-  revision: 1,
+  revision: 2,
   description: 'Trains the float model from scratch',
   from: null,
-  produces: 'FloatModel/1',
+  produces: 'FloatModel/2',
   uses: ['training-data', 'augment', 'model', 'engine', 'seed'],
   inputs: {},
   outputs,
@@ -19,10 +20,9 @@ export const floatPretrain = defineStage({
 
   async run(config, context, environment) {
     const dataset = await environment.trainingData();
-    const spec = environment.model(dataset);
-    const weights = { kind: 'random', seed: environment.seed } as const;
-    const { tensors, metrics } = await runTraining(config, spec, dataset, weights, floatTraining, context, environment);
-    await writeOutput(context, outputs.model, encodeModelFile({ level: 'float', spec, tensors }));
+    const model = newModel(environment.model(dataset), environment.seed);
+    const { tensors, metrics } = await runTraining(config, model, dataset, floatTraining, context, environment);
+    await writeOutput(context, outputs.model, encodeModelFile({ level: 'float', ...model, tensors }));
     return { metrics: { kind: 'train', level: 'float', ...metrics } satisfies TrainMetrics };
   },
 });

@@ -3,16 +3,17 @@ import { Type } from '@sinclair/typebox';
 import { present, unreachable } from '../core/assert.ts';
 import { choice, derived, key } from '../core/schema.ts';
 import type { RangeEstimator } from '../passes/index.ts';
-import { encodeModelFile, readModelFile, tensorSource } from '../training/checkpoint.ts';
+import { newModel } from '../models/build.ts';
+import { encodeModelFile, readModelFile } from '../training/checkpoint.ts';
 import { defineStage } from './define.ts';
 import { writeOutput } from './files.ts';
-import type { InitialWeights, QuantizationOptions } from '../evaluation/graphs.ts';
+import type { QuantizationOptions } from '../evaluation/graphs.ts';
 import type { TrainMetrics } from '../measurements/metrics.ts';
 import { firstQuantizedEpoch } from '../training/steps.ts';
 import type { TrainingConfig } from './training.ts';
 import { formOf, runTraining, trainingFields } from './training.ts';
 
-const outputs = { model: { type: 'QatModel/1', file: 'qat_model.safetensors' } } as const;
+const outputs = { model: { type: 'QatModel/2', file: 'qat_model.safetensors' } } as const;
 
 /** What resolving fills in for each kind of estimate. */
 export const rangeDefaults = {
@@ -106,12 +107,12 @@ type QatFields = Static<TObject<typeof quantizationFields>> & Pick<TrainingConfi
 
 export const qat = defineStage({
   kind: 'qat',
-  revision: 4,
+  revision: 5,
   description: 'Quantization-aware training, from a float model or from scratch',
-  from: { accepts: ['FloatModel/1'], optional: true },
-  produces: 'QatModel/1',
+  from: { accepts: ['FloatModel/2'], optional: true },
+  produces: 'QatModel/2',
   uses: ['training-data', 'augment', 'model', 'engine', 'seed'],
-  inputs: { model: { type: 'FloatModel/1', optional: true } },
+  inputs: { model: { type: 'FloatModel/2', optional: true } },
   outputs,
   fields: {
     ...trainingFields,
@@ -133,8 +134,11 @@ export const qat = defineStage({
 
   async run(config, context, environment) {
     const dataset = await environment.trainingData();
-    const spec = environment.model(dataset);
-    const weights = await startingWeights(context.inputs['model'], environment.seed);
+    const parent = context.inputs['model'];
+    // Without a parent the delay is the float phase.
+    const { graph, contract } =
+      parent === undefined ? newModel(environment.model(dataset), environment.seed) : await readModelFile(parent);
+    const model = { graph, contract };
     const { learning_rate_at_delay } = config;
     const quantization = quantizationOf(config);
     const { delay, estimator } = quantization;
@@ -143,16 +147,8 @@ export const qat = defineStage({
       change: learning_rate_at_delay === undefined ? null : { step: delay, learningRate: learning_rate_at_delay },
       reestimateBatches: config.reestimate_batch_norm,
     };
-    const { tensors, metrics, ranges } = await runTraining(
-      config,
-      spec,
-      dataset,
-      weights,
-      method,
-      context,
-      environment,
-    );
-    const file = { level: 'qat', spec, tensors, quantization: formOf(quantization) } as const;
+    const { tensors, metrics, ranges } = await runTraining(config, model, dataset, method, context, environment);
+    const file = { level: 'qat', ...model, tensors, quantization: formOf(quantization) } as const;
     await writeOutput(context, outputs.model, encodeModelFile(file));
     const judgedFrom = firstQuantizedEpoch(delay, metrics.stepsPerEpoch);
     const learned = { delay, estimator, judgedFrom, ranges: [...ranges] };
@@ -178,11 +174,4 @@ function estimatorOf({ ranges: kind, batch, range_window, ema_decay }: QatFields
     default:
       return unreachable(kind);
   }
-}
-
-/** The float parent's weights, or fresh ones: then the delay is the float phase. */
-async function startingWeights(parent: string | undefined, seed: number): Promise<InitialWeights> {
-  if (parent === undefined) return { kind: 'random', seed };
-  const { tensors } = await readModelFile(parent);
-  return { kind: 'given', tensor: tensorSource(tensors, parent) };
 }

@@ -5,6 +5,7 @@ import { perTensor } from '../core/affine.ts';
 import { userError } from '../core/diagnostic.ts';
 import { choice, key } from '../core/schema.ts';
 import type { Split } from '../data/dataset.ts';
+import { purposeOf } from '../graph/contract.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
 import { prepareInterpreter } from '../interpreter/interpreter.ts';
@@ -12,7 +13,7 @@ import { openWasmInterpreter } from '../interpreter/wasm/index.ts';
 import { removeFakeQuant } from '../passes/index.ts';
 import type { StageContext } from '../runner/plan.ts';
 import { readTflite } from '../tflite/read.ts';
-import { readModelFile, tensorSource } from '../training/checkpoint.ts';
+import { readModelFile } from '../training/checkpoint.ts';
 import { defineStage } from './define.ts';
 import type { Evaluation } from '../evaluation/evaluate.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
@@ -40,8 +41,8 @@ export const test = defineStage({
     model: { type: 'Tflite/1', optional: false },
     graph: { type: 'EvalGraph/1', optional: false },
     checkpoint: { type: 'Checkpoint/1', optional: false },
-    qat: { type: 'QatModel/1', optional: false },
-    float: { type: 'FloatModel/1', optional: true },
+    qat: { type: 'QatModel/2', optional: false },
+    float: { type: 'FloatModel/2', optional: true },
   },
   outputs,
   fields: {
@@ -60,7 +61,7 @@ export const test = defineStage({
   async run(config, context, environment) {
     const dataset = await environment.testData();
     const { test: split } = dataset;
-    const { spec } = await readModelFile(inputPath(context, 'qat'));
+    const spec = purposeOf((await readModelFile(inputPath(context, 'qat'))).contract);
     const open = (graph: Graph) => environment.open(graph, 1);
     const float = await timed(environment.now, () => evaluateFloat(context, split, open));
     const evalGraph = await readEvalGraph(context);
@@ -172,9 +173,9 @@ async function evaluateFloat(
 ): Promise<Evaluation | null> {
   const file = context.inputs['float'];
   if (file === undefined) return null;
-  const { spec, tensors } = await readModelFile(file);
-  const graph = floatGraph(spec, 1, tensorSource(tensors, file));
-  return evaluate(graph, split, spec.normalize, open, context.signal);
+  const model = await readModelFile(file);
+  const { normalize } = purposeOf(model.contract);
+  return evaluate(floatGraph(model), split, normalize, open, context.signal);
 }
 
 function noteOf(

@@ -6,15 +6,17 @@ import { expectDType } from '../core/tensor.ts';
 import type { Tensor } from '../core/tensor.ts';
 import type { TrainingData } from '../data/dataset.ts';
 import { engineNames } from '../engine/engine.ts';
+import type { Model } from '../graph/contract.ts';
+import { purposeOf } from '../graph/contract.ts';
 import { modelVariables } from '../graph/variables.ts';
-import type { ModelSpec } from '../models/layers.ts';
 import type { OptimizerSpec } from '../passes/index.ts';
+import { trainedRanges } from '../passes/index.ts';
 import type { StageContext } from '../runner/plan.ts';
 import { devicesSchema } from '../training/devices.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
 import { reestimateBatchNorm } from '../training/batch-norm-statistics.ts';
-import type { InitialWeights, QuantizationForm, QuantizationOptions } from '../evaluation/graphs.ts';
-import { evalGraph, floatGraph, trainingGraph } from '../evaluation/graphs.ts';
+import type { QuantizationForm, QuantizationOptions } from '../evaluation/graphs.ts';
+import { evalGraph, floatGraph, trainingGraph, withWeights } from '../evaluation/graphs.ts';
 import { tensorSource } from '../training/checkpoint.ts';
 import type { OptimizerConfig } from '../training/optimizer.ts';
 import { optimizerSchema } from '../training/optimizer.ts';
@@ -56,23 +58,24 @@ export type TrainingConfig = Static<TObject<typeof trainingFields>>;
 /** Trains a network as a training stage does, float or with quantization. */
 export async function runTraining(
   config: TrainingConfig,
-  spec: ModelSpec,
+  model: Model,
   dataset: TrainingData,
-  weights: InitialWeights,
   { quantization, change, reestimateBatches }: TrainingMethod,
   context: StageContext,
   environment: StageEnvironment,
 ): Promise<TrainedModel> {
   const replicas = config.devices.length;
+  const spec = purposeOf(model.contract);
   const task = tasks[spec.task];
   const optimizer = optimizerSpec(config.optimizer);
-  const graph = trainingGraph(spec, config.batch / replicas, weights, quantization, optimizer, task.loss);
+  const graph = trainingGraph(model, config.batch / replicas, quantization, optimizer, task.loss);
   const { learning_rate: learningRate, schedule, warmup } = config.optimizer;
   const perEpoch = stepsPerEpoch(dataset.train.count, config.batch);
   const validate = async (variables: ReadonlyMap<string, Tensor>): Promise<Validation> => {
     const tensor = tensorSource(variables, 'the weights in training');
+    const trained = withWeights(model, tensor);
     const inference =
-      quantization === null ? floatGraph(spec, 1, tensor) : evalGraph(spec, 1, tensor, formOf(quantization));
+      quantization === null ? floatGraph(trained) : evalGraph(trained, trainedRanges(tensor), formOf(quantization));
     const open = (batched: typeof inference) => environment.open(batched, 1);
     const { validation } = dataset;
     const evaluation = await evaluate(inference, validation, spec.normalize, open, context.signal);

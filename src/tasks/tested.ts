@@ -1,11 +1,11 @@
 import type { TestData } from '../data/dataset.ts';
 import { pixelReader } from '../data/inputs.ts';
-import type { ModelSpec } from '../models/layers.ts';
+import type { Purpose } from '../graph/contract.ts';
 import type { OutputScale } from '../evaluation/integer-input.ts';
 
 /** Outputs of the models for the test images, [count, values] each, from which a task computes its metrics. */
 export interface Tested {
-  readonly spec: ModelSpec;
+  readonly spec: Purpose;
   readonly dataset: TestData;
   /** Real values; null when the pipeline trained no float model. */
   readonly float: Float32Array | null;

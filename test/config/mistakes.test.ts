@@ -318,7 +318,7 @@ describe('a mistake in a pipeline file', () => {
       'a stage of the wrong kind',
       ['freeze, from: eval', 'freeze, from: qat'],
       lines(
-        'p.yaml:27:33 error wrong-input: `stages.freeze.from` is `qat`, which gives QatModel/1; freeze takes EvalGraph/1',
+        'p.yaml:27:33 error wrong-input: `stages.freeze.from` is `qat`, which gives QatModel/2; freeze takes EvalGraph/1',
         '  27 |   freeze: { uses: freeze, from: qat }',
         '     |                                 ^^^',
         '  hint: `from: eval`',
@@ -331,7 +331,7 @@ describe('a mistake in a pipeline file', () => {
         '  freeze: { uses: freeze, from: qat }',
       ],
       lines(
-        'p.yaml:26:33 error wrong-input: `stages.freeze.from` is `qat`, which gives QatModel/1; freeze takes EvalGraph/1',
+        'p.yaml:26:33 error wrong-input: `stages.freeze.from` is `qat`, which gives QatModel/2; freeze takes EvalGraph/1',
         '  26 |   freeze: { uses: freeze, from: qat }',
         '     |                                 ^^^',
         '  hint: add a stage with `uses: save-eval-graph` and name it here',

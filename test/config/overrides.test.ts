@@ -92,7 +92,7 @@ describe('an override', () => {
     ],
     [
       'stages.freeze.from=qat',
-      'command line error wrong-input: `stages.freeze.from` is `qat`, which gives QatModel/1; freeze takes EvalGraph/1\n' +
+      'command line error wrong-input: `stages.freeze.from` is `qat`, which gives QatModel/2; freeze takes EvalGraph/1\n' +
         '  hint: `from: eval`',
     ],
   ];

@@ -7,19 +7,19 @@ import { variablesOf } from '../../src/graph/graph.ts';
 import { exportGraphDef } from '../../src/graphdef/export.ts';
 import { importGraphDef } from '../../src/graphdef/import.ts';
 import { prepareInterpreter } from '../../src/interpreter/interpreter.ts';
-import { dropoutKeyInput } from '../../src/models/build.ts';
+import { dropoutKeyInput } from '../../src/passes/index.ts';
 import type { ActivationFunction, Layer } from '../../src/models/layers.ts';
 import { activationFunctions } from '../../src/models/layers.ts';
 import { freezePasses, lossNames, lowerToIntegers, runPasses } from '../../src/passes/index.ts';
 import { numElements, tensor } from '../../src/core/tensor.ts';
 import { tensorSource } from '../../src/training/checkpoint.ts';
-import { evalGraph, floatGraph, trainingGraph } from '../../src/evaluation/graphs.ts';
 import { compareLayers } from '../../src/evaluation/layer-comparison.ts';
 import { readTflite } from '../../src/tflite/read.ts';
 import { writeTflite } from '../../src/tflite/write.ts';
 import { tasks } from '../../src/tasks/index.ts';
 import { conv, dense, network, pool, trainingFeeds } from '../models/networks.ts';
 import { inputsOf } from '../../src/data/inputs.ts';
+import { evalGraph, floatGraph, trainingGraph } from '../models/forms.ts';
 
 const BATCH = 6;
 

@@ -3,14 +3,14 @@ import { createRandom } from '../../src/core/random.ts';
 import { numElements } from '../../src/core/tensor.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { valueOf } from '../../src/graph/graph.ts';
-import { dropoutKeyInput } from '../../src/models/build.ts';
+import { dropoutKeyInput } from '../../src/passes/index.ts';
 import type { ModelConfig } from '../../src/models/config.ts';
 import { modelLayers, modelTask } from '../../src/models/presets.ts';
 import type { BatchNormForm, OptimizerSpec } from '../../src/passes/index.ts';
 import { learningRateInput, lossNames } from '../../src/passes/index.ts';
 import type { QuantizationOptions } from '../../src/evaluation/graphs.ts';
 import { tasks } from '../../src/tasks/index.ts';
-import { trainingGraph } from '../../src/evaluation/graphs.ts';
+import { trainingGraph } from '../models/forms.ts';
 
 const CLASSES = 5;
 

@@ -4,13 +4,13 @@ import { floatTensor } from '../../src/core/tensor.ts';
 import { referenceEngine } from '../../src/engine/reference.ts';
 import { buildGraph } from '../../src/graph/builder.ts';
 import type { Graph } from '../../src/graph/graph.ts';
-import { buildModel } from '../../src/models/build.ts';
 import { crossEntropy, predict } from '../../src/tasks/classify.ts';
 import { chunks, evaluate } from '../../src/evaluation/evaluate.ts';
 import { summarize } from '../../src/tasks/errors.ts';
 import { imageErrors } from '../../src/tasks/reconstruct.ts';
 import { dense, network } from '../models/networks.ts';
 import { inputsOf } from '../../src/data/inputs.ts';
+import { buildModel } from '../models/forms.ts';
 
 const normalize = { scale: 0.5, mean: 2 };
 const open = (graph: Graph) => referenceEngine.open(graph, { replicas: 1, threads: 1 });

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { affordableExamples, evaluationBatch, peakActivationBytes, spread } from '../../src/evaluation/memory.ts';
-import { buildModel } from '../../src/models/build.ts';
 import { add, conv, dense, network } from '../models/networks.ts';
 import { scattered } from '../models/networks.ts';
+import { buildModel } from '../models/forms.ts';
 
 const graphOf = (side: number, filters: number) =>
   buildModel(

@@ -10,7 +10,6 @@ import { detectFormat } from '../../src/formats/detect.ts';
 import { exportGraphDef } from '../../src/graphdef/export.ts';
 import { importGraphDef } from '../../src/graphdef/import.ts';
 import { prepareInterpreter } from '../../src/interpreter/interpreter.ts';
-import { buildModel } from '../../src/models/build.ts';
 import { createRandom } from '../../src/core/random.ts';
 import { evalPasses, runPasses, trainedRanges } from '../../src/passes/index.ts';
 import type { GraphDef } from '../../src/formats/protobuf/graph-def.ts';
@@ -22,6 +21,7 @@ import { infer, network, scattered } from '../models/networks.ts';
 import { everyLayer, frozen, lowered } from '../tflite/lowered.ts';
 import { inferenceModel } from './inference-model.ts';
 import { mutate } from './mutations.ts';
+import { buildModel } from '../models/forms.ts';
 
 export interface Subject {
   readonly name: string;

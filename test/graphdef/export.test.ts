@@ -7,13 +7,13 @@ import { valueOf } from '../../src/graph/graph.ts';
 import { verify } from '../../src/graph/verify.ts';
 import { exportGraphDef } from '../../src/graphdef/export.ts';
 import { importGraphDef } from '../../src/graphdef/import.ts';
-import { buildModel } from '../../src/models/build.ts';
 import { float32 } from '../../src/ops/define.ts';
 import { evalPasses, freezePasses, runPasses, trainedRanges } from '../../src/passes/index.ts';
 import type { GraphDef, NodeDef } from '../../src/formats/protobuf/graph-def.ts';
 import { readGraphDef, writeGraphDef } from '../../src/formats/protobuf/graph-def.ts';
 import { conv, dense, infer, network, scattered, uniform } from '../models/networks.ts';
 import { everyLayer } from '../tflite/lowered.ts';
+import { buildModel } from '../models/forms.ts';
 
 const layers = [...everyLayer, { kind: 'softmax', name: 'softmax' } as const];
 

@@ -19,7 +19,6 @@ import { makePlan } from '../../src/interpreter/wasm/plan.ts';
 import type { IntegerOp } from '../../src/interpreter/wasm/program.ts';
 import { leftFactor, rightFactor } from '../../src/interpreter/wasm/requantize.ts';
 import { startThreads } from '../../src/interpreter/wasm/threads.ts';
-import { buildModel } from '../../src/models/build.ts';
 import type { Layer } from '../../src/models/layers.ts';
 import { lenet5 } from '../../src/models/presets.ts';
 import type { FusedActivation, IntegerData, ValueRef } from '../../src/ops/define.ts';
@@ -32,6 +31,7 @@ import type { Sample } from '../contract/samples.ts';
 import { conv, dense, network, pool, scattered } from '../models/networks.ts';
 import { everyLayer, lowered } from '../tflite/lowered.ts';
 import { describeWithModels, sharedModel } from '../tflite/shared-models.ts';
+import { buildModel } from '../models/forms.ts';
 
 async function integerModule(): Promise<WebAssembly.Module> {
   return WebAssembly.compile(await readFile(packageFile('dist/interpreter/wasm/integer.wasm')));

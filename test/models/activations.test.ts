@@ -1,8 +1,8 @@
 /** Activations that are no op of their own. */
 import { describe, expect, it } from 'vitest';
 import { zeros } from '../../src/core/tensor.ts';
-import { buildModel } from '../../src/models/build.ts';
 import { infer, network } from './networks.ts';
+import { buildModel } from './forms.ts';
 
 describe('hard_sigmoid', () => {
   // PyTorch's documentation of Hardsigmoid: 0 up to -3, 1 from 3 on, x / 6 + 1 / 2 between.

@@ -3,11 +3,11 @@ import { createRandom } from '../../src/core/random.ts';
 import { numElements } from '../../src/core/tensor.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { valueOf, variablesOf } from '../../src/graph/graph.ts';
-import { buildModel } from '../../src/models/build.ts';
 import { completeLayers } from '../../src/models/config.ts';
 import { lenet5, mlp } from '../../src/models/presets.ts';
 import { ShapeError } from '../../src/ops/define.ts';
 import { add, conv, dense, network, pool } from './networks.ts';
+import { buildModel } from './forms.ts';
 
 const seeded = (seed: number) => ({ kind: 'random', random: createRandom(seed, 'weights') }) as const;
 

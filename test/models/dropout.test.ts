@@ -5,13 +5,13 @@ import { wasmEngine } from '../../src/engine/wasm/index.ts';
 import { buildGraph } from '../../src/graph/builder.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { valueOf, variablesOf } from '../../src/graph/graph.ts';
-import { buildModel, dropoutKeyInput } from '../../src/models/build.ts';
+import { dropoutKeyInput } from '../../src/passes/index.ts';
 import type { Layer } from '../../src/models/layers.ts';
 import { dropout } from '../../src/ops/dropout.ts';
 import { insertFakeQuant } from '../../src/passes/insert-fake-quant.ts';
-import { trainingGraph } from '../../src/evaluation/graphs.ts';
 import { tasks } from '../../src/tasks/index.ts';
 import { conv, dense, network, pool, runSteps, trainingFeeds } from './networks.ts';
+import { buildModel, trainingGraph } from './forms.ts';
 
 const COUNT = 20_000;
 

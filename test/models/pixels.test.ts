@@ -11,7 +11,7 @@ import { verify } from '../../src/graph/verify.ts';
 import { exportGraphDef } from '../../src/graphdef/export.ts';
 import { importGraphDef } from '../../src/graphdef/import.ts';
 import { prepareInterpreter } from '../../src/interpreter/interpreter.ts';
-import { buildModel } from '../../src/models/build.ts';
+import { buildModel } from './forms.ts';
 import type { Layer, ModelSpec } from '../../src/models/layers.ts';
 import {
   evalPasses,

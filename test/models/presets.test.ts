@@ -4,10 +4,10 @@ import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../src/core/random.ts';
 import { numElements } from '../../src/core/tensor.ts';
 import { valueOf, variablesOf } from '../../src/graph/graph.ts';
-import { buildModel } from '../../src/models/build.ts';
 import type { ModelConfig } from '../../src/models/config.ts';
 import type { Layer } from '../../src/models/layers.ts';
 import { modelLayers, modelTask } from '../../src/models/presets.ts';
+import { buildModel } from './forms.ts';
 
 function build(model: ModelConfig, classes: number, image: readonly [number, number, number]) {
   const layers = modelLayers(model, classes, image);

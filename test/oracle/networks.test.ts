@@ -27,7 +27,6 @@ import {
 import { prune } from '../../src/passes/prune.ts';
 import type { EdgeTypes } from '../../src/passes/set-edge-types.ts';
 import { readGraphDef, writeGraphDef } from '../../src/formats/protobuf/graph-def.ts';
-import { evalGraph } from '../../src/evaluation/graphs.ts';
 import { readTfliteContents } from '../../src/tflite/read.ts';
 import { quantizeOperator } from '../../src/tflite/schema.ts';
 import { writeTflite } from '../../src/tflite/write.ts';
@@ -55,6 +54,7 @@ import {
 } from './random-networks.ts';
 import { seed } from './seed.ts';
 import { pixelNormalization } from '../../src/data/batches.ts';
+import { evalGraph } from '../models/forms.ts';
 
 const NETWORKS = Number(process.env['ORACLE_NETWORKS'] ?? 140);
 /** Random networks over series. */

@@ -7,9 +7,9 @@ import type { Activated, Layer, ModelSpec } from '../../src/models/layers.ts';
 import { activationFunctions } from '../../src/models/layers.ts';
 import { ShapeError } from '../../src/ops/define.ts';
 import type { QuantizationForm } from '../../src/evaluation/graphs.ts';
-import { evalGraph } from '../../src/evaluation/graphs.ts';
 import { conv, dense, network, pool, uniform } from '../models/networks.ts';
 import { presetNetwork, unitPresets } from '../models/unit-presets.ts';
+import { evalGraph } from '../models/forms.ts';
 
 const quickstart: readonly Layer[] = [
   conv('conv_2d_1', 8, 3),

@@ -5,12 +5,12 @@ import type { Random } from '../../src/core/random.ts';
 import { expectDType, floatTensor, numElements } from '../../src/core/tensor.ts';
 import type { FloatTensor, Shape } from '../../src/core/tensor.ts';
 import { valueOf } from '../../src/graph/graph.ts';
-import { buildModel } from '../../src/models/build.ts';
 import type { Layer } from '../../src/models/layers.ts';
 import { infer, largestDifference, network, uniform } from '../models/networks.ts';
 import type { Oracle } from './oracle.ts';
 import { expectTensor, hasOracle, openOracle } from './oracle.ts';
 import { seed } from './seed.ts';
+import { buildModel } from '../models/forms.ts';
 
 const CASES = Number(process.env['ORACLE_SERIES_CASES'] ?? 40);
 /** Sums of a few dozen products of float32, in another order. */

@@ -8,7 +8,6 @@ import { variablesOf } from '../../src/graph/graph.ts';
 import { batchNormDefaults } from '../../src/models/batch-norm.ts';
 import { learningRateInput, lossNames } from '../../src/passes/index.ts';
 import type { BatchNormForm, Scheme, WeightRanges } from '../../src/passes/index.ts';
-import { trainingGraph } from '../../src/evaluation/graphs.ts';
 import { conv, dense, network, scattered, uniform } from '../models/networks.ts';
 import { floatOf, relativeError } from './closeness.ts';
 import type { Oracle, OracleValue } from './oracle.ts';
@@ -16,6 +15,7 @@ import { expectList, hasOracle, openOracle } from './oracle.ts';
 import { seed } from './seed.ts';
 import { tasks } from '../../src/tasks/index.ts';
 import { pixelNormalization } from '../../src/data/batches.ts';
+import { trainingGraph } from '../models/forms.ts';
 
 const STEPS = 10;
 const BATCH = 8;

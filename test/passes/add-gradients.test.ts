@@ -5,12 +5,12 @@ import type { FloatTensor } from '../../src/core/tensor.ts';
 import { expectDType, numElements } from '../../src/core/tensor.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { valueOf, variablesOf } from '../../src/graph/graph.ts';
-import { buildModel } from '../../src/models/build.ts';
 import type { Layer } from '../../src/models/layers.ts';
 import type { Loss } from '../../src/passes/index.ts';
 import { floatTrainingPasses, runPasses } from '../../src/passes/index.ts';
 import { evaluate, wideTensor } from '../contract/evaluate.ts';
 import { add, conv, dense, network, pool, runSteps, scattered, trainingFeeds, uniform } from '../models/networks.ts';
+import { buildModel } from '../models/forms.ts';
 
 const sgd = { kind: 'sgd', momentum: 0, nesterov: false, weightDecay: 0 } as const;
 

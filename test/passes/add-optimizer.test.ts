@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { buildModel } from '../../src/models/build.ts';
 import type { OptimizerSpec } from '../../src/passes/index.ts';
 import { floatTrainingPasses, runPasses } from '../../src/passes/index.ts';
 import { prune } from '../../src/passes/prune.ts';
 import { dense, network, runSteps, scattered, trainingFeeds } from '../models/networks.ts';
+import { buildModel } from '../models/forms.ts';
 
 const layers = [dense('fc', 4, { batch_norm: true, activation: 'relu' }), dense('logits', 3)];
 

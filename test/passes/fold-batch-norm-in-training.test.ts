@@ -8,10 +8,10 @@ import type { Graph } from '../../src/graph/graph.ts';
 import { variablesOf } from '../../src/graph/graph.ts';
 import { learningRateInput, lossNames } from '../../src/passes/index.ts';
 import type { TensorSource } from '../../src/evaluation/graphs.ts';
-import { evalGraph, trainingGraph } from '../../src/evaluation/graphs.ts';
 import { runFloat } from '../contract/evaluate.ts';
 import { tasks } from '../../src/tasks/index.ts';
 import { conv, dense, network, uniform } from '../models/networks.ts';
+import { evalGraph, trainingGraph } from '../models/forms.ts';
 
 const BATCH = 6;
 const spec = network(

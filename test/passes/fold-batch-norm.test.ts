@@ -6,12 +6,12 @@ import { buildGraph } from '../../src/graph/builder.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { valueOf } from '../../src/graph/graph.ts';
 import { verify } from '../../src/graph/verify.ts';
-import { buildModel } from '../../src/models/build.ts';
 import { float32 } from '../../src/ops/define.ts';
 import { foldBatchNorm } from '../../src/passes/fold-batch-norm.ts';
 import { freezeVariables } from '../../src/passes/freeze-variables.ts';
 import { evalPasses, freezePasses, removeFakeQuant, runPasses, trainedRanges } from '../../src/passes/index.ts';
 import { add, conv, dense, infer, largestDifference, network, pool, scattered, uniform } from '../models/networks.ts';
+import { buildModel } from '../models/forms.ts';
 
 const values = (graph: Graph, name: string): number[] => {
   const { source } = valueOf(graph, name);

@@ -5,7 +5,6 @@ import { buildGraph } from '../../src/graph/builder.ts';
 import type { Graph, Node } from '../../src/graph/graph.ts';
 import { valueOf, variablesOf } from '../../src/graph/graph.ts';
 import { verify } from '../../src/graph/verify.ts';
-import { buildModel } from '../../src/models/build.ts';
 import type { Layer } from '../../src/models/layers.ts';
 import { float32 } from '../../src/ops/define.ts';
 import { insertFakeQuant } from '../../src/passes/insert-fake-quant.ts';
@@ -22,6 +21,7 @@ import {
   scattered,
   trainingFeeds,
 } from '../models/networks.ts';
+import { buildModel } from '../models/forms.ts';
 
 const sgd = { kind: 'sgd', momentum: 0.9, nesterov: false, weightDecay: 1e-3 } as const;
 const pixels = { min: 0, max: 1 };

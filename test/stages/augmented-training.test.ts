@@ -5,6 +5,7 @@ import { loadDataset } from '../../src/data/load.ts';
 import { referenceEngine } from '../../src/engine/reference.ts';
 import type { StageEnvironment } from '../../src/stages/run.ts';
 import type { TrainingConfig } from '../../src/stages/training.ts';
+import { newModel } from '../../src/models/build.ts';
 import { floatTraining, runTraining } from '../../src/stages/training.ts';
 import { dense, network } from '../models/networks.ts';
 import { pixelsIn } from '../data/examples.ts';
@@ -60,7 +61,7 @@ async function feeds() {
     devices: [{ kind: 'cpu', index: 0 }],
   };
   const context = { inputs: {}, directory: '', emit: () => undefined, signal: new AbortController().signal };
-  await runTraining(config, spec, dataset, { kind: 'random', seed }, floatTraining, context, environment);
+  await runTraining(config, newModel(spec, seed), dataset, floatTraining, context, environment);
   return { training, inference };
 }
 

@@ -13,8 +13,7 @@ import { exportGraphDef } from '../../src/graphdef/export.ts';
 import { readGraphDef, writeGraphDef } from '../../src/formats/protobuf/graph-def.ts';
 import type { StageContext, StageProgress } from '../../src/runner/plan.ts';
 import { artifactChecks } from '../../src/stages/artifacts.ts';
-import { readModelFile, readQatModel, tensorSource } from '../../src/training/checkpoint.ts';
-import { floatGraph } from '../../src/evaluation/graphs.ts';
+import { encodeModelFile, readModelFile, readQatModel, tensorSource } from '../../src/training/checkpoint.ts';
 import type { StageConfig, StageKind } from '../../src/stages/index.ts';
 import { stages } from '../../src/stages/index.ts';
 import { readStageMetrics } from '../../src/measurements/metrics.ts';
@@ -24,6 +23,7 @@ import { addFloatEdges } from '../../src/tflite/float-edges.ts';
 import { readTfliteContents } from '../../src/tflite/read.ts';
 import { writeTflite } from '../../src/tflite/write.ts';
 import { conv, dense, network, pool } from '../models/networks.ts';
+import { floatGraph } from '../models/forms.ts';
 
 const dataset = await loadDataset(
   { kind: 'synthetic', classes: 3, size: 12, trainCount: 224, testCount: 60, noise: 8, seed: 4 },
@@ -205,8 +205,8 @@ describe('training stages', () => {
 
 describe('artifact checks', () => {
   it('let every stage’s own file pass', async () => {
-    await artifactChecks['FloatModel/1'](inputs.float());
-    await artifactChecks['QatModel/1'](inputs.qat());
+    await artifactChecks['FloatModel/2'](inputs.float());
+    await artifactChecks['QatModel/2'](inputs.qat());
     await artifactChecks['EvalGraph/1'](inputs.graph());
     await artifactChecks['Checkpoint/1'](inputs.checkpoint());
     await artifactChecks['FrozenGraph/1'](inputs.frozen());
@@ -214,9 +214,9 @@ describe('artifact checks', () => {
   });
 
   it('refuse another stage’s', async () => {
-    await expect(artifactChecks['QatModel/1'](inputs.float())).rejects.toThrow('is of level float, not qat');
-    await expect(artifactChecks['FloatModel/1'](inputs.qat())).rejects.toThrow('has level qat, not float');
-    await expect(artifactChecks['FloatModel/1'](inputs.checkpoint())).rejects.toThrow('not-a-model');
+    await expect(artifactChecks['QatModel/2'](inputs.float())).rejects.toThrow('is of level float, not qat');
+    await expect(artifactChecks['FloatModel/2'](inputs.qat())).rejects.toThrow('has level qat, not float');
+    await expect(artifactChecks['FloatModel/2'](inputs.checkpoint())).rejects.toThrow('not-a-model');
     await expect(artifactChecks['FrozenGraph/1'](inputs.graph())).rejects.toThrow('the checkpoint has no value for');
     await expect(artifactChecks['Tflite/1'](inputs.frozen())).rejects.toThrow('bad-tflite');
     await expect(artifactChecks['EvalGraph/1'](inputs.tflite())).rejects.toThrow();
@@ -234,11 +234,10 @@ describe('artifact checks', () => {
     await expect(artifactChecks['EvalGraph/1'](unquantized)).rejects.toThrow('holds no fake quantizer');
 
     // A qat model that lost one range.
-    const { quantization, ...qat } = await readQatModel(inputs.qat());
+    const qat = await readQatModel(inputs.qat());
     const fewer = new Map([...qat.tensors].filter(([name]) => name !== 'conv2/act_quant/max'));
-    const metadata = new Map([['qpipe', JSON.stringify({ level: 'qat', spec: qat.spec, quantization })]]);
-    const lost = write('lost.safetensors', writeSafetensors({ tensors: fewer, metadata }));
-    await expect(artifactChecks['QatModel/1'](lost)).rejects.toThrow('no float32 tensor "conv2/act_quant/max"');
+    const lost = write('lost.safetensors', encodeModelFile({ ...qat, tensors: fewer }));
+    await expect(artifactChecks['QatModel/2'](lost)).rejects.toThrow('no float32 tensor "conv2/act_quant/max"');
 
     const empty = write('empty.safetensors', writeSafetensors({ tensors: new Map(), metadata: new Map() }));
     await expect(artifactChecks['Checkpoint/1'](empty)).rejects.toThrow('is empty');

@@ -13,6 +13,7 @@ import { valueOf } from '../../src/graph/graph.ts';
 import { prepareInterpreter } from '../../src/interpreter/interpreter.ts';
 import { modelLayers } from '../../src/models/presets.ts';
 import type { StageProgress } from '../../src/runner/plan.ts';
+import { purposeOf } from '../../src/graph/contract.ts';
 import { readModelFile } from '../../src/training/checkpoint.ts';
 import type { StageConfig, StageKind } from '../../src/stages/index.ts';
 import { stages } from '../../src/stages/index.ts';
@@ -165,7 +166,8 @@ describe('training to reconstruct', () => {
   });
 
   it('keeps the task in the checkpoint', async () => {
-    expect((await readModelFile(file('float-pretrain', 'float_model.safetensors'))).spec.task).toBe('reconstruct');
+    const { contract } = await readModelFile(file('float-pretrain', 'float_model.safetensors'));
+    expect(purposeOf(contract).task).toBe('reconstruct');
   });
 });
 

@@ -19,9 +19,7 @@ const columns = [
 
 const tested = (targets: typeof columns, split: Split, change: Partial<Tested> = {}): Tested => ({
   spec: {
-    name: 'n',
     task: 'regress',
-    layers: [],
     image: [1, 1, 1],
     classes: [],
     targets,

@@ -2,12 +2,12 @@
 import { floatTensor } from '../../src/core/tensor.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { verify } from '../../src/graph/verify.ts';
-import { buildModel } from '../../src/models/build.ts';
 import type { Layer } from '../../src/models/layers.ts';
 import type { WeightRanges } from '../../src/passes/index.ts';
 import { evalPasses, freezePasses, lowerToIntegers, runPasses, trainedRanges } from '../../src/passes/index.ts';
 import { writeTflite } from '../../src/tflite/write.ts';
 import { add, conv, dense, network, pool, scattered } from '../models/networks.ts';
+import { buildModel } from '../models/forms.ts';
 
 /** Every op that a network of ours may hold in a file, on images [6, 6, 2]. */
 export const everyLayer: readonly Layer[] = [

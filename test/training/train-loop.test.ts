@@ -4,11 +4,11 @@ import type { Dataset } from '../../src/data/dataset.ts';
 import { loadDataset } from '../../src/data/load.ts';
 import { referenceEngine } from '../../src/engine/reference.ts';
 import type { StageProgress } from '../../src/runner/plan.ts';
-import { trainingGraph } from '../../src/evaluation/graphs.ts';
 import type { TrainEnvironment, TrainOptions, Variables } from '../../src/training/train-loop.ts';
 import { train } from '../../src/training/train-loop.ts';
 import { tasks } from '../../src/tasks/index.ts';
 import { dense, network } from '../models/networks.ts';
+import { trainingGraph } from '../models/forms.ts';
 
 const dataset: Dataset = await loadDataset(
   { kind: 'synthetic', classes: 3, size: 12, trainCount: 70, testCount: 4, noise: 8, seed: 4 },

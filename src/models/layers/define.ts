@@ -13,12 +13,6 @@ export type Weights =
   | { readonly kind: 'random'; readonly random: Random }
   | { readonly kind: 'given'; readonly tensor: (name: string, shape: Shape) => FloatTensor };
 
-/**
- * `training` normalizes by the batch, updates the moving statistics and applies dropout; `inference` uses those
- * statistics and knows no dropout.
- */
-export type ModelForm = 'training' | 'inference';
-
 /** normalized = factor * (raw + offset) by channel, of the input's real values. */
 export interface PixelNormalizer {
   readonly factors: readonly number[];
@@ -30,10 +24,7 @@ export interface PixelNormalizer {
 /** What is there while a network is built, layer by layer. */
 export interface LayerContext {
   readonly builder: GraphBuilder;
-  readonly form: ModelForm;
   readonly weights: Weights;
-  /** Null where nothing is dropped. */
-  readonly dropoutKey: ValueRef | null;
   /** What the layer that reads raw pixels takes into its weights; null where there is nothing to take in. */
   readonly pixels: PixelNormalizer | null;
   /** The outputs of the layers so far, by name. */

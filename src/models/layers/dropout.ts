@@ -12,9 +12,8 @@ export const dropout = defineLayer('dropout', {
     }),
   },
   description: 'Drops random values in training; does nothing at inference',
-  build({ builder, dropoutKey }, { name, rate }, input) {
-    if (dropoutKey === null) return input;
+  build({ builder }, { name, rate }, input) {
     const stream = createRandom(0, 'dropout', name).uint32();
-    return addNode(builder, 'dropout', `${name}/dropout`, [input, dropoutKey], { rate, stream });
+    return addNode(builder, 'dropout', `${name}/dropout`, [input], { rate, stream });
   },
 });
