@@ -159,12 +159,12 @@ function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic
       });
     }
     const activation = layer.kind === 'activation' ? layer.function : 'activation' in layer ? layer.activation : null;
-    if ('alpha' in layer && activation !== 'leaky_relu') {
+    if ('alpha' in layer && activation !== 'leaky_relu' && activation !== 'prelu') {
       diagnostics.push({
         code: 'unused-alpha',
         place: locate(path('alpha'), 'key'),
-        message: `\`alpha\` is the slope of leaky_relu, but the activation here is ${activation ?? 'none'}`,
-        hint: 'remove it, or choose leaky_relu',
+        message: `\`alpha\` is the slope of leaky_relu or prelu, but the activation here is ${activation ?? 'none'}`,
+        hint: 'remove it, or choose leaky_relu or prelu',
       });
     }
     if (

@@ -11,6 +11,8 @@ const roles = {
   /** Multiplied with what comes in. Weight decay shrinks these and no others. */
   weight: { trainable: true, kept: true },
   bias: { trainable: true, kept: true },
+  /** What an activation multiplies by below zero. */
+  slope: { trainable: true, kept: true },
   /** Factor and offset of batch norm. */
   gamma: { trainable: true, kept: true },
   beta: { trainable: true, kept: true },

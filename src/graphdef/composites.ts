@@ -1,7 +1,7 @@
 /**
  * Functions that TensorFlow spells out in several nodes, as Keras writes them, and that are one op here and in .tflite
- * files. In between they are single nodes of names that TensorFlow does not know: HardSwish, L2Normalize, and
- * RowBatchNorm, because FusedBatchNormV3 takes images only.
+ * files. In between they are single nodes of names that TensorFlow does not know: HardSwish, L2Normalize,
+ * Prelu, and RowBatchNorm, because FusedBatchNormV3 takes images only.
  */
 import { internal } from '../core/assert.ts';
 import { floatTensor, tensor } from '../core/tensor.ts';
@@ -39,6 +39,17 @@ export function expandComposites(nodes: readonly NodeDef[]): readonly NodeDef[] 
           constant(`${name}/sixth`, floatTensor([], [1 / 6])),
           plainNode('Mul', name, [`${name}/mul`, `${name}/sixth`]),
         ];
+      case 'Prelu': {
+        const [, alpha = ''] = node.inputs;
+        return [
+          plainNode('Relu', `${name}/positive`, [x]),
+          plainNode('Neg', `${name}/slopes`, [alpha]),
+          plainNode('Neg', `${name}/opposite`, [x]),
+          plainNode('Relu', `${name}/negative`, [`${name}/opposite`]),
+          plainNode('Mul', `${name}/leak`, [`${name}/slopes`, `${name}/negative`]),
+          plainNode('AddV2', name, [`${name}/positive`, `${name}/leak`]),
+        ];
+      }
       case 'L2Normalize':
         return [
           plainNode('Square', `${name}/square`, [x]),
@@ -83,7 +94,7 @@ export function expandComposites(nodes: readonly NodeDef[]): readonly NodeDef[] 
 }
 
 interface Match {
-  readonly op: 'HardSwish' | 'L2Normalize' | 'RowBatchNorm';
+  readonly op: 'HardSwish' | 'L2Normalize' | 'Prelu' | 'RowBatchNorm';
   readonly inputs: readonly string[];
   readonly attributes: NodeDef['attributes'];
   /** Nodes that the composite stands for, apart from its last. */
@@ -118,6 +129,9 @@ function matchComposite(nodes: Nodes, root: NodeDef): Match | null {
   switch (root.op) {
     case 'Mul':
       return matchHardSwish(nodes, root) ?? matchL2Normalize(nodes, root);
+    case 'Add':
+    case 'AddV2':
+      return matchPrelu(nodes, root);
     case 'Reshape':
       return matchRowBatchNorm(nodes, root);
     default:
@@ -201,6 +215,25 @@ function matchHardSwish(nodes: Nodes, root: NodeDef): Match | null {
       if (isScalar(nodes, a, 1 / 6) && second === gate.x) {
         return { op: 'HardSwish', inputs: [second], attributes: noAttributes, inner: [...inner, nodeName(a)] };
       }
+    }
+  }
+  return null;
+}
+
+/** relu(x) + -alpha * relu(-x), as Keras writes it. */
+function matchPrelu(nodes: Nodes, root: NodeDef): Match | null {
+  for (const [first, second] of orders(root)) {
+    const positive = behind(nodes, first, 'Relu');
+    const leak = behind(nodes, second, 'Mul');
+    if (positive === null || leak === null) continue;
+    const [x = ''] = positive.inputs;
+    for (const [a, b] of orders(leak)) {
+      const slopes = behind(nodes, a, 'Neg');
+      const negative = behind(nodes, b, 'Relu');
+      const opposite = behind(nodes, negative?.inputs[0], 'Neg');
+      if (slopes === null || negative === null || opposite?.inputs[0] !== x) continue;
+      const inner = [positive, leak, slopes, negative, opposite].map(({ name }) => name);
+      return { op: 'Prelu', inputs: [x, slopes.inputs[0] ?? ''], attributes: noAttributes, inner };
     }
   }
   return null;

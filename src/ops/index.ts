@@ -12,7 +12,7 @@ import { maximum } from './maximum.ts';
 import { minimum } from './minimum.ts';
 import { mirrorPad } from './mirror_pad.ts';
 import { pack } from './pack.ts';
-import { prelu } from './prelu.ts';
+import { prelu, preluGrad } from './prelu.ts';
 import { reduceMax } from './reduce_max.ts';
 import { reduceMin } from './reduce_min.ts';
 import { reduceProd } from './reduce_prod.ts';
@@ -95,7 +95,6 @@ const inferenceTable = {
   minimum,
   mirror_pad: mirrorPad,
   pack,
-  prelu,
   reduce_max: reduceMax,
   reduce_min: reduceMin,
   reduce_prod: reduceProd,
@@ -130,6 +129,8 @@ const table = {
   relu_grad: reluGrad,
   leaky_relu: leakyRelu,
   leaky_relu_grad: leakyReluGrad,
+  prelu,
+  prelu_grad: preluGrad,
   hard_swish: hardSwish,
   hard_swish_grad: hardSwishGrad,
   logistic,

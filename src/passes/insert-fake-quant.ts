@@ -8,7 +8,6 @@ import { consumers, producers, valueOf } from '../graph/graph.ts';
 import { computedParameters, parameterValue } from '../graph/parameters.ts';
 import type { ValueRef } from '../ops/define.ts';
 import type { FakeQuantAttrs } from '../ops/fake_quant.ts';
-import type { OpName } from '../ops/index.ts';
 import { ops } from '../ops/index.ts';
 import type { Scheme, WeightRanges, WeightScheme } from './scheme.ts';
 import { rangeAxis, schemes, weightRange } from './scheme.ts';
@@ -119,13 +118,13 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
     for (const name of node.inputs) {
       const reader = filters.get(name);
       if (reader === undefined || renamed.has(name)) continue;
-      renamed.set(name, quantizeWeights(quantizers, name, reader.op, reader.channelAxis).name);
+      renamed.set(name, quantizeWeights(quantizers, name, rangeAxis(weights, reader.op, reader.channelAxis)).name);
     }
-    if (quant.kind === 'independent') {
+    // What makes a parameter is computed before anything is quantized.
+    if (quant.kind === 'independent' && !node.outputs.some((output) => computed.has(output))) {
       for (const input of node.inputs) {
-        const { source } = valueOf(graph, input);
-        if (source.kind !== 'constant' || renamed.has(input)) continue;
-        renamed.set(input, quantizeConstant(quantizers, input, expectDType(source.data, 'float32')).name);
+        const quantized = renamed.has(input) ? null : quantizeParameter(quantizers, input);
+        if (quantized !== null) renamed.set(input, quantized.name);
       }
     }
     copyNode(builder, node, (input) => renamed.get(input) ?? input);
@@ -319,6 +318,14 @@ function fakeQuantNode(
   return output ?? internal(`${name} has no output`);
 }
 
+/** An operand that is a constant, or slopes, which have one range as the filter of a dense layer may; null for others. */
+function quantizeParameter(quantizers: Quantizers, name: string): ValueRef | null {
+  const { source } = valueOf(quantizers.graph, name);
+  if (source.kind === 'variable') return quantizeWeights(quantizers, name, null);
+  if (source.kind !== 'constant') return null;
+  return quantizeConstant(quantizers, name, expectDType(source.data, 'float32'));
+}
+
 /** A constant operand: its own range with 0 in it, as TensorFlow Lite's converter chooses. */
 function quantizeConstant(quantizers: Quantizers, name: string, { data }: FloatTensor): ValueRef {
   const { builder } = quantizers;
@@ -328,13 +335,12 @@ function quantizeConstant(quantizers: Quantizers, name: string, { data }: FloatT
 }
 
 /** The range of the current weights, also in the eval graph: stored ones are one optimizer step old. */
-function quantizeWeights(quantizers: Quantizers, filter: string, op: OpName, channelAxis: number): ValueRef {
+function quantizeWeights(quantizers: Quantizers, filter: string, axis: number | null): ValueRef {
   const { builder, ranges, weights } = quantizers;
   const { scheme } = weights;
   const value = builder.ref(filter);
   const quantizer = quantizerName(builder, filter, 'weights_quant');
   const names = rangeNames(quantizer);
-  const axis = rangeAxis(weights, op, channelAxis);
   let range: Range;
   if (ranges.kind === 'observed') {
     const [min = value, max = value] = builder.node('observe_range', `${quantizer}/observed`, [value], {

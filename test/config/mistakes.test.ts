@@ -973,8 +973,8 @@ describe('a mistake in a layer', () => {
         '- { kind: activation, function: tanh, alpha: 0.1 }',
       ),
     ).toEqual([
-      'p.yaml:14:65 error unused-alpha: `alpha` is the slope of leaky_relu, but the activation here is relu',
-      'p.yaml:15:43 error unused-alpha: `alpha` is the slope of leaky_relu, but the activation here is tanh',
+      'p.yaml:14:65 error unused-alpha: `alpha` is the slope of leaky_relu or prelu, but the activation here is relu',
+      'p.yaml:15:43 error unused-alpha: `alpha` is the slope of leaky_relu or prelu, but the activation here is tanh',
     ]);
   });
 

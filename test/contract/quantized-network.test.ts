@@ -72,6 +72,7 @@ const middles: { readonly [K in OpName]?: (network: Network) => ValueRef } = {
   relu: ({ image, node }) => one(node('relu', 'op/node', [image], {})),
   relu6: ({ image, node }) => one(node('relu6', 'op/node', [image], {})),
   leaky_relu: ({ image, node }) => one(node('leaky_relu', 'op/node', [image], { alpha: 0.25 })),
+  prelu: ({ image, filter, node }) => one(node('prelu', 'op/node', [image, filter('op/alpha', [1, 1, 4])], {})),
   hard_swish: ({ image, node }) => one(node('hard_swish', 'op/node', [image], {})),
   logistic: ({ image, node }) => one(node('logistic', 'op/node', [image], {})),
   tanh: ({ image, node }) => one(node('tanh', 'op/node', [image], {})),

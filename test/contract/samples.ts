@@ -737,7 +737,21 @@ export const samples: { readonly [K in OpName]: readonly Sample<K>[] } = {
       outputs: [[1, 4, 5, 3]],
     },
     { name: 'a slope for each value', inputs: [spread([2, 7]), spread([2, 7])], attrs: {}, outputs: [[2, 7]] },
-    { name: 'one slope', inputs: [spread([3, 9]), spread([1])], attrs: {}, outputs: [[3, 9]] },
+    { name: 'one slope', inputs: [spread([3, 8]), spread([1])], attrs: {}, outputs: [[3, 8]] },
+  ],
+  prelu_grad: [
+    {
+      name: 'a slope for each channel',
+      inputs: [spread([2, 4, 5, 3]), spread([2, 4, 5, 3]), spread([1, 1, 3], -1, 1)],
+      attrs: {},
+      outputs: [[2, 4, 5, 3]],
+    },
+    {
+      name: 'a slope for each value',
+      inputs: [spread([2, 7]), spread([2, 7]), spread([2, 7])],
+      attrs: {},
+      outputs: [[2, 7]],
+    },
   ],
   reduce_max: [
     {
@@ -1666,6 +1680,10 @@ export const misfits: { readonly [K in OpName]: readonly Misfit<K>[] } = {
       attrs: {},
       message: ['[1,3]', '[2,3]'],
     },
+  ],
+  prelu_grad: [
+    { inputs: [[3], [4], [1]], attrs: {}, message: ['[3]', '[4]'] },
+    { inputs: [[3], [3], [2]], attrs: {}, message: ['[3]', '[2]'] },
   ],
   reduce_max: [{ inputs: [[3]], attrs: { axes: [1], keepDims: false }, message: ['[1]', '[3]'] }],
   reduce_min: [{ inputs: [[3]], attrs: { axes: [1], keepDims: false }, message: ['[1]', '[3]'] }],

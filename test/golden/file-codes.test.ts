@@ -41,6 +41,7 @@ const codes: readonly (readonly [op: OpName, builtinCode: number, optionsType: n
   ['transpose', 39, 26],
   ['squeeze', 43, 30],
   ['leaky_relu', 98, 75],
+  ['prelu', 54, 0],
   ['hard_swish', 117, 91],
   ['logistic', 14, 0],
   ['tanh', 28, 0],

@@ -146,6 +146,28 @@ describe('hard swish', () => {
   });
 });
 
+describe('prelu', () => {
+  const slopes = constant('alpha', floatTensor([4], [0.5, 0, -1, 2]));
+  const parts = [
+    placeholder([-1, 4]),
+    slopes,
+    node('Relu', 'positive', ['x']),
+    node('Neg', 'opposite', ['x']),
+    node('Relu', 'negative', ['opposite']),
+    node('Neg', 'slopes', ['alpha']),
+  ];
+  const forms: readonly (readonly [string, readonly NodeDef[]])[] = [
+    ['Keras writes it', [node('Mul', 'p', ['slopes', 'negative']), node('AddV2', 'y', ['positive', 'p'])]],
+    ['older graphs have it', [node('Mul', 'p', ['negative', 'slopes']), node('Add', 'y', ['p', 'positive'])]],
+  ];
+  it.each(forms)('is known as %s', async (_name, nodes) => {
+    const graph = read([...parts, ...nodes]);
+    expect(opsOf(graph)).toEqual(['prelu']);
+    expect(await run(graph, -4, -1, -3, -2)).toEqual([-2, -0, 3, -4]);
+    expect(await run(graph, 4, 0, 3, 2)).toEqual([4, 0, 3, 2]);
+  });
+});
+
 describe('l2 normalization', () => {
   it('is known as tf.math.l2_normalize writes it', async () => {
     const graph = read([

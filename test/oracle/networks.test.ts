@@ -208,6 +208,7 @@ function hasTransposedConvolution({ layers }: ModelSpec): boolean {
  * has mismatched quantized axes"), and otherwise computes with float weights. It fuses a rectifier into a pool and then
  * refuses it for its range ("violate the same scale constraint"). And it gives a concatenation the range of an input
  * that has one, where others read that input, and rescales after it; what does nothing it leaves out, with its range.
+ * It does not see the range of a prelu's slopes through the negation before them either, and computes with float ones.
  */
 function converterTakes(spec: ModelSpec, graph: Graph): boolean {
   const { layers } = spec;
@@ -216,6 +217,8 @@ function converterTakes(spec: ModelSpec, graph: Graph): boolean {
   return (
     !hasTransposedConvolution(spec) &&
     layers.every((layer, at) => {
+      if ('activation' in layer && layer.activation === 'prelu') return false;
+      if (layer.kind === 'activation' && layer.function === 'prelu') return false;
       if (layer.kind === 'activation') return !('window' in (layers[at - 1] ?? layer));
       return layer.kind !== 'concatenation' || !layer.with.some(isRead);
     }) &&

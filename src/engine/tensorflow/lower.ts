@@ -249,6 +249,16 @@ export const lowerings: Lowerings = {
       select(to, to.float('GreaterEqual', [input!, to.scalar(0)]), gradient!, scaled(to, gradient!, alpha)),
     ],
   },
+  prelu: {
+    write: (to, { inputs: [input, alpha] }) => [
+      select(to, to.float('GreaterEqual', [input!, to.scalar(0)]), input!, to.float('Mul', [input!, alpha!])),
+    ],
+  },
+  prelu_grad: {
+    write: (to, { inputs: [gradient, input, alpha] }) => [
+      select(to, to.float('GreaterEqual', [input!, to.scalar(0)]), gradient!, to.float('Mul', [gradient!, alpha!])),
+    ],
+  },
   hard_swish: {
     write(to, { inputs: [input] }) {
       const gate = to.float('Relu6', [to.float('AddV2', [input!, to.scalar(3)])]);

@@ -332,6 +332,8 @@ export const kernels: Kernels = {
 
   leaky_relu: { elementwise: [0], lower: (node) => functionOf(node, code.LEAKY_RELU, node.attrs.alpha) },
   leaky_relu_grad: { elementwise: [0, 1], lower: (node) => slopeOf(node, code.LEAKY_RELU, node.attrs.alpha) },
+  prelu: { elementwise: [0, 1], lower: (node) => broadcast(node, code.PRELU) },
+  prelu_grad: { elementwise: [0, 1, 2], lower: (node) => broadcast(node, code.PRELU_GRAD) },
   hard_swish: { elementwise: [0], lower: (node) => functionOf(node, code.HARD_SWISH, 0) },
   hard_swish_grad: { elementwise: [0, 1], lower: (node) => slopeOf(node, code.HARD_SWISH, 0) },
   logistic: { elementwise: [0], lower: (node) => functionOf(node, code.LOGISTIC, 0) },
@@ -601,7 +603,7 @@ function errorSlopes({ inputs, outputs }: Elementwise, which: number, delta: num
   return [[{ code: code.ERROR_GRAD, args }]];
 }
 
-/** Two operands, each brought to the shape of the output first. */
+/** Operands, each brought to the shape of the output first. */
 function broadcast(node: Elementwise & Pick<KernelNode<FloatOp>, 'temporary'>, opcode: number): readonly Phase[] {
   const { shape, count, region } = node.outputs[0]!;
   const expansions: Phase[] = [];

@@ -58,6 +58,8 @@ export const FUNCTION_GRAD = 65;
 export const L2_NORMALIZE = 66;
 export const L2_NORMALIZE_GRAD = 67;
 export const DROPOUT = 68;
+export const PRELU = 69;
+export const PRELU_GRAD = 91;
 
 export const SOFTMAX = 70;
 export const CROSS_ENTROPY_ROWS = 71;

@@ -54,6 +54,7 @@ export const kernels: { readonly [K in IntegerOp]: IntegerWasmKernel<K> | 'refer
   sub: 'reference',
   mul: 'reference',
   leaky_relu: 'reference',
+  prelu: 'reference',
   hard_swish: 'reference',
   logistic: 'reference',
   tanh: 'reference',

@@ -68,5 +68,5 @@ export function finishAffine(
   output: ValueRef,
 ): ValueRef {
   const normalized = layer.batch_norm ? addBatchNorm(context, layer.name, output) : output;
-  return addActivation(context.builder, layer, normalized);
+  return addActivation(context, layer, normalized);
 }

@@ -28,7 +28,7 @@ const elementwiseOf = <const K extends 'add' | 'sub' | 'mul'>(kind: K, descripti
           ? outputOfSameRank(context, layer, input, layer.with)
           : addConstant(context, layer, input, layer.with);
       const output = addNode(builder, kind, `${layer.name}/${kind}`, [input, other], { activation: 'none' });
-      return addActivation(builder, layer, output);
+      return addActivation(context, layer, output);
     },
   });
 

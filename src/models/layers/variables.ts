@@ -21,9 +21,14 @@ export function addVariable(
   return builder.variable(name, initial, role);
 }
 
-export const zeroed: Initializer = (_random, data) => data.fill(0);
+export const filledWith =
+  (value: number): Initializer =>
+  (_random, data) =>
+    data.fill(value);
 
-export const ones: Initializer = (_random, data) => data.fill(1);
+export const zeroed = filledWith(0);
+
+export const ones = filledWith(1);
 
 /**
  * Uniform in +-sqrt(6 / fanIn), so that relu keeps the variance.

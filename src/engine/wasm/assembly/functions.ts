@@ -27,6 +27,47 @@ export function multiply(args: usize, part: i32, parts: i32): void {
   for (; at < end; at += 4) store<f32>(result + at, load<f32>(a + at) * load<f32>(b + at));
 }
 
+/** Arguments: input, slopes, output, count. */
+export function prelu(args: usize, part: i32, parts: i32): void {
+  const input = pointer(args, 0),
+    slopes = pointer(args, 1),
+    output = pointer(args, 2),
+    count = integer(args, 3);
+  const zeros = f32x4.splat(0);
+  let at = floats(cutLines(count, part, parts));
+  const end = floats(cutLines(count, part + 1, parts));
+  for (; at + 16 <= end; at += 16) {
+    const x = v128.load(input + at);
+    const leak = f32x4.mul(x, v128.load(slopes + at));
+    v128.store(output + at, v128.bitselect(x, leak, f32x4.ge(x, zeros)));
+  }
+  for (; at < end; at += 4) {
+    const x = load<f32>(input + at);
+    store<f32>(output + at, x >= 0 ? x : x * load<f32>(slopes + at));
+  }
+}
+
+/** Arguments: gradient, input of the function, slopes, result, count. */
+export function preluGrad(args: usize, part: i32, parts: i32): void {
+  const gradient = pointer(args, 0),
+    input = pointer(args, 1),
+    slopes = pointer(args, 2),
+    result = pointer(args, 3),
+    count = integer(args, 4);
+  const zeros = f32x4.splat(0);
+  let at = floats(cutLines(count, part, parts));
+  const end = floats(cutLines(count, part + 1, parts));
+  for (; at + 16 <= end; at += 16) {
+    const g = v128.load(gradient + at);
+    const leak = f32x4.mul(g, v128.load(slopes + at));
+    v128.store(result + at, v128.bitselect(g, leak, f32x4.ge(v128.load(input + at), zeros)));
+  }
+  for (; at < end; at += 4) {
+    const g = load<f32>(gradient + at);
+    store<f32>(result + at, load<f32>(input + at) >= 0 ? g : g * load<f32>(slopes + at));
+  }
+}
+
 function hyperbolicTangent(x: f64): f64 {
   if (abs<f64>(x) < 1e-4) return x - (x * x * x) / 3;
   return 1 - 2 / (exponential(2 * x) + 1);

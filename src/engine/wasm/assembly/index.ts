@@ -8,7 +8,7 @@ import { depthwise, depthwiseGradFilter, depthwiseGradInput } from './depthwise'
 import { dropout } from './dropout';
 import { add, copy, expand, relu, reluGrad } from './elementwise';
 import { affineRows, foldCorrectGradTables, foldCorrectTables, foldFactors, foldGammaGrad, scaleChannels } from './folding';
-import { applyFunction, applyFunctionGrad, l2Normalize, l2NormalizeGrad, multiply, subtract } from './functions';
+import { applyFunction, applyFunctionGrad, l2Normalize, l2NormalizeGrad, multiply, prelu, preluGrad, subtract } from './functions';
 import { packPanels } from './gemm';
 import {
   crossEntropyGrad,
@@ -79,6 +79,12 @@ export function run(
         break;
       case code.MULTIPLY:
         multiply(args, part, parts);
+        break;
+      case code.PRELU:
+        prelu(args, part, parts);
+        break;
+      case code.PRELU_GRAD:
+        preluGrad(args, part, parts);
         break;
       case code.FILL:
         fill(args, part, parts);
