@@ -54,7 +54,8 @@ export const prelu = defineOp({
         y![at] = clamp(multiplyByQuantizedMultiplier(value * factor, multiplier, shift) + to.zeroPoint, min, max);
       });
   },
-  tflite: plainTflite(54, 0, () => ({ version: 1, minimumRuntime: '1.8.0' })),
+  // Older runtimes refuse int8, and leave what is positive at the scale of the input.
+  tflite: plainTflite(54, 0, () => ({ version: 1, minimumRuntime: '2.3.0' })),
   // Keras's layer; Prelu is spelled out as its nodes, see graphdef/composites.ts.
   graphdef: {
     write: (writer, { name, inputs }) => [writer.node('Prelu', name, inputs, T_FLOAT)],
