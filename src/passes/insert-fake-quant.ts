@@ -8,6 +8,7 @@ import { consumers, producers, valueOf } from '../graph/graph.ts';
 import { computedParameters, parameterValue } from '../graph/parameters.ts';
 import type { ValueRef } from '../ops/define.ts';
 import type { FakeQuantAttrs } from '../ops/fake_quant.ts';
+import type { OpName } from '../ops/index.ts';
 import { ops } from '../ops/index.ts';
 import type { Scheme, WeightRanges, WeightScheme } from './scheme.ts';
 import { rangeAxis, schemes, weightRange } from './scheme.ts';

@@ -412,3 +412,51 @@ describe('two replicas', () => {
     }
   });
 });
+
+describe('what an op of two operands reads beside what is computed from examples', () => {
+  const layersWithParameters: readonly Layer[] = [
+    conv('conv1', 4, 3, { activation: 'prelu' }),
+    { kind: 'add', name: 'shifted', with: [0.5, -1, 2, 0], activation: 'none' },
+    { kind: 'mul', name: 'scaled', with: 3, activation: 'none' },
+    dense('logits', 3),
+  ];
+  const rangesOf = (graph: Graph, ending: string) =>
+    graph.nodes.flatMap((node) => {
+      if (node.op !== 'fake_quant' || !node.name.endsWith(`${ending}/fake_quant`)) return [];
+      const [min, max] = node.inputs.slice(1, 3).map((name) => {
+        const { source } = valueOf(graph, name);
+        return source.kind === 'constant' || source.kind === 'variable'
+          ? Number((source.kind === 'constant' ? source.data : source.initial).data[0])
+          : NaN;
+      });
+      return [{ name: node.name, min, max, ...node.attrs }];
+    });
+
+  it('has a range of its own: numbers theirs with 0, slopes one as weights have', () => {
+    const tensor = (name: string, shape: readonly number[]) =>
+      name.endsWith('/alpha') ? floatTensor(shape, [0.25, -0.5, 0.1, 0]) : scattered(3)(name, shape);
+    const built = buildModel(network(layersWithParameters), 1, 'inference', { kind: 'given', tensor });
+    const ranges: Ranges = {
+      kind: 'trained',
+      range: () => ({ min: floatTensor([], [-1]), max: floatTensor([], [1]) }),
+    };
+    const graph = verify(insertFakeQuant(built, { ranges, input: pixels }));
+    expect(rangesOf(graph, 'constant_quant')).toEqual([
+      { name: 'shifted/constant_quant/fake_quant', min: -1, max: 2, bits: 8, narrowRange: false, axis: null },
+      { name: 'scaled/constant_quant/fake_quant', min: 0, max: 3, bits: 8, narrowRange: false, axis: null },
+    ]);
+    expect(rangesOf(graph, 'alpha/weights_quant')).toEqual([
+      { name: 'conv1/alpha/weights_quant/fake_quant', min: -0.5, max: 0.5, bits: 8, narrowRange: true, axis: null },
+    ]);
+  });
+
+  it('is not quantized where it only makes a parameter', () => {
+    const channels = [1, 2].map((at) => ({ name: `${at}`, mean: 100, deviation: 50 * at }));
+    const spec = { ...network([conv('conv1', 4, 3), dense('logits', 3)]), pixels: channels };
+    const built = buildModel(spec, 1, 'training', { kind: 'random', random: createRandom(1, 'weights') });
+    expect(built.nodes.some(({ op }) => op === 'mul')).toBe(true);
+    const graph = verify(insertFakeQuant(built, { ranges: observed(0), input: pixels }));
+    expect(rangesOf(graph, 'constant_quant')).toEqual([]);
+    expect(graph.nodes.filter(({ name }) => name.endsWith('weights_quant/fake_quant'))).toHaveLength(2);
+  });
+});
