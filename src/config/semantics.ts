@@ -2,8 +2,10 @@ import { internal } from '../core/assert.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { isRecord } from '../core/schema.ts';
 import { counted } from '../core/words.ts';
+import type { Augmentation } from '../data/augment.ts';
 import { dataSettings } from '../data/config.ts';
 import type { DataSize, ImageShape } from '../data/dataset.ts';
+import type { NormalizeConfig } from '../data/normalize.ts';
 import { isGrid, namedChannels } from '../data/normalize.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Layer, ModelSpec } from '../models/layers.ts';
@@ -347,7 +349,11 @@ export function sizeDiagnostics(
   const { image, reals } = size;
   return [
     ...(reals === undefined
-      ? [...cropDiagnostics(pipeline, locate, image), ...channelDiagnostics(pipeline, locate, image)]
+      ? [
+          ...cropDiagnostics(pipeline, locate, image),
+          ...channelDiagnostics(pipeline, locate, image),
+          ...seriesDiagnostics(pipeline, locate),
+        ]
       : pixelDiagnostics(pipeline, locate)),
     ...countDiagnostics(pipeline, locate, size),
     ...testDiagnostics(pipeline, locate, size),
@@ -449,26 +455,46 @@ function channelDiagnostics({ data }: ResolvedPipeline, locate: Locate, { channe
 /** Settings that only pixels have, where the inputs are real values. */
 function pixelDiagnostics({ data }: ResolvedPipeline, locate: Locate): Diagnostic[] {
   const { augment, normalize } = dataSettings(data);
-  const written = {
-    augment: 'crop' in augment && (augment.crop > 0 || augment.flip),
-    // Left out it is there with its defaults.
-    // Real values are measured as `auto` asks.
-    normalize:
-      normalize !== null &&
-      normalize !== 'auto' &&
-      !(isGrid(normalize) && normalize.scale === 1 / 255 && normalize.mean === 0),
-  };
-  return (['augment', 'normalize'] as const).flatMap((field): Diagnostic[] =>
-    written[field]
-      ? [
+  const written = [
+    ...imageChanges(augment).map((field) => ['augment', field]),
+    // Left out it is there with its defaults; and real values are measured as `auto` asks.
+    ...(normalize === null || normalize === 'auto' || isDefaultGrid(normalize) ? [] : [['normalize']]),
+  ];
+  return written.map((path) => ({
+    code: 'not-pixels',
+    place: locate(['data', ...path], 'key'),
+    message: `\`data.${path.join('.')}\` is for pixels, but the inputs of this data set are real values`,
+    hint: 'leave it out: real values are standardized; or store images as uint8',
+  }));
+}
+
+const isDefaultGrid = (normalize: NormalizeConfig): boolean =>
+  isGrid(normalize) && normalize.scale === 1 / 255 && normalize.mean === 0;
+
+/** Changes to pictures that are on. */
+function imageChanges(augment: Augmentation): string[] {
+  if (!('crop' in augment)) return [];
+  const { crop, flip, rotation, translation, zoom, brightness, contrast, cutout } = augment;
+  const all = { crop, flip, rotation, translation, zoom, brightness, contrast, cutout };
+  return Object.entries(all).flatMap(([name, value]) => (value === undefined || Number(value) === 0 ? [] : [name]));
+}
+
+/** Changes to series, where the inputs are pixels. */
+function seriesDiagnostics({ data }: ResolvedPipeline, locate: Locate): Diagnostic[] {
+  const { augment } = dataSettings(data);
+  if (!('jitter' in augment)) return [];
+  const { shift, scale, jitter } = augment;
+  return Object.entries({ shift, scale, jitter }).flatMap(([name, value]): Diagnostic[] =>
+    value === 0
+      ? []
+      : [
           {
-            code: 'not-pixels',
-            place: locate(['data', field], 'key'),
-            message: `\`data.${field}\` is for pixels, but the inputs of this data set are real values`,
-            hint: 'leave it out: real values are standardized; or store images as uint8',
+            code: 'not-series',
+            place: locate(['data', 'augment', name], 'key'),
+            message: `\`data.augment.${name}\` is for real values, but the inputs of this data set are pixels`,
+            hint: 'for pixels there are `translation`, `zoom`, `brightness` and others',
           },
-        ]
-      : [],
+        ],
   );
 }
 

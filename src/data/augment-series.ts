@@ -9,6 +9,14 @@ export interface SeriesAugmentation {
   readonly shift: number;
   /** All values of an example are multiplied by one number, uniform in 1 - scale .. 1 + scale. */
   readonly scale: number;
+  /**
+   * SpecAugment: the most steps, and the most bands, that a mask covers with the mean of the example; left out for
+   * examples without bands.
+   */
+  readonly time_mask?: number;
+  readonly frequency_mask?: number;
+  /** Masks of each kind. */
+  readonly masks?: number;
   /** Standard deviation of the normal noise added to each value, in the units of the network's input. */
   readonly jitter: number;
 }
@@ -29,8 +37,9 @@ export function augmentSeriesEpoch(
   augmentation: SeriesAugmentation,
   { height, width, channels }: ImageShape,
 ): VarySeries | null {
-  const { shift, scale, jitter } = augmentation;
-  if (shift === 0 && scale === 0 && jitter === 0) return null;
+  const { shift, scale, jitter, time_mask = 0, frequency_mask = 0, masks = 1 } = augmentation;
+  const isMasked = masks > 0 && time_mask + frequency_mask > 0;
+  if (shift === 0 && scale === 0 && jitter === 0 && !isMasked) return null;
   const [steps, size] = height > 1 ? [height, width * channels] : [width, channels];
   const varied = new Float32Array(steps * size);
   return (values, position) => {
@@ -44,8 +53,39 @@ export function augmentSeriesEpoch(
         varied[step * size + at] = factor * values[from + at]! + noise;
       }
     }
+    if (isMasked) {
+      const mean = varied.reduce((sum, value) => sum + value, 0) / varied.length;
+      for (let mask = 0; mask < masks; mask++) {
+        maskTime(varied, drawMask(random, time_mask, steps), size, mean);
+        maskBands(varied, drawMask(random, frequency_mask, size), size, mean);
+      }
+    }
     return varied;
   };
+}
+
+interface Mask {
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * As SpecAugment: its width is uniform in 0 .. `widest`, its place uniform where it fits.
+ *
+ * @see Park et al. 2019, arXiv:1904.08779, section 2
+ */
+function drawMask(random: Random, widest: number, length: number): Mask {
+  const width = random.below(Math.min(widest, length) + 1);
+  const from = random.below(length - width + 1);
+  return { from, to: from + width };
+}
+
+function maskTime(values: Float32Array, { from, to }: Mask, size: number, value: number): void {
+  values.fill(value, from * size, to * size);
+}
+
+function maskBands(values: Float32Array, { from, to }: Mask, size: number, value: number): void {
+  for (let start = 0; start < values.length; start += size) values.fill(value, start + from, start + to);
 }
 
 /** By Box and Muller, with logarithm and cosine that are the same on every machine. */

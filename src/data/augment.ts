@@ -1,12 +1,14 @@
 import { createRandom } from '../core/random.ts';
+import type { PixelChanges } from './augment-pixels.ts';
+import { pixelChanger } from './augment-pixels.ts';
 import type { SeriesAugmentation, VarySeries } from './augment-series.ts';
 import { augmentSeriesEpoch } from './augment-series.ts';
 import type { ImageShape } from './dataset.ts';
 
 /** How training examples vary from epoch to epoch. */
-export type Augmentation = ImageAugmentation | SeriesAugmentation;
+export type Augmentation = ImageAugmentation | SeriesAugmentation | (ImageAugmentation & SeriesAugmentation);
 
-export interface ImageAugmentation {
+export interface ImageAugmentation extends Partial<PixelChanges> {
   /**
    * Width of the black border (pixel value 0, before normalization) added before a window of the original size is
    * cut out; 0 does not crop. Below height and width.
@@ -49,7 +51,7 @@ export function epochVariations(
   };
 }
 
-/** What changes the examples of one epoch: images or series; null where nothing does. */
+/** What changes the examples of one epoch, pictures and real values; null where nothing does. */
 export interface Vary {
   readonly image: VaryImage | null;
   readonly series: VarySeries | null;
@@ -65,10 +67,16 @@ export function augmentEpoch(
   augmentation: Augmentation,
   shape: ImageShape,
 ): Vary {
-  return 'crop' in augmentation
-    ? { image: augmentImages(count, seed, epoch, augmentation, shape), series: null }
-    : { image: null, series: augmentSeriesEpoch(seed, epoch, augmentation, shape) };
+  return {
+    image: 'crop' in augmentation ? augmentImages(count, seed, epoch, augmentation, shape) : null,
+    series: 'jitter' in augmentation ? augmentSeriesEpoch(seed, epoch, augmentation, shape) : null,
+  };
 }
+
+const noChanges: PixelChanges = {
+  ...{ rotation: 0, translation: 0, zoom: 0, fill: 'reflect' },
+  ...{ brightness: 0, contrast: 0, cutout: 0 },
+};
 
 /** Null when it leaves every image as it is. */
 export function augmentImages(
@@ -78,12 +86,13 @@ export function augmentImages(
   augmentation: ImageAugmentation,
   shape: ImageShape,
 ): VaryImage | null {
-  if (augmentation.crop === 0 && !augmentation.flip) return null;
+  const change = pixelChanger(seed, epoch, { ...noChanges, ...augmentation }, shape);
+  if (augmentation.crop === 0 && !augmentation.flip) return change;
   const variationAt = epochVariations(count, seed, epoch, augmentation);
   const varied = new Uint8Array(shape.height * shape.width * shape.channels);
   return (image, position) => {
     cropAndFlip(image, shape, augmentation.crop, variationAt(position), varied);
-    return varied;
+    return change === null ? varied : change(varied, position);
   };
 }
 

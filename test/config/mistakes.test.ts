@@ -1118,9 +1118,15 @@ describe('a mistake that the data show', () => {
     expect(ofReals(data(', normalize: { scale: 1/255 }'))).toEqual([]);
     expect(ofReals(data(', normalize: auto'))).toEqual([]);
     expect(ofReals(data(', augment: { flip: true }, normalize: { mean: 3 }'))).toEqual([
-      'not-pixels 7 37 `data.augment` i',
+      'not-pixels 7 48 `data.augment.fl',
       'not-pixels 7 62 `data.normalize`',
     ]);
+    const jittered = parsePipeline(data(', augment: { jitter: 0.1, zoom: 0.1 }'), 'p.yaml');
+    const image = { height: 28, width: 28, channels: 1 };
+    const [only, ...others] = sizeDiagnostics(jittered.pipeline, jittered.locate, { trainingImages: 60000, image });
+    expect(others).toEqual([]);
+    expect(only).toMatchObject({ code: 'not-series', place: { line: 7, column: 48 } });
+    expect(ofReals(data(', augment: { jitter: 0.1, zoom: 0.1 }'))).toEqual(['not-pixels 7 61 `data.augment.zo']);
   });
 
   it('a delay longer than the training is shown in its place', () => {

@@ -55,6 +55,57 @@ describe('augmentation of series', () => {
     expect(Math.abs(moment(4) / moment(2) ** 2 - 3)).toBeLessThan(0.4);
   });
 
+  describe('masks as SpecAugment', () => {
+    // 20 frames of 8 bands, none of which has the value of a mask.
+    const features = { height: 20, width: 8, channels: 1 };
+    const sound = Float32Array.from({ length: 160 }, (_, at) => 1 + at);
+    const mean = 80.5;
+    const masked = (augmentation: SeriesAugmentation, epoch = 0) => {
+      const vary = augmentSeriesEpoch(1, epoch, augmentation, features)!;
+      return Array.from({ length: 600 }, (_, position) => [...vary(sound, position)]);
+    };
+    const isMasked = (example: readonly number[]) => (at: number) => example[at] === mean;
+
+    it('cover up to so many whole frames in a row, each number as often', () => {
+      const widths = masked({ ...off, time_mask: 4 }).map((example) => {
+        const frames = Array.from({ length: 20 }, (_, frame) => frame).filter((frame) => example[frame * 8] === mean);
+        for (const [at, value] of example.entries()) {
+          expect(value).toBe(frames.includes(Math.floor(at / 8)) ? mean : sound[at]);
+        }
+        if (frames.length > 0) expect(frames.at(-1)! - frames[0]!).toBe(frames.length - 1);
+        return frames.length;
+      });
+      // 120 of 600 expected, standard deviation 10.
+      for (const width of [0, 1, 2, 3, 4]) {
+        expect(Math.abs(widths.filter((one) => one === width).length - 120)).toBeLessThan(50);
+      }
+    });
+
+    it('cover up to so many bands of all frames', () => {
+      for (const example of masked({ ...off, frequency_mask: 3 })) {
+        const bands = Array.from({ length: 8 }, (_, band) => band).filter(isMasked(example));
+        expect(bands.length).toBeLessThanOrEqual(3);
+        for (const [at, value] of example.entries()) expect(value).toBe(bands.includes(at % 8) ? mean : sound[at]);
+      }
+    });
+
+    it('are as many as asked for', () => {
+      const covered = (masks: number) =>
+        masked({ ...off, time_mask: 2, masks })
+          .map((example) => example.filter((value) => value === mean).length / 8)
+          .reduce((sum, frames) => sum + frames, 0) / 600;
+      // One frame on average; of three masks three, less where they meet.
+      expect(Math.abs(covered(1) - 1)).toBeLessThan(0.2);
+      expect(covered(3)).toBeGreaterThan(2.4);
+      expect(covered(3)).toBeLessThan(3);
+    });
+
+    it('reach no farther than the example', () => {
+      const all = masked({ ...off, time_mask: 1000, frequency_mask: 1000 });
+      expect(all.some((example) => example.every((value) => value === mean))).toBe(true);
+    });
+  });
+
   it('depends on seed, epoch and position alone', () => {
     const change = { shift: 1, scale: 0.1, jitter: 0.1 };
     expect(varied(change)).toEqual(varied(change));

@@ -20,7 +20,7 @@ import { guessedSplit, makeParts, splitField } from '../parts.ts';
 import { standardize } from '../reals.ts';
 import { defineSource, sourceFields } from './define.ts';
 import type { GuessedSettings } from './define.ts';
-import { missingFolder, pathToData, seriesAugmentField } from './fields.ts';
+import { missingFolder, pathToData, soundAugmentField } from './fields.ts';
 
 const schema = sourceFields('audio_folder', 'WAV files in folders that name their class', {
   path: pathToData(
@@ -44,7 +44,7 @@ const schema = sourceFields('audio_folder', 'WAV files in folders that name thei
   features: featuresSchema,
   split: splitField,
   broken: brokenFiles,
-  augment: seriesAugmentField,
+  augment: soundAugmentField,
 });
 
 export type AudioFolderSource = { readonly kind: 'audio_folder' } & Pick<

@@ -1,6 +1,7 @@
 /** Fields of `data` that several sources have. */
 import { Type } from '@sinclair/typebox';
-import { key, object, runtime } from '../../core/schema.ts';
+import { choice, key, object, runtime } from '../../core/schema.ts';
+import { fills } from '../augment-pixels.ts';
 import type { FileReference } from '../dataset.ts';
 import { normalizeField } from '../normalize.ts';
 
@@ -51,31 +52,76 @@ export const file = (what: string) =>
     ),
   });
 
+const augmentOptions = {
+  ...key('Random changes to training examples, new in each epoch; validation and test examples are not changed'),
+  default: {},
+};
+
+const share = (description: string, maximum: number) =>
+  Type.Number({ ...key(description), minimum: 0, maximum, default: 0 });
+
+const seriesAugmentFields = {
+  shift: Type.Integer({
+    ...key('Move each example by up to so many steps in time to either side; its first or last step is repeated'),
+    minimum: 0,
+    default: 0,
+  }),
+  scale: share('Multiply the values of each example by one random number, at most this far from 1', 1),
+  jitter: Type.Number({
+    ...key('Add normal noise with this standard deviation to each value, as the network gets it'),
+    minimum: 0,
+    default: 0,
+  }),
+};
+
 /** `augment:` of sources whose examples run in time. */
-export const seriesAugmentField = object(
+export const seriesAugmentField = object(seriesAugmentFields, augmentOptions);
+
+const mask = (what: string) =>
+  Type.Integer({
+    ...key(`SpecAugment: cover up to so many ${what} with the mean of the example`),
+    minimum: 0,
+    default: 0,
+  });
+
+/** That of features of sound. */
+export const soundAugmentField = object(
   {
-    shift: Type.Integer({
-      ...key('Move each example by up to so many steps in time to either side; its first or last step is repeated'),
-      minimum: 0,
-      default: 0,
-    }),
-    scale: Type.Number({
-      ...key('Multiply the values of each example by one random number, at most this far from 1'),
-      minimum: 0,
-      maximum: 1,
-      default: 0,
-    }),
-    jitter: Type.Number({
-      ...key('Add normal noise with this standard deviation to each value, as the network gets it'),
-      minimum: 0,
-      default: 0,
-    }),
+    ...seriesAugmentFields,
+    time_mask: mask('frames in a row'),
+    frequency_mask: mask('neighbouring bands or coefficients'),
+    masks: Type.Integer({ ...key('Number of masks of each kind'), minimum: 1, maximum: 100, default: 1 }),
   },
-  {
-    ...key('Random changes to training examples, new in each epoch; validation and test examples are not changed'),
-    default: {},
-  },
+  augmentOptions,
 );
+
+const imageAugmentFields = {
+  crop: Type.Integer({
+    ...key(
+      'Random crop: pad each side by this many black pixels (value 0 before `normalize`), then cut out a random window of the original size',
+    ),
+    minimum: 0,
+    default: 0,
+  }),
+  flip: Type.Boolean({ ...key('Flip each image left to right with probability 1/2'), default: false }),
+  rotation: share('Turn each image by up to this fraction of a full turn to either side', 0.5),
+  translation: share('Move each image by up to this fraction of its height and width to either side', 1),
+  zoom: Type.Number({
+    ...key('Show up to this fraction more or less of each image, in both directions alike'),
+    minimum: 0,
+    exclusiveMaximum: 1,
+    default: 0,
+  }),
+  fill: choice(fills, {
+    ...key(
+      'What `rotation`, `translation` and `zoom` show beyond the border: the mirrored image, its outermost pixels, or black',
+    ),
+    default: 'reflect',
+  }),
+  brightness: share('Add one random value, up to this fraction of 255 to either side, to all pixels of an image', 1),
+  contrast: share('Multiply the differences from the mean of a channel by a random number, at most this far from 1', 1),
+  cutout: share('Cover a square of this fraction of the shorter side with the mean of the image', 1),
+};
 
 /** What every set of images has. */
 export const imageFields = {
@@ -85,20 +131,8 @@ export const imageFields = {
     default: 0,
   }),
   normalize: normalizeField,
-  augment: object(
-    {
-      crop: Type.Integer({
-        ...key(
-          'Random crop: pad each side by this many black pixels (value 0 before `normalize`), then cut out a random window of the original size',
-        ),
-        minimum: 0,
-        default: 0,
-      }),
-      flip: Type.Boolean({ ...key('Flip each image left to right with probability 1/2'), default: false }),
-    },
-    {
-      ...key('Random changes to training images, new in each epoch; validation and test images are not changed'),
-      default: {},
-    },
-  ),
+  augment: object(imageAugmentFields, augmentOptions),
 };
+
+/** `augment:` of arrays, which hold pixels or real values. */
+export const anyAugmentField = object({ ...imageAugmentFields, ...seriesAugmentFields }, augmentOptions);

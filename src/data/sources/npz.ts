@@ -19,7 +19,7 @@ import { guessedSplit, makeParts, ungroupedSplitField } from '../parts.ts';
 import { standardize, standardizeTargets } from '../reals.ts';
 import { defineSource, sourceFields } from './define.ts';
 import type { GuessedSettings } from './define.ts';
-import { imageFields, missingFolder, pathToData } from './fields.ts';
+import { anyAugmentField, imageFields, missingFolder, pathToData } from './fields.ts';
 
 const array = (description: string) => Type.Optional(Type.String({ ...key(description), minLength: 1 }));
 
@@ -59,7 +59,7 @@ const schema = sourceFields(
     columns: columnsField,
     split: ungroupedSplitField,
     normalize: imageFields.normalize,
-    augment: imageFields.augment,
+    augment: anyAugmentField,
   },
 );
 
