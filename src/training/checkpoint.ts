@@ -42,7 +42,12 @@ export function encodeModelFile({ graph, contract, tensors: trained, ...describe
 
 /** @throws UserError when the file is damaged or was not written by a training stage */
 export async function readModelFile(path: string): Promise<ModelFile> {
-  const { tensors, metadata } = readSafetensors(await readFile(path), path);
+  return decodeModelFile(await readFile(path), path);
+}
+
+/** @param path named in errors */
+export function decodeModelFile(bytes: Uint8Array, path: string): ModelFile {
+  const { tensors, metadata } = readSafetensors(bytes, path);
   const text = metadata.get(metadataKey);
   if (text === undefined) {
     throw userError(path, 'not-a-model', 'the file has no qpipe metadata', 'give the checkpoint of a training stage');

@@ -1,9 +1,11 @@
 /** All six stages in a row on a network and a data set, in a folder of their own. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { present } from '../../src/core/assert.ts';
 import type { Dataset } from '../../src/data/dataset.ts';
 import { wasmEngine } from '../../src/engine/wasm/index.ts';
+import type { Model } from '../../src/graph/contract.ts';
 import type { ModelSpec } from '../../src/models/layers.ts';
 import { artifactChecks } from '../../src/stages/artifacts.ts';
 import type { StageDefinition } from '../../src/stages/define.ts';
@@ -11,6 +13,7 @@ import type { StageConfig } from '../../src/stages/index.ts';
 import { stages } from '../../src/stages/index.ts';
 import type { ClassifyTest, ConvertMetrics, TestMetrics, TrainMetrics } from '../../src/measurements/metrics.ts';
 import type { StageEnvironment } from '../../src/stages/run.ts';
+import { encodeModelFile } from '../../src/training/checkpoint.ts';
 
 type Fields<K extends StageConfig['uses']> = Omit<StageConfig<K>, 'uses' | 'from'>;
 
@@ -32,14 +35,34 @@ export interface LineResult {
   readonly remove: () => void;
 }
 
-export async function runLine({ spec, dataset, pretrain, qat, convert }: LineConfig): Promise<LineResult> {
+export async function runLine({ spec, pretrain, ...config }: LineConfig): Promise<LineResult> {
+  const line = openLine(config.dataset, spec);
+  const pretrained = await line.run('pretrain', { uses: 'float-pretrain', ...pretrain }, {});
+  return { pretrain: pretrained as TrainMetrics, ...(await runFromFloat(line, config)) };
+}
+
+type LaterStages = Pick<LineConfig, 'qat' | 'convert'>;
+
+/** The stages behind a float model that none of them trained. */
+export async function runFrom(
+  model: Model,
+  config: LaterStages & Pick<LineConfig, 'dataset'>,
+): Promise<Omit<LineResult, 'pretrain'>> {
+  const line = openLine(config.dataset, null);
+  mkdirSync(dirname(line.float));
+  writeFileSync(line.float, encodeModelFile({ level: 'float', ...model, tensors: new Map() }));
+  return runFromFloat(line, config);
+}
+
+/** @param spec of the network that is trained from scratch; null where none is */
+function openLine(dataset: Dataset, spec: ModelSpec | null) {
   const root = mkdtempSync(join(tmpdir(), 'qpipe-line-'));
   const file = (stage: string, name: string): string => join(root, stage, name);
   const environment: StageEnvironment = {
     seed: 5,
     trainingData: () => Promise.resolve(dataset),
     testData: () => Promise.resolve(dataset),
-    model: () => spec,
+    model: () => present(spec, 'the network'),
     augment: { crop: 0, flip: false },
     open: (graph, replicas) => wasmEngine.open(graph, { replicas, threads: 2 }),
     threads: 2,
@@ -54,12 +77,15 @@ export async function runLine({ spec, dataset, pretrain, qat, convert }: LineCon
     for (const output of Object.values(definition.outputs)) await artifactChecks[output.type](file(name, output.file));
     return metrics;
   };
-  const float = file('pretrain', 'float_model.safetensors');
+  const remove = () => rmSync(root, { recursive: true, force: true });
+  return { run, file, remove, float: file('pretrain', 'float_model.safetensors') };
+}
+
+async function runFromFloat({ run, file, remove, float }: ReturnType<typeof openLine>, { qat, convert }: LaterStages) {
   const model = file('qat', 'qat_model.safetensors');
   const graph = file('eval', 'eval_graph.pb');
   const checkpoint = file('eval', 'checkpoint.safetensors');
   const tflite = file('convert', 'model.tflite');
-  const pretrained = await run('pretrain', { uses: 'float-pretrain', ...pretrain }, {});
   const trained = await run('qat', { uses: 'qat', from: 'pretrain', ...qat }, { model: float });
   await run('eval', { uses: 'save-eval-graph', from: 'qat' }, { model });
   await run('freeze', { uses: 'freeze', from: 'eval' }, { graph, checkpoint });
@@ -74,17 +100,16 @@ export async function runLine({ spec, dataset, pretrain, qat, convert }: LineCon
     { model: tflite, graph, checkpoint, qat: model, float },
   );
   return {
-    pretrain: pretrained as TrainMetrics,
     qat: trained as TrainMetrics,
     convert: converted as ConvertMetrics,
     test: tested as TestMetrics,
     file,
-    remove: () => rmSync(root, { recursive: true, force: true }),
+    remove,
   };
 }
 
 /** What the test stage says of a network that classifies. */
-export function classified({ test }: LineResult): ClassifyTest {
+export function classified({ test }: Pick<LineResult, 'test'>): ClassifyTest {
   if (test.task !== 'classify') throw new Error(`the network does not classify, its task is ${test.task}`);
   return test;
 }
