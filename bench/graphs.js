@@ -8,7 +8,6 @@ import { modelLayers } from '../dist/models/presets.js';
 import { freezePasses, lowerToIntegers, runPasses, trainedRanges } from '../dist/passes/index.js';
 import { tensor } from '../dist/core/tensor.js';
 import { createRandom } from '../dist/core/random.js';
-import { tasks } from '../dist/tasks/index.js';
 import { writeTflite } from '../dist/tflite/write.js';
 import { networks, numClasses } from './cases.js';
 
@@ -48,8 +47,10 @@ function specOf(network) {
  * @returns {Graph}
  */
 export function stepGraph(network, level, batch) {
-  const { loss } = tasks.classify;
-  return trainingGraph(newModel(specOf(network), 1), batch, level === 'qat' ? quantization : null, optimizer, loss);
+  return trainingGraph(newModel(specOf(network), 1), batch, level === 'qat' ? quantization : null, optimizer, {
+    kind: 'softmax_cross_entropy',
+    targets: null,
+  });
 }
 
 /**

@@ -167,6 +167,8 @@ function typeOf(field: Field): string {
       return 'path';
     case 'file':
       return 'path, or a map';
+    case 'weights':
+      return `${anyOf((field.examples ?? []).map(code))}, or a map`;
     case 'device':
       return anyOf((field.examples ?? []).map(code));
     default:

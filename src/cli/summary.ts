@@ -1,9 +1,8 @@
 import type { createColors } from 'picocolors';
-import { unreachable } from '../core/assert.ts';
 import { significant } from '../report/format.ts';
 import { foundText, groupLints } from '../report/lints.ts';
-import type { Measured, MeasuredError, Report } from '../report/report.ts';
-import { gateText } from '../report/report.ts';
+import type { Measured, MeasuredError, MeasuredScore, Report } from '../report/report.ts';
+import { accuracyName, errorName, gateText } from '../report/report.ts';
 import { textTable, wrap } from '../report/text-table.ts';
 import { runtimeTitles } from '../report/titles.ts';
 import type { RuntimeName } from '../measurements/metrics.ts';
@@ -25,7 +24,7 @@ export function summaryText(
   if (diagnosis !== undefined) lines.push(...wrap(diagnosis, columns).map((line) => colors.dim(line)));
   const { title, rows } = results(report);
   if (rows.length > 0) {
-    const numbers = [title, '95 % interval', 'images'].map((head) => ({ head, kind: 'numbers' as const }));
+    const numbers = [title, '95 % interval', 'examples'].map((head) => ({ head, kind: 'numbers' as const }));
     lines.push(
       ...textTable([{ head: 'model', kind: 'words' }, ...numbers], rows, columns, (text, row) =>
         row < 0 ? colors.dim(text) : text,
@@ -57,23 +56,20 @@ function lintLines(report: Report, columns: number, colors: ReturnType<typeof cr
 }
 
 function results(report: Report): { readonly title: string; readonly rows: string[][] } {
-  switch (report.task) {
-    case 'classify': {
-      const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
-      return { title: 'top-1', rows: rowsOf(report.accuracy, ({ top1 }) => top1, percent) };
-    }
-    case 'regress':
-      return { title: 'mean absolute error', rows: rowsOf(report.error, ({ mean }) => mean, significant) };
-    case 'reconstruct':
-      return { title: 'mean squared error', rows: rowsOf(report.error, ({ mean }) => mean, significant) };
-    case null:
-      return { title: '', rows: [] };
-    default:
-      return unreachable(report);
+  const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
+  if ('accuracy' in report) {
+    return { title: accuracyName(report), rows: rowsOf(report.accuracy, ({ top1 }) => top1, percent) };
   }
+  if ('score' in report) {
+    const last = report.tests.at(-1);
+    const title = last !== undefined && 'score' in last ? last.metrics.scoreName : 'score';
+    return { title, rows: rowsOf(report.score, ({ value }) => value, percent) };
+  }
+  if (report.task === null) return { title: '', rows: [] };
+  return { title: errorName(report), rows: rowsOf(report.error, ({ mean }) => mean, significant) };
 }
 
-function rowsOf<M extends Measured | MeasuredError>(
+function rowsOf<M extends Measured | MeasuredError | MeasuredScore>(
   measurements: Readonly<Record<RuntimeName, M | null>>,
   valueOf: (measured: M) => number,
   format: (value: number) => string,

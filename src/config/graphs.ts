@@ -43,7 +43,7 @@ export async function pipelineGraphs(loaded: LoadedPipeline, level: Level): Prom
   const configs = loaded.pipeline.stages.map(({ config }) => config);
   const qat = configs.find((config) => config.uses === 'qat');
   const pretrain = configs.find((config) => config.uses === 'float-pretrain');
-  const { loss } = tasks[spec.task];
+  const loss = tasks[spec.task].loss(loaded.pipeline.loss, spec, null);
   const quantization = qat === undefined ? untrainedQuantization : quantizationOf(qat);
   switch (level) {
     case 'float': {

@@ -40,6 +40,7 @@ import { networkDiagnostics, networkWarnings } from './network.ts';
 import type { ResolvedPipeline, ResolvedStage } from './resolve.ts';
 import { parentOf } from './resolve.ts';
 import { deviceDiagnostics, schemeDiagnostics, sizeDiagnostics, validationImages, warnings } from './semantics.ts';
+import { classDiagnostics } from './task-fit.ts';
 import {
   batchNormDiagnostics,
   batchNormWarnings,
@@ -130,6 +131,7 @@ async function bindPlan(
       trainingData: load,
       testData: load,
       augment,
+      loss: pipeline.loss,
       model: () => modelSpec(pipeline, identity),
       threads,
       now: () => options.now(),
@@ -189,6 +191,8 @@ function checkLabels({ pipeline, locate }: LoadedPipeline, identity: DatasetIden
   const { answers } = tasks[modelTask(pipeline.model)];
   const missing = missingAnswers(answers, identity);
   if (missing !== null) throw new UserError([{ code: 'no-answers', place: locate(['data'], 'key'), ...missing }], 64);
+  const problems = classDiagnostics(pipeline, identity, locate);
+  if (problems.length > 0) throw new UserError(problems, 64);
   if (answers !== 'classes') return [];
   const mistake = oneClass(identity);
   if (mistake !== null) throw mistake;
@@ -199,11 +203,11 @@ function checkLabels({ pipeline, locate }: LoadedPipeline, identity: DatasetIden
 /** What is said of data that have nothing to compare the network's answers with; else null. */
 function missingAnswers(
   answers: Answers,
-  { classNames, targets }: DatasetIdentity,
+  { classNames, tags, targets, hasMasks }: DatasetIdentity,
 ): Pick<Diagnostic, 'message' | 'hint'> | null {
   switch (answers) {
     case 'classes':
-      return classNames.length > 0
+      return classNames.length > 0 && hasMasks === undefined
         ? null
         : {
             message: 'the examples have no classes, which a network that classifies needs',
@@ -215,6 +219,20 @@ function missingAnswers(
         : {
             message: 'the examples have no targets, which a network with `task: regress` needs',
             hint: 'name columns of `csv` or an array of `npz` with `data.columns.targets`, or leave `task` out to classify',
+          };
+    case 'tags':
+      return tags !== undefined
+        ? null
+        : {
+            message: 'the examples have no labels of yes and no, which a network with `task: multi_label` needs',
+            hint: 'name columns of `csv` or an array of `npz` with `data.columns.labels`, or leave `task` out to classify',
+          };
+    case 'masks':
+      return hasMasks !== undefined
+        ? null
+        : {
+            message: 'the examples have no masks, which a network with `task: segment` needs',
+            hint: 'name an array of `npz` with `data.columns.masks`, or leave `task` out to classify',
           };
     case 'inputs':
       return null;
@@ -272,6 +290,7 @@ function planStage({ name, config }: ResolvedStage, shared: Shared): StagePlan {
       stage: keyPart(definition.config, config),
       // As the stage receives it: the meaning of a preset or a default may change between versions.
       ...(uses.has('model') ? { model: shared.spec as unknown as JsonObject } : {}), // plain JSON by construction
+      ...(uses.has('loss') ? { loss: { ...pipeline.loss } } : {}),
       ...(uses.has('augment') ? { augment: { ...shared.environment.augment } } : {}),
     },
     seeds: uses.has('seed') ? { seed: pipeline.seed } : {},
@@ -290,6 +309,10 @@ function planStage({ name, config }: ResolvedStage, shared: Shared): StagePlan {
     inputs: {
       ...stageInputs(name, definition, pipeline),
       ...(uses.has('training-data') ? { data: dataInput(shared.identity.digests.training) } : {}),
+      // Those of validation are a part of the training data.
+      ...(uses.has('validation-data') && tasks[shared.spec.task].decides
+        ? { validation: dataInput(shared.identity.digests.training) }
+        : {}),
       ...(uses.has('test-data') ? { data: dataInput(shared.identity.digests.test) } : {}),
     },
     outputs: definition.outputs,
@@ -403,7 +426,7 @@ const knownSize = (source: DataSource): DataSize | null => sourceRow(source).kno
 /** The network of a pipeline. Its name is not the pipeline's, so that renaming the pipeline does not train again. */
 function modelSpec(
   { model, data }: ResolvedPipeline,
-  dataset: Pick<DatasetIdentity, 'image' | 'classNames' | 'targets' | 'reals' | 'decoding' | 'pixels'>,
+  dataset: Pick<DatasetIdentity, 'image' | 'classNames' | 'tags' | 'targets' | 'reals' | 'decoding' | 'pixels'>,
 ): ModelSpec {
   const { height, width, channels } = dataset.image;
   return {
@@ -412,6 +435,7 @@ function modelSpec(
     layers: modelLayers(model, dataset.classNames.length, [height, width, channels]),
     image: [height, width, channels],
     classes: dataset.classNames,
+    ...(dataset.tags && { tags: dataset.tags }),
     ...(dataset.targets && { targets: dataset.targets }),
     ...(dataset.reals && { channels: dataset.reals.channels }),
     ...(dataset.decoding && { decoding: dataset.decoding }),

@@ -111,6 +111,8 @@ const parsers: { readonly [R in ParseRule]: (written: unknown, folder: string) =
   },
   pair: (written): unknown => (Array.isArray(written) ? written : [written, written]),
   path: (written, folder) => resolvePath(folder, String(written)),
+  // A word or a map, which mean what they say.
+  weights: (written) => written,
 };
 
 function parseValue(schema: SchemaNode, value: unknown, folder: string): unknown {

@@ -6,6 +6,7 @@ import { engineNames } from '../engine/engine.ts';
 import { modelSchema } from '../models/config.ts';
 import type { StageConfig } from '../stages/index.ts';
 import { stageSchema } from '../stages/index.ts';
+import { lossSchema } from '../tasks/loss-options.ts';
 
 const stagesSchema = Type.Unsafe<Readonly<Record<string, StageConfig>>>({
   type: 'object',
@@ -57,6 +58,7 @@ export const pipelineSchema = object(
     ),
     data: dataSchema,
     model: modelSchema,
+    loss: lossSchema,
     stages: stagesSchema,
   },
   { title: 'qpipe pipeline', description: 'From a float model to a tested int8 .tflite file' },

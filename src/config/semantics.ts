@@ -22,6 +22,7 @@ import { parentOf, stageNamed, trainedScheme } from './resolve.ts';
 import type { PipelineConfig } from './schema.ts';
 import type { Locate, Path } from './source.ts';
 import { didYouMean, suggestion } from './suggest.ts';
+import { taskDiagnostics } from './task-fit.ts';
 
 /** How a stage depends on another, as far as the file says. */
 interface Link {
@@ -126,6 +127,7 @@ function findCycles(links: ReadonlyMap<string, Link>): string[][] {
 export function semanticDiagnostics(config: PipelineConfig, locate: Locate): Diagnostic[] {
   return [
     ...layerDiagnostics(config, locate),
+    ...taskDiagnostics(config, locate),
     ...groupDiagnostics(config, locate),
     ...normalizeDiagnostics(config, locate),
     ...Object.entries(config.stages).flatMap(([name, stage]) => stageDiagnostics(config, name, stage, locate)),
@@ -197,7 +199,7 @@ function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic
         hint: 'move it to the end, or leave it out: training works on the scores before it',
       });
     }
-    if (layer.kind === 'softmax' && !tasks[model.task].softmax) {
+    if (layer.kind === 'softmax' && tasks[model.task].last !== 'softmax') {
       diagnostics.push({
         code: 'softmax-reconstructs',
         place: locate(path('kind'), 'value'),

@@ -31,7 +31,8 @@ export function epochOrder(count: number, seed: number, epoch: number): Uint32Ar
  * Writes the examples order[start] .. order[start + batch - 1].
  *
  * @param outInputs [batch, height, width, channels], reals rounded to float32 after the one multiplication
- * @param outAnswers [batch], class indices, or [batch, number of targets]; not written where examples have neither
+ * @param outAnswers [batch], class indices, or [batch, number of targets], or [batch, height, width], class indices; not
+ *   written where examples have none
  * @param vary changes the example at a position of the order
  */
 export function fillBatch(
@@ -45,21 +46,27 @@ export function fillBatch(
   vary: Vary = unvaried,
 ): void {
   if (start + batch > order.length) internal(`batch ${start}..${start + batch} of ${order.length} examples`);
-  const { inputs, labels, targets } = split;
+  const { inputs, labels, targets, masks } = split;
   const { size } = inputs;
-  const numTargets = (targets?.length ?? 0) / split.count;
-  const answers = targets === null ? 1 : numTargets;
+  const answers = answersOf(split);
+  const readMask = masks && pixelReader(masks);
   if (outInputs.length < batch * size || outAnswers.length < batch * answers) internal(`no room for ${batch} examples`);
   const write = inputWriter(inputs, normalize);
   for (let example = 0; example < batch; example++) {
     // Indices of a permutation of the split are below its count.
     const index = order[start + example]!;
     if (labels !== null) outAnswers[example] = labels[index]!;
-    if (targets !== null) {
-      outAnswers.set(targets.subarray(index * numTargets, (index + 1) * numTargets), example * numTargets);
-    }
+    if (targets !== null) outAnswers.set(targets.subarray(index * answers, (index + 1) * answers), example * answers);
+    if (readMask !== undefined) outAnswers.set(readMask(index), example * answers);
     write(index, outInputs, example * size, vary, start + example);
   }
+}
+
+/** Numbers that the answer of an example has: a class, its targets, or a class for each pixel. */
+export function answersOf({ count, labels, targets, masks }: Split): number {
+  if (masks !== undefined) return masks.size;
+  if (targets !== null) return targets.length / Math.max(1, count);
+  return labels === null ? 0 : 1;
 }
 
 type WriteInput = (index: number, out: Float32Array, to: number, vary?: Vary, position?: number) => void;

@@ -19,8 +19,12 @@ export interface DatasetForm {
   readonly notes?: readonly string[];
   /** By label; empty where examples have no class. */
   readonly classNames: readonly string[];
+  /** Of answers of yes and no, by column of the targets; left out where examples have none. */
+  readonly tags?: readonly string[];
   /** By column; left out where examples have no target. */
   readonly targets?: readonly TargetColumn[];
+  /** Whether each example has a mask, of which the classes are those of the pixels. */
+  readonly hasMasks?: true;
   readonly image: ImageShape;
   /** What real inputs are; left out where inputs are pixels. */
   readonly reals?: RealInputs;
@@ -77,8 +81,10 @@ export interface Split {
   readonly inputs: Inputs;
   /** [count], indices into the class names; null where examples have no class. */
   readonly labels: Labels | null;
-  /** [count, number of targets], as the network is to give them; null where examples have none. */
+  /** [count, number of targets], as the network is to give them, or 0 and 1 for tags; null where examples have neither. */
   readonly targets: Float32Array | null;
+  /** Each [height, width], indices into the class names; left out where examples have none. */
+  readonly masks?: Inputs;
 }
 
 export type Labels = Uint8Array | Uint16Array;
@@ -86,6 +92,11 @@ export type Labels = Uint8Array | Uint16Array;
 /** The classes of examples that have some. */
 export function labelsOf({ labels }: Pick<Split, 'labels'>): Labels {
   return labels ?? internal('the examples have no classes');
+}
+
+/** The masks of examples that have some. */
+export function masksOf({ masks }: Pick<Split, 'masks'>): Inputs {
+  return masks ?? internal('the examples have no masks');
 }
 
 /** The targets of examples that have some. */
@@ -162,7 +173,7 @@ export interface DatasetIdentity extends DatasetForm {
 /** What of a data set decides whether a pipeline fits it. */
 export type DataSize = Pick<
   DatasetIdentity,
-  'image' | 'classNames' | 'targets' | 'reals' | 'decoding' | 'pixels' | 'trainingImages'
+  'image' | 'classNames' | 'tags' | 'targets' | 'hasMasks' | 'reals' | 'decoding' | 'pixels' | 'trainingImages'
 > & {
   /** Left out where the settings alone say it. */
   readonly validationImages?: number;
@@ -181,19 +192,29 @@ export function squareSize(side: number, channels: number, classes: number, trai
 
 /** The examples themselves are hashed, decoded, so that neither place nor packing of the files matters. */
 export async function identify(dataset: Dataset, turn: Turn = createTurn()): Promise<DatasetIdentity> {
-  const { name, notes, classNames, targets: columns, image, reals, decoding, train, validation, test } = dataset;
+  const { name, notes, classNames, tags, targets: columns, hasMasks, image, reals, decoding } = dataset;
+  const { train, validation, test } = dataset;
   const measured = reals === undefined ? measurePixels(image.channels) : null;
   const digestOf = async (...splits: readonly Split[]): Promise<Digest> => {
     const hash = createHash('sha256');
     hash.update(
-      JSON.stringify({ classNames, targets: columns, image, reals, counts: splits.map(({ count }) => count) }),
+      JSON.stringify({
+        classNames,
+        tags,
+        targets: columns,
+        hasMasks,
+        image,
+        reals,
+        counts: splits.map(({ count }) => count),
+      }),
     );
-    for (const { inputs, labels, targets } of splits) {
+    for (const { inputs, labels, targets, masks } of splits) {
       await eachInput(inputs, turn, (values) => {
         // On the way, so that they are read once.
         if (inputs === train.inputs) measured?.add(values);
         hashBytes(hash, bytesOf(values));
       });
+      if (masks !== undefined) await eachInput(masks, turn, (values) => hashBytes(hash, bytesOf(values)));
       for (const column of [labels, targets]) if (column !== null) hashBytes(hash, bytesOf(column));
     }
     return `sha256:${hash.digest('hex')}`;
@@ -208,7 +229,9 @@ export async function identify(dataset: Dataset, turn: Turn = createTurn()): Pro
   const form = {
     ...{ name, classNames, image },
     ...(notes && { notes }),
+    ...(tags && { tags }),
     ...(columns && { targets: columns }),
+    ...(hasMasks && { hasMasks }),
     ...(reals && { reals }),
     ...(decoding && { decoding }),
   };

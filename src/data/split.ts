@@ -38,7 +38,7 @@ export function splitValidation(
 }
 
 /** The examples at the indices; their inputs stay where they are. */
-export function pick({ inputs, labels, targets, count }: Split, indices: Uint32Array): Split {
+export function pick({ inputs, labels, targets, masks, count }: Split, indices: Uint32Array): Split {
   const rows = <T extends Uint8Array | Uint16Array | Float32Array>(column: T): T => {
     const size = column.length / Math.max(1, count);
     // A slice is of its array's type, and long enough: no index occurs twice.
@@ -51,5 +51,6 @@ export function pick({ inputs, labels, targets, count }: Split, indices: Uint32A
     inputs: pickInputs(inputs, indices),
     labels: labels && rows(labels),
     targets: targets && rows(targets),
+    ...(masks && { masks: pickInputs(masks, indices) }),
   };
 }

@@ -12,7 +12,7 @@ import { evaluationBatch } from './memory.ts';
 /** The outputs of a float graph for a split, [count, values] each; the task evaluates them. */
 export interface Evaluation {
   readonly outputs: Float32Array;
-  /** What a final softmax reads; otherwise the outputs. */
+  /** What the last function reads; otherwise the outputs. */
   readonly logits: Float32Array;
 }
 
@@ -21,6 +21,7 @@ export interface Evaluation {
  *
  * @param graph inference form, any batch
  * @param open starts a session on the stage's engine
+ * @param last the function before which the logits are
  */
 export async function evaluate(
   graph: Graph,
@@ -28,12 +29,13 @@ export async function evaluate(
   normalize: Normalization,
   open: (graph: Graph) => Promise<Session>,
   signal: AbortSignal,
+  last: 'softmax' | 'logistic' = 'softmax',
 ): Promise<Evaluation> {
   const size = evaluationBatch(graph, split.count);
   const batched = setBatch(graph, size);
   const input = modelInput(batched);
   const [output = ''] = batched.outputs;
-  const logits = logitsOf(batched, 'softmax');
+  const logits = logitsOf(batched, last);
   const values = valueOf(batched, output)
     .type.shape.slice(1)
     .reduce((product, size) => product * size, 1);
@@ -73,11 +75,20 @@ export function* chunks(
   order: Uint32Array = Uint32Array.from({ length: split.count }, (_, index) => index),
 ): Generator<Chunk> {
   const inputs = new Float32Array(batch * split.inputs.size);
-  const answers = new Float32Array(batch * Math.max(1, (split.targets?.length ?? 0) / split.count));
+  const none = new Float32Array();
   for (let start = 0; start < order.length; start += batch) {
     const count = Math.min(batch, order.length - start);
     const filled = Uint32Array.from({ length: batch }, (_, index) => order[start + (index % count)]!);
-    fillBatch(split, filled, 0, batch, normalize, inputs, answers);
+    // The answers are not asked for.
+    fillBatch(
+      { count: split.count, inputs: split.inputs, labels: null, targets: null },
+      filled,
+      0,
+      batch,
+      normalize,
+      inputs,
+      none,
+    );
     yield { start, count, inputs };
   }
 }

@@ -41,6 +41,8 @@ export interface OutputMeaning {
   readonly task: Task;
   /** In the order of the output's elements, for a task that has classes. */
   readonly classes: readonly string[];
+  /** Of a network that gives labels, by element of the output. */
+  readonly tags?: readonly string[];
   /** Of a network that regresses, by output. */
   readonly targets?: readonly Target[];
 }

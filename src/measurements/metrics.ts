@@ -18,19 +18,25 @@ const shape = Type.Array(count);
  * The tasks, by how their answers are measured: examples that are right, an error of every example, or a score of all
  * examples together. A report shows what is measured, so that a task need not be known to it.
  */
-export const classTasks = ['classify'] as const;
+export const classTasks = ['classify', 'binary'] as const;
 export const errorTasks = ['regress', 'reconstruct'] as const;
+export const scoreTasks = ['multi_label', 'segment'] as const;
 
-/** Of these, training also counts how many answers are right. */
-export const countedTasks = ['classify'] as const;
+/** Of these, training also counts how many answers are right; of the others it records the loss. */
+export const countedTasks = ['classify', 'binary', 'segment'] as const;
+const uncountedTasks = ['regress', 'reconstruct', 'multi_label'] as const;
 
-export type Task = (typeof classTasks)[number] | (typeof errorTasks)[number];
-export const taskNames: readonly [Task, ...Task[]] = [...classTasks, ...errorTasks];
+export type Task = (typeof classTasks | typeof errorTasks | typeof scoreTasks)[number];
+export const taskNames: readonly [Task, ...Task[]] = [...classTasks, ...errorTasks, ...scoreTasks];
+
+type Tasks = readonly Task[];
+export const isClassTask = (task: Task): task is (typeof classTasks)[number] => (classTasks as Tasks).includes(task);
+export const isErrorTask = (task: Task): task is (typeof errorTasks)[number] => (errorTasks as Tasks).includes(task);
 
 export type CountedTask = (typeof countedTasks)[number];
 export const isCountedTask = (task: Task): task is CountedTask => countedTasks.some((counted) => counted === task);
 
-const oneOf = <const T extends readonly [string, ...string[]]>(names: T) =>
+export const oneOf = <const T extends readonly [string, ...string[]]>(names: T) =>
   Type.Unsafe<T[number]>(
     names.length === 1 ? Type.Literal(names[0]) : Type.Union(names.map((name) => Type.Literal(name))),
   );
@@ -64,7 +70,7 @@ const countedCurves = curves(
   { trainAccuracy: share, validationAccuracy: nullable(share) },
 );
 const lossCurves = curves(
-  errorTasks,
+  uncountedTasks,
   {},
   { validationScore: Type.Optional(nullable(Type.Number({ description: 'of tasks with a score' }))) },
 );
@@ -292,6 +298,24 @@ export const ModelFile = object({
   output: Port,
 });
 
+/** What a task has measured beside what every report shows, to be read as it is. */
+export const Table = object({
+  title: Type.String(),
+  lead: nullable(Type.String({ description: 'a sentence that says how to read it' })),
+  columns: Type.Array(
+    object({
+      head: Type.String(),
+      unit: Type.Union([Type.Literal('text'), Type.Literal('share'), Type.Literal('count'), Type.Literal('number')], {
+        description: 'of the numbers below; shares are in 0..1',
+      }),
+    }),
+  ),
+  rows: Type.Array(Type.Array(Type.Union([Type.String(), Type.Number(), Type.Null()])), {
+    description: 'a value for each column; null where nothing was measured',
+  }),
+});
+export type Table = Static<typeof Table>;
+
 const testProperties = {
   kind: Type.Literal('test'),
   n: Type.Integer({ minimum: 0, description: 'examples in the test split' }),
@@ -304,6 +328,7 @@ const testProperties = {
         'by channel what a device computes before the model, input = (measured - mean) / deviation; null for pixels',
     }),
   ),
+  tables: Type.Optional(Type.Array(Table)),
   gates: Type.Array(Gate),
   model: ModelFile,
   seconds: byRuntime(Type.Number()),
@@ -333,6 +358,18 @@ export const ClassifyTest = object({
     { description: 'flips from float to the QAT weights without quantizers, and from those to int8' },
   ),
   correctByClass: byRuntime(Type.Array(count, { description: 'by class: examples of it that were recognized' })),
+  decision: Type.Optional(
+    object(
+      {
+        auc: byRuntime(nullable(share)),
+        threshold: byRuntime(
+          Type.Number({ description: 'real value of the output from which on it is the second class' }),
+        ),
+        code: Type.Integer({ description: 'the same of the integer model, as a code of its output' }),
+      },
+      { description: 'of a single output that decides between two classes' },
+    ),
+  ),
   examples: Type.Array(ClassifiedExample),
 });
 
@@ -355,6 +392,12 @@ export const ReconstructTest = object({
   task: Type.Literal('reconstruct'),
   error: byRuntime(ImageErrors),
   meanImageError: Type.Number({ description: 'of answering every example with the mean of the test images' }),
+  detection: Type.Optional(
+    object(
+      { anomaly: Type.String(), auc: byRuntime(nullable(share)) },
+      { description: 'how well the error tells examples of the named class from the others: area under the ROC curve' },
+    ),
+  ),
   costs: errorCosts,
   examples: Type.Array(ReconstructedExample),
 });
@@ -387,7 +430,45 @@ export const RegressTest = object({
   ),
 });
 
-export const TestMetrics = Type.Union([ClassifyTest, RegressTest, ReconstructTest]);
+const Score = object(
+  {
+    value: Type.Number(),
+    deviation: Type.Number({
+      description: 'standard deviation of the pseudo-values of the jackknife over the examples',
+    }),
+  },
+  { description: 'of all test examples together' },
+);
+
+const Picture = object({ title: Type.String(), ...imageSize, pixels: Pixels });
+
+export const ScoreTest = object({
+  ...testProperties,
+  task: oneOf(scoreTasks),
+  scoreName: Type.String({ description: 'such as mean IoU; more is better' }),
+  score: byRuntime(Score),
+  ignorant: object(
+    { answer: Type.String(), score: Type.Number() },
+    { description: 'the best score of an answer that does not depend on the input' },
+  ),
+  costs: object(
+    { whole: nullable(ImageErrors), training: nullable(ImageErrors), quantization: ImageErrors },
+    {
+      description:
+        'what the score falls by: from float to int8, from float to the QAT weights without quantizers, and from ' +
+        'those to int8; deviations are of pseudo-values',
+    },
+  ),
+  examples: Type.Array(
+    object({
+      index: count,
+      answers: Type.Array(object({ name: Type.String(), text: Type.String() })),
+      pictures: Type.Array(Picture),
+    }),
+  ),
+});
+
+export const TestMetrics = Type.Union([ClassifyTest, RegressTest, ReconstructTest, ScoreTest]);
 
 export type TrainMetrics = Static<typeof TrainMetrics>;
 type CurveKey = 'task' | 'history' | 'epochs';
@@ -401,10 +482,12 @@ export type CommonTrain = Omit<TrainMetrics, 'kind' | 'level' | CurveKey>;
 export type ConvertMetrics = Static<typeof ConvertMetrics>;
 export type TestMetrics = Static<typeof TestMetrics>;
 /** What is measured, before the limits of a pipeline are compared with it. */
-export type UnjudgedTest = Omit<ClassifyTest, 'gates'> | Omit<RegressTest, 'gates'> | Omit<ReconstructTest, 'gates'>;
+export type UnjudgedTest =
+  Omit<ClassifyTest, 'gates'> | Omit<RegressTest, 'gates'> | Omit<ReconstructTest, 'gates'> | Omit<ScoreTest, 'gates'>;
 export type ClassifyTest = Static<typeof ClassifyTest>;
 export type RegressTest = Static<typeof RegressTest>;
 export type ReconstructTest = Static<typeof ReconstructTest>;
+export type ScoreTest = Static<typeof ScoreTest>;
 export type ImageErrors = Static<typeof ImageErrors>;
 export type Gate = Static<typeof Gate>;
 

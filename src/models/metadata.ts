@@ -3,7 +3,7 @@ import type { Static } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import type { Purpose } from '../graph/contract.ts';
-import { taskNames } from '../measurements/metrics.ts';
+import { isClassTask, taskNames } from '../measurements/metrics.ts';
 
 /** Name of the entry in the file's table of metadata. */
 export const metadataName = 'qpipe';
@@ -33,8 +33,10 @@ const Metadata = Type.Object({
   outputs: Type.Array(
     Type.Object({
       task: Type.Union(taskNames.map((name) => Type.Literal(name))),
-      /** In the order of the output's elements. */
+      /** In the order of the output's elements; those of a single element are below and from its threshold on. */
       classes: Type.Optional(Type.Array(Type.String())),
+      /** By element of the output, which says yes or no to each. */
+      labels: Type.Optional(Type.Array(Type.String())),
       /** By element of the output: target = mean + deviation * output. */
       targets: Type.Optional(Type.Array(Type.Object(measured))),
     }),
@@ -44,7 +46,7 @@ const Metadata = Type.Object({
 export type ModelMetadata = Static<typeof Metadata>;
 
 export function modelMetadata(purpose: Purpose): ModelMetadata {
-  const { task, classes, targets, channels, normalize, pixels, decoding } = purpose;
+  const { task, classes, tags, targets, channels, normalize, pixels, decoding } = purpose;
   return {
     version: 1,
     input:
@@ -55,7 +57,8 @@ export function modelMetadata(purpose: Purpose): ModelMetadata {
     outputs: [
       {
         task,
-        ...(task === 'classify' && { classes: [...classes] }),
+        ...((isClassTask(task) || task === 'segment') && { classes: [...classes] }),
+        ...(task === 'multi_label' && { labels: [...(tags ?? [])] }),
         ...(task === 'regress' && { targets: (targets ?? []).map((target) => ({ ...target })) }),
       },
     ],

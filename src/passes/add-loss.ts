@@ -23,6 +23,8 @@ export type Loss =
    * classes] has the target of each label, times its weight, in a row; null for 1 at the label.
    */
   | { readonly kind: 'softmax_cross_entropy'; readonly targets: FloatTensor | null }
+  /** Of one score that decides between two classes: as the scores 0 and the output of the network. */
+  | { readonly kind: 'logistic_cross_entropy'; readonly targets: FloatTensor | null }
   /**
    * Of any number of answers of yes and no, labels 0 .. 1. `weights` [2, answers] has those of no in row 0, those of yes
    * in row 1; `smoothing` in [0, 1).
@@ -38,7 +40,9 @@ export type Loss =
 export function addLoss(graph: Graph, loss: Loss): Graph {
   switch (loss.kind) {
     case 'softmax_cross_entropy':
-      return addSoftmaxCrossEntropy(graph, loss.targets);
+      return addSoftmaxCrossEntropy(graph, loss.targets, (builder) => builder.ref(logitsOf(graph, 'softmax')));
+    case 'logistic_cross_entropy':
+      return addSoftmaxCrossEntropy(graph, loss.targets, (builder) => twoScores(builder, logitsOf(graph, 'logistic')));
     case 'sigmoid_cross_entropy':
       return addSigmoidCrossEntropy(graph, loss.weights, loss.smoothing);
     case 'error_of_targets':
@@ -54,9 +58,13 @@ export function addLoss(graph: Graph, loss: Loss): Graph {
  * The mean softmax cross entropy of the logits and the count of right answers. A final softmax is for inference: the
  * loss reads the logits before it. Input `labels` [rows].
  */
-function addSoftmaxCrossEntropy(graph: Graph, table: FloatTensor | null): Graph {
+function addSoftmaxCrossEntropy(
+  graph: Graph,
+  table: FloatTensor | null,
+  scores: (builder: GraphBuilder) => ValueRef,
+): Graph {
   const builder = buildGraph(graph.name, graph.level, graph);
-  const logits = asRows(builder, builder.ref(logitsOf(graph, 'softmax')));
+  const logits = asRows(builder, scores(builder));
   const labels = builder.input(lossNames.labels, { dtype: 'float32', shape: [logits.type.shape[0] ?? 1] });
   const targets = table === null ? [] : [builder.constant('loss/targets', table)];
   const local = builder.node('softmax_cross_entropy', lossNames.localLoss, [logits, labels, ...targets], {});
@@ -64,6 +72,17 @@ function addSoftmaxCrossEntropy(graph: Graph, table: FloatTensor | null): Graph 
   const [loss = logits] = builder.node('cross_replica', lossNames.loss, local, { reduce: 'mean' });
   const [top1 = logits] = builder.node('cross_replica', lossNames.top1, correct, { reduce: 'mean' });
   return builder.finish([loss, top1]);
+}
+
+/** Rows of one score z become rows of 0 and z, whose softmax is the logistic function of z. */
+function twoScores(builder: GraphBuilder, logits: string): ValueRef {
+  const value = builder.ref(logits);
+  const paddings = [
+    [0, 0],
+    [1, 0],
+  ] as const;
+  const [scores = value] = builder.node('pad', 'loss/scores', [value], { paddings });
+  return scores;
 }
 
 /** The mean over all answers; the loss reads the logits before a final logistic. Input `labels` [rows, answers]. */

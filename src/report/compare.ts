@@ -5,7 +5,7 @@ import { unreachable } from '../core/assert.ts';
 import type { Json } from '../core/json.ts';
 import { object } from '../core/schema.ts';
 import type { RunRecord } from '../runner/record.ts';
-import { nullable, runtimes } from '../measurements/metrics.ts';
+import { isCounted, nullable, runtimes } from '../measurements/metrics.ts';
 import type { RuntimeName, TrainMetrics } from '../measurements/metrics.ts';
 import {
   bytes,
@@ -24,8 +24,8 @@ import { markup } from './markup.ts';
 import type { Markup } from './markup.ts';
 import { page, table } from './page.ts';
 import type { Column } from './page.ts';
-import { buildReport } from './report.ts';
-import type { Measured, MeasuredError, Report } from './report.ts';
+import { accuracyName, buildReport } from './report.ts';
+import type { Measured, MeasuredError, MeasuredScore, Report } from './report.ts';
 import { overlaps } from './statistics.ts';
 import { textTable, wrap } from './text-table.ts';
 import { runtimeTitles } from './titles.ts';
@@ -168,7 +168,7 @@ function leaves(value: Json, path = ''): Map<string, string> {
 }
 
 function pairMetrics(a: Report, b: Report): Metric[] {
-  const result: Metric[] = [...pairAccuracies(a, b), ...pairErrors(a, b)];
+  const result: Metric[] = [...pairAccuracies(a, b), ...pairErrors(a, b), ...pairScores(a, b)];
   const add = (
     name: string,
     unit: Metric['unit'],
@@ -194,29 +194,27 @@ function pairMetrics(a: Report, b: Report): Metric[] {
 }
 
 function lastAccuracy(metrics: TrainMetrics | undefined): number | null {
-  return metrics?.task === 'classify' ? (metrics.epochs.at(-1)?.validationAccuracy ?? null) : null;
+  return metrics !== undefined && isCounted(metrics) ? (metrics.epochs.at(-1)?.validationAccuracy ?? null) : null;
 }
 
 function lastError(metrics: TrainMetrics | undefined): number | null {
-  return metrics !== undefined && metrics.task !== 'classify' ? (metrics.epochs.at(-1)?.validationLoss ?? null) : null;
+  return metrics !== undefined && !isCounted(metrics) ? (metrics.epochs.at(-1)?.validationLoss ?? null) : null;
 }
 
 /** What of a report belongs to a task; nothing of a report of another. */
 function pairAccuracies(a: Report, b: Report): Metric[] {
-  const measured = (report: Report, runtime: RuntimeName) =>
-    report.task === 'classify' ? report.accuracy[runtime] : null;
+  const measured = (report: Report, runtime: RuntimeName) => ('accuracy' in report ? report.accuracy[runtime] : null);
   return runtimes.flatMap((runtime): Metric[] => {
     const [left, right] = [measured(a, runtime), measured(b, runtime)];
     if (left === null && right === null) return [];
     const judgement = judgeAccuracy(left, right);
-    const name = `top-1 ${runtimeTitles[runtime]}`;
+    const name = `${'accuracy' in a ? accuracyName(a) : 'top-1'} ${runtimeTitles[runtime]}`;
     return [{ name, unit: 'share', a: left?.top1 ?? null, b: right?.top1 ?? null, judgement }];
   });
 }
 
 function pairErrors(a: Report, b: Report): Metric[] {
-  const measured = (report: Report, runtime: RuntimeName) =>
-    report.task === 'regress' || report.task === 'reconstruct' ? report.error[runtime] : null;
+  const measured = (report: Report, runtime: RuntimeName) => ('error' in report ? report.error[runtime] : null);
   return runtimes.flatMap((runtime): Metric[] => {
     const [left, right] = [measured(a, runtime), measured(b, runtime)];
     if (left === null && right === null) return [];
@@ -225,6 +223,27 @@ function pairErrors(a: Report, b: Report): Metric[] {
     const name = `mean ${kind} error ${runtimeTitles[runtime]}`;
     return [{ name, unit: 'error', a: left?.mean ?? null, b: right?.mean ?? null, judgement }];
   });
+}
+
+function pairScores(a: Report, b: Report): Metric[] {
+  const measured = (report: Report, runtime: RuntimeName) => ('score' in report ? report.score[runtime] : null);
+  const [last] = [a, b].flatMap(({ tests }) =>
+    tests.flatMap((test) => ('score' in test ? [test.metrics.scoreName] : [])),
+  );
+  return runtimes.flatMap((runtime): Metric[] => {
+    const [left, right] = [measured(a, runtime), measured(b, runtime)];
+    if (left === null && right === null) return [];
+    const judgement = judgeScore(left, right);
+    const name = `${last ?? 'score'} ${runtimeTitles[runtime]}`;
+    return [{ name, unit: 'share', a: left?.value ?? null, b: right?.value ?? null, judgement }];
+  });
+}
+
+function judgeScore(a: MeasuredScore | null, b: MeasuredScore | null): Metric['judgement'] {
+  if (a === null || b === null) return 'not_judged';
+  if (a.value === b.value && a.n === b.n) return 'same';
+  if (overlaps(a.interval, b.interval)) return 'noise';
+  return b.value > a.value ? 'better' : 'worse';
 }
 
 function judgeError(a: MeasuredError | null, b: MeasuredError | null): Metric['judgement'] {

@@ -1,7 +1,7 @@
 import { unreachable } from '../core/assert.ts';
 import type { Json } from '../core/json.ts';
-import { runtimes } from '../measurements/metrics.ts';
-import type { RuntimeName, TestMetrics } from '../measurements/metrics.ts';
+import { isCounted, isCountedTask, runtimes } from '../measurements/metrics.ts';
+import type { CountedTrain, RuntimeName, TestMetrics } from '../measurements/metrics.ts';
 import { bandSparkline, bar, flowChart, lineChart, thumbnail } from './charts.ts';
 import type { Series } from './charts.ts';
 import { noiseShares } from './diagnosis.ts';
@@ -28,11 +28,11 @@ import { page, table } from './page.ts';
 import type { Column } from './page.ts';
 import { errorSection, reconstructionsSection } from './reconstruction.ts';
 import { answersSection, regressionSection } from './regression.ts';
-import { gateNumber } from './report.ts';
-import type { ClassifyResult, Measured, ReconstructResult, RegressResult, Report, ReportGate } from './report.ts';
+import { accuracyName, gateNumber } from './report.ts';
+import type { ClassifyResult, Measured, Report, ReportGate, Test } from './report.ts';
+import { scoredExamplesSection, scoreSection } from './score.ts';
+import { taskTables } from './task-tables.ts';
 import { runtimeTitles } from './titles.ts';
-
-type Test = ClassifyResult | RegressResult | ReconstructResult;
 
 /** `report.html`: one page that opens from disk without a network. Equal reports give equal bytes. */
 export function renderReport(report: Report): string {
@@ -75,32 +75,34 @@ function section(id: string, title: string, body: Markup | null): Section | null
 }
 
 function resultSections(test: Test, suffix: string): (Section | null)[] {
+  const withTables = (id: string, title: string, body: Markup): Section | null =>
+    section(
+      `${id}-${test.stage}`,
+      `${title}${suffix}`,
+      markup`${body}
+${taskTables(test.metrics)}`,
+    );
+  if ('accuracy' in test) {
+    return [
+      withTables('accuracy', 'Accuracy', accuracySection(test)),
+      section(`confusion-${test.stage}`, `Confusion${suffix}`, confusionSection(test)),
+    ];
+  }
+  if ('score' in test) return [withTables('score', 'Score', scoreSection(test))];
   switch (test.task) {
-    case 'classify':
-      return [
-        section(`accuracy-${test.stage}`, `Accuracy${suffix}`, accuracySection(test)),
-        section(`confusion-${test.stage}`, `Confusion${suffix}`, confusionSection(test)),
-      ];
     case 'regress':
-      return [section(`error-${test.stage}`, `Error${suffix}`, regressionSection(test))];
+      return [withTables('error', 'Error', regressionSection(test))];
     case 'reconstruct':
-      return [section(`error-${test.stage}`, `Reconstruction error${suffix}`, errorSection(test))];
+      return [withTables('error', 'Reconstruction error', errorSection(test))];
     default:
       return unreachable(test);
   }
 }
 
 function examplesOf(test: Test): Markup | null {
-  switch (test.task) {
-    case 'classify':
-      return examplesSection(test);
-    case 'regress':
-      return answersSection(test);
-    case 'reconstruct':
-      return reconstructionsSection(test);
-    default:
-      return unreachable(test);
-  }
+  if ('accuracy' in test) return examplesSection(test);
+  if ('score' in test) return scoredExamplesSection(test);
+  return test.task === 'regress' ? answersSection(test) : reconstructionsSection(test);
 }
 
 // Verdict
@@ -181,29 +183,31 @@ interface Fact {
 }
 
 function resultFacts(report: Report): Fact[] {
-  switch (report.task) {
-    case 'classify': {
-      const { int8 } = report.accuracy;
-      if (int8 === null) return [];
-      const top1 = { name: 'int8 top-1', value: percent(int8.top1), note: `of ${integer(int8.n)} examples` };
-      if (int8.drop === null) return [top1];
-      return [top1, { name: 'against float', value: points(-int8.drop), note: 'top-1' }];
-    }
-    case 'regress':
-    case 'reconstruct': {
-      const { int8 } = report.error;
-      if (int8 === null) return [];
-      const kind = report.task === 'regress' ? 'mean absolute' : 'mean square';
-      const note = `${kind}, ${integer(int8.n)} examples`;
-      const error = { name: 'int8 error', value: significant(int8.mean), note };
-      if (int8.rise === null) return [error];
-      return [error, { name: 'against float', value: change(int8.rise), note: 'error' }];
-    }
-    case null:
-      return [];
-    default:
-      return unreachable(report);
+  if ('accuracy' in report) {
+    const { int8 } = report.accuracy;
+    if (int8 === null) return [];
+    const name = accuracyName(report);
+    const share = { name: `int8 ${name}`, value: percent(int8.top1), note: `of ${integer(int8.n)} examples` };
+    return int8.drop === null ? [share] : [share, { name: 'against float', value: points(-int8.drop), note: name }];
   }
+  if ('score' in report) {
+    const { int8 } = report.score;
+    const last = report.tests.at(-1);
+    if (int8 === null || last === undefined || !('score' in last)) return [];
+    const { scoreName } = last.metrics;
+    const score = { name: `int8 ${scoreName}`, value: percent(int8.value), note: `${integer(int8.n)} examples` };
+    return int8.drop === null
+      ? [score]
+      : [score, { name: 'against float', value: points(-int8.drop), note: scoreName }];
+  }
+  if (report.task === null) return [];
+  const { int8 } = report.error;
+  if (int8 === null) return [];
+  const kind = report.task === 'regress' ? 'mean absolute' : 'mean square';
+  const note = `${kind}, ${integer(int8.n)} examples`;
+  const error = { name: 'int8 error', value: significant(int8.mean), note };
+  if (int8.rise === null) return [error];
+  return [error, { name: 'against float', value: change(int8.rise), note: 'error' }];
 }
 
 function gateColumns(report: Report): Column<ReportGate>[] {
@@ -248,7 +252,7 @@ function accuracySection(test: ClassifyResult): Markup {
     { pair: 'int8 reference and fake-quant', share: agreement.int8_vs_fake_quant },
     { pair: 'int8 reference and LiteRT', share: agreement.int8_vs_litert },
   ];
-  return markup`<p class="lead">Top-1 accuracy on the test split. int8 is the .tflite file itself. Intervals are 95 % (Wilson).</p>
+  return markup`<p class="lead">${test.task === 'classify' ? 'Top-1 accuracy' : 'Accuracy'} on the test split. int8 is the .tflite file itself. Intervals are 95 % (Wilson).</p>
 ${table(rows, accuracyColumns, { sorting: 'fixed', width: 'full' })}
 ${
   flips === null || test.mcnemarP === null
@@ -313,7 +317,6 @@ ${confusion.map(
         markup`<td class="side">${whole === 0 ? NOT_MEASURED : fixed((100 * diagonal(index)) / whole, 1)}</td>`,
     )}<td class="side"></td></tr></tbody></table></div>`;
   }
-  const perClass = confusion.map((_, index) => index);
   const mistakes = confusion
     .flatMap((row, label) => row.map((value, guess) => ({ label, guess, value })))
     .filter(({ label, guess, value }) => label !== guess && value > 0)
@@ -329,16 +332,7 @@ ${table(
   ],
   { sorting: 'fixed', width: 'narrow' },
 )}
-<details><summary>Recall and precision per class</summary>${table(
-    perClass,
-    [
-      { head: 'Class', kind: 'text', cell: className },
-      { head: 'Recall', kind: 'number', cell: (index) => ratio(diagonal(index), support[index] ?? 0) },
-      { head: 'Precision', kind: 'number', cell: (index) => ratio(diagonal(index), predicted[index] ?? 0) },
-      { head: 'n', kind: 'number', cell: (index) => integer(support[index] ?? 0) },
-    ],
-    { sorting: 'fixed', width: 'narrow' },
-  )}</details>`;
+`;
 }
 
 // Training
@@ -396,10 +390,10 @@ ${training.map(rangesTable)}`;
 }
 
 type Training = Report['training'][number];
-type Classifier = Training & { readonly metrics: { readonly task: 'classify' } };
+type Classifier = Training & { readonly metrics: CountedTrain };
 
 function isClassifier(training: Training): training is Classifier {
-  return training.metrics.task === 'classify';
+  return isCounted(training.metrics);
 }
 
 interface CurvePoint {
@@ -471,24 +465,19 @@ const trainingColumns: readonly Column<Training>[] = [
 
 /** What the last validation said. */
 function validationColumn({ metrics: { task } }: Training): Column<Training> {
-  switch (task) {
-    case 'classify':
-      return {
-        head: 'Validation top-1',
-        kind: 'number',
-        cell: (training) =>
-          isClassifier(training) ? orNone(training.metrics.epochs.at(-1)?.validationAccuracy ?? null, percent) : '',
-      };
-    case 'regress':
-    case 'reconstruct':
-      return {
-        head: 'Validation loss',
-        kind: 'number',
-        cell: ({ metrics }) => orNone(metrics.epochs.at(-1)?.validationLoss ?? null, (loss) => fixed(loss, 4)),
-      };
-    default:
-      return unreachable(task);
+  if (!isCountedTask(task)) {
+    return {
+      head: 'Validation loss',
+      kind: 'number',
+      cell: ({ metrics }) => orNone(metrics.epochs.at(-1)?.validationLoss ?? null, (loss) => fixed(loss, 4)),
+    };
   }
+  return {
+    head: task === 'classify' ? 'Validation top-1' : 'Validation accuracy',
+    kind: 'number',
+    cell: (training) =>
+      isClassifier(training) ? orNone(training.metrics.epochs.at(-1)?.validationAccuracy ?? null, percent) : '',
+  };
 }
 
 const speedColumn: Column<Training> = {
@@ -638,6 +627,8 @@ function examplesSection({ metrics }: ClassifyResult): Markup | null {
   const [first] = examples;
   if (first === undefined) return null;
   const className = (index: number): string => classes[index] ?? String(index);
+  // A single output is that of the second class.
+  const outputName = (index: number): string => className(first.raw.length === 1 ? 1 : index);
   return markup`<p class="lead">Output codes q of the .tflite file and their real values: real = ${fullScale(first.scale)} \u00d7 (q \u2212 (${integer(first.zeroPoint)})).</p>
 <div class="examples">${examples.slice(0, MOST_EXAMPLES).map((example) => {
     const largest = Math.max(1e-9, ...example.dequantized.map(Math.abs));
@@ -660,7 +651,7 @@ function examplesSection({ metrics }: ClassifyResult): Markup | null {
     }</div></header>
 <table><thead><tr><th scope="col">class</th><th scope="col" class="n">q</th><th scope="col" class="n">real</th><th scope="col"></th></tr></thead><tbody>${rows.map(
       ({ code, index, real }) => markup`
-<tr class="${index === example.predicted ? 'top' : ''}"><th scope="row">${className(index)}</th><td class="n">${integer(code)}</td><td class="n">${fixed(real, 4)}</td><td>${bar(Math.max(0, real) / largest, 0)}</td></tr>`,
+<tr class="${index === example.predicted ? 'top' : ''}"><th scope="row">${outputName(index)}</th><td class="n">${integer(code)}</td><td class="n">${fixed(real, 4)}</td><td>${bar(Math.max(0, real) / largest, 0)}</td></tr>`,
     )}</tbody></table></div>`;
   })}</div>`;
 }

@@ -1,6 +1,5 @@
 import { Type } from '@sinclair/typebox';
 import type { Static } from '@sinclair/typebox';
-import { unreachable } from '../core/assert.ts';
 import { object } from '../core/schema.ts';
 import type { RunWarning } from '../runner/record.ts';
 import { nullable } from '../measurements/metrics.ts';
@@ -9,6 +8,7 @@ import type {
   ConvertMetrics,
   ReconstructTest,
   RegressTest,
+  ScoreTest,
   TestMetrics,
   TrainMetrics,
 } from '../measurements/metrics.ts';
@@ -146,7 +146,7 @@ function ignoranceLints(stage: string, metrics: TestMetrics): Lint[] {
       found,
       expected: 'more than an answer that does not look at the input',
       remedy:
-        metrics.task === 'classify'
+        'accuracy' in metrics
           ? 'balance the classes, look at the labels and the learning rate, and set the gate `worst_recall_min`'
           : 'train longer, or look at the learning rate and the data',
     }),
@@ -155,20 +155,21 @@ function ignoranceLints(stage: string, metrics: TestMetrics): Lint[] {
 
 /** What is wrong with a model whose answers do not depend on the input, or might as well not; null for any other. */
 export function ignorantAnswer(metrics: TestMetrics): string | null {
-  switch (metrics.task) {
-    case 'classify':
-      return ignorantClasses(metrics);
-    case 'regress':
-      return metrics.n > 1 && metrics.error.int8.mean >= metrics.meanAnswer
-        ? `the int8 model is no better than always answering the mean of the test targets, whose mean absolute error is ${significant(metrics.meanAnswer)}`
-        : null;
-    case 'reconstruct':
-      return metrics.n > 1 && metrics.error.int8.mean >= metrics.meanImageError
-        ? `the int8 model is no better than the mean of all images, whose mean squared error is ${significant(metrics.meanImageError)}`
-        : null;
-    default:
-      return unreachable(metrics);
+  if ('accuracy' in metrics) return ignorantClasses(metrics);
+  if ('score' in metrics) {
+    const { answer, score } = metrics.ignorant;
+    return metrics.n > 1 && metrics.score.int8.value <= score
+      ? `the int8 model is no better than always answering ${answer}, whose ${metrics.scoreName} is ${percent(score)}`
+      : null;
   }
+  if (metrics.task === 'regress') {
+    return metrics.n > 1 && metrics.error.int8.mean >= metrics.meanAnswer
+      ? `the int8 model is no better than always answering the mean of the test targets, whose mean absolute error is ${significant(metrics.meanAnswer)}`
+      : null;
+  }
+  return metrics.n > 1 && metrics.error.int8.mean >= metrics.meanImageError
+    ? `the int8 model is no better than the mean of all images, whose mean squared error is ${significant(metrics.meanImageError)}`
+    : null;
 }
 
 function ignorantClasses({ n, classes, confusion, accuracy, correctByClass }: ClassifyTest): string | null {
@@ -383,15 +384,15 @@ function outcomeLints(stage: string, metrics: TestMetrics): Lint[] {
 }
 
 function taskLints(stage: string, metrics: TestMetrics): Lint[] {
-  switch (metrics.task) {
-    case 'classify':
-      return classifyLints(stage, metrics);
-    case 'regress':
-    case 'reconstruct':
-      return errorLints(stage, metrics);
-    default:
-      return unreachable(metrics);
-  }
+  if ('accuracy' in metrics) return classifyLints(stage, metrics);
+  return 'score' in metrics ? scoreLints(stage, metrics) : errorLints(stage, metrics);
+}
+
+function scoreLints(stage: string, { score: { float, int8, int8_litert: litert }, scoreName }: ScoreTest): Lint[] {
+  const lints = float === null ? [noBaseline(stage)] : [];
+  if (litert === null || Math.abs(litert.value - int8.value) <= 1 - thresholds.litertAgreement) return lints;
+  const found = `the ${scoreName} is ${percent(litert.value)} with LiteRT and ${percent(int8.value)} with the reference`;
+  return [...lints, disagreement(stage, found)];
 }
 
 function errorLints(stage: string, metrics: RegressTest | ReconstructTest): Lint[] {

@@ -14,7 +14,14 @@ import {
   readStageMetrics,
   ReconstructTest,
   RegressTest,
+  ScoreTest,
   TrainMetrics,
+  oneOf,
+  classTasks,
+  errorTasks,
+  isClassTask,
+  isErrorTask,
+  scoreTasks,
 } from '../measurements/metrics.ts';
 import type { Flips, ImageErrors, RuntimeName, TestMetrics } from '../measurements/metrics.ts';
 import { diagnose, Diagnosis } from './diagnosis.ts';
@@ -62,11 +69,23 @@ const MeasuredError = object({
 
 const ReconstructionError = perRuntime(MeasuredError);
 
+const MeasuredScore = object({
+  value: Type.Number({ description: 'of all examples together' }),
+  n: Type.Integer(),
+  interval: Type.Object(
+    { low: Type.Number(), high: Type.Number() },
+    { description: '95 %: 1.96 standard errors of the jackknife over the examples' },
+  ),
+  drop: nullable(Type.Number({ description: 'the score of float minus this one' })),
+});
+
+const Score = perRuntime(MeasuredScore);
+
 const testProperties = { stage: Type.String(), diagnosis: nullable(Diagnosis) };
 
 const ClassifyResult = object({
   ...testProperties,
-  task: Type.Literal('classify'),
+  task: oneOf(classTasks),
   accuracy: Accuracy,
   mcnemarP: nullable(Type.Number({ description: 'float against int8 on the same examples, exact, two-sided' })),
   metrics: ClassifyTest,
@@ -86,7 +105,14 @@ const ReconstructResult = object({
   metrics: ReconstructTest,
 });
 
-const Test = Type.Union([ClassifyResult, RegressResult, ReconstructResult]);
+const ScoreResult = object({
+  ...testProperties,
+  task: oneOf(scoreTasks),
+  score: Score,
+  metrics: ScoreTest,
+});
+
+const Test = Type.Union([ClassifyResult, RegressResult, ReconstructResult, ScoreResult]);
 
 const Stage = Type.Composite([
   Type.Omit(stageRecordSchema, ['metrics']),
@@ -97,9 +123,9 @@ const Stage = Type.Composite([
 
 /** What the last test stage measured, by the task of the network. */
 const Headline = Type.Union([
-  Type.Object({ task: Type.Literal('classify'), accuracy: Accuracy }),
-  Type.Object({ task: Type.Literal('regress'), error: ReconstructionError }),
-  Type.Object({ task: Type.Literal('reconstruct'), error: ReconstructionError }),
+  Type.Object({ task: oneOf(classTasks), accuracy: Accuracy }),
+  Type.Object({ task: oneOf(errorTasks), error: ReconstructionError }),
+  Type.Object({ task: oneOf(scoreTasks), score: Score }),
   Type.Object({ task: Type.Null({ description: 'no stage had a result that says the task' }) }),
 ]);
 
@@ -138,7 +164,10 @@ export type ClassifyResult = Static<typeof ClassifyResult>;
 export type RegressResult = Static<typeof RegressResult>;
 export type ReconstructResult = Static<typeof ReconstructResult>;
 export type MeasuredError = Static<typeof MeasuredError>;
-type Test = ClassifyResult | RegressResult | ReconstructResult;
+export type ScoreResult = Static<typeof ScoreResult>;
+export type MeasuredScore = Static<typeof MeasuredScore>;
+/** What is measured decides what a report shows: `accuracy`, `error` or `score`. */
+export type Test = ClassifyResult | RegressResult | ReconstructResult | ScoreResult;
 type Headline = Static<typeof Headline>;
 
 /** @param config the resolved pipeline, shown as it is; null when it was not kept */
@@ -193,17 +222,10 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
 function headlineOf(test: Test | undefined, training: Report['training']): Headline {
   const nothing = { float: null, qat_float: null, fake_quant: null, int8: null, int8_litert: null };
   const task = test?.task ?? training.at(-1)?.metrics.task ?? null;
-  switch (task) {
-    case 'classify':
-      return { task, accuracy: test?.task === task ? test.accuracy : nothing };
-    case 'regress':
-    case 'reconstruct':
-      return { task, error: test?.task === task ? test.error : nothing };
-    case null:
-      return { task };
-    default:
-      return unreachable(task);
-  }
+  if (task === null) return { task };
+  if (isClassTask(task)) return { task, accuracy: test !== undefined && 'accuracy' in test ? test.accuracy : nothing };
+  if (isErrorTask(task)) return { task, error: test !== undefined && 'error' in test ? test.error : nothing };
+  return { task, score: test !== undefined && 'score' in test ? test.score : nothing };
 }
 
 /** The tested file, found among the outputs by its digest. */
@@ -235,16 +257,38 @@ function stepsBefore(name: string, stages: Report['stages'], earlier: Report['tr
 }
 
 function summarizeTest(stage: string, metrics: TestMetrics): Test {
-  switch (metrics.task) {
-    case 'classify':
-      return summarizeClassification(stage, metrics);
-    case 'regress':
-      return { task: 'regress', stage, ...summarizeErrors(metrics), metrics };
-    case 'reconstruct':
-      return { task: 'reconstruct', stage, ...summarizeErrors(metrics), metrics };
-    default:
-      return unreachable(metrics);
-  }
+  if ('accuracy' in metrics) return summarizeClassification(stage, metrics);
+  if ('score' in metrics) return summarizeScore(stage, metrics);
+  return metrics.task === 'regress'
+    ? { task: metrics.task, stage, ...summarizeErrors(metrics), metrics }
+    : { task: metrics.task, stage, ...summarizeErrors(metrics), metrics };
+}
+
+function summarizeScore(stage: string, metrics: ScoreTest): ScoreResult {
+  const { n, score, scoreName } = metrics;
+  const measure = (runtime: RuntimeName): MeasuredScore | null => {
+    const measured = score[runtime];
+    if (measured === null) return null;
+    const { value, deviation } = measured;
+    const { low, high } = meanInterval(value, deviation, n);
+    const drop = score.float === null || runtime === 'float' ? null : score.float.value - value;
+    return { value, n, interval: { low: Math.max(0, low), high: Math.min(1, high) }, drop };
+  };
+  const { whole, training, quantization } = metrics.costs;
+  const between = score.fake_quant?.value ?? score.int8.value;
+  const before = score.int8.value + quantization.mean;
+  const diagnosis = diagnose(
+    metrics.layers,
+    {
+      whole: whole === null ? null : costOfErrors(whole, n),
+      training: training === null ? null : costOfErrors(training, n),
+      quantization: costOfErrors(quantization, n),
+      ranges: before - between,
+      kernels: between - score.int8.value,
+    },
+    (change) => `${points(change).replace('+', '')} of the ${scoreName}`,
+  );
+  return { task: metrics.task, stage, score: forEachRuntime(measure), diagnosis, metrics };
 }
 
 function summarizeClassification(stage: string, metrics: ClassifyTest): ClassifyResult {
@@ -275,7 +319,7 @@ function summarizeClassification(stage: string, metrics: ClassifyTest): Classify
     },
     (change) => points(change).replace('+', ''),
   );
-  return { task: 'classify', stage, accuracy, mcnemarP, diagnosis, metrics };
+  return { task: metrics.task, stage, accuracy, mcnemarP, diagnosis, metrics };
 }
 
 /** Paired, since the same examples were counted. */
@@ -361,7 +405,7 @@ function testSentence(test: Test | undefined, gates: readonly ReportGate[]): str
   const result = test === undefined ? null : resultClause(test);
   if (result === null) return 'No test stage ran, so nothing was measured.';
   const ignorant = test === undefined ? null : ignorantAnswer(test.metrics);
-  if (ignorant !== null) return `${sentenceOf(ignorant)} ${result}. ${gatesOfIgnorance(gates)}`;
+  if (ignorant !== null) return `${sentenceOf(ignorant)} ${result}. ${gatesOfIgnorance(gates, test)}`;
   const unmet = gates.filter(({ ok }) => !ok);
   const [first] = unmet;
   if (gates.length === 0) return `${result}. No gate was set.`;
@@ -375,34 +419,49 @@ function testSentence(test: Test | undefined, gates: readonly ReportGate[]): str
 const sentenceOf = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 
 /** Gates say nothing in favour of a model that ignores its input. */
-function gatesOfIgnorance(gates: readonly ReportGate[]): string {
+function gatesOfIgnorance(gates: readonly ReportGate[], test: Test | undefined): string {
+  const remedy = test !== undefined && 'accuracy' in test ? 'add `worst_recall_min`, or mend' : 'train longer, or mend';
   const met = gates.filter(({ ok }) => ok).length;
   if (gates.length === 0) return 'No gate was set.';
   return met === 0
     ? 'No gate is met.'
-    : `${met} of ${gates.length} ${gates.length === 1 ? 'gate is' : 'gates are'} met, by a model that has learned nothing: add \`worst_recall_min\`, or mend the data.`;
+    : `${met} of ${gates.length} ${gates.length === 1 ? 'gate is' : 'gates are'} met, by a model that has learned nothing: ${remedy} the data.`;
 }
 
 function resultClause(test: Test): string | null {
-  switch (test.task) {
-    case 'classify': {
-      const { float, int8 } = test.accuracy;
-      if (int8 === null) return null;
-      return float === null || int8.drop === null
-        ? `int8 top-1 is ${percent(int8.top1)}; float was not measured`
-        : `int8 top-1 is ${percent(int8.top1)} against ${percent(float.top1)} for float: ${describeDrop(int8.drop)}`;
-    }
-    case 'regress':
-    case 'reconstruct': {
-      const { float, int8 } = test.error;
-      const name = errorName(test.metrics);
-      if (int8 === null) return null;
-      return float === null || int8.rise === null
-        ? `int8 ${name} is ${significant(int8.mean)}; float was not measured`
-        : `int8 ${name} is ${significant(int8.mean)} against ${significant(float.mean)} for float: ${describeRise(int8.rise)}`;
-    }
+  if ('accuracy' in test) {
+    const { float, int8 } = test.accuracy;
+    const name = accuracyName(test);
+    if (int8 === null) return null;
+    return float === null || int8.drop === null
+      ? `int8 ${name} is ${percent(int8.top1)}; float was not measured`
+      : `int8 ${name} is ${percent(int8.top1)} against ${percent(float.top1)} for float: ${describeDrop(int8.drop)}`;
+  }
+  if ('score' in test) {
+    const { float, int8 } = test.score;
+    const { scoreName } = test.metrics;
+    if (int8 === null) return null;
+    return float === null || int8.drop === null
+      ? `int8 ${scoreName} is ${percent(int8.value)}; float was not measured`
+      : `int8 ${scoreName} is ${percent(int8.value)} against ${percent(float.value)} for float: ${describeDrop(int8.drop)}`;
+  }
+  const { float, int8 } = test.error;
+  const name = errorName(test.metrics);
+  if (int8 === null) return null;
+  return float === null || int8.rise === null
+    ? `int8 ${name} is ${significant(int8.mean)}; float was not measured`
+    : `int8 ${name} is ${significant(int8.mean)} against ${significant(float.mean)} for float: ${describeRise(int8.rise)}`;
+}
+
+/** What the share of right answers is called. */
+export function accuracyName({ task }: Pick<ClassifyResult, 'task'>): string {
+  switch (task) {
+    case 'classify':
+      return 'top-1';
+    case 'binary':
+      return 'accuracy';
     default:
-      return unreachable(test);
+      return unreachable(task);
   }
 }
 

@@ -13,7 +13,7 @@ export const floatPretrain = defineStage({
   description: 'Trains the float model from scratch',
   from: null,
   produces: 'FloatModel/2',
-  uses: ['training-data', 'augment', 'model', 'engine', 'seed'],
+  uses: ['training-data', 'augment', 'loss', 'model', 'engine', 'seed'],
   inputs: {},
   outputs,
   fields: trainingFields,

@@ -111,7 +111,7 @@ export const qat = defineStage({
   description: 'Quantization-aware training, from a float model or from scratch',
   from: { accepts: ['FloatModel/2'], optional: true },
   produces: 'QatModel/2',
-  uses: ['training-data', 'augment', 'model', 'engine', 'seed'],
+  uses: ['training-data', 'augment', 'loss', 'model', 'engine', 'seed'],
   inputs: { model: { type: 'FloatModel/2', optional: true } },
   outputs,
   fields: {

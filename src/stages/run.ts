@@ -4,6 +4,7 @@ import type { Device, Session } from '../engine/engine.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { ModelSpec } from '../models/layers.ts';
 import type { StageContext, StageOutcome } from '../runner/plan.ts';
+import type { LossOptions } from '../tasks/loss-options.ts';
 
 /** What a stage may use besides its own config and its input files. */
 export interface StageEnvironment {
@@ -13,6 +14,7 @@ export interface StageEnvironment {
   readonly testData: () => Promise<TestData>;
   /** Of training images. */
   readonly augment: Augmentation;
+  readonly loss: LossOptions;
   /** The network of the pipeline, for the classes and images of its data. */
   readonly model: (data: DatasetForm) => ModelSpec;
   /** Starts a session on the stage's engine; `devices` says where each replica runs. */

@@ -10,7 +10,8 @@ import type { Graph } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
 import { prepareInterpreter } from '../interpreter/interpreter.ts';
 import { openWasmInterpreter } from '../interpreter/wasm/index.ts';
-import { removeFakeQuant } from '../passes/index.ts';
+import { logitsOf, removeFakeQuant } from '../passes/index.ts';
+import type { TaskRow } from '../tasks/define.ts';
 import type { StageContext } from '../runner/plan.ts';
 import { readTflite } from '../tflite/read.ts';
 import { readModelFile } from '../training/checkpoint.ts';
@@ -21,6 +22,10 @@ import { inputPath, readInput, writeOutput } from './files.ts';
 import { readEvalGraph } from './freeze.ts';
 import { gatesSchema, judgeGates } from '../tasks/gates.ts';
 import { tasks } from '../tasks/index.ts';
+import type { Tested } from '../tasks/tested.ts';
+import { testFields } from '../tasks/tested.ts';
+import type { Purpose } from '../graph/contract.ts';
+import type { StageEnvironment } from './run.ts';
 import { floatGraph } from '../evaluation/graphs.ts';
 import { outputScale } from '../evaluation/integer-input.ts';
 import type { IntegerRun } from '../evaluation/integer-runs.ts';
@@ -32,11 +37,11 @@ const outputs = { report: { type: 'TestReport/1', file: 'test.json' } } as const
 
 export const test = defineStage({
   kind: 'test',
-  revision: 3,
+  revision: 4,
   description: 'Tests the .tflite file on the test images and compares it with the float and fake-quant models',
   from: { accepts: ['Tflite/1'], optional: false },
   produces: 'TestReport/1',
-  uses: ['test-data', 'engine'],
+  uses: ['validation-data', 'test-data', 'engine'],
   inputs: {
     model: { type: 'Tflite/1', optional: false },
     graph: { type: 'EvalGraph/1', optional: false },
@@ -55,6 +60,7 @@ export const test = defineStage({
       ...key('Whether LiteRT also runs the file: required, only if it can (optional), or never (off)'),
       default: 'optional',
     }),
+    ...testFields,
     gates: gatesSchema,
   },
 
@@ -62,17 +68,13 @@ export const test = defineStage({
     const dataset = await environment.testData();
     const { test: split } = dataset;
     const spec = purposeOf((await readModelFile(inputPath(context, 'qat'))).contract);
-    const open = (graph: Graph) => environment.open(graph, 1);
-    const float = await timed(environment.now, () => evaluateFloat(context, split, open));
-    const evalGraph = await readEvalGraph(context);
-    const evaluated = (graph: Graph) =>
-      timed(environment.now, () => evaluate(graph, split, spec.normalize, open, context.signal));
-    const qatFloat = await evaluated(removeFakeQuant(evalGraph));
-    const fakeQuant = await evaluated(evalGraph);
+    const floats = await openFloats(context, environment, spec);
+    const float = await floats.run(split);
 
     const file = inputPath(context, 'model');
     const bytes = await readInput(context, 'model');
     const interpreter = prepareInterpreter(readTflite(bytes, file), file);
+    const validationSplit = tasks[spec.task].decides ? (await environment.trainingData()).validation : null;
     const runs = { split, normalize: spec.normalize, signal: context.signal };
     const untilLitert = split.count + numChecked(interpreter.graph, split);
     const imageSteps = untilLitert + (config.litert === 'off' ? 0 : split.count);
@@ -86,9 +88,18 @@ export const test = defineStage({
     };
     const fast = await openWasmInterpreter(interpreter.graph, file, { threads: environment.threads });
     let int8: Timed<IntegerRun>;
+    let validation: Tested['validation'] = null;
     try {
       int8 = await timed(environment.now, () => runInteger(fast, { ...runs, progress: progress(0) }));
       await checkReference(interpreter, fast, int8.result, { ...runs, progress: progress(split.count) });
+      if (validationSplit !== null && validationSplit.count > 0) {
+        const { codes } = await runInteger(fast, {
+          ...runs,
+          split: validationSplit,
+          progress: () => Promise.resolve(),
+        });
+        validation = { split: validationSplit, ...outputsOf(await floats.run(validationSplit)), int8: codes };
+      }
     } finally {
       await fast.close();
     }
@@ -109,18 +120,15 @@ export const test = defineStage({
       );
     }
 
-    const floatResult = float.result;
     const measured = tasks[spec.task].measure({
-      spec,
-      dataset,
-      float: floatResult?.outputs ?? null,
-      qatFloat: qatFloat.result.outputs,
-      fakeQuant: fakeQuant.result.outputs,
+      ...{ spec, dataset, options: config, validation, ...outputsOf(float) },
+      areProbabilities: endsInLast(floats.evalGraph, tasks[spec.task].last),
       int8: int8.result.codes,
       litert: litert?.codes ?? null,
       output: outputScale(interpreter.graph),
       numExamples: config.examples,
     });
+    const { evalGraph, open } = floats;
     const { layers, compared } = await compareLayers(interpreter, evalGraph, split, spec.normalize, open, (share) => {
       context.signal.throwIfAborted();
       return progress(imageSteps)(Math.round(share * comparisonSteps));
@@ -134,9 +142,9 @@ export const test = defineStage({
       preparation: spec.channels === undefined ? null : [...spec.channels],
       model: describeModel(bytes, interpreter.graph),
       seconds: {
-        float: floatResult === null ? null : float.seconds,
-        qat_float: qatFloat.seconds,
-        fake_quant: fakeQuant.seconds,
+        float: float.float?.seconds ?? null,
+        qat_float: float.qatFloat.seconds,
+        fake_quant: float.fakeQuant.seconds,
         int8: int8.seconds,
         int8_litert: litert === null ? null : (witness?.seconds ?? null),
       },
@@ -154,6 +162,10 @@ export const test = defineStage({
   },
 });
 
+function endsInLast(graph: Graph, last: TaskRow['last']): boolean {
+  return last !== null && logitsOf(graph, last) !== graph.outputs[0];
+}
+
 interface Timed<Result> {
   readonly result: Result;
   readonly seconds: number;
@@ -165,17 +177,40 @@ async function timed<Result>(now: () => number, body: () => Promise<Result>): Pr
   return { result, seconds: (now() - started) / 1000 };
 }
 
+/** What the models before the integers say of a split; float is null when the pipeline trained none. */
+interface FloatRuns {
+  readonly float: Timed<Evaluation> | null;
+  readonly qatFloat: Timed<Evaluation>;
+  readonly fakeQuant: Timed<Evaluation>;
+}
+
+async function openFloats(context: StageContext, environment: StageEnvironment, { normalize }: Purpose) {
+  const open = (graph: Graph) => environment.open(graph, 1);
+  const evalGraph = await readEvalGraph(context);
+  const floatGraphOfRun = await readFloatGraph(context);
+  const run = async (split: Split): Promise<FloatRuns> => {
+    const evaluated = (graph: Graph) =>
+      timed(environment.now, () => evaluate(graph, split, normalize, open, context.signal));
+    return {
+      float: floatGraphOfRun === null ? null : await evaluated(floatGraphOfRun),
+      qatFloat: await evaluated(removeFakeQuant(evalGraph)),
+      fakeQuant: await evaluated(evalGraph),
+    };
+  };
+  return { evalGraph, open, run };
+}
+
+const outputsOf = ({ float, qatFloat, fakeQuant }: FloatRuns) => ({
+  float: float?.result.outputs ?? null,
+  qatFloat: qatFloat.result.outputs,
+  fakeQuant: fakeQuant.result.outputs,
+});
+
 /** The float model before quantization; null when the pipeline trained none. */
-async function evaluateFloat(
-  context: StageContext,
-  split: Split,
-  open: Parameters<typeof evaluate>[3],
-): Promise<Evaluation | null> {
+async function readFloatGraph(context: StageContext): Promise<Graph | null> {
   const file = context.inputs['float'];
   if (file === undefined) return null;
-  const model = await readModelFile(file);
-  const { normalize } = purposeOf(model.contract);
-  return evaluate(floatGraph(model), split, normalize, open, context.signal);
+  return floatGraph(await readModelFile(file));
 }
 
 function noteOf(

@@ -67,8 +67,9 @@ export async function runTraining(
   const replicas = config.devices.length;
   const spec = purposeOf(model.contract);
   const task = tasks[spec.task];
+  const loss = task.loss(environment.loss, spec, dataset.train);
   const optimizer = optimizerSpec(config.optimizer);
-  const graph = trainingGraph(model, config.batch / replicas, quantization, optimizer, task.loss);
+  const graph = trainingGraph(model, config.batch / replicas, quantization, optimizer, loss);
   const { learning_rate: learningRate, schedule, warmup } = config.optimizer;
   const perEpoch = stepsPerEpoch(dataset.train.count, config.batch);
   const validate = async (variables: ReadonlyMap<string, Tensor>): Promise<Validation> => {
@@ -78,7 +79,14 @@ export async function runTraining(
       quantization === null ? floatGraph(trained) : evalGraph(trained, trainedRanges(tensor), formOf(quantization));
     const open = (batched: typeof inference) => environment.open(batched, 1);
     const { validation } = dataset;
-    const evaluation = await evaluate(inference, validation, spec.normalize, open, context.signal);
+    const evaluation = await evaluate(
+      inference,
+      validation,
+      spec.normalize,
+      open,
+      context.signal,
+      task.last ?? undefined,
+    );
     return task.validate(evaluation, validation, spec.normalize);
   };
   const options = {

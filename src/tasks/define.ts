@@ -2,13 +2,14 @@ import type { Normalization } from '../data/batches.ts';
 import type { Split } from '../data/dataset.ts';
 import type { Evaluation } from '../evaluation/evaluate.ts';
 import type { Gate, Task, UnjudgedTest } from '../measurements/metrics.ts';
-import type { ModelSpec } from '../models/layers.ts';
+import type { Purpose } from '../graph/contract.ts';
 import type { Shape } from '../core/tensor.ts';
 import type { Loss } from '../passes/index.ts';
-import type { Tested } from './tested.ts';
+import type { LossField, LossOptions } from './loss-options.ts';
+import type { TestField, Tested } from './tested.ts';
 
 /** What of the examples the outputs of a network are compared with. */
-export type Answers = 'classes' | 'targets' | 'inputs';
+export type Answers = 'classes' | 'targets' | 'tags' | 'masks' | 'inputs';
 
 /** What the output of a network must look like. */
 export interface ExpectedOutput {
@@ -22,7 +23,7 @@ export interface ExpectedOutput {
 
 /** What validation measured in an epoch. */
 export interface Validation {
-  /** The training loss, on the validation examples. */
+  /** The loss on the validation examples, without weights and smoothing. */
   readonly loss: number;
   /** What the best epoch has most of. */
   readonly quality: number;
@@ -65,12 +66,19 @@ export interface TaskRow<T extends Task = Task> {
   /** `a network that …`, for messages. */
   readonly does: string;
   readonly answers: Answers;
-  /** Whether the network may end in a softmax; the loss reads what is before it. */
-  readonly softmax: boolean;
-  readonly output: (spec: Pick<ModelSpec, 'classes' | 'targets' | 'image'>) => ExpectedOutput;
-  readonly loss: Loss;
+  /** The function that may end the network for inference; the loss reads what is before it. */
+  readonly last: 'softmax' | 'logistic' | null;
+  readonly output: (spec: Pick<Purpose, 'classes' | 'targets' | 'tags' | 'image'>) => ExpectedOutput;
+  /** Which fields of a pipeline's `loss` it has. */
+  readonly lossFields: readonly LossField[];
+  /** Which fields of the test stage, of those that not every task has. */
+  readonly testFields: readonly TestField[];
+  /** @param train null where only the graph is wanted, not its constants */
+  readonly loss: (options: LossOptions, spec: Purpose, train: Split | null) => Loss;
   /** The loss of a network that knows nothing. */
-  readonly ignorantLoss: (spec: Pick<ModelSpec, 'classes' | 'normalize'>) => number;
+  readonly ignorantLoss: (spec: Pick<Purpose, 'classes' | 'normalize'>) => number;
+  /** Whether a threshold is chosen on the validation examples before the test. */
+  readonly decides: boolean;
   readonly validate: (evaluation: Evaluation, split: Split, normalize: Normalization) => Validation;
   readonly measure: (tested: Tested) => MeasuredBy<T>;
   readonly gates: Readonly<Record<string, GateRow<MeasuredBy<T>>>>;

@@ -8,7 +8,8 @@ import { inputRange, inputWriter, pixelNormalization } from '../data/batches.ts'
 import type { Split } from '../data/dataset.ts';
 import type { MeasuredBy } from './define.ts';
 import { defineTask } from './define.ts';
-import type { ReconstructTest } from '../measurements/metrics.ts';
+import type { ReconstructTest, Table } from '../measurements/metrics.ts';
+import { areaUnderCurve } from './ranking.ts';
 import type { Tested } from './tested.ts';
 import { costs, dequantize, errorRise, ofEachModel, summaries, summarize } from './errors.ts';
 import { base64, pictureOf } from './tested.ts';
@@ -43,8 +44,32 @@ function measure(tested: Tested): Reconstruction {
     error: summaries(errors),
     meanImageError: summarize(imageErrors(meanImages(split, tested.spec.normalize), split, tested.spec.normalize)).mean,
     costs: costs(errors),
+    ...detectionOf(tested, errors),
     examples: examplesOf(tested, int8, float),
   };
+}
+
+/** How well the errors tell the examples of the class of anomalies from the others. */
+function detectionOf(
+  { options: { anomaly }, dataset: { classNames, test } }: Tested,
+  errors: ReturnType<typeof ofEachModel<Float64Array>>,
+): Pick<Reconstruction, 'detection' | 'tables'> {
+  const { labels } = test;
+  if (anomaly === undefined || labels === null) return {};
+  const label = classNames.indexOf(anomaly);
+  const area = (of: Float64Array | null): number | null =>
+    of === null ? null : areaUnderCurve(of, (index) => labels[index] === label);
+  const auc = {
+    ...{ float: area(errors.float), qat_float: area(errors.qat_float), fake_quant: area(errors.fake_quant) },
+    ...{ int8: area(errors.int8), int8_litert: area(errors.int8_litert) },
+  };
+  const table: Table = {
+    title: 'Detection of anomalies',
+    lead: `Area under the ROC curve: how often an example of ${anomaly} has a larger error than another one.`,
+    columns: ['float', 'fake-quant', 'int8'].map((head) => ({ head, unit: 'number' as const })),
+    rows: [[auc.float, auc.fake_quant, auc.int8]],
+  };
+  return { detection: { anomaly, auc }, tables: [table] };
 }
 
 /** The mean of all images, once for each of them: what a network that ignores its input would give. */
@@ -91,13 +116,16 @@ export const reconstruct = defineTask({
   name: 'reconstruct',
   does: 'reconstructs',
   answers: 'inputs',
-  softmax: false,
+  last: null,
   output({ image }) {
     const values = numElements(image);
     const fits = (shape: Shape): boolean => numElements(shape) === values;
     return { values, text: `${counted(values, 'value')}, as many as the image has`, fits };
   },
-  loss: { kind: 'squared_error_of_input' },
+  lossFields: [],
+  testFields: ['anomaly'],
+  loss: () => ({ kind: 'squared_error_of_input' }),
+  decides: false,
   // Outputs that are off by the whole range of the input.
   ignorantLoss({ normalize }) {
     const { min, max } = inputRange(normalize);
@@ -113,6 +141,11 @@ export const reconstruct = defineTask({
       description: 'Maximum mean squared error of an integer model that reconstructs, in real units',
       ...{ limit: 'positive', compares: null, rule: 'at_most', unit: 'error' },
       value: ({ error }) => error.int8.mean,
+    },
+    int8_auc_min: {
+      description: 'Minimum area under the ROC curve of the integer model, 0..1',
+      ...{ limit: 'fraction', compares: null, rule: 'at_least', unit: 'number' },
+      value: ({ detection }) => detection?.auc.int8 ?? null,
     },
     error_rise_max: {
       description:

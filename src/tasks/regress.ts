@@ -97,13 +97,18 @@ export const regress = defineTask({
   name: 'regress',
   does: 'regresses',
   answers: 'targets',
-  softmax: false,
+  last: null,
   output({ targets }) {
     const values = targets?.length ?? 0;
     const fits = (shape: Shape): boolean => shape.length === 2 && shape[1] === values;
     return { values, text: `${values} values, one for each target`, fits };
   },
-  loss: { kind: 'error_of_targets', of: 'squared' },
+  lossFields: ['error', 'huber_delta'],
+  testFields: [],
+  loss({ error: of = 'squared', huber_delta: delta = 1 }) {
+    return of === 'huber' ? { kind: 'error_of_targets', of, delta } : { kind: 'error_of_targets', of };
+  },
+  decides: false,
   // Targets have a standard deviation of 1, so that their mean is an answer with this loss.
   ignorantLoss: () => 1,
   validate({ outputs }, split) {

@@ -87,7 +87,11 @@ export async function train(graph: Graph, options: TrainOptions, environment: Tr
   const session = await environment.open({ ...graph, outputs }, options.replicas);
   const run: TrainingRun = {
     ...{ options, environment, session, perEpoch, totalSteps, started: now() },
-    recorder: curveRecorder(task, { answers: options.batch, replicas: options.replicas, totalSteps }),
+    recorder: curveRecorder(task, {
+      answers: options.batch * (dataset.train.masks?.size ?? 1),
+      replicas: options.replicas,
+      totalSteps,
+    }),
     watch: watchLoss(dataset.name, environment.ignorantLoss),
     ranges: followed.map((range) => ({ ...range, points: sampler<RangePoint>(totalSteps, rangePoints) })),
     feeds: batchFeeds(graph, options, environment, perEpoch, totalSteps),

@@ -244,7 +244,14 @@ async function goTheWholeWay(layers: readonly Layer[]): Promise<void> {
   } as const;
   const quantization = { ...form, ...averages, batchNorm: { kind: 'kept' } } as const;
   const sgd = { kind: 'sgd', momentum: 0.5, nesterov: false, weightDecay: 0 } as const;
-  const training = trainingGraph(spec, BATCH, { kind: 'random', seed: 3 }, quantization, sgd, tasks[spec.task].loss);
+  const training = trainingGraph(
+    spec,
+    BATCH,
+    { kind: 'random', seed: 3 },
+    quantization,
+    sgd,
+    tasks[spec.task].loss({}, spec, null),
+  );
   const session = await wasmEngine.open(training, { replicas: 1, threads: 1 });
   const losses: number[] = [];
   const trained = new Map<string, ReturnType<typeof tensor<'float32'>>>();

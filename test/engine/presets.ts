@@ -43,7 +43,14 @@ export function presetGraph(
     classes: Array.from({ length: CLASSES }, (_, index) => String(index)),
     normalize: { scale: Math.fround(1 / 255), mean: 0 },
   };
-  return trainingGraph(spec, batch, { kind: 'random', seed: 3 }, quantization, optimizer, tasks[spec.task].loss);
+  return trainingGraph(
+    spec,
+    batch,
+    { kind: 'random', seed: 3 },
+    quantization,
+    optimizer,
+    tasks[spec.task].loss({}, spec, null),
+  );
 }
 
 export function feeds(graph: Graph, batch: number, step: number): ReadonlyMap<string, Float32Array> {

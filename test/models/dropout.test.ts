@@ -9,7 +9,6 @@ import { dropoutKeyInput } from '../../src/passes/index.ts';
 import type { Layer } from '../../src/models/layers.ts';
 import { dropout } from '../../src/ops/dropout.ts';
 import { insertFakeQuant } from '../../src/passes/insert-fake-quant.ts';
-import { tasks } from '../../src/tasks/index.ts';
 import { conv, dense, network, pool, runSteps, trainingFeeds } from './networks.ts';
 import { buildModel, trainingGraph } from './forms.ts';
 
@@ -90,6 +89,7 @@ const layers: readonly Layer[] = [
   pool('max_pool_2d', 'pool'),
   dense('logits', 3),
 ];
+const loss = { kind: 'softmax_cross_entropy', targets: null } as const;
 const sgd = { kind: 'sgd', momentum: 0.9, nesterov: false, weightDecay: 0 } as const;
 const averages = { delay: 3, estimator: { kind: 'moving_average', decay: 0.5 }, merge: 'mean' } as const;
 const quantization = {
@@ -129,7 +129,7 @@ describe('a network with dropout', () => {
   });
 
   it('gives the same bytes on one thread and on two, and when training goes on from a checkpoint', async () => {
-    const graph = trainingGraph(network(layers), 4, random, quantization, sgd, tasks.classify.loss);
+    const graph = trainingGraph(network(layers), 4, random, quantization, sgd, loss);
     const whole = await train(graph, 1, 1, [0, 1, 2, 3, 4, 5]);
     expect(await train(graph, 1, 2, [0, 1, 2, 3, 4, 5])).toEqual(whole);
     const first = await train(graph, 1, 2, [0, 1, 2]);
@@ -169,14 +169,7 @@ describe('a network with dropout', () => {
   });
 
   it('can drop until quantization is applied and no longer', async () => {
-    const graph = trainingGraph(
-      network(layers),
-      4,
-      random,
-      { ...quantization, dropout: 'off_after_delay' },
-      sgd,
-      tasks.classify.loss,
-    );
+    const graph = trainingGraph(network(layers), 4, random, { ...quantization, dropout: 'off_after_delay' }, sgd, loss);
     const watched = { ...graph, outputs: dropouts(graph).flatMap(({ name, inputs }) => [name, inputs[0]!]) };
     const feeds = [0, 1, 2, 3].map((step) => {
       return new Map([...trainingFeeds(graph, step, 4, 0.05), [dropoutKeyInput, key(step, 1)] as const]);
@@ -195,7 +188,7 @@ describe('a network with dropout', () => {
       random,
       { ...quantization, delay: 0, dropout: 'off_after_delay' },
       sgd,
-      tasks.classify.loss,
+      loss,
     );
     expect(dropouts(never)).toEqual([]);
     expect(never.inputs).not.toContain(dropoutKeyInput);
@@ -203,10 +196,10 @@ describe('a network with dropout', () => {
 
   it('has a rate below 1', () => {
     const all: Layer = { kind: 'dropout', name: 'drop', rate: 1 };
-    expect(() => trainingGraph(network([all, dense('logits', 3)]), 4, random, null, sgd, tasks.classify.loss)).toThrow(
+    expect(() => trainingGraph(network([all, dense('logits', 3)]), 4, random, null, sgd, loss)).toThrow(
       'the rate is 1',
     );
-    const graph = trainingGraph(network(layers), 4, random, null, sgd, tasks.classify.loss);
+    const graph = trainingGraph(network(layers), 4, random, null, sgd, loss);
     expect(valueOf(graph, dropoutKeyInput).type.shape).toEqual([2]);
   });
 });

@@ -113,7 +113,7 @@ async function trainHere({ batchNorm, scheme, denseWeights = 'per_channel', dela
     { kind: 'given', tensor: scattered(trainingSeed) },
     quantization,
     sgd,
-    tasks[spec.task].loss,
+    tasks[spec.task].loss({}, spec, null),
   );
   const weights = variablesOf(built).filter(({ name }) =>
     /\/(filter|bias|gamma|beta|moving_mean|moving_variance)$/.test(name),

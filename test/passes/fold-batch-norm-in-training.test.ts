@@ -9,7 +9,6 @@ import { variablesOf } from '../../src/graph/graph.ts';
 import { learningRateInput, lossNames } from '../../src/passes/index.ts';
 import type { TensorSource } from '../../src/evaluation/graphs.ts';
 import { runFloat } from '../contract/evaluate.ts';
-import { tasks } from '../../src/tasks/index.ts';
 import { conv, dense, network, uniform } from '../models/networks.ts';
 import { evalGraph, trainingGraph } from '../models/forms.ts';
 
@@ -27,6 +26,7 @@ const spec = network(
   ],
   [5, 5, 2],
 );
+const loss = { kind: 'softmax_cross_entropy', targets: null } as const;
 const sgd = { kind: 'sgd', momentum: 0.9, nesterov: false, weightDecay: 0 } as const;
 const form = { scheme: 'int8', denseWeights: 'per_channel', observe: 'after_activation' } as const;
 const common = {
@@ -66,7 +66,7 @@ async function steps(graph: Graph, count: number) {
 
 const given = { kind: 'given', tensor: weights } as const;
 const training = (quantization: Parameters<typeof trainingGraph>[3]) =>
-  trainingGraph(spec, BATCH, given, quantization, sgd, tasks.classify.loss);
+  trainingGraph(spec, BATCH, given, quantization, sgd, loss);
 
 function expectClose(found: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number, what: string): void {
   expect(found.length, what).toBe(expected.length);

@@ -3,6 +3,7 @@ import type { RunRecord, StageRecord } from '../../src/runner/record.ts';
 import type {
   ClassifyTest,
   ConvertMetrics,
+  CountedTrain,
   ReconstructTest,
   TestMetrics,
   TrainMetrics,
@@ -32,7 +33,7 @@ const curve = (
     };
   });
 
-type ClassifyEpochs = Extract<TrainMetrics, { task: 'classify' }>['epochs'];
+type ClassifyEpochs = CountedTrain['epochs'];
 
 const epochs = (count: number, perEpoch: number, loss: number, accuracy: number): ClassifyEpochs =>
   Array.from({ length: count }, (_, index) => ({

@@ -30,6 +30,7 @@ async function feeds() {
     trainingData: () => Promise.resolve(dataset),
     testData: () => Promise.resolve(dataset),
     augment,
+    loss: {},
     model: () => spec,
     open: async (graph, replicas) => {
       const session = await referenceEngine.open(graph, { replicas, threads: 1 });

@@ -47,6 +47,7 @@ const environment: StageEnvironment = {
   seed: 5,
   trainingData: () => Promise.resolve(dataset),
   testData: () => Promise.resolve(dataset),
+  loss: {},
   augment: { crop: 0, flip: false },
   model: () => spec,
   open: (graph, replicas) => referenceEngine.open(graph, { replicas, threads: 1 }),

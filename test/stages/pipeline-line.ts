@@ -63,6 +63,7 @@ function openLine(dataset: Dataset, spec: ModelSpec | null) {
     trainingData: () => Promise.resolve(dataset),
     testData: () => Promise.resolve(dataset),
     model: () => present(spec, 'the network'),
+    loss: {},
     augment: { crop: 0, flip: false },
     open: (graph, replicas) => wasmEngine.open(graph, { replicas, threads: 2 }),
     threads: 2,

@@ -42,6 +42,7 @@ const environment: StageEnvironment = {
   trainingData: () => Promise.resolve(dataset),
   testData: () => Promise.resolve(dataset),
   model: () => spec,
+  loss: {},
   augment: { crop: 0, flip: false },
   open: (graph, replicas) => wasmEngine.open(graph, { replicas, threads: 1 }),
   threads: 1,

@@ -34,6 +34,9 @@ const tested = (targets: typeof columns, split: Split, change: Partial<Tested> =
   litert: null,
   output: { scale: 0.5, zeroPoint: 4 },
   numExamples: 1,
+  options: {},
+  areProbabilities: false,
+  validation: null,
   ...change,
 });
 

@@ -6,7 +6,6 @@ import { referenceEngine } from '../../src/engine/reference.ts';
 import type { StageProgress } from '../../src/runner/plan.ts';
 import type { TrainEnvironment, TrainOptions, Variables } from '../../src/training/train-loop.ts';
 import { train } from '../../src/training/train-loop.ts';
-import { tasks } from '../../src/tasks/index.ts';
 import { dense, network } from '../models/networks.ts';
 import { trainingGraph } from '../models/forms.ts';
 
@@ -15,8 +14,9 @@ const dataset: Dataset = await loadDataset(
   { count: 10, seed: 1 },
 );
 const spec = network([dense('logits', 3)], [12, 12, 1]);
+const loss = { kind: 'softmax_cross_entropy', targets: null } as const;
 const sgd = { kind: 'sgd', momentum: 0, nesterov: false, weightDecay: 0 } as const;
-const graph = trainingGraph(spec, 16, { kind: 'random', seed: 1 }, null, sgd, tasks.classify.loss);
+const graph = trainingGraph(spec, 16, { kind: 'random', seed: 1 }, null, sgd, loss);
 
 const options: TrainOptions = {
   epochs: 5,

@@ -2,7 +2,7 @@
 import type { Augmentation, Vary } from '../augment.ts';
 import { augmentEpoch } from '../augment.ts';
 import type { Normalization } from '../batches.ts';
-import { epochOrder, fillBatch } from '../batches.ts';
+import { answersOf, epochOrder, fillBatch } from '../batches.ts';
 import type { ImageShape, Split } from '../dataset.ts';
 
 /** All that decides the batches of a training. Plain data, so that a thread can be told of it. */
@@ -21,15 +21,13 @@ export interface BatchPlan {
 export interface Batch {
   /** [batch, height, width, channels] */
   readonly inputs: Float32Array;
-  /** [batch], class indices, or [batch, number of targets] */
+  /** [batch], class indices, or [batch, number of targets], or [batch, height, width], class indices. */
   readonly answers: Float32Array;
 }
 
 /** Bytes of the arrays of a batch. */
 export function batchBytes({ split, batch }: BatchPlan): { readonly inputs: number; readonly answers: number } {
-  const { inputs, targets, count } = split;
-  const answers = targets === null ? 1 : targets.length / count;
-  return { inputs: 4 * batch * inputs.size, answers: 4 * batch * answers };
+  return { inputs: 4 * batch * split.inputs.size, answers: 4 * batch * answersOf(split) };
 }
 
 /** Writes the batch of any step; what is drawn for an epoch is kept until another one is asked for. */

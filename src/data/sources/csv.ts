@@ -50,6 +50,9 @@ const schema = sourceFields('csv', 'CSV files: recordings in class folders, or a
       inputs: Type.Optional(references('Columns that the network sees; default: all other columns of numbers')),
       class: Type.Optional(reference('Column of the class, in a table')),
       targets: Type.Optional(references('Columns of the numbers that a network with `task: regress` is to give')),
+      labels: Type.Optional(
+        references('Columns of 0 and 1, the labels that a network with `task: multi_label` is to give'),
+      ),
       group: Type.Optional(reference('Column whose equal values keep rows in one part, in a table')),
     },
     { ...key('What the columns are'), default: {} },
@@ -91,7 +94,8 @@ export const csv = defineSource({
 });
 
 /** Whether rows say what they are, and not the folder of their file. */
-const isTable = ({ columns }: CsvSource): boolean => columns.class !== undefined || columns.targets !== undefined;
+const isTable = ({ columns }: CsvSource): boolean =>
+  columns.class !== undefined || columns.targets !== undefined || columns.labels !== undefined;
 
 function options({ delimiter, header, broken }: CsvSource) {
   return {
@@ -103,10 +107,10 @@ function options({ delimiter, header, broken }: CsvSource) {
 
 /** The columns that a network sees: those that are named, or all of numbers that are not named otherwise. */
 function inputColumns(source: CsvSource, { bytes, path }: DataContent): readonly ColumnReference[] {
-  const { inputs, class: className, targets = [], group } = source.columns;
+  const { inputs, class: className, targets = [], labels = [], group } = source.columns;
   if (inputs !== undefined) return inputs;
   const { names, isNumeric } = readCsvShape(bytes, path, options(source));
-  const others = new Set([className, group, ...targets]);
+  const others = new Set([className, group, ...targets, ...labels]);
   const found = names.flatMap((name, column) =>
     isNumeric[column] === true && !others.has(name) && !others.has(column + 1) ? [column + 1] : [],
   );
@@ -273,13 +277,17 @@ async function decodeTables(
   const { path, split, columns } = source;
   const tables = tablesOf(source, contents);
   const inputs = inputColumns(source, tables[0]![1]);
-  const targets = columns.targets ?? [];
+  // Labels are answers of yes and no, with nothing to standardize.
+  const targets = columns.labels ?? columns.targets ?? [];
   const texts = [columns.class, columns.group].filter((column) => column !== undefined);
   const mistakes = collectMistakes();
   const read = tables.flatMap(([part, { bytes, path: file }]) => {
     const request = { ...options(source), numbers: [...inputs, ...targets], texts };
     const table = mistakes.attempt(() => readCsv(bytes, file, request));
-    return table === null ? [] : [{ part, table, file }];
+    if (table === null) return [];
+    const answers = columns.labels === undefined ? [] : table.numbers.slice(inputs.length);
+    mistakes.attempt(() => checkLabels(answers, columnNames(targets, table), file, table.lines));
+    return [{ part, table, file }];
   });
   mistakes.check();
   const classesOf = (table: CsvColumns) => (columns.class === undefined ? null : (table.texts[0] ?? []));
@@ -300,9 +308,30 @@ async function decodeTables(
     image: { height: 1, width: 1, channels: inputs.length },
     notes: skippedNotes(skipped),
     names: columnNames(inputs, first),
-    targetNames: columnNames(targets, first),
+    [columns.labels === undefined ? 'targetNames' : 'tags']: columnNames(targets, first),
   };
   return finish(path, await makeParts(given, split, turn), found, turn);
+}
+
+/** Labels are 0 or 1. */
+function checkLabels(
+  columns: readonly ArrayLike<number>[],
+  names: readonly string[],
+  file: string,
+  lines: Int32Array,
+): void {
+  for (const [at, column] of columns.entries()) {
+    const row = Array.from(column).findIndex((value) => value !== 0 && value !== 1);
+    if (row < 0) continue;
+    throw new UserError([
+      {
+        code: 'wrong-labels',
+        place: { file, line: lines[row] ?? 1 },
+        message: `column ${names[at] ?? ''} is ${column[row]}; expected 0 or 1`,
+        hint: 'numbers to learn are `targets`, one class for each example is `class`',
+      },
+    ]);
+  }
 }
 
 function refuseUntrained(
@@ -358,16 +387,18 @@ interface Found {
   readonly notes: readonly string[];
   readonly names: readonly string[];
   readonly targetNames?: readonly string[];
+  readonly tags?: readonly string[];
 }
 
 /** Measures on the training part what the network is to see, and changes all parts. */
 async function finish(path: string, { notes, ...parts }: Parts, found: Found, turn: Turn): Promise<DecodedData> {
-  const { classNames, image, names, targetNames = [] } = found;
+  const { classNames, image, names, tags, targetNames = [] } = found;
   const others = [parts.validation, parts.test];
   return {
     ...{ name: path, classNames, image },
     notes: [...found.notes, ...notes],
     ...(await standardize(names, parts, turn)),
+    ...(tags && { tags }),
     ...(targetNames.length > 0 && { targets: standardizeTargets(targetNames, parts.train, others) }),
   };
 }

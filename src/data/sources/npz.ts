@@ -12,6 +12,7 @@ import type { DataContent, DecodedData, ImageShape, Split } from '../dataset.ts'
 import { openContent } from '../dataset.ts';
 import type { Decoding } from '../decoding/decoding.ts';
 import type { Inputs } from '../inputs.ts';
+import { inputsOf } from '../inputs.ts';
 import type { Mistakes } from '../mistakes.ts';
 import { collectMistakes, listNotes } from '../mistakes.ts';
 import type { PartExamples } from '../parts.ts';
@@ -38,15 +39,21 @@ const columnsField = object(
     targets: array(
       'The numbers that a network with `task: regress` is to give, `[count]` or `[count, targets]`; default: as for `class`',
     ),
+    labels: array('Labels of yes and no, 0 and 1, `[count, labels]`, for `task: multi_label`'),
+    masks: array('The class of each pixel, whole numbers from 0, `[count, height, width]`, for `task: segment`'),
     group: array('Whole numbers `[count]`: training examples with equal ones stay in one part'),
     test_inputs: array('Inputs for testing; default: the name of `inputs` with `test` for `train`, if there is one'),
     test_class: array('Their classes; default: the name of `class` with `test` for `train`'),
     test_targets: array('Their targets; default: the name of `targets` with `test` for `train`'),
+    test_labels: array('Their labels; default: the name of `labels` with `test` for `train`'),
+    test_masks: array('Their masks; default: the name of `masks` with `test` for `train`'),
     validation_inputs: array(
       'Inputs for validation; default: the name of `inputs` with `validation`, `valid` or `val` for `train`, if there is one',
     ),
     validation_class: array('Their classes; default: as for the inputs'),
     validation_targets: array('Their targets; default: as for the inputs'),
+    validation_labels: array('Their labels; default: as for the inputs'),
+    validation_masks: array('Their masks; default: as for the inputs'),
   },
   { ...key('The names of the arrays'), default: {} },
 );
@@ -131,7 +138,12 @@ async function decodeArrays(
     ...{ name: path, classNames: classNames.map(String), image },
     notes: [...squareNotes(train), ...unusedNotes(arrays, named), ...notes],
     ...(isPixels ? made : await standardize(channels, made, decoding.turn)),
-    ...(train.targets !== null && { targets: standardizeTargets(targetNames(train), made.train, others) }),
+    ...(train.tags !== null && { tags: numberedNames(train.names.labels, train.tags.columns) }),
+    ...(train.masks !== null && { hasMasks: true }),
+    ...(train.tags === null &&
+      train.targets !== null && {
+        targets: standardizeTargets(numberedNames(train.names.targets, train.targets.columns), made.train, others),
+      }),
   };
 }
 
@@ -142,11 +154,17 @@ interface PartNames {
   readonly inputs: string;
   readonly class?: string;
   readonly targets?: string;
+  readonly labels?: string;
+  readonly masks?: string;
   readonly group?: string;
 }
 
-const namesIn = ({ inputs, class: className, targets, group }: PartNames): string[] =>
-  [inputs, className, targets, group].filter((name) => name !== undefined);
+/** What a network may be asked for, one array each. */
+const answerColumns = ['class', 'targets', 'labels', 'masks'] as const;
+type AnswerColumn = (typeof answerColumns)[number];
+
+const namesIn = (names: PartNames): string[] =>
+  [names.inputs, ...answerColumns.map((column) => names[column]), names.group].filter((name) => name !== undefined);
 
 const partWords = { test: ['test'], validation: ['validation', 'valid', 'val'] } as const;
 
@@ -180,11 +198,9 @@ function unknownArray(path: string, what: string, { names }: Npz) {
 }
 
 /** The classes or targets that are named; else what stands beside the inputs, by what it looks like. */
-function answersOf(columns: Columns, arrays: Npz): Pick<PartNames, 'class' | 'targets'> {
-  const { class: className, targets } = columns;
-  if (className !== undefined || targets !== undefined) {
-    return { ...(className !== undefined && { class: className }), ...(targets !== undefined && { targets }) };
-  }
+function answersOf(columns: Columns, arrays: Npz): Pick<PartNames, AnswerColumn> {
+  const named = answerColumns.flatMap((column) => (columns[column] === undefined ? [] : [[column, columns[column]]]));
+  if (named.length > 0) return Object.fromEntries(named) as Pick<PartNames, AnswerColumn>; // keys of the table
   const found = usualNames.answers.find((name) => arrays.names.includes(name));
   if (found === undefined) return {};
   const answers = arrays.read(found);
@@ -195,7 +211,7 @@ function answersOf(columns: Columns, arrays: Npz): Pick<PartNames, 'class' | 'ta
 }
 
 function otherPart(path: string, columns: Columns, train: PartNames, part: keyof typeof partWords, arrays: Npz) {
-  const find = (column: 'inputs' | 'class' | 'targets'): string | undefined => {
+  const find = (column: 'inputs' | AnswerColumn): string | undefined => {
     const trainName = train[column];
     const counterparts = partWords[part].map((word) => trainName?.replace(/train(ing)?/i, word));
     return (
@@ -204,7 +220,7 @@ function otherPart(path: string, columns: Columns, train: PartNames, part: keyof
     );
   };
   const inputs = find('inputs');
-  const answers = (['class', 'targets'] as const).filter((column) => train[column] !== undefined);
+  const answers = answerColumns.filter((column) => train[column] !== undefined);
   const written = Object.keys(columns).some((column) => column.startsWith(`${part}_`));
   // Without the inputs of a part, a class array of that name is something else.
   if (inputs === undefined && !written) return null;
@@ -256,6 +272,10 @@ interface PartData {
   readonly inputs: Inputs;
   readonly classes: ClassValues | null;
   readonly targets: { readonly values: Float32Array; readonly columns: number } | null;
+  /** 0 or 1. */
+  readonly tags: { readonly values: Float32Array; readonly columns: number } | null;
+  /** [count, height, width], indices of classes. */
+  readonly masks: Uint8Array | null;
   readonly groups: readonly string[] | null;
 }
 
@@ -288,9 +308,21 @@ async function readPart(
         });
   const classes = beside(names.class, classesOf);
   const targets = beside(names.targets, targetsOf);
+  const tags = beside(names.labels, tagsOf);
+  const masks = beside(names.masks, (found, file) => masksOf(found, file, opened?.form.image));
   const groups = beside(names.group, (found, file) => wholeNumbers(found, file, 'groups').map(String));
   if (inputs === null) return null;
-  return { names, count: inputs.count, form: inputs.form, inputs: inputs.values, classes, targets, groups };
+  return {
+    names,
+    count: inputs.count,
+    form: inputs.form,
+    inputs: inputs.values,
+    classes,
+    targets,
+    tags,
+    masks,
+    groups,
+  };
 }
 
 const shapeText = ({ type, shape }: Pick<NumericArray, 'type' | 'shape'>): string => `[${shape.join(', ')}] of ${type}`;
@@ -442,6 +474,46 @@ function targetsOf(found: NumericArray, file: string) {
   return { values: realsOf(found, file), columns: shape[1] ?? 1 };
 }
 
+function tagsOf(found: NumericArray, file: string) {
+  const { values, columns } = targetsOf(found, file);
+  const wrong = values.findIndex((value) => value !== 0 && value !== 1);
+  if (wrong < 0) return { values, columns };
+  const at = `[${Math.floor(wrong / columns)}, ${wrong % columns}]`;
+  const message = `the value at ${at} is ${values[wrong]}; expected 0 or 1`;
+  throw userError(
+    file,
+    'wrong-labels',
+    message,
+    'numbers to learn are `targets`, one class for each example is `class`',
+  );
+}
+
+/** As many as a mask's byte can tell apart. */
+const mostMaskClasses = 256;
+
+function masksOf(found: NumericArray, file: string, image: ImageShape | undefined): Uint8Array {
+  const { data, shape } = found;
+  const [, height, width, channels = 1] = shape;
+  if (image !== undefined && (height !== image.height || width !== image.width || channels !== 1)) {
+    const expected = `[count, ${image.height}, ${image.width}]`;
+    throw userError(
+      file,
+      'wrong-masks',
+      `the array is ${shapeText(found)}; expected ${expected}`,
+      'give a class for each pixel',
+    );
+  }
+  return Uint8Array.from<number | bigint>(data, (element, at) => {
+    const value = Number(element);
+    if (Number.isInteger(value) && value >= 0 && value < mostMaskClasses) return value;
+    const message = `element ${at} is ${String(element)}; expected a class, a whole number from 0 to ${mostMaskClasses - 1}`;
+    throw userError(file, 'wrong-masks', message, 'number the classes from 0');
+  });
+}
+
+/** Of very many: a call does not take as many arguments. */
+const largest = (values: Uint8Array): number => values.reduce((most, value) => Math.max(most, value), 0);
+
 // Together
 
 /** @throws UserError where a part is not as the training part */
@@ -463,6 +535,19 @@ function checkAlike(path: string, train: PartData, part: PartData): void {
       classes?.columns == null ? 'numbers' : `one-hot in ${classes.columns} columns`;
     throw differs(part.names.class ?? '', `the classes are ${form(part)}, those for training ${form(train)}`);
   }
+  if (train.tags?.columns !== part.tags?.columns) {
+    const message = `there are ${part.tags?.columns ?? 0} labels, for training ${train.tags?.columns ?? 0}`;
+    throw differs(part.names.labels ?? '', message);
+  }
+  const [trained, other] = [train, part].map(({ masks }) => (masks === null ? 0 : largest(masks)));
+  if (other! > trained!) {
+    throw userError(
+      `${path}/${part.names.masks ?? ''}`,
+      'untrained-class',
+      `the masks have class ${other}, which no training mask has`,
+      'leave such examples out, or train with some',
+    );
+  }
   if (train.targets?.columns !== part.targets?.columns) {
     const message = `there are ${part.targets?.columns ?? 0} targets, for training ${train.targets?.columns ?? 0}`;
     throw differs(part.names.targets ?? '', message);
@@ -473,7 +558,8 @@ function checkAlike(path: string, train: PartData, part: PartData): void {
 const mostClasses = 2 ** 16;
 
 /** Those of the training part, ascending; of one-hot arrays one for each column. */
-function classNamesOf(path: string, { classes, names }: PartData): readonly number[] {
+function classNamesOf(path: string, { classes, masks, names }: PartData): readonly number[] {
+  if (masks !== null) return Array.from({ length: largest(masks) + 1 }, (_, label) => label);
   if (classes === null) return [];
   const { values, columns } = classes;
   if (columns !== null) return Array.from({ length: columns }, (_, column) => column);
@@ -484,7 +570,7 @@ function classNamesOf(path: string, { classes, names }: PartData): readonly numb
 }
 
 function examplesOf(path: string, part: PartData, classNames: readonly number[]): PartExamples {
-  const { names, count, inputs, classes, targets, groups } = part;
+  const { names, count, inputs, classes, targets, tags, masks, groups } = part;
   const labelOf = new Map(classNames.map((name, label) => [name, label]));
   const labels =
     classes &&
@@ -503,7 +589,8 @@ function examplesOf(path: string, part: PartData, classNames: readonly number[])
     count,
     inputs,
     labels,
-    targets: targets && targets.values,
+    targets: (tags ?? targets)?.values ?? null,
+    ...(masks !== null && { masks: inputsOf(masks, masks.length / count) }),
   };
   const origins = Array.from({ length: count }, (_, row) => {
     const name = `${names.inputs}[${row}]`;
@@ -512,8 +599,7 @@ function examplesOf(path: string, part: PartData, classNames: readonly number[])
   return { split, origins };
 }
 
-function targetNames({ names, targets }: PartData): string[] {
-  const name = names.targets ?? '';
-  const columns = targets?.columns ?? 0;
+/** Of the columns of an array. */
+function numberedNames(name = '', columns: number): string[] {
   return columns === 1 ? [name] : Array.from({ length: columns }, (_, column) => `${name} ${column + 1}`);
 }

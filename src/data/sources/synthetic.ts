@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { createRandom } from '../../core/random.ts';
 import type { Random } from '../../core/random.ts';
-import { key } from '../../core/schema.ts';
+import { choice, key } from '../../core/schema.ts';
 import type { DecodedData, Split } from '../dataset.ts';
 import { squareSize } from '../dataset.ts';
 import { inputsOf } from '../inputs.ts';
@@ -23,6 +23,8 @@ export interface SyntheticSource {
   /** Largest change of a pixel by noise, 0 .. 255 grey levels. */
   readonly noise: number;
   readonly seed: number;
+  /** Left out for classes: an image of one shape each. */
+  readonly answers?: 'labels' | 'masks';
 }
 
 /** A network of two convolutions of 8 and 16 channels and a dense layer of 64 gets 97 % after 8 epochs. */
@@ -52,10 +54,13 @@ const shapes: readonly { readonly name: string; readonly contains: Shape }[] = [
 
 /** Every class is equally frequent, up to one example. */
 export function makeSynthetic(source: SyntheticSource): DecodedData {
-  const { classes, size, trainCount, testCount, seed } = source;
+  const { classes, size, trainCount, testCount, seed, answers } = source;
+  const names = shapes.slice(0, classes).map(({ name }) => name);
   return {
     name: 'synthetic',
-    classNames: shapes.slice(0, classes).map(({ name }) => name),
+    classNames: answers === 'labels' ? [] : answers === 'masks' ? ['background', ...names] : names,
+    ...(answers === 'labels' && { tags: names }),
+    ...(answers === 'masks' && { hasMasks: true }),
     image: { height: size, width: size, channels: 1 },
     train: makeSplit(source, trainCount, createRandom(seed, 'synthetic', 'train')),
     test: makeSplit(source, testCount, createRandom(seed, 'synthetic', 'test')),
@@ -63,6 +68,7 @@ export function makeSynthetic(source: SyntheticSource): DecodedData {
 }
 
 function makeSplit(source: SyntheticSource, count: number, random: Random): Split {
+  if (source.answers !== undefined) return makeScenes(source, source.answers, count, random);
   const imageBytes = source.size * source.size;
   const images = new Uint8Array(count * imageBytes);
   const labels = Uint8Array.from({ length: count }, (_, index) => index % source.classes);
@@ -70,6 +76,49 @@ function makeSplit(source: SyntheticSource, count: number, random: Random): Spli
     draw(source, label, random, images.subarray(index * imageBytes, (index + 1) * imageBytes));
   });
   return { count, inputs: inputsOf(images, imageBytes), labels, targets: null };
+}
+
+/** Images of none to three shapes, one over the other: which there are, or which is at each pixel. */
+function makeScenes(source: SyntheticSource, answers: 'labels' | 'masks', count: number, random: Random): Split {
+  const { classes, size, noise } = source;
+  const imageBytes = size * size;
+  const images = new Uint8Array(count * imageBytes);
+  const masks = new Uint8Array(count * imageBytes);
+  const targets = new Float32Array(count * classes);
+  for (let index = 0; index < count; index++) {
+    const image = images.subarray(index * imageBytes, (index + 1) * imageBytes).fill(random.below(64));
+    const mask = masks.subarray(index * imageBytes, (index + 1) * imageBytes);
+    for (let shape = random.below(4); shape > 0; shape--) {
+      const label = random.below(classes);
+      place(size, label, random, (pixel, grey) => {
+        image[pixel] = grey;
+        mask[pixel] = label + 1;
+      });
+    }
+    for (let pixel = 0; pixel < imageBytes; pixel++) {
+      // A shape that another one hides is not there.
+      const shape = mask[pixel]!;
+      if (shape > 0) targets[index * classes + shape - 1] = 1;
+      image[pixel] = Math.min(Math.max(image[pixel]! + random.below(2 * noise + 1) - noise, 0), 255);
+    }
+  }
+  const inputs = inputsOf(images, imageBytes);
+  return answers === 'labels'
+    ? { count, inputs, labels: null, targets }
+    : { count, inputs, labels: null, targets: null, masks: inputsOf(masks, imageBytes) };
+}
+
+/** Calls back for every pixel inside of a shape that lies anywhere. */
+function place(size: number, label: number, random: Random, paint: (pixel: number, grey: number) => void): void {
+  const { contains } = shapes[label]!; // label < classes <= 10
+  const smallest = Math.floor(size / 3);
+  const r = smallest + random.below(Math.floor(size / 2) - smallest + 1);
+  const t = 2 + Math.floor(r / 4);
+  const room = 2 * size - 2 - 2 * r + 1;
+  const [centerX, centerY, grey] = [r + random.below(room), r + random.below(room), 96 + random.below(128)];
+  for (let pixel = 0; pixel < size * size; pixel++) {
+    if (contains(2 * (pixel % size) - centerX, 2 * Math.floor(pixel / size) - centerY, r, t)) paint(pixel, grey);
+  }
 }
 
 function draw({ size, noise }: SyntheticSource, label: number, random: Random, out: Uint8Array): void {
@@ -121,17 +170,30 @@ export const synthetic = defineSource({
       maximum: Number.MAX_SAFE_INTEGER,
       default: 1,
     }),
+    answers: choice(['class', 'labels', 'masks'], {
+      ...key(
+        'What is known of an image: the class of its one shape; which shapes are among its none to three (labels); or which shape is at each pixel (masks)',
+      ),
+      default: 'class',
+    }),
     ...imageFields,
   }),
-  from: ({ classes, size, train: trainCount, test: testCount, noise, seed }): SyntheticSource => ({
+  from: ({ classes, size, train: trainCount, test: testCount, noise, seed, answers }): SyntheticSource => ({
     ...{ kind: 'synthetic', classes, size, trainCount, testCount, noise, seed },
+    ...(answers !== 'class' && { answers }),
   }),
   files: () => [],
   unreadable: 'nothing to read',
   missing: { kind: 'together', field: 'source', hint: 'nothing to read' },
-  knownSize: ({ size, classes, trainCount }) => squareSize(size, 1, classes, trainCount),
-  recipe: ({ classes, size, trainCount, testCount, noise, seed }) => ({
-    source: { classes, size, trainCount, testCount, noise, seed },
+  knownSize: ({ size, classes, trainCount, answers }) => {
+    if (answers === undefined) return squareSize(size, 1, classes, trainCount);
+    const { classNames: names, ...form } = squareSize(size, 1, classes, trainCount);
+    return answers === 'labels'
+      ? { ...form, classNames: [], tags: names }
+      : { ...form, classNames: ['background', ...names], hasMasks: true };
+  },
+  recipe: ({ classes, size, trainCount, testCount, noise, seed, answers }) => ({
+    source: { classes, size, trainCount, testCount, noise, seed, ...(answers && { answers }) },
   }),
   decode: makeSynthetic,
 });

@@ -1,0 +1,101 @@
+/** Mistakes in how a pipeline's settings fit the task of its network. */
+import type { Diagnostic } from '../core/diagnostic.ts';
+import { dataSettings } from '../data/config.ts';
+import type { DataSize } from '../data/dataset.ts';
+import type { Task } from '../measurements/metrics.ts';
+import { taskNames } from '../measurements/metrics.ts';
+import { modelTask } from '../models/presets.ts';
+import type { TaskRow } from '../tasks/define.ts';
+import { tasks } from '../tasks/index.ts';
+import { testFields } from '../tasks/tested.ts';
+import type { ResolvedPipeline } from './resolve.ts';
+import type { PipelineConfig } from './schema.ts';
+import type { Locate, Path } from './source.ts';
+
+/** Fields of `loss` and of test stages that are for networks with another task. */
+export function taskDiagnostics(config: PipelineConfig, locate: Locate): Diagnostic[] {
+  const task = modelTask(config.model);
+  const foreign = (path: Path, isFieldOf: (row: TaskRow) => boolean): Diagnostic[] => {
+    if (isFieldOf(tasks[task])) return [];
+    const others = taskNames.filter((name) => isFieldOf(tasks[name]));
+    return [
+      {
+        code: 'field-of-other-task',
+        place: locate(path, 'key'),
+        message: `\`${path.join('.')}\` is for a network that ${others.map(doesWhat).join(' or ')}; this one ${doesWhat(task)}`,
+        hint: 'leave it out, or set `model.task`',
+      },
+    ];
+  };
+  const { loss } = config;
+  const ofLoss = Object.keys(loss).flatMap((field) =>
+    foreign(['loss', field], ({ lossFields }) => lossFields.some((own) => own === field)),
+  );
+  const ofTests = Object.entries(config.stages).flatMap(([name, stage]) =>
+    stage.uses !== 'test'
+      ? []
+      : Object.keys(testFields)
+          .filter((field) => field in stage)
+          .flatMap((field) => foreign(['stages', name, field], (row) => row.testFields.some((own) => own === field))),
+  );
+  return [...ofLoss, ...ofTests, ...huberDiagnostics(config, locate)];
+}
+
+const doesWhat = (task: Task): string => tasks[task].does;
+
+function huberDiagnostics({ loss: { error, huber_delta: delta } }: PipelineConfig, locate: Locate): Diagnostic[] {
+  if (delta === undefined || error === 'huber') return [];
+  return [
+    {
+      code: 'delta-without-huber',
+      place: locate(['loss', 'huber_delta'], 'key'),
+      message: '`loss.huber_delta` is only for `error: huber`',
+      hint: 'add `error: huber`, or leave it out',
+    },
+  ];
+}
+
+/** Settings that name classes which the data do not have, and augmentation that masks would have to follow. */
+export function classDiagnostics(
+  { data, loss, stages }: Pick<ResolvedPipeline, 'data' | 'loss' | 'stages'>,
+  { classNames, tags, hasMasks }: Pick<DataSize, 'classNames' | 'tags' | 'hasMasks'>,
+  locate: Locate,
+): Diagnostic[] {
+  const names = tags ?? classNames;
+  const unknown = (path: Path, part: 'key' | 'value', name: string): Diagnostic[] =>
+    names.includes(name)
+      ? []
+      : [
+          {
+            code: 'unknown-class',
+            place: locate(path, part),
+            message: `the data have no class ${name}; the classes are ${shown(names)}`,
+            hint: 'write the name of a class as the data have it',
+          },
+        ];
+  const weights = typeof loss.class_weights === 'object' ? Object.keys(loss.class_weights) : [];
+  const augmented = Object.values(dataSettings(data).augment).some((value) => value !== 0 && value !== false);
+  return [
+    ...weights.flatMap((name) => unknown(['loss', 'class_weights', name], 'key', name)),
+    ...stages.flatMap(({ name: stage, config }) =>
+      config.uses === 'test' && config.anomaly !== undefined
+        ? unknown(['stages', stage, 'anomaly'], 'value', config.anomaly)
+        : [],
+    ),
+    ...(hasMasks === true && augmented
+      ? [
+          {
+            code: 'augment-with-masks',
+            place: locate(['data', 'augment'], 'key'),
+            message: '`data.augment` changes images, but not the masks that belong to them',
+            hint: 'leave it out',
+          },
+        ]
+      : []),
+  ];
+}
+
+function shown(names: readonly string[]): string {
+  const first = names.slice(0, 8).join(', ');
+  return names.length > 8 ? `${first} and ${names.length - 8} more` : first;
+}

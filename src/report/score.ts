@@ -1,0 +1,59 @@
+/** The sections of the report on a network whose answers have a score of all examples together. */
+import { runtimes } from '../measurements/metrics.ts';
+import type { RuntimeName } from '../measurements/metrics.ts';
+import { thumbnail } from './charts.ts';
+import { fixed, integer, orNone, percent, points, seconds } from './format.ts';
+import { markup } from './markup.ts';
+import type { Markup } from './markup.ts';
+import { table } from './page.ts';
+import type { Column } from './page.ts';
+import type { MeasuredScore, ScoreResult } from './report.ts';
+import { runtimeTitles } from './titles.ts';
+
+interface ScoreRow {
+  readonly runtime: RuntimeName;
+  readonly measured: MeasuredScore;
+  readonly seconds: number | null;
+}
+
+export function scoreSection({ score, metrics }: ScoreResult): Markup {
+  const { scoreName, ignorant } = metrics;
+  const rows: ScoreRow[] = runtimes.flatMap((runtime) => {
+    const measured = score[runtime];
+    return measured === null ? [] : [{ runtime, measured, seconds: metrics.seconds[runtime] }];
+  });
+  return markup`<p class="lead">The ${scoreName} on the test split. int8 is the .tflite file itself. Answering ${ignorant.answer} scores ${percent(ignorant.score)}. Intervals are 95 %, by the jackknife over the examples.</p>
+${table(rows, scoreColumns(scoreName), { sorting: 'fixed', width: 'full' })}`;
+}
+
+const scoreColumns = (name: string): readonly Column<ScoreRow>[] => [
+  { head: 'Model', kind: 'text', cell: ({ runtime }) => runtimeTitles[runtime] },
+  { head: capitalized(name), kind: 'number', cell: ({ measured }) => percent(measured.value) },
+  {
+    head: '95 % interval',
+    kind: 'number',
+    cell: ({ measured: { interval } }) => `${fixed(interval.low * 100, 2)} \u2013 ${percent(interval.high)}`,
+  },
+  { head: 'Against float', kind: 'number', cell: ({ measured }) => orNone(measured.drop, (drop) => points(-drop)) },
+  { head: 'n', kind: 'number', cell: ({ measured }) => integer(measured.n) },
+  { head: 'Time', kind: 'number', cell: (row) => orNone(row.seconds, seconds) },
+];
+
+const capitalized = (name: string): string => `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+
+const MOST_EXAMPLES = 16;
+
+export function scoredExamplesSection({ metrics }: ScoreResult): Markup | null {
+  const examples = metrics.examples.slice(0, MOST_EXAMPLES);
+  if (examples.length === 0) return null;
+  return markup`<p class="lead">Test examples, and what the .tflite file and the float model answer.</p>
+<div class="examples">${examples.map(
+    ({ index, answers, pictures }) => markup`
+<div class="example pair"><div>${pictures.map(
+      (picture) =>
+        markup`<figure>${thumbnail(picture, `${picture.title} of example ${index}`)}<figcaption>${picture.title}</figcaption></figure>`,
+    )}</div><p><span class="muted">#${index}</span>${answers.map(
+      ({ name, text }) => markup`<br><span class="muted">${name}:</span> ${text}`,
+    )}</p></div>`,
+  )}</div>`;
+}

@@ -1,0 +1,136 @@
+/** One of two classes for each example: the second from a threshold of the single output on, below it the first. */
+import { exp, log } from '../core/math.ts';
+import type { Shape } from '../core/tensor.ts';
+import type { Split } from '../data/dataset.ts';
+import { labelsOf } from '../data/dataset.ts';
+import type { Table } from '../measurements/metrics.ts';
+import type { ByModel, Predictions } from './classes.ts';
+import { classGates, measureClasses, predictions } from './classes.ts';
+import { countLabels, targetTable } from './classify.ts';
+import type { MeasuredBy } from './define.ts';
+import { defineTask } from './define.ts';
+import { dequantize } from './errors.ts';
+import { classWeights } from './loss-options.ts';
+import { areaUnderCurve, bestThreshold } from './ranking.ts';
+import type { Tested } from './tested.ts';
+
+/** Mean of log(1 + e^z) - z for the second class, log(1 + e^z) for the first, z the logit. */
+function crossEntropy(logits: Float32Array, split: Split): number {
+  const labels = labelsOf(split);
+  let loss = 0;
+  for (const [index, logit] of logits.entries()) {
+    loss += Math.max(logit, 0) + log(1 + exp(-Math.abs(logit))) - (labels[index] === 1 ? logit : 0);
+  }
+  return loss / split.count;
+}
+
+const from =
+  (outputs: Float32Array | Int32Array, threshold: number) =>
+  (index: number): number =>
+    Number(outputs[index]! >= threshold);
+
+/** The thresholds of all models, real values but for the codes of the integer model. */
+function thresholdsOf({ options, validation, areProbabilities, output }: Tested): ByModel<number> {
+  const aim = options.threshold ?? 'balanced_accuracy';
+  // Outputs are probabilities or logits.
+  const half = areProbabilities ? 0.5 : 0;
+  const halfCode = half / output.scale + output.zeroPoint;
+  const isSecond = (index: number): boolean => validation?.split.labels?.[index] === 1;
+  const chosen = (outputs: Float32Array | Int32Array | null | undefined, otherwise: number): number =>
+    outputs == null || aim === 'half' ? otherwise : (bestThreshold(outputs, isSecond, aim) ?? otherwise);
+  const int8 = Math.ceil(chosen(validation?.int8, halfCode));
+  return {
+    float: chosen(validation?.float, half),
+    qatFloat: chosen(validation?.qatFloat, half),
+    fakeQuant: chosen(validation?.fakeQuant, half),
+    ...{ int8, litert: int8 },
+  };
+}
+
+function measure(tested: Tested): MeasuredBy<'binary'> {
+  const { float, litert, output } = tested;
+  const { test: split, classNames } = tested.dataset;
+  const thresholds = thresholdsOf(tested);
+  const decide = (outputs: Float32Array | Int32Array, threshold: number): Predictions =>
+    predictions(split, from(outputs, threshold));
+  const models = {
+    float: float === null ? null : decide(float, thresholds.float ?? 0),
+    qatFloat: decide(tested.qatFloat, thresholds.qatFloat),
+    fakeQuant: decide(tested.fakeQuant, thresholds.fakeQuant),
+    int8: decide(tested.int8, thresholds.int8),
+    litert: litert === null ? null : decide(litert, thresholds.int8),
+  };
+  const labels = labelsOf(split);
+  const auc = (outputs: Float32Array | Int32Array | null): number | null =>
+    outputs === null ? null : areaUnderCurve(outputs, (index) => labels[index] === 1);
+  const realThreshold = dequantize(Int32Array.of(thresholds.int8), output)[0] ?? 0;
+  const decision = {
+    auc: {
+      ...{ float: auc(float), qat_float: auc(tested.qatFloat), fake_quant: auc(tested.fakeQuant) },
+      ...{ int8: auc(tested.int8), int8_litert: auc(litert) },
+    },
+    threshold: {
+      float: float === null ? null : (thresholds.float ?? 0),
+      ...{ qat_float: thresholds.qatFloat, fake_quant: thresholds.fakeQuant },
+      ...{ int8: realThreshold, int8_litert: litert === null ? null : realThreshold },
+    },
+    code: thresholds.int8,
+  };
+  const measured = measureClasses('binary', tested, models);
+  const second = classNames[1] ?? '1';
+  return { ...measured, decision, tables: [decisionTable(second, decision), ...(measured.tables ?? [])] };
+}
+
+function decisionTable(second: string, { auc, threshold, code }: NonNullable<MeasuredBy<'binary'>['decision']>): Table {
+  const rows = [
+    ['float', threshold.float, auc.float],
+    ['QAT weights, not quantized', threshold.qat_float, auc.qat_float],
+    ['fake-quant', threshold.fake_quant, auc.fake_quant],
+    ['int8', threshold.int8, auc.int8],
+    ['int8, LiteRT', threshold.int8_litert, auc.int8_litert],
+  ];
+  return {
+    title: 'Decision',
+    lead: `An output from the threshold on is ${second}. For the .tflite file this is a code of ${code} or more. AUC is the area under the ROC curve: how often an example of ${second} has a larger output than one of the other class.`,
+    columns: [
+      { head: 'Model', unit: 'text' },
+      { head: 'Threshold', unit: 'number' },
+      { head: 'AUC', unit: 'number' },
+    ],
+    rows: rows.filter(([, , area]) => area !== null).map((row) => [...row]),
+  };
+}
+
+export const binary = defineTask({
+  name: 'binary',
+  does: 'decides between two classes',
+  answers: 'classes',
+  last: 'logistic',
+  output({ classes }) {
+    const fits = (shape: Shape): boolean => classes.length === 2 && shape.length === 2 && shape[1] === 1;
+    const text =
+      classes.length === 2 ? '1 value' : `2 classes and 1 value, but the data have ${classes.length} classes`;
+    return { values: 1, text, fits };
+  },
+  lossFields: ['class_weights', 'label_smoothing'],
+  testFields: ['threshold'],
+  loss({ label_smoothing: smoothing = 0, class_weights }, { classes }, train) {
+    const weights = classWeights(class_weights, classes, () => countLabels(train, 2));
+    return { kind: 'logistic_cross_entropy', targets: targetTable(weights, smoothing, 2) };
+  },
+  ignorantLoss: () => Math.LN2,
+  decides: true,
+  validate({ logits }, split) {
+    const accuracy = predictions(split, from(logits, 0)).correct / split.count;
+    return { loss: crossEntropy(logits, split), quality: accuracy, share: accuracy };
+  },
+  measure,
+  gates: {
+    ...classGates,
+    int8_auc_min: {
+      description: 'Minimum area under the ROC curve of the integer model, 0..1',
+      ...{ limit: 'fraction', compares: null, rule: 'at_least', unit: 'number' },
+      value: ({ decision }) => decision?.auc.int8 ?? null,
+    },
+  },
+});

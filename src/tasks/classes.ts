@@ -1,0 +1,223 @@
+/** What tasks whose answers are classes have in common: examples that are right or wrong. */
+import { dequantizeValue } from '../core/affine.ts';
+import type { Split } from '../data/dataset.ts';
+import { labelsOf } from '../data/dataset.ts';
+import type { ClassifyTest, Flips, Table } from '../measurements/metrics.ts';
+import type { MeasuredBy, TaskRow } from './define.ts';
+import type { Tested } from './tested.ts';
+import { pictureOf } from './tested.ts';
+
+export interface Predictions {
+  readonly classes: Uint16Array;
+  readonly correct: number;
+}
+
+/** @param classOf by example */
+export function predictions(split: Split, classOf: (index: number) => number): Predictions {
+  const labels = labelsOf(split);
+  const classes = Uint16Array.from({ length: split.count }, (_, index) => classOf(index));
+  return { classes, correct: classes.filter((label, index) => label === labels[index]).length };
+}
+
+/** Something of every model; LiteRT has the integer model's codes. */
+export interface ByModel<T, Optional = T> {
+  readonly float: Optional | null;
+  readonly qatFloat: T;
+  readonly fakeQuant: T;
+  readonly int8: T;
+  readonly litert: Optional | null;
+}
+
+export type MeasuredClasses = MeasuredBy<'classify'>;
+
+export function measureClasses<T extends MeasuredClasses['task']>(
+  task: T,
+  tested: Tested,
+  { float, qatFloat, fakeQuant, int8, litert }: ByModel<Predictions>,
+): MeasuredClasses & { readonly task: T } {
+  const { dataset } = tested;
+  const { test: split } = dataset;
+  const each = <T>(of: (predictions: Predictions) => T) => ({
+    float: float === null ? null : of(float),
+    qat_float: of(qatFloat),
+    fake_quant: of(fakeQuant),
+    int8: of(int8),
+    int8_litert: litert === null ? null : of(litert),
+  });
+  const accuracy = each(({ correct }) => ({ top1: correct / split.count, correct, n: split.count }));
+  const agreement = {
+    fake_quant_vs_float: float === null ? null : agree(fakeQuant.classes, float.classes),
+    int8_vs_fake_quant: agree(int8.classes, fakeQuant.classes),
+    int8_vs_litert: litert === null ? null : agree(int8.classes, litert.classes),
+  };
+  const flips = (from: Predictions, to: Predictions) => flipsOf(from.classes, to.classes, split);
+  return {
+    task,
+    classes: [...dataset.classNames],
+    accuracy,
+    confusion: confusionOf(int8.classes, split, dataset.classNames.length),
+    agreement,
+    flips: float === null ? null : flips(float, int8),
+    costs: { training: float === null ? null : flips(float, qatFloat), quantization: flips(qatFloat, int8) },
+    correctByClass: each(({ classes }) => correctOf(classes, split, dataset.classNames.length)),
+    tables: [classTable(dataset.classNames, split, { float, fakeQuant, int8 })],
+    examples: examplesOf(tested, int8, float),
+  };
+}
+
+/** By class: images of it that were recognized. */
+function correctOf(predictions: Uint16Array, split: Split, classes: number): number[] {
+  const correct = new Array<number>(classes).fill(0);
+  for (const [index, label] of labelsOf(split).entries()) if (predictions[index] === label) correct[label]!++;
+  return correct;
+}
+
+/** The int8 recall of each class that has images. */
+function recallsOf({ confusion }: Pick<ClassifyTest, 'confusion'>): number[] {
+  return confusion.flatMap((row, label) => {
+    const images = row.reduce((sum, count) => sum + count, 0);
+    return images > 0 ? [(row[label] ?? 0) / images] : [];
+  });
+}
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** How much recall the class loses that loses most from float to int8; null without a float model. */
+function largestClassDrop({
+  confusion,
+  correctByClass: { float, int8 },
+}: Pick<ClassifyTest, 'confusion' | 'correctByClass'>): number | null {
+  if (float === null) return null;
+  const drops = confusion.flatMap((row, label) => {
+    const images = row.reduce((sum, count) => sum + count, 0);
+    return images > 0 ? [((float[label] ?? 0) - (int8[label] ?? 0)) / images] : [];
+  });
+  return drops.length === 0 ? null : Math.max(...drops);
+}
+
+function agree(a: Uint16Array, b: Uint16Array): number {
+  let equal = 0;
+  for (let index = 0; index < a.length; index++) if (a[index] === b[index]) equal++;
+  return equal / a.length;
+}
+
+/** Rows are true classes, columns predicted ones. */
+function confusionOf(predictions: Uint16Array, split: Split, classes: number): number[][] {
+  const matrix = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
+  for (const [index, label] of labelsOf(split).entries()) matrix[label]![predictions[index]!]!++;
+  return matrix;
+}
+
+function flipsOf(before: Uint16Array, after: Uint16Array, split: Split): Flips {
+  let [rightToWrong, wrongToRight] = [0, 0];
+  for (const [index, label] of labelsOf(split).entries()) {
+    const [was, is] = [before[index] === label, after[index] === label];
+    if (was && !is) rightToWrong++;
+    if (!was && is) wrongToRight++;
+  }
+  return { rightToWrong, wrongToRight };
+}
+
+function examplesOf(tested: Tested, int8: Predictions, float: Predictions | null): ClassifyTest['examples'] {
+  const { test: split } = tested.dataset;
+  const { scale, zeroPoint } = tested.output;
+  const classes = tested.int8.length / split.count;
+  const labels = labelsOf(split);
+  return Array.from({ length: Math.min(tested.numExamples, split.count) }, (_, index) => {
+    const raw = [...tested.int8.subarray(index * classes, (index + 1) * classes)];
+    return {
+      index,
+      label: labels[index]!,
+      raw,
+      scale,
+      zeroPoint,
+      dequantized: raw.map((code) => dequantizeValue(code, scale, zeroPoint)),
+      predicted: int8.classes[index]!,
+      floatPredicted: float === null ? null : float.classes[index]!,
+      image: pictureOf(tested, index),
+    };
+  });
+}
+
+/** Recall and precision of every class, by the models whose difference is the cost of quantization. */
+function classTable(
+  classNames: readonly string[],
+  split: Split,
+  models: Pick<ByModel<Predictions>, 'float' | 'fakeQuant' | 'int8'>,
+): Table {
+  const named = [
+    ['float', models.float],
+    ['fake-quant', models.fakeQuant],
+    ['int8', models.int8],
+  ] as const;
+  const measured = named.flatMap(([name, found]) =>
+    found === null ? [] : [{ name, confusion: confusionOf(found.classes, split, classNames.length) }],
+  );
+  const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+  const share = (part: number, whole: number): number | null => (whole === 0 ? null : part / whole);
+  const labels = labelsOf(split);
+  return {
+    title: 'By class',
+    lead: 'Recall: what share of the examples of a class is recognized. Precision: what share of the answers with a class is right.',
+    columns: [
+      { head: 'Class', unit: 'text' },
+      { head: 'Examples', unit: 'count' },
+      ...measured.map(({ name }) => ({ head: `Recall ${name}`, unit: 'share' as const })),
+      ...measured.map(({ name }) => ({ head: `Precision ${name}`, unit: 'share' as const })),
+    ],
+    rows: classNames.map((name, label) => [
+      name,
+      labels.filter((other) => other === label).length,
+      ...measured.map(({ confusion }) => share(confusion[label]![label]!, sum(confusion[label]!))),
+      ...measured.map(({ confusion }) => share(confusion[label]![label]!, sum(confusion.map((row) => row[label]!)))),
+    ]),
+  };
+}
+
+/** Limits of answers that are classes. */
+export const classGates: TaskRow<'classify'>['gates'] = {
+  int8_top1_min: {
+    description: 'Minimum top-1 accuracy of the integer model, as a fraction 0..1',
+    ...{ limit: 'fraction', compares: null, rule: 'at_least', unit: 'share' },
+    value: ({ accuracy }) => accuracy.int8.top1,
+  },
+  drop_max: {
+    description: 'Maximum drop in top-1 accuracy from float to int8, as a fraction 0..1; needs a float-pretrain stage',
+    ...{ limit: 'fraction', compares: 'float', rule: 'at_most', unit: 'share_difference' },
+    value: ({ accuracy: { float, int8 } }) => (float === null ? null : float.top1 - int8.top1),
+  },
+  fake_quant_top1_min: {
+    description: 'Minimum top-1 accuracy of the fake-quant model, as a fraction 0..1',
+    ...{ limit: 'fraction', compares: null, rule: 'at_least', unit: 'share' },
+    value: ({ accuracy }) => accuracy.fake_quant?.top1 ?? null,
+  },
+  agreement_min: {
+    description: 'Minimum fraction of images for which fake-quant and int8 predict the same class',
+    ...{ limit: 'fraction', compares: null, rule: 'at_least', unit: 'share' },
+    value: ({ agreement }) => agreement.int8_vs_fake_quant,
+  },
+  worst_recall_min: {
+    description:
+      'Minimum recall of every class by the integer model, as a fraction 0..1; classes without test images do not count',
+    ...{ limit: 'fraction', compares: null, rule: 'at_least', unit: 'share' },
+    value(measured) {
+      const recalls = recallsOf(measured);
+      return recalls.length === 0 ? null : Math.min(...recalls);
+    },
+  },
+  class_drop_max: {
+    description:
+      'Maximum drop in the recall of any class from float to int8, as a fraction 0..1; needs a float-pretrain stage',
+    ...{ limit: 'fraction', compares: 'float', rule: 'at_most', unit: 'share_difference' },
+    value: largestClassDrop,
+  },
+  balanced_accuracy_min: {
+    description:
+      'Minimum mean of the recalls of all classes by the integer model, as a fraction 0..1; classes without test images do not count',
+    ...{ limit: 'fraction', compares: null, rule: 'at_least', unit: 'share' },
+    value(measured) {
+      const recalls = recallsOf(measured);
+      return recalls.length === 0 ? null : mean(recalls);
+    },
+  },
+};
