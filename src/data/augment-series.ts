@@ -1,5 +1,5 @@
 /** Random changes to examples that run in time: windows of a series, and features of sound. */
-import { cosinePi, log } from '../core/math.ts';
+import { normal } from '../core/normal.ts';
 import type { Random } from '../core/random.ts';
 import { createRandom } from '../core/random.ts';
 import type { ImageShape } from './dataset.ts';
@@ -86,9 +86,4 @@ function maskTime(values: Float32Array, { from, to }: Mask, size: number, value:
 
 function maskBands(values: Float32Array, { from, to }: Mask, size: number, value: number): void {
   for (let start = 0; start < values.length; start += size) values.fill(value, start + from, start + to);
-}
-
-/** By Box and Muller, with logarithm and cosine that are the same on every machine. */
-function normal(random: Random): number {
-  return Math.sqrt(-2 * log(1 - random.float())) * cosinePi(2 * random.float());
 }

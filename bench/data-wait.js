@@ -1,0 +1,71 @@
+/** What the steps of a training take longer because they need data. */
+import { join } from 'node:path';
+import { loadPipeline } from '../dist/config/load.js';
+import { pipelineModel } from '../dist/config/plan.js';
+import { dataSettings, dataSource } from '../dist/data/config.js';
+import { loadDataset } from '../dist/data/load.js';
+import { wasmEngine } from '../dist/engine/wasm/index.js';
+import { trainingGraph } from '../dist/evaluation/graphs.js';
+import { tasks } from '../dist/tasks/index.js';
+import { batchFeeds } from '../dist/training/train-loop.js';
+import { median } from './statistics.js';
+
+const ofTheIssue = [
+  ...['spoken-digits', 'spoken-digits-micro', 'sign-digits', 'st-har', 'magic-wand', 'watch', 'diabetes'],
+];
+const threads = 2;
+/** Steps of a measurement; both kinds take turns. */
+const steps = 40;
+const turns = 9;
+
+/** @type {(root: string, names: readonly string[]) => Promise<void>} */
+export async function measureWaits(root, names) {
+  for (const name of names.length > 0 ? names : ofTheIssue)
+    await measureWait(join(root, 'pipelines', `${name}.yaml`), name);
+}
+
+/** @type {(file: string, name: string) => Promise<void>} */
+async function measureWait(file, name) {
+  const loaded = await loadPipeline(file, [], process.env['QPIPE_DATA']);
+  const { data, seed, stages } = loaded.pipeline;
+  const config = stages.map((stage) => stage.config).find((stage) => stage.uses === 'float-pretrain');
+  if (config?.uses !== 'float-pretrain') throw new Error(`${name} trains no float model`);
+  const { validation, augment } = dataSettings(data);
+  const dataset = await loadDataset(dataSource(data), { count: validation ?? 0, seed }, { threads });
+  const spec = await pipelineModel(loaded);
+  const { batch } = config;
+  const optimizer = /** @type {const} */ ({ kind: 'sgd', momentum: 0.9, nesterov: false, weightDecay: 0 });
+  const graph = trainingGraph(spec, batch, { kind: 'random', seed }, null, optimizer, tasks[spec.task].loss);
+  const session = await wasmEngine.open(graph, { replicas: 1, threads });
+  const perEpoch = Math.floor(dataset.train.count / batch);
+  const schedule = /** @type {const} */ ({ learningRate: 1e-6, schedule: 'constant', warmup: 0, change: null });
+  const now = () => performance.now();
+  const environment = { dataset, normalize: spec.normalize, augment, threads, now };
+  const feeds = batchFeeds(graph, { batch, replicas: 1, seed, schedule }, environment, perEpoch, Infinity);
+  let step = 0;
+  const given = new Map([...(await feeds.next(step++))].map(([input, values]) => [input, values.slice()]));
+  /** As training does it: the next batch is prepared while the engine works. @type {(next: () => unknown) => Promise<number>} */
+  const time = async (next) => {
+    const started = now();
+    let pending = null;
+    for (let index = 0; index < steps; index++) {
+      const result = session.run(/** @type {typeof given} */ (await next()));
+      await pending;
+      pending = result;
+    }
+    await pending;
+    return (now() - started) / steps;
+  };
+  const [own, without] = [/** @type {number[]} */ ([]), /** @type {number[]} */ ([])];
+  await time(() => feeds.next(step++));
+  for (let turn = 0; turn < turns; turn++) {
+    without.push(await time(() => given));
+    own.push(await time(() => feeds.next(step++)));
+  }
+  await feeds.close();
+  await session.close();
+  const ratio = median(own.map((ms, turn) => ms / (without[turn] ?? NaN)));
+  const [real, same] = [median(own), median(without)];
+  const times = `${same.toFixed(2).padStart(7)} ms a step on one batch, ${real.toFixed(2).padStart(7)} ms on the data`;
+  console.log(`${name.padEnd(22)} ${times}: ${(100 * (ratio - 1)).toFixed(1).padStart(5)} % more`);
+}
