@@ -136,7 +136,7 @@ export interface DataContent {
   /** Of the bytes, where it is known without reading them. */
   readonly size?: number;
   /** Reads the bytes in parts. */
-  readonly open?: () => RandomAccess;
+  open?(): RandomAccess;
   /** Whether the bytes are those of the file at `path`, as they lie on the disk. */
   readonly isPlainFile?: boolean;
 }

@@ -7,7 +7,8 @@ import type { Digest } from '../core/digest.ts';
 import { defaultMemory } from '../core/machine.ts';
 import type { Tree } from '../formats/archive.ts';
 import { isSystemFile, openTree } from '../formats/archive.ts';
-import { readBytes } from '../formats/bytes.ts';
+import { readBytes, smallFileReader } from '../formats/bytes.ts';
+import type { RandomAccess } from '../formats/random-access.ts';
 import { writingTo } from '../runner/disk-error.ts';
 import { replaceFile } from '../runner/durable.ts';
 import { createCollector } from './collector.ts';
@@ -96,7 +97,7 @@ export async function openFiles(
   const turn = createTurn(signal);
   const { tree, unreadable } = sourceRow(source);
   const root = tree?.(source) ?? null;
-  if (root !== null) return openTreeFiles(root, turn, cache);
+  if (root !== null) return openTreeFiles(root, unreadable, turn, cache);
   const files: (DataContent & FileDigest)[] = [];
   for (const { name, path, download } of sourceFiles(source)) {
     const bytes = readBytes(path, unreadable);
@@ -112,7 +113,12 @@ export async function openFiles(
 }
 
 /** Files of a folder or an archive, of which one at a time is in memory. */
-async function openTreeFiles(path: string, turn: Turn, cache: DataCache | null): Promise<OpenFiles> {
+async function openTreeFiles(
+  path: string,
+  unreadable: string,
+  turn: Turn,
+  cache: DataCache | null,
+): Promise<OpenFiles> {
   const started = Date.now();
   const tree = openTree(path);
   try {
@@ -120,16 +126,15 @@ async function openTreeFiles(path: string, turn: Turn, cache: DataCache | null):
       cache === null ? null : join(cache.digests, `${sha256(new TextEncoder().encode(resolve(path)))}.json`);
     const index = openFileIndex(place, started);
     const files: (DataContent & FileDigest)[] = [];
+    const readSmall = smallFileReader();
+    const hash = (name: string, size: number): string =>
+      tree.isFolder && size <= wholeBytes
+        ? sha256(readSmall(join(path, name), unreadable))
+        : hashEntry(tree, name, size);
     for (const { name, size } of tree.files()) {
       if (isSystemFile(name)) continue;
-      const digest = index.digest(name, tree.state(name), () => hashEntry(tree, name, size));
-      files.push({
-        ...{ name, path: join(path, name), size, sha256: digest },
-        ...{ open: () => tree.open(name), isPlainFile: tree.isFolder },
-        get bytes() {
-          return tree.read(name);
-        },
-      });
+      const digest = index.digest(name, tree.state(name), () => hash(name, size));
+      files.push(new TreeContent(tree, path, { name, size, sha256: digest }));
       await turn();
     }
     const content = index.content();
@@ -140,6 +145,39 @@ async function openTreeFiles(path: string, turn: Turn, cache: DataCache | null):
   } catch (error) {
     tree.close();
     throw error;
+  }
+}
+
+/** A class, since there may be hundreds of thousands: closures of their own would take most of the memory. */
+class TreeContent implements DataContent, FileDigest {
+  readonly #tree: Tree;
+  readonly #root: string;
+  readonly name: string;
+  readonly size: number;
+  readonly sha256: string;
+
+  constructor(tree: Tree, root: string, { name, size, sha256: digest }: FileDigest) {
+    this.#tree = tree;
+    this.#root = root;
+    this.name = name;
+    this.size = size;
+    this.sha256 = digest;
+  }
+
+  get path(): string {
+    return join(this.#root, this.name);
+  }
+
+  get bytes(): Uint8Array {
+    return this.#tree.read(this.name);
+  }
+
+  get isPlainFile(): boolean {
+    return this.#tree.isFolder;
+  }
+
+  open(): RandomAccess {
+    return this.#tree.open(this.name);
   }
 }
 

@@ -92,7 +92,7 @@ function treeOf(path: string, entries: readonly TreeEntry[], close: () => void):
     else if ('name' in name) byName.set(name.name, entry);
   }
   if (refused.length > 0) throw new UserError(refusals(path, refused));
-  const files = Array.from(byName, ([name, { size }]) => ({ name, size }));
+  const files = Array.from(byName, ([name, entry]) => (entry.name === name ? entry : { name, size: entry.size }));
   files.sort((a, b) => naturalOrder(a.name, b.name));
   const entryOf = (name: string): TreeEntry => byName.get(name) ?? internal(`${path} has no entry ${name}`);
   let ofArchive: FileState | null = null;
@@ -101,8 +101,8 @@ function treeOf(path: string, entries: readonly TreeEntry[], close: () => void):
     isFolder: entries.every(({ state }) => state !== undefined),
     read: (name) => entryOf(name).read(),
     open(name) {
-      const { open, read } = entryOf(name);
-      return open?.() ?? inMemory(read());
+      const entry = entryOf(name);
+      return entry.open?.() ?? inMemory(entry.read());
     },
     state: (name) => entryOf(name).state ?? (ofArchive ??= fileState(path)),
     close,
@@ -132,20 +132,47 @@ function safeName(name: string): { readonly name: string } | { readonly reason: 
   return parts.length === 0 ? { reason: 'has no name' } : { name: parts.join('/') };
 }
 
+/** A class, since there may be hundreds of thousands: closures of their own would take most of the memory. */
+class FolderFile implements TreeEntry {
+  readonly #root: string;
+  readonly name: string;
+  readonly size: number;
+  readonly state: FileState;
+  readonly refusal = null;
+
+  /** @throws Error of the file system */
+  constructor(root: string, name: string) {
+    this.#root = root;
+    this.name = name;
+    const { size, stamp, changed } = fileState(this.#path);
+    this.size = size;
+    this.state = { stamp, changed };
+  }
+
+  get #path(): string {
+    return join(this.#root, this.name);
+  }
+
+  read(): Uint8Array {
+    return readBytes(this.#path, unreadable);
+  }
+
+  open(): RandomAccess {
+    return openFile(this.#path, unreadable);
+  }
+}
+
 /** Reads folders only, and one `stat` for each file. */
 function listFolder(root: string): readonly TreeEntry[] {
   const entries: TreeEntry[] = [];
   const realRoot = realpathSync(root);
   const add = (name: string, refusal: string | null = null): void => {
-    const path = join(root, name);
     const refuse = (reason: string): void => {
       entries.push({ name, size: 0, refusal: reason, read: () => new Uint8Array(0) });
     };
     if (refusal !== null) return refuse(refusal);
     try {
-      const { size, ...state } = fileState(path);
-      const read = (): Uint8Array => readBytes(path, unreadable);
-      entries.push({ name, size, refusal, read, open: () => openFile(path, unreadable), state });
+      entries.push(new FolderFile(root, name));
     } catch (error) {
       refuse(`cannot be read: ${systemReason(error)}`);
     }

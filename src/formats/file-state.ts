@@ -1,5 +1,4 @@
 /** What a file system says of a file without reading it. */
-import type { BigIntStats } from 'node:fs';
 import { statSync } from 'node:fs';
 
 export interface FileState {
@@ -11,11 +10,7 @@ export interface FileState {
 
 /** @throws Error of the file system */
 export function fileState(path: string): FileState & { readonly size: number } {
-  const stats = statSync(path, { bigint: true });
-  return { ...stateOf(stats), size: Number(stats.size) };
-}
-
-function stateOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): FileState {
+  const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
   const changed = Number((mtimeNs > ctimeNs ? mtimeNs : ctimeNs) / 1_000_000n);
-  return { stamp: `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`, changed };
+  return { stamp: `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`, changed, size: Number(size) };
 }

@@ -14,9 +14,9 @@ export interface TreeEntry extends TreeFile {
   /** Why it is not read, for a sentence such as "the entry … is a link"; null for a file. */
   readonly refusal: string | null;
   /** @throws UserError where the data is damaged */
-  readonly read: () => Uint8Array;
+  read(): Uint8Array;
   /** Its bytes in parts; left out where they have to be unpacked. */
-  readonly open?: () => RandomAccess;
+  open?(): RandomAccess;
   /** Of a file in a folder. */
   readonly state?: FileState;
 }

@@ -1,13 +1,14 @@
 /** One of the threads that decode: reads files by the source's own function. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { UserError } from '../../core/diagnostic.ts';
-import { readBytes } from '../../formats/bytes.ts';
+import { smallFileReader } from '../../formats/bytes.ts';
 import { sourceRow } from '../sources/index.ts';
 import type { ReadFile } from './decoding.ts';
 import type { DecodingMessage, DecodingTask, FileBatch, FileResult, GivenFile } from './messages.ts';
 
 const { source, how } = workerData as DecodingTask;
 const { readFile, unreadable } = sourceRow(source);
+const readSmall = smallFileReader();
 
 function report(message: DecodingMessage, buffers: readonly ArrayBuffer[] = []): void {
   parentPort?.postMessage(message, [...buffers]);
@@ -17,7 +18,7 @@ function resultOf(read: ReadFile, file: GivenFile): FileResult {
   if ('mistakes' in file) return file;
   const { path, bytes } = file;
   try {
-    return read({ path, bytes: bytes ?? readBytes(path, unreadable) });
+    return read({ path, bytes: bytes ?? readSmall(path, unreadable) });
   } catch (error) {
     if (error instanceof UserError) return { mistakes: error.diagnostics };
     throw error;

@@ -78,7 +78,10 @@ function filesOf({ path, bytes }: DataContent): ReadonlyMap<string, DataContent>
   try {
     const entries = listTar(inMemory(unpacked), path).filter(({ refusal }) => refusal === null);
     return new Map(
-      entries.map(({ name, read }) => [basename(name), { path: join(path, basename(name)), bytes: read() }] as const),
+      entries.map((entry) => {
+        const name = basename(entry.name);
+        return [name, { path: join(path, name), bytes: entry.read() }] as const;
+      }),
     );
   } catch {
     return fail(path, 'the archive is damaged');
