@@ -1,6 +1,5 @@
 /** Mistakes in how a pipeline's settings fit the task of its network. */
 import type { Diagnostic } from '../core/diagnostic.ts';
-import { dataSettings } from '../data/config.ts';
 import type { DataSize } from '../data/dataset.ts';
 import type { Task } from '../measurements/metrics.ts';
 import { taskNames } from '../measurements/metrics.ts';
@@ -55,10 +54,10 @@ function huberDiagnostics({ loss: { error, huber_delta: delta } }: PipelineConfi
   ];
 }
 
-/** Settings that name classes which the data do not have, and augmentation that masks would have to follow. */
+/** Settings that name classes which the data do not have. */
 export function classDiagnostics(
-  { data, loss, stages }: Pick<ResolvedPipeline, 'data' | 'loss' | 'stages'>,
-  { classNames, tags, hasMasks }: Pick<DataSize, 'classNames' | 'tags' | 'hasMasks'>,
+  { loss, stages }: Pick<ResolvedPipeline, 'loss' | 'stages'>,
+  { classNames, tags }: Pick<DataSize, 'classNames' | 'tags'>,
   locate: Locate,
 ): Diagnostic[] {
   const names = tags ?? classNames;
@@ -74,7 +73,6 @@ export function classDiagnostics(
           },
         ];
   const weights = typeof loss.class_weights === 'object' ? Object.keys(loss.class_weights) : [];
-  const augmented = Object.values(dataSettings(data).augment).some((value) => value !== 0 && value !== false);
   return [
     ...weights.flatMap((name) => unknown(['loss', 'class_weights', name], 'key', name)),
     ...stages.flatMap(({ name: stage, config }) =>
@@ -82,16 +80,6 @@ export function classDiagnostics(
         ? unknown(['stages', stage, 'anomaly'], 'value', config.anomaly)
         : [],
     ),
-    ...(hasMasks === true && augmented
-      ? [
-          {
-            code: 'augment-with-masks',
-            place: locate(['data', 'augment'], 'key'),
-            message: '`data.augment` changes images, but not the masks that belong to them',
-            hint: 'leave it out',
-          },
-        ]
-      : []),
   ];
 }
 

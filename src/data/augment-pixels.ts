@@ -93,42 +93,74 @@ export function pixelChanger(
 }
 
 /**
+ * The same for the mask of an image: each of its pixels takes the class that lies nearest, 0 beyond a black border. Null
+ * where nothing moves.
+ *
+ * @param shape of the image
+ */
+export function maskMover(
+  seed: number,
+  epoch: number,
+  changes: PixelChanges,
+  shape: ImageShape,
+): ((mask: Uint8Array, position: number) => Uint8Array) | null {
+  const { rotation, translation, zoom, fill } = changes;
+  if (rotation === 0 && translation === 0 && zoom === 0) return null;
+  const { height, width } = shape;
+  const moved = new Uint8Array(height * width);
+  return (mask, position) => {
+    eachSource(shape, drawChanges(seed, epoch, position, changes, shape), fill, (to, fromX, fromY) => {
+      const [x, y] = [Math.floor(fromX + 0.5), Math.floor(fromY + 0.5)];
+      moved[to] = x >= 0 && x < width && y >= 0 && y < height ? mask[y * width + x]! : 0;
+    });
+    return moved;
+  };
+}
+
+/**
  * Turns, then moves, then zooms, all about the centre, in one bilinear interpolation: as TensorFlow's
  * ImageProjectiveTransformV3 with the product of the three transforms of Keras.
  *
  * @param out as long as the image; values before rounding
  */
-export function warp(
-  image: Uint8Array,
-  { height, width, channels }: ImageShape,
-  { turn, down, right, seen }: Pick<DrawnChanges, 'turn' | 'down' | 'right' | 'seen'>,
+export function warp(image: Uint8Array, shape: ImageShape, moves: Moves, fill: Fill, out: Float32Array): void {
+  const { height, width, channels } = shape;
+  eachSource(shape, moves, fill, (to, fromX, fromY) => {
+    const [left, top] = [Math.floor(fromX), Math.floor(fromY)];
+    const [byX, byY] = [fromX - left, fromY - top];
+    const [hasTop, hasBottom] = [top >= 0 && top < height, top >= -1 && top < height - 1];
+    const [hasLeft, hasRight] = [left >= 0 && left < width, left >= -1 && left < width - 1];
+    const at = (top * width + left) * channels;
+    const below = at + width * channels;
+    for (let channel = 0; channel < channels; channel++) {
+      const a = hasTop && hasLeft ? image[at + channel]! : 0;
+      const b = hasTop && hasRight ? image[at + channels + channel]! : 0;
+      const c = hasBottom && hasLeft ? image[below + channel]! : 0;
+      const d = hasBottom && hasRight ? image[below + channels + channel]! : 0;
+      out[to * channels + channel] = (1 - byY) * ((1 - byX) * a + byX * b) + byY * ((1 - byX) * c + byX * d);
+    }
+  });
+}
+
+type Moves = Pick<DrawnChanges, 'turn' | 'down' | 'right' | 'seen'>;
+
+/** Calls back for each pixel of the result, in order, with the place in the image that it shows. */
+function eachSource(
+  { height, width }: Pick<ImageShape, 'height' | 'width'>,
+  { turn, down, right, seen }: Moves,
   fill: Fill,
-  out: Float32Array,
+  take: (to: number, fromX: number, fromY: number) => void,
 ): void {
   const half = Math.abs(2 * turn);
   const cosine = cosinePi(half);
   const sine = Math.sign(turn) * cosinePi(Math.abs(0.5 - half));
   const [middleY, middleX] = [(height - 1) / 2, (width - 1) / 2];
-  let to = 0;
   for (let y = 0; y < height; y++) {
     const v = (y - middleY) * seen - down;
     for (let x = 0; x < width; x++) {
       const u = (x - middleX) * seen - right;
       const fromX = beyond(middleX + cosine * u - sine * v, width, fill);
-      const fromY = beyond(middleY + sine * u + cosine * v, height, fill);
-      const [left, top] = [Math.floor(fromX), Math.floor(fromY)];
-      const [byX, byY] = [fromX - left, fromY - top];
-      const [hasTop, hasBottom] = [top >= 0 && top < height, top >= -1 && top < height - 1];
-      const [hasLeft, hasRight] = [left >= 0 && left < width, left >= -1 && left < width - 1];
-      const at = (top * width + left) * channels;
-      const below = at + width * channels;
-      for (let channel = 0; channel < channels; channel++) {
-        const a = hasTop && hasLeft ? image[at + channel]! : 0;
-        const b = hasTop && hasRight ? image[at + channels + channel]! : 0;
-        const c = hasBottom && hasLeft ? image[below + channel]! : 0;
-        const d = hasBottom && hasRight ? image[below + channels + channel]! : 0;
-        out[to++] = (1 - byY) * ((1 - byX) * a + byX * b) + byY * ((1 - byX) * c + byX * d);
-      }
+      take(y * width + x, fromX, beyond(middleY + sine * u + cosine * v, height, fill));
     }
   }
 }

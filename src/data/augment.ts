@@ -1,6 +1,6 @@
 import { createRandom } from '../core/random.ts';
 import type { PixelChanges } from './augment-pixels.ts';
-import { pixelChanger } from './augment-pixels.ts';
+import { maskMover, pixelChanger } from './augment-pixels.ts';
 import type { SeriesAugmentation, VarySeries } from './augment-series.ts';
 import { augmentSeriesEpoch } from './augment-series.ts';
 import type { ImageShape } from './dataset.ts';
@@ -54,10 +54,12 @@ export function epochVariations(
 /** What changes the examples of one epoch, pictures and real values; null where nothing does. */
 export interface Vary {
   readonly image: VaryImage | null;
+  /** Moves the mask of an image as the image is moved. */
+  readonly mask: VaryImage | null;
   readonly series: VarySeries | null;
 }
 
-export const unvaried: Vary = { image: null, series: null };
+export const unvaried: Vary = { image: null, mask: null, series: null };
 
 /** The augmentation of one epoch. */
 export function augmentEpoch(
@@ -69,6 +71,7 @@ export function augmentEpoch(
 ): Vary {
   return {
     image: 'crop' in augmentation ? augmentImages(count, seed, epoch, augmentation, shape) : null,
+    mask: 'crop' in augmentation ? augmentMasks(count, seed, epoch, augmentation, shape) : null,
     series: 'jitter' in augmentation ? augmentSeriesEpoch(seed, epoch, augmentation, shape) : null,
   };
 }
@@ -94,6 +97,21 @@ export function augmentImages(
     cropAndFlip(image, shape, augmentation.crop, variationAt(position), varied);
     return change === null ? varied : change(varied, position);
   };
+}
+
+/** Null when masks stay as they are. */
+function augmentMasks(
+  count: number,
+  seed: number,
+  epoch: number,
+  augmentation: ImageAugmentation,
+  shape: ImageShape,
+): VaryImage | null {
+  const { crop, flip } = augmentation;
+  const change = maskMover(seed, epoch, { ...noChanges, ...augmentation }, shape);
+  const vary = augmentImages(count, seed, epoch, { crop, flip }, { ...shape, channels: 1 });
+  if (vary === null || change === null) return vary ?? change;
+  return (mask, position) => change(vary(mask, position), position);
 }
 
 /** Writes the window of the padded image, mirrored if asked, to `out`. */

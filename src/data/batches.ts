@@ -57,7 +57,10 @@ export function fillBatch(
     const index = order[start + example]!;
     if (labels !== null) outAnswers[example] = labels[index]!;
     if (targets !== null) outAnswers.set(targets.subarray(index * answers, (index + 1) * answers), example * answers);
-    if (readMask !== undefined) outAnswers.set(readMask(index), example * answers);
+    if (readMask !== undefined) {
+      const mask = readMask(index);
+      outAnswers.set(vary.mask === null ? mask : vary.mask(mask, start + example), example * answers);
+    }
     write(index, outInputs, example * size, vary, start + example);
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ImageAugmentation } from '../../src/data/augment.ts';
-import { augmentImages, cropAndFlip, epochVariations } from '../../src/data/augment.ts';
+import { augmentEpoch, augmentImages, cropAndFlip, epochVariations } from '../../src/data/augment.ts';
 import { createRandom } from '../../src/core/random.ts';
 
 /** From first principles: the padded image as a whole, its window, and the mirror of that. */
@@ -117,5 +117,46 @@ describe('the variations of an epoch', () => {
       const { top, left, mirrored } = at(position);
       expect([...(vary?.(image, position) ?? [])]).toEqual(varied(image, shape, 2, [top, left], mirrored));
     }
+  });
+});
+
+describe('the mask of an image', () => {
+  const shape = { height: 12, width: 16, channels: 1 };
+  const random = createRandom(7, 'mask');
+  const mask = Uint8Array.from({ length: shape.height * shape.width }, () => random.below(2));
+  /** Three channels, of which each shows the mask in black and a grey of 100. */
+  const image = Uint8Array.from({ length: 3 * mask.length }, (_, at) => 100 * mask[Math.floor(at / 3)]!);
+  const positions = Array.from({ length: 20 }, (_, position) => position);
+  const augmented = (augmentation: ImageAugmentation) => {
+    const { image: varyImage, mask: varyMask } = augmentEpoch(20, 3, 1, augmentation, { ...shape, channels: 3 });
+    return positions.map((position) => ({
+      image: Uint8Array.from(varyImage!(image, position)),
+      mask: Uint8Array.from(varyMask!(mask, position)),
+    }));
+  };
+
+  it('is cut out and mirrored as the image', () => {
+    const found = augmented({ crop: 3, flip: true });
+    for (const { image: pixels, mask: classes } of found) {
+      expect(Array.from(classes, (label) => 100 * label)).toEqual(Array.from(classes, (_, at) => pixels[3 * at]));
+    }
+    expect(new Set(found.map(({ mask: classes }) => classes.join())).size).toBeGreaterThan(15);
+  });
+
+  it.each(['reflect', 'nearest', 'constant'] as const)('turns, moves and zooms as the image, fill %s', (fill) => {
+    const found = augmented({ crop: 0, flip: true, rotation: 0.2, translation: 0.3, zoom: 0.2, fill });
+    for (const { image: pixels, mask: classes } of found) {
+      // The nearest of four pixels has a quarter of the weight or more.
+      for (const [at, label] of classes.entries()) {
+        if (label === 1) expect(pixels[3 * at]!).toBeGreaterThanOrEqual(25);
+        else expect(pixels[3 * at]!).toBeLessThanOrEqual(75);
+      }
+    }
+    expect(new Set(found.map(({ mask: classes }) => classes.join())).size).toBe(20);
+  });
+
+  it('keeps its classes when only colours change', () => {
+    const { mask: varyMask } = augmentEpoch(20, 3, 1, { crop: 0, flip: false, contrast: 0.4, cutout: 0.2 }, shape);
+    expect(varyMask).toBeNull();
   });
 });
