@@ -10,6 +10,7 @@ import { isGrid, namedChannels } from '../data/normalize.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Layer, ModelSpec } from '../models/layers.ts';
 import { namedLayers } from '../models/layers.ts';
+import { batchNormsAlone } from '../models/standing-alone.ts';
 import { modelTask } from '../models/presets.ts';
 import type { ArtifactType } from '../stages/define.ts';
 import { tasksWithGate } from '../tasks/gates.ts';
@@ -207,25 +208,9 @@ function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic
         hint: 'leave it out',
       });
     }
-    const source = layer.input ?? model.layers[index - 1]?.name;
-    const before = model.layers.find(({ name }) => name === source);
-    if (layer.kind === 'batch_norm' && (before === undefined || !foldsBatchNorm(before) || takers(before.name) > 1)) {
-      diagnostics.push({
-        code: 'batch-norm-not-folded',
-        place: locate(path('kind'), 'value'),
-        message: 'this batch_norm cannot be folded into the layer before it, as integer models require',
-        hint: 'put it directly after a convolution or fully_connected layer that has no activation and no other reader, or set `batch_norm: true` in that layer',
-      });
-    }
     earlier.push(layer.name);
   }
   return diagnostics;
-}
-
-type WrittenLayer = Extract<PipelineConfig['model'], { readonly layers: unknown }>['layers'][number];
-
-function foldsBatchNorm(before: WrittenLayer): boolean {
-  return 'batch_norm' in before && before.activation === 'none' && !before.batch_norm;
 }
 
 function stageDiagnostics(config: PipelineConfig, name: string, stage: StageConfig, locate: Locate): Diagnostic[] {
@@ -596,11 +581,13 @@ export function schemeDiagnostics({ stages }: ResolvedPipeline, { layers }: Mode
   });
 }
 
-/** Whether batch norm follows a layer, as its own or as the next layer. */
+/** Whether a layer takes batch norm into its weights, its own or that of the next layer. */
 function isNormalized(layer: Layer, layers: readonly Layer[]): boolean {
   if ('batch_norm' in layer && layer.batch_norm) return true;
+  const alone = batchNormsAlone(layers);
   return layers.some(
-    (other, at) => other.kind === 'batch_norm' && (other.input ?? layers[at - 1]?.name) === layer.name,
+    (other, at) =>
+      other.kind === 'batch_norm' && !alone.has(other.name) && (other.input ?? layers[at - 1]?.name) === layer.name,
   );
 }
 

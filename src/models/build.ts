@@ -9,6 +9,7 @@ import type { LayerContext, PixelNormalizer, Weights } from './layers/define.ts'
 import { outputOf } from './layers/define.ts';
 import { buildLayer } from './layers/index.ts';
 import type { ModelSpec } from './layers.ts';
+import { batchNormsAlone } from './standing-alone.ts';
 import { addPixelNormalization, pixelNormalizer, takesNormalization } from './pixels.ts';
 
 export type { Weights };
@@ -26,7 +27,10 @@ export function buildModel(spec: ModelSpec, batch: number, weights: Weights): Gr
   const pixels = normalizerOf(spec, value.name);
   const isFolded = pixels !== null && takesNormalization(spec.layers);
   if (pixels !== null && !isFolded) value = addPixelNormalization(builder, pixels, value);
-  const context: LayerContext = { builder, weights, pixels: isFolded ? pixels : null, outputs: new Map() };
+  const context: LayerContext = {
+    ...{ builder, weights, pixels: isFolded ? pixels : null, outputs: new Map() },
+    batchNormsAlone: batchNormsAlone(spec.layers),
+  };
   for (const layer of spec.layers) {
     value = buildLayer(context, layer, layer.input === undefined ? value : outputOf(context, layer, layer.input));
     context.outputs.set(layer.name, value);

@@ -1015,21 +1015,6 @@ describe('a mistake in a layer', () => {
     ).toEqual(['p.yaml:14:15 error unread-layer: nothing reads the output of this layer: the next one reads `one`']);
   });
 
-  it('that normalizes what others take too is shown in its place', () => {
-    const folded = 'this batch_norm cannot be folded into the layer before it, as integer models require';
-    expect(
-      inLayers(
-        '- { kind: conv_2d, name: one, filters: 3, kernel: 3 }',
-        '- { kind: batch_norm }',
-        '- { kind: add, with: one }',
-        '- { kind: batch_norm }',
-      ),
-    ).toEqual([
-      `p.yaml:14:15 error batch-norm-not-folded: ${folded}`,
-      `p.yaml:16:15 error batch-norm-not-folded: ${folded}`,
-    ]);
-  });
-
   it('that drops everything, or transposes the batch, is against the schema', () => {
     expect(
       inLayers('- { kind: dropout, rate: 1 }', '- { kind: transpose, permutation: [0, 1] }', '- { kind: flatten }'),

@@ -10,6 +10,7 @@ import { prepareInterpreter } from '../../src/interpreter/interpreter.ts';
 import { dropoutKeyInput } from '../../src/passes/index.ts';
 import type { ActivationFunction, Layer } from '../../src/models/layers.ts';
 import { activationFunctions } from '../../src/models/layers.ts';
+import type { BatchNormForm } from '../../src/passes/index.ts';
 import { freezePasses, lossNames, lowerToIntegers, runPasses } from '../../src/passes/index.ts';
 import { numElements, tensor } from '../../src/core/tensor.ts';
 import { tensorSource } from '../../src/training/checkpoint.ts';
@@ -221,6 +222,48 @@ describe('a network of conv_2d, layer, fully_connected trains and agrees with it
   );
 });
 
+describe.each(['kept', 'folded'] as const)('batch norm that no layer before it can take in, %s', (form) => {
+  const norm: Layer = { kind: 'batch_norm', name: 'layer' };
+  const cases: Readonly<Record<string, readonly Layer[]>> = {
+    'of the input': [norm, conv('first', 4, 3), dense('logits', 3)],
+    'behind a rectifier, with one of its own': [
+      conv('first', 4, 3),
+      norm,
+      { kind: 'activation', name: 'after', function: 'relu6' },
+      dense('logits', 3),
+    ],
+    'behind a pool': [conv('first', 4, 3), pool('average_pool_2d', 'pool'), norm, dense('logits', 3)],
+    'of a sum': [
+      conv('first', 4, 3),
+      ...branch({ kind: 'add', name: 'sum', with: 'first', activation: 'none' }),
+      norm,
+      dense('logits', 3),
+    ],
+    'into a concatenation': [
+      conv('first', 4, 3),
+      norm,
+      { kind: 'concatenation', name: 'joined', with: ['first'], axis: -1 },
+      dense('logits', 3),
+    ],
+    'of rows': [conv('first', 4, 3), dense('hidden', 6, { activation: 'tanh' }), norm, dense('logits', 3)],
+    'of another batch norm': [conv('first', 4, 3, { activation: 'none', batch_norm: true }), norm, dense('logits', 3)],
+    'of steps': [conv('first', 4, 3), asSteps, norm, { kind: 'flatten', name: 'flat' }, dense('logits', 3)],
+    'behind dropout': [
+      conv('first', 4, 3, { activation: 'none' }),
+      { kind: 'dropout', name: 'drop', rate: 0.1 },
+      norm,
+      dense('logits', 3),
+    ],
+    'that others read past': [
+      conv('first', 4, 3, { activation: 'none' }),
+      norm,
+      { kind: 'mul', name: 'product', with: 'first', activation: 'none' },
+      dense('logits', 3),
+    ],
+  };
+  it.each(Object.keys(cases))('%s', (title) => goTheWholeWay(cases[title]!, form), 30_000);
+});
+
 describe('an activation of a layer', () => {
   const activated = (activation: ActivationFunction, batchNorm: boolean) =>
     goTheWholeWay([
@@ -233,35 +276,30 @@ describe('an activation of a layer', () => {
   it.each(activationFunctions)('can be %s behind batch norm', (name) => activated(name, true), 30_000);
 });
 
-async function goTheWholeWay(layers: readonly Layer[]): Promise<void> {
+async function goTheWholeWay(layers: readonly Layer[], batchNorm: 'kept' | 'folded' = 'kept'): Promise<void> {
   const spec = network(layers);
-  const form = { scheme: 'int8', denseWeights: 'per_channel', observe: 'after_activation', batchNorm: 'kept' } as const;
+  const form = { scheme: 'int8', denseWeights: 'per_channel', observe: 'after_activation', batchNorm } as const;
   const averages = {
     delay: 3,
     estimator: { kind: 'moving_average', decay: 0.5 },
     merge: 'mean',
     dropout: 'always',
   } as const;
-  const quantization = { ...form, ...averages, batchNorm: { kind: 'kept' } } as const;
+  const training: BatchNormForm = batchNorm === 'kept' ? { kind: 'kept' } : { kind: 'folded', freezeDelay: null };
+  const quantization = { ...form, ...averages, batchNorm: training };
   const sgd = { kind: 'sgd', momentum: 0.5, nesterov: false, weightDecay: 0 } as const;
-  const training = trainingGraph(
-    spec,
-    BATCH,
-    { kind: 'random', seed: 3 },
-    quantization,
-    sgd,
-    tasks[spec.task].loss({}, spec, null),
-  );
-  const session = await wasmEngine.open(training, { replicas: 1, threads: 1 });
+  const loss = tasks[spec.task].loss({}, spec, null);
+  const graph = trainingGraph(spec, BATCH, { kind: 'random', seed: 3 }, quantization, sgd, loss);
+  const session = await wasmEngine.open(graph, { replicas: 1, threads: 1 });
   const losses: number[] = [];
   const trained = new Map<string, ReturnType<typeof tensor<'float32'>>>();
   try {
     for (let step = 0; step < 12; step++) {
-      const feeds = new Map(trainingFeeds(training, 1, BATCH, 0.05));
-      if (training.inputs.includes(dropoutKeyInput)) feeds.set(dropoutKeyInput, Float32Array.of(step, 7));
+      const feeds = new Map(trainingFeeds(graph, 1, BATCH, 0.05));
+      if (graph.inputs.includes(dropoutKeyInput)) feeds.set(dropoutKeyInput, Float32Array.of(step, 7));
       losses.push((await session.run(feeds)).get(lossNames.loss)![0]!);
     }
-    for (const { name, type } of variablesOf(training)) {
+    for (const { name, type } of variablesOf(graph)) {
       trained.set(name, tensor('float32', type.shape, session.read(name)));
     }
   } finally {

@@ -43,13 +43,6 @@ describe('a pipeline that cannot run', () => {
     ],
     ['fewer scores than classes', 'units: 4', 'units: 3', ':9:7 error wrong-output', 'units: 4'],
     ['no scores at all', '    - { kind: fully_connected, units: 4 }\n', '', ':8:7 error wrong-output', '144 values'],
-    [
-      'batch norm that cannot be folded',
-      '- { kind: flatten }',
-      '- { kind: batch_norm }',
-      ':8:15 error batch-norm-not-folded',
-      'batch_norm: true',
-    ],
     ['YAML that is none', 'stages:', 'stages: }', ' error yaml-syntax', ':10:'],
     ['nothing', tinyWith([]), '', ' error ', 'wrong.yaml'],
     [

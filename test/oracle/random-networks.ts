@@ -81,6 +81,7 @@ function drawSeriesLayer(name: string, random: Random, choose: Choose): Layer {
     return { kind: choose('max_pool_1d', 'average_pool_1d'), name, ...sizes, padding: choose('same', 'valid') };
   }
   if (choose(true, false, false)) return drawWithConstant(name, random, choose);
+  if (choose(true, false, false, false)) return { kind: 'batch_norm', name };
   const stride = choose(1, 1, 2);
   const affine = {
     ...{ name, kernel: 1 + random.below(5), stride, padding: choose(...seriesPaddings) },
@@ -119,7 +120,7 @@ function drawConvolution(name: string, filters: number, random: Random, choose: 
 
 function drawBlock(name: string, random: Random, choose: Choose): readonly Layer[] {
   const side = (): number => random.below(3);
-  switch (random.below(16)) {
+  switch (random.below(18)) {
     case 0:
     case 1:
       return [
@@ -177,6 +178,10 @@ function drawBlock(name: string, random: Random, choose: Choose): readonly Layer
       return [drawMove(name, random, choose)];
     case 11:
       return [{ kind: 'l2_normalization', name }];
+    case 12:
+      return [{ kind: 'batch_norm', name }];
+    case 13:
+      return [drawWithConstant(name, random, choose)];
     default:
       return [drawConvolution(name, 1 + random.below(8), random, choose)];
   }
@@ -232,9 +237,11 @@ function drawHead(random: Random, choose: Choose): readonly Layer[] {
     [{ kind: 'flatten', name: 'flatten' }],
   );
   const hidden = choose(true, false) ? [dense('hidden', 1 + random.below(12), drawActivation(choose))] : [];
+  const normalized: readonly Layer[] =
+    hidden.length > 0 && choose(true, false) ? [{ kind: 'batch_norm', name: 'normalized' }] : [];
   const logits = dense('logits', 2 + random.below(9), { bias: choose(true, false) });
   const end: readonly Layer[] = choose(true, false, false) ? [{ kind: 'softmax', name: 'softmax' }] : [];
-  return [...toRow, ...hidden, logits, ...end];
+  return [...toRow, ...hidden, ...normalized, logits, ...end];
 }
 
 /** Variables of the sizes that training gives; the shape may be left out when it was given before. */

@@ -102,17 +102,12 @@ describe('fold-batch-norm', () => {
   });
 
   it('refuses a batch norm that follows no layer of its own', () => {
-    const alone = buildModel(
-      network([pool('max_pool_2d', 'pool'), { kind: 'batch_norm', name: 'bn' }]),
-      1,
-      'inference',
-      {
-        kind: 'given',
-        tensor,
-      },
+    const builder = buildGraph('alone', 'float');
+    const statistics = ['gamma', 'beta', 'mean', 'variance'].map((name) =>
+      builder.constant(name, floatTensor([2], [1, 2])),
     );
-    expect(() => foldBatchNorm(freezeVariables(alone), { kind: 'scaled' })).toThrow(
-      'batch_norm "bn/batch_norm" does not follow a layer',
-    );
+    const input = builder.input('input', float32([1, 2, 2, 2]));
+    const alone = builder.finish(builder.node('batch_norm', 'bn', [input, ...statistics], { epsilon: 1e-3 }));
+    expect(() => foldBatchNorm(alone, { kind: 'scaled' })).toThrow('batch_norm "bn" does not follow a layer');
   });
 });

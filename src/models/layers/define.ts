@@ -27,6 +27,8 @@ export interface LayerContext {
   readonly weights: Weights;
   /** What the layer that reads raw pixels takes into its weights; null where there is nothing to take in. */
   readonly pixels: PixelNormalizer | null;
+  /** The batch_norm layers that are no part of the layer before them. */
+  readonly batchNormsAlone: ReadonlySet<string>;
   /** The outputs of the layers so far, by name. */
   readonly outputs: Map<string, ValueRef>;
 }
