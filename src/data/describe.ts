@@ -3,7 +3,7 @@ import type { PixelNormalization } from './batches.ts';
 import { inputRange } from './batches.ts';
 import type { PartName } from './class-folders.ts';
 import type { Dataset, RealRange, Split, TargetColumn } from './dataset.ts';
-import { contentNames } from './divide.ts';
+import { numberContents } from './contents.ts';
 import type { Inputs } from './inputs.ts';
 import { eachInput } from './inputs.ts';
 import type { SourceFacts, Spread, Tally } from './facts.ts';
@@ -193,30 +193,31 @@ async function channelMoments(inputs: Inputs, channels: number, { min, max }: Re
 }
 
 async function equalExamples(dataset: Dataset, turn: Turn): Promise<EqualExamples> {
-  const contents = new Map<PartName, readonly string[]>();
-  for (const part of partNames) contents.set(part, await contentNames(dataset[part], turn));
+  const splits = partNames.map((part) => dataset[part]);
+  const { numbers, count } = await numberContents(
+    splits.map(({ inputs }) => inputs),
+    turn,
+  );
   const within = { train: 0, validation: 0, test: 0 };
   const between: EqualExamples['between'][number][] = [];
-  const labelsOf = new Map<string, Set<number>>();
-  const earlier: { readonly part: PartName; readonly found: ReadonlySet<string> }[] = [];
-  for (const part of partNames) {
-    const names = contents.get(part) ?? [];
-    const found = new Set(names);
-    within[part] = names.length - found.size;
-    for (const other of earlier) {
-      const examples = names.filter((name) => other.found.has(name)).length;
-      if (examples > 0) between.push({ part, other: other.part, examples });
+  // By content: a bit for each part that has it, its first class, and whether it has another one.
+  const [partsOf, classOf, isOfTwo] = [new Uint8Array(count), new Int32Array(count).fill(-1), new Uint8Array(count)];
+  let first = 0;
+  for (const [bit, part] of partNames.entries()) {
+    const { count: examples, labels } = dataset[part];
+    const own = numbers.subarray(first, (first += examples));
+    for (const [otherBit, other] of partNames.slice(0, bit).entries()) {
+      const found = own.reduce((sum, number) => sum + ((partsOf[number]! >> otherBit) & 1), 0);
+      if (found > 0) between.push({ part, other, examples: found });
     }
-    earlier.push({ part, found });
-    for (const [index, name] of names.entries()) {
-      const label = dataset[part].labels?.[index];
-      if (label === undefined) continue;
-      const labels = labelsOf.get(name);
-      if (labels === undefined) labelsOf.set(name, new Set([label]));
-      else labels.add(label);
+    for (const [index, number] of own.entries()) {
+      within[part] += (partsOf[number]! >> bit) & 1;
+      partsOf[number]! |= 1 << bit;
+      const label = labels?.[index] ?? -1;
+      if (classOf[number] === -1) classOf[number] = label;
+      else if (label !== -1 && classOf[number] !== label) isOfTwo[number] = 1;
     }
   }
-  const isOfTwo = (name: string): boolean => (labelsOf.get(name)?.size ?? 0) > 1;
-  const ofOtherClass = [...contents.values()].reduce((sum, names) => sum + names.filter(isOfTwo).length, 0);
+  const ofOtherClass = numbers.reduce((sum, number) => sum + isOfTwo[number]!, 0);
   return { within, between, ofOtherClass };
 }

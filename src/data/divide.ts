@@ -1,9 +1,5 @@
 /** Which examples are for training, for validation and for testing. */
-import { createHash } from 'node:crypto';
 import { createRandom } from '../core/random.ts';
-import type { Split } from './dataset.ts';
-import { eachInput } from './inputs.ts';
-import type { Turn } from './turn.ts';
 
 /** Below 1 a fraction of the examples, from 1 on their number; 0 for none. */
 export interface Shares {
@@ -19,84 +15,118 @@ export interface Division {
   readonly test: Uint32Array;
 }
 
-/** Of one example. */
+/** How examples belong together. In typed arrays, since there may be many millions. */
 export interface Belonging {
-  /** Examples of one unit stay together: those of one recording or person, and equal ones. */
-  readonly unit: string;
-  /** Every stratum is divided by the same fractions. */
-  readonly stratum: string;
+  /**
+   * By example: the number of its unit, from 0. Examples of one unit stay together: those of one recording or person, and
+   * equal ones. The numbers must not depend on the order of the examples, since units are drawn by them.
+   */
+  readonly units: Int32Array;
+  /** By example: every stratum is divided by the same fractions. That of a unit is that of its first example. */
+  readonly strata: ArrayLike<number>;
 }
 
 /**
  * Divides examples by whole units. Units are drawn by the seed, in each stratum until its part of the wanted number is
  * reached as nearly as units allow; a stratum that has only one unit keeps it for training. The order of the examples
  * does not matter, only which units there are.
+ *
+ * @param nameOf a stratum; names decide the order of the strata, and what is drawn in each
  */
-export function divide(examples: readonly Belonging[], { test, validation, seed }: Shares): Division {
-  const members = new Map<string, number[]>();
-  for (const [index, { unit }] of examples.entries()) listAt(members, unit).push(index);
-  const strata = new Map<string, string[]>();
-  for (const [unit, [first = 0]] of members) {
-    const stratum = examples[first]?.stratum ?? '';
-    listAt(strata, stratum).push(unit);
-  }
-  const fraction = (share: number): number => (share < 1 ? share : share / examples.length);
-  // Lists of lists: there may be more examples than a call takes arguments.
-  const parts = { train: [] as number[][], validation: [] as number[][], test: [] as number[][] };
+export function divide(
+  { units, strata }: Belonging,
+  { test, validation, seed }: Shares,
+  nameOf: (stratum: number) => string = String,
+): Division {
+  const count = units.length;
+  const members = membersOf(units);
+  const fraction = (share: number): number => (share < 1 ? share : share / count);
+  const parts = new Uint8Array(count).fill(partCodes.train);
   // What rounding took from one stratum is given to the next, so that the whole has the wanted number.
   const owed = { test: 0, validation: 0 };
-  for (const [stratum, units] of [...strata].sort(byKey)) {
-    const drawn = shuffled(units.toSorted(), seed, stratum).map((unit) => members.get(unit) ?? []);
-    const count = drawn.reduce((sum, { length }) => sum + length, 0);
-    let rest: readonly (readonly number[])[] = drawn;
+  for (const [name, own] of unitsOfStrata(members, strata, nameOf)) {
+    const order = createRandom(seed, 'data-split', name).permutation(own.length);
+    const drawn = order.map((index) => own[index]!);
+    const size = drawn.reduce((sum, unit) => sum + members.sizeOf(unit), 0);
+    let rest = drawn;
     for (const [part, share] of [['test', test] as const, ['validation', validation] as const]) {
-      const wanted = fraction(share) * count + owed[part];
-      const { taken, left } = take(rest, wanted);
-      owed[part] = wanted - taken.length;
-      parts[part].push(taken);
-      rest = left;
+      const wanted = fraction(share) * size + owed[part];
+      const { units: taken, examples } = take(rest, members.sizeOf, wanted);
+      for (const unit of rest.subarray(0, taken)) members.each(unit, (example) => (parts[example] = partCodes[part]));
+      owed[part] = wanted - examples;
+      rest = rest.subarray(taken);
     }
-    parts.train.push(rest.flat());
   }
-  const ascending = (indices: readonly number[][]): Uint32Array => Uint32Array.from(indices.flat()).sort();
-  return { train: ascending(parts.train), validation: ascending(parts.validation), test: ascending(parts.test) };
+  const of = (code: number): Uint32Array => {
+    const indices = new Uint32Array(parts.reduce((sum, part) => sum + (part === code ? 1 : 0), 0));
+    let to = 0;
+    for (let example = 0; example < count; example++) if (parts[example] === code) indices[to++] = example;
+    return indices;
+  };
+  return { train: of(partCodes.train), validation: of(partCodes.validation), test: of(partCodes.test) };
+}
+
+const partCodes = { train: 0, validation: 1, test: 2 } as const;
+
+interface Members {
+  readonly count: number;
+  readonly first: (unit: number) => number;
+  readonly sizeOf: (unit: number) => number;
+  /** In ascending order. */
+  readonly each: (unit: number, visit: (example: number) => void) => void;
+}
+
+/** The examples of each unit, sorted by counting. */
+function membersOf(units: Int32Array): Members {
+  const count = units.reduce((most, unit) => Math.max(most, unit + 1), 0);
+  const starts = new Uint32Array(count + 1);
+  for (const unit of units) starts[unit + 1]!++;
+  for (let unit = 0; unit < count; unit++) starts[unit + 1]! += starts[unit]!;
+  const next = starts.slice();
+  const sorted = new Uint32Array(units.length);
+  for (const [example, unit] of units.entries()) sorted[next[unit]!++] = example;
+  return {
+    count,
+    first: (unit) => sorted[starts[unit]!]!,
+    sizeOf: (unit) => starts[unit + 1]! - starts[unit]!,
+    each(unit, visit) {
+      for (let at = starts[unit]!; at < starts[unit + 1]!; at++) visit(sorted[at]!);
+    },
+  };
+}
+
+/** The units of each stratum in ascending order, by the name of the stratum. */
+function unitsOfStrata(
+  { count, first }: Members,
+  strata: ArrayLike<number>,
+  nameOf: (stratum: number) => string,
+): [string, Uint32Array][] {
+  const stratumOf = Uint32Array.from({ length: count }, (_, unit) => strata[first(unit)]!);
+  const sizes = new Map<number, number>();
+  for (const stratum of stratumOf) sizes.set(stratum, (sizes.get(stratum) ?? 0) + 1);
+  const lists = new Map(Array.from(sizes, ([stratum, size]) => [stratum, { units: new Uint32Array(size), filled: 0 }]));
+  for (const [unit, stratum] of stratumOf.entries()) {
+    const list = lists.get(stratum);
+    if (list !== undefined) list.units[list.filled++] = unit;
+  }
+  return Array.from(lists, ([stratum, { units }]): [string, Uint32Array] => [nameOf(stratum), units]).sort(byKey);
 }
 
 /** Whole units from the front while they bring the number nearer to the wanted one; one is always left. */
 function take(
-  units: readonly (readonly number[])[],
+  units: Uint32Array,
+  sizeOf: (unit: number) => number,
   wanted: number,
-): { taken: number[]; left: readonly (readonly number[])[] } {
-  let [taken, count] = [0, 0];
+): { readonly units: number; readonly examples: number } {
+  let [taken, examples] = [0, 0];
   for (const unit of units) {
-    if (taken === units.length - 1 || count + unit.length / 2 > wanted) break;
+    const size = sizeOf(unit);
+    if (taken === units.length - 1 || examples + size / 2 > wanted) break;
     taken++;
-    count += unit.length;
+    examples += size;
   }
-  return { taken: units.slice(0, taken).flat(), left: units.slice(taken) };
-}
-
-/** The list of a key, which begins empty. */
-function listAt<T>(lists: Map<string, T[]>, name: string): T[] {
-  const found = lists.get(name) ?? [];
-  lists.set(name, found);
-  return found;
-}
-
-function shuffled(units: readonly string[], seed: number, stratum: string): string[] {
-  const order = createRandom(seed, 'data-split', stratum).permutation(units.length);
-  return Array.from(order, (index) => units[index] ?? '');
+  return { units: taken, examples };
 }
 
 const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number =>
   a < b ? -1 : a > b ? 1 : 0;
-
-/** A name for the content of each example's input: equal examples have equal names. */
-export async function contentNames({ inputs }: Pick<Split, 'inputs'>, turn: Turn): Promise<string[]> {
-  const names: string[] = [];
-  await eachInput(inputs, turn, ({ buffer, byteOffset, byteLength }) => {
-    const bytes = new Uint8Array(buffer, byteOffset, byteLength);
-    names.push(createHash('sha256').update(bytes).digest('hex'));
-  });
-  return names;
-}

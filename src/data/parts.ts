@@ -5,7 +5,10 @@ import { userError } from '../core/diagnostic.ts';
 import { key, object } from '../core/schema.ts';
 import type { Split } from './dataset.ts';
 import type { ClassFile, PartName } from './class-folders.ts';
-import { contentNames, divide } from './divide.ts';
+import type { Contents } from './contents.ts';
+import { numberContents } from './contents.ts';
+import type { Division } from './divide.ts';
+import { divide } from './divide.ts';
 import type { GuessedSettings } from './sources/define.ts';
 import type { Inputs } from './inputs.ts';
 import { pick } from './split.ts';
@@ -76,13 +79,6 @@ export function guessedSplit(given: { readonly [P in PartName | 'all']?: unknown
   return [{ yaml: `split: { ${shares.join(', ')} }`, comment }];
 }
 
-/** Where each example comes from. */
-export interface Origin {
-  readonly name: string;
-  /** Examples of one recording stay together. */
-  readonly recording: string;
-}
-
 export interface Parts {
   readonly train: Split;
   readonly validation: Split;
@@ -93,15 +89,29 @@ export interface Parts {
 /** Examples of one part, or of all. */
 export interface PartExamples {
   readonly split: Split;
-  readonly origins: readonly Origin[];
+  /** Where an example comes from. */
+  readonly nameOf: (index: number) => string;
+  /** By example: examples of one recording, which have the same number, stay together; null where none do. */
+  readonly recordings: Int32Array | null;
 }
 
 /** Of files that are an example each. */
 export function fileExamples(files: readonly ClassFile[], inputs: Inputs): PartExamples {
   return {
     split: { count: files.length, inputs, labels: Uint16Array.from(files, ({ label }) => label), targets: null },
-    origins: files.map(({ name }) => ({ name, recording: name })),
+    nameOf: (index) => files[index]?.name ?? internal(`no file ${index}`),
+    recordings: null,
   };
+}
+
+/** Numbers for words, the same for equal ones: such as `recordings`. */
+export function numbered(words: readonly string[]): Int32Array {
+  const numbers = new Map<string, number>();
+  return Int32Array.from(words, (word) => {
+    const number = numbers.get(word) ?? numbers.size;
+    numbers.set(word, number);
+    return number;
+  });
 }
 
 /**
@@ -117,94 +127,161 @@ export async function makeParts(
 ): Promise<Parts> {
   const source = given.all ?? given.train;
   if (source === undefined) return internal('no training examples');
-  const all = await named(source, turn);
-  const division = divide(belongings(all, config), {
+  const others = (['validation', 'test'] as const).flatMap((part) => {
+    const examples = given[part];
+    return examples === undefined ? [] : [{ part, examples }];
+  });
+  const all = [source, ...others.map(({ examples }) => examples)];
+  const contents = await numberContents(
+    all.map(({ split }) => split.inputs),
+    turn,
+  );
+  const shares = {
     test: given.test === undefined ? config.test : 0,
     validation: given.validation === undefined ? config.validation : 0,
     seed: config.seed,
-  });
-  const part = (indices: Uint32Array): NamedExamples => ({
-    split: pick(source.split, indices),
-    origins: Array.from(indices, (index) => all.origins[index]!),
-    contents: Array.from(indices, (index) => all.contents[index]!),
-  });
-  const train = part(division.train);
-  const validation = given.validation === undefined ? part(division.validation) : await named(given.validation, turn);
-  const test = given.test === undefined ? part(division.test) : await named(given.test, turn);
+  };
+  // Groups have examples of many classes, so that classes cannot be divided alike.
+  const labels = config.group === undefined ? source.split.labels : null;
+  const belonging = {
+    units: unitsOf(source, contents, config),
+    strata: labels ?? new Uint8Array(source.split.count),
+  };
+  const division = divide(belonging, shares, labels === null ? () => '' : String);
+  const part = (indices: Uint32Array): Split => pick(source.split, indices);
   return {
-    ...{ train: train.split, validation: validation.split, test: test.split },
-    notes: leaks({ train, validation, test }),
+    train: part(division.train),
+    validation: given.validation?.split ?? part(division.validation),
+    test: given.test?.split ?? part(division.test),
+    // What was divided just now has equal examples in one part.
+    notes: others.length === 0 ? [] : leaks(source, division, others, contents),
   };
 }
 
-/** With a name for the content of each example. */
-type NamedExamples = PartExamples & { readonly contents: readonly string[] };
+/** Numbers of units in the order of the digests of their contents, whatever the order and the names of the files. */
+function unitsOf(
+  { split, nameOf, recordings }: PartExamples,
+  { numbers, count: numContents, compare }: Contents,
+  { group }: SplitConfig,
+): Int32Array {
+  const { count } = split;
+  const same = unionOf(count);
+  const joinEqual = (words: Int32Array): void => {
+    const first = new Int32Array(words.reduce((most, word) => Math.max(most, word + 1), 0)).fill(-1);
+    for (let example = 0; example < count; example++) {
+      const word = words[example]!;
+      if (first[word] === -1) first[word] = example;
+      else same.join(first[word]!, example);
+    }
+  };
+  joinEqual(numbers.subarray(0, count));
+  if (recordings !== null) joinEqual(recordings);
+  if (group !== undefined) joinGroups(group, count, nameOf, same.join);
+  // Of each unit the content whose digest is the smallest.
+  const least = new Int32Array(count).fill(numContents);
+  for (let example = 0; example < count; example++) {
+    const root = same.rootOf(example);
+    const number = numbers[example]!;
+    if (least[root] === numContents || compare(number, least[root]!) < 0) least[root] = number;
+  }
+  const roots = Uint32Array.from({ length: count }, (_, example) => example).filter(
+    (example) => same.rootOf(example) === example,
+  );
+  roots.sort((a, b) => compare(least[a]!, least[b]!));
+  const rank = new Int32Array(count);
+  for (const [order, root] of roots.entries()) rank[root] = order;
+  return Int32Array.from({ length: count }, (_, example) => rank[same.rootOf(example)]!);
+}
 
-const named = async (examples: PartExamples, turn: Turn): Promise<NamedExamples> => ({
-  ...examples,
-  contents: await contentNames(examples.split, turn),
-});
-
-function belongings({ split, origins, contents }: NamedExamples, { group }: SplitConfig) {
-  const pattern = group === undefined ? null : new RegExp(group, 'u');
-  // Units that share an example are one: by the smallest name that leads to them.
-  const parents = new Map<string, string>();
-  const root = (name: string): string => {
-    let top = name;
-    for (let parent = parents.get(top); parent !== undefined && parent !== top; parent = parents.get(top)) top = parent;
-    // The next look is short, however many examples are equal.
-    for (let at = name; at !== top;) {
-      const next = parents.get(at) ?? top;
-      parents.set(at, top);
+/** Sets of numbers that are the same: each is found by the number at its root. */
+function unionOf(count: number) {
+  const parents = Int32Array.from({ length: count }, (_, index) => index);
+  const rootOf = (index: number): number => {
+    let root = index;
+    while (parents[root] !== root) root = parents[root]!;
+    // The next look is short, however many are the same.
+    for (let at = index; at !== root;) {
+      const next = parents[at]!;
+      parents[at] = root;
       at = next;
     }
-    return top;
+    return root;
   };
-  const join = (a: string, b: string): void => {
-    const [x, y] = [root(a), root(b)].sort();
-    parents.set(y!, x!);
+  return {
+    rootOf,
+    join(a: number, b: number): void {
+      const [x, y] = [rootOf(a), rootOf(b)];
+      parents[Math.max(x, y)] = Math.min(x, y);
+    },
   };
-  const recordings = origins.map(({ recording }) => `recording ${recording}`);
-  if (pattern !== null && !origins.some(({ name }) => pattern.exec(name)?.[1] !== undefined)) {
-    throw userError(
-      'data.split.group',
-      'no-group',
-      `the expression fits none of the names, such as ${origins[0]?.name ?? ''}`,
-      'write one whose first group, in parentheses, is the part of a name that must stay together',
-    );
+}
+
+function joinGroups(
+  group: string,
+  count: number,
+  nameOf: (example: number) => string,
+  join: (a: number, b: number) => void,
+): void {
+  const pattern = new RegExp(group, 'u');
+  const first = new Map<string, number>();
+  for (let example = 0; example < count; example++) {
+    const name = pattern.exec(nameOf(example))?.[1];
+    if (name === undefined) continue;
+    const other = first.get(name);
+    if (other === undefined) first.set(name, example);
+    else join(other, example);
   }
-  for (const [index, recording] of recordings.entries()) {
-    join(recording, `content ${contents[index]!}`);
-    const groupName = pattern?.exec(origins[index]!.name)?.[1];
-    if (groupName !== undefined) join(recording, `group ${groupName}`);
-  }
-  return recordings.map((recording, index) => ({
-    unit: root(recording),
-    // Groups have examples of many classes, so that classes cannot be divided alike.
-    stratum: pattern === null ? String(split.labels?.[index] ?? '') : '',
-  }));
+  if (first.size > 0) return;
+  throw userError(
+    'data.split.group',
+    'no-group',
+    `the expression fits none of the names, such as ${count > 0 ? nameOf(0) : ''}`,
+    'write one whose first group, in parentheses, is the part of a name that must stay together',
+  );
 }
 
 /** Equal examples in two parts, in sentences: the network has seen what it is tested on. */
-function leaks(parts: { readonly [P in PartName]: NamedExamples }): string[] {
-  const seen = new Map<string, { part: PartName; name: string }>();
+function leaks(
+  source: PartExamples,
+  division: Division,
+  others: readonly { readonly part: PartName; readonly examples: PartExamples }[],
+  { numbers, count }: Contents,
+): string[] {
+  const offsets = new Map<PartName, number>();
+  let offset = source.split.count;
+  for (const { part, examples } of others) {
+    offsets.set(part, offset);
+    offset += examples.split.count;
+  }
+  // Of each content the part of its first example, counted from 1, and which one it is there.
+  const firstPart = new Uint8Array(count);
+  const firstIndex = new Uint32Array(count);
+  const namesOf: ((index: number) => string)[] = [];
   const notes: string[] = [];
-  for (const part of ['train', 'validation', 'test'] as const) {
-    const { origins, contents } = parts[part];
-    const equal = new Map<PartName, { names: string; count: number }>();
-    for (const [index, content] of contents.entries()) {
-      const name = origins[index]!.name;
-      const other = seen.get(content);
-      if (other === undefined) seen.set(content, { part, name });
-      else if (other.part !== part) {
-        const { names = `${name} and ${other.name}`, count = 0 } = equal.get(other.part) ?? {};
-        equal.set(other.part, { names, count: count + 1 });
+  for (const [code, part] of partOrder.entries()) {
+    const given = others.find((other) => other.part === part)?.examples;
+    const indices = given === undefined ? division[part] : Uint32Array.from({ length: given.split.count }, (_, i) => i);
+    const { nameOf } = given ?? source;
+    namesOf.push(nameOf);
+    const equal = new Map<number, { names: string; count: number }>();
+    for (const index of indices) {
+      const number = numbers[(offsets.get(part) ?? 0) + index]!;
+      const other = firstPart[number]! - 1;
+      if (other < 0) {
+        firstPart[number] = code + 1;
+        firstIndex[number] = index;
+      } else if (other !== code) {
+        const { names = `${nameOf(index)} and ${namesOf[other]?.(firstIndex[number]!) ?? ''}`, count: before = 0 } =
+          equal.get(other) ?? {};
+        equal.set(other, { names, count: before + 1 });
       }
     }
-    for (const [other, { names, count }] of equal) {
-      const examples = count === 1 ? 'example is' : 'examples are';
-      notes.push(`${count} ${part} ${examples} equal to ${other} examples, such as ${names}`);
+    for (const [other, { names, count: examples }] of equal) {
+      const are = examples === 1 ? 'example is' : 'examples are';
+      notes.push(`${examples} ${part} ${are} equal to ${partOrder[other] ?? ''} examples, such as ${names}`);
     }
   }
   return notes;
 }
+
+const partOrder = ['train', 'validation', 'test'] as const satisfies readonly PartName[];

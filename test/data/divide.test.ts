@@ -1,7 +1,27 @@
 import { describe, expect, it } from 'vitest';
-import { contentNames, divide } from '../../src/data/divide.ts';
+import { createHash } from 'node:crypto';
+import { numberContents } from '../../src/data/contents.ts';
+import type { Shares } from '../../src/data/divide.ts';
+import { divide as divideUnits } from '../../src/data/divide.ts';
 import { inputsOf } from '../../src/data/inputs.ts';
 import { createTurn } from '../../src/data/turn.ts';
+
+interface Example {
+  readonly unit: string;
+  readonly stratum: string;
+}
+
+/** Units have numbers in the order of their names. */
+function divide(examples: readonly Example[], shares: Shares) {
+  const numbers = (words: readonly string[]): Int32Array => {
+    const order = new Map([...new Set(words)].sort().map((word, number) => [word, number]));
+    return Int32Array.from(words, (word) => order.get(word) ?? -1);
+  };
+  const strata = examples.map(({ stratum }) => stratum);
+  const names = [...new Set(strata)].sort();
+  const units = numbers(examples.map(({ unit }) => unit));
+  return divideUnits({ units, strata: numbers(strata) }, shares, (stratum) => names[stratum] ?? '');
+}
 
 /** `counts[label]` examples of each class, every one its own unit. */
 const singles = (...counts: number[]) =>
@@ -67,11 +87,21 @@ describe('a division', () => {
   });
 });
 
-describe('names of content', () => {
-  it('are equal for equal inputs only', async () => {
-    const inputs = inputsOf(Float32Array.of(1, 2, 1, 3, 1, 2), 2);
-    const [a, b, c] = await contentNames({ inputs }, createTurn());
-    expect(a).toBe(c);
-    expect(a).not.toBe(b);
+describe('numbers of contents', () => {
+  it('are equal for equal inputs only, and in the order of their digests', async () => {
+    const parts = [inputsOf(Float32Array.of(1, 2, 1, 3), 2), inputsOf(Float32Array.of(1, 2), 2)];
+    const { numbers, count, compare } = await numberContents(parts, createTurn());
+    expect([[...numbers], count]).toEqual([[0, 1, 0], 2]);
+    const [a = '', b = ''] = [Float32Array.of(1, 2), Float32Array.of(1, 3)].map((values) =>
+      createHash('sha256').update(values).digest('hex'),
+    );
+    expect(compare(0, 1) < 0).toBe(a < b);
+  });
+
+  it('are found again among many', async () => {
+    const values = Float32Array.from({ length: 30_000 }, (_, index) => index % 7000);
+    const { numbers, count } = await numberContents([inputsOf(values, 1)], createTurn());
+    expect(count).toBe(7000);
+    expect([...numbers]).toEqual([...values]);
   });
 });

@@ -15,8 +15,8 @@ import type { Decoding, ReadFile } from '../decoding/decoding.ts';
 import type { Inputs } from '../inputs.ts';
 import { inputsOf, pickInputs } from '../inputs.ts';
 import { collectMistakes, ignoredNotes } from '../mistakes.ts';
-import type { Origin, PartExamples, Parts } from '../parts.ts';
-import { guessedSplit, makeParts, splitField } from '../parts.ts';
+import type { PartExamples, Parts } from '../parts.ts';
+import { guessedSplit, makeParts, numbered, splitField } from '../parts.ts';
 import { standardize, standardizeTargets } from '../reals.ts';
 import type { Turn } from '../turn.ts';
 import { defineSource, sourceFields } from './define.ts';
@@ -224,31 +224,45 @@ function wrongLength(path: string, rows: number, length: number, hasWindow: bool
 
 /** Which windows are of which recording, in the order in which they are read. */
 function collectWindows() {
-  interface Windows {
-    readonly rows: number[];
-    readonly labels: number[];
-    readonly origins: Origin[];
+  interface Recording {
+    readonly name: string;
+    readonly label: number;
+    readonly stride: number;
+    /** Where its first example is at the collector, and how many it has. */
+    readonly first: number;
+    readonly examples: number;
   }
-  const byPart = new Map<string, Windows>();
+  const byPart = new Map<string, Recording[]>();
   let count = 0;
   return {
     add({ name, label, part }: ClassFile & { readonly part: string }, examples: number, stride: number): void {
-      const windows = byPart.get(part) ?? { rows: [], labels: [], origins: [] };
-      byPart.set(part, windows);
-      for (let example = 0; example < examples; example++) {
-        windows.rows.push(count++);
-        windows.labels.push(label);
-        windows.origins.push({ name: `${name} row ${example * stride + 1}`, recording: name });
-      }
+      const recordings = byPart.get(part) ?? [];
+      byPart.set(part, recordings);
+      recordings.push({ name, label, stride, first: count, examples });
+      count += examples;
     },
     examples: (inputs: Inputs): { readonly [P in PartName | 'all']?: PartExamples } =>
       Object.fromEntries(
-        Array.from(byPart, ([part, { rows, labels, origins }]) => {
-          const picked = pickInputs(inputs, Uint32Array.from(rows));
-          const split: Split = {
-            ...{ count: rows.length, inputs: picked, labels: Uint16Array.from(labels), targets: null },
+        Array.from(byPart, ([part, list]): [string, PartExamples] => {
+          const all = list.reduce((sum, { examples }) => sum + examples, 0);
+          const [rows, labels, recordings] = [new Uint32Array(all), new Uint16Array(all), new Int32Array(all)];
+          const starts = new Uint32Array(list.length);
+          let to = 0;
+          for (const [number, { label, first, examples }] of list.entries()) {
+            starts[number] = to;
+            for (let example = 0; example < examples; example++, to++) {
+              rows[to] = first + example;
+              labels[to] = label;
+              recordings[to] = number;
+            }
+          }
+          const nameOf = (index: number): string => {
+            const number = recordings[index]!;
+            const { name = '', stride = 1 } = list[number] ?? {};
+            return `${name} row ${(index - starts[number]!) * stride + 1}`;
           };
-          return [part, { split, origins }];
+          const split: Split = { count: all, inputs: pickInputs(inputs, rows), labels, targets: null };
+          return [part, { split, nameOf, recordings }];
         }),
       ),
   };
@@ -368,11 +382,8 @@ function rowExamples(
     labels: classes === null ? null : Uint16Array.from(classes, (name) => classNames.indexOf(name)),
     targets: sizes.targets === 0 ? null : columns(sizes.inputs, sizes.targets),
   };
-  const origins = Array.from({ length: count }, (_, row) => {
-    const name = `line ${lines[row] ?? 0}`;
-    return { name, recording: groups === null ? name : `group ${groups[row] ?? ''}` };
-  });
-  return { split, origins };
+  const nameOf = (row: number): string => `line ${lines[row] ?? 0}`;
+  return { split, nameOf, recordings: groups && numbered(groups) };
 }
 
 // Both

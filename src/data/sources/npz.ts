@@ -16,7 +16,7 @@ import { inputsOf } from '../inputs.ts';
 import type { Mistakes } from '../mistakes.ts';
 import { collectMistakes, listNotes } from '../mistakes.ts';
 import type { PartExamples } from '../parts.ts';
-import { guessedSplit, makeParts, ungroupedSplitField } from '../parts.ts';
+import { guessedSplit, makeParts, numbered, ungroupedSplitField } from '../parts.ts';
 import { standardize, standardizeTargets } from '../reals.ts';
 import { defineSource, sourceFields } from './define.ts';
 import type { GuessedSettings } from './define.ts';
@@ -592,11 +592,8 @@ function examplesOf(path: string, part: PartData, classNames: readonly number[])
     targets: (tags ?? targets)?.values ?? null,
     ...(masks !== null && { masks: inputsOf(masks, masks.length / count) }),
   };
-  const origins = Array.from({ length: count }, (_, row) => {
-    const name = `${names.inputs}[${row}]`;
-    return { name, recording: groups === null ? name : `group ${groups[row] ?? ''}` };
-  });
-  return { split, origins };
+  const nameOf = (row: number): string => `${names.inputs}[${row}]`;
+  return { split, nameOf, recordings: groups && numbered(groups) };
 }
 
 /** Of the columns of an array. */
