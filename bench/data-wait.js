@@ -6,6 +6,7 @@ import { dataSettings, dataSource } from '../dist/data/config.js';
 import { loadDataset } from '../dist/data/load.js';
 import { wasmEngine } from '../dist/engine/wasm/index.js';
 import { trainingGraph } from '../dist/evaluation/graphs.js';
+import { newModel } from '../dist/models/build.js';
 import { tasks } from '../dist/tasks/index.js';
 import { batchFeeds } from '../dist/training/train-loop.js';
 import { median } from './statistics.js';
@@ -35,7 +36,7 @@ async function measureWait(file, name) {
   const spec = await pipelineModel(loaded);
   const { batch } = config;
   const optimizer = /** @type {const} */ ({ kind: 'sgd', momentum: 0.9, nesterov: false, weightDecay: 0 });
-  const graph = trainingGraph(spec, batch, { kind: 'random', seed }, null, optimizer, tasks[spec.task].loss);
+  const graph = trainingGraph(newModel(spec, seed), batch, null, optimizer, tasks[spec.task].loss);
   const session = await wasmEngine.open(graph, { replicas: 1, threads });
   const perEpoch = Math.floor(dataset.train.count / batch);
   const schedule = /** @type {const} */ ({ learningRate: 1e-6, schedule: 'constant', warmup: 0, change: null });

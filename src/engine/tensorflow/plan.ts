@@ -1,9 +1,9 @@
 /** From a graph to one SavedModel whose signatures share a session: `step`, `read` and `initialize`. */
 import { internal, present } from '../../core/assert.ts';
-import { expectDType, numElements, sameShape, transposeTensor } from '../../core/tensor.ts';
-import type { Shape, Tensor } from '../../core/tensor.ts';
+import { expectDType, numElements } from '../../core/tensor.ts';
+import type { Shape } from '../../core/tensor.ts';
 import type { Graph, Node, Update } from '../../graph/graph.ts';
-import { consumers, producers, valueOf, variablesOf } from '../../graph/graph.ts';
+import { consumers, valueOf, variablesOf } from '../../graph/graph.ts';
 import type { GraphDefBinding } from '../../ops/define.ts';
 import { ops } from '../../ops/index.ts';
 import { textAttribute } from '../../formats/protobuf/attribute-value.ts';
@@ -13,7 +13,8 @@ import type { SavedModel, SignatureDef, TensorInfo } from '../../formats/protobu
 import type { CrossReplicaAttrs } from '../../ops/training.ts';
 import type { Device, FloatOp } from '../engine.ts';
 import { liveNodes, replicaValues } from '../replicas.ts';
-import type { LoweredNode, Lowering, Lowerings, Permutation } from './lower.ts';
+import { inStoredOrder, operandLayouts, sameLayout, sourceLayouts, storedShape } from './layouts.ts';
+import type { LoweredNode, Lowerings, Permutation } from './lower.ts';
 import { loweringOf, lowerings } from './lower.ts';
 import { ownLowerings } from './own-lowerings.ts';
 import type { Writer } from './writer.ts';
@@ -57,49 +58,109 @@ interface Lowered {
   readonly layout: Permutation | null;
 }
 
-export function makePlan(graph: Graph, { split, replicas, devices, kernels }: PlanOptions): Plan {
+export function makePlan(graph: Graph, options: PlanOptions): Plan {
+  const { replicas, devices, kernels } = options;
   const isOnCpu = devices === null || devices.every(({ kind }) => kind === 'cpu');
   const table = kernels === 'own' && isOnCpu ? ownLowerings() : lowerings;
   const live = liveNodes(graph);
-  const perReplica = replicaValues(graph, live, split);
-  const stored = sourceLayouts(table, graph, live);
   const nodes: NodeDef[] = [];
   const taken = new Set<string>();
-  const shared = createWriter(nodes, taken, 'shared', deviceName(devices?.[0]));
-  const scopes = Array.from({ length: replicas }, (_, replica) =>
-    createWriter(nodes, taken, `replica_${replica}`, deviceName(devices?.[replica])),
-  );
-  const values = new Map<string, Lowered>();
-  const lowered = (name: string): Lowered => present(values.get(name), `TensorFlow's form of "${name}"`);
-  /** The value's pieces in an order of axes. */
-  const inLayout = (name: string, layout: Permutation | null): readonly string[] => {
-    const { names, layout: from } = lowered(name);
-    if (sameLayout(from, layout)) return names;
-    const axes = valueOf(graph, name).type.shape.map((_, axis) => axis);
-    const permutation = (layout ?? axes).map((axis) => (from ?? axes).indexOf(axis));
-    return names.map((piece, replica) => writerOf(names, replica).transpose(piece, permutation));
+  const planning: Planning = {
+    ...{ graph, table, options },
+    perReplica: replicaValues(graph, live, options.split),
+    stored: sourceLayouts(table, graph, live),
+    shared: createWriter(nodes, taken, 'shared', deviceName(devices?.[0])),
+    scopes: Array.from({ length: replicas }, (_, replica) =>
+      createWriter(nodes, taken, `replica_${replica}`, deviceName(devices?.[replica])),
+    ),
+    ...{ values: new Map(), handles: new Map(), updated: [] },
   };
-  const writerOf = (pieces: readonly unknown[], replica: number): Writer =>
-    pieces.length === 1 ? shared : present(scopes[replica], 'a scope for each replica');
+  const inputs = addInputs(planning);
+  addSources(planning);
+  const inPlace = updatesInPlace(table, graph, live);
+  for (const node of live) addNode(planning, node, inPlace.get(node));
+  const done = new Set([...inPlace.values()].flat());
+  for (const update of graph.updates) if (!done.has(update)) addAssignment(planning, update);
+  const step = addOutput(planning);
+  const initialize = addInitialization(planning);
+  return {
+    inputs,
+    outputs: step.outputs,
+    variables: initialize.variables.map(({ name, key, shape, layout }) => ({ name, key, shape, layout })),
+    model: savedModel(nodes, {
+      step: signature(
+        inputs.map(({ key, name, shape }) => [key, tensorInfo(name, shape)]),
+        [[outputKey, step.info]],
+      ),
+      read: signature(
+        [],
+        initialize.variables.map(({ key, name, shape }) => [key, tensorInfo(handleOf(planning, name).read, shape)]),
+      ),
+      initialize: signature(
+        initialize.variables.map(({ key, placeholder, shape }) => [key, tensorInfo(placeholder, shape)]),
+        [[outputKey, initialize.info]],
+      ),
+    }),
+  };
+}
 
-  const inputs = graph.inputs.map((name, index): Feed => {
+/** What is known while nodes are written one after the other. */
+interface Planning {
+  readonly graph: Graph;
+  readonly table: Lowerings;
+  readonly options: PlanOptions;
+  /** Values of which each replica has its own. */
+  readonly perReplica: ReadonlySet<string>;
+  /** The order of axes in which constants and variables are kept. */
+  readonly stored: ReadonlyMap<string, Permutation>;
+  readonly shared: Writer;
+  /** One for each replica. */
+  readonly scopes: readonly Writer[];
+  readonly values: Map<string, Lowered>;
+  readonly handles: Map<string, { readonly handle: string; readonly read: string }>;
+  /** Control inputs: the nodes that change variables. */
+  readonly updated: string[];
+}
+
+const lowered = ({ values }: Planning, name: string): Lowered =>
+  present(values.get(name), `TensorFlow's form of "${name}"`);
+
+const handleOf = ({ handles }: Planning, name: string) => present(handles.get(name), `variable "${name}"`);
+
+function writerOf({ shared, scopes }: Planning, copies: number, replica: number): Writer {
+  return copies === 1 ? shared : present(scopes[replica], 'a scope for each replica');
+}
+
+/** The value's pieces in an order of axes. */
+function inLayout(planning: Planning, name: string, layout: Permutation | null): readonly string[] {
+  const { names, layout: from } = lowered(planning, name);
+  if (sameLayout(from, layout)) return names;
+  const axes = valueOf(planning.graph, name).type.shape.map((_, axis) => axis);
+  const permutation = (layout ?? axes).map((axis) => (from ?? axes).indexOf(axis));
+  return names.map((piece, replica) => writerOf(planning, names.length, replica).transpose(piece, permutation));
+}
+
+function addInputs({ graph, options: { split, replicas }, shared, values }: Planning): readonly Feed[] {
+  return graph.inputs.map((name, index): Feed => {
     const { shape } = valueOf(graph, name).type;
     const fed = split.has(name) ? [replicas, ...shape] : shape;
     const placeholder = shared.node('Placeholder', name, [], { dtype: FLOAT, shape: { kind: 'shape', value: fed } });
     values.set(name, { names: split.has(name) ? unpack(shared, placeholder, replicas) : [placeholder], layout: null });
     return { name: placeholder, key: `input_${index}`, shape: fed };
   });
-  const handles = new Map<string, { readonly handle: string; readonly read: string }>();
+}
+
+/** Constants, and variables, each of which one node reads. */
+function addSources({ graph, stored, shared, values, handles }: Planning): void {
   for (const { name, type, source } of graph.values.values()) {
     const layout = stored.get(name) ?? null;
     if (source.kind === 'constant') {
       values.set(name, { names: [shared.constant(name, inStoredOrder(source.data, layout))], layout });
     }
     if (source.kind !== 'variable') continue;
-    const shape = storedShape(type.shape, layout);
     const handle = shared.node('VarHandleOp', name, [], {
       dtype: FLOAT,
-      shape: { kind: 'shape', value: shape },
+      shape: { kind: 'shape', value: storedShape(type.shape, layout) },
       shared_name: textAttribute(name),
       container: textAttribute(''),
     });
@@ -107,118 +168,89 @@ export function makePlan(graph: Graph, { split, replicas, devices, kernels }: Pl
     handles.set(name, { handle, read });
     values.set(name, { names: [read], layout });
   }
-  const handleOf = (name: string) => present(handles.get(name), `variable "${name}"`);
+}
 
-  const inPlace = updatesInPlace(table, graph, live);
-  /** Control inputs: the nodes that change variables. */
-  const updated: string[] = [];
-  for (const node of live) {
-    if (node.op === 'cross_replica' && lowered(node.inputs[0]!).names.length > 1) {
-      const { names, layout } = lowered(node.inputs[0]!);
-      values.set(node.name, { names: [combine(shared, node.name, names, node.attrs)], layout });
-      continue;
-    }
-    const copies = perReplica.has(node.outputs[0]!) ? replicas : 1;
-    const lowering = loweringOf(table, node.op);
-    const operands = operandLayouts(graph, node, lowering, (name) => lowered(name).layout);
-    const pieces = node.inputs.map((input, index) => inLayout(input, operands.layouts[index] ?? null));
-    const update = inPlace.get(node);
-    const results = Array.from({ length: copies }, (_, replica) => {
-      const writer = copies === 1 ? shared : scopes[replica]!;
-      const inputNames = pieces.map((names) => names[replica] ?? names[0]!);
-      const loweredNode: LoweredNode<FloatOp> = {
-        inputs: inputNames,
-        inputShapes: node.inputs.map((input, index) =>
-          storedShape(valueOf(graph, input).type.shape, operands.layouts[index] ?? null),
-        ),
-        outputShapes: node.outputs.map((output) => valueOf(graph, output).type.shape),
-        // Pairs with the lowering of the same op; the table's types guarantee it.
-        attrs: node.attrs,
-        layout: operands.common,
-      };
-      return writer.within(node.name, () => {
-        if (lowering === 'graphdef') return writeFileForm(writer, node, loweredNode);
-        if (update === undefined) return lowering.write(writer, loweredNode);
-        const variables = update.map(({ variable }) => handleOf(variable));
-        const after = variables.map(({ read }) => `^${read}`);
-        const write = present(lowering.update, `the updating form of ${node.op}`).write;
-        updated.push(
-          write(
-            writer,
-            variables.map(({ handle }) => handle),
-            after,
-            loweredNode,
-          ),
-        );
-        return [];
-      });
+/** @param update the variables that the node changes where they lie; undefined for a node that gives values */
+function addNode(planning: Planning, node: Node, update: readonly Update[] | undefined): void {
+  const { graph, table, options, perReplica, shared, values } = planning;
+  const [first = ''] = node.inputs;
+  if (node.op === 'cross_replica' && lowered(planning, first).names.length > 1) {
+    const { names, layout } = lowered(planning, first);
+    values.set(node.name, { names: [combine(shared, node.name, names, node.attrs)], layout });
+    return;
+  }
+  const copies = perReplica.has(node.outputs[0] ?? '') ? options.replicas : 1;
+  const lowering = loweringOf(table, node.op);
+  const operands = operandLayouts(graph, node, lowering, (name) => lowered(planning, name).layout);
+  const pieces = node.inputs.map((input, index) => inLayout(planning, input, operands.layouts[index] ?? null));
+  const results = Array.from({ length: copies }, (_, replica) => {
+    const writer = writerOf(planning, copies, replica);
+    const loweredNode: LoweredNode<FloatOp> = {
+      inputs: pieces.map((names) => present(names[replica] ?? names[0], `an operand of ${node.name}`)),
+      inputShapes: node.inputs.map((input, index) =>
+        storedShape(valueOf(graph, input).type.shape, operands.layouts[index] ?? null),
+      ),
+      outputShapes: node.outputs.map((output) => valueOf(graph, output).type.shape),
+      // Pairs with the lowering of the same op; the table's types guarantee it.
+      attrs: node.attrs,
+      layout: operands.common,
+    };
+    return writer.within(node.name, () => {
+      if (lowering === 'graphdef') return writeFileForm(writer, node, loweredNode);
+      if (update === undefined) return lowering.write(writer, loweredNode);
+      const variables = update.map(({ variable }) => handleOf(planning, variable));
+      const { write } = present(lowering.update, `the updating form of ${node.op}`);
+      const handles = variables.map(({ handle }) => handle);
+      const after = variables.map(({ read }) => `^${read}`);
+      planning.updated.push(write(writer, handles, after, loweredNode));
+      return [];
     });
-    if (update !== undefined) continue;
-    for (const [index, output] of node.outputs.entries()) {
-      const names = results.map((outputs) => present(outputs[index], `output ${index} of ${node.op}`));
-      values.set(output, { names, layout: operands.outputs[index] ?? null });
-    }
+  });
+  if (update !== undefined) return;
+  for (const [index, output] of node.outputs.entries()) {
+    const names = results.map((outputs) => present(outputs[index], `output ${index} of ${node.op}`));
+    values.set(output, { names, layout: operands.outputs[index] ?? null });
   }
+}
 
-  const done = new Set([...inPlace.values()].flat());
-  for (const update of graph.updates) {
-    if (done.has(update)) continue;
-    const { handle, read } = handleOf(update.variable);
-    const [value] = inLayout(update.value, stored.get(update.variable) ?? null);
-    updated.push(
-      shared.node('AssignVariableOp', `${update.variable}/assign`, [handle, value!, `^${read}`], { dtype: FLOAT }),
-    );
-  }
+function addAssignment(planning: Planning, { variable, value }: Update): void {
+  const { shared, stored, updated } = planning;
+  const { handle, read } = handleOf(planning, variable);
+  const [next = ''] = inLayout(planning, value, stored.get(variable) ?? null);
+  updated.push(shared.node('AssignVariableOp', `${variable}/assign`, [handle, next, `^${read}`], { dtype: FLOAT }));
+}
 
+/** One vector with all outputs, which is there when the variables have changed. */
+function addOutput(planning: Planning): { readonly outputs: Plan['outputs']; readonly info: TensorInfo } {
+  const { graph, shared, updated } = planning;
+  const shapeOf = (name: string): Shape => valueOf(graph, name).type.shape;
   const pieces = graph.outputs.flatMap((name) =>
-    inLayout(name, null).map((piece) => ({ piece, shape: valueOf(graph, name).type.shape })),
+    inLayout(planning, name, null).map((piece) => ({ piece, shape: shapeOf(name) })),
   );
   const packed = shared.within('output', () => pack(shared, pieces));
   const output = shared.node('Identity', 'output', [packed, ...updated.map((name) => `^${name}`)], { T: FLOAT });
-
-  const variables = variablesOf(graph).map(({ name, type }, index) => {
-    const layout = stored.get(name) ?? null;
-    return { name, key: `variable_${index}`, shape: storedShape(type.shape, layout), layout };
-  });
-  const initial = variables.map(({ name, shape, key }) => {
-    const placeholder = shared.node('Placeholder', `${name}/initial`, [], {
-      dtype: FLOAT,
-      shape: { kind: 'shape', value: shape },
-    });
-    const { handle } = handleOf(name);
-    const assign = shared.node('AssignVariableOp', `${name}/initialize`, [handle, placeholder], { dtype: FLOAT });
-    return { key, assign, info: tensorInfo(placeholder, shape) };
-  });
-  const initialized = shared.node(
-    'Identity',
-    'initialized',
-    [shared.scalar(0), ...initial.map(({ assign }) => `^${assign}`)],
-    { T: FLOAT },
-  );
   const outputs = graph.outputs.map((name) => ({
     name,
-    length: lowered(name).names.length * numElements(valueOf(graph, name).type.shape),
+    length: lowered(planning, name).names.length * numElements(shapeOf(name)),
   }));
-  const outputLength = outputs.reduce((sum, { length }) => sum + length, 0);
-  return {
-    inputs,
-    outputs,
-    variables,
-    model: savedModel(nodes, {
-      step: signature(
-        inputs.map(({ key, name, shape }) => [key, tensorInfo(name, shape)]),
-        [[outputKey, tensorInfo(output, [outputLength])]],
-      ),
-      read: signature(
-        [],
-        variables.map(({ key, name, shape }) => [key, tensorInfo(handleOf(name).read, shape)]),
-      ),
-      initialize: signature(
-        initial.map(({ key, info }) => [key, info]),
-        [[outputKey, tensorInfo(initialized, [])]],
-      ),
-    }),
-  };
+  return { outputs, info: tensorInfo(output, [outputs.reduce((sum, { length }) => sum + length, 0)]) };
+}
+
+/** Gives every variable the value that is fed for it. */
+function addInitialization(planning: Planning) {
+  const { graph, shared, stored } = planning;
+  const variables = variablesOf(graph).map(({ name, type }, index) => {
+    const layout = stored.get(name) ?? null;
+    const shape = storedShape(type.shape, layout);
+    const attributes = { dtype: FLOAT, shape: { kind: 'shape', value: shape } } as const;
+    const placeholder = shared.node('Placeholder', `${name}/initial`, [], attributes);
+    const { handle } = handleOf(planning, name);
+    const assign = shared.node('AssignVariableOp', `${name}/initialize`, [handle, placeholder], { dtype: FLOAT });
+    return { name, key: `variable_${index}`, shape, layout, placeholder, assign };
+  });
+  const after = variables.map(({ assign }) => `^${assign}`);
+  const initialized = shared.node('Identity', 'initialized', [shared.scalar(0), ...after], { T: FLOAT });
+  return { variables, info: tensorInfo(initialized, []) };
 }
 
 export const signatures = { step: 'step', read: 'read', initialize: 'initialize' } as const;
@@ -251,18 +283,6 @@ export function deviceName(device: Device | undefined): string {
   return device.kind === 'cpu' ? '/device:CPU:0' : `/device:GPU:${device.index}`;
 }
 
-function sameLayout(a: Permutation | null, b: Permutation | null): boolean {
-  return a === b || (a !== null && b !== null && a.join() === b.join());
-}
-
-function storedShape(shape: Shape, layout: Permutation | null): Shape {
-  return layout === null ? shape : layout.map((axis) => shape[axis]!);
-}
-
-function inStoredOrder(data: Tensor, layout: Permutation | null): Tensor {
-  return layout === null ? data : transposeTensor(data, layout);
-}
-
 /** The row's own form, with operands and results in our order of axes. */
 function writeFileForm(writer: Writer, node: Node, lowered: LoweredNode<FloatOp>): readonly string[] {
   // The op's own record made these attributes, so its own binding reads them.
@@ -276,76 +296,6 @@ function writeFileForm(writer: Writer, node: Node, lowered: LoweredNode<FloatOp>
     outputTypes: types(lowered.outputShapes),
     attrs: node.attrs,
   });
-}
-
-interface NodeLayouts {
-  /** Of each operand. */
-  readonly layouts: readonly (Permutation | null)[];
-  readonly common: Permutation | null;
-  readonly outputs: readonly (Permutation | null)[];
-}
-
-function operandLayouts(
-  graph: Graph,
-  node: Node,
-  lowering: Lowering<FloatOp> | 'graphdef',
-  layoutOf: (name: string) => Permutation | null,
-): NodeLayouts {
-  const plain = { layouts: node.inputs.map(() => null), common: null, outputs: node.outputs.map(() => null) };
-  if (lowering === 'graphdef') return plain;
-  const shapeOf = (name: string): Shape => valueOf(graph, name).type.shape;
-  const members = (lowering.common ?? []).flatMap((index) => node.inputs[index] ?? []);
-  const [first = ''] = members;
-  const agree = members.every((name) => sameShape(shapeOf(name), shapeOf(first)));
-  const common = agree ? (members.map(layoutOf).find((layout) => layout !== null) ?? null) : null;
-  const layouts = node.inputs.map(
-    (_, index) => lowering.layouts?.[index] ?? (lowering.common?.includes(index) === true ? common : null),
-  );
-  const outputs = node.outputs.map((output, index) => {
-    if (lowering.outputLayout !== undefined) {
-      return index === 0 ? lowering.outputLayout(node.attrs) : null;
-    }
-    return common !== null && sameShape(shapeOf(output), shapeOf(first)) ? common : null;
-  });
-  return { layouts, common, outputs };
-}
-
-/**
- * The order of axes in which variables and constants are kept: as the op behind them wants its filter, so that nothing
- * is transposed in a step; what an optimizer keeps for a filter follows it.
- */
-function sourceLayouts(table: Lowerings, graph: Graph, nodes: readonly Node[]): ReadonlyMap<string, Permutation> {
-  const result = new Map<string, Permutation>();
-  const makers = producers(graph);
-  for (const node of nodes) {
-    const lowering = loweringOf(table, node.op);
-    if (lowering === 'graphdef') continue;
-    for (const [index, layout] of Object.entries(lowering.layouts ?? {})) {
-      let name = node.inputs[Number(index)];
-      while (name !== undefined) {
-        const maker = makers.get(name);
-        if (maker === undefined) {
-          if (valueOf(graph, name).source.kind !== 'input') result.set(name, result.get(name) ?? layout);
-          break;
-        }
-        const form = loweringOf(table, maker.op);
-        name = form !== 'graphdef' && form.common?.includes(0) === true ? maker.inputs[0] : undefined;
-      }
-    }
-  }
-  for (const node of nodes) {
-    const lowering = loweringOf(table, node.op);
-    const members = lowering === 'graphdef' ? [] : (lowering.common ?? []).flatMap((index) => node.inputs[index] ?? []);
-    const layout = members.map((name) => result.get(name)).find((known) => known !== undefined);
-    if (layout === undefined) continue;
-    for (const name of members) {
-      const { source, type } = valueOf(graph, name);
-      if (source.kind === 'variable' && type.shape.length === layout.length && !result.has(name)) {
-        result.set(name, layout);
-      }
-    }
-  }
-  return result;
 }
 
 /** Nodes that do nothing but give variables that they read their new values. */
