@@ -291,7 +291,7 @@ function planStage({ name, config }: ResolvedStage, shared: Shared): StagePlan {
       // As the stage receives it: the meaning of a preset or a default may change between versions.
       ...(uses.has('model') ? { model: shared.spec as unknown as JsonObject } : {}), // plain JSON by construction
       ...(uses.has('loss') ? { loss: { ...pipeline.loss } } : {}),
-      ...(uses.has('augment') ? { augment: { ...shared.environment.augment } } : {}),
+      ...(uses.has('augment') ? { augment: shared.environment.augment as unknown as JsonObject } : {}), // the same
     },
     seeds: uses.has('seed') ? { seed: pipeline.seed } : {},
     environment: {

@@ -3,10 +3,17 @@ import type { PixelChanges } from './augment-pixels.ts';
 import { maskMover, pixelChanger } from './augment-pixels.ts';
 import type { SeriesAugmentation, VarySeries } from './augment-series.ts';
 import { augmentSeriesEpoch } from './augment-series.ts';
+import type { SoundAugmentation } from './augment-sound.ts';
+import { soundChanger } from './augment-sound.ts';
 import type { ImageShape } from './dataset.ts';
+import type { Sound } from './inputs.ts';
 
 /** How training examples vary from epoch to epoch. */
-export type Augmentation = ImageAugmentation | SeriesAugmentation | (ImageAugmentation & SeriesAugmentation);
+export type Augmentation =
+  ImageAugmentation | SeriesAugmentation | SoundFeatureAugmentation | (ImageAugmentation & SeriesAugmentation);
+
+/** Changes to sound, and to the features that are computed of it. */
+export type SoundFeatureAugmentation = SeriesAugmentation & SoundAugmentation;
 
 export interface ImageAugmentation extends Partial<PixelChanges> {
   /**
@@ -57,9 +64,11 @@ export interface Vary {
   /** Moves the mask of an image as the image is moved. */
   readonly mask: VaryImage | null;
   readonly series: VarySeries | null;
+  /** Gives the samples that take a recording's place; they are good until the next call. */
+  readonly sound: ((samples: Float32Array, position: number) => Float32Array) | null;
 }
 
-export const unvaried: Vary = { image: null, mask: null, series: null };
+export const unvaried: Vary = { image: null, mask: null, series: null, sound: null };
 
 /** The augmentation of one epoch. */
 export function augmentEpoch(
@@ -68,11 +77,13 @@ export function augmentEpoch(
   epoch: number,
   augmentation: Augmentation,
   shape: ImageShape,
+  sound?: Sound,
 ): Vary {
   return {
     image: 'crop' in augmentation ? augmentImages(count, seed, epoch, augmentation, shape) : null,
     mask: 'crop' in augmentation ? augmentMasks(count, seed, epoch, augmentation, shape) : null,
     series: 'jitter' in augmentation ? augmentSeriesEpoch(seed, epoch, augmentation, shape) : null,
+    sound: 'gain' in augmentation && sound !== undefined ? soundChanger(seed, epoch, augmentation, sound) : null,
   };
 }
 

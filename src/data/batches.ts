@@ -4,7 +4,7 @@ import type { Vary } from './augment.ts';
 import { unvaried } from './augment.ts';
 import type { RealRange, Split } from './dataset.ts';
 import type { Inputs } from './inputs.ts';
-import { pixelReader, realReader } from './inputs.ts';
+import { changedSoundReader, pixelReader, realReader } from './inputs.ts';
 
 /**
  * What a pixel means to the network: real = scale * (pixel - mean). With an integer `mean` in 0..255 this is exactly
@@ -78,8 +78,12 @@ type WriteInput = (index: number, out: Float32Array, to: number, vary?: Vary, po
 export function inputWriter(inputs: Inputs, normalize: Normalization): WriteInput {
   if (inputs.kind === 'reals') {
     const read = realReader(inputs);
-    return (index, out, to, { series } = unvaried, position = 0) => {
-      const values = read(index);
+    let change = unvaried.sound;
+    const readChanged =
+      inputs.sound && changedSoundReader(inputs, (samples, position) => change?.(samples, position) ?? samples);
+    return (index, out, to, { series, sound } = unvaried, position = 0) => {
+      change = sound;
+      const values = sound === null || readChanged === undefined ? read(index) : readChanged(index, position);
       out.set(series === null ? values : series(values, position), to);
     };
   }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { internal } from '../core/assert.ts';
 import { explainWriteError } from '../runner/disk-error.ts';
 import type { Inputs, Place } from './inputs.ts';
-import { elementBytes } from './inputs.ts';
+import { elementBytes, rowLength } from './inputs.ts';
 
 export interface Collector {
   /** Takes the inputs of one or more examples, [examples, size]; they are copied. */
@@ -61,9 +61,9 @@ function explained<T>(folder: string, act: () => T): T {
 
 /** The bytes of a place that is read in an array of its own, which threads share. */
 export function intoMemory(inputs: Inputs, rows: number): Place {
-  const { place, size, kind } = inputs;
+  const { place, kind } = inputs;
   if (place.kind === 'memory') return place;
-  const bytes = rows * size * elementBytes[kind];
+  const bytes = rows * rowLength(inputs) * elementBytes[kind];
   const shared = new SharedArrayBuffer(bytes);
   const target = new Uint8Array(shared);
   for (let filled = 0; filled < bytes;) {

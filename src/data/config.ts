@@ -64,8 +64,19 @@ export function dataSettings(config: DataConfig): DataSettings {
   return {
     validation: 'validation' in config ? config.validation : null,
     normalize: 'normalize' in config ? config.normalize : null,
-    augment: 'augment' in config ? config.augment : { crop: 0, flip: false },
+    augment: 'augment' in config ? augmentation(config.augment) : { crop: 0, flip: false },
   };
+}
+
+type AugmentConfig = Extract<DataConfig, { augment: unknown }>['augment'];
+
+/** Without the path of noise, which belongs to what is loaded. */
+function augmentation(config: AugmentConfig): Augmentation {
+  if (!('gain' in config)) return config;
+  const { background, ...others } = config;
+  return background === undefined
+    ? others
+    : { ...others, background: { snr: background.snr, share: background.share } };
 }
 
 /** What to load, without how to split and normalize it. */

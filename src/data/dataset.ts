@@ -9,6 +9,7 @@ import type { Inputs } from './inputs.ts';
 import { eachInput } from './inputs.ts';
 import type { PixelMoments } from './pixel-measure.ts';
 import { measurePixels } from './pixel-measure.ts';
+import type { RealRange } from './real-range.ts';
 import type { Turn } from './turn.ts';
 import { createTurn } from './turn.ts';
 
@@ -50,11 +51,7 @@ export interface TargetColumn {
   readonly deviation: number;
 }
 
-/** Zero lies inside. */
-export interface RealRange {
-  readonly min: number;
-  readonly max: number;
-}
+export type { RealRange };
 
 export interface TrainingData extends DatasetForm {
   readonly train: Split;
@@ -195,6 +192,9 @@ export async function identify(dataset: Dataset, turn: Turn = createTurn()): Pro
   const { name, notes, classNames, tags, targets: columns, hasMasks, image, reals, decoding } = dataset;
   const { train, validation, test } = dataset;
   const measured = reals === undefined ? measurePixels(image.channels) : null;
+  // What training mixes in makes other training data.
+  const mixed = train.inputs.sound?.noise ?? null;
+  const noise = mixed === null ? null : sha256(bytesOf(mixed));
   const digestOf = async (...splits: readonly Split[]): Promise<Digest> => {
     const hash = createHash('sha256');
     hash.update(
@@ -206,6 +206,7 @@ export async function identify(dataset: Dataset, turn: Turn = createTurn()): Pro
         image,
         reals,
         counts: splits.map(({ count }) => count),
+        ...(noise !== null && splits.includes(train) && { noise }),
       }),
     );
     for (const { inputs, labels, targets, masks } of splits) {

@@ -18,7 +18,7 @@ import { closePlace, intoMemory } from './collector.ts';
 import type { Dataset, DatasetIdentity, Split } from './dataset.ts';
 import { identify } from './dataset.ts';
 import type { Inputs, Place } from './inputs.ts';
-import { elementBytes } from './inputs.ts';
+import { elementBytes, rowLength } from './inputs.ts';
 import type { Turn } from './turn.ts';
 
 export interface IdentifiedData {
@@ -97,13 +97,14 @@ function readSet(file: string): StoredSet | 'missing' | 'damaged' {
 function openSet(dataset: Dataset, folder: string): Dataset | null {
   const opened = new Map<string, number>();
   try {
-    return mapPlaces(dataset, (place, { size, kind, count, rows }) => {
+    return mapPlaces(dataset, (place, { size, row, kind, count, rows }) => {
       if (place.kind === 'memory') return place;
       const path = join(folder, place.path);
       const descriptor = opened.get(path) ?? openSync(path, 'r');
       opened.set(path, descriptor);
       const needed = rows === null ? count : rows.reduce((most, row) => Math.max(most, row + 1), 0);
-      if (fstatSync(descriptor).size < needed * size * elementBytes[kind]) throw new Error('the file is cut');
+      if (fstatSync(descriptor).size < needed * rowLength({ size, row }) * elementBytes[kind])
+        throw new Error('the file is cut');
       return { kind: 'file', path, descriptor };
     });
   } catch {
@@ -121,7 +122,7 @@ export function settle(dataset: Dataset, most: number): Dataset {
   for (const [index, place] of files.entries()) {
     const inputs = parts.map((part) => dataset[part].inputs).find(({ place: other }) => isSame(place, other));
     if (inputs === undefined) return internal(`no inputs in ${place.path}`);
-    read.set(place.path, intoMemory(inputs, sizes[index]! / (inputs.size * elementBytes[inputs.kind])));
+    read.set(place.path, intoMemory(inputs, sizes[index]! / (rowLength(inputs) * elementBytes[inputs.kind])));
     closePlace(place);
   }
   return mapPlaces(dataset, (place) => (place.kind === 'file' ? (read.get(place.path) ?? place) : place));

@@ -1,6 +1,8 @@
 /** The inputs of examples: where they lie, and how one is read. */
 import { readSync } from 'node:fs';
 import { internal } from '../core/assert.ts';
+import type { FeaturesConfig } from './features/config.ts';
+import { preparedFeatures } from './features/config.ts';
 import type { Turn } from './turn.ts';
 
 /**
@@ -18,7 +20,26 @@ export interface Inputs {
   readonly rows: Uint32Array | null;
   /** What real values are measured by; null where they are read as they lie there. */
   readonly standard: Standard | null;
+  /** Where the elements lie in a row, and how long a row is; left out where they are all of it. */
+  readonly row?: { readonly length: number; readonly from: number };
+  /** The recordings of which the inputs are features, in the same rows; left out where nothing changes them. */
+  readonly sound?: Sound;
 }
+
+export interface Sound {
+  /** Position of the first sample in a row, and how many there are. */
+  readonly from: number;
+  readonly samples: number;
+  /** Samples a second. */
+  readonly rate: number;
+  readonly features: FeaturesConfig;
+  /** To mix in, recordings one after the other; null for nothing. */
+  readonly noise: Float32Array | null;
+}
+
+/** Elements of a row at the place. */
+export const rowLength = ({ size, row }: { readonly size: number; readonly row?: Inputs['row'] | undefined }): number =>
+  row?.length ?? size;
 
 export const elementBytes = { pixels: 1, reals: 4 } as const;
 
@@ -66,32 +87,61 @@ export function pixelReader(inputs: Inputs): (index: number) => Uint8Array {
   }
   const bytes = new Uint8Array(size);
   return (index) => {
-    readRow(place, row(index), bytes);
+    readBytes(place, row(index) * size, bytes);
     return bytes;
   };
 }
 
 /** Reads the real values of an example: an array that is good until the next call, and not to be changed. */
 export function realReader(inputs: Inputs): (index: number) => Float32Array {
-  if (inputs.kind !== 'reals') return internal('the inputs are pixels');
-  const { place, size, standard } = inputs;
-  const row = rowOf(inputs);
+  const { size, standard, row } = inputs;
+  const measured = partReader(inputs, row?.from ?? 0, size);
+  if (standard === null) return measured;
   const values = new Float32Array(size);
-  let measured: (index: number) => Float32Array;
+  return (index) => {
+    standardizeInto(measured(index), standard, values);
+    return values;
+  };
+}
+
+/**
+ * Reads an example whose recording is changed first. What it gives is good until the next call.
+ *
+ * @param change gives the samples that take the recording's place
+ */
+export function changedSoundReader(
+  inputs: Inputs,
+  change: (samples: Float32Array, position: number) => Float32Array,
+): (index: number, position: number) => Float32Array {
+  const { sound, standard } = inputs;
+  if (sound === undefined) return internal('the inputs have no recordings');
+  const features = preparedFeatures(sound.features, sound.samples, sound.rate);
+  if ('problems' in features) return internal(features.problems.join('; '));
+  const recording = partReader(inputs, sound.from, sound.samples);
+  return (index, position) => {
+    const values = features.compute(change(recording(index), position));
+    if (standard !== null) standardizeInto(values, standard, values);
+    return values;
+  };
+}
+
+/** Reads `length` elements of a row, beginning at one of them. */
+function partReader(inputs: Inputs, from: number, length: number): (index: number) => Float32Array {
+  if (inputs.kind !== 'reals') return internal('the inputs are pixels');
+  const { place } = inputs;
+  const [row, whole] = [rowOf(inputs), rowLength(inputs)];
   if (place.kind === 'memory') {
     const { data } = place;
     if (!(data instanceof Float32Array)) return internal('real values are float32');
-    measured = (index) => data.subarray(row(index) * size, (row(index) + 1) * size);
-  } else {
-    const bytes = new Uint8Array(values.buffer);
-    measured = (index) => {
-      readRow(place, row(index), bytes);
-      return values;
+    return (index) => {
+      const start = row(index) * whole + from;
+      return data.subarray(start, start + length);
     };
   }
-  if (standard === null) return measured;
+  const values = new Float32Array(length);
+  const bytes = new Uint8Array(values.buffer);
   return (index) => {
-    standardizeInto(measured(index), standard, values);
+    readBytes(place, elementBytes.reals * (row(index) * whole + from), bytes);
     return values;
   };
 }
@@ -133,10 +183,11 @@ function rowOf({ count, rows }: Inputs): (index: number) => number {
   };
 }
 
-function readRow({ path, descriptor }: Extract<Place, { kind: 'file' }>, row: number, out: Uint8Array): void {
+/** @param start in the file, bytes */
+function readBytes({ path, descriptor }: Extract<Place, { kind: 'file' }>, start: number, out: Uint8Array): void {
   for (let filled = 0; filled < out.length;) {
-    const got = readSync(descriptor, out, filled, out.length - filled, row * out.length + filled);
-    if (got === 0) internal(`${path} ends within row ${row}`);
+    const got = readSync(descriptor, out, filled, out.length - filled, start + filled);
+    if (got === 0) internal(`${path} ends at byte ${start + filled}`);
     filled += got;
   }
 }

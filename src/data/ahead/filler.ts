@@ -40,7 +40,7 @@ export function batchFiller(plan: BatchPlan): (step: number, out: Batch) => void
       current = {
         epoch,
         order: epochOrder(split.count, seed, epoch),
-        vary: augmentEpoch(split.count, seed, epoch, augment, shape),
+        vary: augmentEpoch(split.count, seed, epoch, augment, shape, split.inputs.sound),
       };
     }
     fillBatch(split, current.order, (step % perEpoch) * batch, batch, normalize, inputs, answers, current.vary);

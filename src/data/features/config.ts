@@ -2,7 +2,7 @@
 import type { Static } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
 import { choice, discriminated, key, object } from '../../core/schema.ts';
-import type { RealInputs } from '../dataset.ts';
+import type { RealRange } from '../real-range.ts';
 import type { FeatureDefinition, FeatureShape } from './define.ts';
 import { logMel } from './log-mel.ts';
 import { mfcc } from './mfcc.ts';
@@ -62,7 +62,7 @@ export type FeaturesConfig = Static<typeof featuresSchema>;
 interface FeatureRow {
   readonly definition: FeatureDefinition<string, object>;
   /** The range of the model's input where the device fixes it; null standardizes the values. */
-  readonly range: RealInputs['range'] | null;
+  readonly range: RealRange | null;
 }
 
 /** The integers of the front end as the device's code makes them: scale 1/256 of this range, zero point -128. */

@@ -14,8 +14,11 @@ import type { Decoding, ReadFile } from '../decoding/decoding.ts';
 import type { PreparedFeatures } from '../features/config.ts';
 import { featuresSchema, preparedFeatures } from '../features/config.ts';
 import { createResampler } from '../features/resample.ts';
+import type { Inputs, Sound } from '../inputs.ts';
 import type { BrokenFiles } from '../mistakes.ts';
 import { brokenFiles, collectBroken, ignoredNotes } from '../mistakes.ts';
+import { noiseDigest, readNoise } from '../noise.ts';
+import type { PartExamples } from '../parts.ts';
 import { guessedSplit, makeParts, splitField } from '../parts.ts';
 import { standardize } from '../reals.ts';
 import { defineSource, sourceFields } from './define.ts';
@@ -47,18 +50,23 @@ const schema = sourceFields('audio_folder', 'WAV files in folders that name thei
   augment: soundAugmentField,
 });
 
-export type AudioFolderSource = { readonly kind: 'audio_folder' } & Pick<
-  Static<typeof schema>,
-  'path' | 'audio' | 'features' | 'split' | 'broken'
->;
+export type AudioFolderSource = {
+  readonly kind: 'audio_folder';
+  /** Whether recordings are kept beside their features, since training changes them. */
+  readonly keepsSound: boolean;
+  /** Folder of recordings to mix in; null for none. */
+  readonly noise: string | null;
+} & Pick<Static<typeof schema>, 'path' | 'audio' | 'features' | 'split' | 'broken'>;
 
 const isRecording = (name: string): boolean => name.endsWith('.wav');
 
 export const audioFolder = defineSource({
   kind: 'audio_folder',
   schema,
-  from: ({ path, audio, features, split, broken }): AudioFolderSource => ({
+  from: ({ path, audio, features, split, broken, augment }): AudioFolderSource => ({
     ...{ kind: 'audio_folder', path, audio, features, split, broken },
+    keepsSound: augment.gain > 0 || augment.time_shift > 0 || augment.background !== undefined,
+    noise: augment.background?.path ?? null,
   }),
   tree: ({ path }) => path,
   files: () => [],
@@ -66,7 +74,10 @@ export const audioFolder = defineSource({
   missing: { kind: 'together', field: 'path', hint: missingFolder },
   knownSize: () => null,
   // Plain JSON by construction.
-  recipe: ({ audio, features, split, broken }) => ({ audio, features, split, broken }),
+  recipe: ({ audio, features, split, broken, keepsSound, noise }) => ({
+    ...{ audio, features, split, broken, keepsSound },
+    ...(noise !== null && { noise: noiseDigest(noise) }),
+  }),
   decode: decodeFolder,
   readFile: recordingReader,
   describe,
@@ -84,10 +95,12 @@ async function decodeFolder(
   const folders = classFolders(path, contents, isRecording);
   const broken = collectBroken(source.broken);
   const rates = new Map<number, string>();
-  const what = { path, folders, broken, kind: 'reals', size: frames * bins } as const;
-  const given = await decodeClassFiles(decoding, what, (rate, { name }) => {
+  const size = frames * bins + (source.keepsSound ? samplesOf(source) : 0);
+  const what = { path, folders, broken, kind: 'reals', size } as const;
+  const decoded = await decodeClassFiles(decoding, what, (rate, { name }) => {
     if (typeof rate === 'number' && !rates.has(rate)) rates.set(rate, name);
   });
+  const given = source.keepsSound ? withSound(source, frames * bins, decoded) : decoded;
   const { notes, ...parts } = await makeParts(given, split, decoding.turn);
   return {
     ...{ name: path, classNames: folders.classNames, image: { height: frames, width: bins, channels: 1 } },
@@ -132,8 +145,28 @@ function recordingReader(source: AudioFolderSource): ReadFile {
     resamplers.set(wav.rate, resample);
     const samples = new Float32Array(length);
     samples.set(resample(wav.samples).subarray(0, length));
-    return { values: features.compute(samples), fact: wav.rate };
+    const values = features.compute(samples);
+    if (!source.keepsSound) return { values, fact: wav.rate };
+    const row = new Float32Array(values.length + length);
+    row.set(values);
+    row.set(samples, values.length);
+    return { values: row, fact: wav.rate };
   };
+}
+
+type Given = Parameters<typeof makeParts>[0];
+
+/** Of rows that hold the features, then the recording. */
+function withSound(source: AudioFolderSource, size: number, given: Given): Given {
+  const samples = samplesOf(source);
+  const { rate } = source.audio;
+  const noise = source.noise === null ? null : readNoise(source.noise, rate);
+  const sound: Sound = { from: size, samples, rate, features: source.features, noise };
+  const changed = (part: PartExamples): PartExamples => {
+    const inputs: Inputs = { ...part.split.inputs, size, row: { length: size + samples, from: 0 }, sound };
+    return { ...part, split: { ...part.split, inputs } };
+  };
+  return Object.fromEntries(Object.entries(given).map(([part, examples]) => [part, changed(examples)]));
 }
 
 function rateNotes(rates: ReadonlyMap<number, string>, rate: number): string[] {

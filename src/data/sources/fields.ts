@@ -87,6 +87,36 @@ const mask = (what: string) =>
 /** That of features of sound. */
 export const soundAugmentField = object(
   {
+    gain: Type.Number({
+      ...key('Make each recording louder or softer by up to so many decibels'),
+      minimum: 0,
+      maximum: 60,
+      default: 0,
+    }),
+    time_shift: Type.Number({
+      ...key('Move each recording by up to so many seconds to either side; silence takes the place of what moved'),
+      minimum: 0,
+      maximum: 60,
+      default: 0,
+    }),
+    background: Type.Optional(
+      object(
+        {
+          // Not in the key: the digest of the examples holds the noise, wherever its files lie.
+          path: pathTo('Folder or archive of WAV files, of any length and rate'),
+          snr: Type.Unsafe<readonly [number, number]>({
+            type: 'array',
+            items: { type: 'number', minimum: -60, maximum: 100 },
+            minItems: 2,
+            maxItems: 2,
+            default: [5, 20],
+            ...key('Decibels of the recording above the noise, [from, to]; below 0 the noise is louder'),
+          }),
+          share: Type.Number({ ...key('Part of the recordings that get noise'), minimum: 0, maximum: 1, default: 0.8 }),
+        },
+        key('Mix noise into training recordings, another piece of it in each epoch'),
+      ),
+    ),
     ...seriesAugmentFields,
     time_mask: mask('frames in a row'),
     frequency_mask: mask('neighbouring bands or coefficients'),

@@ -44,6 +44,7 @@ const put = (files: Readonly<Record<string, Uint8Array>>) => putFiles(folder, fi
 const source = (change: Partial<AudioFolderSource> = {}): AudioFolderSource => ({
   ...{ kind: 'audio_folder', path: folder, audio: { rate: 8000, seconds: 0.5 }, features: { kind: 'log_mel' } },
   split: { test: 0, validation: 0, seed: 1 },
+  ...{ keepsSound: false, noise: null },
   broken: 'refuse',
   ...change,
 });

@@ -1,0 +1,5 @@
+/** Zero lies inside. */
+export interface RealRange {
+  readonly min: number;
+  readonly max: number;
+}
