@@ -209,7 +209,7 @@ function unionOf(count: number) {
   };
   return {
     rootOf,
-    join(a: number, b: number): void {
+    join: (a: number, b: number): void => {
       const [x, y] = [rootOf(a), rootOf(b)];
       parents[Math.max(x, y)] = Math.min(x, y);
     },
