@@ -58,11 +58,41 @@ function distance(a: Training, b: Training, isCompared: (variable: string) => bo
   return { losses, variables: length((actual, value) => actual - value) / length((_, value) => value) };
 }
 
+const series = { stride: 1, dilation: 1, bias: true, batch_norm: false } as const;
+
+/** Each row of the image is a step, each column a channel. */
+const sensors: ModelConfig = {
+  task: 'classify',
+  layers: [
+    { kind: 'batch_norm', name: 'norm' },
+    {
+      ...series,
+      kind: 'conv_1d',
+      name: 'conv',
+      filters: 8,
+      kernel: 5,
+      stride: 2,
+      padding: 'same',
+      activation: 'prelu',
+    },
+    { kind: 'batch_norm', name: 'norm2' },
+    {
+      ...{ ...series, kind: 'depthwise_conv_1d', name: 'depthwise', multiplier: 1, kernel: 3, padding: 'causal' },
+      activation: 'hard_sigmoid',
+    },
+    { kind: 'mul', name: 'scaled', with: [1, 2, 3, 4, 5, 6, 7, 8], activation: 'none' },
+    { kind: 'average_pool_1d', name: 'pool', window: 2, stride: 2, padding: 'valid' },
+    { kind: 'mean', name: 'mean' },
+    { ...series, kind: 'fully_connected', name: 'logits', units: 5, activation: 'none' },
+  ],
+};
+
 const networks: readonly (readonly [string, ModelConfig, number, OptimizerSpec])[] = [
   ['lenet5 with momentum and weight decay', { preset: 'lenet5' }, 28, sgd],
   ['lenet5 with adam', { preset: 'lenet5' }, 28, adam],
   ['resnet8 with Nesterov momentum', { preset: 'resnet8', filters: 4 }, 12, nesterov],
   ['ds_cnn with dropout', { preset: 'ds_cnn', filters: 6 }, 20, sgd],
+  ['layers over steps', sensors, 24, adam],
 ];
 
 // Deeper networks with batch norm over few values are chaotic: a rectifier whose input is 0 but for the last bit passes

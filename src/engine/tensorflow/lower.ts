@@ -369,7 +369,15 @@ export const lowerings: Lowerings = {
     },
   },
 
-  add: { common: [0, 1], write: (to, { inputs }) => [to.float('AddV2', inputs)] },
+  add: {
+    common: [0, 1],
+    write(to, { inputs: [a, b], inputShapes: [aShape, bShape], outputShapes: [output] }) {
+      if (aShape!.join() === bShape!.join()) return [to.float('AddV2', [a!, b!])];
+      // Behind a convolution TensorFlow takes a sum for one of two images, whatever their shapes, and fails.
+      const [whole, stretched] = aShape!.join() === output!.join() ? [a!, b!] : [b!, a!];
+      return [to.float('Sub', [whole, to.float('Neg', [stretched])])];
+    },
+  },
   sub: { common: [0, 1], write: (to, { inputs }) => [to.float('Sub', inputs)] },
   mul: { common: [0, 1], write: (to, { inputs }) => [to.float('Mul', inputs)] },
 
