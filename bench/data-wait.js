@@ -36,7 +36,8 @@ async function measureWait(file, name) {
   const spec = await pipelineModel(loaded);
   const { batch } = config;
   const optimizer = /** @type {const} */ ({ kind: 'sgd', momentum: 0.9, nesterov: false, weightDecay: 0 });
-  const graph = trainingGraph(newModel(spec, seed), batch, null, optimizer, tasks[spec.task].loss);
+  const loss = tasks[spec.task].loss(loaded.pipeline.loss, spec, null);
+  const graph = trainingGraph(newModel(spec, seed), batch, null, optimizer, loss);
   const session = await wasmEngine.open(graph, { replicas: 1, threads });
   const perEpoch = Math.floor(dataset.train.count / batch);
   const schedule = /** @type {const} */ ({ learningRate: 1e-6, schedule: 'constant', warmup: 0, change: null });

@@ -1,7 +1,7 @@
 import os from 'node:os';
 import { loadPipeline } from '../config/load.ts';
 import { checkWithoutData, makePlan } from '../config/plan.ts';
-import { warnings } from '../config/semantics.ts';
+import { warnings } from '../config/checks/warnings.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { dataSource } from '../data/config.ts';
 import { missingFiles } from '../data/download.ts';

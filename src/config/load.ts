@@ -8,7 +8,8 @@ import { applyOverrides, locateOverridden, parseOverrides } from './overrides.ts
 import { badPipelineExit, readPipelineText } from './read.ts';
 import type { ResolvedPipeline } from './resolve.ts';
 import { parseTexts, resolve } from './resolve.ts';
-import { linkDiagnostics, semanticDiagnostics } from './semantics.ts';
+import { linkDiagnostics } from './checks/links.ts';
+import { semanticDiagnostics } from './semantics.ts';
 import type { Locate } from './source.ts';
 import { existsIn, locateIn, parseSource } from './source.ts';
 import { validate } from './validate.ts';

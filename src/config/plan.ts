@@ -39,7 +39,9 @@ import type { LoadedPipeline } from './load.ts';
 import { networkDiagnostics, networkWarnings } from './network.ts';
 import type { ResolvedPipeline, ResolvedStage } from './resolve.ts';
 import { parentOf } from './resolve.ts';
-import { deviceDiagnostics, schemeDiagnostics, sizeDiagnostics, validationImages, warnings } from './semantics.ts';
+import { sizeDiagnostics, validationImages } from './checks/data.ts';
+import { deviceDiagnostics, schemeDiagnostics } from './checks/stages.ts';
+import { warnings } from './checks/warnings.ts';
 import { classDiagnostics } from './task-fit.ts';
 import {
   batchNormDiagnostics,

@@ -1,0 +1,190 @@
+/** Fields of stages that do not go together, or with the network and the machine. */
+import { internal } from '../../core/assert.ts';
+import type { Diagnostic } from '../../core/diagnostic.ts';
+import { dataSettings } from '../../data/config.ts';
+import type { Engine } from '../../engine/engine.ts';
+import type { Layer, ModelSpec } from '../../models/layers.ts';
+import { batchNormsAlone } from '../../models/standing-alone.ts';
+import { modelTask } from '../../models/presets.ts';
+import { tasksWithGate } from '../../tasks/gates.ts';
+import { tasks } from '../../tasks/index.ts';
+import type { StageConfig } from '../../stages/index.ts';
+import { stages as definitions } from '../../stages/index.ts';
+import type { ResolvedPipeline } from '../resolve.ts';
+import { parentOf, stageNamed, trainedScheme } from '../resolve.ts';
+import type { PipelineConfig } from '../schema.ts';
+import type { Locate, Path } from '../source.ts';
+
+export function stageDiagnostics(
+  config: PipelineConfig,
+  name: string,
+  stage: StageConfig,
+  locate: Locate,
+): Diagnostic[] {
+  const path = (...fields: string[]): Path => ['stages', name, ...fields];
+  const diagnostics: Diagnostic[] = [];
+  if (stage.uses === 'float-pretrain' || stage.uses === 'qat') {
+    const { batch, devices, keep, early_stopping } = stage;
+    if (batch % devices.length !== 0) {
+      const below = batch - (batch % devices.length);
+      diagnostics.push({
+        code: 'uneven-batch',
+        place: locate(path('batch'), 'value'),
+        message: `\`stages.${name}.batch\` is ${batch}; expected a multiple of ${devices.length}, the number of devices`,
+        hint: `for example ${below > 0 ? below : devices.length}`,
+      });
+    }
+    const needsValidation = (field: string, part: 'key' | 'value', what: string): Diagnostic => ({
+      code: 'no-validation',
+      place: locate(path(field), part),
+      message: `${what} needs validation images, but \`data.validation\` is 0`,
+      hint: 'set `data.validation` to a number of images',
+    });
+    if (dataSettings(config.data).validation === 0) {
+      if (keep === 'best') diagnostics.push(needsValidation('keep', 'value', `\`stages.${name}.keep: best\``));
+      if (early_stopping !== undefined) {
+        diagnostics.push(needsValidation('early_stopping', 'key', `\`stages.${name}.early_stopping\``));
+      }
+    }
+  }
+  if (stage.uses === 'qat') {
+    const { freeze_bn_delay: freezeDelay, batch_norm: batchNorm } = stage;
+    if (freezeDelay !== undefined && batchNorm === 'kept') {
+      diagnostics.push({
+        code: 'freeze-without-folding',
+        place: locate(path('freeze_bn_delay'), 'key'),
+        message: `\`stages.${name}.freeze_bn_delay\` needs \`batch_norm: folded\`, but batch norm is kept`,
+        hint: 'add `batch_norm: folded`, or use `reestimate_batch_norm`',
+      });
+    }
+    if (freezeDelay !== undefined && stage.reestimate_batch_norm > 0) {
+      diagnostics.push({
+        code: 'frozen-and-reestimated',
+        place: locate(path('reestimate_batch_norm'), 'value'),
+        message: `\`stages.${name}\` both freezes the statistics of batch norm and re-estimates them after training`,
+        hint: 'remove `freeze_bn_delay` or `reestimate_batch_norm`',
+      });
+    }
+  }
+  if (stage.uses === 'convert') {
+    const trained = trainedScheme(config.stages, stage);
+    if (stage.scheme !== trained) {
+      diagnostics.push({
+        code: 'other-scheme',
+        place: locate(path('scheme'), 'value'),
+        message: `\`stages.${name}.scheme\` is ${stage.scheme}, but the weights are trained for ${trained}`,
+        hint: `leave it out, or set \`scheme: ${stage.scheme}\` in the qat stage`,
+      });
+    }
+  }
+  if (stage.uses === 'test') diagnostics.push(...gateDiagnostics(config, name, stage, locate));
+  return diagnostics;
+}
+
+type TestConfig = Extract<StageConfig, { readonly uses: 'test' }>;
+
+function gateDiagnostics(config: PipelineConfig, name: string, stage: TestConfig, locate: Locate): Diagnostic[] {
+  const task = modelTask(config.model);
+  const { does, gates } = tasks[task];
+  const names = Object.keys(gates);
+  const alone =
+    names.find((gate) => gates[gate]?.compares === null) ?? internal(`no gate of its own for one that ${does}`);
+  return Object.entries(stage.gates).flatMap(([gate, limit]): Diagnostic[] => {
+    if (limit === undefined) return [];
+    const place = locate(['stages', name, 'gates', gate], 'key');
+    const row = gates[gate];
+    if (row === undefined) {
+      const others = tasksWithGate(gate).map((other) => tasks[other].does);
+      return [
+        {
+          code: 'gate-of-other-task',
+          place,
+          message: `\`stages.${name}.gates.${gate}\` is for a network that ${others.join(' or ')}; this one ${does}`,
+          hint: `use ${names.map((each) => `\`${each}\``).join(' or ')}`,
+        },
+      ];
+    }
+    if (row.compares !== 'float' || !beginsWithoutFloat(config, stage)) return [];
+    return [
+      {
+        code: 'gate-without-float',
+        place,
+        message: `\`stages.${name}.gates.${gate}\` compares with a float model, but no float-pretrain stage leads here`,
+        hint: `use \`${alone}\`, or start the \`qat\` stage from a \`float-pretrain\` stage`,
+      },
+    ];
+  });
+}
+
+/** Whether the chain that ends in `stage` is whole and begins with a stage that could have taken a float model. */
+function beginsWithoutFloat(config: PipelineConfig, stage: StageConfig): boolean {
+  // Cycles and unknown names are reported elsewhere; here they only must end.
+  const seen = new Set<StageConfig>();
+  let current: StageConfig | undefined = stage;
+  while (current !== undefined && !seen.has(current)) {
+    const parent = parentOf(current);
+    if (parent === null) return definitions[current.uses].from?.optional === true;
+    seen.add(current);
+    current = stageNamed(config.stages, parent);
+  }
+  return false;
+}
+
+/** What does not fit the network: one range for a whole filter cannot absorb a factor for each channel at export. */
+export function schemeDiagnostics({ stages }: ResolvedPipeline, { layers }: ModelSpec, locate: Locate): Diagnostic[] {
+  const normalized = layers.find((layer) => layer.kind === 'batch_norm' || ('batch_norm' in layer && layer.batch_norm));
+  const dense = layers.find((layer) => layer.kind === 'fully_connected' && isNormalized(layer, layers));
+  return stages.flatMap(({ name, config }): Diagnostic[] => {
+    if (config.uses !== 'qat' || config.batch_norm !== 'kept') return [];
+    const isUint8 = config.scheme === 'uint8';
+    const layer = isUint8 ? normalized : config.dense_weights === 'per_tensor' ? dense : undefined;
+    if (layer === undefined) return [];
+    const cause = isUint8 ? 'scheme: uint8' : 'dense_weights: per_tensor';
+    return [
+      {
+        code: 'batch-norm-kept',
+        place: locate(['stages', name, isUint8 ? 'batch_norm' : 'dense_weights'], 'value'),
+        message:
+          `\`stages.${name}\` keeps the batch norm of \`${layer.name}\` separate from its weights, which have one range with ` +
+          `\`${cause}\` but would need one for each channel at export`,
+        hint: 'set `batch_norm: folded`',
+      },
+    ];
+  });
+}
+
+/** Whether a layer takes batch norm into its weights, its own or that of the next layer. */
+function isNormalized(layer: Layer, layers: readonly Layer[]): boolean {
+  if ('batch_norm' in layer && layer.batch_norm) return true;
+  const alone = batchNormsAlone(layers);
+  return layers.some(
+    (other, at) =>
+      other.kind === 'batch_norm' && !alone.has(other.name) && (other.input ?? layers[at - 1]?.name) === layer.name,
+  );
+}
+
+/** Devices that the engine of their stage does not have. */
+export async function deviceDiagnostics(
+  pipeline: ResolvedPipeline,
+  locate: Locate,
+  engineFor: (config: StageConfig) => Pick<Engine, 'name' | 'gpus'>,
+): Promise<Diagnostic[]> {
+  const diagnostics: Diagnostic[] = [];
+  for (const { name, config } of pipeline.stages) {
+    if (!('devices' in config) || config.devices.every(({ kind }) => kind === 'cpu')) continue;
+    const engine = engineFor(config);
+    const gpus = await engine.gpus();
+    const present = ['`cpu:0` and on', ...Array.from({ length: gpus }, (_, index) => `\`gpu:${index}\``)].join(', ');
+    for (const [position, { kind, index }] of config.devices.entries()) {
+      if (kind === 'cpu' || index < gpus) continue;
+      const path = ['stages', name, 'devices', String(position)];
+      diagnostics.push({
+        code: 'unknown-device',
+        place: locate(path, 'value'),
+        message: `\`${path.join('.')}\` is \`gpu:${index}\`; engine \`${engine.name}\` has ${present}`,
+        hint: engine.name === 'tensorflow' ? 'use one of these' : 'GPUs need `engine: tensorflow`',
+      });
+    }
+  }
+  return diagnostics;
+}
