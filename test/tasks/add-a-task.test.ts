@@ -1,0 +1,120 @@
+/** The task that docs/add-a-task.md writes compiles after the steps of the page, and measures what it says. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import ts from 'typescript';
+import { afterAll, describe, expect, it } from 'vitest';
+import type { Split } from '../../src/data/dataset.ts';
+import { inputsOf } from '../../src/data/inputs.ts';
+import type { TaskRow } from '../../src/tasks/define.ts';
+import type { Tested } from '../../src/tasks/tested.ts';
+
+const root = join(import.meta.dirname, '../..');
+const read = (file: string): string => readFileSync(join(root, file), 'utf8');
+const code = /```ts\n([^]*?)```/.exec(read('docs/add-a-task.md'))?.[1] ?? '';
+const folder = mkdtempSync(join(tmpdir(), 'qpipe-task-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function replaced(file: string, edits: readonly (readonly [string, string])[]): string {
+  return edits.reduce((text, [from, to]) => {
+    expect(text).toContain(from);
+    return text.replace(from, to);
+  }, read(file));
+}
+
+/**
+ * What the compiler says of the sources with these in place of their own.
+ *
+ * @param entry the file whose imports are looked at; left out, all are
+ */
+function mistakes(files: Readonly<Record<string, string>>, entry?: string): string[] {
+  const config = ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path));
+  const { options, fileNames } = ts.parseJsonConfigFileContent(config.config, ts.sys, root);
+  const disk = ts.createCompilerHost(options);
+  const placed = new Map(Object.entries(files).map(([file, text]) => [join(root, file), text]));
+  const host: ts.CompilerHost = {
+    ...disk,
+    readFile: (path) => placed.get(path) ?? disk.readFile(path),
+    fileExists: (path) => placed.has(path) || disk.fileExists(path),
+    getSourceFile(path, target, ...more) {
+      const text = placed.get(path);
+      return text === undefined ? disk.getSourceFile(path, target, ...more) : ts.createSourceFile(path, text, target);
+    },
+  };
+  const program = ts.createProgram(
+    entry === undefined ? [...fileNames, ...placed.keys()] : [join(root, entry)],
+    { ...options, noEmit: true, incremental: false },
+    host,
+  );
+  return ts.getPreEmitDiagnostics(program).map(({ messageText, file }) => {
+    return `${file?.fileName.slice(root.length + 1) ?? ''}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`;
+  });
+}
+
+const metrics = replaced('src/measurements/metrics.ts', [
+  [
+    "export const scoreTasks = ['multi_label', 'segment']",
+    "export const scoreTasks = ['multi_label', 'segment', 'grade']",
+  ],
+  ["countedTasks = ['classify', 'binary', 'segment']", "countedTasks = ['classify', 'binary', 'segment', 'grade']"],
+]);
+const index = replaced('src/tasks/index.ts', [
+  ['import { multiLabel }', "import { grade } from './grade.ts';\nimport { multiLabel }"],
+  ['{ regress, reconstruct, segment }', '{ regress, reconstruct, segment, grade }'],
+]);
+
+describe('the task of docs/add-a-task.md', () => {
+  it('compiles with its words in two tables', () => {
+    const files = { 'src/tasks/grade.ts': code, 'src/measurements/metrics.ts': metrics, 'src/tasks/index.ts': index };
+    expect(mistakes(files)).toEqual([]);
+  }, 120_000);
+
+  it('is missed where a table does not have it', () => {
+    const found = mistakes({ 'src/measurements/metrics.ts': metrics }, 'src/tasks/index.ts');
+    expect(found.some((text) => text.startsWith('src/tasks/index.ts') && text.includes("'grade'"))).toBe(true);
+  }, 120_000);
+
+  it('measures how many answers are at most one beside the right class', async () => {
+    const file = join(folder, 'grade.ts');
+    writeFileSync(
+      file,
+      code.replaceAll("from '../", `from '${root}/src/`).replaceAll("from './", `from '${root}/src/tasks/`),
+    );
+    const { grade } = (await import(file)) as { readonly grade: TaskRow<'segment'> };
+    const classNames = ['1', '2', '3', '4'];
+    const split: Split = {
+      ...{ count: 4, inputs: inputsOf(new Uint8Array(4), 1), targets: null },
+      labels: Uint8Array.of(0, 1, 3, 3),
+    };
+    const scores = (answers: readonly number[]) =>
+      Float32Array.from({ length: 16 }, (_, at) => Number(answers[Math.floor(at / 4)] === at % 4));
+    const tested: Tested = {
+      spec: { task: 'classify', classes: classNames, image: [1, 1, 1], normalize: { scale: 1, mean: 0 } },
+      dataset: { name: 'd', classNames, image: { height: 1, width: 1, channels: 1 }, test: split },
+      ...{ options: {}, validation: null, areProbabilities: false, numExamples: 1 },
+      float: scores([0, 1, 3, 2]),
+      qatFloat: scores([0, 1, 3, 2]),
+      fakeQuant: scores([0, 3, 3, 2]),
+      int8: Int32Array.from(scores([2, 3, 3, 2])),
+      litert: null,
+      output: { scale: 1, zeroPoint: 0 },
+    };
+    const measured = grade.measure(tested);
+    expect(measured.score).toMatchObject({ float: { value: 1 }, fake_quant: { value: 0.75 }, int8: { value: 0.5 } });
+    // 3 of the labels are within one of class 3: 2, 4 and 4.
+    expect(measured.ignorant).toEqual({ answer: '3', score: 0.75 });
+    expect(measured.tables?.[0]?.rows).toEqual([
+      ['1', 0, 0, 1],
+      ['2', 0, 0, 1],
+      ['3', 0, 0, 0],
+      ['4', 1, 1, 0],
+    ]);
+    expect(grade.gates['within_one_drop_max']?.value(measured)).toBe(0.5);
+    expect(
+      grade.validate({ outputs: scores([0, 3, 3, 2]), logits: scores([0, 3, 3, 2]) }, split, { scale: 1, mean: 0 }),
+    ).toMatchObject({
+      quality: 0.75,
+      share: 0.5,
+    });
+  });
+});
