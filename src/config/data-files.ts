@@ -9,12 +9,13 @@ import type { LoadedPipeline } from './load.ts';
 export function dataFileDiagnostics({ pipeline, locate }: LoadedPipeline): Diagnostic[] {
   const source = dataSource(pipeline.data);
   const { missing } = sourceRow(source);
+  const noise = noiseDiagnostics(pipeline, locate);
   const tree = sourceRow(source).tree?.(source) ?? null;
   if (tree !== null && missing.kind === 'together') {
-    if (existsSync(tree)) return [];
+    if (existsSync(tree)) return noise;
     const place = locate(['data', missing.field], 'value');
     const message = `there is no folder or archive ${tree}`;
-    return [{ code: 'missing-data', place, message, hint: missing.hint }];
+    return [{ code: 'missing-data', place, message, hint: missing.hint }, ...noise];
   }
   const files = sourceFiles(source);
   // A path that is named twice is downloaded once.
@@ -41,4 +42,18 @@ export function dataFileDiagnostics({ pipeline, locate }: LoadedPipeline): Diagn
       : [{ code, place, message: `the data set is not complete: there is no file ${file.path}`, hint: missing.hint }];
   });
   return missing.kind === 'each' ? found : found.slice(0, 1);
+}
+
+/** Noise that is not there. */
+function noiseDiagnostics({ data }: LoadedPipeline['pipeline'], locate: LoadedPipeline['locate']): Diagnostic[] {
+  const path = data.source === 'audio_folder' ? data.augment.background?.path : undefined;
+  if (path === undefined || existsSync(path)) return [];
+  return [
+    {
+      code: 'missing-data',
+      place: locate(['data', 'augment', 'background', 'path'], 'value'),
+      message: `there is no folder or archive ${path}`,
+      hint: 'the path is relative to the pipeline file: correct it, or put WAV files of noise there',
+    },
+  ];
 }

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { dataFileDiagnostics } from '../../src/config/data-files.ts';
 import { parsePipeline } from '../../src/config/load.ts';
 import { makePlan } from '../../src/config/plan.ts';
 import { UserError } from '../../src/core/diagnostic.ts';
@@ -53,5 +54,21 @@ describe('a split', () => {
 
   it.each(['subject', '(subject', '[a-'])('has a group that is a regular expression with one: %s', async (group) => {
     expect(await mistakes(`{ group: '${group}' }`)).toEqual([`3:${column + '{ group: '.length + 1} bad-group`]);
+  });
+});
+
+describe('noise for recordings', () => {
+  it('that is not there is shown where it is named', () => {
+    const data = `data: { source: audio_folder, path: ${JSON.stringify(folder)}, audio: { rate: 8000, seconds: 1 }, augment: { background: { path: nowhere } } }`;
+    const text = `version: 1\nname: own\n${data}\nmodel: { layers: [{ kind: fully_connected, units: 2 }] }\nstages:\n  pretrain: { uses: float-pretrain, epochs: 1, batch: 2, optimizer: { kind: sgd, learning_rate: 0.1 } }\n`;
+    const column = data.indexOf('nowhere') + 1;
+    expect(dataFileDiagnostics(parsePipeline(text, join(folder, 'p.yaml')))).toMatchObject([
+      {
+        code: 'missing-data',
+        place: { line: 3, column },
+        message: `there is no folder or archive ${join(folder, 'nowhere')}`,
+      },
+    ]);
+    expect(dataFileDiagnostics(parsePipeline(text.replace('nowhere', 'a'), join(folder, 'p.yaml')))).toEqual([]);
   });
 });
