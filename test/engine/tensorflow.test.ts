@@ -61,7 +61,7 @@ function distance(a: Training, b: Training, isCompared: (variable: string) => bo
 const series = { stride: 1, dilation: 1, bias: true, batch_norm: false } as const;
 
 /** Each row of the image is a step, each column a channel. */
-const sensors: ModelConfig = {
+const sensors: Extract<ModelConfig, { readonly layers: unknown }> = {
   task: 'classify',
   layers: [
     { kind: 'batch_norm', name: 'norm' },
@@ -128,6 +128,14 @@ describe.skipIf(tensorflowEngine === null).each(tensorflowEngines)(
       // other batches. Later steps carry that on, so that there is nothing to hold them to: below, each begins from the
       // same weights, and that this changes nothing on one engine is a test of its own.
       expect((await apart(DELAY)).losses[DELAY - 1]).toBeLessThan(0.02);
+    });
+
+    it('in float, with a dense layer of one feature, whose weights TensorFlow could take for a bias', async () => {
+      const { layers } = sensors;
+      const model: ModelConfig = { ...sensors, layers: layers.slice(-2) };
+      const graph = presetGraph(model, 6, BATCH, sgd, null);
+      const expected = await train(wasmEngine, graph, 1, STEPS);
+      expect(distance(await train(engine!, graph, 1, STEPS), expected, () => true).variables).toBeLessThan(1e-4);
     });
 
     it('in QAT with batch norm folded into the weights, and frozen in the end', async () => {

@@ -894,9 +894,12 @@ function toLastAxis(shape: Shape, axis: number) {
   return { there: turned(last), back: turned(axes.map((index) => last.indexOf(index))) };
 }
 
-/** gradient + weightDecay * parameter */
+/**
+ * gradient + weightDecay * parameter; as a difference, since TensorFlow takes weights of one row that are added to a
+ * product of matrices for its bias, and fails.
+ */
 function decayed(to: Writer, gradient: string, parameter: string, weightDecay: number): string {
-  return weightDecay === 0 ? gradient : to.float('AddV2', [gradient, scaled(to, parameter, weightDecay)]);
+  return weightDecay === 0 ? gradient : to.float('Sub', [gradient, scaled(to, parameter, -weightDecay)]);
 }
 
 /** An end of a range, or zero if it is too close to zero. */
