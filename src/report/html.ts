@@ -4,6 +4,7 @@ import { isCounted, isCountedTask, runtimes } from '../measurements/metrics.ts';
 import type { CountedTrain, RuntimeName, TestMetrics } from '../measurements/metrics.ts';
 import { bandSparkline, bar, flowChart, lineChart, thumbnail } from './charts.ts';
 import type { Series } from './charts.ts';
+import { deviceCode } from './device-code.ts';
 import { noiseShares } from './diagnosis.ts';
 import {
   bytes,
@@ -695,15 +696,17 @@ ${table(
     )}</details>`;
   })}
 ${model === null ? null : modelTable(model)}
-${preparationTable(tests.at(-1)?.metrics.preparation ?? null)}`;
+${preparationTable(tests.at(-1)?.metrics)}`;
 }
 
 const MOST_CHANNELS = 32;
 
 /** What a device has to compute before the model; nothing where raw values are its codes. */
-function preparationTable(channels: TestMetrics['preparation']): Markup | null {
-  const changed = channels?.filter(({ mean, deviation }) => mean !== 0 || deviation !== 1) ?? [];
-  if (changed.length === 0) return null;
+function preparationTable(metrics: TestMetrics | undefined): Markup | null {
+  const channels = metrics?.preparation ?? [];
+  const changed = channels.filter(({ mean, deviation }) => mean !== 0 || deviation !== 1);
+  if (metrics === undefined || changed.length === 0) return null;
+  const code = deviceCode(channels, metrics.model.input);
   const more = changed.length - MOST_CHANNELS;
   return markup`<h3>Before the model</h3>
 <p>A device has to compute input = (measured \u2212 mean) / deviation, and then the input’s code.</p>
@@ -715,7 +718,8 @@ ${table(
     { head: 'Deviation', kind: 'number', cell: ({ deviation }) => fullScale(deviation) },
   ],
   { sorting: 'fixed', width: 'narrow' },
-)}${more > 0 ? markup`<p class="muted">${more} more are in report.json.</p>` : null}`;
+)}${more > 0 ? markup`<p class="muted">${more} more are in report.json.</p>` : null}
+<details><summary>As code</summary><pre>${code.c}</pre><pre>${code.javascript}</pre></details>`;
 }
 
 function modelTable(model: NonNullable<Report['model']>): Markup {
