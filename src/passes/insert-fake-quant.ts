@@ -6,7 +6,7 @@ import { buildGraph, copyNode, copyParameters } from '../graph/builder.ts';
 import type { Graph, Node } from '../graph/graph.ts';
 import { consumers, producers, valueOf } from '../graph/graph.ts';
 import { computedParameters, parameterValue } from '../graph/parameters.ts';
-import type { ValueRef } from '../ops/define.ts';
+import type { QuantRule, ValueRef } from '../ops/define.ts';
 import type { FakeQuantAttrs } from '../ops/fake_quant.ts';
 import type { OpName } from '../ops/index.ts';
 import { ops } from '../ops/index.ts';
@@ -92,104 +92,151 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
   // Groups are those of the inference graph, which finds the trained ranges by their names.
   const inference = removeDropout(graph);
   const readers = consumers(inference);
-  const makers = producers(inference);
-  const observesBefore = options.observe === 'before_activation';
-  const joined = joinedValues(inference, readers);
-  const gate = ranges.kind === 'observed' ? quantizationGate(builder, ranges.delay) : null;
-  const weights = { scheme: options.scheme ?? 'int8', denseWeights: options.denseWeights ?? 'per_channel' };
-  const quantizers: Quantizers = { graph, builder, ranges, gate, weights };
-  /** What a reader of the old value reads now. */
-  const renamed = new Map<string, string>();
-  /** The range that covers a value, handed on by ops that share their input's scale. */
-  const covering = new Map<string, Range>();
-
+  const insertion: Insertion = {
+    ...{ graph, builder, ranges, inference, readers },
+    gate: ranges.kind === 'observed' ? quantizationGate(builder, ranges.delay) : null,
+    weights: { scheme: options.scheme ?? 'int8', denseWeights: options.denseWeights ?? 'per_channel' },
+    makers: producers(inference),
+    observesBefore: options.observe === 'before_activation',
+    joined: joinedValues(inference, readers),
+    filters: filtersOf(graph),
+    computed: computedParameters(graph),
+    ...{ renamed: new Map(), covering: new Map() },
+  };
+  const { renamed } = insertion;
   for (const name of graph.inputs) {
     const input = builder.input(name, valueOf(graph, name).type);
     if (!inference.inputs.includes(name)) continue;
     const range = constantRange(builder, `${name}_quant`, options.input);
-    renamed.set(name, fakeQuantNode(quantizers, `${name}_quant/fake_quant`, input, range, activationCodes).name);
-    covering.set(name, range);
+    quantizeActivation(insertion, name, `${name}_quant/fake_quant`, input, range);
   }
   copyParameters(builder, graph);
-  const filters = filtersOf(graph);
-  const computed = computedParameters(graph);
-
   for (const node of graph.nodes) {
-    const { quant } = ops[node.op];
-    for (const name of node.inputs) {
-      const reader = filters.get(name);
-      if (reader === undefined || renamed.has(name)) continue;
-      renamed.set(name, quantizeWeights(quantizers, name, rangeAxis(weights, reader.op, reader.channelAxis)).name);
-    }
-    // What makes a parameter is computed before anything is quantized.
-    if (quant.kind === 'independent' && !node.outputs.some((output) => computed.has(output))) {
-      for (const input of node.inputs) {
-        const quantized = renamed.has(input) ? null : quantizeParameter(quantizers, input);
-        if (quantized !== null) renamed.set(input, quantized.name);
-      }
-    }
+    quantizeParameters(insertion, node);
     copyNode(builder, node, (input) => renamed.get(input) ?? input);
-    const [output] = node.outputs;
-    if (output !== undefined && computed.has(output)) continue;
-    const before = node.op === 'dropout' ? covering.get(node.inputs[0] ?? '') : undefined;
-    if (before !== undefined) covering.set(node.name, before);
-    if (output === undefined || !isActivation(node)) continue;
-    const next = nextInGroup(inference, readers, node);
-    if (next !== null && !(observesBefore && ops[next.op].quant.kind === 'activation')) continue;
-    if (joined.has(output)) continue;
-    const quantizer = quantizerName(builder, node.name, 'act_quant');
-    const value = builder.ref(output);
-    switch (quant.kind) {
-      case 'same_scale': {
-        const [shared, ...others] = new Set(node.inputs.map((input) => covering.get(input)));
-        const known = others.length === 0 ? shared : undefined;
-        if (known === undefined && ops[node.op].variadic !== true) {
-          internal(`nothing gave "${node.inputs[0] ?? ''}" a range before ${node.op} "${node.name}"`);
-        }
-        const range = known ?? activationRange(quantizers, quantizer, value);
-        for (const each of node.outputs) covering.set(each, range);
-        // Moving values keeps them on the grid; averaging does not, nor do inputs that had other ranges.
-        if (!quant.exact || known === undefined) {
-          const name = known === undefined ? `${quantizer}/fake_quant` : quantizer;
-          renamed.set(output, fakeQuantNode(quantizers, name, value, range, activationCodes).name);
-        }
-        break;
-      }
-      case 'fixed_output': {
-        const min = quant.scale * (-128 - quant.zeroPoint);
-        const range = constantRange(builder, quantizer, { min, max: min + quant.scale * 255 });
-        covering.set(output, range);
-        renamed.set(output, fakeQuantNode(quantizers, `${quantizer}/fake_quant`, value, range, activationCodes).name);
-        break;
-      }
-      case 'affine':
-      case 'independent':
-      case 'activation':
-      case 'folded':
-      case 'float_only': {
-        const [input = ''] = node.inputs;
-        const maker = makers.get(input);
-        const group =
-          maker !== undefined && nextInGroup(inference, readers, maker)?.name === node.name
-            ? covering.get(input)
-            : undefined;
-        if (group !== undefined) {
-          // The group was quantized before its activation. What that lets through is on the grid, and so is 0; the 6 of
-          // relu6 alone may lie between two codes, up to half a step, which the integer clamp rounds.
-          covering.set(output, group);
-          break;
-        }
-        const range = activationRange(quantizers, quantizer, value);
-        covering.set(output, range);
-        renamed.set(output, fakeQuantNode(quantizers, `${quantizer}/fake_quant`, value, range, activationCodes).name);
-        break;
-      }
-      case 'quantizer':
-        internal(`the graph already holds ${node.op} "${node.name}"`);
-    }
+    quantizeOutput(insertion, node);
   }
   for (const update of graph.updates) builder.update(update.variable, builder.ref(update.value));
   return builder.finish(graph.outputs.map((output) => builder.ref(renamed.get(output) ?? output)));
+}
+
+/** The state of the pass while it goes from node to node. */
+interface Insertion extends Quantizers {
+  readonly inference: Graph;
+  /** Of the inference graph. */
+  readonly readers: ReadonlyMap<string, readonly Node[]>;
+  readonly makers: ReadonlyMap<string, Node>;
+  readonly observesBefore: boolean;
+  readonly joined: ReadonlySet<string>;
+  readonly filters: ReturnType<typeof filtersOf>;
+  /** Values that depend on no input. */
+  readonly computed: ReadonlySet<string>;
+  /** What a reader of the old value reads now. */
+  readonly renamed: Map<string, string>;
+  /** The range that covers a value, handed on by ops that share their input's scale. */
+  readonly covering: Map<string, Range>;
+}
+
+/** Quantizes the weights and constants that a node is the first to read. */
+function quantizeParameters(insertion: Insertion, node: Node): void {
+  const { filters, weights, computed, renamed } = insertion;
+  for (const name of node.inputs) {
+    const reader = filters.get(name);
+    if (reader === undefined || renamed.has(name)) continue;
+    renamed.set(name, quantizeWeights(insertion, name, rangeAxis(weights, reader.op, reader.channelAxis)).name);
+  }
+  // What makes a parameter is computed before anything is quantized.
+  if (ops[node.op].quant.kind !== 'independent' || node.outputs.some((output) => computed.has(output))) return;
+  for (const input of node.inputs) {
+    const quantized = renamed.has(input) ? null : quantizeParameter(insertion, input);
+    if (quantized !== null) renamed.set(input, quantized.name);
+  }
+}
+
+/** Gives the output of a node its range, and a quantizer where its group ends. */
+function quantizeOutput(insertion: Insertion, node: Node): void {
+  const { inference, readers, observesBefore, joined, computed, covering, builder } = insertion;
+  const [output] = node.outputs;
+  if (output !== undefined && computed.has(output)) return;
+  const before = node.op === 'dropout' ? covering.get(node.inputs[0] ?? '') : undefined;
+  if (before !== undefined) covering.set(node.name, before);
+  if (output === undefined || !isActivation(node)) return;
+  const next = nextInGroup(inference, readers, node);
+  if (next !== null && !(observesBefore && ops[next.op].quant.kind === 'activation')) return;
+  if (joined.has(output)) return;
+  const quantizer = quantizerName(builder, node.name, 'act_quant');
+  const value = builder.ref(output);
+  const { quant } = ops[node.op];
+  switch (quant.kind) {
+    case 'same_scale':
+      quantizeAlike(insertion, node, quant, quantizer, value);
+      return;
+    case 'fixed_output': {
+      const min = quant.scale * (-128 - quant.zeroPoint);
+      const range = constantRange(builder, quantizer, { min, max: min + quant.scale * 255 });
+      quantizeActivation(insertion, output, `${quantizer}/fake_quant`, value, range);
+      return;
+    }
+    case 'affine':
+    case 'independent':
+    case 'activation':
+    case 'folded':
+    case 'float_only': {
+      const group = rangeBefore(insertion, node);
+      if (group !== undefined) covering.set(output, group);
+      else {
+        const range = activationRange(insertion, quantizer, value);
+        quantizeActivation(insertion, output, `${quantizer}/fake_quant`, value, range);
+      }
+      return;
+    }
+    case 'quantizer':
+      internal(`the graph already holds ${node.op} "${node.name}"`);
+  }
+}
+
+function quantizeActivation(
+  insertion: Insertion,
+  name: string,
+  quantizer: string,
+  value: ValueRef,
+  range: Range,
+): void {
+  insertion.covering.set(name, range);
+  insertion.renamed.set(name, fakeQuantNode(insertion, quantizer, value, range, activationCodes).name);
+}
+
+/** The output of an op that keeps the scale of its inputs. */
+function quantizeAlike(
+  insertion: Insertion,
+  node: Node,
+  { exact }: Extract<QuantRule, { kind: 'same_scale' }>,
+  quantizer: string,
+  value: ValueRef,
+): void {
+  const { covering, renamed } = insertion;
+  const [shared, ...others] = new Set(node.inputs.map((input) => covering.get(input)));
+  const known = others.length === 0 ? shared : undefined;
+  if (known === undefined && ops[node.op].variadic !== true) {
+    internal(`nothing gave "${node.inputs[0] ?? ''}" a range before ${node.op} "${node.name}"`);
+  }
+  const range = known ?? activationRange(insertion, quantizer, value);
+  for (const each of node.outputs) covering.set(each, range);
+  // Moving values keeps them on the grid; averaging does not, nor do inputs that had other ranges.
+  if (exact && known !== undefined) return;
+  const name = known === undefined ? `${quantizer}/fake_quant` : quantizer;
+  renamed.set(value.name, fakeQuantNode(insertion, name, value, range, activationCodes).name);
+}
+
+/**
+ * The range of a group that was quantized before its activation. What that lets through is on the grid, and so is 0;
+ * the 6 of relu6 alone may lie between two codes, up to half a step, which the integer clamp rounds.
+ */
+function rangeBefore({ inference, readers, makers, covering }: Insertion, node: Node): Range | undefined {
+  const [input = ''] = node.inputs;
+  const maker = makers.get(input);
+  const isOfGroup = maker !== undefined && nextInGroup(inference, readers, maker)?.name === node.name;
+  return isOfGroup ? covering.get(input) : undefined;
 }
 
 /** The values that layers multiply with, and how; whatever else reads one sees it quantized too. */
