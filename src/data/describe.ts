@@ -5,7 +5,7 @@ import type { PartName } from './class-folders.ts';
 import type { Dataset, RealRange, Split, TargetColumn } from './dataset.ts';
 import { numberContents } from './contents.ts';
 import type { Inputs } from './inputs.ts';
-import { eachInput } from './inputs.ts';
+import { eachInput, inputReader } from './inputs.ts';
 import type { SourceFacts, Spread, Tally } from './facts.ts';
 import type { NormalizeConfig, PixelChannel } from './normalize.ts';
 import { channelName, pixelMeaning } from './normalize.ts';
@@ -87,6 +87,7 @@ export async function describeDataset(
   const range = inputRange(dataset.reals?.range ?? meaning?.normalize ?? defaultGrid);
   const labels = { train: labelCounts(dataset, train), validation: labelCounts(dataset, validation) };
   const testLabels = labelCounts(dataset, test);
+  const described = await describeChannels(dataset, range, turn);
   return {
     name,
     counts: { train: train.count, validation: validation.count, test: test.count },
@@ -99,12 +100,12 @@ export async function describeDataset(
     })),
     shape: [image.height, image.width, image.channels],
     element: { normalize: null, ...meaning, range },
-    channels: await describeChannels(dataset, range, turn),
+    channels: described.map(({ middleCodes: _codes, ...channel }) => channel),
     targets: targets.map((target, column) => inUnitOf(target, moments(train.targets ?? [], column, targets.length))),
     equal: await equalExamples(dataset, turn),
     tallies: facts.tallies ?? [],
     spreads: facts.spreads ?? [],
-    notes: [...notes, ...(facts.notes ?? [])],
+    notes: [...notes, ...(facts.notes ?? []), ...(dataset.reals === undefined ? [] : codeNotes(described))],
   };
 }
 
@@ -118,23 +119,63 @@ async function describeChannels(
   { image, reals, train }: Dataset,
   { min, max }: RealRange,
   turn: Turn,
-): Promise<ChannelDescription[]> {
+): Promise<(ChannelDescription & { readonly middleCodes: number })[]> {
   const numChannels = reals?.channels.length ?? image.channels;
   const codeSize = (max - min) / 255;
   const measured = await channelMoments(train.inputs, numChannels, { min, max }, turn);
+  const middle = middleSpreads(train.inputs, numChannels);
   return measured.map(({ clipped, ...found }, channel) => {
     const real = reals?.channels[channel];
     if (real === undefined) {
       // A code of the input is a pixel value.
       const name = channelName(channel, numChannels);
-      return { name, ...found, codesPerDeviation: found.deviation, clipped: 0 };
+      return { name, ...found, codesPerDeviation: found.deviation, clipped: 0, middleCodes: middle[channel]! };
     }
     return {
       ...inUnitOf(real, found),
       codesPerDeviation: found.deviation / codeSize,
       clipped,
+      middleCodes: middle[channel]! / codeSize,
     };
   });
+}
+
+/** Examples that show how values are spread. */
+const numSampled = 500;
+
+/**
+ * By channel how wide the middle two thirds of its values are, which outliers do not change: of a normal distribution two
+ * standard deviations.
+ */
+function middleSpreads(inputs: Inputs, channels: number): number[] {
+  const values: number[][] = Array.from({ length: channels }, () => []);
+  const read = inputReader(inputs);
+  const step = Math.max(1, Math.floor(inputs.count / numSampled));
+  for (let index = 0; index < inputs.count; index += step) {
+    const input = read(index);
+    for (let at = 0; at < input.length; at++) values[at % channels]!.push(input[at]!);
+  }
+  return values.map((found) => {
+    const sorted = Float64Array.from(found).sort();
+    const at = (share: number): number => sorted[Math.round(share * (sorted.length - 1))] ?? 0;
+    return at(5 / 6) - at(1 / 6);
+  });
+}
+
+/** Fewer codes than these for the middle two thirds lose much of what a channel says. */
+const fewestCodes = 16;
+
+/** Measured channels that eight bits hardly tell apart. One that hardly changes at all is left out: its middle is one value. */
+function codeNotes(channels: readonly (ChannelDescription & { readonly middleCodes: number })[]): string[] {
+  return channels
+    .filter(({ middleCodes }) => middleCodes > 0 && middleCodes < fewestCodes)
+    .map(({ name, middleCodes, min, max }) => {
+      const reach = `${Number(min.toPrecision(3))} to ${Number(max.toPrecision(3))}`;
+      return (
+        `${name}: the middle two thirds of the values have ${middleCodes.toFixed(1)} of the 256 codes of the input, ` +
+        `since the values reach from ${reach}; take outliers out, or measure on a logarithmic scale`
+      );
+    });
 }
 
 /** From what the network learns back to what was measured. */

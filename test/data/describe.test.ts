@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { Dataset } from '../../src/data/dataset.ts';
+import type { Dataset, Split } from '../../src/data/dataset.ts';
 import { describeDataset } from '../../src/data/describe.ts';
 import { inputsOf } from '../../src/data/inputs.ts';
+import { standardize } from '../../src/data/reals.ts';
+import { createTurn } from '../../src/data/turn.ts';
 
 const image = { height: 2, width: 1, channels: 1 };
 
@@ -79,6 +81,24 @@ describe('what a data set is', () => {
     expect(y?.clipped).toBeCloseTo(2 / 3, 9);
     // 1, 2 and 6 of 2 years each, from 10 on: 12, 14, 22.
     expect(targets).toEqual([{ name: 'age', min: 12, max: 22, mean: 16, deviation: 2 * Math.sqrt(14 / 3) }]);
+  });
+
+  it('names channels to whose outliers the codes of the input go', async () => {
+    // A ramp of -1 to 1 beside one with a value of 1000 in it: a deviation of 45, of which 6 are kept on the right.
+    const ramp = Array.from({ length: 500 }, (_, at) => -1 + at / 250);
+    const rows = ramp.map((value, at) => ({ inputs: [value, at === 250 ? 1000 : value] }));
+    const data = Float32Array.from(rows.flatMap(({ inputs }) => inputs));
+    const of = (values: Float32Array): Split => ({
+      ...{ count: values.length / 2, inputs: inputsOf(values, 2), labels: null, targets: null },
+    });
+    const parts = { train: of(data), validation: of(new Float32Array()), test: of(new Float32Array()) };
+    const { notes, ...found } = { notes: [], ...(await standardize(['calm', 'wild'], parts, createTurn())) };
+    const dataset = { ...{ name: 'd', classNames: [], image: { height: 1, width: 1, channels: 2 } }, ...found, notes };
+    const description = await describeDataset(dataset, null, {});
+    expect(description.notes).toHaveLength(1);
+    // 2/3 of 2 over 44.7, in codes of (6 + 1.73) / 255: 0.98.
+    expect(description.notes[0]).toMatch(/^wild: the middle two thirds of the values have 1\.0 of the 256 codes/);
+    expect(description.notes[0]).toContain('from -1 to 1000');
   });
 
   it('counts equal examples in a part, between parts, and of another class', async () => {
