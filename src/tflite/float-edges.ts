@@ -16,7 +16,7 @@ import type { FlatbufferTable } from '../formats/flatbuffer/read.ts';
 import { writeBytes, writeInt32s, writeOffsets, writeTable } from '../formats/flatbuffer/write.ts';
 import type { Offset } from '../formats/flatbuffer/write.ts';
 import type { TfliteFile, TfliteSubgraph, TfliteTensor } from './file.ts';
-import { readTfliteFile } from './file.ts';
+import { readTfliteFile } from './read-file.ts';
 import { castOperator, dequantizeOperator, fields, fileIdentifier, quantizeOperator, tensorTypes } from './schema.ts';
 import type { TensorTypeName } from './schema.ts';
 

@@ -15,7 +15,7 @@ import { ops } from '../ops/index.ts';
 import { damagedModel, refusalOf, unsupportedModel } from '../ops/refusal.ts';
 import { builtinName } from './builtin-names.ts';
 import type { TfliteFile, TfliteOperator, TfliteSubgraph, TfliteTensor } from './file.ts';
-import { readTfliteFile } from './file.ts';
+import { readTfliteFile } from './read-file.ts';
 import { foldShapes } from './fold-shapes.ts';
 import { opOfBuiltinCode, optionFields } from './option-fields.ts';
 

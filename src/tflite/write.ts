@@ -8,7 +8,7 @@ import { valueOf } from '../graph/graph.ts';
 import type { OpVersion, TfliteBinding } from '../ops/define.ts';
 import { ops } from '../ops/index.ts';
 import type { TfliteFile, TfliteOperator, TfliteOperatorCode, TfliteQuantization, TfliteTensor } from './file.ts';
-import { encodeMinRuntimeVersion, writeTfliteFile } from './file.ts';
+import { encodeMinRuntimeVersion, writeTfliteFile } from './write-file.ts';
 import { optionFields } from './option-fields.ts';
 import type { TensorTypeName } from './schema.ts';
 

@@ -1,7 +1,7 @@
 /** `qpipe predict` and `qpipe inspect`, on our model and on one that Google made. */
 import { existsSync, readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { writeTfliteFile } from '../../src/tflite/file.ts';
+import { writeTfliteFile } from '../../src/tflite/write-file.ts';
 import { optionFields } from '../../src/tflite/option-fields.ts';
 import { readTfliteContents } from '../../src/tflite/read.ts';
 import { hasHelloWorld, helloWorld, makeWorkspace, npyContent, npyFile } from './workspace.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { UserError } from '../../src/core/diagnostic.ts';
 import { openLitert } from '../../src/interpreter/litert.ts';
-import { readTfliteFile } from '../../src/tflite/file.ts';
+import { readTfliteFile } from '../../src/tflite/read-file.ts';
 import { addFloatEdges } from '../../src/tflite/float-edges.ts';
 import { describeWithModels, optionFields, sharedModel } from '../tflite/shared-models.ts';
 

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRandom } from '../../src/core/random.ts';
 import type { OpName } from '../../src/ops/index.ts';
 import type { TfliteTensor } from '../../src/tflite/file.ts';
-import { writeTfliteFile } from '../../src/tflite/file.ts';
+import { writeTfliteFile } from '../../src/tflite/write-file.ts';
 import { optionFields } from '../../src/tflite/option-fields.ts';
 import { readTflite, readTfliteContents } from '../../src/tflite/read.ts';
 import { inferenceModel } from '../fault/inference-model.ts';

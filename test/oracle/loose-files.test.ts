@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRandom } from '../../src/core/random.ts';
 import { buildGraph } from '../../src/graph/builder.ts';
 import type { TfliteFile, TfliteTensor } from '../../src/tflite/file.ts';
-import { writeTfliteFile } from '../../src/tflite/file.ts';
+import { writeTfliteFile } from '../../src/tflite/write-file.ts';
 import { optionFields } from '../../src/tflite/option-fields.ts';
 import { readTfliteContents } from '../../src/tflite/read.ts';
 import { writeTflite } from '../../src/tflite/write.ts';

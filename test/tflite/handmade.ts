@@ -1,5 +1,5 @@
 /** Small .tflite files written by hand, with sums that can be done in the head. */
-import { writeTfliteFile } from '../../src/tflite/file.ts';
+import { writeTfliteFile } from '../../src/tflite/write-file.ts';
 import type { TfliteFile, TfliteOperator, TfliteTensor } from '../../src/tflite/file.ts';
 import { optionFields } from '../../src/tflite/option-fields.ts';
 
