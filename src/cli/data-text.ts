@@ -32,6 +32,7 @@ export function dataText(data: PipelineData, columns: number, dim: (text: string
   const blocks: readonly (readonly string[])[] = [
     [...wrap(visible(placeText(data)), columns), ...wrap(countsText(data), columns)],
     classTable(data, table),
+    tagTable(data, table),
     [...wrap(elementText(data), columns), ...channelTable(data, table)],
     targetTable(data, table),
     ...data.tallies.map((one) => tallyTable(one, table)),
@@ -61,14 +62,19 @@ function placeText({ source, paths }: PipelineData): string {
     : `${source}, files ${paths.join(', ')}`;
 }
 
-function countsText({ counts, classes }: PipelineData): string {
+function countsText({ counts, classes, classesCount, tags }: PipelineData): string {
   const total = counts.train + counts.validation + counts.test;
-  const inClasses = classes.length === 0 ? '' : ` in ${counted(classes.length, 'class', 'classes')}`;
+  const inClasses =
+    tags.length > 0
+      ? ` with ${counted(tags.length, 'label')}`
+      : classes.length === 0
+        ? ''
+        : ` ${classesCount === 'pixels' ? 'with pixels of' : 'in'} ${counted(classes.length, 'class', 'classes')}`;
   const { train, validation, test } = counts;
   return `${counted(total, 'example')}${inClasses}: ${train} for training, ${validation} for validation, ${test} for testing`;
 }
 
-function classTable({ classes }: PipelineData, table: MakeTable): string[] {
+function classTable({ classes, classesCount }: PipelineData, table: MakeTable): string[] {
   if (classes.length === 0) return [];
   const hasFiles = classes.some(({ files }) => files.length > 0);
   const rows = classes
@@ -77,9 +83,25 @@ function classTable({ classes }: PipelineData, table: MakeTable): string[] {
       ...[name, String(train), String(validation), String(test)],
       ...(hasFiles ? [files.join(', ')] : []),
     ]);
-  const heads = [words('class'), ...parts.map(numbers), ...(hasFiles ? [words('such as')] : [])];
+  const heads = [
+    words(classesCount === 'pixels' ? 'pixels of class' : 'class'),
+    ...parts.map(numbers),
+    ...(hasFiles ? [words('such as')] : []),
+  ];
   const more = classes.length - rows.length;
   return [...table(heads, rows), ...(more > 0 ? [`and ${counted(more, 'more class', 'more classes')}`] : [])];
+}
+
+function tagTable({ tags }: PipelineData, table: MakeTable): string[] {
+  if (tags.length === 0) return [];
+  const rows = tags
+    .slice(0, mostClasses)
+    .map(({ name, train, validation, test }) => [name, String(train), String(validation), String(test)]);
+  const more = tags.length - rows.length;
+  return [
+    ...table([words('label'), ...parts.map(numbers)], rows),
+    ...(more > 0 ? [`and ${counted(more, 'more label')}`] : []),
+  ];
 }
 
 function elementText({ shape, element: { normalize, pixels, range } }: PipelineData): string {

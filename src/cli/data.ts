@@ -63,7 +63,7 @@ async function describeLoaded(loaded: LoadedPipeline): Promise<PipelineData> {
     const facts = describe?.(source, new Map(files.map((file) => [file.name, file]))) ?? {};
     const turn = createTurn();
     const identity = await identify(dataset, turn);
-    const odd = identity.classNames.length === 0 ? [] : labelNotes(identity);
+    const odd = identity.classNames.length === 0 || identity.hasMasks === true ? [] : labelNotes(identity);
     const one = oneClass(identity)?.diagnostics.map(({ message }) => message) ?? [];
     const { notes, ...description } = await describeDataset(dataset, normalize, facts, identity.pixels, turn);
     closeExamples(dataset);

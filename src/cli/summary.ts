@@ -2,9 +2,9 @@ import type { createColors } from 'picocolors';
 import { significant } from '../report/format.ts';
 import { foundText, groupLints } from '../report/lints.ts';
 import type { Measured, MeasuredError, MeasuredScore, Report } from '../report/report.ts';
-import { accuracyName, errorName, gateText } from '../report/report.ts';
+import { errorName, gateText } from '../report/report.ts';
 import { textTable, wrap } from '../report/text-table.ts';
-import { runtimeTitles } from '../report/titles.ts';
+import { accuracyName, runtimeTitles } from '../report/titles.ts';
 import type { RuntimeName } from '../measurements/metrics.ts';
 import { runtimes } from '../measurements/metrics.ts';
 

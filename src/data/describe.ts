@@ -5,7 +5,7 @@ import type { PartName } from './class-folders.ts';
 import type { Dataset, RealRange, Split, TargetColumn } from './dataset.ts';
 import { numberContents } from './contents.ts';
 import type { Inputs } from './inputs.ts';
-import { eachInput, inputReader } from './inputs.ts';
+import { eachInput, inputReader, pixelReader } from './inputs.ts';
 import type { SourceFacts, Spread, Tally } from './facts.ts';
 import type { NormalizeConfig, PixelChannel } from './normalize.ts';
 import { channelName, pixelMeaning } from './normalize.ts';
@@ -20,6 +20,10 @@ export interface DataDescription {
   readonly counts: PartCounts;
   /** In the order of the network's outputs; none where examples have no class. */
   readonly classes: readonly (PartCounts & { readonly name: string; readonly files: readonly string[] })[];
+  /** What the counts of classes count: where examples have masks their pixels. */
+  readonly classesCount: 'examples' | 'pixels';
+  /** How many examples each label applies to; none where examples have no labels of yes and no. */
+  readonly tags: readonly (PartCounts & { readonly name: string })[];
   /** Of one example: height, width, channels. */
   readonly shape: readonly [number, number, number];
   /** What the network reads. `normalize` is null where inputs are real values, not pixels. */
@@ -81,22 +85,28 @@ export async function describeDataset(
   pixels?: readonly PixelMoments[],
   turn: Turn = createTurn(),
 ): Promise<DataDescription> {
-  const { name, classNames, targets = [], image, train, validation, test, notes = [] } = dataset;
+  const { name, classNames, tags = [], targets = [], hasMasks, image, train, validation, test, notes = [] } = dataset;
   const { channels } = image;
   const meaning = dataset.reals === undefined ? pixelMeaning(config ?? defaultGrid, channels, pixels) : undefined;
   const range = inputRange(dataset.reals?.range ?? meaning?.normalize ?? defaultGrid);
-  const labels = { train: labelCounts(dataset, train), validation: labelCounts(dataset, validation) };
-  const testLabels = labelCounts(dataset, test);
+  const [trained, validated, tested] = [train, validation, test].map((split) => labelCounts(dataset, split));
   const described = await describeChannels(dataset, range, turn);
   return {
     name,
     counts: { train: train.count, validation: validation.count, test: test.count },
     classes: classNames.map((className, label) => ({
       name: className,
-      train: labels.train[label] ?? 0,
-      validation: labels.validation[label] ?? 0,
-      test: testLabels[label] ?? 0,
+      train: trained?.[label] ?? 0,
+      validation: validated?.[label] ?? 0,
+      test: tested?.[label] ?? 0,
       files: facts.exampleFiles?.[label] ?? [],
+    })),
+    classesCount: hasMasks === true ? 'pixels' : 'examples',
+    tags: tags.map((tag, column) => ({
+      name: tag,
+      train: applies(train, column, tags.length),
+      validation: applies(validation, column, tags.length),
+      test: applies(test, column, tags.length),
     })),
     shape: [image.height, image.width, image.channels],
     element: { normalize: null, ...meaning, range },
@@ -109,10 +119,23 @@ export async function describeDataset(
   };
 }
 
-function labelCounts({ classNames }: Dataset, { labels }: Split): number[] {
+/** By class: examples of it, or pixels of masks. */
+function labelCounts({ classNames }: Dataset, { labels, masks }: Split): number[] {
   const counts = new Array<number>(classNames.length).fill(0);
-  for (const label of labels ?? []) counts[label] = (counts[label] ?? 0) + 1;
+  const count = (label: number): void => void (counts[label] = (counts[label] ?? 0) + 1);
+  for (const label of labels ?? []) count(label);
+  if (masks !== undefined) {
+    const read = pixelReader(masks);
+    for (let index = 0; index < masks.count; index++) for (const label of read(index)) count(label);
+  }
   return counts;
+}
+
+/** How many examples have a 1 in a column. */
+function applies({ targets }: Split, column: number, columns: number): number {
+  let count = 0;
+  for (let at = column; at < (targets?.length ?? 0); at += columns) if (targets?.[at] === 1) count++;
+  return count;
 }
 
 async function describeChannels(

@@ -6,7 +6,7 @@ import type { Json } from '../core/json.ts';
 import { object } from '../core/schema.ts';
 import type { RunRecord } from '../runner/record.ts';
 import { isCounted, nullable, runtimes } from '../measurements/metrics.ts';
-import type { RuntimeName, TrainMetrics } from '../measurements/metrics.ts';
+import type { CountedTask, RuntimeName, TrainMetrics } from '../measurements/metrics.ts';
 import {
   bytes,
   decibel,
@@ -24,11 +24,11 @@ import { markup } from './markup.ts';
 import type { Markup } from './markup.ts';
 import { page, table } from './page.ts';
 import type { Column } from './page.ts';
-import { accuracyName, buildReport } from './report.ts';
+import { buildReport } from './report.ts';
 import type { Measured, MeasuredError, MeasuredScore, Report } from './report.ts';
 import { overlaps } from './statistics.ts';
 import { textTable, wrap } from './text-table.ts';
-import { runtimeTitles } from './titles.ts';
+import { accuracyName, runtimeTitles, sharedName } from './titles.ts';
 
 const Run = object({ id: Type.String(), pipeline: Type.String(), startedAt: Type.String(), status: Type.String() });
 
@@ -184,13 +184,23 @@ function pairMetrics(a: Report, b: Report): Metric[] {
   const trained = [...new Set([...a.training, ...b.training].map(({ stage }) => stage))];
   for (const stage of trained) {
     const [left, right] = [a, b].map((report) => report.training.find((one) => one.stage === stage)?.metrics);
-    add(`${stage}: validation top-1`, 'share', lastAccuracy(left), lastAccuracy(right), 'not_judged');
+    add(
+      `${stage}: validation ${sharedName(countedTaskOf(left) ?? countedTaskOf(right) ?? 'classify')}`,
+      'share',
+      lastAccuracy(left),
+      lastAccuracy(right),
+      'not_judged',
+    );
     add(`${stage}: validation error`, 'error', lastError(left), lastError(right), 'not_judged');
     add(`${stage}: images per second`, 'per_second', left?.imagesPerSecond, right?.imagesPerSecond, 'not_judged');
   }
   const work = (report: Report) => report.stages.reduce((sum, stage) => sum + stage.seconds, 0);
   add('time of all stages', 'seconds', work(a), work(b), 'not_judged');
   return result;
+}
+
+function countedTaskOf(metrics: TrainMetrics | undefined): CountedTask | null {
+  return metrics !== undefined && isCounted(metrics) ? metrics.task : null;
 }
 
 function lastAccuracy(metrics: TrainMetrics | undefined): number | null {

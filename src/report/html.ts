@@ -8,6 +8,7 @@ import { deviceCode } from './device-code.ts';
 import { noiseShares } from './diagnosis.ts';
 import {
   bytes,
+  capitalized,
   change,
   fixed,
   fullScale,
@@ -29,11 +30,11 @@ import { page, table } from './page.ts';
 import type { Column } from './page.ts';
 import { errorSection, reconstructionsSection } from './reconstruction.ts';
 import { answersSection, regressionSection } from './regression.ts';
-import { accuracyName, gateNumber } from './report.ts';
+import { gateNumber } from './report.ts';
 import type { ClassifyResult, Measured, Report, ReportGate, Test } from './report.ts';
 import { scoredExamplesSection, scoreSection } from './score.ts';
 import { taskTables } from './task-tables.ts';
-import { runtimeTitles } from './titles.ts';
+import { accuracyName, runtimeTitles, sharedName } from './titles.ts';
 
 /** `report.html`: one page that opens from disk without a network. Equal reports give equal bytes. */
 export function renderReport(report: Report): string {
@@ -150,10 +151,6 @@ function lintList(lints: Report['lints']): Markup {
 </ul>`;
 }
 
-function capitalized(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
-}
-
 function factsList(report: Report): Markup {
   const conversion = report.conversions.at(-1)?.metrics;
   const facts = resultFacts(report);
@@ -254,7 +251,7 @@ function accuracySection(test: ClassifyResult): Markup {
     { pair: 'int8 reference and LiteRT', share: agreement.int8_vs_litert },
   ];
   return markup`<p class="lead">${test.task === 'classify' ? 'Top-1 accuracy' : 'Accuracy'} on the test split. int8 is the .tflite file itself. Intervals are 95 % (Wilson).</p>
-${table(rows, accuracyColumns, { sorting: 'fixed', width: 'full' })}
+${table(rows, accuracyColumns(accuracyName(test)), { sorting: 'fixed', width: 'full' })}
 ${
   flips === null || test.mcnemarP === null
     ? null
@@ -273,9 +270,9 @@ ${table(
 )}`;
 }
 
-const accuracyColumns: readonly Column<AccuracyRow>[] = [
+const accuracyColumns = (name: string): readonly Column<AccuracyRow>[] => [
   { head: 'Model', kind: 'text', cell: ({ runtime }) => runtimeTitles[runtime] },
-  { head: 'Top-1', kind: 'number', cell: ({ measured }) => percent(measured.top1) },
+  { head: capitalized(name), kind: 'number', cell: ({ measured }) => percent(measured.top1) },
   {
     head: '95 % interval',
     kind: 'number',
@@ -474,7 +471,7 @@ function validationColumn({ metrics: { task } }: Training): Column<Training> {
     };
   }
   return {
-    head: task === 'classify' ? 'Validation top-1' : 'Validation accuracy',
+    head: `Validation ${sharedName(task)}`,
     kind: 'number',
     cell: (training) =>
       isClassifier(training) ? orNone(training.metrics.epochs.at(-1)?.validationAccuracy ?? null, percent) : '',
@@ -629,7 +626,7 @@ function examplesSection({ metrics }: ClassifyResult): Markup | null {
   if (first === undefined) return null;
   const className = (index: number): string => classes[index] ?? String(index);
   // A single output is that of the second class.
-  const outputName = (index: number): string => className(first.raw.length === 1 ? 1 : index);
+  const outputClass = (index: number): number => (first.raw.length === 1 ? 1 : index);
   return markup`<p class="lead">Output codes q of the .tflite file and their real values: real = ${fullScale(first.scale)} \u00d7 (q \u2212 (${integer(first.zeroPoint)})).</p>
 <div class="examples">${examples.slice(0, MOST_EXAMPLES).map((example) => {
     const largest = Math.max(1e-9, ...example.dequantized.map(Math.abs));
@@ -652,7 +649,7 @@ function examplesSection({ metrics }: ClassifyResult): Markup | null {
     }</div></header>
 <table><thead><tr><th scope="col">class</th><th scope="col" class="n">q</th><th scope="col" class="n">real</th><th scope="col"></th></tr></thead><tbody>${rows.map(
       ({ code, index, real }) => markup`
-<tr class="${index === example.predicted ? 'top' : ''}"><th scope="row">${outputName(index)}</th><td class="n">${integer(code)}</td><td class="n">${fixed(real, 4)}</td><td>${bar(Math.max(0, real) / largest, 0)}</td></tr>`,
+<tr class="${outputClass(index) === example.predicted ? 'top' : ''}"><th scope="row">${className(outputClass(index))}</th><td class="n">${integer(code)}</td><td class="n">${fixed(real, 4)}</td><td>${bar(Math.max(0, real) / largest, 0)}</td></tr>`,
     )}</tbody></table></div>`;
   })}</div>`;
 }

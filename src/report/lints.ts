@@ -14,6 +14,7 @@ import type {
 } from '../measurements/metrics.ts';
 import { fixed, integer, percent, points, significant } from './format.ts';
 import { wilsonInterval } from './statistics.ts';
+import { accuracyName } from './titles.ts';
 
 export const Lint = object({
   code: Type.String(),
@@ -117,12 +118,12 @@ function emptyRanges(stage: string, ranges: QatMetrics['ranges']): Lint[] {
       return lint(stage, 'empty-range', 'warning', {
         layer: name,
         found: fired
-          ? 'its values became 0 for all training images, so its range is empty: the layer is dead'
-          : 'its values were 0 for all training images, so no range was observed',
+          ? 'its values became 0 for all training examples, so its range is empty: the layer is dead'
+          : 'its values were 0 for all training examples, so no range was observed',
         expected: 'some values other than 0; with an empty range, the model outputs 0 here for any input',
         remedy: fired
           ? 'lower the learning rate, or give the layer batch norm or a `leaky_relu`'
-          : 'check the training images and the layers before it',
+          : 'check the training examples and the layers before it',
       });
     });
 }
@@ -168,7 +169,7 @@ export function ignorantAnswer(metrics: TestMetrics): string | null {
       : null;
   }
   return metrics.n > 1 && metrics.error.int8.mean >= metrics.meanImageError
-    ? `the int8 model is no better than the mean of all images, whose mean squared error is ${significant(metrics.meanImageError)}`
+    ? `the int8 model is no better than the mean of all examples, whose mean squared error is ${significant(metrics.meanImageError)}`
     : null;
 }
 
@@ -178,7 +179,8 @@ function ignorantClasses({ n, classes, confusion, accuracy, correctByClass }: Cl
   const largest = sizes.indexOf(Math.max(...sizes));
   const share = n === 0 ? 0 : (sizes[largest] ?? 0) / n;
   if (n < thresholds.countedExamples) return null;
-  if (present === 1) return `all test images are of one class, ${classes[largest] ?? ''}, so the accuracy says nothing`;
+  if (present === 1)
+    return `all test examples are of one class, ${classes[largest] ?? ''}, so the accuracy says nothing`;
   const answers = classes.map((_, label) => confusion.reduce((sum, row) => sum + (row[label] ?? 0), 0));
   const [only, ...others] = classes.filter((_, label) => (answers[label] ?? 0) > 0);
   const recalls = (counts: readonly number[]): string =>
@@ -189,7 +191,7 @@ function ignorantClasses({ n, classes, confusion, accuracy, correctByClass }: Cl
       .slice(0, 10)
       .join(', ');
   if (only !== undefined && others.length === 0) {
-    return `the int8 model answers ${only} for every image (recall: ${recalls(correctByClass.int8)})`;
+    return `the int8 model answers ${only} for every example (recall: ${recalls(correctByClass.int8)})`;
   }
   const { correct, n: tested } = accuracy.int8;
   return correct / tested <= share
@@ -304,7 +306,7 @@ const layerRules: readonly LayerRule[] = [
       found: `${percent(clipped?.below ?? 0)} of its values lie below its range and ${percent(clipped?.above ?? 0)} above`,
       expected: `at most ${percent(thresholds.clippedShare)} in total: values outside the range are clipped`,
       remedy:
-        'use `ranges: running_extremes` with `merge_ranges: min_max` (the default), and train on images like those of the test',
+        'use `ranges: running_extremes` with `merge_ranges: min_max` (the default), and train on examples like those of the test',
     }),
   },
   {
@@ -422,7 +424,8 @@ function disagreement(stage: string, found: string): Lint {
   });
 }
 
-function classifyLints(stage: string, { accuracy, gates, agreement }: ClassifyTest): Lint[] {
+function classifyLints(stage: string, metrics: ClassifyTest): Lint[] {
+  const { accuracy, gates, agreement } = metrics;
   const lints: Lint[] = [];
   const interval = wilsonInterval(accuracy.int8.correct, accuracy.int8.n);
   const half = (interval.high - interval.low) / 2;
@@ -431,7 +434,7 @@ function classifyLints(stage: string, { accuracy, gates, agreement }: ClassifyTe
     lints.push(
       lint(stage, 'n-too-small', 'note', {
         layer: null,
-        found: `${integer(accuracy.int8.n)} examples determine top-1 only to within ${points(half).replace('+', '\u00b1')}`,
+        found: `${integer(accuracy.int8.n)} examples determine ${accuracyName(metrics)} only to within ${points(half).replace('+', '\u00b1')}`,
         expected: `${points(wanted).replace('+', '\u00b1')}: smaller differences cannot be distinguished from chance`,
         remedy: 'test on more examples',
       }),

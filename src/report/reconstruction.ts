@@ -17,7 +17,7 @@ export interface ErrorRow {
 }
 
 export function errorSection(test: ReconstructResult): Markup {
-  return markup`<p class="lead">Mean squared error between output and image on the test split, in the real units of the network's input. int8 is the .tflite file itself. Intervals are 95 %, from the spread over the images.</p>
+  return markup`<p class="lead">Mean squared error between output and input on the test split, in the real units of the network's input. int8 is the .tflite file itself. Intervals are 95 %, from the spread over the examples.</p>
 ${errorTable(test, errorColumns('Mean squared error', rootColumn))}`;
 }
 
@@ -59,7 +59,7 @@ const MOST_EXAMPLES = 16;
 export function reconstructionsSection({ metrics }: ReconstructResult): Markup | null {
   const examples = metrics.examples.slice(0, MOST_EXAMPLES);
   if (examples.length === 0) return null;
-  return markup`<p class="lead">Test images and their reconstructions by the .tflite file. Pixel values are clipped to 0..255.</p>
+  return markup`<p class="lead">Test examples and their reconstructions by the .tflite file. Pixel values are clipped to 0..255.</p>
 <div class="examples">${examples.map(
     ({ index, image, error, floatError }) => markup`
 <div class="example pair"><div>${

@@ -37,6 +37,7 @@ import {
   unreadableLint,
 } from './lints.ts';
 import { mcnemarExact, meanInterval, wilsonInterval } from './statistics.ts';
+import { accuracyName } from './titles.ts';
 
 const Measured = object({
   top1: Type.Number({ minimum: 0, maximum: 1 }),
@@ -451,18 +452,6 @@ function resultClause(test: Test): string | null {
   return float === null || int8.rise === null
     ? `int8 ${name} is ${significant(int8.mean)}; float was not measured`
     : `int8 ${name} is ${significant(int8.mean)} against ${significant(float.mean)} for float: ${describeRise(int8.rise)}`;
-}
-
-/** What the share of right answers is called. */
-export function accuracyName({ task }: Pick<ClassifyResult, 'task'>): string {
-  switch (task) {
-    case 'classify':
-      return 'top-1';
-    case 'binary':
-      return 'accuracy';
-    default:
-      return unreachable(task);
-  }
 }
 
 function describeRise(rise: number): string {

@@ -2,7 +2,7 @@
 import { runtimes } from '../measurements/metrics.ts';
 import type { RuntimeName } from '../measurements/metrics.ts';
 import { thumbnail } from './charts.ts';
-import { fixed, integer, orNone, percent, points, seconds } from './format.ts';
+import { capitalized, fixed, integer, orNone, percent, points, seconds } from './format.ts';
 import { markup } from './markup.ts';
 import type { Markup } from './markup.ts';
 import { table } from './page.ts';
@@ -39,8 +39,6 @@ const scoreColumns = (name: string): readonly Column<ScoreRow>[] => [
   { head: 'Time', kind: 'number', cell: (row) => orNone(row.seconds, seconds) },
 ];
 
-const capitalized = (name: string): string => `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
-
 const MOST_EXAMPLES = 16;
 
 export function scoredExamplesSection({ metrics }: ScoreResult): Markup | null {
@@ -49,10 +47,14 @@ export function scoredExamplesSection({ metrics }: ScoreResult): Markup | null {
   return markup`<p class="lead">Test examples, and what the .tflite file and the float model answer.</p>
 <div class="examples">${examples.map(
     ({ index, answers, pictures }) => markup`
-<div class="example pair"><div>${pictures.map(
-      (picture) =>
-        markup`<figure>${thumbnail(picture, `${picture.title} of example ${index}`)}<figcaption>${picture.title}</figcaption></figure>`,
-    )}</div><p><span class="muted">#${index}</span>${answers.map(
+<div class="example pair">${
+      pictures.length === 0
+        ? null
+        : markup`<div>${pictures.map(
+            (picture) =>
+              markup`<figure>${thumbnail(picture, `${picture.title} of example ${index}`)}<figcaption>${picture.title}</figcaption></figure>`,
+          )}</div>`
+    }<p><span class="muted">#${index}</span>${answers.map(
       ({ name, text }) => markup`<br><span class="muted">${name}:</span> ${text}`,
     )}</p></div>`,
   )}</div>`;

@@ -85,7 +85,7 @@ svg line.mark{stroke:var(--ink);stroke-dasharray:3 3;opacity:.65}svg text.mark{f
 .example header{display:flex;gap:14px;align-items:center;margin-bottom:8px;font-size:.9rem;line-height:1.35}
 .example table{width:100%;font-size:.8rem}.example th,.example td{padding:2px 8px 2px 0;border:0}.example thead th{border:0}
 .example tr.top{font-weight:650}.example .bar{width:44px;margin:0}
-.pair div{display:flex;gap:8px}.pair p{margin:8px 0 0;font-size:.9rem;line-height:1.35}.pair .thumb{width:96px;height:96px}
+.pair div{display:flex;flex-wrap:wrap;gap:8px}.pair figure{flex:none}.pair figcaption{color:var(--muted);font-weight:400}.pair p{margin:8px 0 0;font-size:.9rem;line-height:1.35}.pair .thumb{width:96px;height:96px}
 .thumb{image-rendering:pixelated;width:56px;height:56px;object-fit:contain;border-radius:4px;background:var(--surface)}
 details{margin:12px 0}summary{cursor:pointer;color:var(--c0);font-size:.9rem}
 pre{background:var(--surface);padding:16px 18px;border-radius:8px;overflow-x:auto;font-size:.8rem;line-height:1.5;white-space:pre-wrap;overflow-wrap:anywhere}

@@ -1,4 +1,4 @@
-import type { RuntimeName } from '../measurements/metrics.ts';
+import type { ClassifyTest, CountedTask, RuntimeName } from '../measurements/metrics.ts';
 
 export const runtimeTitles: Readonly<Record<RuntimeName, string>> = {
   float: 'float',
@@ -7,3 +7,13 @@ export const runtimeTitles: Readonly<Record<RuntimeName, string>> = {
   int8: 'int8 reference',
   int8_litert: 'int8 LiteRT',
 };
+
+/** What the share of right answers is called. */
+export function accuracyName({ task }: Pick<ClassifyTest, 'task'>): string {
+  return task === 'classify' ? 'top-1' : 'accuracy';
+}
+
+/** What the share of right answers is called that training counts. */
+export function sharedName(task: CountedTask): string {
+  return task === 'segment' ? 'pixels right' : accuracyName({ task });
+}

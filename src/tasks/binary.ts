@@ -84,10 +84,10 @@ function measure(tested: Tested): MeasuredBy<'binary'> {
 function decisionTable(second: string, { auc, threshold, code }: NonNullable<MeasuredBy<'binary'>['decision']>): Table {
   const rows = [
     ['float', threshold.float, auc.float],
-    ['QAT weights, not quantized', threshold.qat_float, auc.qat_float],
+    ['QAT weights, float', threshold.qat_float, auc.qat_float],
     ['fake-quant', threshold.fake_quant, auc.fake_quant],
-    ['int8', threshold.int8, auc.int8],
-    ['int8, LiteRT', threshold.int8_litert, auc.int8_litert],
+    ['int8 reference', threshold.int8, auc.int8],
+    ['int8 LiteRT', threshold.int8_litert, auc.int8_litert],
   ];
   return {
     title: 'Decision',

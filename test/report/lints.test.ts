@@ -171,7 +171,7 @@ describe('lints', () => {
       const [constant] = lints(twoClasses([[950, 0], [50, 0]])); // prettier-ignore
       expect(constant).toMatchObject({ code: 'ignores-input', severity: 'warning' });
       expect(constant!.found.replaceAll('\u202f', ' ')).toContain(
-        'answers ok for every image (recall: ok 100.00 %, bad 0.00 %)',
+        'answers ok for every example (recall: ok 100.00 %, bad 0.00 %)',
       );
       // 945 + 5 of 1000 are right, as many as by always saying ok.
       const [idle] = lints(twoClasses([[945, 5], [45, 5]])); // prettier-ignore

@@ -100,7 +100,7 @@ describe('a network that labels', () => {
     ];
     expect(loss).toMatchObject({ kind: 'sigmoid_cross_entropy', smoothing: 0 });
     const table = loss.kind === 'sigmoid_cross_entropy' ? [...(loss.weights?.data ?? [])] : [];
-    expect(table).toEqual([...no!, ...yes!].map(Math.fround));
+    expect(table).toEqual([...no, ...yes].map(Math.fround));
     expect(weightsOf({ wind: 5 })).toEqual([1, 5, 1, 1, 5, 1]);
   });
 });
