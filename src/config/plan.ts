@@ -207,13 +207,21 @@ function missingAnswers(
   answers: Answers,
   { classNames, tags, targets, hasMasks }: DatasetIdentity,
 ): Pick<Diagnostic, 'message' | 'hint'> | null {
+  const taskFor =
+    tags !== undefined
+      ? 'multi_label'
+      : hasMasks !== undefined
+        ? 'segment'
+        : targets !== undefined
+          ? 'regress'
+          : 'reconstruct';
   switch (answers) {
     case 'classes':
       return classNames.length > 0 && hasMasks === undefined
         ? null
         : {
             message: 'the examples have no classes, which a network that classifies needs',
-            hint: `set \`model.task: ${targets === undefined ? 'reconstruct' : 'regress'}\`, or name the classes with \`data.columns.class\``,
+            hint: `set \`model.task: ${taskFor}\`, or name the classes with \`data.columns.class\``,
           };
     case 'targets':
       return targets !== undefined

@@ -58,6 +58,37 @@ describe('what a data set is', () => {
     expect(notes).toEqual(['a note']);
   });
 
+  it('counts how many examples have each label, and how many pixels of masks have each class', async () => {
+    const tagged: Dataset = {
+      ...{ ...pixels, classNames: [], tags: ['rain', 'wind'] },
+      train: { ...pixels.train, labels: null, targets: Float32Array.of(1, 0, 1, 1, 0, 0) },
+      validation: { ...pixels.validation, labels: null, targets: Float32Array.of(0, 1) },
+      test: { ...pixels.test, labels: null, targets: Float32Array.of(0, 1, 0, 0) },
+    };
+    const { tags, classes } = await describeDataset(tagged, null, {});
+    expect(classes).toEqual([]);
+    expect(tags).toEqual([
+      { name: 'rain', train: 2, validation: 0, test: 0 },
+      { name: 'wind', train: 1, validation: 1, test: 1 },
+    ]);
+    const masked = (split: Split, ...masks: readonly number[]): Split => ({
+      ...{ ...split, labels: null },
+      masks: inputsOf(Uint8Array.from(masks), 2),
+    });
+    const segmented: Dataset = {
+      ...{ ...pixels, hasMasks: true },
+      train: masked(pixels.train, 0, 0, 1, 0, 1, 1),
+      validation: masked(pixels.validation, 1, 0),
+      test: masked(pixels.test, 0, 0, 0, 0),
+    };
+    const described = await describeDataset(segmented, null, {});
+    expect(described.classesCount).toBe('pixels');
+    expect(described.classes).toEqual([
+      { name: 'cold', train: 3, validation: 1, test: 4, files: [] },
+      { name: 'warm', train: 3, validation: 1, test: 0, files: [] },
+    ]);
+  });
+
   it('measures pixels of the training examples; one code of the input is one pixel value', async () => {
     const { channels, element } = await describeDataset(pixels, { scale: 2, mean: 10 }, {});
     const [grey] = channels;

@@ -178,7 +178,7 @@ describe('lints', () => {
       expect(idle!.found).toContain('no better than always answering ok');
       expect(codes(twoClasses([[945, 5], [5, 45]]))).not.toContain('ignores-input'); // prettier-ignore
       const [single] = lints(twoClasses([[100, 0], [0, 0]])); // prettier-ignore
-      expect(single!.found).toContain('all test images are of one class, ok');
+      expect(single!.found).toContain('all test examples are of one class, ok');
       expect(codes(twoClasses([[4, 0], [0, 0]]))).not.toContain('ignores-input'); // prettier-ignore
     });
 

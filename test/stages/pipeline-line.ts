@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { present } from '../../src/core/assert.ts';
 import type { Dataset } from '../../src/data/dataset.ts';
+import type { Engine } from '../../src/engine/engine.ts';
 import { wasmEngine } from '../../src/engine/wasm/index.ts';
 import type { Model } from '../../src/graph/contract.ts';
 import type { ModelSpec } from '../../src/models/layers.ts';
@@ -23,6 +24,13 @@ export interface LineConfig {
   readonly pretrain: Fields<'float-pretrain'>;
   readonly qat: Fields<'qat'>;
   readonly convert: Fields<'convert'>;
+  readonly test?: Partial<Fields<'test'>>;
+  /** Default: the plain one. */
+  readonly loss?: StageEnvironment['loss'];
+  /** Default: the wasm engine. */
+  readonly engine?: Engine;
+  /** Default 2. */
+  readonly threads?: number;
 }
 
 export interface LineResult {
@@ -36,12 +44,12 @@ export interface LineResult {
 }
 
 export async function runLine({ spec, pretrain, ...config }: LineConfig): Promise<LineResult> {
-  const line = openLine(config.dataset, spec);
+  const line = openLine(config.dataset, spec, config);
   const pretrained = await line.run('pretrain', { uses: 'float-pretrain', ...pretrain }, {});
   return { pretrain: pretrained as TrainMetrics, ...(await runFromFloat(line, config)) };
 }
 
-type LaterStages = Pick<LineConfig, 'qat' | 'convert'>;
+type LaterStages = Pick<LineConfig, 'qat' | 'convert' | 'test'>;
 
 /** The stages behind a float model that none of them trained. */
 export async function runFrom(
@@ -55,7 +63,11 @@ export async function runFrom(
 }
 
 /** @param spec of the network that is trained from scratch; null where none is */
-function openLine(dataset: Dataset, spec: ModelSpec | null) {
+function openLine(
+  dataset: Dataset,
+  spec: ModelSpec | null,
+  { loss = {}, engine = wasmEngine, threads = 2 }: Pick<LineConfig, 'loss' | 'engine' | 'threads'> = {},
+) {
   const root = mkdtempSync(join(tmpdir(), 'qpipe-line-'));
   const file = (stage: string, name: string): string => join(root, stage, name);
   const environment: StageEnvironment = {
@@ -63,10 +75,10 @@ function openLine(dataset: Dataset, spec: ModelSpec | null) {
     trainingData: () => Promise.resolve(dataset),
     testData: () => Promise.resolve(dataset),
     model: () => present(spec, 'the network'),
-    loss: {},
+    loss,
     augment: { crop: 0, flip: false },
-    open: (graph, replicas) => wasmEngine.open(graph, { replicas, threads: 2 }),
-    threads: 2,
+    open: (graph, replicas) => engine.open(graph, { replicas, threads }),
+    threads,
     now: () => performance.now(),
   };
   const run = async (name: string, config: StageConfig, inputs: Record<string, string>): Promise<unknown> => {
@@ -82,7 +94,10 @@ function openLine(dataset: Dataset, spec: ModelSpec | null) {
   return { run, file, remove, float: file('pretrain', 'float_model.safetensors') };
 }
 
-async function runFromFloat({ run, file, remove, float }: ReturnType<typeof openLine>, { qat, convert }: LaterStages) {
+async function runFromFloat(
+  { run, file, remove, float }: ReturnType<typeof openLine>,
+  { qat, convert, test }: LaterStages,
+) {
   const model = file('qat', 'qat_model.safetensors');
   const graph = file('eval', 'eval_graph.pb');
   const checkpoint = file('eval', 'checkpoint.safetensors');
@@ -97,7 +112,7 @@ async function runFromFloat({ run, file, remove, float }: ReturnType<typeof open
   );
   const tested = await run(
     'test',
-    { uses: 'test', from: 'convert', examples: 2, litert: 'off', gates: {} },
+    { uses: 'test', from: 'convert', examples: 2, litert: 'off', gates: {}, ...test },
     { model: tflite, graph, checkpoint, qat: model, float },
   );
   return {

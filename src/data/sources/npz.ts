@@ -307,7 +307,7 @@ async function readPart(
           return read(found, place(name));
         });
   const classes = beside(names.class, classesOf);
-  const targets = beside(names.targets, targetsOf);
+  const targets = beside(names.targets, (found, file) => targetsOf(found, file));
   const tags = beside(names.labels, tagsOf);
   const masks = beside(names.masks, (found, file) => masksOf(found, file, opened?.form.image));
   const groups = beside(names.group, (found, file) => wholeNumbers(found, file, 'groups').map(String));
@@ -465,17 +465,17 @@ function wholeNumbers(found: NumericArray, file: string, what: string): number[]
   });
 }
 
-function targetsOf(found: NumericArray, file: string) {
+function targetsOf(found: NumericArray, file: string, what: 'targets' | 'labels' = 'targets') {
   const { shape } = found;
   if (shape.length > 2 || shape.includes(0)) {
-    const message = `the array is ${shapeText(found)}; expected [count] or [count, targets]`;
-    throw userError(file, 'wrong-targets', message, 'reshape it');
+    const message = `the array is ${shapeText(found)}; expected [count] or [count, ${what}]`;
+    throw userError(file, `wrong-${what}`, message, 'reshape it');
   }
   return { values: realsOf(found, file), columns: shape[1] ?? 1 };
 }
 
 function tagsOf(found: NumericArray, file: string) {
-  const { values, columns } = targetsOf(found, file);
+  const { values, columns } = targetsOf(found, file, 'labels');
   const wrong = values.findIndex((value) => value !== 0 && value !== 1);
   if (wrong < 0) return { values, columns };
   const at = `[${Math.floor(wrong / columns)}, ${wrong % columns}]`;
@@ -506,7 +506,8 @@ function masksOf(found: NumericArray, file: string, image: ImageShape | undefine
   return Uint8Array.from<number | bigint>(data, (element, at) => {
     const value = Number(element);
     if (Number.isInteger(value) && value >= 0 && value < mostMaskClasses) return value;
-    const message = `element ${at} is ${String(element)}; expected a class, a whole number from 0 to ${mostMaskClasses - 1}`;
+    const position = positionOf(at, shape).join(', ');
+    const message = `the value at [${position}] is ${String(element)}; expected a class, a whole number from 0 to ${mostMaskClasses - 1}`;
     throw userError(file, 'wrong-masks', message, 'number the classes from 0');
   });
 }
