@@ -40,9 +40,13 @@ describe('a pipeline file', () => {
         source: 'mnist',
         validation: 5000,
         normalize: { scale: 0.00392156862745098, mean: 0 },
-        augment: { crop: 0, flip: false },
+        augment: {
+          ...{ crop: 0, flip: false, rotation: 0, translation: 0, zoom: 0, fill: 'reflect' },
+          ...{ brightness: 0, contrast: 0, cutout: 0 },
+        },
       },
       model: { preset: 'lenet5' },
+      loss: {},
       stages: [
         {
           name: 'pretrain',
