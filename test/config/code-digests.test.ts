@@ -62,7 +62,7 @@ describe('an edit that cannot change a byte', () => {
       edit('src/stages/run.ts', 'readonly seed: number', 'readonly seed: number | bigint'),
       // What a field is for, and what it may be; its value is in the key.
       edit('src/stages/training.ts', 'Number of passes over', 'How often training passes over'),
-      edit('src/tasks/classify.ts', 'Minimum top-1 accuracy of the integer', 'Smallest top-1 accuracy of the integer'),
+      edit('src/tasks/classes.ts', 'Minimum top-1 accuracy of the integer', 'Smallest top-1 accuracy of the integer'),
       edit('src/tasks/gates.ts', 'limit - 1e-9', 'limit - 1e-8'),
       // Progress, report and command line.
       edit('src/cli/progress.ts', "'━'", "'#'"),
@@ -142,7 +142,7 @@ describe('an edit that can change a byte', () => {
     ],
     [
       'what the test stage measures',
-      edit('src/tasks/classify.ts', 'return equal / a.length', 'return equal / b.length'),
+      edit('src/tasks/classes.ts', 'return equal / a.length', 'return equal / b.length'),
       { all: ['test'], none: ['qat', 'convert'] },
     ],
   ])('%s', async (_what, change, { all, none = [] }) => {
