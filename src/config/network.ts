@@ -39,7 +39,7 @@ export function networkDiagnostics(spec: ModelSpec, locate: Locate, inLayers: bo
       code: 'wrong-output',
       place: locate(inLayers ? ['model', 'layers', String(spec.layers.length - 1)] : ['model'], 'value'),
       message: `the network outputs ${shapeText(built)} for each image; expected ${expected.text}`,
-      hint: `end it with { kind: fully_connected, units: ${expected.values} }`,
+      hint: expected.hint ?? `end it with { kind: fully_connected, units: ${expected.values} }`,
     },
   ];
 }

@@ -21,7 +21,7 @@ export function taskDiagnostics(config: PipelineConfig, locate: Locate): Diagnos
       {
         code: 'field-of-other-task',
         place: locate(path, 'key'),
-        message: `\`${path.join('.')}\` is for a network that ${others.map(doesWhat).join(' or ')}; this one ${doesWhat(task)}`,
+        message: `\`${path.join('.')}\` is for a network that ${oneOf(others.map(doesWhat))}; this one ${doesWhat(task)}`,
         hint: 'leave it out, or set `model.task`',
       },
     ];
@@ -41,6 +41,12 @@ export function taskDiagnostics(config: PipelineConfig, locate: Locate): Diagnos
 }
 
 const doesWhat = (task: Task): string => tasks[task].does;
+
+/** `a, b or c` */
+function oneOf(texts: readonly string[]): string {
+  const [last = '', ...others] = texts.toReversed();
+  return others.length === 0 ? last : `${others.toReversed().join(', ')} or ${last}`;
+}
 
 function huberDiagnostics({ loss: { error, huber_delta: delta } }: PipelineConfig, locate: Locate): Diagnostic[] {
   if (delta === undefined || error === 'huber') return [];

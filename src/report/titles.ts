@@ -1,4 +1,4 @@
-import type { ClassifyTest, CountedTask, RuntimeName } from '../measurements/metrics.ts';
+import type { CountedTask, RuntimeName, Task } from '../measurements/metrics.ts';
 
 export const runtimeTitles: Readonly<Record<RuntimeName, string>> = {
   float: 'float',
@@ -9,7 +9,7 @@ export const runtimeTitles: Readonly<Record<RuntimeName, string>> = {
 };
 
 /** What the share of right answers is called. */
-export function accuracyName({ task }: Pick<ClassifyTest, 'task'>): string {
+export function accuracyName({ task }: { readonly task: Task }): string {
   return task === 'classify' ? 'top-1' : 'accuracy';
 }
 

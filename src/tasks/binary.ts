@@ -1,6 +1,7 @@
 /** One of two classes for each example: the second from a threshold of the single output on, below it the first. */
 import { exp, log } from '../core/math.ts';
 import type { Shape } from '../core/tensor.ts';
+import { counted } from '../core/words.ts';
 import type { Split } from '../data/dataset.ts';
 import { labelsOf } from '../data/dataset.ts';
 import type { Table } from '../measurements/metrics.ts';
@@ -108,9 +109,15 @@ export const binary = defineTask({
   last: 'logistic',
   output({ classes }) {
     const fits = (shape: Shape): boolean => classes.length === 2 && shape.length === 2 && shape[1] === 1;
-    const text =
-      classes.length === 2 ? '1 value' : `2 classes and 1 value, but the data have ${classes.length} classes`;
-    return { values: 1, text, fits };
+    const text = '1 value, which decides between 2 classes';
+    if (classes.length === 2) return { values: 1, text, fits };
+    const found = `${text}; the data have ${counted(classes.length, 'class', 'classes')}`;
+    return {
+      values: 1,
+      text: found,
+      hint: 'use data with 2 classes, or `task: classify` with an output for each',
+      fits,
+    };
   },
   lossFields: ['class_weights', 'label_smoothing'],
   testFields: ['threshold'],

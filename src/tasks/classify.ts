@@ -112,7 +112,8 @@ export const classify = defineTask({
   answers: 'classes',
   last: 'softmax',
   output({ classes: { length: values } }) {
-    const fits = (shape: Shape): boolean => shape.length === 2 && shape[1] === values;
+    // Data without classes are a mistake of their own.
+    const fits = (shape: Shape): boolean => values === 0 || (shape.length === 2 && shape[1] === values);
     return { values, text: `${counted(values, 'score')}, one per class`, fits };
   },
   lossFields: ['class_weights', 'label_smoothing'],

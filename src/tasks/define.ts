@@ -17,6 +17,8 @@ export interface ExpectedOutput {
   readonly values: number;
   /** `10 scores, one per class` */
   readonly text: string;
+  /** How a network gets there; left out where a fully connected layer of so many units does it. */
+  readonly hint?: string;
   /** @param shape with the batch in front */
   readonly fits: (shape: Shape) => boolean;
 }

@@ -150,9 +150,10 @@ export const multiLabel = defineTask({
   does: 'labels',
   answers: 'tags',
   last: 'logistic',
-  output({ tags = [] }) {
-    const values = tags.length;
-    const fits = (shape: Shape): boolean => shape.length === 2 && shape[1] === values;
+  output({ tags }) {
+    const values = tags?.length ?? 0;
+    // Data without labels are a mistake of their own.
+    const fits = (shape: Shape): boolean => tags === undefined || (shape.length === 2 && shape[1] === values);
     return { values, text: `${counted(values, 'value')}, one per label`, fits };
   },
   lossFields: ['class_weights', 'label_smoothing'],

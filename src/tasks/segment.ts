@@ -172,7 +172,12 @@ export const segment = defineTask({
     const values = classes.length;
     const fits = (shape: Shape): boolean =>
       shape.length === 4 && shape[1] === height && shape[2] === width && shape[3] === values;
-    return { values, text: `${height} x ${width} pixels with ${values} scores each, one per class`, fits };
+    return {
+      values,
+      text: `${height} x ${width} pixels with ${values} scores each, one per class`,
+      hint: `end it with { kind: conv_2d, filters: ${values}, kernel: 1 }, at the height and width of the image`,
+      fits,
+    };
   },
   lossFields: ['class_weights', 'label_smoothing'],
   testFields: [],
