@@ -4,6 +4,7 @@ import { Type } from '@sinclair/typebox';
 import { present } from '../../core/assert.ts';
 import { userError } from '../../core/diagnostic.ts';
 import { key, object } from '../../core/schema.ts';
+import { counted } from '../../core/words.ts';
 import type { NumericArray, NumericData, NumericRows } from '../../formats/npy.ts';
 import type { Npz } from '../../formats/npz.ts';
 import { arraysIn } from '../../formats/npz.ts';
@@ -537,7 +538,7 @@ function checkAlike(path: string, train: PartData, part: PartData): void {
     throw differs(part.names.class ?? '', `the classes are ${form(part)}, those for training ${form(train)}`);
   }
   if (train.tags?.columns !== part.tags?.columns) {
-    const message = `there are ${part.tags?.columns ?? 0} labels, for training ${train.tags?.columns ?? 0}`;
+    const message = `an example has ${counted(part.tags?.columns ?? 0, 'label')}, one for training ${train.tags?.columns ?? 0}`;
     throw differs(part.names.labels ?? '', message);
   }
   const [trained, other] = [train, part].map(({ masks }) => (masks === null ? 0 : largest(masks)));
@@ -550,7 +551,7 @@ function checkAlike(path: string, train: PartData, part: PartData): void {
     );
   }
   if (train.targets?.columns !== part.targets?.columns) {
-    const message = `there are ${part.targets?.columns ?? 0} targets, for training ${train.targets?.columns ?? 0}`;
+    const message = `an example has ${counted(part.targets?.columns ?? 0, 'target')}, one for training ${train.targets?.columns ?? 0}`;
     throw differs(part.names.targets ?? '', message);
   }
 }

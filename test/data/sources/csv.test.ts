@@ -208,3 +208,23 @@ describe('what init writes for CSV files', () => {
     expect(lines()[0]).toBe('columns: { class: 3 }');
   });
 });
+
+describe('labels of yes and no', () => {
+  const table = (last: string): string => `a,rain,wind\n1,0,1\n2,1,1\n\n3,0,${last}\n4,1,0\n`;
+
+  it('are columns of 0 and 1, as they are', async () => {
+    put({ 'train.csv': table('0'), 'test.csv': table('0') });
+    const { tags, targets, classNames, reals, train } = await load({ columns: { labels: ['rain', 'wind'] } });
+    expect([tags, targets, classNames]).toEqual([['rain', 'wind'], undefined, []]);
+    expect(reals?.channels.map(({ name }) => name)).toEqual(['a']);
+    expect([...targetsOf(train)]).toEqual([0, 1, 1, 1, 0, 0, 1, 0]);
+  });
+
+  it('are nothing else: the mistake has its line and its column', async () => {
+    put({ 'train.csv': table('2'), 'test.csv': table('0') });
+    const found = await diagnosticsOf(() => load({ columns: { labels: ['rain', 'wind'] } }));
+    expect(found.map(({ place: { line }, code, message }) => [line, code, message])).toEqual([
+      [5, 'wrong-labels', 'column wind is 2; expected 0 or 1'],
+    ]);
+  });
+});

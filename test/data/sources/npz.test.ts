@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { labelsOf, targetsOf } from '../../../src/data/dataset.ts';
+import { labelsOf, masksOf, targetsOf } from '../../../src/data/dataset.ts';
 import type { Dataset, Split } from '../../../src/data/dataset.ts';
+import { pixelReader } from '../../../src/data/inputs.ts';
 import { guessSource } from '../../../src/data/guess.ts';
 import { loadDataset, openFiles } from '../../../src/data/load.ts';
 import { npz } from '../../../src/data/sources/npz.ts';
@@ -327,5 +328,89 @@ describe('mistakes', () => {
       '/x_train unsupported-shape',
       '/x_test unsupported-shape',
     ]);
+  });
+});
+
+describe('labels and masks', () => {
+  const inputs = (count: number) => npy('|u1', [count, 2, 2], new Uint8Array(4 * count));
+
+  it('are read by the names of their parts', async () => {
+    put({
+      ...{ x_train: inputs(2), x_test: inputs(1) },
+      ...{
+        tags_train: npy('|i1', [2, 2], Int8Array.of(1, 0, 1, 1)),
+        tags_test: npy('|i1', [1, 2], Int8Array.of(0, 1)),
+      },
+    });
+    const { tags, classNames, train, test } = await load({ columns: { labels: 'tags_train' } });
+    expect(tags).toEqual(['tags_train 1', 'tags_train 2']);
+    expect(classNames).toEqual([]);
+    expect([[...targetsOf(train)], [...targetsOf(test)]]).toEqual([
+      [1, 0, 1, 1],
+      [0, 1],
+    ]);
+  });
+
+  it('are classes of pixels, from 0 to the largest', async () => {
+    put({
+      ...{ x_train: inputs(2), x_test: inputs(1) },
+      m_train: npy('|u1', [2, 2, 2], Uint8Array.of(0, 0, 2, 0, 0, 0, 0, 0)),
+      m_test: npy('<i4', [1, 2, 2], Int32Array.of(1, 0, 0, 2)),
+    });
+    const { hasMasks, classNames, test } = await load({ columns: { masks: 'm_train' } });
+    expect(hasMasks).toBe(true);
+    expect(classNames).toEqual(['0', '1', '2']);
+    expect([...pixelReader(masksOf(test))(0)]).toEqual([1, 0, 0, 2]);
+  });
+
+  it.each<readonly [title: string, arrays: Record<string, Buffer>, columns: NpzSource['columns'], expected: string]>([
+    [
+      'a label of 2',
+      { x: inputs(2), y: npy('|i1', [2, 2], Int8Array.of(1, 0, 1, 2)) },
+      { labels: 'y' },
+      'wrong-labels: the value at [1, 1] is 2; expected 0 or 1',
+    ],
+    [
+      'labels of three axes',
+      { x: inputs(2), y: npy('|i1', [2, 1, 2], Int8Array.of(1, 0, 1, 0)) },
+      { labels: 'y' },
+      'wrong-labels: the array is [2, 1, 2] of int8; expected [count] or [count, labels]',
+    ],
+    [
+      'a mask of another size',
+      { x: inputs(2), y: npy('|u1', [2, 2, 1], new Uint8Array(4)) },
+      { masks: 'y' },
+      'wrong-masks: the array is [2, 2, 1] of uint8; expected [count, 2, 2]',
+    ],
+    [
+      'a class below 0',
+      { x: inputs(2), y: npy('|i1', [2, 2, 2], Int8Array.of(0, 0, 0, 0, 0, 0, -1, 0)) },
+      { masks: 'y' },
+      'wrong-masks: the value at [1, 1, 0] is -1; expected a class, a whole number from 0 to 255',
+    ],
+    [
+      'a class that no training mask has',
+      {
+        ...{ x_train: inputs(1), x_test: inputs(1) },
+        ...{
+          m_train: npy('|u1', [1, 2, 2], new Uint8Array(4)),
+          m_test: npy('|u1', [1, 2, 2], Uint8Array.of(0, 3, 0, 0)),
+        },
+      },
+      { masks: 'm_train' },
+      'untrained-class: the masks have class 3, which no training mask has',
+    ],
+    [
+      'labels that are fewer for testing',
+      {
+        ...{ x_train: inputs(1), x_test: inputs(1) },
+        ...{ t_train: npy('|u1', [1, 2], new Uint8Array(2)), t_test: npy('|u1', [1, 1], new Uint8Array(1)) },
+      },
+      { labels: 't_train' },
+      'different-arrays: an example has 1 label, one for training 2',
+    ],
+  ])('are refused: %s', async (_, arrays, columns, expected) => {
+    put(arrays);
+    expect(await mistakes({ columns })).toEqual([expect.stringContaining(expected)]);
   });
 });

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { Split } from '../../../src/data/dataset.ts';
 import { makeSynthetic, syntheticDefaults } from '../../../src/data/sources/synthetic.ts';
 import type { SyntheticSource } from '../../../src/data/sources/synthetic.ts';
-import { labelsOf } from '../../../src/data/dataset.ts';
+import { labelsOf, masksOf, targetsOf } from '../../../src/data/dataset.ts';
+import { pixelReader } from '../../../src/data/inputs.ts';
 import { pixelsIn } from '../examples.ts';
 
 const source: SyntheticSource = { kind: 'synthetic', ...syntheticDefaults, seed: 1 };
@@ -69,3 +70,21 @@ function nearestCentroidAccuracy(train: Split, test: Split): number {
   }
   return numRight / test.count;
 }
+
+describe('synthetic scenes', () => {
+  const scenes = { ...source, classes: 3, trainCount: 60, testCount: 20 };
+
+  it('have a label for each shape of which a pixel can be seen, by the masks of the same scenes', () => {
+    const labelled = makeSynthetic({ ...scenes, answers: 'labels' });
+    const masked = makeSynthetic({ ...scenes, answers: 'masks' });
+    expect(labelled.tags).toEqual(['disc', 'square', 'plus']);
+    expect(masked.classNames).toEqual(['background', 'disc', 'square', 'plus']);
+    expect(pixelsIn(labelled.train)).toEqual(pixelsIn(masked.train));
+    const read = pixelReader(masksOf(masked.train));
+    const shown = Array.from({ length: 60 }, (_, index) => new Set(read(index)));
+    const expected = shown.flatMap((labels) => [1, 2, 3].map((label) => Number(labels.has(label))));
+    expect([...targetsOf(labelled.train)]).toEqual(expected);
+    // None, some and several.
+    expect(new Set(shown.map(({ size }) => size))).toEqual(new Set([1, 2, 3, 4]));
+  });
+});
