@@ -30,7 +30,11 @@ describe.skipIf(!hasOracle)(`models of all tasks, ORACLE_SEED=${seed}`, { timeou
       const { shape } = valueOf(graph, graph.inputs[0] ?? '').type;
       const random = createRandom(seed, 'codes');
       const runs = Array.from({ length: RUNS }, () => [
-        tensor('int8', shape, Int8Array.from({ length: numElements(shape) }, () => random.below(256) - 128)),
+        tensor(
+          'int8',
+          shape,
+          Int8Array.from({ length: numElements(shape) }, () => random.below(256) - 128),
+        ),
       ]);
       const judge = judgeOf(graph);
       expect(judge?.steps).toBe(0);
