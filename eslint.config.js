@@ -1,7 +1,18 @@
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'runs/', '.qpipe/', '.oracle/', '.peers/', 'src/*/wasm/assembly/', 'src/wasm/assembly/', 'node_modules/'] },
+  {
+    ignores: [
+      'dist/',
+      'runs/',
+      '.qpipe/',
+      '.oracle/',
+      '.peers/',
+      'src/*/wasm/assembly/',
+      'src/wasm/assembly/',
+      'node_modules/',
+    ],
+  },
   {
     files: ['**/*.ts'],
     extends: [...tseslint.configs.strictTypeChecked],

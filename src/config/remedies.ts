@@ -166,7 +166,7 @@ const pairInText: FindRemedy = ({ found, schema }) => {
 
 const unquotedText: FindRemedy = ({ found, schema }) => {
   const isText = typesOf(schema).includes('string') && !wantsNumber(schema) && schema.enum === undefined;
-  return isText && (typeof found === 'number' || typeof found === 'boolean')
+  return isText && (typeof found === 'number' || typeof found === 'boolean') && fits(String(found), schema)
     ? `put quotes around it: \`'${String(found)}'\``
     : null;
 };

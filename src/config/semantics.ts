@@ -1,5 +1,5 @@
 import type { Diagnostic } from '../core/diagnostic.ts';
-import { groupDiagnostics, normalizeDiagnostics } from './checks/data.ts';
+import { answerDiagnostics, groupDiagnostics, normalizeDiagnostics } from './checks/data.ts';
 import { layerDiagnostics } from './checks/layers.ts';
 import { stageDiagnostics } from './checks/stages.ts';
 import type { PipelineConfig } from './schema.ts';
@@ -11,6 +11,7 @@ export function semanticDiagnostics(config: PipelineConfig, locate: Locate): Dia
   return [
     ...layerDiagnostics(config, locate),
     ...taskDiagnostics(config, locate),
+    ...answerDiagnostics(config, locate),
     ...groupDiagnostics(config, locate),
     ...normalizeDiagnostics(config, locate),
     ...Object.entries(config.stages).flatMap(([name, stage]) => stageDiagnostics(config, name, stage, locate)),

@@ -114,3 +114,19 @@ describe('an output that its task cannot have', () => {
     expect(mistakes({ task, data: answers })).toEqual([]);
   });
 });
+
+describe('answers of two kinds', () => {
+  it('are one too many', () => {
+    const data = 'data: { source: csv, path: x.csv, columns: { labels: [a], targets: [b] } }';
+    const text = pipeline({ task: 'multi_label' }).replace(/^data: .*$/m, data);
+    expect(() => parsePipeline(text, 'p.yaml')).toThrow('has both `labels` and `targets`');
+  });
+});
+
+describe('class weights', () => {
+  it('that are a number are explained, and not to be quoted', () => {
+    const found = () => parsePipeline(pipeline({ task: 'classify', loss: 'class_weights: 3' }), 'p.yaml');
+    expect(found).toThrow('`loss.class_weights` is 3');
+    expect(found).not.toThrow('quotes');
+  });
+});

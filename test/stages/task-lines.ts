@@ -117,8 +117,14 @@ const lines: readonly (readonly [title: string, line: TaskLine])[] = [
 ];
 
 const adam = {
-  ...{ kind: 'adam', learning_rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weight_decay: 0 },
-  ...{ schedule: 'cosine', warmup: 0 },
+  kind: 'adam',
+  learning_rate: 0.01,
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-7,
+  weight_decay: 0,
+  schedule: 'cosine',
+  warmup: 0,
 } as const;
 
 /** Each with a few epochs, of float and of quantized training. */

@@ -48,6 +48,19 @@ function testDiagnostics({ stages }: ResolvedPipeline, locate: Locate, { testIma
   ];
 }
 
+/** Answers of two kinds, of which a network can be asked for one. */
+export function answerDiagnostics({ data }: PipelineConfig, locate: Locate): Diagnostic[] {
+  if (!('columns' in data) || data.columns.labels === undefined || data.columns.targets === undefined) return [];
+  return [
+    {
+      code: 'labels-and-targets',
+      place: locate(['data', 'columns', 'targets'], 'key'),
+      message: '`data.columns` has both `labels` and `targets`; a network gives one of them',
+      hint: 'leave one out: `labels` are for `task: multi_label`, `targets` for `task: regress`',
+    },
+  ];
+}
+
 /** A group that is no regular expression, or has none that gives a text. */
 export function groupDiagnostics({ data }: PipelineConfig, locate: Locate): Diagnostic[] {
   const group = 'split' in data && 'group' in data.split ? data.split.group : undefined;
