@@ -470,7 +470,8 @@ function targetsOf(found: NumericArray, file: string, what: 'targets' | 'labels'
   const { shape } = found;
   if (shape.length > 2 || shape.includes(0)) {
     const message = `the array is ${shapeText(found)}; expected [count] or [count, ${what}]`;
-    throw userError(file, `wrong-${what}`, message, 'reshape it');
+    if (what === 'labels') throw userError(file, 'wrong-labels', message, 'reshape it');
+    throw userError(file, 'wrong-targets', message, 'reshape it');
   }
   return { values: realsOf(found, file), columns: shape[1] ?? 1 };
 }
