@@ -5,8 +5,7 @@ import type { SeriesAugmentation, VarySeries } from './augment-series.ts';
 import { augmentSeriesEpoch } from './augment-series.ts';
 import type { SoundAugmentation } from './augment-sound.ts';
 import { soundChanger } from './augment-sound.ts';
-import type { ImageShape } from './dataset.ts';
-import type { Sound } from './inputs.ts';
+import type { ImageShape, Split } from './dataset.ts';
 
 /** How training examples vary from epoch to epoch. */
 export type Augmentation =
@@ -72,16 +71,16 @@ export const unvaried: Vary = { image: null, mask: null, series: null, sound: nu
 
 /** The augmentation of one epoch. */
 export function augmentEpoch(
-  count: number,
+  { count, inputs: { sound }, masks }: Pick<Split, 'count' | 'inputs' | 'masks'>,
   seed: number,
   epoch: number,
   augmentation: Augmentation,
   shape: ImageShape,
-  sound?: Sound,
 ): Vary {
+  const hasMasks = masks !== undefined && 'crop' in augmentation;
   return {
     image: 'crop' in augmentation ? augmentImages(count, seed, epoch, augmentation, shape) : null,
-    mask: 'crop' in augmentation ? augmentMasks(count, seed, epoch, augmentation, shape) : null,
+    mask: hasMasks ? augmentMasks(count, seed, epoch, augmentation, shape) : null,
     series: 'jitter' in augmentation ? augmentSeriesEpoch(seed, epoch, augmentation, shape) : null,
     sound: 'gain' in augmentation && sound !== undefined ? soundChanger(seed, epoch, augmentation, sound) : null,
   };

@@ -35,34 +35,38 @@ export function epochOrder(count: number, seed: number, epoch: number): Uint32Ar
  *   written where examples have none
  * @param vary changes the example at a position of the order
  */
-export function fillBatch(
-  split: Split,
+export type FillBatch = (
   order: Uint32Array,
   start: number,
   batch: number,
-  normalize: Normalization,
   outInputs: Float32Array,
   outAnswers: Float32Array,
-  vary: Vary = unvaried,
-): void {
-  if (start + batch > order.length) internal(`batch ${start}..${start + batch} of ${order.length} examples`);
+  vary?: Vary,
+) => void;
+
+/** For many batches: what reading and computing an example need is made once. */
+export function batchWriter(split: Split, normalize: Normalization): FillBatch {
   const { inputs, labels, targets, masks } = split;
   const { size } = inputs;
   const answers = answersOf(split);
   const readMask = masks && pixelReader(masks);
-  if (outInputs.length < batch * size || outAnswers.length < batch * answers) internal(`no room for ${batch} examples`);
   const write = inputWriter(inputs, normalize);
-  for (let example = 0; example < batch; example++) {
-    // Indices of a permutation of the split are below its count.
-    const index = order[start + example]!;
-    if (labels !== null) outAnswers[example] = labels[index]!;
-    if (targets !== null) outAnswers.set(targets.subarray(index * answers, (index + 1) * answers), example * answers);
-    if (readMask !== undefined) {
-      const mask = readMask(index);
-      outAnswers.set(vary.mask === null ? mask : vary.mask(mask, start + example), example * answers);
+  return (order, start, batch, outInputs, outAnswers, vary = unvaried) => {
+    if (start + batch > order.length) internal(`batch ${start}..${start + batch} of ${order.length} examples`);
+    if (outInputs.length < batch * size || outAnswers.length < batch * answers)
+      internal(`no room for ${batch} examples`);
+    for (let example = 0; example < batch; example++) {
+      // Indices of a permutation of the split are below its count.
+      const index = order[start + example]!;
+      if (labels !== null) outAnswers[example] = labels[index]!;
+      if (targets !== null) outAnswers.set(targets.subarray(index * answers, (index + 1) * answers), example * answers);
+      if (readMask !== undefined) {
+        const mask = readMask(index);
+        outAnswers.set(vary.mask === null ? mask : vary.mask(mask, start + example), example * answers);
+      }
+      write(index, outInputs, example * size, vary, start + example);
     }
-    write(index, outInputs, example * size, vary, start + example);
-  }
+  };
 }
 
 /** Numbers that the answer of an example has: a class, its targets, or a class for each pixel. */

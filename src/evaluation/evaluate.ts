@@ -1,7 +1,7 @@
 import { internal } from '../core/assert.ts';
 import type { Split } from '../data/dataset.ts';
 import type { Normalization } from '../data/batches.ts';
-import { fillBatch } from '../data/batches.ts';
+import { inputWriter } from '../data/batches.ts';
 import type { Session } from '../engine/engine.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
@@ -75,20 +75,12 @@ export function* chunks(
   order: Uint32Array = Uint32Array.from({ length: split.count }, (_, index) => index),
 ): Generator<Chunk> {
   const inputs = new Float32Array(batch * split.inputs.size);
-  const none = new Float32Array();
+  const write = inputWriter(split.inputs, normalize);
   for (let start = 0; start < order.length; start += batch) {
     const count = Math.min(batch, order.length - start);
-    const filled = Uint32Array.from({ length: batch }, (_, index) => order[start + (index % count)]!);
-    // The answers are not asked for.
-    fillBatch(
-      { count: split.count, inputs: split.inputs, labels: null, targets: null },
-      filled,
-      0,
-      batch,
-      normalize,
-      inputs,
-      none,
-    );
+    for (let index = 0; index < batch; index++) {
+      write(order[start + (index % count)]!, inputs, index * split.inputs.size);
+    }
     yield { start, count, inputs };
   }
 }

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { augmentEpoch } from '../../src/data/augment.ts';
 import { changeSound, drawSound, soundChanger } from '../../src/data/augment-sound.ts';
 import type { SoundAugmentation } from '../../src/data/augment-sound.ts';
-import { fillBatch } from '../../src/data/batches.ts';
+import { batchWriter } from '../../src/data/batches.ts';
 import { preparedFeatures } from '../../src/data/features/config.ts';
 import { identify } from '../../src/data/dataset.ts';
 import { realReader } from '../../src/data/inputs.ts';
@@ -157,11 +157,11 @@ describe('recordings in training', () => {
     const background = { snr: [5, 20], share: 0.75 } as const;
     const augmentation = { gain: 6, time_shift: 0.05, background, ...{ shift: 0, scale: 0, jitter: 0 } };
     const { sound } = kept.train.inputs;
-    const vary = augmentEpoch(6, 9, 2, augmentation, kept.image, sound);
+    const vary = augmentEpoch(kept.train, 9, 2, augmentation, kept.image);
     const order = Uint32Array.of(4, 0, 2, 1, 3, 5);
     const { size } = kept.train.inputs;
     const [inputs, answers] = [new Float32Array(6 * size), new Float32Array(6)];
-    fillBatch(kept.train, order, 0, 6, { min: -6, max: 6 }, inputs, answers, vary);
+    batchWriter(kept.train, { min: -6, max: 6 })(order, 0, 6, inputs, answers, vary);
 
     const features = preparedFeatures(sound!.features, length, 8000);
     if ('problems' in features) throw new Error('features');

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ImageAugmentation } from '../../src/data/augment.ts';
 import { augmentEpoch, augmentImages, cropAndFlip, epochVariations } from '../../src/data/augment.ts';
 import { createRandom } from '../../src/core/random.ts';
+import { inputsOf } from '../../src/data/inputs.ts';
 
 /** From first principles: the padded image as a whole, its window, and the mirror of that. */
 function varied(
@@ -126,9 +127,10 @@ describe('the mask of an image', () => {
   const mask = Uint8Array.from({ length: shape.height * shape.width }, () => random.below(2));
   /** Three channels, of which each shows the mask in black and a grey of 100. */
   const image = Uint8Array.from({ length: 3 * mask.length }, (_, at) => 100 * mask[Math.floor(at / 3)]!);
+  const examples = { count: 20, inputs: inputsOf(image, image.length), masks: inputsOf(mask, mask.length) };
   const positions = Array.from({ length: 20 }, (_, position) => position);
   const augmented = (augmentation: ImageAugmentation) => {
-    const { image: varyImage, mask: varyMask } = augmentEpoch(20, 3, 1, augmentation, { ...shape, channels: 3 });
+    const { image: varyImage, mask: varyMask } = augmentEpoch(examples, 3, 1, augmentation, { ...shape, channels: 3 });
     return positions.map((position) => ({
       image: Uint8Array.from(varyImage!(image, position)),
       mask: Uint8Array.from(varyMask!(mask, position)),
@@ -156,7 +158,13 @@ describe('the mask of an image', () => {
   });
 
   it('keeps its classes when only colours change', () => {
-    const { mask: varyMask } = augmentEpoch(20, 3, 1, { crop: 0, flip: false, contrast: 0.4, cutout: 0.2 }, shape);
+    const { mask: varyMask } = augmentEpoch(
+      examples,
+      3,
+      1,
+      { crop: 0, flip: false, contrast: 0.4, cutout: 0.2 },
+      shape,
+    );
     expect(varyMask).toBeNull();
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../src/core/diagnostic.ts';
-import { epochOrder, fillBatch } from '../../src/data/batches.ts';
+import { epochOrder, batchWriter } from '../../src/data/batches.ts';
 import type { Split } from '../../src/data/dataset.ts';
 import { splitValidation } from '../../src/data/split.ts';
 import { labelsOf } from '../../src/data/dataset.ts';
@@ -20,11 +20,11 @@ function numbered(count: number): Split {
   };
 }
 
-describe('fillBatch', () => {
+describe('batchWriter', () => {
   it('writes scale * (pixel - mean) in float32, in the given order', () => {
     const images = new Float32Array(4);
     const labels = new Float32Array(2);
-    fillBatch(numbered(5), Uint32Array.of(4, 0, 3), 1, 2, { mean: 3, scale: 0.1 }, images, labels);
+    batchWriter(numbered(5), { mean: 3, scale: 0.1 })(Uint32Array.of(4, 0, 3), 1, 2, images, labels);
     // Pixels 0, 1 and 6, 7. By numpy: np.float32(0.1) * np.float32(pixel - 3), printed with all digits.
     expect([...images]).toEqual([-0.30000001192092896, -0.20000000298023224, 0.30000001192092896, 0.4000000059604645]);
     expect([...labels]).toEqual([0, 3]);
@@ -33,7 +33,7 @@ describe('fillBatch', () => {
   it('does not run past the order', () => {
     const out = new Float32Array(8);
     const order = Uint32Array.of(0, 1);
-    expect(() => fillBatch(numbered(2), order, 1, 2, { mean: 0, scale: 1 }, out, out)).toThrow('internal');
+    expect(() => batchWriter(numbered(2), { mean: 0, scale: 1 })(order, 1, 2, out, out)).toThrow('internal');
   });
 });
 

@@ -2,7 +2,7 @@
 import type { Augmentation, Vary } from '../augment.ts';
 import { augmentEpoch } from '../augment.ts';
 import type { Normalization } from '../batches.ts';
-import { answersOf, epochOrder, fillBatch } from '../batches.ts';
+import { answersOf, batchWriter, epochOrder } from '../batches.ts';
 import type { ImageShape, Split } from '../dataset.ts';
 
 /** All that decides the batches of a training. Plain data, so that a thread can be told of it. */
@@ -33,6 +33,7 @@ export function batchBytes({ split, batch }: BatchPlan): { readonly inputs: numb
 /** Writes the batch of any step; what is drawn for an epoch is kept until another one is asked for. */
 export function batchFiller(plan: BatchPlan): (step: number, out: Batch) => void {
   const { split, shape, batch, perEpoch, seed, normalize, augment } = plan;
+  const fill = batchWriter(split, normalize);
   let current: { epoch: number; order: Uint32Array; vary: Vary } | null = null;
   return (step, { inputs, answers }) => {
     const epoch = Math.floor(step / perEpoch);
@@ -40,9 +41,9 @@ export function batchFiller(plan: BatchPlan): (step: number, out: Batch) => void
       current = {
         epoch,
         order: epochOrder(split.count, seed, epoch),
-        vary: augmentEpoch(split.count, seed, epoch, augment, shape, split.inputs.sound),
+        vary: augmentEpoch(split, seed, epoch, augment, shape),
       };
     }
-    fillBatch(split, current.order, (step % perEpoch) * batch, batch, normalize, inputs, answers, current.vary);
+    fill(current.order, (step % perEpoch) * batch, batch, inputs, answers, current.vary);
   };
 }
