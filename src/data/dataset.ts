@@ -6,7 +6,7 @@ import { hashBytes } from '../formats/bytes.ts';
 import type { RandomAccess } from '../formats/random-access.ts';
 import { inMemory } from '../formats/random-access.ts';
 import type { Inputs } from './inputs.ts';
-import { eachInput } from './inputs.ts';
+import { eachInput, pixelReader } from './inputs.ts';
 import type { PixelMoments } from './pixel-measure.ts';
 import { measurePixels } from './pixel-measure.ts';
 import type { RealRange } from './real-range.ts';
@@ -187,6 +187,18 @@ export function squareSize(side: number, channels: number, classes: number, trai
   };
 }
 
+/** By class: examples of it, or pixels of masks. */
+export function classCounts({ labels, masks }: Pick<Split, 'labels' | 'masks'>, classes: number): number[] {
+  const counts = new Array<number>(classes).fill(0);
+  const count = (label: number): void => void (counts[label] = (counts[label] ?? 0) + 1);
+  for (const label of labels ?? []) count(label);
+  if (masks !== undefined) {
+    const read = pixelReader(masks);
+    for (let index = 0; index < masks.count; index++) for (const label of read(index)) count(label);
+  }
+  return counts;
+}
+
 /** The examples themselves are hashed, decoded, so that neither place nor packing of the files matters. */
 export async function identify(dataset: Dataset, turn: Turn = createTurn()): Promise<DatasetIdentity> {
   const { name, notes, classNames, tags, targets: columns, hasMasks, image, reals, decoding } = dataset;
@@ -221,12 +233,9 @@ export async function identify(dataset: Dataset, turn: Turn = createTurn()): Pro
     return `sha256:${hash.digest('hex')}`;
   };
   const digests = { training: await digestOf(train, validation), test: await digestOf(test) };
-  const countOf = (...splits: readonly Split[]): number[] => {
-    const counts = new Array<number>(classNames.length).fill(0);
-    for (const { labels } of splits) for (const label of labels ?? []) counts[label] = (counts[label] ?? 0) + 1;
-    return counts;
-  };
-  const labels = { training: countOf(train, validation), test: countOf(test) };
+  const count = ({ labels }: Split): number[] => classCounts({ labels }, classNames.length);
+  const validated = count(validation);
+  const labels = { training: count(train).map((trained, label) => trained + validated[label]!), test: count(test) };
   const form = {
     ...{ name, classNames, image },
     ...(notes && { notes }),

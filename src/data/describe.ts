@@ -3,9 +3,10 @@ import type { PixelNormalization } from './batches.ts';
 import { inputRange } from './batches.ts';
 import type { PartName } from './class-folders.ts';
 import type { Dataset, RealRange, Split, TargetColumn } from './dataset.ts';
+import { classCounts } from './dataset.ts';
 import { numberContents } from './contents.ts';
 import type { Inputs } from './inputs.ts';
-import { eachInput, inputReader, pixelReader } from './inputs.ts';
+import { eachInput, inputReader } from './inputs.ts';
 import type { SourceFacts, Spread, Tally } from './facts.ts';
 import type { NormalizeConfig, PixelChannel } from './normalize.ts';
 import { channelName, pixelMeaning } from './normalize.ts';
@@ -89,7 +90,7 @@ export async function describeDataset(
   const { channels } = image;
   const meaning = dataset.reals === undefined ? pixelMeaning(config ?? defaultGrid, channels, pixels) : undefined;
   const range = inputRange(dataset.reals?.range ?? meaning?.normalize ?? defaultGrid);
-  const [trained, validated, tested] = [train, validation, test].map((split) => labelCounts(dataset, split));
+  const [trained, validated, tested] = [train, validation, test].map((split) => classCounts(split, classNames.length));
   const described = await describeChannels(dataset, range, turn);
   return {
     name,
@@ -117,18 +118,6 @@ export async function describeDataset(
     spreads: facts.spreads ?? [],
     notes: [...notes, ...(facts.notes ?? []), ...(dataset.reals === undefined ? [] : codeNotes(described))],
   };
-}
-
-/** By class: examples of it, or pixels of masks. */
-function labelCounts({ classNames }: Dataset, { labels, masks }: Split): number[] {
-  const counts = new Array<number>(classNames.length).fill(0);
-  const count = (label: number): void => void (counts[label] = (counts[label] ?? 0) + 1);
-  for (const label of labels ?? []) count(label);
-  if (masks !== undefined) {
-    const read = pixelReader(masks);
-    for (let index = 0; index < masks.count; index++) for (const label of read(index)) count(label);
-  }
-  return counts;
 }
 
 /** How many examples have a 1 in a column. */

@@ -1,29 +1,18 @@
 /** One of two classes for each example: the second from a threshold of the single output on, below it the first. */
-import { exp, log } from '../core/math.ts';
+import { dequantizeValue } from '../core/affine.ts';
 import type { Shape } from '../core/tensor.ts';
 import { counted } from '../core/words.ts';
-import type { Split } from '../data/dataset.ts';
 import { labelsOf } from '../data/dataset.ts';
-import type { Table } from '../measurements/metrics.ts';
-import type { ByModel, Predictions } from './classes.ts';
+import type { RuntimeName, Table } from '../measurements/metrics.ts';
 import { classGates, measureClasses, predictions } from './classes.ts';
-import { countLabels, targetTable } from './classify.ts';
+import { targetTable } from './classify.ts';
 import type { MeasuredBy } from './define.ts';
 import { defineTask } from './define.ts';
-import { dequantize } from './errors.ts';
+import { meanLogisticEntropy } from './entropy.ts';
 import { classWeights } from './loss-options.ts';
+import { mapModels, outputsOf } from './models.ts';
 import { areaUnderCurve, bestThreshold } from './ranking.ts';
 import type { Tested } from './tested.ts';
-
-/** Mean of log(1 + e^z) - z for the second class, log(1 + e^z) for the first, z the logit. */
-function crossEntropy(logits: Float32Array, split: Split): number {
-  const labels = labelsOf(split);
-  let loss = 0;
-  for (const [index, logit] of logits.entries()) {
-    loss += Math.max(logit, 0) + log(1 + exp(-Math.abs(logit))) - (labels[index] === 1 ? logit : 0);
-  }
-  return loss / split.count;
-}
 
 const from =
   (outputs: Float32Array | Int32Array, threshold: number) =>
@@ -31,52 +20,40 @@ const from =
     Number(outputs[index]! >= threshold);
 
 /** The thresholds of all models, real values but for the codes of the integer model. */
-function thresholdsOf({ options, validation, areProbabilities, output }: Tested): ByModel<number> {
+function thresholdsOf({
+  options,
+  validation,
+  areProbabilities,
+  output,
+}: Tested): Readonly<Record<RuntimeName, number>> {
   const aim = options.threshold ?? 'balanced_accuracy';
   // Outputs are probabilities or logits.
   const half = areProbabilities ? 0.5 : 0;
-  const halfCode = half / output.scale + output.zeroPoint;
   const isSecond = (index: number): boolean => validation?.split.labels?.[index] === 1;
   const chosen = (outputs: Float32Array | Int32Array | null | undefined, otherwise: number): number =>
     outputs == null || aim === 'half' ? otherwise : (bestThreshold(outputs, isSecond, aim) ?? otherwise);
-  const int8 = Math.ceil(chosen(validation?.int8, halfCode));
+  const code = Math.ceil(chosen(validation?.int8, half / output.scale + output.zeroPoint));
   return {
     float: chosen(validation?.float, half),
-    qatFloat: chosen(validation?.qatFloat, half),
-    fakeQuant: chosen(validation?.fakeQuant, half),
-    ...{ int8, litert: int8 },
+    qat_float: chosen(validation?.qatFloat, half),
+    fake_quant: chosen(validation?.fakeQuant, half),
+    ...{ int8: code, int8_litert: code },
   };
 }
 
 function measure(tested: Tested): MeasuredBy<'binary'> {
-  const { float, litert, output } = tested;
   const { test: split, classNames } = tested.dataset;
-  const thresholds = thresholdsOf(tested);
-  const decide = (outputs: Float32Array | Int32Array, threshold: number): Predictions =>
-    predictions(split, from(outputs, threshold));
-  const models = {
-    float: float === null ? null : decide(float, thresholds.float ?? 0),
-    qatFloat: decide(tested.qatFloat, thresholds.qatFloat),
-    fakeQuant: decide(tested.fakeQuant, thresholds.fakeQuant),
-    int8: decide(tested.int8, thresholds.int8),
-    litert: litert === null ? null : decide(litert, thresholds.int8),
-  };
   const labels = labelsOf(split);
-  const auc = (outputs: Float32Array | Int32Array | null): number | null =>
-    outputs === null ? null : areaUnderCurve(outputs, (index) => labels[index] === 1);
-  const realThreshold = dequantize(Int32Array.of(thresholds.int8), output)[0] ?? 0;
+  const outputs = outputsOf(tested);
+  const thresholds = thresholdsOf(tested);
+  const real = (of: Float32Array | Int32Array, threshold: number): number =>
+    of instanceof Int32Array ? dequantizeValue(threshold, tested.output.scale, tested.output.zeroPoint) : threshold;
   const decision = {
-    auc: {
-      ...{ float: auc(float), qat_float: auc(tested.qatFloat), fake_quant: auc(tested.fakeQuant) },
-      ...{ int8: auc(tested.int8), int8_litert: auc(litert) },
-    },
-    threshold: {
-      float: float === null ? null : (thresholds.float ?? 0),
-      ...{ qat_float: thresholds.qatFloat, fake_quant: thresholds.fakeQuant },
-      ...{ int8: realThreshold, int8_litert: litert === null ? null : realThreshold },
-    },
+    auc: mapModels(outputs, (of) => areaUnderCurve(of, (index) => labels[index] === 1)),
+    threshold: mapModels(outputs, (of, name) => real(of, thresholds[name])),
     code: thresholds.int8,
   };
+  const models = mapModels(outputs, (of, name) => predictions(split, from(of, thresholds[name])));
   const measured = measureClasses('binary', tested, models);
   const second = classNames[1] ?? '1';
   return { ...measured, decision, tables: [decisionTable(second, decision), ...(measured.tables ?? [])] };
@@ -122,14 +99,14 @@ export const binary = defineTask({
   lossFields: ['class_weights', 'label_smoothing'],
   testFields: ['threshold'],
   loss({ label_smoothing: smoothing = 0, class_weights }, { classes }, train) {
-    const weights = classWeights(class_weights, classes, () => countLabels(train, 2));
+    const weights = classWeights(class_weights, classes, train);
     return { kind: 'logistic_cross_entropy', targets: targetTable(weights, smoothing, 2) };
   },
   ignorantLoss: () => Math.LN2,
   decides: true,
   validate({ logits }, split) {
     const accuracy = predictions(split, from(logits, 0)).correct / split.count;
-    return { loss: crossEntropy(logits, split), quality: accuracy, share: accuracy };
+    return { loss: meanLogisticEntropy(logits, labelsOf(split)), quality: accuracy, share: accuracy };
   },
   measure,
   gates: {

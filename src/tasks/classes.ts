@@ -4,6 +4,8 @@ import type { Split } from '../data/dataset.ts';
 import { labelsOf } from '../data/dataset.ts';
 import type { ClassifyTest, Flips, Table } from '../measurements/metrics.ts';
 import type { MeasuredBy, TaskRow } from './define.ts';
+import type { OfModels } from './models.ts';
+import { costsOf, mapModels } from './models.ts';
 import type { Tested } from './tested.ts';
 import { pictureOf } from './tested.ts';
 
@@ -19,48 +21,32 @@ export function predictions(split: Split, classOf: (index: number) => number): P
   return { classes, correct: classes.filter((label, index) => label === labels[index]).length };
 }
 
-/** Something of every model; LiteRT has the integer model's codes. */
-export interface ByModel<T, Optional = T> {
-  readonly float: Optional | null;
-  readonly qatFloat: T;
-  readonly fakeQuant: T;
-  readonly int8: T;
-  readonly litert: Optional | null;
-}
-
 export type MeasuredClasses = MeasuredBy<'classify'>;
 
 export function measureClasses<T extends MeasuredClasses['task']>(
   task: T,
   tested: Tested,
-  { float, qatFloat, fakeQuant, int8, litert }: ByModel<Predictions>,
+  models: OfModels<Predictions>,
 ): MeasuredClasses & { readonly task: T } {
   const { dataset } = tested;
   const { test: split } = dataset;
-  const each = <T>(of: (predictions: Predictions) => T) => ({
-    float: float === null ? null : of(float),
-    qat_float: of(qatFloat),
-    fake_quant: of(fakeQuant),
-    int8: of(int8),
-    int8_litert: litert === null ? null : of(litert),
-  });
-  const accuracy = each(({ correct }) => ({ top1: correct / split.count, correct, n: split.count }));
+  const { float, fake_quant: fakeQuant, int8, int8_litert: litert } = models;
   const agreement = {
     fake_quant_vs_float: float === null ? null : agree(fakeQuant.classes, float.classes),
     int8_vs_fake_quant: agree(int8.classes, fakeQuant.classes),
     int8_vs_litert: litert === null ? null : agree(int8.classes, litert.classes),
   };
-  const flips = (from: Predictions, to: Predictions) => flipsOf(from.classes, to.classes, split);
+  const { whole, ...costs } = costsOf(models, (from, to) => flipsOf(from.classes, to.classes, split));
   return {
     task,
     classes: [...dataset.classNames],
-    accuracy,
+    accuracy: mapModels(models, ({ correct }) => ({ top1: correct / split.count, correct, n: split.count })),
     confusion: confusionOf(int8.classes, split, dataset.classNames.length),
     agreement,
-    flips: float === null ? null : flips(float, int8),
-    costs: { training: float === null ? null : flips(float, qatFloat), quantization: flips(qatFloat, int8) },
-    correctByClass: each(({ classes }) => correctOf(classes, split, dataset.classNames.length)),
-    tables: [classTable(dataset.classNames, split, { float, fakeQuant, int8 })],
+    flips: whole,
+    costs,
+    correctByClass: mapModels(models, ({ classes }) => correctOf(classes, split, dataset.classNames.length)),
+    tables: [classTable(dataset.classNames, split, models)],
     examples: examplesOf(tested, int8, float),
   };
 }
@@ -140,14 +126,10 @@ function examplesOf(tested: Tested, int8: Predictions, float: Predictions | null
 }
 
 /** Recall and precision of every class, by the models whose difference is the cost of quantization. */
-function classTable(
-  classNames: readonly string[],
-  split: Split,
-  models: Pick<ByModel<Predictions>, 'float' | 'fakeQuant' | 'int8'>,
-): Table {
+function classTable(classNames: readonly string[], split: Split, models: OfModels<Predictions>): Table {
   const named = [
     ['float', models.float],
-    ['fake-quant', models.fakeQuant],
+    ['fake-quant', models.fake_quant],
     ['int8', models.int8],
   ] as const;
   const measured = named.flatMap(([name, found]) =>

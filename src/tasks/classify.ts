@@ -10,9 +10,9 @@ import type { Predictions } from './classes.ts';
 import { classGates, measureClasses, predictions } from './classes.ts';
 import type { MeasuredBy } from './define.ts';
 import { defineTask } from './define.ts';
-import type { LossOptions } from './loss-options.ts';
 import { classWeights } from './loss-options.ts';
-import { meanRowEntropy } from './row-entropy.ts';
+import { meanRowEntropy } from './entropy.ts';
+import { mapModels, outputsOf } from './models.ts';
 import type { Tested } from './tested.ts';
 
 /**
@@ -22,13 +22,13 @@ import type { Tested } from './tested.ts';
  */
 export function predict(outputs: Float32Array | Int32Array, split: Split): Predictions {
   const size = outputs.length / split.count;
-  return predictions(split, (index) => argmax(outputs.subarray(index * size, (index + 1) * size)));
+  return predictions(split, (index) => largestAt(outputs, index * size, size));
 }
 
-/** The index of the largest value, the first of equals. */
-export function argmax(values: ArrayLike<number>): number {
+/** Which of `size` values from `start` on is the largest, the first of equals. */
+export function largestAt(values: ArrayLike<number>, start: number, size: number): number {
   let best = 0;
-  for (let index = 1; index < values.length; index++) if (values[index]! > values[best]!) best = index;
+  for (let at = 1; at < size; at++) if (values[start + at]! > values[start + best]!) best = at;
   return best;
 }
 
@@ -53,15 +53,9 @@ export function targetTable(weights: readonly number[] | null, smoothing: number
 }
 
 function measure(tested: Tested): MeasuredBy<'classify'> {
-  const { test: split } = tested.dataset;
-  const { float, litert, options } = tested;
-  const measured = measureClasses('classify', tested, {
-    float: float === null ? null : predict(float, split),
-    qatFloat: predict(tested.qatFloat, split),
-    fakeQuant: predict(tested.fakeQuant, split),
-    int8: predict(tested.int8, split),
-    litert: litert === null ? null : predict(litert, split),
-  });
+  const { options, dataset } = tested;
+  const answers = mapModels(outputsOf(tested), (outputs) => predict(outputs, dataset.test));
+  const measured = measureClasses('classify', tested, answers);
   return options.top_k === undefined
     ? measured
     : { ...measured, tables: [topTable(tested, options.top_k), ...(measured.tables ?? [])] };
@@ -90,22 +84,6 @@ function topTable({ dataset: { test: split }, float, fakeQuant, int8 }: Tested, 
   };
 }
 
-function loss(
-  { label_smoothing: smoothing = 0, class_weights }: LossOptions,
-  names: readonly string[],
-  train: Split | null,
-) {
-  const weights = classWeights(class_weights, names, () => countLabels(train, names.length));
-  return { kind: 'softmax_cross_entropy', targets: targetTable(weights, smoothing, names.length) } as const;
-}
-
-/** By label. */
-export function countLabels(split: Split | null, classes: number): number[] {
-  const counts = new Array<number>(classes).fill(0);
-  for (const label of split?.labels ?? []) counts[label]!++;
-  return counts;
-}
-
 export const classify = defineTask({
   name: 'classify',
   does: 'classifies',
@@ -118,7 +96,10 @@ export const classify = defineTask({
   },
   lossFields: ['class_weights', 'label_smoothing'],
   testFields: ['top_k'],
-  loss: (options, { classes }, train) => loss(options, classes, train),
+  loss({ label_smoothing: smoothing = 0, class_weights }, { classes }, train) {
+    const weights = classWeights(class_weights, classes, train);
+    return { kind: 'softmax_cross_entropy', targets: targetTable(weights, smoothing, classes.length) };
+  },
   ignorantLoss: ({ classes }) => Math.log(classes.length),
   validate({ outputs, logits }, split) {
     const accuracy = predict(outputs, split).correct / split.count;

@@ -2,6 +2,8 @@
 import type { Static } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
 import { choice, key, object } from '../core/schema.ts';
+import type { Split } from '../data/dataset.ts';
+import { classCounts } from '../data/dataset.ts';
 
 export const lossSchema = object(
   {
@@ -50,17 +52,18 @@ export type LossField = keyof LossOptions;
 /**
  * A weight by class, or null where all are 1.
  *
- * @param counts training examples of each class, for `balanced`: weight = examples / (classes * examples of the class)
+ * @param train of which `balanced` counts the examples, or the pixels of masks: weight = all / (classes * those of the
+ *   class)
  * @see scikit-learn, compute_class_weight
  */
 export function classWeights(
   weights: LossOptions['class_weights'],
   names: readonly string[],
-  counts: () => readonly number[],
+  train: Split | null,
 ): readonly number[] | null {
   if (weights === undefined) return null;
   if (weights !== 'balanced') return names.map((name) => weights[name] ?? 1);
-  const found = counts();
+  const found = train === null ? [] : classCounts(train, names.length);
   const total = found.reduce((sum, count) => sum + count, 0);
   const present = found.filter((count) => count > 0).length;
   return found.map((count) => (count === 0 ? 1 : total / (present * count)));

@@ -1,5 +1,4 @@
 /** Any number of labels for each example, each with an output of its own: it applies where the output says so. */
-import { exp, log } from '../core/math.ts';
 import type { Shape } from '../core/tensor.ts';
 import { tensor } from '../core/tensor.ts';
 import { counted } from '../core/words.ts';
@@ -8,7 +7,8 @@ import { targetsOf } from '../data/dataset.ts';
 import type { Table } from '../measurements/metrics.ts';
 import type { MeasuredBy } from './define.ts';
 import { defineTask } from './define.ts';
-import { dequantize } from './errors.ts';
+import { meanLogisticEntropy } from './entropy.ts';
+import { dequantize } from './models.ts';
 import { areaUnderCurve } from './ranking.ts';
 import type { Counts } from './scores.ts';
 import { scoreDrop, scoresOf, totalsOf } from './scores.ts';
@@ -42,16 +42,6 @@ function macroF1(totals: Float64Array): number {
   let sum = 0;
   for (let at = 0; at < totals.length; at += KINDS) sum += f1(totals[at]!, totals[at + 1]!, totals[at + 2]!);
   return sum / labels;
-}
-
-/** Mean over all examples and labels of the cross entropy of a yes or no. */
-function crossEntropy(logits: Float32Array, split: Split): number {
-  let loss = 0;
-  for (const [at, answer] of targetsOf(split).entries()) {
-    const logit = logits[at]!;
-    loss += Math.max(logit, 0) - logit * answer + log(1 + exp(-Math.abs(logit)));
-  }
-  return loss / logits.length;
 }
 
 function measure(tested: Tested): MeasuredBy<'multi_label'> {
@@ -172,7 +162,7 @@ export const multiLabel = defineTask({
   decides: false,
   validate({ logits }, split) {
     const score = macroF1(totalsOf(countsOf(logits, split, 0)));
-    return { loss: crossEntropy(logits, split), quality: score, share: score };
+    return { loss: meanLogisticEntropy(logits, targetsOf(split)), quality: score, share: score };
   },
   measure,
   gates: {

@@ -11,7 +11,9 @@ import { defineTask } from './define.ts';
 import type { ReconstructTest, Table } from '../measurements/metrics.ts';
 import { areaUnderCurve } from './ranking.ts';
 import type { Tested } from './tested.ts';
-import { costs, dequantize, errorRise, ofEachModel, summaries, summarize } from './errors.ts';
+import { errorRise, summarize, summarizeModels } from './errors.ts';
+import type { OfModels } from './models.ts';
+import { dequantize, mapModels, ofEachModel } from './models.ts';
 import { base64, pictureOf } from './tested.ts';
 
 /**
@@ -41,9 +43,8 @@ function measure(tested: Tested): Reconstruction {
   const { int8, float } = errors;
   return {
     task: 'reconstruct',
-    error: summaries(errors),
+    ...summarizeModels(errors),
     meanImageError: summarize(imageErrors(meanImages(split, tested.spec.normalize), split, tested.spec.normalize)).mean,
-    costs: costs(errors),
     ...detectionOf(tested, errors),
     examples: examplesOf(tested, int8, float),
   };
@@ -52,17 +53,12 @@ function measure(tested: Tested): Reconstruction {
 /** How well the errors tell the examples of the class of anomalies from the others. */
 function detectionOf(
   { options: { anomaly }, dataset: { classNames, test } }: Tested,
-  errors: ReturnType<typeof ofEachModel<Float64Array>>,
+  errors: OfModels<Float64Array>,
 ): Pick<Reconstruction, 'detection' | 'tables'> {
   const { labels } = test;
   if (anomaly === undefined || labels === null) return {};
   const label = classNames.indexOf(anomaly);
-  const area = (of: Float64Array | null): number | null =>
-    of === null ? null : areaUnderCurve(of, (index) => labels[index] === label);
-  const auc = {
-    ...{ float: area(errors.float), qat_float: area(errors.qat_float), fake_quant: area(errors.fake_quant) },
-    ...{ int8: area(errors.int8), int8_litert: area(errors.int8_litert) },
-  };
+  const auc = mapModels(errors, (of) => areaUnderCurve(of, (index) => labels[index] === label));
   const table: Table = {
     title: 'Detection of anomalies',
     lead: `Area under the ROC curve: how often an example of ${anomaly} has a larger error than another one.`,

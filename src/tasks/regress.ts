@@ -4,7 +4,8 @@ import { targetsOf } from '../data/dataset.ts';
 import type { Split } from '../data/dataset.ts';
 import type { RegressTest } from '../measurements/metrics.ts';
 import type { Target } from '../models/layers.ts';
-import { costs, dequantize, errorRise, ofEachModel, summaries, summarize } from './errors.ts';
+import { errorRise, summarize, summarizeModels } from './errors.ts';
+import { dequantize, ofEachModel } from './models.ts';
 import type { MeasuredBy } from './define.ts';
 import { defineTask } from './define.ts';
 import type { Tested } from './tested.ts';
@@ -28,11 +29,10 @@ function measure(tested: Tested): Regression {
   const errors = ofEachModel(tested, (outputs) => exampleErrors(outputs, split, unit));
   return {
     task: 'regress',
-    error: summaries(errors),
+    ...summarizeModels(errors),
     unit: others.length === 0 ? (only?.name ?? null) : null,
     targets: columns.map((target, column) => measureTarget(tested, target, column, columns.length)),
     meanAnswer: summarize(exampleErrors(meanTargets(split, columns.length), split, unit)).mean,
-    costs: costs(errors),
     examples: examplesOf(tested, columns),
   };
 }

@@ -1,6 +1,7 @@
 /** What tasks with a score of all examples together have in common. */
 import type { ScoreTest } from '../measurements/metrics.ts';
-import { ofEachModel, summarize } from './errors.ts';
+import { summarize } from './errors.ts';
+import { costsOf, mapModels, ofEachModel } from './models.ts';
 import type { Tested } from './tested.ts';
 
 /** Numbers of each example that add up over examples: [count, values]. */
@@ -44,26 +45,12 @@ export function scoresOf(
   statistic: Statistic,
 ): Pick<ScoreTest, 'score' | 'costs'> {
   const scores = ofEachModel(tested, (outputs) => jackknife(countsOf(outputs), statistic));
-  const score = ({ value, pseudo }: (typeof scores)['int8']) => ({ value, deviation: summarize(pseudo).deviation });
-  const optional = (of: (typeof scores)['float']) => (of === null ? null : score(of));
-  const fall = (from: (typeof scores)['int8'], to: (typeof scores)['int8']) => ({
-    mean: from.value - to.value,
-    deviation: summarize(from.pseudo.map((value, index) => value - to.pseudo[index]!)).deviation,
-  });
-  const { float, qat_float: qatFloat, int8 } = scores;
   return {
-    score: {
-      float: optional(float),
-      qat_float: score(qatFloat),
-      fake_quant: score(scores.fake_quant),
-      int8: score(int8),
-      int8_litert: optional(scores.int8_litert),
-    },
-    costs: {
-      whole: float === null ? null : fall(float, int8),
-      training: float === null ? null : fall(float, qatFloat),
-      quantization: fall(qatFloat, int8),
-    },
+    score: mapModels(scores, ({ value, pseudo }) => ({ value, deviation: summarize(pseudo).deviation })),
+    costs: costsOf(scores, (from, to) => ({
+      mean: from.value - to.value,
+      deviation: summarize(from.pseudo.map((value, index) => value - to.pseudo[index]!)).deviation,
+    })),
   };
 }
 

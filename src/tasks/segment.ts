@@ -4,16 +4,16 @@ import type { Split } from '../data/dataset.ts';
 import { masksOf } from '../data/dataset.ts';
 import { pixelReader } from '../data/inputs.ts';
 import type { Table } from '../measurements/metrics.ts';
-import { argmax, targetTable } from './classify.ts';
+import { largestAt, targetTable } from './classify.ts';
 import type { MeasuredBy } from './define.ts';
 import { defineTask } from './define.ts';
-import { dequantize, ofEachModel } from './errors.ts';
+import { meanRowEntropy } from './entropy.ts';
 import { classWeights } from './loss-options.ts';
+import { dequantize, ofEachModel } from './models.ts';
 import type { Counts } from './scores.ts';
 import { scoreDrop, scoresOf, totalsOf } from './scores.ts';
 import type { Tested } from './tested.ts';
 import { base64, pictureOf } from './tested.ts';
-import { meanRowEntropy } from './row-entropy.ts';
 
 /** By class: its pixels that are found, and pixels that have the class in the mask or in the answer. */
 const KINDS = 2;
@@ -21,9 +21,7 @@ const KINDS = 2;
 /** The class of each pixel of one example. */
 function classesOf(outputs: Float32Array, index: number, pixels: number, classes: number): Uint8Array {
   const start = index * pixels * classes;
-  return Uint8Array.from({ length: pixels }, (_, pixel) =>
-    argmax(outputs.subarray(start + pixel * classes, start + (pixel + 1) * classes)),
-  );
+  return Uint8Array.from({ length: pixels }, (_, pixel) => largestAt(outputs, start + pixel * classes, classes));
 }
 
 function countsOf(split: Split, classes: number, answerOf: (index: number) => Uint8Array): Counts {
@@ -154,15 +152,6 @@ function examplesOf(tested: Tested, classes: number): MeasuredBy<'segment'>['exa
   });
 }
 
-/** Pixels of each class. */
-function countPixels(train: Split | null, classes: number): number[] {
-  const counts = new Array<number>(classes).fill(0);
-  if (train === null) return counts;
-  const read = pixelReader(masksOf(train));
-  for (let index = 0; index < train.count; index++) for (const label of read(index)) counts[label]!++;
-  return counts;
-}
-
 export const segment = defineTask({
   name: 'segment',
   does: 'segments',
@@ -182,7 +171,7 @@ export const segment = defineTask({
   lossFields: ['class_weights', 'label_smoothing'],
   testFields: [],
   loss({ label_smoothing: smoothing = 0, class_weights }, { classes }, train) {
-    const weights = classWeights(class_weights, classes, () => countPixels(train, classes.length));
+    const weights = classWeights(class_weights, classes, train);
     return { kind: 'softmax_cross_entropy', targets: targetTable(weights, smoothing, classes.length) };
   },
   ignorantLoss: ({ classes }) => Math.log(classes.length),

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../src/core/random.ts';
+import type { Split } from '../../src/data/dataset.ts';
+import { inputsOf } from '../../src/data/inputs.ts';
 import { targetTable } from '../../src/tasks/classify.ts';
 import { classWeights } from '../../src/tasks/loss-options.ts';
 import { jackknife } from '../../src/tasks/scores.ts';
@@ -47,19 +49,24 @@ describe('the jackknife', () => {
 
 describe('class weights', () => {
   const names = ['cat', 'dog', 'owl'];
+  /** As many of each class as the list says. */
+  const examples = (counts: readonly number[]): Split => {
+    const labels = Uint8Array.from(counts.flatMap((count, label) => new Array<number>(count).fill(label)));
+    return { count: labels.length, inputs: inputsOf(new Uint8Array(labels.length), 1), labels, targets: null };
+  };
 
   it('are 1 where nothing is said, and for classes that are left out', () => {
-    expect(classWeights(undefined, names, () => [])).toBeNull();
-    expect(classWeights({ dog: 3, owl: 0 }, names, () => [])).toEqual([1, 3, 0]);
+    expect(classWeights(undefined, names, null)).toBeNull();
+    expect(classWeights({ dog: 3, owl: 0 }, names, null)).toEqual([1, 3, 0]);
   });
 
   it('that balance are n / (k * n_c): every class counts the same together, and all together n', () => {
     // scikit-learn: compute_class_weight('balanced', classes=[0, 1, 2], y=6 of 0, 3 of 1, 1 of 2)
-    expect(classWeights('balanced', names, () => [6, 3, 1])).toEqual([10 / 18, 10 / 9, 10 / 3]);
+    expect(classWeights('balanced', names, examples([6, 3, 1]))).toEqual([10 / 18, 10 / 9, 10 / 3]);
   });
 
   it('that balance leave out classes without examples', () => {
-    expect(classWeights('balanced', names, () => [6, 0, 2])).toEqual([8 / 12, 1, 8 / 4]);
+    expect(classWeights('balanced', names, examples([6, 0, 2]))).toEqual([8 / 12, 1, 8 / 4]);
   });
 });
 
