@@ -1,6 +1,8 @@
 import { Listr } from 'listr2';
 import type { ListrTaskWrapper, DefaultRenderer, SimpleRenderer } from 'listr2';
 import { unreachable } from '../core/assert.ts';
+import type { Deferred } from '../core/promise.ts';
+import { withResolvers } from '../core/promise.ts';
 import type { DownloadProgress } from '../data/download.ts';
 import type { RunEvent } from '../runner/event.ts';
 
@@ -61,24 +63,7 @@ interface StageView {
   title: string;
   /** What must stay readable when the stage is done. */
   readonly remarks: string[];
-  readonly ended: PromiseWithResolvers<void>;
-}
-
-interface PromiseWithResolvers<T> {
-  readonly promise: Promise<T>;
-  readonly resolve: (value: T) => void;
-  readonly reject: (reason: Error) => void;
-}
-
-/** Node 20 has no `Promise.withResolvers`. */
-function withResolvers(): PromiseWithResolvers<void> {
-  let resolve: () => void = () => undefined;
-  let reject: (reason: Error) => void = () => undefined;
-  const promise = new Promise<void>((onResolve, onReject) => {
-    resolve = onResolve;
-    reject = onReject;
-  });
-  return { promise, resolve, reject };
+  readonly ended: Deferred<void>;
 }
 
 /** What Listr puts before a line of output and leaves free behind it. */

@@ -66,6 +66,19 @@ export function derived<S extends TSchema>(schema: S, from: string): S {
   return { ...schema, 'x-derived': from };
 }
 
+/** A whole number for two directions, or one for each. */
+export const pair = (examples: readonly unknown[], options: SchemaOptions) =>
+  Type.Unsafe<readonly [number, number]>({
+    type: ['integer', 'array'],
+    minimum: 1,
+    items: { type: 'integer', minimum: 1 },
+    minItems: 2,
+    maxItems: 2,
+    examples,
+    'x-parse': 'pair',
+    ...options,
+  });
+
 /** One word out of several. */
 export function choice<const V extends readonly string[]>(values: V, options: SchemaOptions): TUnsafe<V[number]> {
   return Type.Unsafe({ type: 'string', enum: values, ...options });

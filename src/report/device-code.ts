@@ -31,47 +31,37 @@ export function deviceCode(channels: readonly MeasuredChannel[], { dtype, scale,
   ];
   const inC = tables(`[${channels.length}] = {`, '}', float).map((line) => `static const float ${line}`);
   const inJavascript = tables(' = [', ']', String).map((line) => `const ${line}`);
+  const headJavascript = [`// channel: ${order}`, ...inJavascript, 'function input(measured, channel) {'];
+  const headC = (type: string): string[] => [
+    `// channel: ${order}`,
+    ...inC,
+    `${type} input(float measured, int channel) {`,
+  ];
+  const value = '(measured - mean[channel]) / deviation[channel]';
+  const text = (lines: readonly string[]): string => [...lines, '}'].join('\n');
   if (scale === null || zeroPoint === null) {
     return {
-      c: [
-        `// channel: ${order}`,
-        ...inC,
-        'float input(float measured, int channel) {',
-        '  return (measured - mean[channel]) / deviation[channel];',
-        '}',
-      ].join('\n'),
-      javascript: [
-        `// channel: ${order}`,
-        ...inJavascript,
-        'function input(measured, channel) {',
-        '  return Math.fround((measured - mean[channel]) / deviation[channel]);',
-        '}',
-      ].join('\n'),
+      c: text([...headC('float'), `  return ${value};`]),
+      javascript: text([...headJavascript, `  return Math.fround(${value});`]),
     };
   }
   const [low, high] = dtype === 'uint8' ? [0, 255] : [-128, 127];
   return {
-    c: [
+    c: text([
       '#include <math.h>',
       '#include <stdint.h>',
-      `// channel: ${order}`,
-      ...inC,
-      `${dtype}_t input(float measured, int channel) {`,
-      '  float value = (measured - mean[channel]) / deviation[channel];',
+      ...headC(`${dtype}_t`),
+      `  float value = ${value};`,
       `  float code = roundf(value / ${float(scale)}) + ${zeroPoint};`,
       `  return code < ${low} ? ${low} : code > ${high} ? ${high} : (${dtype}_t)code;`,
-      '}',
-    ].join('\n'),
-    javascript: [
-      `// channel: ${order}`,
-      ...inJavascript,
-      'function input(measured, channel) {',
-      '  const value = Math.fround((measured - mean[channel]) / deviation[channel]);',
+    ]),
+    javascript: text([
+      ...headJavascript,
+      `  const value = Math.fround(${value});`,
       `  const steps = Math.fround(value / ${scale});`,
       `  const code = Math.sign(steps) * Math.round(Math.abs(steps)) + ${zeroPoint};`,
       `  return Math.min(${high}, Math.max(${low}, code));`,
-      '}',
-    ].join('\n'),
+    ]),
   };
 }
 

@@ -16,6 +16,18 @@ import type { ClassifyTest, ConvertMetrics, TestMetrics, TrainMetrics } from '..
 import type { StageEnvironment } from '../../src/stages/run.ts';
 import { encodeModelFile } from '../../src/training/checkpoint.ts';
 
+/** An optimizer with everything present, for networks that have to learn in a few epochs. */
+export const adam = {
+  kind: 'adam',
+  learning_rate: 0.01,
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-7,
+  weight_decay: 0,
+  schedule: 'cosine',
+  warmup: 0,
+} as const;
+
 type Fields<K extends StageConfig['uses']> = Omit<StageConfig<K>, 'uses' | 'from'>;
 
 export interface LineConfig {

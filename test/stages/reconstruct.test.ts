@@ -21,6 +21,7 @@ import type { ReconstructTest, TrainMetrics } from '../../src/measurements/metri
 import { readStageMetrics } from '../../src/measurements/metrics.ts';
 import type { StageEnvironment } from '../../src/stages/run.ts';
 import { readTflite } from '../../src/tflite/read.ts';
+import { adam } from './pipeline-line.ts';
 import { pixelsIn } from '../data/examples.ts';
 
 const dataset = await loadDataset(
@@ -52,16 +53,7 @@ const environment: StageEnvironment = {
 const training: Omit<StageConfig<'float-pretrain'>, 'uses'> = {
   epochs: 24,
   batch: 32,
-  optimizer: {
-    kind: 'adam',
-    learning_rate: 0.01,
-    beta1: 0.9,
-    beta2: 0.999,
-    epsilon: 1e-7,
-    weight_decay: 0,
-    schedule: 'cosine',
-    warmup: 0,
-  },
+  optimizer: adam,
   keep: 'best',
   devices: [{ kind: 'cpu', index: 0 }],
 };

@@ -6,7 +6,7 @@ import { loadDataset } from '../../src/data/load.ts';
 import type { Layer, ModelSpec } from '../../src/models/layers.ts';
 import { conv, dense } from '../models/networks.ts';
 import type { LineConfig } from './pipeline-line.ts';
-import { quantization, training } from './pipeline-line.ts';
+import { adam, quantization, training } from './pipeline-line.ts';
 
 const scenes = (classes: number, answers?: 'labels' | 'masks'): Promise<Dataset> =>
   loadDataset(
@@ -115,17 +115,6 @@ const lines: readonly (readonly [title: string, line: TaskLine])[] = [
     },
   ],
 ];
-
-const adam = {
-  kind: 'adam',
-  learning_rate: 0.01,
-  beta1: 0.9,
-  beta2: 0.999,
-  epsilon: 1e-7,
-  weight_decay: 0,
-  schedule: 'cosine',
-  warmup: 0,
-} as const;
 
 /** Each with a few epochs, of float and of quantized training. */
 export const taskLines: readonly (readonly [title: string, line: LineConfig])[] = lines.map(([title, line]) => [

@@ -2,6 +2,8 @@
 import { Worker } from 'node:worker_threads';
 import { internal } from '../../core/assert.ts';
 import { packageFile } from '../../core/package-file.ts';
+import type { Deferred } from '../../core/promise.ts';
+import { withResolvers } from '../../core/promise.ts';
 import type { Batch, BatchPlan } from './filler.ts';
 import { batchBytes } from './filler.ts';
 
@@ -51,7 +53,7 @@ export function startFilling(plan: BatchPlan, threads: number, end: number): Fil
   const workers = Array.from({ length: threads }, () => new Worker(file, { workerData: task, execArgv: [] }));
   let failure: Error | null = null;
   let next: number | null = null;
-  const waiting = new Map<number, PromiseWithResolversOf<Batch>>();
+  const waiting = new Map<number, Deferred<Batch>>();
 
   const fail = (reason: string, cause?: unknown): void => {
     failure ??= new Error(`internal: a thread that fills batches ended: ${reason}`, { cause });
@@ -95,20 +97,4 @@ export function startFilling(plan: BatchPlan, threads: number, end: number): Fil
       await Promise.all(workers.map((worker) => worker.terminate()));
     },
   };
-}
-
-interface PromiseWithResolversOf<T> {
-  readonly promise: Promise<T>;
-  readonly resolve: (value: T) => void;
-  readonly reject: (reason: Error) => void;
-}
-
-function withResolvers<T>(): PromiseWithResolversOf<T> {
-  let resolve: (value: T) => void = () => undefined;
-  let reject: (reason: Error) => void = () => undefined;
-  const promise = new Promise<T>((resolved, rejected) => {
-    resolve = resolved;
-    reject = rejected;
-  });
-  return { promise, resolve, reject };
 }

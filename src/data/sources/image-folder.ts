@@ -1,8 +1,7 @@
 /** Photographs in folders that name their class. */
 import { roundHalfEven } from '../../core/affine.ts';
 import type { Static } from '@sinclair/typebox';
-import { Type } from '@sinclair/typebox';
-import { choice, key, object } from '../../core/schema.ts';
+import { choice, key, object, pair } from '../../core/schema.ts';
 import { defaultMaxPixels, ImageDecoder, imageSize } from '../../formats/image.ts';
 import { resize } from '../../formats/resize.ts';
 import type { ClassFile } from '../class-folders.ts';
@@ -20,16 +19,7 @@ import { imageFields, missingFolder, pathToData } from './fields.ts';
 
 const imageField = object(
   {
-    size: Type.Unsafe<readonly [number, number]>({
-      type: ['integer', 'array'],
-      minimum: 1,
-      items: { type: 'integer', minimum: 1 },
-      minItems: 2,
-      maxItems: 2,
-      examples: [64, [48, 64]],
-      'x-parse': 'pair',
-      ...key('Size to which every image is resized: one whole number, or [height, width]'),
-    }),
+    size: pair([64, [48, 64]], key('Size to which every image is resized: one whole number, or [height, width]')),
     color: choice(['rgb', 'grey'], { ...key('Colours, or their luminance'), default: 'rgb' }),
     aspect: choice(['stretch', 'crop', 'pad'], {
       ...key('What to do with images of another aspect ratio: stretch them, cut out the centre, or add black bars'),

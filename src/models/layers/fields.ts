@@ -1,7 +1,7 @@
 /** Fields that several kinds of layer share. */
 import type { ArrayOptions, SchemaOptions, Static, TSchema } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
-import { choice, key } from '../../core/schema.ts';
+import { choice, key, pair as pairOf } from '../../core/schema.ts';
 
 export const padding = (initial: 'same' | 'valid') =>
   choice(['same', 'valid'], {
@@ -11,17 +11,7 @@ export const padding = (initial: 'same' | 'valid') =>
 
 /** A whole number for both directions, or [vertical, horizontal]. */
 export const pair = (description: string, options: SchemaOptions = {}) =>
-  Type.Unsafe<readonly [number, number]>({
-    type: ['integer', 'array'],
-    minimum: 1,
-    items: { type: 'integer', minimum: 1 },
-    minItems: 2,
-    maxItems: 2,
-    examples: [3, [3, 5]],
-    'x-parse': 'pair',
-    ...key(`${description}: one whole number, or [vertical, horizontal]`),
-    ...options,
-  });
+  pairOf([3, [3, 5]], { ...key(`${description}: one whole number, or [vertical, horizontal]`), ...options });
 
 /** A read-only list. */
 export const list = <S extends TSchema>(items: S, options: SchemaOptions & ArrayOptions) =>

@@ -1,7 +1,7 @@
 import { derived } from '../../core/schema.ts';
 import { addNode, defineLayer } from './define.ts';
 import { padding } from './fields.ts';
-import { along, padSeries, seriesOf, steps } from './series.ts';
+import { along, paddedSeries, steps } from './series.ts';
 
 const poolOf = <const K extends 'max_pool_1d' | 'average_pool_1d'>(
   kind: K,
@@ -18,12 +18,11 @@ const poolOf = <const K extends 'max_pool_1d' | 'average_pool_1d'>(
     filledIn: ({ window }) => ({ stride: window }),
     build({ builder }, { name, window, stride, padding: chosen }, input) {
       const layer = { kind, name, padding: chosen };
-      const series = seriesOf(builder, layer, input);
-      const padded = padSeries(builder, layer, series, window);
-      return addNode(builder, op, `${name}/${op}`, [padded.image], {
+      const series = paddedSeries(builder, layer, input, window);
+      return addNode(builder, op, `${name}/${op}`, [series.image], {
         window: along(series, window),
         strides: along(series, stride),
-        padding: padded.padding,
+        padding: series.padding,
         activation: 'none',
       });
     },

@@ -30,7 +30,7 @@ export const seriesWindowFields = {
 };
 
 /** A series as an image of one row or one column. */
-export interface Series {
+interface Series {
   readonly image: ValueRef;
   /** Along which the steps lie: 1 for a column, 2 for a row. */
   readonly axis: 1 | 2;
@@ -44,7 +44,7 @@ export interface Series {
  *
  * @throws ShapeError for anything else
  */
-export function seriesOf(builder: GraphBuilder, layer: NamedLayer, input: ValueRef): Series {
+function seriesOf(builder: GraphBuilder, layer: NamedLayer, input: ValueRef): Series {
   const [, height = 0, width = 0, channels = 0] = input.type.shape;
   const rank = input.type.shape.length;
   if (rank === 4 && height === 1) return { image: input, axis: 2, length: width, channels };
@@ -70,26 +70,27 @@ interface SlidingLayer extends NamedLayer {
   readonly padding: 'same' | 'valid' | 'causal';
 }
 
+interface PaddedSeries extends Series {
+  /** What is left to the op. */
+  readonly padding: { readonly kind: 'same' | 'valid' };
+}
+
 /**
- * The series with what a window of `reach` steps needs at its beginning, and the padding that is left to the op.
+ * The input as a series, with what a window of `reach` steps needs at its beginning.
  *
- * @throws ShapeError for a window that does not fit without padding
+ * @throws ShapeError for an input that is no series, and for a window that does not fit without padding
  */
-export function padSeries(
-  builder: GraphBuilder,
-  layer: SlidingLayer,
-  series: Series,
-  reach: number,
-): { readonly image: ValueRef; readonly padding: { readonly kind: 'same' | 'valid' } } {
+export function paddedSeries(builder: GraphBuilder, layer: SlidingLayer, input: ValueRef, reach: number): PaddedSeries {
+  const series = seriesOf(builder, layer, input);
   const { image, axis, length } = series;
   if (layer.padding === 'valid' && reach > length) {
     const place = `${layer.kind} "${layer.name}/${layer.kind}"`;
     throw new ShapeError(`${place}: a window of ${reach} steps does not fit into ${length}`);
   }
-  if (layer.padding !== 'causal') return { image, padding: { kind: layer.padding } };
+  if (layer.padding !== 'causal') return { ...series, padding: { kind: layer.padding } };
   const before: readonly [number, number] = [reach - 1, 0];
   const none: readonly [number, number] = [0, 0];
   const paddings = [none, axis === 1 ? before : none, axis === 2 ? before : none, none];
   const padded = reach === 1 ? image : addNode(builder, 'pad', `${layer.name}/pad`, [image], { paddings });
-  return { image: padded, padding: { kind: 'valid' } };
+  return { ...series, image: padded, padding: { kind: 'valid' } };
 }
