@@ -7,6 +7,7 @@ export default tseslint.config(
       'runs/',
       '.qpipe/',
       '.oracle/',
+      '.oracle-runtimes/',
       '.peers/',
       'src/*/wasm/assembly/',
       'src/wasm/assembly/',

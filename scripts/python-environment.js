@@ -4,8 +4,8 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findPython, pythonNames } from '../dist/install/programs.js';
 
-// Those that TensorFlow 2.15 runs on.
-const check = 'import sys, venv, ensurepip; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 11))';
+// Of those that TensorFlow 2.15 runs on, the last, which the newest of the other packages need.
+const check = 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))';
 
 /** TensorFlow as all environments have it. NumPy 2 breaks the modules that TensorFlow 2.15 was compiled against. */
 export const tensorflow = ['tensorflow-cpu==2.15.1', 'numpy<2'];
@@ -30,8 +30,9 @@ export async function makeEnvironment({ name, folder: folderName, requirements, 
   const python = await findPython(check);
   if (python === null) {
     fail(
-      'no Python 3.9, 3.10 or 3.11 with the venv module was found (looked for ' +
-        `${pythonNames.join(', ')} and the versions of pyenv); TensorFlow 2.15 runs on no other`,
+      'no Python 3.11 with the venv module was found (looked for ' +
+        `${pythonNames.join(', ')} and the versions of pyenv); it is the one that both TensorFlow 2.15 and the ` +
+        'other packages run on',
     );
   }
   rmSync(folder, { recursive: true, force: true });

@@ -1,19 +1,16 @@
 """Evaluates expressions over TensorFlow for the tests of this folder.
 
-A request is a line of JSON: {"expression": ..., "values": {name: value}}; the answer is {"result": ...} or
-{"error": ...}. A tensor travels as {"dtype", "shape", "data"}, bytes as {"bytes"}, both in base64.
+answering.py says how they travel.
 """
 
-import base64
-import json
 import os
 import sys
 import tempfile
-import traceback
 
-# Whatever the libraries print goes to stderr; stdout carries answers only.
-answers = os.fdopen(os.dup(1), "w")
-os.dup2(2, 1)
+import answering
+
+# Before the libraries, which print.
+answers = answering.take_output()
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
@@ -225,43 +222,4 @@ def moving_averages(values, decay, initial, zero_debias):
         return [session.run(update, {value: item}) for item in values]
 
 
-def decode(value):
-    if isinstance(value, list):
-        return [decode(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if "dtype" in value:
-        data = np.frombuffer(base64.b64decode(value["data"]), value["dtype"])
-        return data.reshape(value["shape"])
-    if "bytes" in value:
-        return base64.b64decode(value["bytes"])
-    return {key: decode(item) for key, item in value.items()}
-
-
-def encode(value):
-    if isinstance(value, (list, tuple)):
-        return [encode(item) for item in value]
-    if isinstance(value, dict):
-        return {key: encode(item) for key, item in value.items()}
-    if isinstance(value, bytes):
-        return {"bytes": base64.b64encode(value).decode()}
-    if isinstance(value, tf.Tensor):
-        value = value.numpy()
-    if isinstance(value, (np.ndarray, np.generic)):
-        # Both are computed with, neither is compared in its own type.
-        value = np.asarray(value)
-        value = value.astype({"float64": "float32", "bool": "uint8", "int16": "int32"}.get(value.dtype.name, value.dtype))
-        data = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode()
-        return {"dtype": value.dtype.name, "shape": value.shape, "data": data}
-    return value
-
-
-for line in sys.stdin:
-    request = json.loads(line)
-    try:
-        names = {**globals(), **decode(request["values"])}
-        answer = {"result": encode(eval(request["expression"], names))}
-    except Exception as error:  # The test shows it; the next request may be fine.
-        answer = {"error": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()}
-    answers.write(json.dumps(answer) + "\n")
-    answers.flush()
+answering.answer_all(answers, globals())

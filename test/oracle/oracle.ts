@@ -1,4 +1,4 @@
-/** TensorFlow, one Python process for each test file. Made by `npm run oracle:setup`. */
+/** What tests compare with in Python, one process for each test file. Made by `npm run oracle:setup`. */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,9 +7,22 @@ import { internal } from '../../src/core/assert.ts';
 import type { DType, Tensor } from '../../src/core/tensor.ts';
 import { bytesOf, dataFromBytes, elementBytes, tensor } from '../../src/core/tensor.ts';
 
-const environment = join(import.meta.dirname, '..', '..', '.oracle');
+/** Each has packages that cannot be in one environment with those of the other. */
+const oracles = {
+  tensorflow: { folder: '.oracle', program: 'oracle.py' },
+  runtimes: { folder: '.oracle-runtimes', program: 'runtimes.py' },
+} as const;
 
-export const hasOracle = existsSync(join(environment, 'ready'));
+type OracleName = keyof typeof oracles;
+
+const environment = (name: OracleName): string => join(import.meta.dirname, '..', '..', oracles[name].folder);
+
+const isThere = (name: OracleName): boolean => existsSync(join(environment(name), 'ready'));
+
+/** TensorFlow 2.15 with its converter. */
+export const hasOracle = isThere('tensorflow');
+/** TensorFlow Lite Micro, LiteRT, Vela, ONNX Runtime and Keras 3. */
+export const hasRuntimes = isThere('runtimes');
 
 /** What a Python expression reads and gives. */
 export type OracleValue =
@@ -24,7 +37,7 @@ export type OracleValue =
 
 export interface Oracle {
   /**
-   * The value of a Python expression over `tf`, `np`, the functions of oracle.py and the given names.
+   * The value of a Python expression over what the oracle's program knows and the given names.
    *
    * @throws Error with Python's message
    */
@@ -34,9 +47,10 @@ export interface Oracle {
 
 type Answer = { readonly result: unknown } | { readonly error: string; readonly trace: string };
 
-export function openOracle(): Oracle {
-  const python = join(environment, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python');
-  const child = spawn(python, ['-uB', join(import.meta.dirname, 'oracle.py')], { stdio: ['pipe', 'pipe', 'pipe'] });
+export function openOracle(name: OracleName = 'tensorflow'): Oracle {
+  const python = join(environment(name), process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python');
+  const program = join(import.meta.dirname, oracles[name].program);
+  const child = spawn(python, ['-uB', program], { stdio: ['pipe', 'pipe', 'pipe'] });
   const waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void }[] = [];
   let lastWords = '';
   child.stderr.on('data', (data: Buffer) => (lastWords = (lastWords + data.toString()).slice(-2000)));

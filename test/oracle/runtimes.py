@@ -1,0 +1,17 @@
+"""Evaluates expressions over today's runtimes for the tests of this folder: TensorFlow Lite Micro, LiteRT, Vela, ONNX
+Runtime and Keras 3. answering.py says how they travel.
+"""
+
+import os
+
+import answering
+
+# Before the libraries, which print.
+answers = answering.take_output()
+os.environ["KERAS_BACKEND"] = "jax"
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+import numpy as np  # noqa: E402, F401
+
+answering.answer_all(answers, globals())
