@@ -10,7 +10,7 @@ const layers: readonly (readonly string[])[] = [
   ['ops'],
   ['graph'],
   ['models', 'data', 'passes', 'engine', 'tflite', 'graphdef', 'interpreter'],
-  ['evaluation'],
+  ['evaluation', 'importers', 'targets'],
   ['tasks'],
   ['training'],
   ['stages'],

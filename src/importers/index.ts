@@ -1,0 +1,17 @@
+import type { ImporterRow, ModelPath } from './define.ts';
+import { tflite } from './tflite.ts';
+
+/** In the order in which they are asked whether a file is theirs. */
+const table = { tflite };
+
+export type ImporterName = keyof typeof table;
+
+/** Every importer under its own name: another name does not compile. */
+export const importers: { readonly [K in ImporterName]: ImporterRow<K> } = table;
+
+export const importerNames = Object.keys(table) as readonly ImporterName[]; // Object.keys loses the key type
+
+/** The importer of a model; null when no format is recognized. */
+export function importerOf(model: ModelPath): ImporterRow<ImporterName> | null {
+  return Object.values<ImporterRow<ImporterName>>(importers).find((row) => row.recognizes(model)) ?? null;
+}
