@@ -1,12 +1,12 @@
 /** What the steps of a training take longer because they need data. */
 import { join } from 'node:path';
 import { loadPipeline } from '../dist/config/load.js';
-import { pipelineModel } from '../dist/config/plan.js';
+import { pipelineNetwork } from '../dist/config/plan.js';
 import { dataSettings, dataSource } from '../dist/data/config.js';
 import { loadDataset } from '../dist/data/load.js';
 import { wasmEngine } from '../dist/engine/wasm/index.js';
 import { trainingGraph } from '../dist/evaluation/graphs.js';
-import { newModel } from '../dist/models/build.js';
+import { purposeOf } from '../dist/graph/contract.js';
 import { tasks } from '../dist/tasks/index.js';
 import { batchFeeds } from '../dist/training/train-loop.js';
 import { median } from './statistics.js';
@@ -33,11 +33,12 @@ async function measureWait(file, name) {
   if (config?.uses !== 'float-pretrain') throw new Error(`${name} trains no float model`);
   const { validation, augment } = dataSettings(data);
   const dataset = await loadDataset(dataSource(data), { count: validation ?? 0, seed }, { threads });
-  const spec = await pipelineModel(loaded);
+  const model = await pipelineNetwork(loaded);
+  const spec = purposeOf(model.contract);
   const { batch } = config;
   const optimizer = /** @type {const} */ ({ kind: 'sgd', momentum: 0.9, nesterov: false, weightDecay: 0 });
   const loss = tasks[spec.task].loss(loaded.pipeline.loss, spec, null);
-  const graph = trainingGraph(newModel(spec, seed), batch, null, optimizer, loss);
+  const graph = trainingGraph(model, batch, null, optimizer, loss);
   const session = await wasmEngine.open(graph, { replicas: 1, threads });
   const perEpoch = Math.floor(dataset.train.count / batch);
   const schedule = /** @type {const} */ ({ learningRate: 1e-6, schedule: 'constant', warmup: 0, change: null });

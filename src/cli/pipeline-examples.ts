@@ -77,6 +77,7 @@ const layers: Readonly<Record<Layer['kind'], string>> = {
 };
 
 const stages: Readonly<Record<StageKind, string>> = {
+  import: 'net: { uses: import, file: resnet.h5 }',
   'float-pretrain': `pretrain:
   uses: float-pretrain
   epochs: 8

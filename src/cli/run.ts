@@ -64,7 +64,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
   const randomHex = (): string => randomBytes(16).toString('hex');
   const engine = options.engine === undefined ? [] : [`engine=${options.engine}`];
   const loaded = await loadPipeline(options.pipeline, [...(options.set ?? []), ...engine], options.data);
-  checkWithoutData(loaded);
+  await checkWithoutData(loaded);
   for (const file of missingFiles(sourceFiles(dataSource(loaded.pipeline.data)))) {
     const onProgress = (progress: DownloadProgress): void => options.onDownload?.(progress);
     await downloadFile(file, { signal, randomHex, onProgress }).catch((error: unknown) => {

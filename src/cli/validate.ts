@@ -38,7 +38,7 @@ export async function validate(
 ): Promise<Validation> {
   const loaded = await loadPipeline(pipeline, set, dataFolder);
   const { name, stages } = loaded.pipeline;
-  let found: readonly Diagnostic[] = [...warnings(loaded.pipeline, loaded.locate), ...checkWithoutData(loaded)];
+  let found: readonly Diagnostic[] = [...warnings(loaded.pipeline, loaded.locate), ...(await checkWithoutData(loaded))];
   const source = dataSource(loaded.pipeline.data);
   let data: FoundData | null = null;
   const missing = missingFiles(sourceFiles(source));

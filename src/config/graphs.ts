@@ -1,6 +1,6 @@
 import { floatTensor } from '../core/tensor.ts';
 import type { Graph, Level } from '../graph/graph.ts';
-import { newModel } from '../models/build.ts';
+import { purposeOf } from '../graph/contract.ts';
 import type { OptimizerSpec, Pass, Ranges } from '../passes/index.ts';
 import { freezePasses, lowerToIntegers, runPasses } from '../passes/index.ts';
 import type { QuantizationOptions } from '../evaluation/graphs.ts';
@@ -9,7 +9,7 @@ import { quantizationOf } from '../stages/qat.ts';
 import { formOf } from '../stages/training.ts';
 import { tasks } from '../tasks/index.ts';
 import type { LoadedPipeline } from './load.ts';
-import { pipelineModel } from './plan.ts';
+import { pipelineNetwork } from './plan.ts';
 
 export interface GraphAfterPass {
   readonly pass: string;
@@ -36,14 +36,14 @@ const untrainedOptimizer: OptimizerSpec = { kind: 'sgd', momentum: 0.9, nesterov
  * graphs are those of the first stage of their level; a pipeline without one shows the defaults.
  */
 export async function pipelineGraphs(loaded: LoadedPipeline, level: Level): Promise<readonly GraphAfterPass[]> {
-  const spec = await pipelineModel(loaded);
-  const model = newModel(spec, loaded.pipeline.seed);
+  const model = await pipelineNetwork(loaded);
+  const purpose = purposeOf(model.contract);
   const graphs: GraphAfterPass[] = [];
   const observe = (pass: string, graph: Graph): void => void graphs.push({ pass, graph });
   const configs = loaded.pipeline.stages.map(({ config }) => config);
   const qat = configs.find((config) => config.uses === 'qat');
   const pretrain = configs.find((config) => config.uses === 'float-pretrain');
-  const loss = tasks[spec.task].loss(loaded.pipeline.loss, spec, null);
+  const loss = tasks[purpose.task].loss(loaded.pipeline.loss, purpose, null);
   const quantization = qat === undefined ? untrainedQuantization : quantizationOf(qat);
   switch (level) {
     case 'float': {

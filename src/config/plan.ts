@@ -11,7 +11,6 @@ import type { Dataset, DatasetIdentity, DataSize } from '../data/dataset.ts';
 import type { IdentifiedData } from '../data/example-files.ts';
 import { closeExamples } from '../data/example-files.ts';
 import { identify } from '../data/dataset.ts';
-import { pixelMeaning } from '../data/normalize.ts';
 import type { DataSource } from '../data/sources/index.ts';
 import { sourceRow } from '../data/sources/index.ts';
 import { labelNotes, oneClass } from '../data/labels.ts';
@@ -22,8 +21,9 @@ import type { Engine, EngineName, Numerics } from '../engine/engine.ts';
 import { referenceEngine } from '../engine/reference.ts';
 import { stoppable } from '../engine/stoppable.ts';
 import { wasmEngine } from '../engine/wasm/index.ts';
+import type { Model, Purpose } from '../graph/contract.ts';
+import { newModel } from '../models/build.ts';
 import type { ModelSpec } from '../models/layers.ts';
-import { modelLayers, modelTask } from '../models/presets.ts';
 import type { Digest } from '../core/digest.ts';
 import type { Plan, StageContext, StageInput, StagePlan } from '../runner/plan.ts';
 import { artifactChecks } from '../stages/artifacts.ts';
@@ -36,14 +36,18 @@ import { tasks } from '../tasks/index.ts';
 import { dataFileDiagnostics } from './data-files.ts';
 import { keyPart } from './key-part.ts';
 import type { LoadedPipeline } from './load.ts';
+import { importedNetworks, modelDigests } from './imports.ts';
 import { networkDiagnostics, networkWarnings } from './network.ts';
+import type { NetworkData } from './purpose.ts';
+import { modelSpec, purposeFor, resolvedTask } from './purpose.ts';
 import type { ResolvedPipeline, ResolvedStage } from './resolve.ts';
 import { parentOf } from './resolve.ts';
 import { sizeDiagnostics, validationImages } from './checks/data.ts';
-import { deviceDiagnostics, schemeDiagnostics } from './checks/stages.ts';
+import { deviceDiagnostics, normalizedIn, normalizedOf, schemeDiagnostics } from './checks/stages.ts';
 import { warnings } from './checks/warnings.ts';
 import { classDiagnostics } from './task-fit.ts';
 import {
+  batchNormsIn,
   batchNormDiagnostics,
   batchNormWarnings,
   judgementWarnings,
@@ -113,7 +117,9 @@ async function bindPlan(
   const notes = (identity.notes ?? []).map((message): Diagnostic => ({ code: 'odd-data', place, message }));
   // Labels first: what else does not fit matters little when there is nothing to learn.
   const labels = checkLabels(loaded, identity);
-  const fit = [...checkFit(loaded, identity), ...labels, ...notes];
+  const fit = [...(await checkFit(loaded, identity)), ...labels, ...notes];
+  const purpose = purposeFor(pipeline, identity);
+  const spec = modelSpec(pipeline, identity);
 
   const wanted = new Set(pipeline.stages.map(({ config }) => engineOf(pipeline, config)));
   const opened = new Map<EngineName, Engine>();
@@ -124,7 +130,9 @@ async function bindPlan(
   const shared: Shared = {
     pipeline,
     identity,
-    spec: modelSpec(pipeline, identity),
+    spec,
+    purpose,
+    modelDigests: await modelDigests(loaded),
     engineFor,
     threads,
     code,
@@ -134,7 +142,8 @@ async function bindPlan(
       testData: load,
       augment,
       loss: pipeline.loss,
-      model: () => modelSpec(pipeline, identity),
+      model: () => present(spec, 'a model'),
+      purpose: () => purpose,
       threads,
       now: () => options.now(),
     },
@@ -156,7 +165,7 @@ async function bindPlan(
  *
  * @returns what fits and yet is seldom meant
  */
-export function checkWithoutData(loaded: LoadedPipeline): Diagnostic[] {
+export async function checkWithoutData(loaded: LoadedPipeline): Promise<Diagnostic[]> {
   checkFiles(loaded);
   const size = knownSize(dataSource(loaded.pipeline.data));
   return size === null ? [] : checkFit(loaded, size);
@@ -168,13 +177,25 @@ function checkFiles(loaded: LoadedPipeline): void {
 }
 
 /** @returns what fits and yet is seldom meant */
-function checkFit({ pipeline, locate }: LoadedPipeline, size: DataSize): Diagnostic[] {
+async function checkFit(loaded: LoadedPipeline, size: DataSize): Promise<Diagnostic[]> {
+  const { pipeline, locate } = loaded;
+  const sizes = sizeDiagnostics(pipeline, locate, size);
+  const imported = await importedNetworks(loaded, purposeFor(pipeline, size)).catch((error: unknown) => {
+    throw error instanceof UserError ? new UserError([...sizes, ...error.diagnostics], 64) : error;
+  });
+  const graphs = Array.from(imported.values(), ({ model }) => model.graph);
   const spec = modelSpec(pipeline, size);
-  const misfits = networkDiagnostics(spec, locate, 'layers' in pipeline.model);
-  const normalized = misfits.length === 0 ? normalizedLayers(spec) : [];
+  const inLayers = pipeline.model !== undefined && 'layers' in pipeline.model;
+  const misfits = spec === null ? [] : networkDiagnostics(spec, locate, inLayers);
+  const normalized = [
+    ...(spec !== null && misfits.length === 0 ? normalizedLayers(spec) : []),
+    ...graphs.flatMap(batchNormsIn),
+  ];
   const problems = [
-    ...sizeDiagnostics(pipeline, locate, size),
-    ...schemeDiagnostics(pipeline, spec, locate),
+    ...sizes,
+    ...[...(spec === null ? [] : [normalizedOf(spec)]), ...graphs.map(normalizedIn)].flatMap((layers) =>
+      schemeDiagnostics(pipeline, layers, locate),
+    ),
     ...misfits,
     ...batchNormDiagnostics(pipeline, normalized, locate),
   ];
@@ -184,13 +205,13 @@ function checkFit({ pipeline, locate }: LoadedPipeline, size: DataSize): Diagnos
     ...judgementWarnings(pipeline, locate, size.trainingImages - validationImages(pipeline, size)),
     ...batchNormWarnings(pipeline, normalized, locate),
     ...unusedBatchNormWarnings(pipeline, normalized, locate),
-    ...networkWarnings(spec, schemes, locate, 'layers' in pipeline.model),
+    ...(spec === null ? [] : networkWarnings(spec, schemes, locate, inLayers)),
   ];
 }
 
 /** What is odd in the labels, but allowed. Throws for labels that cannot be learned from. */
 function checkLabels({ pipeline, locate }: LoadedPipeline, identity: DatasetIdentity): Diagnostic[] {
-  const { answers } = tasks[modelTask(pipeline.model)];
+  const { answers } = tasks[resolvedTask(pipeline)];
   const missing = missingAnswers(answers, identity);
   if (missing !== null) throw new UserError([{ code: 'no-answers', place: locate(['data'], 'key'), ...missing }], 64);
   const problems = classDiagnostics(pipeline, identity, locate);
@@ -254,11 +275,15 @@ function missingAnswers(
 interface Shared {
   readonly pipeline: ResolvedPipeline;
   readonly identity: DatasetIdentity;
-  readonly spec: ModelSpec;
+  /** Null for a pipeline without a `model`. */
+  readonly spec: ModelSpec | null;
+  readonly purpose: Purpose;
+  /** Of the files of import stages, by their names. */
+  readonly modelDigests: ReadonlyMap<string, Digest>;
   readonly engineFor: (config: StageConfig) => Engine;
   readonly threads: number;
   readonly code: CodeDigests;
-  readonly environment: Omit<StageEnvironment, 'open'>;
+  readonly environment: Omit<StageEnvironment, 'open' | 'checkModelFile'>;
 }
 
 /** The engine of a stage: its own where it names one. */
@@ -276,8 +301,10 @@ const engines: { readonly [E in EngineName]: (home: string) => Promise<Engine> }
 function planStage({ name, config }: ResolvedStage, shared: Shared): StagePlan {
   const { pipeline, code, threads } = shared;
   const engine = shared.engineFor(config);
+  const modelDigest = shared.modelDigests.get(name);
   const environment: StageEnvironment = {
     ...shared.environment,
+    checkModelFile: (found) => (found === modelDigest ? Promise.resolve() : Promise.reject(changedModel(name))),
     open: (graph, replicas, devices) =>
       engine.open(graph, { replicas, threads, ...(devices === undefined ? {} : { devices }) }),
   };
@@ -299,7 +326,8 @@ function planStage({ name, config }: ResolvedStage, shared: Shared): StagePlan {
     config: {
       stage: keyPart(definition.config, config),
       // As the stage receives it: the meaning of a preset or a default may change between versions.
-      ...(uses.has('model') ? { model: shared.spec as unknown as JsonObject } : {}), // plain JSON by construction
+      ...(uses.has('model') && shared.spec !== null ? { model: shared.spec as unknown as JsonObject } : {}), // plain JSON by construction
+      ...(uses.has('purpose') ? { purpose: shared.purpose as unknown as JsonObject } : {}), // the same
       ...(uses.has('loss') ? { loss: { ...pipeline.loss } } : {}),
       ...(uses.has('augment') ? { augment: shared.environment.augment as unknown as JsonObject } : {}), // the same
     },
@@ -318,9 +346,10 @@ function planStage({ name, config }: ResolvedStage, shared: Shared): StagePlan {
     replicas: 'devices' in config ? config.devices.length : 1,
     inputs: {
       ...stageInputs(name, definition, pipeline),
+      ...(modelDigest === undefined ? {} : { file: externalInput('ModelFile/1', modelDigest) }),
       ...(uses.has('training-data') ? { data: dataInput(shared.identity.digests.training) } : {}),
       // Those of validation are a part of the training data.
-      ...(uses.has('validation-data') && tasks[shared.spec.task].decides
+      ...(uses.has('validation-data') && tasks[shared.purpose.task].decides
         ? { validation: dataInput(shared.identity.digests.training) }
         : {}),
       ...(uses.has('test-data') ? { data: dataInput(shared.identity.digests.test) } : {}),
@@ -369,7 +398,11 @@ function parentOfStage(byName: ReadonlyMap<string, ResolvedStage['config']>, nam
   return parentOf(present(byName.get(name), `stage ${name}`));
 }
 
-const dataInput = (digest: Digest): StageInput => ({ kind: 'external', type: 'Dataset/1', digest });
+const externalInput = (type: string, digest: Digest): StageInput => ({ kind: 'external', type, digest });
+const dataInput = (digest: Digest): StageInput => externalInput('Dataset/1', digest);
+
+const changedModel = (stage: string): UserError =>
+  userError(`stage ${stage}`, 'model-changed', 'the model file changed while the run began', 'run the pipeline again');
 
 interface OpenData {
   readonly identity: DatasetIdentity;
@@ -416,52 +449,34 @@ async function openData(
   return { identity, load, close: closeData };
 }
 
-/** The network of a pipeline; reads the data where its classes and image size are not known without. */
-export async function pipelineModel(loaded: LoadedPipeline): Promise<ModelSpec> {
+/**
+ * The network of a pipeline with fresh weights, or that of its first import stage; reads the data where its classes and
+ * image size are not known without.
+ */
+export async function pipelineNetwork(loaded: LoadedPipeline): Promise<Model> {
+  const { pipeline } = loaded;
+  const data = await networkData(loaded);
+  const spec = modelSpec(pipeline, data);
+  if (spec !== null) return newModel(spec, pipeline.seed);
+  const [imported] = (await importedNetworks(loaded, purposeFor(pipeline, data))).values();
+  return imported?.model ?? internal('a pipeline without a network passed its checks');
+}
+
+async function networkData(loaded: LoadedPipeline): Promise<NetworkData> {
   const { pipeline } = loaded;
   const source = dataSource(pipeline.data);
   const size = knownSize(source);
   const { validation, normalize } = dataSettings(pipeline.data);
-  if (size !== null && normalize !== 'auto') return modelSpec(pipeline, size);
+  if (size !== null && normalize !== 'auto') return size;
   checkFiles(loaded);
   const dataset = await loadDataset(source, { count: validation ?? 0, seed: pipeline.seed });
-  const found = normalize === 'auto' ? await identify(dataset) : dataset;
+  const found = await identify(dataset);
   closeExamples(dataset);
-  return modelSpec(pipeline, found);
+  return found;
 }
 
 /** The size, where it is known without reading the files: a run whose stages are all stored does not read them. */
 const knownSize = (source: DataSource): DataSize | null => sourceRow(source).knownSize(source);
-
-/** The network of a pipeline. Its name is not the pipeline's, so that renaming the pipeline does not train again. */
-function modelSpec(
-  { model, data }: ResolvedPipeline,
-  dataset: Pick<DatasetIdentity, 'image' | 'classNames' | 'tags' | 'targets' | 'reals' | 'decoding' | 'pixels'>,
-): ModelSpec {
-  const { height, width, channels } = dataset.image;
-  return {
-    name: 'layers' in model ? 'layers' : model.preset,
-    task: modelTask(model),
-    layers: modelLayers(model, dataset.classNames.length, [height, width, channels]),
-    image: [height, width, channels],
-    classes: dataset.classNames,
-    ...(dataset.tags && { tags: dataset.tags }),
-    ...(dataset.targets && { targets: dataset.targets }),
-    ...(dataset.reals && { channels: dataset.reals.channels }),
-    ...(dataset.decoding && { decoding: dataset.decoding }),
-    ...meaningOf(dataset, data),
-  };
-}
-
-/** Of an element of the input. */
-function meaningOf(
-  { reals, image, pixels }: Pick<DatasetIdentity, 'reals' | 'image' | 'pixels'>,
-  data: ResolvedPipeline['data'],
-): Pick<ModelSpec, 'normalize' | 'pixels'> {
-  if (reals !== undefined) return { normalize: reals.range };
-  const { normalize } = dataSettings(data);
-  return normalize === null ? internal('real inputs without a range') : pixelMeaning(normalize, image.channels, pixels);
-}
 
 /** Digests of code, written by the build. */
 interface CodeDigests {

@@ -9,6 +9,7 @@ import { rangeDefaults } from '../stages/qat.ts';
 import type { Scheme } from '../passes/index.ts';
 import { parseDevice } from '../training/devices.ts';
 import type { StageConfig } from '../stages/index.ts';
+import { taskOf } from './task.ts';
 import type { PipelineConfig } from './schema.ts';
 import { pipelineSchema } from './schema.ts';
 
@@ -34,12 +35,15 @@ export function parseTexts(validated: unknown, folder: string, dataFolders: read
   const parsed = parseValue(pipelineSchema, validated, folder) as PipelineConfig;
   const config = { ...parsed, data: completeData(parsed.data, dataFolders, folder) };
   const { model } = config;
-  const complete = { ...config, stages: completeStages(config.stages) };
-  return 'layers' in model ? { ...complete, model: { ...model, layers: [...completeLayers(model.layers)] } } : complete;
+  const complete = { ...config, stages: completeStages(config) };
+  return model !== undefined && 'layers' in model
+    ? { ...complete, model: { ...model, layers: [...completeLayers(model.layers)] } }
+    : complete;
 }
 
 /** Fills in what the schemas leave to others: a conversion's scheme is that of its qat stage. */
-function completeStages(stages: PipelineConfig['stages']): PipelineConfig['stages'] {
+function completeStages(config: Pick<PipelineConfig, 'model' | 'stages'>): PipelineConfig['stages'] {
+  const { stages } = config;
   return Object.fromEntries(
     Object.entries(stages).map(([name, stage]): [string, StageConfig] => {
       // The types promise what this function fills in.
@@ -51,6 +55,7 @@ function completeStages(stages: PipelineConfig['stages']): PipelineConfig['stage
         };
         return [name, { ...filledIn, ...given } as StageConfig];
       }
+      if (stage.uses === 'import') return [name, { task: taskOf(config), ...given } as StageConfig];
       if (stage.uses !== 'convert') return [name, stage];
       const scheme = ('scheme' in given ? given.scheme : undefined) ?? trainedScheme(stages, stage);
       return [name, { scheme, input: scheme, output: scheme, ...given } as StageConfig];

@@ -57,7 +57,7 @@ export const pipelineSchema = object(
       }),
     ),
     data: dataSchema,
-    model: modelSchema,
+    model: Type.Optional(modelSchema),
     loss: lossSchema,
     stages: stagesSchema,
   },

@@ -1,5 +1,6 @@
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { answerDiagnostics, groupDiagnostics, normalizeDiagnostics } from './checks/data.ts';
+import { importTaskDiagnostics } from './checks/imports.ts';
 import { layerDiagnostics } from './checks/layers.ts';
 import { stageDiagnostics } from './checks/stages.ts';
 import type { PipelineConfig } from './schema.ts';
@@ -11,6 +12,7 @@ export function semanticDiagnostics(config: PipelineConfig, locate: Locate): Dia
   return [
     ...layerDiagnostics(config, locate),
     ...taskDiagnostics(config, locate),
+    ...importTaskDiagnostics(config, locate),
     ...answerDiagnostics(config, locate),
     ...groupDiagnostics(config, locate),
     ...normalizeDiagnostics(config, locate),

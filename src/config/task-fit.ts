@@ -3,17 +3,17 @@ import type { Diagnostic } from '../core/diagnostic.ts';
 import type { DataSize } from '../data/dataset.ts';
 import type { Task } from '../measurements/metrics.ts';
 import { taskNames } from '../measurements/metrics.ts';
-import { modelTask } from '../models/presets.ts';
 import type { TaskRow } from '../tasks/define.ts';
 import { tasks } from '../tasks/index.ts';
 import { testFields } from '../tasks/tested.ts';
+import { taskOf } from './task.ts';
 import type { ResolvedPipeline } from './resolve.ts';
 import type { PipelineConfig } from './schema.ts';
 import type { Locate, Path } from './source.ts';
 
 /** Fields of `loss` and of test stages that are for networks with another task. */
 export function taskDiagnostics(config: PipelineConfig, locate: Locate): Diagnostic[] {
-  const task = modelTask(config.model);
+  const task = taskOf(config);
   const foreign = (path: Path, isFieldOf: (row: TaskRow) => boolean): Diagnostic[] => {
     if (isFieldOf(tasks[task])) return [];
     const others = taskNames.filter((name) => isFieldOf(tasks[name]));

@@ -2,6 +2,7 @@
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { numElements, zeros } from '../core/tensor.ts';
 import type { Shape } from '../core/tensor.ts';
+import type { Graph } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
 import { buildModel } from '../models/build.ts';
 import type { ModelSpec } from '../models/layers.ts';
@@ -108,11 +109,20 @@ export function normalizedLayers(spec: ModelSpec): Normalized[] {
   if (!spec.layers.some((layer) => layer.kind === 'batch_norm' || ('batch_norm' in layer && layer.batch_norm)))
     return [];
   const weights = { kind: 'given', tensor: (_name: string, shape: Shape) => zeros('float32', shape) } as const;
-  const graph = buildModel(spec, 1, weights);
+  return batchNormsIn(buildModel(spec, 1, weights));
+}
+
+/** Of a network in inference form with a batch of 1. */
+export function batchNormsIn(graph: Graph): Normalized[] {
   return graph.nodes.flatMap(({ op, name, inputs }) => {
     if (op !== 'batch_norm') return [];
     const { shape } = valueOf(graph, inputs[0] ?? '').type;
-    return [{ layer: name.slice(0, -`/${op}`.length), values: numElements(shape.slice(0, -1)) }];
+    return [
+      {
+        layer: name.endsWith(`/${op}`) ? name.slice(0, -`/${op}`.length) : name,
+        values: numElements(shape.slice(0, -1)),
+      },
+    ];
   });
 }
 

@@ -82,6 +82,18 @@ export function contractOf(graph: Graph, inputs: readonly InputMeaning[], output
 /** What a network of one input and one output is for; the shape of its examples as height, width and channels. */
 export type Purpose = InputMeaning & OutputMeaning & { readonly image: readonly [number, number, number] };
 
+/** The contract of a graph of one input and one output. */
+export function contractFor(graph: Graph, purpose: InputMeaning & OutputMeaning): Contract {
+  const { normalize, channels, pixels, decoding, task, classes, tags, targets } = purpose;
+  const input = {
+    normalize,
+    ...(channels && { channels }),
+    ...(pixels && { pixels }),
+    ...(decoding && { decoding }),
+  };
+  return contractOf(graph, [input], [{ task, classes, ...(tags && { tags }), ...(targets && { targets }) }]);
+}
+
 export function purposeOf({ inputs, outputs }: Contract): Purpose {
   const { name: _input, shape, ...input } = present(inputs[0], 'an input');
   const { name: _output, shape: _shape, ...output } = present(outputs[0], 'an output');

@@ -126,6 +126,16 @@ export const TrainMetrics = Type.Union([
   object({ ...qatProperties, ...lossCurves }),
 ]);
 
+// Import
+
+export const ImportMetrics = object({
+  kind: Type.Literal('import'),
+  format: Type.String({ description: 'what the file is, for people' }),
+  parameters: count,
+  operators: Type.Array(object({ op: Type.String(), name: Type.String(), outputShape: shape })),
+  notes: Type.Array(Type.String(), { description: 'sentences on what was changed on the way' }),
+});
+
 // Conversion
 
 export const ConvertMetrics = object({
@@ -479,6 +489,7 @@ export type TrainCurves = CountedCurves | LossCurves;
 export const isCounted = (metrics: TrainMetrics): metrics is CountedTrain => isCountedTask(metrics.task);
 /** What every training records. */
 export type CommonTrain = Omit<TrainMetrics, 'kind' | 'level' | CurveKey>;
+export type ImportMetrics = Static<typeof ImportMetrics>;
 export type ConvertMetrics = Static<typeof ConvertMetrics>;
 export type TestMetrics = Static<typeof TestMetrics>;
 /** What is measured, before the limits of a pipeline are compared with it. */
@@ -491,8 +502,8 @@ export type ScoreTest = Static<typeof ScoreTest>;
 export type ImageErrors = Static<typeof ImageErrors>;
 export type Gate = Static<typeof Gate>;
 
-const byKind = { train: TrainMetrics, convert: ConvertMetrics, test: TestMetrics } as const;
-export type StageMetrics = TrainMetrics | ConvertMetrics | TestMetrics;
+const byKind = { import: ImportMetrics, train: TrainMetrics, convert: ConvertMetrics, test: TestMetrics } as const;
+export type StageMetrics = ImportMetrics | TrainMetrics | ConvertMetrics | TestMetrics;
 
 /** Metrics read back from a record; null for stages of other kinds and for records of another version. */
 export function readStageMetrics(metrics: JsonObject): StageMetrics | null {

@@ -3,7 +3,7 @@ import { createRandom } from '../core/random.ts';
 import type { Graph } from '../graph/graph.ts';
 import { buildGraph } from '../graph/builder.ts';
 import type { Model } from '../graph/contract.ts';
-import { contractOf } from '../graph/contract.ts';
+import { contractFor } from '../graph/contract.ts';
 import { verify } from '../graph/verify.ts';
 import type { LayerContext, PixelNormalizer, Weights } from './layers/define.ts';
 import { outputOf } from './layers/define.ts';
@@ -47,13 +47,5 @@ function normalizerOf({ pixels, normalize }: ModelSpec, input: string): PixelNor
 /** The network of a specification, with fresh weights. */
 export function newModel(spec: ModelSpec, seed: number): Model {
   const graph = buildModel(spec, 1, { kind: 'random', random: createRandom(seed, 'weights') });
-  const { name: _name, layers: _layers, image: _image, ...meaning } = spec;
-  const { normalize, channels, pixels, decoding, ...output } = meaning;
-  const input = {
-    normalize,
-    ...(channels && { channels }),
-    ...(pixels && { pixels }),
-    ...(decoding && { decoding }),
-  };
-  return { graph, contract: contractOf(graph, [input], [output]) };
+  return { graph, contract: contractFor(graph, spec) };
 }

@@ -49,7 +49,7 @@ const layersSchema = object({
 });
 
 export const modelSchema = dependingOn('layers', layersSchema, presetSchema, {
-  ...key('The network: a `preset`, or a list of `layers`'),
+  ...key('The network: a `preset`, or a list of `layers`. Not needed where an `import` stage brings one'),
 });
 
 /** Everything present: pairs written out, every layer named, the stride of a pool known. */

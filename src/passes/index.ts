@@ -105,6 +105,7 @@ export const freezePasses: readonly Pass[] = [
 
 export { lowerToIntegers } from './lower-to-integers.ts';
 export { setEdgeTypes } from './set-edge-types.ts';
+export { prune } from './prune.ts';
 export { setBatch } from './set-batch.ts';
 export { removeFakeQuant } from './remove-fake-quant.ts';
 export { logitsOf, lossNames } from './add-loss.ts';

@@ -6,6 +6,7 @@ import { nullable } from '../measurements/metrics.ts';
 import type {
   ClassifyTest,
   ConvertMetrics,
+  ImportMetrics,
   ReconstructTest,
   RegressTest,
   ScoreTest,
@@ -126,6 +127,12 @@ function emptyRanges(stage: string, ranges: QatMetrics['ranges']): Lint[] {
           : 'check the training examples and the layers before it',
       });
     });
+}
+
+export function importLints(stage: string, metrics: ImportMetrics): Lint[] {
+  return metrics.notes.map((found) =>
+    lint(stage, 'imported', 'note', { layer: null, found, expected: null, remedy: null }),
+  );
 }
 
 export function conversionLints(stage: string, metrics: ConvertMetrics): Lint[] {

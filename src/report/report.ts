@@ -8,6 +8,7 @@ import type { RunRecord, StageRecord } from '../runner/record.ts';
 import {
   ClassifyTest,
   ConvertMetrics,
+  ImportMetrics,
   Gate,
   ModelFile,
   nullable,
@@ -29,6 +30,7 @@ import type { Cost } from './diagnosis.ts';
 import { bytes, fixed, integer, percent, points, significant } from './format.ts';
 import {
   conversionLints,
+  importLints,
   ignorantAnswer,
   Lint,
   pipelineLint,
@@ -149,6 +151,7 @@ const Body = Type.Object({
       metrics: TrainMetrics,
     }),
   ),
+  imports: Type.Array(object({ stage: Type.String(), metrics: ImportMetrics })),
   conversions: Type.Array(object({ stage: Type.String(), metrics: ConvertMetrics })),
   tests: Type.Array(Test),
   config: Type.Unsafe<Json>({}),
@@ -176,6 +179,7 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
   const stages = record.stages.map((stage) => describeStage(stage, record.stages));
   const measured = record.stages.map((stage) => ({ stage: stage.name, metrics: readStageMetrics(stage.metrics) }));
   const training: Report['training'] = [];
+  const imports: Report['imports'] = [];
   const conversions: Report['conversions'] = [];
   const tests: Test[] = [];
   for (const { stage, metrics } of measured) {
@@ -183,6 +187,9 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
     switch (metrics.kind) {
       case 'train':
         training.push({ stage, stepsBefore: stepsBefore(stage, stages, training), metrics });
+        break;
+      case 'import':
+        imports.push({ stage, metrics });
         break;
       case 'convert':
         conversions.push({ stage, metrics });
@@ -208,11 +215,13 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
       ...record.warnings.map(pipelineLint),
       ...record.stages.flatMap((stage) => (isUnreadable(stage) ? [unreadableLint(stage.name)] : [])),
       ...training.flatMap(({ stage, metrics }) => trainingLints(stage, metrics)),
+      ...imports.flatMap(({ stage, metrics }) => importLints(stage, metrics)),
       ...conversions.flatMap(({ stage, metrics }) => conversionLints(stage, metrics)),
       ...tests.flatMap(({ stage, metrics }) => testLints(stage, metrics)),
     ],
     stages,
     training,
+    imports,
     conversions,
     tests,
     config,

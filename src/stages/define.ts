@@ -23,7 +23,16 @@ export interface StageOutputRule {
 
 /** Parts of the pipeline outside `stages` that a stage reads, which therefore enter its key. */
 export type StageNeed =
-  'training-data' | 'validation-data' | 'test-data' | 'augment' | 'loss' | 'model' | 'engine' | 'seed';
+  | 'training-data'
+  | 'validation-data'
+  | 'test-data'
+  | 'augment'
+  | 'loss'
+  | 'model'
+  | 'model-file'
+  | 'purpose'
+  | 'engine'
+  | 'seed';
 
 /** What `from` may name; null for a stage that takes no other stage's result. */
 export type FromRule = { readonly accepts: readonly ArtifactType[]; readonly optional: boolean } | null;

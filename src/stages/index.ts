@@ -4,11 +4,13 @@ import { convert } from './convert.ts';
 import type { ConfigOf, StageDefinition } from './define.ts';
 import { floatPretrain } from './float-pretrain.ts';
 import { freeze } from './freeze.ts';
+import { importModel } from './import.ts';
 import { qat } from './qat.ts';
 import { saveEvalGraph } from './save-eval-graph.ts';
 import { test } from './test.ts';
 
 const table = {
+  import: importModel,
   'float-pretrain': floatPretrain,
   qat,
   'save-eval-graph': saveEvalGraph,

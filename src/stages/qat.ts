@@ -3,15 +3,14 @@ import { Type } from '@sinclair/typebox';
 import { present, unreachable } from '../core/assert.ts';
 import { choice, derived, key } from '../core/schema.ts';
 import type { RangeEstimator } from '../passes/index.ts';
-import { newModel } from '../models/build.ts';
-import { encodeModelFile, readModelFile } from '../training/checkpoint.ts';
+import { encodeModelFile } from '../training/checkpoint.ts';
 import { defineStage } from './define.ts';
 import { writeOutput } from './files.ts';
 import type { QuantizationOptions } from '../evaluation/graphs.ts';
 import type { TrainMetrics } from '../measurements/metrics.ts';
 import { firstQuantizedEpoch } from '../training/steps.ts';
 import type { TrainingConfig } from './training.ts';
-import { formOf, runTraining, trainingFields } from './training.ts';
+import { formOf, initialModel, runTraining, trainingFields } from './training.ts';
 
 const outputs = { model: { type: 'QatModel/2', file: 'qat_model.safetensors' } } as const;
 
@@ -134,11 +133,8 @@ export const qat = defineStage({
 
   async run(config, context, environment) {
     const dataset = await environment.trainingData();
-    const parent = context.inputs['model'];
     // Without a parent the delay is the float phase.
-    const { graph, contract } =
-      parent === undefined ? newModel(environment.model(dataset), environment.seed) : await readModelFile(parent);
-    const model = { graph, contract };
+    const model = await initialModel(context, environment);
     const { learning_rate_at_delay } = config;
     const quantization = quantizationOf(config);
     const { delay, estimator } = quantization;

@@ -1,6 +1,8 @@
 import type { Augmentation } from '../data/augment.ts';
-import type { DatasetForm, TestData, TrainingData } from '../data/dataset.ts';
+import type { Digest } from '../core/digest.ts';
+import type { TestData, TrainingData } from '../data/dataset.ts';
 import type { Device, Session } from '../engine/engine.ts';
+import type { Purpose } from '../graph/contract.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { ModelSpec } from '../models/layers.ts';
 import type { StageContext, StageOutcome } from '../runner/plan.ts';
@@ -16,7 +18,11 @@ export interface StageEnvironment {
   readonly augment: Augmentation;
   readonly loss: LossOptions;
   /** The network of the pipeline, for the classes and images of its data. */
-  readonly model: (data: DatasetForm) => ModelSpec;
+  readonly model: () => ModelSpec;
+  /** What a network for these data is for. */
+  readonly purpose: () => Purpose;
+  /** Rejects when the stage's model file is no longer that of its key. */
+  readonly checkModelFile: (found: Digest) => Promise<void>;
   /** Starts a session on the stage's engine; `devices` says where each replica runs. */
   readonly open: (graph: Graph, replicas: number, devices?: readonly Device[]) => Promise<Session>;
   /** For what a stage runs beside the engine; the results are the same for any number. */

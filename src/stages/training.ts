@@ -17,7 +17,8 @@ import { evaluate } from '../evaluation/evaluate.ts';
 import { reestimateBatchNorm } from '../training/batch-norm-statistics.ts';
 import type { QuantizationForm, QuantizationOptions } from '../evaluation/graphs.ts';
 import { evalGraph, floatGraph, trainingGraph, withWeights } from '../evaluation/graphs.ts';
-import { tensorSource } from '../training/checkpoint.ts';
+import { newModel } from '../models/build.ts';
+import { readModelFile, tensorSource } from '../training/checkpoint.ts';
 import type { OptimizerConfig } from '../training/optimizer.ts';
 import { optimizerSchema } from '../training/optimizer.ts';
 import type { StageEnvironment } from './run.ts';
@@ -54,6 +55,14 @@ export const trainingFields = {
 };
 
 export type TrainingConfig = Static<TObject<typeof trainingFields>>;
+
+/** The network of the stage that this one continues; without one, that of the pipeline with fresh weights. */
+export async function initialModel({ inputs }: StageContext, environment: StageEnvironment): Promise<Model> {
+  const parent = inputs['model'];
+  if (parent === undefined) return newModel(environment.model(), environment.seed);
+  const { graph, contract } = await readModelFile(parent);
+  return { graph, contract };
+}
 
 /** Trains a network as a training stage does, float or with quantization. */
 export async function runTraining(

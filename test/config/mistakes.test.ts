@@ -3,11 +3,17 @@ import { formatDiagnostic } from '../../src/core/diagnostic.ts';
 import { parsePipeline } from '../../src/config/load.ts';
 import { checkWithoutData } from '../../src/config/plan.ts';
 import { sizeDiagnostics } from '../../src/config/checks/data.ts';
-import { deviceDiagnostics, schemeDiagnostics } from '../../src/config/checks/stages.ts';
+import { deviceDiagnostics, normalizedOf, schemeDiagnostics } from '../../src/config/checks/stages.ts';
 import { warnings } from '../../src/config/checks/warnings.ts';
 import type { Layer } from '../../src/models/layers.ts';
 import { conv, dense, network } from '../models/networks.ts';
+import { stages } from '../../src/stages/index.ts';
 import { edited, example, meaningHint, mistakes } from './example.ts';
+
+/** Every word after `uses:`, as messages list them. */
+const kinds = Object.keys(stages)
+  .map((kind) => `\`${kind}\``)
+  .join(', ');
 
 const lines = (...text: readonly string[]) => text.join('\n');
 
@@ -157,8 +163,7 @@ describe('a mistake in a pipeline file', () => {
       'a tag that is none of those allowed, once and not once per alternative',
       ['    uses: float-pretrain', '    uses: float_pretrain'],
       lines(
-        'p.yaml:14:11 error bad-value: `stages.pretrain.uses` is "float_pretrain"; expected one of `float-pretrain`, ' +
-          '`qat`, `save-eval-graph`, `freeze`, `convert`, `test`',
+        'p.yaml:14:11 error bad-value: `stages.pretrain.uses` is "float_pretrain"; expected one of ' + kinds,
         '  14 |     uses: float_pretrain',
         '     |           ^^^^^^^^^^^^^^',
         '  hint: did you mean `float-pretrain`?',
@@ -201,7 +206,7 @@ describe('a mistake in a pipeline file', () => {
         'p.yaml:13:3 error missing-key: `stages.pretrain` needs the key `uses`',
         '  13 |   pretrain:',
         '     |   ^^^^^^^^',
-        '  hint: one of `float-pretrain`, `qat`, `save-eval-graph`, `freeze`, `convert`, `test`',
+        '  hint: one of ' + kinds,
       ),
     ],
     [
@@ -289,10 +294,10 @@ describe('a mistake in a pipeline file', () => {
       ['    from: pretrain\n', ''],
       lines(
         'p.yaml:31:35 error gate-without-float: `stages.test.gates.drop_max` compares with a float model, ' +
-          'but no float-pretrain stage leads here',
+          'but no stage with a float model leads here',
         '  31 |     gates: { int8_top1_min: 0.98, drop_max: 0.01 }',
         '     |                                   ^^^^^^^^',
-        '  hint: use `int8_top1_min`, or start the `qat` stage from a `float-pretrain` stage',
+        '  hint: use `int8_top1_min`, or start the `qat` stage from a `float-pretrain` or `import` stage',
       ),
     ],
     [
@@ -1146,7 +1151,7 @@ describe('a mistake that the network shows', () => {
   const found = (text: string, batchNorm: boolean) => {
     const { pipeline, locate } = parsePipeline(text, 'p.yaml');
     const spec = network([conv('conv1', 4, 3, { batch_norm: batchNorm }), dense('logits', 3)], [12, 12, 1]);
-    return schemeDiagnostics(pipeline, spec, locate).map(formatDiagnostic);
+    return schemeDiagnostics(pipeline, normalizedOf(spec), locate).map(formatDiagnostic);
   };
   const kept = edited(['range_window: 9000', 'scheme: uint8\n    batch_norm: kept']);
 
@@ -1166,7 +1171,7 @@ describe('a mistake that the network shows', () => {
     const { pipeline, locate } = parsePipeline(edited(['range_window: 9000', 'dense_weights: per_tensor']), 'p.yaml');
     const convolution = conv('conv1', 4, 3, { batch_norm: true });
     const problems = (layers: readonly Layer[]) =>
-      schemeDiagnostics(pipeline, network(layers, [12, 12, 1]), locate).map(formatDiagnostic);
+      schemeDiagnostics(pipeline, normalizedOf(network(layers, [12, 12, 1])), locate).map(formatDiagnostic);
     const expected = [
       lines(
         'p.yaml:25:20 error batch-norm-kept: `stages.qat` keeps the batch norm of `fc` separate from its ' +
@@ -1272,10 +1277,10 @@ describe('a value that no training has', () => {
   it.each([
     ['filters: 100000000, kernel: 3', 'parameters'],
     ['filters: 2000000, kernel: 1', 'values for one image'],
-  ])('is refused where memory ends: %s', (layer, what) => {
+  ])('is refused where memory ends: %s', async (layer, what) => {
     const layers = `model: { layers: [{ kind: conv_2d, ${layer} }, { kind: mean }, { kind: fully_connected, units: 10 }] }`;
     const loaded = parsePipeline(edited(['model: { preset: lenet5 }', layers]), 'p.yaml');
-    expect(() => checkWithoutData(loaded)).toThrow(new RegExp(what));
+    await expect(checkWithoutData(loaded)).rejects.toThrow(new RegExp(what));
   });
 });
 

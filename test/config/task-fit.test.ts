@@ -31,9 +31,9 @@ stages:
 `;
 
 /** `line:column code: message | hint`. */
-function mistakes(settings: Settings): string[] {
+async function mistakes(settings: Settings): Promise<string[]> {
   try {
-    checkWithoutData(parsePipeline(pipeline(settings), 'p.yaml'));
+    await checkWithoutData(parsePipeline(pipeline(settings), 'p.yaml'));
     return [];
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
@@ -80,8 +80,8 @@ describe('settings of another task', () => {
       { task: 'regress', loss: 'error: squared, huber_delta: 2' },
       ['4:25 delta-without-huber: `loss.huber_delta` is only for `error: huber` | add `error: huber`, or leave it out'],
     ],
-  ])('are a mistake: %s', (_, settings, expected) => {
-    expect(mistakes(settings)).toEqual(expected);
+  ])('are a mistake: %s', async (_, settings, expected) => {
+    expect(await mistakes(settings)).toEqual(expected);
   });
 });
 
@@ -105,13 +105,13 @@ describe('an output that its task cannot have', () => {
       },
       '8:7 wrong-output: the network outputs 6 x 6 pixels with 5 channels for each image; expected 12 x 12 pixels with 5 scores each, one per class | end it with { kind: conv_2d, filters: 5, kernel: 1 }, at the height and width of the image',
     ],
-  ])('is a mistake: %s', (_, settings, expected) => {
-    expect(mistakes(settings)).toEqual([expected]);
+  ])('is a mistake: %s', async (_, settings, expected) => {
+    expect(await mistakes(settings)).toEqual([expected]);
   });
 
-  it.each(['multi_label', 'classify'])('is not said of data that have no answers for it: %s', (task) => {
+  it.each(['multi_label', 'classify'])('is not said of data that have no answers for it: %s', async (task) => {
     const answers = task === 'classify' ? ', answers: labels' : '';
-    expect(mistakes({ task, data: answers })).toEqual([]);
+    expect(await mistakes({ task, data: answers })).toEqual([]);
   });
 });
 

@@ -19,9 +19,11 @@ stages:
 `;
 
 /** What is found; warnings come only where there are no errors. */
-function found(text: string): { readonly errors: readonly string[]; readonly warnings: readonly string[] } {
+async function found(
+  text: string,
+): Promise<{ readonly errors: readonly string[]; readonly warnings: readonly string[] }> {
   try {
-    return { errors: [], warnings: checkWithoutData(parsePipeline(text, 'p.yaml')).map(formatWarning) };
+    return { errors: [], warnings: (await checkWithoutData(parsePipeline(text, 'p.yaml'))).map(formatWarning) };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return { errors: error.diagnostics.map(formatDiagnostic), warnings: [] };
@@ -29,8 +31,8 @@ function found(text: string): { readonly errors: readonly string[]; readonly war
 }
 
 describe('batch norm', () => {
-  it('over a single value per channel is a mistake', () => {
-    expect(found(pipeline('batch: 1')).errors).toEqual([
+  it('over a single value per channel is a mistake', async () => {
+    expect((await found(pipeline('batch: 1'))).errors).toEqual([
       lines(
         'p.yaml:10:39 error batch-norm-of-one-value: `stages.qat.batch` is 1, so batch norm of `dense` sees one value ' +
           'per channel: it subtracts the value from itself, and nothing of the image is left',
@@ -46,20 +48,20 @@ describe('batch norm', () => {
     ['folded', 'batch: 1, batch_norm: folded'],
     ['of scheme uint8', 'batch: 1, scheme: uint8'],
     ['frozen later', 'batch: 1, batch_norm: folded, freeze_bn_delay: 2'],
-  ])('over a single value is a mistake too: %s', (_, qat) => {
-    expect(found(pipeline(qat)).errors).toEqual([expect.stringContaining('batch-norm-of-one-value')]);
+  ])('over a single value is a mistake too: %s', async (_, qat) => {
+    expect((await found(pipeline(qat))).errors).toEqual([expect.stringContaining('batch-norm-of-one-value')]);
   });
 
-  it('as a layer of its own is seen too, and so is one pixel', () => {
+  it('as a layer of its own is seen too, and so is one pixel', async () => {
     const own = 'fully_connected, name: dense, units: 8 }\n    - { kind: batch_norm, name: norm';
-    expect(found(pipeline('batch: 1', own)).errors[0]).toContain('batch norm of `norm` sees one value');
+    expect((await found(pipeline('batch: 1', own))).errors[0]).toContain('batch norm of `norm` sees one value');
     const pixel = 'conv_2d, name: pixel, filters: 2, kernel: 12, padding: valid, batch_norm: true';
-    expect(found(pipeline('batch: 1', pixel)).errors[0]).toContain('batch norm of `pixel` sees one value');
+    expect((await found(pipeline('batch: 1', pixel))).errors[0]).toContain('batch norm of `pixel` sees one value');
   });
 
-  it('over few values is a warning, with the error of their variance', () => {
+  it('over few values is a warning, with the error of their variance', async () => {
     // sqrt(2 / 3) is 0.816.
-    expect(found(pipeline('batch: 8, devices: [cpu:0, cpu:1]')).warnings).toEqual([
+    expect((await found(pipeline('batch: 8, devices: [cpu:0, cpu:1]'))).warnings).toEqual([
       lines(
         'p.yaml:10:39 warning batch-norm-of-few-values: `stages.qat.batch` is 8 on 2 devices, so batch norm of `dense` ' +
           'sees 4 values per channel; the variance of so few is off by about 82 %',
@@ -74,8 +76,8 @@ describe('batch norm', () => {
     ['over enough values', 'batch: 9', undefined],
     ['over the pixels of an image', 'batch: 1', 'mean, name: dense'],
     ['that never looks at the batch', 'batch: 1, batch_norm: folded, freeze_bn_delay: 1', undefined],
-  ])('is fine %s', (_, qat, layers) => {
-    expect(found(pipeline(qat, layers))).toEqual({ errors: [], warnings: [] });
+  ])('is fine %s', async (_, qat, layers) => {
+    expect(await found(pipeline(qat, layers))).toEqual({ errors: [], warnings: [] });
   });
 });
 
@@ -85,22 +87,22 @@ describe('a network without batch norm', () => {
   it.each([
     ['reestimate_batch_norm', 'reestimate_batch_norm: 4'],
     ['freeze_bn_delay', 'batch_norm: folded, freeze_bn_delay: 9'],
-  ])('has no use for %s', (field, qat) => {
+  ])('has no use for %s', async (field, qat) => {
     const message = `\`stages.qat.${field}\` has no effect: the network has no batch norm`;
-    expect(found(plain(qat)).warnings).toEqual([expect.stringContaining(message)]);
-    expect(found(pipeline(qat)).warnings).toEqual([]);
+    expect((await found(plain(qat))).warnings).toEqual([expect.stringContaining(message)]);
+    expect((await found(pipeline(qat))).warnings).toEqual([]);
   });
 });
 
 describe('choosing the best epoch', () => {
   // 1000 images make 100 steps an epoch: step 201 begins the last one.
-  it('is fine where an epoch is quantized from its first step on', () => {
-    expect(found(pipeline('batch: 10, keep: best, delay: 201')).warnings).toEqual([]);
-    expect(found(pipeline('batch: 10, delay: 202')).warnings).toEqual([]);
+  it('is fine where an epoch is quantized from its first step on', async () => {
+    expect((await found(pipeline('batch: 10, keep: best, delay: 201'))).warnings).toEqual([]);
+    expect((await found(pipeline('batch: 10, delay: 202'))).warnings).toEqual([]);
   });
 
-  it('among none is a warning that says how many epochs it takes', () => {
-    expect(found(pipeline('batch: 10, keep: best, delay: 202')).warnings).toEqual([
+  it('among none is a warning that says how many epochs it takes', async () => {
+    expect((await found(pipeline('batch: 10, keep: best, delay: 202'))).warnings).toEqual([
       lines(
         'p.yaml:10:43 warning nothing-to-judge: `stages.qat.keep` has no epoch to judge: quantization starts at step ' +
           '202, within the last of 3 epochs (100 steps each), and only epochs that are quantized from their first step ' +
@@ -110,7 +112,7 @@ describe('choosing the best epoch', () => {
         '  hint: `epochs: 4` or more, or a delay of at most 201 steps',
       ),
     ]);
-    const stopping = found(pipeline('batch: 10, early_stopping: { patience: 1 }, delay: 299')).warnings;
+    const stopping = (await found(pipeline('batch: 10, early_stopping: { patience: 1 }, delay: 299'))).warnings;
     expect(stopping[0]).toContain('`stages.qat.early_stopping` has no epoch to judge');
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { internal } from '../../src/core/assert.ts';
 import { epochOrder } from '../../src/data/batches.ts';
 import { cropAndFlip, epochVariations } from '../../src/data/augment.ts';
 import { loadDataset } from '../../src/data/load.ts';
@@ -32,6 +33,8 @@ async function feeds() {
     augment,
     loss: {},
     model: () => spec,
+    purpose: () => internal('nothing is imported'),
+    checkModelFile: () => Promise.resolve(),
     open: async (graph, replicas) => {
       const session = await referenceEngine.open(graph, { replicas, threads: 1 });
       return {

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { present } from '../../src/core/assert.ts';
+import { internal, present } from '../../src/core/assert.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import { loadDataset } from '../../src/data/load.ts';
 import { referenceEngine } from '../../src/engine/reference.ts';
@@ -50,6 +50,8 @@ const environment: StageEnvironment = {
   loss: {},
   augment: { crop: 0, flip: false },
   model: () => spec,
+  purpose: () => internal('nothing is imported'),
+  checkModelFile: () => Promise.resolve(),
   open: (graph, replicas) => referenceEngine.open(graph, { replicas, threads: 1 }),
   threads: 1,
   now: () => performance.now(),

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { present } from '../../src/core/assert.ts';
+import { internal, present } from '../../src/core/assert.ts';
 import type { Dataset } from '../../src/data/dataset.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import { wasmEngine } from '../../src/engine/wasm/index.ts';
@@ -87,6 +87,8 @@ function openLine(
     trainingData: () => Promise.resolve(dataset),
     testData: () => Promise.resolve(dataset),
     model: () => present(spec, 'the network'),
+    purpose: () => internal('nothing is imported'),
+    checkModelFile: () => Promise.resolve(),
     loss,
     augment: { crop: 0, flip: false },
     open: (graph, replicas) => engine.open(graph, { replicas, threads }),

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { perTensor } from '../../src/core/affine.ts';
-import { present } from '../../src/core/assert.ts';
+import { internal, present } from '../../src/core/assert.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import { loadDataset } from '../../src/data/load.ts';
 import { wasmEngine } from '../../src/engine/wasm/index.ts';
@@ -43,6 +43,8 @@ const environment: StageEnvironment = {
   trainingData: () => Promise.resolve(dataset),
   testData: () => Promise.resolve(dataset),
   model: () => spec,
+  purpose: () => internal('nothing is imported'),
+  checkModelFile: () => Promise.resolve(),
   loss: {},
   augment: { crop: 0, flip: false },
   open: (graph, replicas) => wasmEngine.open(graph, { replicas, threads: 1 }),

@@ -9,7 +9,7 @@ import type { Locate } from '../source.ts';
 import { didYouMean } from '../suggest.ts';
 
 export function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic[] {
-  if (!('layers' in model)) return [];
+  if (model === undefined || !('layers' in model)) return [];
   const { layers, task } = model;
   const taken = layers.flatMap((layer, index) => [
     ...(layer.input === undefined && index > 0 ? [layers[index - 1]?.name] : []),

@@ -54,6 +54,7 @@ export function linkDiagnostics(value: unknown, locate: Locate): Diagnostic[] {
       hint: `\`from\` must lead back to a stage that has no \`from\``,
     };
   });
+  diagnostics.push(...missingModel(value, links, locate));
   for (const [name, { kind, from }] of links) {
     const rule = definitions[kind].from;
     if (rule === null || inCycle.has(name)) continue;
@@ -86,6 +87,26 @@ export function linkDiagnostics(value: unknown, locate: Locate): Diagnostic[] {
     }
   }
   return diagnostics;
+}
+
+/** A pipeline without a network: a stage would train one of its own, or no stage imports one. */
+function missingModel(value: unknown, links: ReadonlyMap<string, Link>, locate: Locate): Diagnostic[] {
+  if (!isRecord(value) || 'model' in value) return [];
+  const imports = [...links].flatMap(([name, { kind }]) => (kind === 'import' ? [name] : []));
+  const own = [...links].find(([, { kind, from }]) => from === null && definitions[kind].uses.includes('model'));
+  const [imported] = imports;
+  if (imported !== undefined && own === undefined) return [];
+  return [
+    {
+      code: 'missing-key',
+      place: locate(['model'], 'key'),
+      message: 'the pipeline needs the key `model`',
+      hint:
+        imported === undefined || own === undefined
+          ? '`model`: a network, as a `preset` or a list of `layers`; or import one with a stage that `uses: import`'
+          : `\`stages.${own[0]}\` trains a network of its own; to train the imported one, give it \`from: ${imported}\``,
+    },
+  ];
 }
 
 /** Every stage has at most one parent, so each cycle is found by following parents until a name comes again. */

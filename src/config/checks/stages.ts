@@ -3,13 +3,15 @@ import { internal } from '../../core/assert.ts';
 import type { Diagnostic } from '../../core/diagnostic.ts';
 import { dataSettings } from '../../data/config.ts';
 import type { Engine } from '../../engine/engine.ts';
+import type { Graph } from '../../graph/graph.ts';
+import { producers } from '../../graph/graph.ts';
 import type { Layer, ModelSpec } from '../../models/layers.ts';
 import { batchNormsAlone } from '../../models/standing-alone.ts';
-import { modelTask } from '../../models/presets.ts';
 import { tasksWithGate } from '../../tasks/gates.ts';
 import { tasks } from '../../tasks/index.ts';
 import type { StageConfig } from '../../stages/index.ts';
 import { stages as definitions } from '../../stages/index.ts';
+import { taskOf } from '../task.ts';
 import type { ResolvedPipeline } from '../resolve.ts';
 import { parentOf, stageNamed, trainedScheme } from '../resolve.ts';
 import type { PipelineConfig } from '../schema.ts';
@@ -84,7 +86,7 @@ export function stageDiagnostics(
 type TestConfig = Extract<StageConfig, { readonly uses: 'test' }>;
 
 function gateDiagnostics(config: PipelineConfig, name: string, stage: TestConfig, locate: Locate): Diagnostic[] {
-  const task = modelTask(config.model);
+  const task = taskOf(config);
   const { does, gates } = tasks[task];
   const names = Object.keys(gates);
   const alone =
@@ -109,31 +111,55 @@ function gateDiagnostics(config: PipelineConfig, name: string, stage: TestConfig
       {
         code: 'gate-without-float',
         place,
-        message: `\`stages.${name}.gates.${gate}\` compares with a float model, but no float-pretrain stage leads here`,
-        hint: `use \`${alone}\`, or start the \`qat\` stage from a \`float-pretrain\` stage`,
+        message: `\`stages.${name}.gates.${gate}\` compares with a float model, but no stage with a float model leads here`,
+        hint: `use \`${alone}\`, or start the \`qat\` stage from a \`float-pretrain\` or \`import\` stage`,
       },
     ];
   });
 }
 
-/** Whether the chain that ends in `stage` is whole and begins with a stage that could have taken a float model. */
+/** Whether the chain that ends in `stage` is whole and has no float model, though its first stage could have taken one. */
 function beginsWithoutFloat(config: PipelineConfig, stage: StageConfig): boolean {
   // Cycles and unknown names are reported elsewhere; here they only must end.
   const seen = new Set<StageConfig>();
   let current: StageConfig | undefined = stage;
   while (current !== undefined && !seen.has(current)) {
+    const { produces, from } = definitions[current.uses];
+    if (produces === 'FloatModel/2') return false;
     const parent = parentOf(current);
-    if (parent === null) return definitions[current.uses].from?.optional === true;
+    if (parent === null) return from?.optional === true;
     seen.add(current);
     current = stageNamed(config.stages, parent);
   }
   return false;
 }
 
-/** What does not fit the network: one range for a whole filter cannot absorb a factor for each channel at export. */
-export function schemeDiagnostics({ stages }: ResolvedPipeline, { layers }: ModelSpec, locate: Locate): Diagnostic[] {
+/** Names of layers whose weights batch norm goes into: the first of all, and the first that is fully connected. */
+export interface NormalizedLayers {
+  readonly normalized: string | undefined;
+  readonly dense: string | undefined;
+}
+
+export function normalizedOf({ layers }: Pick<ModelSpec, 'layers'>): NormalizedLayers {
   const normalized = layers.find((layer) => layer.kind === 'batch_norm' || ('batch_norm' in layer && layer.batch_norm));
   const dense = layers.find((layer) => layer.kind === 'fully_connected' && isNormalized(layer, layers));
+  return { normalized: normalized?.name, dense: dense?.name };
+}
+
+/** The same of a network without `layers`. */
+export function normalizedIn(graph: Graph): NormalizedLayers {
+  const makers = producers(graph);
+  const before = graph.nodes.flatMap(({ op, inputs }) => (op === 'batch_norm' ? [makers.get(inputs[0] ?? '')] : []));
+  const dense = before.find((node) => node?.op === 'fully_connected');
+  return { normalized: before[0]?.name, dense: dense?.name };
+}
+
+/** What does not fit the network: one range for a whole filter cannot absorb a factor for each channel at export. */
+export function schemeDiagnostics(
+  { stages }: ResolvedPipeline,
+  { normalized, dense }: NormalizedLayers,
+  locate: Locate,
+): Diagnostic[] {
   return stages.flatMap(({ name, config }): Diagnostic[] => {
     if (config.uses !== 'qat' || config.batch_norm !== 'kept') return [];
     const isUint8 = config.scheme === 'uint8';
@@ -145,7 +171,7 @@ export function schemeDiagnostics({ stages }: ResolvedPipeline, { layers }: Mode
         code: 'batch-norm-kept',
         place: locate(['stages', name, isUint8 ? 'batch_norm' : 'dense_weights'], 'value'),
         message:
-          `\`stages.${name}\` keeps the batch norm of \`${layer.name}\` separate from its weights, which have one range with ` +
+          `\`stages.${name}\` keeps the batch norm of \`${layer}\` separate from its weights, which have one range with ` +
           `\`${cause}\` but would need one for each channel at export`,
         hint: 'set `batch_norm: folded`',
       },
