@@ -34,12 +34,18 @@ const minifiedPackages = {
   },
 };
 
+/** Packages that are read when they are first needed, and that look for files of their own beside themselves. */
+const packagesAtRunTime = ['@litertjs/core', 'h5wasm'];
+
 /** A script cannot import packages by name; the loader of the command line gives it a function that does. */
 const importedPackages = {
   name: 'imported-packages',
   setup({ onLoad }) {
-    onLoad({ filter: /[\\/]interpreter[\\/]litert\.js$/ }, ({ path }) => ({
-      contents: readFileSync(path, 'utf8').replaceAll("import('@litertjs/core')", "importPackage('@litertjs/core')"),
+    onLoad({ filter: /[\\/]dist[\\/](interpreter|importers)[\\/].*\.js$/ }, ({ path }) => ({
+      contents: packagesAtRunTime.reduce(
+        (text, name) => text.replaceAll(`import('${name}')`, `importPackage('${name}')`),
+        readFileSync(path, 'utf8'),
+      ),
     }));
   },
 };
