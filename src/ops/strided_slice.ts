@@ -59,27 +59,28 @@ export const stridedSlice = defineOp<'strided_slice', StridedSliceAttrs>({
     ],
     version(node) {
       const rank = node.inputs[0]!.type.shape.length;
-      // Older runtimes refuse to leave axes unnamed.
-      const partial = node.attrs.begin.length < rank;
-      if (rank > 4) return { version: 4, minimumRuntime: partial ? '2.4.0' : '2.2.0' };
-      return partial ? int8Version(2, '2.4.0', '2.4.0')(node) : int8Version(2, '1.14.0', '1.6.0')(node);
+      return rank > 4 ? { version: 4, minimumRuntime: '2.2.0' } : int8Version(2, '1.14.0', '1.6.0')(node);
     },
     parameterPositions: [1, 2, 3],
-    encode: ({ attrs }) => ({
-      options: {
-        begin_mask: attrs.beginMask,
-        end_mask: attrs.endMask,
-        ellipsis_mask: 0,
-        new_axis_mask: 0,
-        shrink_axis_mask: attrs.shrinkAxisMask,
-        offset: false,
-      },
-      parameters: [
-        { position: 1, name: 'begin', tensor: int32Vector(attrs.begin) },
-        { position: 2, name: 'end', tensor: int32Vector(attrs.end) },
-        { position: 3, name: 'strides', tensor: int32Vector(attrs.strides) },
-      ],
-    }),
+    // TensorFlow Lite before 2.4 refuses to leave axes unnamed, and TensorFlow Lite Micro reads what lies behind the list.
+    encode({ inputs: [input], attrs }) {
+      const { begin, end, strides } = everyAxis(attrs, input!.type.shape);
+      return {
+        options: {
+          begin_mask: attrs.beginMask,
+          end_mask: attrs.endMask,
+          ellipsis_mask: 0,
+          new_axis_mask: 0,
+          shrink_axis_mask: attrs.shrinkAxisMask,
+          offset: false,
+        },
+        parameters: [
+          { position: 1, name: 'begin', tensor: int32Vector(begin) },
+          { position: 2, name: 'end', tensor: int32Vector(end) },
+          { position: 3, name: 'strides', tensor: int32Vector(strides) },
+        ],
+      };
+    },
     decode({ options, parameters: [begin, end, strides] }) {
       refuseMasks(numberOption(options, 'ellipsis_mask'), numberOption(options, 'new_axis_mask'));
       if (booleanOption(options, 'offset')) throw new UnsupportedError('ends that are offsets are not supported');
@@ -128,6 +129,16 @@ export const stridedSlice = defineOp<'strided_slice', StridedSliceAttrs>({
     },
   },
 });
+
+/** The same slice with the axes that it leaves out written down, whole. */
+function everyAxis({ begin, end, strides }: StridedSliceAttrs, shape: Shape) {
+  const rest = shape.slice(begin.length);
+  return {
+    begin: [...begin, ...rest.map(() => 0)],
+    end: [...end, ...rest],
+    strides: [...strides, ...rest.map(() => 1)],
+  };
+}
 
 function refuseMasks(ellipsis: number, newAxis: number): void {
   if (ellipsis !== 0 || newAxis !== 0)

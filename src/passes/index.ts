@@ -113,5 +113,6 @@ export { learningRateInput } from './add-optimizer.ts';
 export { trainedRanges } from './insert-fake-quant.ts';
 export { removeDropout } from './remove-dropout.ts';
 export { dropoutKeyInput, trainingForm } from './training-form.ts';
+export type { EdgeType, EdgeTypes } from './set-edge-types.ts';
 export type { Scheme, WeightRanges } from './scheme.ts';
 export type { Loss, ObservedSide, OptimizerSpec, RangeEstimator, Ranges };

@@ -275,7 +275,7 @@ function expectTfliteRoundTrip<K extends OpName>(
       outputs: node.outputs.map(({ type }) => type),
       parameters: parameters.map(({ tensor }) => tensor),
     });
-    expect(decoded).toEqual(attrs);
+    expect(decoded).toEqual(withActivation(sample.inTflite ?? sample.attrs, activation));
   }
 }
 

@@ -21,6 +21,8 @@ export interface Sample<K extends OpName> {
   readonly outputs: readonly Shape[];
   /** The file formats that cannot say this and must refuse it, with a part of the message. */
   readonly refusedBy?: { readonly tflite?: string; readonly graphdef?: string };
+  /** The same as a .tflite file says it, where that is longer. */
+  readonly inTflite?: Attrs[K];
 }
 
 /** Operands that do not fit, and both sides of the disagreement as the message must name them. */
@@ -187,6 +189,7 @@ const slices: readonly {
   readonly input: Shape;
   readonly output: Shape;
   readonly attrs: Attrs['strided_slice'];
+  readonly inTflite?: Attrs['strided_slice'];
 }[] = [
   {
     name: 'a window with an open batch',
@@ -219,6 +222,7 @@ const slices: readonly {
     input: [2, 4, 5],
     output: [2, 5],
     attrs: { begin: [0, -2], end: [0, 0], strides: [1, 1], beginMask: 1, endMask: 1, shrinkAxisMask: 2 },
+    inTflite: { begin: [0, -2, 0], end: [0, 0, 5], strides: [1, 1, 1], beginMask: 1, endMask: 1, shrinkAxisMask: 2 },
   },
   {
     name: 'the whole of an axis, backwards',
@@ -987,11 +991,12 @@ export const samples: { readonly [K in OpName]: readonly Sample<K>[] } = {
     },
     { name: 'a row', inputs: [spread([5])], attrs: { paddings: [[2, 1]] }, outputs: [[8]] },
   ],
-  strided_slice: slices.map(({ name, input, output, attrs }) => ({
+  strided_slice: slices.map(({ name, input, output, attrs, inTflite }) => ({
     name,
     inputs: [spread(input)],
     attrs,
     outputs: [output],
+    ...(inTflite && { inTflite }),
   })),
   strided_slice_grad: slices.map(({ name, input, output, attrs }) => ({
     name,

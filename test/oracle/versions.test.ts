@@ -39,7 +39,7 @@ const later: readonly string[] = [
   ...['relu6 int8 2.1.0', 'relu6 uint8 2.1.0', 'leaky_relu int8 2.3.0', 'leaky_relu uint8 2.3.0'],
   ...['prelu int8 2.3.0', 'prelu uint8 2.3.0'],
   ...['mean int8 2.2.0', 'mean uint8 2.6.0', 'sum int8 2.13.0', 'sum uint8 2.13.0'],
-  ...['resize_bilinear int8 2.5.0', 'strided_slice int8 2.4.0', 'strided_slice uint8 2.4.0'],
+  ...['resize_bilinear int8 2.5.0'],
   ...['mul int8 2.1.0', 'mul uint8 2.1.0'],
 ];
 
