@@ -16,5 +16,7 @@ await makeEnvironment({
     ...['tflite-micro==0.dev20261023182759', 'ai-edge-litert==2.3.0', 'ethos-u-vela==5.2.0'],
     ...['onnx==1.23.2', 'onnxruntime==1.32.0', 'keras==3.15.1', 'jax==0.10.2', 'h5py==3.16.0'],
   ],
+  // Only its schema of metadata is read; what it brings is for its task library.
+  alone: ['tflite-support==0.4.4'],
   modules: ['tflite_micro', 'ai_edge_litert.interpreter', 'ethosu.vela', 'onnxruntime'],
 });

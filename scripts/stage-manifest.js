@@ -13,6 +13,7 @@ const stageExports = {
   freeze: 'freeze',
   convert: 'convert',
   test: 'test',
+  export: 'exportStage',
 };
 
 const engineModules = {

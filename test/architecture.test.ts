@@ -11,7 +11,7 @@ const layers: readonly (readonly string[])[] = [
   ['graph'],
   ['models', 'data', 'passes', 'engine', 'tflite', 'graphdef', 'interpreter'],
   ['evaluation', 'importers', 'targets'],
-  ['tasks'],
+  ['tasks', 'export'],
   ['training'],
   ['stages'],
   ['config', 'report', 'install'],

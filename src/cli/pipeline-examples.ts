@@ -96,6 +96,7 @@ const stages: Readonly<Record<StageKind, string>> = {
   uses: test
   from: convert
   gates: { int8_top1_min: 0.98, drop_max: 0.005 }`,
+  export: 'export: { uses: export, from: test, name: digits, test_vectors: 4 }',
 };
 
 const optimizers: Readonly<Record<OptimizerConfig['kind'], string>> = {

@@ -4,6 +4,7 @@ import type { ParseRule, SchemaNode } from '../core/schema.ts';
 import { chosenSchema, fieldSchema, isRecord } from '../core/schema.ts';
 import { completeData } from '../data/config.ts';
 import { completeNormalize } from '../data/normalize.ts';
+import { identifierOf } from '../export/literals.ts';
 import { completeLayers } from '../models/config.ts';
 import { rangeDefaults } from '../stages/qat.ts';
 import type { Scheme } from '../passes/index.ts';
@@ -41,8 +42,8 @@ export function parseTexts(validated: unknown, folder: string, dataFolders: read
     : complete;
 }
 
-/** Fills in what the schemas leave to others: a conversion's scheme is that of its qat stage. */
-function completeStages(config: Pick<PipelineConfig, 'model' | 'stages'>): PipelineConfig['stages'] {
+/** Fills in what the schemas leave to others: a conversion's scheme is that of its qat stage, for instance. */
+function completeStages(config: Pick<PipelineConfig, 'name' | 'model' | 'stages'>): PipelineConfig['stages'] {
   const { stages } = config;
   return Object.fromEntries(
     Object.entries(stages).map(([name, stage]): [string, StageConfig] => {
@@ -56,6 +57,7 @@ function completeStages(config: Pick<PipelineConfig, 'model' | 'stages'>): Pipel
         return [name, { ...filledIn, ...given } as StageConfig];
       }
       if (stage.uses === 'import') return [name, { task: taskOf(config), ...given } as StageConfig];
+      if (stage.uses === 'export') return [name, { name: identifierOf(config.name), ...given } as StageConfig];
       if (stage.uses !== 'convert') return [name, stage];
       const scheme = ('scheme' in given ? given.scheme : undefined) ?? trainedScheme(stages, stage);
       return [name, { scheme, input: scheme, output: scheme, ...given } as StageConfig];

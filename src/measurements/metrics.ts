@@ -150,6 +150,15 @@ export const ConvertMetrics = object({
   }),
 });
 
+// Export
+
+export const ExportMetrics = object({
+  kind: Type.Literal('export'),
+  name: Type.String({ description: 'of the model in the code' }),
+  vectors: Type.Integer({ minimum: 1, description: 'test vectors' }),
+  sizes: Type.Record(Type.String(), count, { description: 'bytes of each file' }),
+});
+
 // Test
 
 /** Something of every model in the table; null where it was not measured. */
@@ -491,6 +500,7 @@ export const isCounted = (metrics: TrainMetrics): metrics is CountedTrain => isC
 export type CommonTrain = Omit<TrainMetrics, 'kind' | 'level' | CurveKey>;
 export type ImportMetrics = Static<typeof ImportMetrics>;
 export type ConvertMetrics = Static<typeof ConvertMetrics>;
+export type ExportMetrics = Static<typeof ExportMetrics>;
 export type TestMetrics = Static<typeof TestMetrics>;
 /** What is measured, before the limits of a pipeline are compared with it. */
 export type UnjudgedTest =
@@ -502,8 +512,14 @@ export type ScoreTest = Static<typeof ScoreTest>;
 export type ImageErrors = Static<typeof ImageErrors>;
 export type Gate = Static<typeof Gate>;
 
-const byKind = { import: ImportMetrics, train: TrainMetrics, convert: ConvertMetrics, test: TestMetrics } as const;
-export type StageMetrics = ImportMetrics | TrainMetrics | ConvertMetrics | TestMetrics;
+const byKind = {
+  import: ImportMetrics,
+  train: TrainMetrics,
+  convert: ConvertMetrics,
+  test: TestMetrics,
+  export: ExportMetrics,
+} as const;
+export type StageMetrics = ImportMetrics | TrainMetrics | ConvertMetrics | TestMetrics | ExportMetrics;
 
 /** Metrics read back from a record; null for stages of other kinds and for records of another version. */
 export function readStageMetrics(metrics: JsonObject): StageMetrics | null {

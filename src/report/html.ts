@@ -4,7 +4,7 @@ import { isCounted, isCountedTask, runtimes } from '../measurements/metrics.ts';
 import type { CountedTrain, RuntimeName, TestMetrics } from '../measurements/metrics.ts';
 import { bandSparkline, bar, flowChart, lineChart, thumbnail } from './charts.ts';
 import type { Series } from './charts.ts';
-import { deviceCode } from './device-code.ts';
+import { deviceCode } from '../export/device-code.ts';
 import { noiseShares } from './diagnosis.ts';
 import {
   bytes,

@@ -197,6 +197,8 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
       case 'test':
         tests.push(summarizeTest(stage, metrics));
         break;
+      case 'export':
+        break;
       default:
         unreachable(metrics);
     }

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { internal } from '../core/assert.ts';
 import { importGraphDef } from '../graphdef/import.ts';
 import { readSafetensors } from '../formats/safetensors.ts';
@@ -45,5 +45,8 @@ export const artifactChecks: { readonly [T in ArtifactType]: (file: string) => P
   },
   async 'TestReport/1'(file) {
     JSON.parse(await readFile(file, 'utf8'));
+  },
+  async 'Export/1'(file) {
+    if ((await stat(file)).size === 0) internal(`${file} is empty`);
   },
 };

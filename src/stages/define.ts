@@ -7,7 +7,14 @@ import type { StageRun } from './run.ts';
 
 /** What a stage hands to the next; the number is the version of the format. */
 export type ArtifactType =
-  'FloatModel/2' | 'QatModel/2' | 'EvalGraph/1' | 'Checkpoint/1' | 'FrozenGraph/1' | 'Tflite/1' | 'TestReport/1';
+  | 'FloatModel/2'
+  | 'QatModel/2'
+  | 'EvalGraph/1'
+  | 'Checkpoint/1'
+  | 'FrozenGraph/1'
+  | 'Tflite/1'
+  | 'TestReport/1'
+  | 'Export/1';
 
 /** A file that a stage reads: made by the nearest stage on its `from` chain that writes this type. */
 export interface StageInputRule {

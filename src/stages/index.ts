@@ -2,6 +2,7 @@ import type { TUnsafe } from '@sinclair/typebox';
 import { discriminated } from '../core/schema.ts';
 import { convert } from './convert.ts';
 import type { ConfigOf, StageDefinition } from './define.ts';
+import { exportStage } from './export.ts';
 import { floatPretrain } from './float-pretrain.ts';
 import { freeze } from './freeze.ts';
 import { importModel } from './import.ts';
@@ -17,6 +18,7 @@ const table = {
   freeze,
   convert,
   test,
+  export: exportStage,
 };
 
 export type StageKind = keyof typeof table;

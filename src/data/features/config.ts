@@ -93,11 +93,7 @@ export function preparedFeatures(
   rate: number,
 ): PreparedFeatures | { readonly problems: readonly string[] } {
   const { definition, range } = rows[config.kind];
-  const given = Object.entries(config).filter(([name, value]) => name !== 'kind' && value !== undefined);
-  const options = {
-    ...definition.defaults(rate),
-    ...Object.fromEntries(given.map(([name, value]) => [camel(name), value])),
-  };
+  const options = completeOptions(config, rate);
   const problems = definition
     .problems(rate, options)
     .map(({ option, message }) => `\`${snake(option)}\` is ${message}`);
@@ -105,6 +101,23 @@ export function preparedFeatures(
   const shape = definition.shapeOf(samples, rate, options);
   if (shape[0] === 0) return { problems: [`a recording of ${samples} samples is shorter than one frame`] };
   return { shape, range, compute: definition.prepare(rate, options) };
+}
+
+/** All options of features, in the words of a pipeline. */
+export function featureOptions(
+  config: FeaturesConfig,
+  rate: number,
+): Readonly<Record<string, number | string | boolean>> {
+  const options = Object.entries(completeOptions(config, rate)).map(([name, value]) => [snake(name), value] as const);
+  return Object.fromEntries(options); // no option is a list
+}
+
+function completeOptions(config: FeaturesConfig, rate: number): object {
+  const given = Object.entries(config).filter(([name, value]) => name !== 'kind' && value !== undefined);
+  return {
+    ...rows[config.kind].definition.defaults(rate),
+    ...Object.fromEntries(given.map(([name, value]) => [camel(name), value])),
+  };
 }
 
 const camel = (name: string): string => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());

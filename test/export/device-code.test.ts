@@ -6,7 +6,7 @@ import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { integerRanges, quantizeValue } from '../../src/core/affine.ts';
 import { createRandom } from '../../src/core/random.ts';
-import { deviceCode } from '../../src/report/device-code.ts';
+import { deviceCode } from '../../src/export/device-code.ts';
 
 const channels = [
   { name: 'ax', mean: Math.fround(124.68), deviation: Math.fround(855.4) },
