@@ -7,6 +7,7 @@ import { build } from 'esbuild';
 import { fieldsRead, numericSource } from './numeric-source.js';
 
 const stageExports = {
+  import: 'importModel',
   'float-pretrain': 'floatPretrain',
   qat: 'qat',
   'save-eval-graph': 'saveEvalGraph',

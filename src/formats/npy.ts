@@ -8,6 +8,7 @@ import { bytesOf, dataFromBytes, elementBytes, numElements } from '../core/tenso
 import type { DType, Tensor } from '../core/tensor.ts';
 import type { RandomAccess } from './random-access.ts';
 import { inMemory } from './random-access.ts';
+import { fromFloat16 } from './float16.ts';
 
 const descriptors = { float32: '<f4', int32: '<i4', int64: '<i8', int8: '|i1', uint8: '|u1' } as const satisfies {
   readonly [D in DType]: string;
@@ -152,7 +153,7 @@ export function openNumericNpy(file: RandomAccess, path: string): NumericRows {
     const target = new Uint8Array(stored.buffer);
     target.set(file.read(dataStart + first * width, count * width));
     if (descriptor?.startsWith('>') === true) swapBytes(target, width);
-    return type === 'float16' && stored instanceof Uint16Array ? Float32Array.from(stored, float16) : stored;
+    return type === 'float16' && stored instanceof Uint16Array ? Float32Array.from(stored, fromFloat16) : stored;
   };
   const row = numElements(shape.slice(1));
   if (!isFortran || shape.length < 2) {
@@ -194,15 +195,6 @@ function unsupported(path: string, descriptor: string | null): Error {
 
 function swapBytes(bytes: Uint8Array, width: number): void {
   for (let start = 0; start < bytes.length; start += width) bytes.subarray(start, start + width).reverse();
-}
-
-/** IEEE 754 binary16: sign, 5 bits of exponent, 10 of fraction. */
-function float16(bits: number): number {
-  const sign = (bits & 0x8000) === 0 ? 1 : -1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN;
-  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
 }
 
 /** From first axis fastest to last axis fastest. */

@@ -9,6 +9,7 @@ import type { Imported, ImporterRow } from './define.ts';
 import { modelPath } from './define.ts';
 import type { ImporterName } from './index.ts';
 import { importerOf, importers } from './index.ts';
+import { withNames } from './names.ts';
 
 /** The importer of a file; `format` goes before what the content says. */
 export function chooseImporter(path: string, format: ImporterName | undefined): ImporterRow<ImporterName> {
@@ -59,7 +60,8 @@ export async function readModel(
 ): Promise<Imported & { readonly title: string }> {
   const { read, title } = chooseImporter(path, format);
   try {
-    return { ...(await read(path)), title };
+    const imported = await read(path);
+    return { ...imported, graph: withNames(imported.graph, (name) => name), title };
   } catch (error) {
     // Whatever does not fit together in a graph comes from the file.
     if (error instanceof ShapeError) {

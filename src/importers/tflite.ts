@@ -1,6 +1,27 @@
 import { readFile } from 'node:fs/promises';
-import { readTflite } from '../tflite/read.ts';
+import type { Graph } from '../graph/graph.ts';
+import { consumers, valueOf } from '../graph/graph.ts';
+import { readFloatTflite } from '../tflite/read.ts';
 import { defineImporter } from './define.ts';
+import { withNames } from './names.ts';
+
+/**
+ * Converters join the names of all ops that became one, the last being the op itself; what makes a name unique is a
+ * number behind it. Weights have the name of the layer that reads them.
+ */
+function layerNames(graph: Graph): (name: string) => string {
+  const readers = consumers(graph);
+  const short = (name: string): string =>
+    name
+      .slice(name.lastIndexOf(';') + 1)
+      .replace(/(?<=[A-Za-z])\d?(?=(\/linear)?$)/, '')
+      .replace(/\/ReadVariableOp(\/resource)?/, '');
+  return (name) => {
+    const { source } = valueOf(graph, name);
+    const reader = readers.get(name)?.[0]?.name.replace(/\/linear$/, '');
+    return source.kind === 'variable' && reader !== undefined ? `${short(reader)}/${source.role}` : short(name);
+  };
+}
 
 export const tflite = defineImporter({
   name: 'tflite',
@@ -9,7 +30,7 @@ export const tflite = defineImporter({
   recognizes: ({ head }) => String.fromCharCode(...head.subarray(4, 8)) === 'TFL3',
   files: (path) => [path],
   async read(path) {
-    const graph = readTflite(await readFile(path), path);
-    return { graph, classes: null, notes: [] };
+    const graph = readFloatTflite(await readFile(path), path);
+    return { graph: withNames(graph, layerNames(graph)), classes: null, notes: [] };
   },
 });

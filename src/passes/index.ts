@@ -110,7 +110,7 @@ export { setBatch } from './set-batch.ts';
 export { removeFakeQuant } from './remove-fake-quant.ts';
 export { logitsOf, lossNames } from './add-loss.ts';
 export { learningRateInput } from './add-optimizer.ts';
-export { trainedRanges } from './insert-fake-quant.ts';
+export { stepVariable, trainedRanges } from './insert-fake-quant.ts';
 export { removeDropout } from './remove-dropout.ts';
 export { dropoutKeyInput, trainingForm } from './training-form.ts';
 export type { EdgeType, EdgeTypes } from './set-edge-types.ts';

@@ -18,7 +18,7 @@ const BITS = 8;
 const activationCodes = { narrowRange: false, axis: null } as const;
 
 /** Names of the state that quantization adds. */
-const stepVariable = 'fake_quantization_step';
+export const stepVariable = 'fake_quantization_step';
 /** The count of steps, this one included. */
 export const stepCount = `${stepVariable}/next`;
 export const quantizationActive = `${stepVariable}/active`;

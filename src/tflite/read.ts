@@ -2,12 +2,14 @@ import { internal } from '../core/assert.ts';
 import type { QuantParams } from '../core/affine.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { UserError } from '../core/diagnostic.ts';
-import type { DType, Shape, Tensor, TensorType } from '../core/tensor.ts';
-import { dataFromBytes, tensor } from '../core/tensor.ts';
+import type { DType, FloatTensor, Shape, Tensor, TensorType } from '../core/tensor.ts';
+import { dataFromBytes, floatTensor, tensor } from '../core/tensor.ts';
 import { counted } from '../core/words.ts';
+import { fromFloat16 } from '../formats/float16.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
 import { buildGraph } from '../graph/builder.ts';
 import type { Graph } from '../graph/graph.ts';
+import type { VariableRole } from '../graph/roles.ts';
 import type { TfliteBinding, ValueRef } from '../ops/define.ts';
 import { ShapeError, runsWithoutScale } from '../ops/define.ts';
 import type { Attrs, OpName } from '../ops/index.ts';
@@ -38,18 +40,100 @@ export function readTfliteContents(bytes: Uint8Array, path: string): TfliteFile 
  * @throws UserError naming every operator that the table lacks, or the tensor that is wrong
  */
 export function readTflite(bytes: Uint8Array, path: string): Graph {
+  return readAs(integerForm, bytes, path);
+}
+
+/**
+ * Reads a .tflite file of floats, by any converter, into a float graph: weights are variables, an activation is an op
+ * of its own behind the op that had it. Weights of float16 become float32, without loss.
+ *
+ * @throws UserError naming every operator that the table lacks, or the tensor that is wrong
+ */
+export function readFloatTflite(bytes: Uint8Array, path: string): Graph {
+  return readAs(floatForm, bytes, path);
+}
+
+/** What the file's numbers are taken for. */
+interface Form {
+  readonly level: 'int8' | 'float';
+  /** Who takes them, for messages. */
+  readonly taker: string;
+  readonly checkOperand: (reader: Reader, op: OpName, position: number, index: number) => void;
+  readonly checkOutput: (reader: Reader, op: OpName, index: number) => void;
+  readonly addConstant: (reader: Reader, name: string, data: Tensor, use: Use | null, index: number) => ValueRef;
+  /** Adds a node with an activation of its own where it can have one. */
+  readonly addNode: (
+    builder: GraphBuilder,
+    op: OpName,
+    name: string,
+    operands: readonly ValueRef[],
+    attrs: Attrs[OpName],
+    quant: QuantParams | null,
+  ) => readonly ValueRef[];
+}
+
+/** Which operand of which op a constant is. */
+interface Use {
+  readonly op: OpName;
+  readonly position: number;
+}
+
+const integerForm: Form = {
+  level: 'int8',
+  taker: "qpipe's interpreter runs int8 and uint8",
+  checkOperand: checkIntegerOperand,
+  checkOutput: checkInteger,
+  addConstant: (reader, name, data, _use, index) => reader.builder.constant(name, data, quantOf(reader, index)),
+  addNode: (builder, op, name, operands, attrs, quant) => builder.node(op, name, operands, attrs, quant),
+};
+
+const floatForm: Form = {
+  level: 'float',
+  taker: 'an import takes float models',
+  checkOperand: (reader, op, _position, index) => checkFloat(reader, op, index),
+  checkOutput: checkFloat,
+  addConstant({ builder }, name, data, use) {
+    const role = use === null || data.dtype !== 'float32' ? null : roleOf(use);
+    return role === null ? builder.constant(name, data) : builder.variable(name, data, role);
+  },
+  addNode: addWithActivation,
+};
+
+/** What a constant is to the op that reads it first; null for one that stays as it is. */
+function roleOf({ op, position }: Use): VariableRole | null {
+  if (op === 'prelu') return position === 1 ? 'slope' : null;
+  const operand = ops[op].operands[position];
+  return operand?.role === 'weight' || operand?.role === 'bias' ? operand.role : null;
+}
+
+/** In float graphs the activation stands alone, behind an op whose name goes to what comes out of both. */
+function addWithActivation(
+  builder: GraphBuilder,
+  op: OpName,
+  name: string,
+  operands: readonly ValueRef[],
+  attrs: Attrs[OpName],
+): readonly ValueRef[] {
+  if (!('activation' in attrs) || attrs.activation === 'none') return builder.node(op, name, operands, attrs);
+  const { activation } = attrs;
+  const linear = builder.node(op, `${name}/linear`, operands, { ...attrs, activation: 'none' });
+  if (activation !== 'relu_n1_to_1') return builder.node(activation, name, linear, {});
+  const [low, high] = [-1, 1].map((limit) => builder.constant(`${name}/${limit}`, floatTensor([], [limit])));
+  const above = builder.node('maximum', `${name}/maximum`, [...linear, low ?? internal('a limit')], {});
+  return builder.node('minimum', name, [...above, high ?? internal('a limit')], {});
+}
+
+function readAs(form: Form, bytes: Uint8Array, path: string): Graph {
   const file = readTfliteContents(bytes, path);
   const [subgraph, ...others] = file.subgraphs;
   if (subgraph === undefined || others.length > 0) {
     const names = file.subgraphs.map(({ name }) => `"${name}"`).join(', ');
-    throw unsupportedModel(
-      path,
-      `the model has ${file.subgraphs.length} subgraphs (${names}); qpipe's interpreter runs one`,
-    );
+    throw unsupportedModel(path, `the model has ${file.subgraphs.length} subgraphs (${names}); qpipe takes one`);
   }
   reportMissingOps(file, path);
-  const builder = buildGraph(subgraph.name === '' ? 'main' : subgraph.name, 'int8');
+  const builder = buildGraph(subgraph.name === '' ? 'main' : subgraph.name, form.level);
   const reader: Reader = {
+    form,
     file,
     path,
     builder,
@@ -67,12 +151,13 @@ export function readTflite(bytes: Uint8Array, path: string): Graph {
     if (builder.has(name)) return builder.ref(name);
     const constant = constantAt(reader, index);
     if (constant === null) throw damagedModel(path, `nothing makes the output "${name}"`);
-    return addConstant(reader, name, constant, quantOf(reader, index));
+    return addConstant(reader, name, constant, null, index);
   });
   return builder.finish(outputs);
 }
 
 interface Reader {
+  readonly form: Form;
   readonly file: TfliteFile;
   readonly path: string;
   readonly builder: GraphBuilder;
@@ -137,16 +222,10 @@ function typeOf(reader: Reader, index: number): TensorType {
   const { type, shape, foreign } = tensorAt(reader, index);
   const dtype = dtypes[type];
   if (dtype === undefined) {
-    throw unsupportedModel(
-      reader.path,
-      `tensor "${nameOf(reader, index)}" is ${type}; qpipe's interpreter runs int8 and uint8`,
-    );
+    throw unsupportedModel(reader.path, `tensor "${nameOf(reader, index)}" is ${type}; ${reader.form.taker}`);
   }
   if (foreign !== undefined) {
-    throw unsupportedModel(
-      reader.path,
-      `tensor "${nameOf(reader, index)}" is ${foreign}; qpipe's interpreter reads dense buffers`,
-    );
+    throw unsupportedModel(reader.path, `tensor "${nameOf(reader, index)}" is ${foreign}; qpipe reads dense buffers`);
   }
   return { dtype, shape };
 }
@@ -204,12 +283,17 @@ function addOperator(reader: Reader, operator: TfliteOperator, position: number)
   const operands = binding.operandOrder === undefined ? stored : inOrder(stored, binding.operandOrder);
   requireOperandCount(reader, op, place, operands.length);
   try {
-    const refs = operands.map((index) => {
+    if (isHalfConstant(reader, op, operands)) {
+      const [input = 0] = operands;
+      reader.constants.set(nameOf(reader, first), halfConstant(reader, input));
+      return;
+    }
+    const refs = operands.map((index, position) => {
       const name = nameOf(reader, index);
       if (builder.has(name)) return builder.ref(name);
       const constant = constantAt(reader, index);
       if (constant === null) throw unmade(reader, index, place);
-      return addConstant(reader, name, constant, quantOf(reader, index));
+      return addConstant(reader, name, constant, { op, position }, index);
     });
     const attrs = binding.decode({
       options: operator.options,
@@ -220,7 +304,7 @@ function addOperator(reader: Reader, operator: TfliteOperator, position: number)
         return index === undefined || index < 0 ? null : parameterAt(reader, index);
       }),
     });
-    for (const [position, index] of operands.entries()) checkOperand(reader, op, position, index);
+    for (const [position, index] of operands.entries()) reader.form.checkOperand(reader, op, position, index);
     addNode(reader, op, operator.outputs, refs, attrs);
   } catch (error) {
     if (error instanceof ShapeError) {
@@ -233,13 +317,32 @@ function addOperator(reader: Reader, operator: TfliteOperator, position: number)
 function unmade(reader: Reader, index: number, place: string): UserError {
   const named = `${place} reads tensor "${nameOf(reader, index)}", which`;
   return tensorAt(reader, index).isVariable
-    ? unsupportedModel(reader.path, `${named} keeps its values from run to run; qpipe's interpreter has no variables`)
+    ? unsupportedModel(reader.path, `${named} keeps its values from run to run; qpipe has no such variables`)
     : damagedModel(reader.path, `${named} nothing has made`);
 }
 
-function addConstant({ builder, constants }: Reader, name: string, data: Tensor, quant: QuantParams | null): ValueRef {
-  constants.set(name, data);
-  return builder.constant(name, data, quant);
+function addConstant(reader: Reader, name: string, data: Tensor, use: Use | null, index: number): ValueRef {
+  reader.constants.set(name, data);
+  return reader.form.addConstant(reader, name, data, use, index);
+}
+
+/** Whether an operator makes floats of 32 bits out of weights of 16. */
+function isHalfConstant(reader: Reader, op: OpName, [input]: readonly number[]): boolean {
+  return reader.form.level === 'float' && op === 'dequantize' && tensorAt(reader, input ?? 0).type === 'FLOAT16';
+}
+
+/** The values of float16, which float32 holds exactly. */
+function halfConstant(reader: Reader, index: number): FloatTensor {
+  const { shape, buffer } = tensorAt(reader, index);
+  const bytes = reader.file.buffers[buffer];
+  if (bytes === undefined || bytes.length === 0)
+    throw damagedModel(reader.path, `"${nameOf(reader, index)}" is float16 and computed; expected weights`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return tensor(
+    'float32',
+    shape,
+    Float32Array.from({ length: bytes.length / 2 }, (_, at) => fromFloat16(view.getUint16(2 * at, true))),
+  );
 }
 
 function addNode(
@@ -265,8 +368,12 @@ function addNode(
   const shapes = foldShapes(op, operands, attrs, reader.constants);
   const made =
     shapes === null
-      ? reader.builder.node(op, name, operands, attrs, quant)
-      : shapes.map((shape, index) => addConstant(reader, index === 0 ? name : `${name}:${index}`, shape, null));
+      ? reader.form.addNode(reader.builder, op, name, operands, attrs, quant)
+      : shapes.map((shape, index) => {
+          const made = index === 0 ? name : `${name}:${index}`;
+          reader.constants.set(made, shape);
+          return reader.builder.constant(made, shape);
+        });
   if (made.length !== outputs.length) {
     throw damagedModel(
       reader.path,
@@ -275,7 +382,7 @@ function addNode(
   }
   for (const [index, { type }] of made.entries()) {
     const output = outputs[index] ?? internal('as many outputs as were counted');
-    checkInteger(reader, op, output);
+    reader.form.checkOutput(reader, op, output);
     requireDeclared(reader, op, output, type);
   }
 }
@@ -327,7 +434,7 @@ function requireOperandCount({ path }: Reader, op: OpName, place: string, found:
 }
 
 /** Only filters and biases have a scale for each channel, and filters have it on the channels of the output. */
-function checkOperand(reader: Reader, op: OpName, position: number, index: number): void {
+function checkIntegerOperand(reader: Reader, op: OpName, position: number, index: number): void {
   const quant = quantOf(reader, index);
   const { quant: rule, operands } = ops[op];
   if (operands[position]?.role === 'bias') checkBias(reader, op, index);
@@ -376,4 +483,14 @@ function checkInteger(reader: Reader, op: OpName, index: number): void {
       `${place} is ${dtype} without a scale and zero point, which ${op} computes with`,
     );
   }
+}
+
+/** Values are floats; indices and shapes are int32. */
+function checkFloat(reader: Reader, op: OpName, index: number): void {
+  const { dtype } = typeOf(reader, index);
+  if (dtype === 'float32' || (dtype === 'int32' && runsWithoutScale(ops[op].quant, 'int32'))) return;
+  throw unsupportedModel(
+    reader.path,
+    `tensor "${nameOf(reader, index)}" of ${op} is ${dtype}, so the model is quantized already; an import takes float models`,
+  );
 }
