@@ -160,11 +160,13 @@ function typeOf(field: Field): string {
     case 'fraction':
       return `number${rangeOf(field)}, or a fraction`;
     case 'bytes':
-      return 'number of bytes, or a text such as `2 GB`';
+      return `number of bytes, or a text such as ${code(field.examples?.[0])}`;
     case 'normalize':
       return `map, ${anyOf((field.examples ?? []).map(code))}`;
     case 'path':
       return 'path';
+    case 'target':
+      return `${anyOf((field.examples ?? []).map(code))}, a list of them, or a map to budgets`;
     case 'file':
       return 'path, or a map';
     case 'weights':

@@ -22,7 +22,7 @@ import { referenceEngine } from '../engine/reference.ts';
 import { stoppable } from '../engine/stoppable.ts';
 import { wasmEngine } from '../engine/wasm/index.ts';
 import type { Model, Purpose } from '../graph/contract.ts';
-import { newModel } from '../models/build.ts';
+import { newModel, untrainedModel } from '../models/build.ts';
 import type { ModelSpec } from '../models/layers.ts';
 import type { Digest } from '../core/digest.ts';
 import type { Plan, StageContext, StageInput, StagePlan } from '../runner/plan.ts';
@@ -45,6 +45,7 @@ import { parentOf } from './resolve.ts';
 import { sizeDiagnostics, validationImages } from './checks/data.ts';
 import { deviceDiagnostics, normalizedIn, normalizedOf, schemeDiagnostics } from './checks/stages.ts';
 import { warnings } from './checks/warnings.ts';
+import { conversions, targetDiagnostics } from './targets.ts';
 import { classDiagnostics } from './task-fit.ts';
 import {
   batchNormsIn,
@@ -201,12 +202,23 @@ async function checkFit(loaded: LoadedPipeline, size: DataSize): Promise<Diagnos
   ];
   if (problems.length > 0) throw new UserError(problems, 64);
   const schemes = pipeline.stages.flatMap(({ config }) => (config.uses === 'qat' ? [config.scheme] : []));
+  const untrained = spec === null ? null : untrainedModel(spec);
+  const onTargets = checkTargets(loaded, (first) => imported.get(first)?.model ?? untrained);
   return [
+    ...onTargets,
     ...judgementWarnings(pipeline, locate, size.trainingImages - validationImages(pipeline, size)),
     ...batchNormWarnings(pipeline, normalized, locate),
     ...unusedBatchNormWarnings(pipeline, normalized, locate),
     ...(spec === null ? [] : networkWarnings(spec, schemes, locate, inLayers)),
   ];
+}
+
+/** @returns what a target leaves to another. Throws for what it does not take. */
+function checkTargets(loaded: LoadedPipeline, modelOf: (first: string) => Model | null): readonly Diagnostic[] {
+  if (loaded.pipeline.target === undefined) return [];
+  const { problems, warnings: left } = targetDiagnostics(loaded, conversions(loaded.pipeline, modelOf));
+  if (problems.length > 0) throw new UserError(problems, 64);
+  return left;
 }
 
 /** What is odd in the labels, but allowed. Throws for labels that cannot be learned from. */

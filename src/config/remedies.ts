@@ -152,8 +152,9 @@ const booleanWord: FindRemedy = ({ found, schema }) => {
 };
 
 const allowedWord: FindRemedy = ({ found, schema }) => {
-  if (schema.enum === undefined || typeof found !== 'string') return null;
-  const hint = didYouMean(found, schema.enum.map(String));
+  const words = schema.enum ?? (schema['x-parse'] === 'target' ? schema.examples : undefined);
+  if (words === undefined || typeof found !== 'string') return null;
+  const hint = didYouMean(found, words.map(String));
   return hint.startsWith('did') ? hint : null;
 };
 

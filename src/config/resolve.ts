@@ -8,6 +8,7 @@ import { identifierOf } from '../export/literals.ts';
 import { completeLayers } from '../models/config.ts';
 import { rangeDefaults } from '../stages/qat.ts';
 import type { Scheme } from '../passes/index.ts';
+import { parseTargets } from '../targets/config.ts';
 import { parseDevice } from '../training/devices.ts';
 import type { StageConfig } from '../stages/index.ts';
 import { taskOf } from './task.ts';
@@ -90,7 +91,17 @@ export function resolve(config: PipelineConfig): ResolvedPipeline {
   return { ...config, stages: inOrder(config.stages) };
 }
 
-const unitBytes = { MB: 1e6, GB: 1e9, MiB: 2 ** 20, GiB: 2 ** 30 } as const;
+/** One letter is what data sheets of memory mean. */
+const unitBytes = {
+  k: 2 ** 10,
+  M: 2 ** 20,
+  kB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+} as const;
 
 const isUnit = (unit: string): unit is keyof typeof unitBytes => Object.hasOwn(unitBytes, unit);
 
@@ -118,6 +129,7 @@ const parsers: { readonly [R in ParseRule]: (written: unknown, folder: string) =
   },
   pair: (written): unknown => (Array.isArray(written) ? written : [written, written]),
   path: (written, folder) => resolvePath(folder, String(written)),
+  target: (written) => parseTargets(written, parseBytes),
   // A word or a map, which mean what they say.
   weights: (written) => written,
 };

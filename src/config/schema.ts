@@ -6,6 +6,7 @@ import { engineNames } from '../engine/engine.ts';
 import { modelSchema } from '../models/config.ts';
 import type { StageConfig } from '../stages/index.ts';
 import { stageSchema } from '../stages/index.ts';
+import { targetSchema } from '../targets/config.ts';
 import { lossSchema } from '../tasks/loss-options.ts';
 
 const stagesSchema = Type.Unsafe<Readonly<Record<string, StageConfig>>>({
@@ -58,6 +59,7 @@ export const pipelineSchema = object(
     ),
     data: dataSchema,
     model: Type.Optional(modelSchema),
+    target: Type.Optional(targetSchema),
     loss: lossSchema,
     stages: stagesSchema,
   },

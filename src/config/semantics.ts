@@ -3,6 +3,7 @@ import { answerDiagnostics, groupDiagnostics, normalizeDiagnostics } from './che
 import { importTaskDiagnostics } from './checks/imports.ts';
 import { layerDiagnostics } from './checks/layers.ts';
 import { stageDiagnostics } from './checks/stages.ts';
+import { targetSettingDiagnostics } from './checks/targets.ts';
 import type { PipelineConfig } from './schema.ts';
 import type { Locate } from './source.ts';
 import { taskDiagnostics } from './task-fit.ts';
@@ -16,6 +17,7 @@ export function semanticDiagnostics(config: PipelineConfig, locate: Locate): Dia
     ...answerDiagnostics(config, locate),
     ...groupDiagnostics(config, locate),
     ...normalizeDiagnostics(config, locate),
+    ...targetSettingDiagnostics(config, locate),
     ...Object.entries(config.stages).flatMap(([name, stage]) => stageDiagnostics(config, name, stage, locate)),
   ];
 }

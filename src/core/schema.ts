@@ -12,7 +12,7 @@ import { OptionalKind, Type } from '@sinclair/typebox';
 export type Mark = 'key' | 'runtime' | 'doc';
 
 /** How a value as written becomes the value in the type; the parsers are in config/resolve.ts. */
-export type ParseRule = 'bytes' | 'device' | 'file' | 'fraction' | 'normalize' | 'pair' | 'path' | 'weights';
+export type ParseRule = 'bytes' | 'device' | 'file' | 'fraction' | 'normalize' | 'pair' | 'path' | 'target' | 'weights';
 
 /** What code that walks a schema may look at. */
 export interface SchemaNode {

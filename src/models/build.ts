@@ -1,5 +1,7 @@
 import { internal } from '../core/assert.ts';
 import { createRandom } from '../core/random.ts';
+import type { Shape } from '../core/tensor.ts';
+import { floatTensor, numElements } from '../core/tensor.ts';
 import type { Graph } from '../graph/graph.ts';
 import { buildGraph } from '../graph/builder.ts';
 import type { Model } from '../graph/contract.ts';
@@ -47,5 +49,12 @@ function normalizerOf({ pixels, normalize }: ModelSpec, input: string): PixelNor
 /** The network of a specification, with fresh weights. */
 export function newModel(spec: ModelSpec, seed: number): Model {
   const graph = buildModel(spec, 1, { kind: 'random', random: createRandom(seed, 'weights') });
+  return { graph, contract: contractFor(graph, spec) };
+}
+
+/** The same without random numbers, for what depends on shapes alone: all variables are 1/2. */
+export function untrainedModel(spec: ModelSpec): Model {
+  const tensor = (_name: string, shape: Shape) => floatTensor(shape, new Float32Array(numElements(shape)).fill(0.5));
+  const graph = buildModel(spec, 1, { kind: 'given', tensor });
   return { graph, contract: contractFor(graph, spec) };
 }

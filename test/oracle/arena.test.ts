@@ -2,31 +2,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRandom } from '../../src/core/random.ts';
 import type { Graph } from '../../src/graph/graph.ts';
-import { verify } from '../../src/graph/verify.ts';
-import type { EdgeType } from '../../src/passes/index.ts';
-import { freezePasses, lowerToIntegers, runPasses, setEdgeTypes } from '../../src/passes/index.ts';
 import { planArena } from '../../src/targets/arena.ts';
 import { writeTflite } from '../../src/tflite/write.ts';
-import { evalGraph } from '../models/forms.ts';
-import type { ModelSpec } from '../../src/models/layers.ts';
 import { integerCases, integerOps } from './integer-cases.ts';
 import type { Oracle } from './oracle.ts';
 import { hasRuntimes, openOracle } from './oracle.ts';
-import {
-  namedNetworks,
-  quantizationForms,
-  randomNetwork,
-  randomSeriesNetwork,
-  trainedTensors,
-} from './random-networks.ts';
+import { namedNetworks, randomNetwork, randomSeriesNetwork } from './random-networks.ts';
 import { seed, variations } from './seed.ts';
-
-/**
- * The wheel's assertions end the process where 512 classes or more are equal: gemmlowp's RoundingDivideByPOT shifts by at
- * most 31 bits. Its inputs are zeros here.
- */
-const aborts = ({ nodes, values }: Graph): boolean =>
-  nodes.some(({ op, name }) => op === 'softmax' && (values.get(name)?.type.shape.at(-1) ?? 0) >= 512);
+import { endsTheProcess, loweredNetwork } from './target-graphs.ts';
 
 describe.skipIf(!hasRuntimes)(`arenas, ORACLE_SEED=${seed}`, { timeout: 300_000 }, () => {
   let oracle: Oracle;
@@ -48,15 +31,9 @@ describe.skipIf(!hasRuntimes)(`arenas, ORACLE_SEED=${seed}`, { timeout: 300_000 
     return head ?? null;
   }
 
-  function lowered(spec: ModelSpec, edge: EdgeType): Graph {
-    const graph = evalGraph(spec, 1, trainedTensors(seed), quantizationForms.int8);
-    const { graph: integer } = lowerToIntegers(runPasses(graph, freezePasses), 'int8', spec.name);
-    return setEdgeTypes(verify(integer), { input: edge, output: edge });
-  }
-
   it.each(namedNetworks)('$name', async (spec) => {
     for (const edge of ['int8', 'uint8', 'float32'] as const) {
-      const graph = lowered(spec, edge);
+      const graph = loweredNetwork(spec, 'int8', edge);
       const head = await headOf(graph);
       // The runtime converts floats and codes of either type to int8, and to uint8 only from int8.
       if (edge !== 'float32') expect(head, `${spec.name} ${edge}`).not.toBeNull();
@@ -70,7 +47,7 @@ describe.skipIf(!hasRuntimes)(`arenas, ORACLE_SEED=${seed}`, { timeout: 300_000 
   ] as const)('%s', async (name, draw) => {
     for (let index = 0; index < 60 * variations; index++) {
       const spec = draw(createRandom(seed, 'arena', name, `${index}`));
-      const graph = lowered(spec, 'int8');
+      const graph = loweredNetwork(spec, 'int8', 'int8');
       const head = await headOf(graph);
       expect(planArena(graph).head, `${name} ${index}`).toBe(head);
     }
@@ -78,7 +55,7 @@ describe.skipIf(!hasRuntimes)(`arenas, ORACLE_SEED=${seed}`, { timeout: 300_000 
 
   it.each(integerOps)('%s alone', async (op) => {
     for (const { name, graph } of integerCases(op, createRandom(seed, op, 'arena'), variations)) {
-      if (aborts(graph)) continue;
+      if (endsTheProcess(graph)) continue;
       const head = await headOf(graph);
       if (head !== null) expect(planArena(graph).head, name).toBe(head);
     }

@@ -6,6 +6,8 @@ import re
 import sys
 import tempfile
 
+import numpy as np
+
 
 @contextlib.contextmanager
 def printed():
@@ -52,3 +54,48 @@ def tflm(model):
         interpreter.print_allocations()
         report = text()
     return {part: int(re.search(rf"Arena allocation {part} (\d+) bytes", report)[1]) for part in ("head", "tail")}
+
+
+def litert(model):
+    """Loads a model into LiteRT with its default kernels (XNNPACK where it takes an op) and runs it once on zeros.
+
+    Gives null, or what it said.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    with printed() as text:
+        try:
+            interpreter = Interpreter(model_content=model)
+            interpreter.allocate_tensors()
+            for port in interpreter.get_input_details():
+                interpreter.set_tensor(port["index"], np.zeros(port["shape"], port["dtype"]))
+            interpreter.invoke()
+        except Exception as error:
+            return f"{text().strip()} {error}"
+    return None
+
+
+def vela(model):
+    """Compiles a model for the Ethos-U55 with 128 multipliers by Arm's compiler.
+
+    Gives {"cpu": names of the operators that stay on the CPU, "log": what it printed}, or {"error"}.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+    from ethosu.vela import vela as compiler
+
+    with tempfile.TemporaryDirectory() as folder, printed() as text:
+        path = os.path.join(folder, "model.tflite")
+        with open(path, "wb") as file:
+            file.write(model)
+        try:
+            compiler.main([path, "--output-dir", folder, "--accelerator-config", "ethos-u55-128"])
+        except (Exception, SystemExit) as error:
+            return {"error": f"{text().strip()} {error}"}
+        with open(os.path.join(folder, "model_vela.tflite"), "rb") as file:
+            compiled = schema.ModelT.InitFromPackedBuf(file.read(), 0)
+        log = text()
+    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
+    codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in compiled.operatorCodes]
+    customs = [code.customCode for code in compiled.operatorCodes]
+    operators = [operator.opcodeIndex for operator in compiled.subgraphs[0].operators or []]
+    return {"cpu": [names[codes[at]] for at in operators if customs[at] != b"ethos-u"], "log": log}

@@ -2,6 +2,7 @@
 import type { Diagnostic } from '../../core/diagnostic.ts';
 import type { ResolvedPipeline } from '../resolve.ts';
 import type { Locate } from '../source.ts';
+import { edgeWarnings } from './targets.ts';
 
 /** What is allowed but seldom meant. */
 export function warnings(pipeline: ResolvedPipeline, locate: Locate): Diagnostic[] {
@@ -9,6 +10,7 @@ export function warnings(pipeline: ResolvedPipeline, locate: Locate): Diagnostic
     ...coldRanges(pipeline, locate),
     ...unusedRangeFields(pipeline, locate),
     ...unusualOptimizers(pipeline, locate),
+    ...pipeline.stages.flatMap(({ name, config }) => edgeWarnings(pipeline.target, name, config, locate)),
   ];
 }
 
