@@ -1,48 +1,79 @@
 /** How much memory TensorFlow Lite Micro needs beside the model. */
-import { elementBytes, numElements } from '../core/tensor.ts';
-import type { Graph, Value } from '../graph/graph.ts';
+import type { Graph } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
+import { planArena } from '../targets/arena.ts';
 
 /** Bytes of the arena. */
 export interface Arena {
-  /** Activations, which share memory. */
+  /** Activations and scratch memory, which share it: the allocator's head. */
   readonly activations: number;
-  /** The same where all are kept until the next run. */
-  readonly allActivations: number;
-  /** What lives as long as the interpreter: an upper bound, with pointers of 64 bits. */
+  /** What lives as long as the interpreter, the allocator's tail: an upper bound. */
   readonly persistent: number;
+  /** Enough for both, and for what the runtime needs to prepare before there are activations. */
+  readonly total: number;
+  /** The same where all activations are kept until the next run. */
+  readonly totalKeepingTensors: number;
 }
 
-const alignment = 16;
-const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
+const aligned = (bytes: number): number => Math.ceil(bytes / 16) * 16;
+
+/**
+ * sizeof(LinearMemoryPlanner), which knows the place of 1024 buffers, each of 8 bytes on machines of 64 bits.
+ *
+ * @see tensorflow/tflite-micro, tensorflow/lite/micro/memory_planner/linear_memory_planner.h
+ */
+const linearPlanner = aligned(8 * 1024 + 24);
+
+/**
+ * sizeof(AllocationInfo) by tensor, and what GreedyMemoryPlanner has by buffer.
+ *
+ * @see tensorflow/tflite-micro, tensorflow/lite/micro/micro_allocation_info.h, memory_planner/greedy_memory_planner.h
+ */
+const planning = { tensor: 32, buffer: 40, more: 1024 } as const;
+
+/** Zero points of 32 bits by channel, which a kernel is given while it prepares: of its filter twice, and of its bias. */
+const zeroPointBytes = 3 * 4;
 
 export function arenaOf(graph: Graph): Arena {
-  const activations = [...graph.values.values()].filter(({ source }) => source.kind !== 'constant');
-  const all = activations.reduce(
-    (sum, { type }) => sum + aligned(numElements(type.shape) * elementBytes[type.dtype]),
-    0,
-  );
-  return { activations: all, allActivations: all, persistent: persistentBytes(graph) };
+  const { head, buffers } = planArena(graph);
+  const persistent = persistentBytes(graph);
+  const lists = planning.tensor * graph.values.size + (planning.tensor + planning.buffer) * buffers.length;
+  const preparing = planning.more + Math.max(lists, zeroPointBytes * Math.max(0, ...channelsOf(graph)));
+  const withPlan = (bytes: number): number => aligned(Math.max(bytes, preparing)) + persistent;
+  const all = buffers.reduce((sum, { bytes }) => sum + bytes, 0);
+  return {
+    activations: head,
+    persistent,
+    total: withPlan(head),
+    totalKeepingTensors: withPlan(all) + linearPlanner,
+  };
 }
 
 /**
- * Structures of the runtime by tensor and by operator, and two int32 for each channel of a filter with a scale of its
- * own. The numbers are above what the runtime's `arena_used_bytes` shows on our networks.
+ * Structures by tensor and by operator, and two int32 for each channel of a filter with scales of its own. The numbers
+ * are a little above what the allocator reports as tail on machines of 64 bits; those of 32 bits need less.
  */
 function persistentBytes(graph: Graph): number {
-  const perChannel = (value: Value): number => (value.quant?.kind === 'per_channel' ? value.quant.scales.length : 0);
-  const channels = graph.nodes.flatMap(({ inputs }) => inputs.map((name) => perChannel(valueOf(graph, name))));
-  const factors = channels.reduce((sum, count) => sum + 2 * aligned(4 * count), 0);
-  return aligned(2048 + 32 * graph.values.size + 256 * graph.nodes.length + factors);
+  const fixed = 1024 + 48 * graph.values.size + 128 * graph.nodes.length;
+  return aligned(channelsOf(graph).reduce((sum, channels) => sum + 2 * aligned(4 * channels), fixed));
+}
+
+/** Of each filter that has a scale for each. */
+function channelsOf(graph: Graph): readonly number[] {
+  return graph.nodes.flatMap(({ inputs: [, filter] }) => {
+    const quant = filter === undefined ? null : valueOf(graph, filter).quant;
+    return quant?.kind === 'per_channel' ? [quant.scales.length] : [];
+  });
 }
 
 /** Constants of C++. */
 export function arenaConstants({ graph }: { readonly graph: Graph }): string {
-  const { activations, allActivations, persistent } = arenaOf(graph);
-  return `// Memory of TensorFlow Lite Micro beside the model: ${activations} bytes of activations, and
-// at most ${persistent} bytes of its own. arena_used_bytes() says afterwards how much was needed.
-inline constexpr size_t kArenaSize = ${activations + persistent};
+  const { activations, persistent, total, totalKeepingTensors } = arenaOf(graph);
+  return `// Memory of TensorFlow Lite Micro beside the model, with its reference kernels: ${activations} bytes of
+// activations, planned as its own planner does, and at most ${persistent} bytes of its own. Kernels of a
+// chip's vendor may ask for more; arena_used_bytes() says afterwards how much was needed.
+inline constexpr size_t kArenaSize = ${total};
 // The same where every tensor is kept, to compare the layers (QPIPE_KEEP_TENSORS).
-inline constexpr size_t kArenaSizeKeepingTensors = ${allActivations + persistent};
+inline constexpr size_t kArenaSizeKeepingTensors = ${totalKeepingTensors};
 `;
 }

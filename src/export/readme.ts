@@ -10,7 +10,7 @@ import { resolverMethods } from './resolver-methods.ts';
 
 export function readme(model: Exported): string {
   const { name, bytes, sha256, operators, vectors, graph, metadata } = model;
-  const { activations, persistent } = arenaOf(graph);
+  const { activations, persistent, total } = arenaOf(graph);
   const missing = operators.filter((operator) => resolverMethods[operator] === undefined);
   return `# ${markdownText(name)}
 
@@ -41,8 +41,9 @@ PASS when the device gives the expected output of every test vector, value for v
 reference kernels do pass too. With \`QPIPE_KEEP_TENSORS\` every tensor is kept, and the program names the first layer that
 differs; that takes more memory. Afterwards leave out \`main.cc\` and the test vectors.
 
-The arena of ${activations + persistent} bytes is ${activations} bytes of activations and at most ${persistent} bytes of the runtime's own. Print
-\`arena_used_bytes()\` on your device and set less.
+The arena is ${total} bytes: ${activations} of activations, planned as TensorFlow Lite Micro plans them for its reference
+kernels, and at most ${persistent} of the runtime's own. Print \`arena_used_bytes()\` on your device and set less; kernels of a
+chip's vendor may ask for more.
 ${missing.length === 0 ? '' : `\nTensorFlow Lite Micro has no kernel for ${missing.join(', ')}, so the model does not run there.\n`}
 On another runtime, or on a PC, write the three functions of \`qpipe_invoke.h\` and compile with any compiler of C++17:
 

@@ -193,3 +193,10 @@ async function attempt<T>(
 function errorsOf(log: readonly string[]): string[] {
   return log.filter((line) => line.startsWith('ERROR: ')).map((line) => line.slice('ERROR: '.length));
 }
+
+/** The package itself with its runtime loaded, for code that is written for browsers. */
+export async function loadLitert(): Promise<LitertCore> {
+  const core = await import('@litertjs/core');
+  await loadRuntime(core);
+  return core;
+}
