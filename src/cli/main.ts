@@ -6,7 +6,8 @@ import { counted } from '../core/words.ts';
 import { levels } from '../graph/graph.ts';
 import type { Level } from '../graph/graph.ts';
 import { machineError } from '../runner/disk-error.ts';
-import type { RuntimeName } from './predict.ts';
+import { runtimeNames } from './runtime-names.ts';
+import type { RuntimeName } from './runtime-names.ts';
 import { onInterrupt, watchOutput } from './signals.ts';
 import { packageVersion } from '../core/version.ts';
 
@@ -186,8 +187,10 @@ function makeProgram(finish: (code: number) => void): Command {
     .addOption(
       new Option(
         '--runtime <name>',
-        'runtime to use; default: reference, or litert for models that only it runs',
-      ).choices(['reference', 'wasm', 'litert']),
+        'reference: the integers of a microcontroller (TFLM); wasm: the same, faster; litert: those of a phone or browser ' +
+          "(LiteRT, XNNPACK); litert-reference: those of LiteRT's reference kernels; default: reference, or litert for " +
+          'models that only it runs',
+      ).choices([...runtimeNames]),
     )
     .option('--dequantize', 'write float32 values instead of raw codes')
     .action(async (model: string, options: PredictCommandOptions) => {

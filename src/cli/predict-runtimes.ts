@@ -7,6 +7,8 @@ import { UserError, userError } from '../core/diagnostic.ts';
 import type { DType, Shape, TensorType } from '../core/tensor.ts';
 import { numElements } from '../core/tensor.ts';
 import { counted } from '../core/words.ts';
+import { litertReference, microcontroller } from '../interpreter/arithmetic.ts';
+import type { Arithmetic } from '../interpreter/arithmetic.ts';
 import { prepareInterpreter } from '../interpreter/interpreter.ts';
 import type { LitertArray } from '../interpreter/litert.ts';
 import { openLitert } from '../interpreter/litert.ts';
@@ -17,9 +19,7 @@ import type { TfliteFile, TfliteTensor } from '../tflite/file.ts';
 import type { Edge } from '../tflite/float-edges.ts';
 import { addFloatEdges, edgeOf } from '../tflite/float-edges.ts';
 import { readTflite, readTfliteContents } from '../tflite/read.ts';
-
-/** The plain loops; the SIMD kernels that equal them; Google's runtime. */
-export type RuntimeName = 'reference' | 'wasm' | 'litert';
+import type { RuntimeName } from './runtime-names.ts';
 
 /** An input or output of a model. Its shape is that of one example. */
 export interface Port {
@@ -54,7 +54,7 @@ export async function openRuntime(
 ): Promise<Runtime> {
   if (wanted !== undefined) return runtimes[wanted](bytes, model);
   try {
-    return await openReference(bytes, model);
+    return await runtimes.reference(bytes, model);
   } catch (error) {
     if (!(error instanceof UserError && error.diagnostics.every(({ code }) => onlyForOthers.includes(code))))
       throw error;
@@ -67,17 +67,23 @@ export async function openRuntime(
 const onlyForOthers = ['unknown-op', 'unsupported-model'];
 
 const runtimes: { readonly [N in RuntimeName]: (bytes: Uint8Array, model: string) => Promise<Runtime> } = {
-  reference: openReference,
+  reference: (bytes, model) => openLoops('reference', bytes, model, microcontroller),
   wasm: openFast,
   litert: openWitness,
+  'litert-reference': (bytes, model) => openLoops('litert-reference', bytes, model, litertReference),
 };
 
 /** One example after the other. */
-function openReference(bytes: Uint8Array, model: string): Promise<Runtime> {
+async function openLoops(
+  name: RuntimeName,
+  bytes: Uint8Array,
+  model: string,
+  arithmetic: Arithmetic,
+): Promise<Runtime> {
   const ports = portsOf(bytes, model, ({ type }) => dtypes[type]);
-  const interpreter = prepareInterpreter(readTflite(bytes, model), model);
+  const interpreter = prepareInterpreter(readTflite(bytes, model), model, arithmetic);
   return Promise.resolve({
-    name: 'reference',
+    name,
     ...ports,
     run: (inputs, count) =>
       oneByOne(model, ports, inputs, count, (example) =>

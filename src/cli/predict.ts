@@ -12,10 +12,11 @@ import { readNpy, writeNpy } from '../formats/npy.ts';
 import type { IntegerData } from '../ops/define.ts';
 import { explainWriteError } from '../runner/disk-error.ts';
 import { requireFormat } from './file-format.ts';
-import type { Port, RuntimeName } from './predict-runtimes.ts';
+import type { Port } from './predict-runtimes.ts';
 import { openRuntime } from './predict-runtimes.ts';
+import type { RuntimeName } from './runtime-names.ts';
 
-export type { RuntimeName } from './predict-runtimes.ts';
+export type { RuntimeName } from './runtime-names.ts';
 
 export interface PredictOptions {
   /** Path of a .tflite file, by any converter. */

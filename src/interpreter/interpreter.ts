@@ -8,6 +8,8 @@ import type { IntegerData, IntegerKernelFactory } from '../ops/define.ts';
 import { ShapeError } from '../ops/define.ts';
 import { refusalOf } from '../ops/refusal.ts';
 import { ops } from '../ops/index.ts';
+import type { Arithmetic } from './arithmetic.ts';
+import { microcontroller } from './arithmetic.ts';
 
 // Far beyond any model of 8-bit images; a damaged shape may claim anything.
 const largestMemoryBytes = 2 ** 30;
@@ -26,13 +28,14 @@ export interface Interpreter {
 }
 
 /**
- * Prepares the plain reference loops of every op: bit for bit TensorFlow Lite's reference kernels.
+ * Prepares the plain reference loops of every op: bit for bit the kernels of TensorFlow Lite Micro, or of the runtime
+ * whose arithmetic is given.
  *
  * @param graph level int8, as `readTflite` gives it
  * @param path of the model, for errors
  * @throws UserError when an op cannot run with these parameters, or the values take more than 1 GiB
  */
-export function prepareInterpreter(graph: Graph, path: string): Interpreter {
+export function prepareInterpreter(graph: Graph, path: string, arithmetic: Arithmetic = microcontroller): Interpreter {
   requireMemory(graph, path);
   const buffers = new Map<string, Tensor>();
   for (const { name, type, source } of graph.values.values()) {
@@ -40,7 +43,7 @@ export function prepareInterpreter(graph: Graph, path: string): Interpreter {
   }
   const bufferOf = (name: string): Tensor => buffers.get(name) ?? internal(`"${name}" has no buffer`);
   const steps = graph.nodes.map((node) => {
-    const kernel = prepareKernel(graph, node, path);
+    const kernel = prepareKernel(graph, node, path, arithmetic);
     const inputs = node.inputs.map((input) => integerData(bufferOf(input)));
     const outputs = node.outputs.map((output) => integerData(bufferOf(output)));
     return () => kernel(inputs, outputs);
@@ -85,7 +88,7 @@ function requireMemory(graph: Graph, path: string): void {
   );
 }
 
-function prepareKernel(graph: Graph, node: Node, path: string) {
+function prepareKernel(graph: Graph, node: Node, path: string, { rounding }: Arithmetic) {
   // The op's own record made these attributes, so its own kernel reads them.
   const factory = ops[node.op].int8 as IntegerKernelFactory<Node['attrs']> | null;
   if (factory === null) return internal(`${node.op} "${node.name}" has no integer kernel`);
@@ -94,6 +97,7 @@ function prepareKernel(graph: Graph, node: Node, path: string) {
       inputs: node.inputs.map((input) => valueOf(graph, input)),
       outputs: node.outputs.map((output) => valueOf(graph, output)),
       attrs: node.attrs,
+      rounding: rounding[node.op] ?? 'twice',
     });
   } catch (error) {
     if (error instanceof ShapeError) throw refusalOf(path, error.at(`${node.op} "${node.name}"`));

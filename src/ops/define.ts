@@ -116,7 +116,15 @@ export interface IntegerNode<Attrs> {
   readonly inputs: readonly IntegerOperand[];
   readonly outputs: readonly IntegerOperand[];
   readonly attrs: Attrs;
+  /** How an accumulator is scaled to the output, where kernels differ; twice if not said. */
+  readonly rounding?: Rounding;
 }
+
+/**
+ * `twice`: in fixed point, first the product and then its shift (`multiplyByQuantizedMultiplier`). `once`: the exact
+ * product with a float64 factor, half away from zero.
+ */
+export type Rounding = 'twice' | 'once';
 
 export type IntegerKernel = (inputs: readonly IntegerData[], outputs: readonly IntegerData[]) => void;
 

@@ -1,4 +1,4 @@
-import { channelScales, perTensor } from '../core/affine.ts';
+import { channelScales, perTensor, roundHalfAway } from '../core/affine.ts';
 import { multiplyByQuantizedMultiplier, quantizeMultiplier } from '../core/fixedpoint.ts';
 import { numElements, sameShape } from '../core/tensor.ts';
 import type { Shape } from '../core/tensor.ts';
@@ -32,6 +32,35 @@ function registeredVersion({ inputs, attrs }: IntegerNode<FullyConnectedAttrs>):
   if (inputs.length < 3) return { version: 6, minimumRuntime: '2.1.0' };
   if (attrs.keepNumDims) return { version: 5, minimumRuntime: '2.0.0' };
   return int8Version(4, '1.14.0')({ inputs, outputs: [], attrs });
+}
+
+/**
+ * An accumulator in units of the output's scale.
+ *
+ * @see LiteRT tflite/kernels/internal/reference/integer_ops/fully_connected.h, whose two forms are the two roundings
+ */
+function scaling({
+  inputs: [input, filter],
+  outputs: [output],
+  rounding,
+}: IntegerNode<FullyConnectedAttrs>): (accumulator: number, channel: number) => number {
+  const { scale: inputScale } = perTensor(input!.quant, 'the input');
+  const { scale: outputScale } = perTensor(output!.quant, 'the output');
+  const scales = channelScales(filter!.quant, filter!.type.shape[0]!, 'the filter');
+  if (rounding === 'once') {
+    const factors = Array.from(scales, (scale) => (inputScale * scale) / outputScale);
+    return (accumulator, channel) => roundHalfAway(accumulator * factors[channel]!);
+  }
+  // One scale takes the float32 product, several take the double one: the two kernels differ in C++ types.
+  const oneScale = filter!.quant?.kind === 'per_tensor' || scales.length === 1;
+  const multipliers = Array.from(scales, (scale) => {
+    const product = oneScale ? Math.fround(inputScale * scale) : inputScale * scale;
+    return quantizeMultiplier(product / outputScale);
+  });
+  return (accumulator, channel) => {
+    const { multiplier, shift } = multipliers[channel]!;
+    return multiplyByQuantizedMultiplier(accumulator, multiplier, shift);
+  };
 }
 
 /** Input [..., inputs] read as rows of `inputs`, filter [outputs, inputs]: y = x * filter^T + bias. */
@@ -86,19 +115,16 @@ export const fullyConnected = defineOp<'fully_connected', FullyConnectedAttrs>({
     ];
   },
 
-  int8({ inputs: [input, filter, bias], outputs: [output], attrs }) {
+  int8(node) {
+    const [input, filter, bias] = node.inputs;
+    const [output] = node.outputs;
+    const { attrs } = node;
     const [outputs, inputs] = filter!.type.shape as [number, number];
     const rows = numElements(input!.type.shape) / inputs;
     const inputQuant = perTensor(input!.quant, 'the input');
     const outputQuant = perTensor(output!.quant, 'the output');
     const filterZeroPoint = filter!.quant?.kind === 'per_tensor' ? filter!.quant.zeroPoint : 0;
-    const scales = channelScales(filter!.quant, outputs, 'the filter');
-    // One scale takes the float32 product, several take the double one: the two kernels differ in C++ types.
-    const oneScale = filter!.quant?.kind === 'per_tensor' || scales.length === 1;
-    const multipliers = Array.from(scales, (scale) => {
-      const product = oneScale ? Math.fround(inputQuant.scale * scale) : inputQuant.scale * scale;
-      return quantizeMultiplier(product / outputQuant.scale);
-    });
+    const scale = scaling(node);
     const { min, max } = activationRange(attrs.activation, output!);
 
     return ([x, w, b], [y]) => {
@@ -114,8 +140,7 @@ export const fullyConnected = defineOp<'fully_connected', FullyConnectedAttrs>({
             inputs,
           );
           const accumulator = bias === undefined ? products : (products + b![out]!) | 0;
-          const { multiplier, shift } = multipliers[out]!;
-          const scaled = multiplyByQuantizedMultiplier(accumulator, multiplier, shift) + outputQuant.zeroPoint;
+          const scaled = scale(accumulator, out) + outputQuant.zeroPoint;
           y![row * outputs + out] = scaled < min ? min : scaled > max ? max : scaled;
         }
       }

@@ -4,13 +4,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRandom } from '../../src/core/random.ts';
 import type { OpName } from '../../src/ops/index.ts';
-import type { TfliteTensor } from '../../src/tflite/file.ts';
-import { writeTfliteFile } from '../../src/tflite/write-file.ts';
-import { optionFields } from '../../src/tflite/option-fields.ts';
-import { readTflite, readTfliteContents } from '../../src/tflite/read.ts';
+import { readTflite } from '../../src/tflite/read.ts';
 import { inferenceModel } from '../fault/inference-model.ts';
 import { integerOps, randomRuns } from './integer-cases.ts';
-import { compareRuns, judgeOf, referenceKernels } from './integer-runs.ts';
+import { compareRuns, judgeOf, referenceKernels, withLegalAxes } from './integer-runs.ts';
 import type { Oracle } from './oracle.ts';
 import { expectBytes, expectList, hasOracle, openOracle } from './oracle.ts';
 import { seed } from './seed.ts';
@@ -91,17 +88,3 @@ describe.skipIf(!hasOracle)(`models made by others, ORACLE_SEED=${seed}`, { time
     expect(integerOps.filter((op) => !seen.has(op) && !elsewhere.includes(op))).toEqual([]);
   });
 });
-
-/** Old converters gave a bias the axis of its filter, which newer runtimes refuse. */
-function withLegalAxes(model: Uint8Array, name: string): Uint8Array {
-  const file = readTfliteContents(model, name);
-  const isLegal = ({ shape, quantization }: TfliteTensor): boolean =>
-    quantization === null || quantization.quantizedDimension < Math.max(shape.length, 1);
-  if (file.subgraphs.every(({ tensors }) => tensors.every(isLegal))) return model;
-  const mended = (tensor: TfliteTensor): TfliteTensor =>
-    tensor.quantization === null || isLegal(tensor)
-      ? tensor
-      : { ...tensor, quantization: { ...tensor.quantization, quantizedDimension: 0 } };
-  const subgraphs = file.subgraphs.map((subgraph) => ({ ...subgraph, tensors: subgraph.tensors.map(mended) }));
-  return writeTfliteFile({ ...file, subgraphs }, optionFields);
-}

@@ -5,7 +5,10 @@ import { prepareInterpreter } from '../../src/interpreter/interpreter.ts';
 import type { Graph, Node } from '../../src/graph/graph.ts';
 import { valueOf } from '../../src/graph/graph.ts';
 import type { IntegerData } from '../../src/ops/define.ts';
-import { readTflite } from '../../src/tflite/read.ts';
+import type { TfliteTensor } from '../../src/tflite/file.ts';
+import { optionFields } from '../../src/tflite/option-fields.ts';
+import { readTflite, readTfliteContents } from '../../src/tflite/read.ts';
+import { writeTfliteFile } from '../../src/tflite/write-file.ts';
 import type { Oracle } from './oracle.ts';
 import { expectList, expectTensor } from './oracle.ts';
 
@@ -120,4 +123,18 @@ export function differences(ours: Runs, reference: Runs, steps: number): readonl
 
 export function countValues(runs: Runs): number {
   return runs.flat().reduce((total, { data }) => total + data.length, 0);
+}
+
+/** Old converters gave a bias the axis of its filter, which newer runtimes refuse. */
+export function withLegalAxes(model: Uint8Array, name: string): Uint8Array {
+  const file = readTfliteContents(model, name);
+  const isLegal = ({ shape, quantization }: TfliteTensor): boolean =>
+    quantization === null || quantization.quantizedDimension < Math.max(shape.length, 1);
+  if (file.subgraphs.every(({ tensors }) => tensors.every(isLegal))) return model;
+  const mended = (tensor: TfliteTensor): TfliteTensor =>
+    tensor.quantization === null || isLegal(tensor)
+      ? tensor
+      : { ...tensor, quantization: { ...tensor.quantization, quantizedDimension: 0 } };
+  const subgraphs = file.subgraphs.map((subgraph) => ({ ...subgraph, tensors: subgraph.tensors.map(mended) }));
+  return writeTfliteFile({ ...file, subgraphs }, optionFields);
 }

@@ -15,6 +15,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import numpy as np  # noqa: E402, F401
 
 import bundles  # noqa: E402, F401
+import devices  # noqa: E402, F401
 import targets  # noqa: E402, F401
 
 answering.answer_all(answers, globals())
