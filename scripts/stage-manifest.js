@@ -9,6 +9,7 @@ import { fieldsRead, numericSource } from './numeric-source.js';
 const stageExports = {
   import: 'importModel',
   'float-pretrain': 'floatPretrain',
+  ptq: 'ptq',
   qat: 'qat',
   'save-eval-graph': 'saveEvalGraph',
   freeze: 'freeze',

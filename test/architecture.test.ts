@@ -11,7 +11,7 @@ const layers: readonly (readonly string[])[] = [
   ['graph'],
   ['models', 'data', 'passes', 'engine', 'tflite', 'graphdef', 'interpreter'],
   ['evaluation', 'importers', 'targets'],
-  ['tasks', 'export'],
+  ['tasks', 'export', 'calibration'],
   ['training'],
   ['stages'],
   ['config', 'report', 'install'],

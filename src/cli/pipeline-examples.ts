@@ -82,6 +82,12 @@ const stages: Readonly<Record<StageKind, string>> = {
   uses: float-pretrain
   epochs: 8
   optimizer: { kind: sgd, learning_rate: 0.05, momentum: 0.9 }`,
+  ptq: `ptq:
+  uses: ptq
+  from: pretrain
+  examples: 500
+  ranges: percentile
+  percentile: 99.99`,
   qat: `qat:
   uses: qat
   from: pretrain

@@ -5,6 +5,7 @@ import type { OptimizerSpec, Pass, Ranges } from '../passes/index.ts';
 import { freezePasses, lowerToIntegers, runPasses } from '../passes/index.ts';
 import type { QuantizationOptions } from '../evaluation/graphs.ts';
 import { evalGraph, trainingGraph } from '../evaluation/graphs.ts';
+import { calibratedForm } from '../stages/ptq.ts';
 import { quantizationOf } from '../stages/qat.ts';
 import { formOf } from '../stages/training.ts';
 import { tasks } from '../tasks/index.ts';
@@ -22,7 +23,7 @@ const untrainedRanges: Ranges = {
   range: () => ({ min: floatTensor([], [0]), max: floatTensor([], [6]) }),
 };
 
-/** The defaults of a qat stage, for a pipeline that has none. */
+/** The defaults of a qat stage, for a pipeline that has neither it nor a ptq stage. */
 const untrainedQuantization: NonNullable<QuantizationOptions> = {
   ...{ delay: 0, merge: 'min_max', observe: 'after_activation', scheme: 'int8', dropout: 'always' },
   estimator: { kind: 'running_extremes', decay: 0.999 },
@@ -44,7 +45,9 @@ export async function pipelineGraphs(loaded: LoadedPipeline, level: Level): Prom
   const qat = configs.find((config) => config.uses === 'qat');
   const pretrain = configs.find((config) => config.uses === 'float-pretrain');
   const loss = tasks[purpose.task].loss(loaded.pipeline.loss, purpose, null);
+  const ptq = configs.find((config) => config.uses === 'ptq');
   const quantization = qat === undefined ? untrainedQuantization : quantizationOf(qat);
+  const form = qat === undefined && ptq !== undefined ? calibratedForm(ptq) : formOf(quantization);
   switch (level) {
     case 'float': {
       const batch = (pretrain?.batch ?? 1) / (pretrain?.devices.length ?? 1);
@@ -57,14 +60,14 @@ export async function pipelineGraphs(loaded: LoadedPipeline, level: Level): Prom
       break;
     }
     case 'eval':
-      evalGraph(model, untrainedRanges, formOf(quantization), observe);
+      evalGraph(model, untrainedRanges, form, observe);
       break;
     case 'int8': {
       const lower: Pass = {
         name: 'lower-to-integers',
-        run: (graph) => lowerToIntegers(graph, quantization.scheme, 'the pipeline').graph,
+        run: (graph) => lowerToIntegers(graph, form.scheme, 'the pipeline').graph,
       };
-      runPasses(evalGraph(model, untrainedRanges, formOf(quantization), observe), [...freezePasses, lower], observe);
+      runPasses(evalGraph(model, untrainedRanges, form, observe), [...freezePasses, lower], observe);
     }
   }
   return graphs;

@@ -201,7 +201,9 @@ async function checkFit(loaded: LoadedPipeline, size: DataSize): Promise<Diagnos
     ...batchNormDiagnostics(pipeline, normalized, locate),
   ];
   if (problems.length > 0) throw new UserError(problems, 64);
-  const schemes = pipeline.stages.flatMap(({ config }) => (config.uses === 'qat' ? [config.scheme] : []));
+  const schemes = pipeline.stages.flatMap(({ config }) =>
+    config.uses === 'qat' || config.uses === 'ptq' ? [config.scheme] : [],
+  );
   const untrained = spec === null ? null : untrainedModel(spec);
   const onTargets = checkTargets(loaded, (first) => imported.get(first)?.model ?? untrained);
   return [

@@ -6,6 +6,7 @@ import { completeData } from '../data/config.ts';
 import { completeNormalize } from '../data/normalize.ts';
 import { identifierOf } from '../export/literals.ts';
 import { completeLayers } from '../models/config.ts';
+import { calibrationDefaults } from '../stages/ptq.ts';
 import { rangeDefaults } from '../stages/qat.ts';
 import type { Scheme } from '../passes/index.ts';
 import { parseTargets } from '../targets/config.ts';
@@ -57,6 +58,7 @@ function completeStages(config: Pick<PipelineConfig, 'name' | 'model' | 'stages'
         };
         return [name, { ...filledIn, ...given } as StageConfig];
       }
+      if (stage.uses === 'ptq') return [name, { ...calibrationDefaults[stage.ranges], ...given } as StageConfig];
       if (stage.uses === 'import') return [name, { task: taskOf(config), ...given } as StageConfig];
       if (stage.uses === 'export') return [name, { name: identifierOf(config.name), ...given } as StageConfig];
       if (stage.uses !== 'convert') return [name, stage];
@@ -67,14 +69,14 @@ function completeStages(config: Pick<PipelineConfig, 'name' | 'model' | 'stages'
 }
 
 /**
- * The scheme of the qat stage that a stage's chain passes; the default where none does, which is reported elsewhere.
+ * The scheme of the qat or ptq stage that a stage's chain passes; the default where none does, which is reported elsewhere.
  */
 export function trainedScheme(stages: PipelineConfig['stages'], stage: StageConfig): Scheme {
   // Cycles are reported elsewhere; here they only must end.
   const seen = new Set<StageConfig>();
   let current: StageConfig | undefined = stage;
   while (current !== undefined && !seen.has(current)) {
-    if (current.uses === 'qat') return current.scheme;
+    if (current.uses === 'qat' || current.uses === 'ptq') return current.scheme;
     seen.add(current);
     current = stageNamed(stages, parentOf(current));
   }

@@ -136,6 +136,27 @@ export const ImportMetrics = object({
   notes: Type.Array(Type.String(), { description: 'sentences on what was changed on the way' }),
 });
 
+// Calibration
+
+export const PtqMetrics = object({
+  kind: Type.Literal('ptq'),
+  examples: Type.Integer({ minimum: 1, description: 'training examples that were calibrated on' }),
+  method: Type.String({ description: 'how ranges were chosen, such as `mse`' }),
+  ranges: Type.Array(
+    object({
+      name: Type.String(),
+      min: Type.Number(),
+      max: Type.Number(),
+      observed: object({ min: Type.Number(), max: Type.Number() }, { description: 'of all values of the examples' }),
+    }),
+    { description: 'activation ranges in the order of the graph' },
+  ),
+  equalized: Type.Array(object({ first: Type.String(), second: Type.String() }), { description: 'pairs of layers' }),
+  corrected: Type.Array(Type.String(), { description: 'layers whose biases were corrected' }),
+  reestimatedBatches: count,
+  seconds: Type.Number(),
+});
+
 // Conversion
 
 export const ConvertMetrics = object({
@@ -499,6 +520,7 @@ export const isCounted = (metrics: TrainMetrics): metrics is CountedTrain => isC
 /** What every training records. */
 export type CommonTrain = Omit<TrainMetrics, 'kind' | 'level' | CurveKey>;
 export type ImportMetrics = Static<typeof ImportMetrics>;
+export type PtqMetrics = Static<typeof PtqMetrics>;
 export type ConvertMetrics = Static<typeof ConvertMetrics>;
 export type ExportMetrics = Static<typeof ExportMetrics>;
 export type TestMetrics = Static<typeof TestMetrics>;
@@ -515,11 +537,12 @@ export type Gate = Static<typeof Gate>;
 const byKind = {
   import: ImportMetrics,
   train: TrainMetrics,
+  ptq: PtqMetrics,
   convert: ConvertMetrics,
   test: TestMetrics,
   export: ExportMetrics,
 } as const;
-export type StageMetrics = ImportMetrics | TrainMetrics | ConvertMetrics | TestMetrics | ExportMetrics;
+export type StageMetrics = ImportMetrics | TrainMetrics | PtqMetrics | ConvertMetrics | TestMetrics | ExportMetrics;
 
 /** Metrics read back from a record; null for stages of other kinds and for records of another version. */
 export function readStageMetrics(metrics: JsonObject): StageMetrics | null {

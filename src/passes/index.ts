@@ -103,6 +103,8 @@ export const freezePasses: readonly Pass[] = [
   { name: 'prune', run: prune },
 ];
 
+export { addBiases } from './add-biases.ts';
+export { equalizeLayers } from './equalize-layers.ts';
 export { lowerToIntegers } from './lower-to-integers.ts';
 export { setEdgeTypes } from './set-edge-types.ts';
 export { prune } from './prune.ts';

@@ -17,6 +17,7 @@ import {
   RegressTest,
   ScoreTest,
   TrainMetrics,
+  PtqMetrics,
   oneOf,
   classTasks,
   errorTasks,
@@ -152,6 +153,7 @@ const Body = Type.Object({
     }),
   ),
   imports: Type.Array(object({ stage: Type.String(), metrics: ImportMetrics })),
+  calibrations: Type.Array(object({ stage: Type.String(), metrics: PtqMetrics })),
   conversions: Type.Array(object({ stage: Type.String(), metrics: ConvertMetrics })),
   tests: Type.Array(Test),
   config: Type.Unsafe<Json>({}),
@@ -180,6 +182,7 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
   const measured = record.stages.map((stage) => ({ stage: stage.name, metrics: readStageMetrics(stage.metrics) }));
   const training: Report['training'] = [];
   const imports: Report['imports'] = [];
+  const calibrations: Report['calibrations'] = [];
   const conversions: Report['conversions'] = [];
   const tests: Test[] = [];
   for (const { stage, metrics } of measured) {
@@ -190,6 +193,9 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
         break;
       case 'import':
         imports.push({ stage, metrics });
+        break;
+      case 'ptq':
+        calibrations.push({ stage, metrics });
         break;
       case 'convert':
         conversions.push({ stage, metrics });
@@ -224,6 +230,7 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
     stages,
     training,
     imports,
+    calibrations,
     conversions,
     tests,
     config,

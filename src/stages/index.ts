@@ -6,6 +6,7 @@ import { exportStage } from './export.ts';
 import { floatPretrain } from './float-pretrain.ts';
 import { freeze } from './freeze.ts';
 import { importModel } from './import.ts';
+import { ptq } from './ptq.ts';
 import { qat } from './qat.ts';
 import { saveEvalGraph } from './save-eval-graph.ts';
 import { test } from './test.ts';
@@ -13,6 +14,7 @@ import { test } from './test.ts';
 const table = {
   import: importModel,
   'float-pretrain': floatPretrain,
+  ptq,
   qat,
   'save-eval-graph': saveEvalGraph,
   freeze,

@@ -10,6 +10,7 @@ import type { QuantizationOptions } from '../evaluation/graphs.ts';
 import type { TrainMetrics } from '../measurements/metrics.ts';
 import { firstQuantizedEpoch } from '../training/steps.ts';
 import type { TrainingConfig } from './training.ts';
+import { formFields } from './quantization-fields.ts';
 import { formOf, initialModel, runTraining, trainingFields } from './training.ts';
 
 const outputs = { model: { type: 'QatModel/2', file: 'qat_model.safetensors' } } as const;
@@ -64,23 +65,7 @@ const quantizationFields = {
     ),
     '`min_max` for running_extremes, `mean` for moving_average',
   ),
-  observe: choice(['after_activation', 'before_activation'], {
-    ...key('Whether ranges are observed after or before a ReLU or ReLU6; before_activation is for comparison only'),
-    default: 'after_activation',
-  }),
-  scheme: choice(['int8', 'uint8'], {
-    ...key(
-      'int8: symmetric weight range for each output channel; uint8: one asymmetric range for the whole filter, codes 1..255',
-    ),
-    default: 'int8',
-  }),
-  dense_weights: choice(['per_channel', 'per_tensor'], {
-    ...key(
-      'Scales of the weights of fully connected layers: one for each output, or a single one, which TensorFlow ' +
-        'Lite before 2.10 and older runtimes for microcontrollers need; uint8 always has one',
-    ),
-    default: 'per_channel',
-  }),
+  ...formFields,
   batch_norm: derived(
     choice(['kept', 'folded'], {
       ...key(
