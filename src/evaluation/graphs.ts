@@ -18,6 +18,7 @@ import type {
   RangeEstimator,
   Ranges,
   Scheme,
+  TrainedRange,
   WeightRanges,
 } from '../passes/index.ts';
 import {
@@ -49,6 +50,8 @@ export type QuantizationOptions =
       readonly merge: 'mean' | 'min_max';
       readonly batchNorm: BatchNormForm;
       readonly dropout: DropoutInQat;
+      /** What observers begin with; left out where nothing was observed before. */
+      readonly initial?: (quantizer: string) => TrainedRange;
     })
   | null;
 

@@ -43,6 +43,8 @@ export type Ranges =
       readonly estimator: RangeEstimator;
       /** How the ranges of several replicas become one. */
       readonly merge: 'mean' | 'min_max';
+      /** What observers begin with; left out where nothing was observed before. */
+      readonly initial?: (quantizer: string) => TrainedRange;
     }
   | { readonly kind: 'trained'; readonly range: (quantizer: string) => TrainedRange };
 
@@ -52,14 +54,14 @@ export interface TrainedRange {
 }
 
 /** Trained ranges as a model's file names them. */
-export function trainedRanges(tensor: (name: string) => FloatTensor): Ranges {
+export function trainedRanges(tensor: (name: string) => FloatTensor) {
   return {
     kind: 'trained',
-    range: (quantizer) => {
+    range: (quantizer: string): TrainedRange => {
       const { min, max } = rangeNames(quantizer);
       return { min: tensor(min), max: tensor(max) };
     },
-  };
+  } as const;
 }
 
 /** On which side of a fused activation the range of its group is observed. */
@@ -425,27 +427,34 @@ function activationRange({ builder, ranges, gate }: Quantizers, quantizer: strin
   }
   const step = gate?.step ?? internal('observers need the step counter');
   const { estimator, merge } = ranges;
+  const known = ranges.initial?.(quantizer) ?? null;
   const observed = builder.node('observe_range', `${quantizer}/observed`, [value], { axis: null, symmetric: false });
   const [min = value, max = value] = observed;
   const estimate = (name: string, batchValue: ValueRef, end: 'min' | 'max'): ValueRef => {
-    const variable = builder.variable(name, zeros('float32', []), `range_${end}`, { owner: quantizer });
+    const initial = known?.[end] ?? zeros('float32', []);
+    const variable = builder.variable(name, initial, `range_${end}`, { owner: quantizer });
     const reduce = merge === 'mean' ? 'mean' : end;
     const [merged = batchValue] = builder.node('cross_replica', `${name}/merged`, [batchValue], { reduce });
-    const result = estimateEnd(builder, estimator, variable, merged, end, step);
+    const pull = known === null ? step : null;
+    const result = estimateEnd(builder, estimator, variable, merged, end, pull);
     builder.update(name, result);
     return result;
   };
   return { min: estimate(names.min, min, 'min'), max: estimate(names.max, max, 'max') };
 }
 
-/** The end of a range after this step. A moving average is freed from the pull of its initial zero. */
+/**
+ * The end of a range after this step. A moving average is freed from the pull of its initial zero.
+ *
+ * @param step null where the variable begins with a range that was observed before
+ */
 function estimateEnd(
   builder: GraphBuilder,
   { kind, decay }: RangeEstimator,
   variable: ValueRef,
   merged: ValueRef,
   end: 'min' | 'max',
-  step: ValueRef,
+  step: ValueRef | null,
 ): ValueRef {
   const { name } = variable;
   switch (kind) {
@@ -454,6 +463,10 @@ function estimateEnd(
       return next;
     }
     case 'moving_average': {
+      if (step === null) {
+        const [next = variable] = builder.node('moving_average', `${name}/next`, [variable, merged], { decay });
+        return next;
+      }
       const biased = builder.variable(`${name}/biased`, zeros('float32', []), 'slot', { owner: name });
       const [next = biased] = builder.node('moving_average', `${name}/biased/next`, [biased, merged], { decay });
       const [debiased = biased] = builder.node('zero_debias', `${name}/next`, [next, step], { decay });

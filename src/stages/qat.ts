@@ -2,13 +2,17 @@ import type { Static, TObject } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
 import { present, unreachable } from '../core/assert.ts';
 import { choice, derived, key } from '../core/schema.ts';
+import type { Model } from '../graph/contract.ts';
 import type { RangeEstimator } from '../passes/index.ts';
-import { encodeModelFile } from '../training/checkpoint.ts';
+import { trainedRanges } from '../passes/index.ts';
+import type { StageContext } from '../runner/plan.ts';
+import { encodeModelFile, readQatModel, tensorSource } from '../training/checkpoint.ts';
 import { defineStage } from './define.ts';
 import { writeOutput } from './files.ts';
 import type { QuantizationOptions } from '../evaluation/graphs.ts';
 import type { TrainMetrics } from '../measurements/metrics.ts';
 import { firstQuantizedEpoch } from '../training/steps.ts';
+import type { StageEnvironment } from './run.ts';
 import type { TrainingConfig } from './training.ts';
 import { formFields } from './quantization-fields.ts';
 import { formOf, initialModel, runTraining, trainingFields } from './training.ts';
@@ -25,7 +29,7 @@ export const rangeDefaults = {
 const quantizationFields = {
   delay: Type.Integer({
     ...key(
-      'Quantization delay: number of steps before quantization is applied. Ranges are observed from the first step on',
+      'Quantization delay: number of steps of this stage before quantization is applied. Ranges are observed from the first step on; `from` a `ptq` they begin with its ranges, so that 0 works',
     ),
     minimum: 0,
     default: 0,
@@ -92,11 +96,14 @@ type QatFields = Static<TObject<typeof quantizationFields>> & Pick<TrainingConfi
 export const qat = defineStage({
   kind: 'qat',
   revision: 5,
-  description: 'Quantization-aware training, from a float model or from scratch',
-  from: { accepts: ['FloatModel/2'], optional: true },
+  description: 'Quantization-aware training, from a float model, from a calibrated one or from scratch',
+  from: { accepts: ['FloatModel/2', 'QatModel/2'], optional: true },
   produces: 'QatModel/2',
   uses: ['training-data', 'augment', 'loss', 'model', 'engine', 'seed'],
-  inputs: { model: { type: 'FloatModel/2', optional: true } },
+  inputs: {
+    model: { type: 'FloatModel/2', optional: true },
+    quantized: { type: 'QatModel/2', optional: true },
+  },
   outputs,
   fields: {
     ...trainingFields,
@@ -119,9 +126,9 @@ export const qat = defineStage({
   async run(config, context, environment) {
     const dataset = await environment.trainingData();
     // Without a parent the delay is the float phase.
-    const model = await initialModel(context, environment);
+    const { model, ...observed } = await startOf(context, environment);
     const { learning_rate_at_delay } = config;
-    const quantization = quantizationOf(config);
+    const quantization = { ...quantizationOf(config), ...observed };
     const { delay, estimator } = quantization;
     const method = {
       quantization,
@@ -136,6 +143,17 @@ export const qat = defineStage({
     return { metrics: { kind: 'train', level: 'qat', ...learned, ...metrics } satisfies TrainMetrics };
   },
 });
+
+/** The network that training starts from, and its ranges where it is quantized already. */
+async function startOf(
+  context: StageContext,
+  environment: StageEnvironment,
+): Promise<Pick<NonNullable<QuantizationOptions>, 'initial'> & { readonly model: Model }> {
+  const file = context.inputs['quantized'];
+  if (file === undefined) return { model: await initialModel(context, environment) };
+  const { graph, contract, tensors } = await readQatModel(file);
+  return { model: { graph, contract }, initial: trainedRanges(tensorSource(tensors, file)).range };
+}
 
 /** How a stage quantizes, from its fields. */
 export function quantizationOf(config: QatFields): NonNullable<QuantizationOptions> {

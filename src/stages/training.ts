@@ -56,7 +56,7 @@ export const trainingFields = {
 
 export type TrainingConfig = Static<TObject<typeof trainingFields>>;
 
-/** The network of the stage that this one continues; without one, that of the pipeline with fresh weights. */
+/** The network of the float stage that this one continues; without one, that of the pipeline with fresh weights. */
 export async function initialModel({ inputs }: StageContext, environment: StageEnvironment): Promise<Model> {
   const parent = inputs['model'];
   if (parent === undefined) return newModel(environment.model(), environment.seed);
