@@ -5,6 +5,7 @@ import type { QuantizationForm } from '../evaluation/graphs.ts';
 import type { Model } from '../graph/contract.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { EdgeTypes } from '../passes/index.ts';
+import { calibratedForm } from '../stages/ptq.ts';
 import { quantizationOf } from '../stages/qat.ts';
 import type { StageConfig } from '../stages/index.ts';
 import { formOf } from '../stages/training.ts';
@@ -68,6 +69,7 @@ export function conversions(
 
 /** Null for a stage that does not quantize. */
 function formOfStage(config: StageConfig): QuantizationForm | null {
+  if (config.uses === 'ptq') return calibratedForm(config);
   return config.uses === 'qat' ? formOf(quantizationOf(config)) : null;
 }
 

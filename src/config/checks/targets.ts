@@ -20,7 +20,7 @@ export function targetSettingDiagnostics({ target = [], stages }: PipelineConfig
     Object.entries(stages).flatMap(([stage, config]): Diagnostic[] => {
       const row = targets[name];
       // A conversion follows the stage that quantizes.
-      const settings: Settings = config.uses === 'qat' ? config : {};
+      const settings: Settings = config.uses === 'qat' || config.uses === 'ptq' ? config : {};
       const problem = schemeProblem(row, stage, settings, locate) ?? weightsProblem(row, stage, settings, locate);
       return [...(problem === null ? [] : [problem]), ...edgeProblems(row, stage, config, locate)];
     }),
