@@ -41,8 +41,8 @@ export function splitValidation(
 export function pick({ inputs, labels, targets, masks, count }: Split, indices: Uint32Array): Split {
   const rows = <T extends Uint8Array | Uint16Array | Float32Array>(column: T): T => {
     const size = column.length / Math.max(1, count);
-    // A slice is of its array's type, and long enough: no index occurs twice.
-    const out = column.slice(0, indices.length * size) as T;
+    // Not `slice`, which in a Buffer shares the memory that this is about to read.
+    const out = new (arrayType(column))(indices.length * size) as T; // of the same type, as `arrayType` says
     indices.forEach((from, to) => out.set(column.subarray(from * size, (from + 1) * size), to * size));
     return out;
   };
@@ -53,4 +53,9 @@ export function pick({ inputs, labels, targets, masks, count }: Split, indices: 
     targets: targets && rows(targets),
     ...(masks && { masks: pickInputs(masks, indices) }),
   };
+}
+
+function arrayType(column: Uint8Array | Uint16Array | Float32Array) {
+  if (column instanceof Float32Array) return Float32Array;
+  return column instanceof Uint16Array ? Uint16Array : Uint8Array;
 }

@@ -56,6 +56,15 @@ describe('splitValidation', () => {
     }
   });
 
+  it('leaves the answers as they are, also where a source gives them as a Buffer', () => {
+    const all = numbered(20);
+    const labels = Buffer.from(Uint8Array.from({ length: 20 }, (_, index) => index));
+    const { train, validation } = splitValidation({ ...all, labels }, { count: 6, seed: 3 }, 'digits');
+    const together = [...train.labels!, ...validation.labels!].sort((a, b) => a - b);
+    expect(together).toEqual(Array.from({ length: 20 }, (_, index) => index));
+    expect([...labels]).toEqual(together);
+  });
+
   it('draws them from all over the file, by the seed', () => {
     const drawn = [1, 2, 3].map((seed) => splitValidation(numbered(100), { count: 10, seed }, 'digits').validation);
     expect(new Set(drawn.map(({ labels }) => labels?.join())).size).toBe(3);
