@@ -2,7 +2,8 @@
  * The method of TensorFlow Lite Micro's resolver that adds an operator, by its BuiltinOperator name. Operators that are
  * not here have no kernel there.
  *
- * @see tensorflow/tflite-micro, tensorflow/lite/micro/micro_mutable_op_resolver.h, as of dcea5c52
+ * @see tensorflow/tflite-micro, tensorflow/lite/micro/micro_mutable_op_resolver.h, as of dcea5c52;
+ * REDUCE_MIN is of 2025
  */
 export const resolverMethods: { readonly [builtin: string]: string | undefined } = {
   ABS: 'AddAbs',
@@ -68,6 +69,7 @@ export const resolverMethods: { readonly [builtin: string]: string | undefined }
   QUANTIZE: 'AddQuantize',
   READ_VARIABLE: 'AddReadVariable',
   REDUCE_MAX: 'AddReduceMax',
+  REDUCE_MIN: 'AddReduceMin',
   RELU: 'AddRelu',
   RELU6: 'AddRelu6',
   RESHAPE: 'AddReshape',
