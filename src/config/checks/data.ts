@@ -6,6 +6,7 @@ import { dataSettings } from '../../data/config.ts';
 import type { DataSize, ImageShape } from '../../data/dataset.ts';
 import type { NormalizeConfig } from '../../data/normalize.ts';
 import { isGrid, namedChannels } from '../../data/normalize.ts';
+import { stages as definitions } from '../../stages/index.ts';
 import { stepsPerEpoch } from '../../training/steps.ts';
 import type { ResolvedPipeline } from '../resolve.ts';
 import type { PipelineConfig } from '../schema.ts';
@@ -35,14 +36,15 @@ export function sizeDiagnostics(
   ];
 }
 
-/** A test stage that would test nothing. */
+/** A stage for test examples that would have none. */
 function testDiagnostics({ stages }: ResolvedPipeline, locate: Locate, { testImages }: Size): Diagnostic[] {
-  if (testImages !== 0 || stages.every(({ config }) => config.uses !== 'test')) return [];
+  const kind = stages.map(({ config }) => config.uses).find((uses) => definitions[uses].uses.includes('test-data'));
+  if (testImages !== 0 || kind === undefined) return [];
   return [
     {
       code: 'no-test-examples',
       place: locate(['data', 'split', 'test'], 'value'),
-      message: 'no example is for testing, and the pipeline has a `test` stage',
+      message: `no example is for testing, and the pipeline has a stage that needs some (\`uses: ${kind}\`)`,
       hint: 'set `data.split.test` to a fraction such as 0.2, or add test examples',
     },
   ];
