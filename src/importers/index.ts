@@ -1,8 +1,9 @@
 import type { ImporterRow, ModelPath } from './define.ts';
+import { onnx } from './onnx/index.ts';
 import { tflite } from './tflite.ts';
 
 /** In the order in which they are asked whether a file is theirs. */
-const table = { tflite };
+const table = { tflite, onnx };
 
 export type ImporterName = keyof typeof table;
 

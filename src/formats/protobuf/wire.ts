@@ -5,6 +5,8 @@ import { userError } from '../../core/diagnostic.ts';
 /** The bytes of one file and what reading it may still cost. */
 export interface Source {
   readonly path: string;
+  /** What the file should be, for messages: `binary TensorFlow graph`. */
+  readonly title: string;
   readonly bytes: Uint8Array;
   readonly reader: BinaryReader;
   /** Bytes of memory that values not spelled out in the file (repeated last values, zeros) may still take. */
@@ -27,8 +29,8 @@ export interface Field extends Span {
 // Far above the constants of a network that fits a microcontroller or a phone, far below what hurts.
 const expansionBytes = 1 << 26;
 
-export function openMessage(bytes: Uint8Array, path: string): Span {
-  const source = { path, bytes, reader: new BinaryReader(bytes), allowance: expansionBytes };
+export function openMessage(bytes: Uint8Array, path: string, title = 'binary TensorFlow graph'): Span {
+  const source = { path, title, bytes, reader: new BinaryReader(bytes), allowance: expansionBytes };
   return { source, start: 0, end: bytes.length };
 }
 
@@ -37,7 +39,7 @@ export function malformed(source: Source, offset: number, message: string): neve
     source.path,
     'malformed-protobuf',
     `byte ${offset}: ${message}`,
-    'the file is damaged or is not a binary TensorFlow graph; write or download it again',
+    `the file is damaged or is not a ${source.title}; write or download it again`,
   );
 }
 
@@ -113,6 +115,10 @@ export function int64sIn(field: Field): bigint[] {
 
 export function floatsIn(field: Field): number[] {
   return scalarsIn(field, WireType.Bit32, readFloat);
+}
+
+export function doublesIn(field: Field): number[] {
+  return scalarsIn(field, WireType.Bit64, (reader) => reader.double());
 }
 
 const readInt32 = (reader: BinaryReader): number => reader.int32();
