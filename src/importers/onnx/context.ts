@@ -50,6 +50,16 @@ const smallestAllowance = 1 << 26;
 /** Far above what a device or a desk runs. */
 const mostElements = 2 ** 28;
 
+/** Ops of TensorFlow at the end of names that tf2onnx hands on. */
+const endings: ReadonlySet<string> = new Set([
+  'BiasAdd',
+  'Conv2D',
+  'Conv1D',
+  'MatMul',
+  'depthwise',
+  'FusedBatchNormV3',
+]);
+
 /** The graph that is being built. */
 export class Target {
   readonly builder: GraphBuilder;
@@ -75,12 +85,18 @@ export class Target {
     this.notes.add(text);
   }
 
-  /** A name for a layer: what graphs may hold of the wanted one, numbered where that is taken. */
-  layerName(wanted: string): string {
+  /**
+   * A name for a layer: what graphs may hold of the wanted one, without the op that exporters write at its end
+   * (`conv1/Conv`, `dense/BiasAdd`), numbered where that is taken.
+   */
+  layerName(wanted: string, opType = ''): string {
     const clean = wanted.replaceAll(/[^A-Za-z0-9_.\-/]/g, '_').replace(/^[^A-Za-z0-9.]+/, '');
-    const base = clean === '' ? 'layer' : clean.slice(0, 200);
-    let name = base;
-    for (let count = 1; this.layers.has(name); count++) name = `${base}_${count}`;
+    const full = clean === '' ? 'layer' : clean.slice(0, 200);
+    const cut = full.lastIndexOf('/');
+    const names =
+      cut > 0 && (endings.has(full.slice(cut + 1)) || full.slice(cut + 1) === opType) ? [full.slice(0, cut)] : [];
+    let name = [...names, full].find((one) => !this.layers.has(one)) ?? full;
+    for (let count = 1; this.layers.has(name); count++) name = `${full}_${count}`;
     this.layers.add(name);
     return name;
   }

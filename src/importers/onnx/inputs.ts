@@ -14,10 +14,11 @@ const channelsFirstOps: ReadonlySet<string> = new Set([
   ...['Resize', 'DepthToSpace', 'SpaceToDepth', 'InstanceNormalization', 'Upsample'],
 ]);
 
-/** Ops behind which the axes are the same. */
-const sameAxesOps: ReadonlySet<string> = new Set([
-  ...['Add', 'Sub', 'Mul', 'Div', 'Cast', 'Identity', 'Pad', 'Slice', 'Split', 'Concat', 'Clip', 'Relu', 'PRelu'],
-  ...['LeakyRelu', 'Dropout', 'Sigmoid', 'Tanh', 'HardSwish', 'Abs', 'Neg', 'Max', 'Min'],
+/** Ops behind which the axes are others. */
+const otherAxesOps: ReadonlySet<string> = new Set([
+  ...['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze', 'Expand', 'Shape', 'Size', 'MatMul', 'Gemm', 'Einsum'],
+  ...['ReduceMean', 'ReduceSum', 'ReduceMax', 'ReduceMin', 'ReduceProd', 'ReduceL1', 'ReduceL2', 'ReduceSumSquare'],
+  ...['ArgMax', 'ArgMin'],
 ]);
 
 /** Images of as many channels. */
@@ -69,9 +70,9 @@ function channelsAxis(graph: OnnxGraph, name: string): 'first' | 'last' | null {
   const seen = new Set(waiting);
   for (const value of waiting) {
     for (const node of readers.get(value) ?? []) {
-      if (channelsFirstOps.has(node.opType)) return 'first';
+      if (channelsFirstOps.has(node.opType) || worksOnChannels(node)) return 'first';
       if (node.opType === 'Transpose') return transposeSays(node);
-      if (!sameAxesOps.has(node.opType)) continue;
+      if (otherAxesOps.has(node.opType)) continue;
       for (const output of node.outputs) {
         if (seen.has(output)) continue;
         seen.add(output);
@@ -80,6 +81,13 @@ function channelsAxis(graph: OnnxGraph, name: string): 'first' | 'last' | null {
     }
   }
   return null;
+}
+
+/** Ops along one axis are along the channels. */
+function worksOnChannels({ opType, attributes }: OnnxNode): boolean {
+  const axis = attributes.get('axis');
+  const isAlongAxis = ['Softmax', 'LogSoftmax', 'LpNormalization'].includes(opType);
+  return isAlongAxis && axis?.kind === 'int' && axis.value === 1;
 }
 
 /** Channels that a transpose brings to axis 1 were last, and those that it takes from there were first. */

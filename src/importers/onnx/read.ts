@@ -23,7 +23,7 @@ import { perChannel } from './rules/dense.ts';
 import type { Static } from './static.ts';
 import { elementType, readStatic } from './static.ts';
 import { ruleOf, rules } from './table.ts';
-import { naturalOrder, shapeOf } from './view.ts';
+import { outputOrder, shapeOf } from './view.ts';
 
 /** The versions of ONNX's own ops whose meaning the rules know. */
 export const opsets = { first: 13, last: 21 } as const;
@@ -99,7 +99,8 @@ function checkModel({ opsets: found, graph, functionNames }: OnnxModel, path: st
 
 function countReaders(graph: OnnxGraph): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
-  for (const input of graph.nodes.flatMap((node) => node.inputs)) counts.set(input, (counts.get(input) ?? 0) + 1);
+  for (const input of graph.nodes.flatMap((node) => node.inputs))
+    if (input !== '') counts.set(input, (counts.get(input) ?? 0) + 1);
   return counts;
 }
 
@@ -202,7 +203,7 @@ function importNode(reading: Reading, node: OnnxNode): readonly Value[] {
   if (withBias !== null) return [withBias];
   const call: Call = {
     ...{ graph: target, node },
-    name: target.layerName(node.name === '' ? `${node.outputs[0] ?? ''}` : node.name),
+    name: target.layerName(node.name === '' ? (node.outputs[0] ?? '') : node.name, node.opType),
     inputs: node.inputs.map((name) => (name === '' ? null : readable(reading, name, node.opType === 'Shape'))),
     attributes: new Attributes(node),
     isRead: (index) => (readers.get(node.outputs[index] ?? '') ?? 0) > 0,
@@ -254,7 +255,7 @@ function outputOf(reading: Reading, { name }: OnnxPort): ValueRef | null {
   }
   let result: ValueRef | null = null;
   attempt({ ...reading, values: new Map() }, [], null, () => {
-    const order = naturalOrder(view);
+    const order = outputOrder(view);
     const axes = order.map((axis) => [axis]);
     result = reading.target.arranged(reading.target.layerName(name), view, axes);
     noteOrder(reading, name, shapeOf(view), result.type.shape, order);

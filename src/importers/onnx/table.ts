@@ -29,8 +29,10 @@ import {
   lpNormalization,
   softmax,
 } from './rules/normalization.ts';
-import { averagePool, globalAveragePool, globalMaxPool, maxPool } from './rules/pooling.ts';
+import { averagePool, maxPool } from './rules/pooling.ts';
 import {
+  globalAveragePool,
+  globalMaxPool,
   reduceL1,
   reduceMax,
   reduceMean,

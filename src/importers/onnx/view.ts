@@ -172,6 +172,29 @@ export function naturalOrder(view: View): readonly number[] {
   return all.toSorted((a, b) => start(a) - start(b) || a - b);
 }
 
+/**
+ * The order of axes in which an output is given: as ONNX has it, or with the channels behind the rest, whichever is
+ * nearer to how it lies.
+ */
+export function outputOrder(view: View): readonly number[] {
+  const shape = shapeOf(view);
+  const natural = naturalOrder(view);
+  const all = shape.map((_, axis) => axis).filter((axis) => axis > 0 || shape[0] !== 1);
+  const candidates = [channelsLast(view) ?? all, all];
+  const same = candidates.find((order) => order.every((axis, index) => axis === natural[index]));
+  const [last = all] = candidates;
+  return same ?? (inversions(view, last) <= inversions(view, all) ? last : all);
+}
+
+/** How many pairs of atoms have to pass each other. */
+function inversions(view: View, order: readonly number[]): number {
+  const places = atomsOf(view, order).map((atom) => view.memory.indexOf(atom));
+  return places.reduce(
+    (total, place, index) => total + places.slice(index + 1).filter((later) => later < place).length,
+    0,
+  );
+}
+
 /** The axes of an image or a series with the channels behind the others; null for other ranks. */
 function channelsLast(view: View): readonly number[] | null {
   const rank = rankOf(view);

@@ -144,16 +144,3 @@ function countsOf(
     return Math.min(start + kernel[axis], end) - Math.max(start, first);
   });
 }
-
-export const globalAveragePool: Rule = (call) => {
-  const image = imageOf(call, viewIn(call, 0));
-  const mean = call.graph.add('mean', `${call.name}/mean`, [image.ref], { axes: [1, 2], keepDims: true });
-  return [viewOfImage(mean, image.spatial)];
-};
-
-export const globalMaxPool: Rule = (call) => {
-  const { graph, name } = call;
-  const image = imageOf(call, viewIn(call, 0));
-  const attrs = { window: image.size, strides: [1, 1], padding: { kind: 'valid' }, activation: 'none' } as const;
-  return [viewOfImage(graph.add('max_pool_2d', `${name}/max_pool_2d`, [image.ref], attrs), image.spatial)];
-};
