@@ -166,7 +166,7 @@ function requireWhole(outputs: readonly Tensor[]): void {
 }
 
 /** At least the multiply-adds and the elements touched: for each output, one filter or window. */
-function workOf(graph: Graph): number {
+export function workOf(graph: Graph): number {
   return graph.nodes.reduce((total, node) => total + workOfNode(graph, node), 0);
 }
 

@@ -49,7 +49,10 @@ function asOurs({ notes }: Imported, port: string, tensor: FloatTensor): FloatTe
 }
 
 /** Both examples as one batch: nothing in a graph depends on the batch being one. */
-async function runOurs(graph: Graph, examples: readonly (readonly FloatTensor[])[]): Promise<readonly Float32Array[][]> {
+async function runOurs(
+  graph: Graph,
+  examples: readonly (readonly FloatTensor[])[],
+): Promise<readonly Float32Array[][]> {
   const batched = setBatch(graph, examples.length);
   const feeds = graph.inputs.map((name, index) => {
     const parts = examples.map((values) => values[index]?.data ?? new Float32Array());

@@ -48,7 +48,7 @@ const allowancePerByte = 8;
 const smallestAllowance = 1 << 26;
 
 /** Far above what a device or a desk runs. */
-const mostElements = 2 ** 28;
+const mostElements = 2 ** 26;
 
 /** Ops of TensorFlow at the end of names that tf2onnx hands on. */
 const endings: ReadonlySet<string> = new Set([

@@ -5,13 +5,14 @@ import { UserError, userError } from '../../core/diagnostic.ts';
 import type { OnnxGraph, OnnxModel, OnnxNode, OnnxPort, OnnxTensor } from '../../formats/protobuf/onnx.ts';
 import { readOnnxModel } from '../../formats/protobuf/onnx.ts';
 import { buildGraph } from '../../graph/builder.ts';
+import type { Graph } from '../../graph/graph.ts';
 import { verify } from '../../graph/verify.ts';
 import type { ValueRef } from '../../ops/define.ts';
 import { ShapeError } from '../../ops/define.ts';
 import { prune } from '../../passes/prune.ts';
 import type { Imported } from '../define.ts';
+import { withNames } from '../names.ts';
 import { Attributes } from './attributes.ts';
-import { withLayersForBatchNorms } from './batch-norms.ts';
 import type { Call, Value } from './context.ts';
 import { Target } from './context.ts';
 import { readExternal } from './external.ts';
@@ -67,7 +68,14 @@ export function readOnnx(bytes: Uint8Array, path: string, fileBytes = bytes.leng
   if (reading.problems.length > 0) throw new UserError(limited(reading.problems, path));
   if (refs.length !== outputs.length) internal('an output failed without a problem');
   const built = prune(reading.target.builder.finish(refs));
-  return { graph: verify(withLayersForBatchNorms(built)), classes: null, notes: [...reading.target.notes] };
+  return { graph: verify(withOutputNames(built, graph)), classes: null, notes: [...reading.target.notes] };
+}
+
+/** Outputs have the names that the file gives them. */
+function withOutputNames(built: Graph, { outputs }: OnnxGraph): Graph {
+  const isInput = (name: string): boolean => built.inputs.includes(name);
+  const names = new Map(built.outputs.map((name, index) => [name, outputs[index]?.name ?? name]));
+  return withNames(built, (name) => (isInput(name) ? name : (names.get(name) ?? name)));
 }
 
 function checkModel({ opsets: found, graph, functionNames }: OnnxModel, path: string): void {

@@ -54,7 +54,7 @@ export function permutedView(view: View, permutation: readonly number[]): View {
 export function commonPieces(a: Shape, b: Shape): readonly number[] | null {
   const pieces: number[] = [];
   let [atA, atB, restA, restB] = [0, 0, 1, 1];
-  while (true) {
+  for (;;) {
     while (restA === 1 && atA < a.length) restA = a[atA++] ?? 1;
     while (restB === 1 && atB < b.length) restB = b[atB++] ?? 1;
     if (restA === 1 && restB === 1) return pieces;

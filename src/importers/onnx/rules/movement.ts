@@ -23,7 +23,10 @@ import { indicesOf, withEdges } from './pooling.ts';
 const mostPieces = 64;
 
 export function reshapedView({ graph, name }: Call, view: View, shape: Shape): View {
-  if (numElements(shape) !== numElements(shapeOf(view)) || shape.some((size) => !(size >= 1))) {
+  if (
+    numElements(shape) !== numElements(shapeOf(view)) ||
+    !shape.every((size) => Number.isInteger(size) && size >= 1)
+  ) {
     refuse(`it reshapes [${shapeOf(view).join(',')}] to [${shape.join(',')}]`);
   }
   const renamed = regrouped(view, shape);

@@ -114,6 +114,7 @@ export const averagePool: Rule = (call) => {
   }
   const average = addAverage(graph, name, framed(graph, name, image.ref, pads), windows, 'valid');
   const [height = 1, width = 1] = average.type.shape.slice(1);
+  graph.take(height * width);
   const rows = countsOf(height, image.size[0], windows, 0, countsPads);
   const columns = countsOf(width, image.size[1], windows, 1, countsPads);
   const full = windows.kernel[0] * windows.kernel[1];

@@ -7,6 +7,9 @@ import { axesOf, optionalStatic, viewIn } from '../context.ts';
 import { refuse } from '../refusal.ts';
 import { rankOf, shapeOf, viewOf } from '../view.ts';
 
+/** Along one axis: far above what an image has. */
+const mostPixels = 2 ** 16;
+
 /** Weights are the same up to float32's accuracy. */
 const tolerance = 1e-4;
 
@@ -34,7 +37,7 @@ function axesIn(call: Call): readonly Axis[] {
     if (at < 0) return { input, output: input, scale: 1 };
     const value = given.data[at] ?? 1;
     const output = given === sizes ? value : Math.floor(input * value);
-    if (!(output >= 1 && output < 2 ** 24)) refuse(`it resizes ${input} to ${output}`);
+    if (!(Number.isInteger(output) && output >= 1 && output <= mostPixels)) refuse(`it resizes ${input} to ${output}`);
     return { input, output, scale: given === sizes ? output / input : value };
   });
 }
