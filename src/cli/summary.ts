@@ -4,7 +4,8 @@ import { foundText, groupLints } from '../report/lints.ts';
 import type { Measured, MeasuredError, MeasuredScore, Report } from '../report/report.ts';
 import { errorName, gateText } from '../report/report.ts';
 import { textTable, wrap } from '../report/text-table.ts';
-import { accuracyName, runtimeTitles } from '../report/titles.ts';
+import { accuracyName } from '../report/titles.ts';
+import { runtimeTitles } from '../measurements/runtime-titles.ts';
 import type { RuntimeName } from '../measurements/metrics.ts';
 import { runtimes } from '../measurements/metrics.ts';
 

@@ -28,7 +28,8 @@ import { buildReport } from './report.ts';
 import type { Measured, MeasuredError, MeasuredScore, Report } from './report.ts';
 import { overlaps } from './statistics.ts';
 import { textTable, wrap } from './text-table.ts';
-import { accuracyName, runtimeTitles, sharedName } from './titles.ts';
+import { accuracyName, sharedName } from './titles.ts';
+import { runtimeTitles } from '../measurements/runtime-titles.ts';
 
 const Run = object({ id: Type.String(), pipeline: Type.String(), startedAt: Type.String(), status: Type.String() });
 

@@ -34,7 +34,8 @@ import { gateNumber } from './report.ts';
 import type { ClassifyResult, Measured, Report, ReportGate, Test } from './report.ts';
 import { scoredExamplesSection, scoreSection } from './score.ts';
 import { taskTables } from './task-tables.ts';
-import { accuracyName, runtimeTitles, sharedName } from './titles.ts';
+import { accuracyName, fileLead, sharedName } from './titles.ts';
+import { runtimeTitles } from '../measurements/runtime-titles.ts';
 
 /** `report.html`: one page that opens from disk without a network. Equal reports give equal bytes. */
 export function renderReport(report: Report): string {
@@ -247,10 +248,13 @@ function accuracySection(test: ClassifyResult): Markup {
   const { flips, agreement } = test.metrics;
   const agreements = [
     { pair: 'fake-quant and float', share: agreement.fake_quant_vs_float },
-    { pair: 'int8 reference and fake-quant', share: agreement.int8_vs_fake_quant },
-    { pair: 'int8 reference and LiteRT', share: agreement.int8_vs_litert },
+    { pair: `${runtimeTitles.int8} and fake-quant`, share: agreement.int8_vs_fake_quant },
+    {
+      pair: `${runtimeTitles.int8} and ${runtimeTitles.int8_litert.replace('int8 ', '')}`,
+      share: agreement.int8_vs_litert,
+    },
   ];
-  return markup`<p class="lead">${test.task === 'classify' ? 'Top-1 accuracy' : 'Accuracy'} on the test split. int8 is the .tflite file itself. Intervals are 95 % (Wilson).</p>
+  return markup`<p class="lead">${test.task === 'classify' ? 'Top-1 accuracy' : 'Accuracy'} on the test split. ${fileLead} Intervals are 95 % (Wilson).</p>
 ${table(rows, accuracyColumns(accuracyName(test)), { sorting: 'fixed', width: 'full' })}
 ${
   flips === null || test.mcnemarP === null

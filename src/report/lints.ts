@@ -3,6 +3,7 @@ import type { Static } from '@sinclair/typebox';
 import { object } from '../core/schema.ts';
 import type { RunWarning } from '../runner/record.ts';
 import { nullable } from '../measurements/metrics.ts';
+import { witnesses } from '../measurements/runtime-titles.ts';
 import type {
   ClassifyTest,
   ConvertMetrics,
@@ -59,7 +60,7 @@ export const thresholds = {
   countedValues: 1024,
   /** Share of a kernel's values within one step of fake-quant: rounding twice, as kernels do, stays above. */
   withinOneStep: 0.995,
-  /** Same label from LiteRT, whose faster kernels round some sums otherwise. */
+  /** Same label on both kinds of devices, of which a phone or browser rounds some sums otherwise. */
   litertAgreement: 0.995,
 } as const;
 
@@ -388,7 +389,7 @@ function outcomeLints(stage: string, metrics: TestMetrics): Lint[] {
   const { litertNote } = metrics;
   const ofTask = taskLints(stage, metrics);
   if (litertNote === null) return ofTask;
-  const found = `LiteRT did not check the file: ${litertNote}`;
+  const found = `the file was not tested as on a ${witnesses.phone}: ${litertNote}`;
   return [...ofTask, lint(stage, 'litert', 'note', { layer: null, found, expected: null, remedy: null })];
 }
 
@@ -400,7 +401,7 @@ function taskLints(stage: string, metrics: TestMetrics): Lint[] {
 function scoreLints(stage: string, { score: { float, int8, int8_litert: litert }, scoreName }: ScoreTest): Lint[] {
   const lints = float === null ? [noBaseline(stage)] : [];
   if (litert === null || Math.abs(litert.value - int8.value) <= 1 - thresholds.litertAgreement) return lints;
-  const found = `the ${scoreName} is ${percent(litert.value)} with LiteRT and ${percent(int8.value)} with the reference`;
+  const found = `the ${scoreName} is ${percent(litert.value)} on a ${witnesses.phone} and ${percent(int8.value)} on a ${witnesses.microcontroller}`;
   return [...lints, disagreement(stage, found)];
 }
 
@@ -409,7 +410,7 @@ function errorLints(stage: string, metrics: RegressTest | ReconstructTest): Lint
   const lints = float === null ? [noBaseline(stage)] : [];
   if (litert === null || Math.abs(litert.mean - int8.mean) <= (1 - thresholds.litertAgreement) * int8.mean)
     return lints;
-  const found = `the ${metrics.task === 'regress' ? 'mean absolute' : 'mean squared'} error is ${significant(litert.mean)} with LiteRT and ${significant(int8.mean)} with the reference`;
+  const found = `the ${metrics.task === 'regress' ? 'mean absolute' : 'mean squared'} error is ${significant(litert.mean)} on a ${witnesses.phone} and ${significant(int8.mean)} on a ${witnesses.microcontroller}`;
   return [...lints, disagreement(stage, found)];
 }
 
@@ -426,7 +427,7 @@ function disagreement(stage: string, found: string): Lint {
   return lint(stage, 'runtimes-disagree', 'warning', {
     layer: null,
     found,
-    expected: `${percentOrMore(thresholds.litertAgreement)} agreement: a device may give either answer`,
+    expected: `${percentOrMore(thresholds.litertAgreement)} agreement: each kind of device has its own integers`,
     remedy: 'check the multipliers of the layers: runtimes round them differently',
   });
 }
@@ -451,7 +452,10 @@ function classifyLints(stage: string, metrics: ClassifyTest): Lint[] {
   const { int8_vs_litert: same } = agreement;
   if (same !== null && same < thresholds.litertAgreement) {
     lints.push(
-      disagreement(stage, `LiteRT and the reference predict the same class for ${percent(same)} of the examples`),
+      disagreement(
+        stage,
+        `a ${witnesses.microcontroller} and a ${witnesses.phone} predict the same class for ${percent(same)} of the examples`,
+      ),
     );
   }
   return lints;

@@ -8,7 +8,8 @@ import type { Markup } from './markup.ts';
 import { table } from './page.ts';
 import type { Column } from './page.ts';
 import type { MeasuredError, ReconstructResult, RegressResult } from './report.ts';
-import { runtimeTitles } from './titles.ts';
+import { runtimeTitles } from '../measurements/runtime-titles.ts';
+import { fileLead } from './titles.ts';
 
 export interface ErrorRow {
   readonly runtime: RuntimeName;
@@ -17,7 +18,7 @@ export interface ErrorRow {
 }
 
 export function errorSection(test: ReconstructResult): Markup {
-  return markup`<p class="lead">Mean squared error between output and input on the test split, in the real units of the network's input. int8 is the .tflite file itself. Intervals are 95 %, from the spread over the examples.</p>
+  return markup`<p class="lead">Mean squared error between output and input on the test split, in the real units of the network's input. ${fileLead} Intervals are 95 %, from the spread over the examples.</p>
 ${errorTable(test, errorColumns('Mean squared error', rootColumn))}`;
 }
 

@@ -8,14 +8,15 @@ import { table } from './page.ts';
 import type { Column } from './page.ts';
 import { errorColumns, errorTable } from './reconstruction.ts';
 import type { RegressResult } from './report.ts';
-import { runtimeTitles } from './titles.ts';
+import { runtimeTitles } from '../measurements/runtime-titles.ts';
+import { fileLead } from './titles.ts';
 
 type Target = RegressTest['targets'][number];
 
 export function regressionSection(test: RegressResult): Markup {
   const { unit, meanAnswer, targets } = test.metrics;
   const unitText = unit === null ? 'in standard deviations, averaged over the targets' : `in the unit of ${unit}`;
-  return markup`<p class="lead">Mean absolute error on the test split, ${unitText}. int8 is the .tflite file itself. Always answering the mean of the test targets has an error of ${significant(meanAnswer)}. Intervals are 95 %, from the spread over the examples.</p>
+  return markup`<p class="lead">Mean absolute error on the test split, ${unitText}. ${fileLead} Always answering the mean of the test targets has an error of ${significant(meanAnswer)}. Intervals are 95 %, from the spread over the examples.</p>
 ${errorTable(test, errorColumns('Mean absolute error'))}
 <h3>By target</h3>
 <p>A device has to compute target = mean + deviation \u00d7 output.</p>

@@ -8,7 +8,8 @@ import type { Markup } from './markup.ts';
 import { table } from './page.ts';
 import type { Column } from './page.ts';
 import type { MeasuredScore, ScoreResult } from './report.ts';
-import { runtimeTitles } from './titles.ts';
+import { runtimeTitles } from '../measurements/runtime-titles.ts';
+import { fileLead } from './titles.ts';
 
 interface ScoreRow {
   readonly runtime: RuntimeName;
@@ -22,7 +23,7 @@ export function scoreSection({ score, metrics }: ScoreResult): Markup {
     const measured = score[runtime];
     return measured === null ? [] : [{ runtime, measured, seconds: metrics.seconds[runtime] }];
   });
-  return markup`<p class="lead">The ${scoreName} on the test split. int8 is the .tflite file itself. Answering ${ignorant.answer} scores ${percent(ignorant.score)}. Intervals are 95 %, by the jackknife over the examples.</p>
+  return markup`<p class="lead">The ${scoreName} on the test split. ${fileLead} Answering ${ignorant.answer} scores ${percent(ignorant.score)}. Intervals are 95 %, by the jackknife over the examples.</p>
 ${table(rows, scoreColumns(scoreName), { sorting: 'fixed', width: 'full' })}`;
 }
 

@@ -1,12 +1,4 @@
-import type { CountedTask, RuntimeName, Task } from '../measurements/metrics.ts';
-
-export const runtimeTitles: Readonly<Record<RuntimeName, string>> = {
-  float: 'float',
-  qat_float: 'QAT weights, float',
-  fake_quant: 'fake-quant',
-  int8: 'int8 reference',
-  int8_litert: 'int8 LiteRT',
-};
+import type { CountedTask, Task } from '../measurements/metrics.ts';
 
 /** What the share of right answers is called. */
 export function accuracyName({ task }: { readonly task: Task }): string {
@@ -17,3 +9,6 @@ export function accuracyName({ task }: { readonly task: Task }): string {
 export function sharedName(task: CountedTask): string {
   return task === 'segment' ? 'pixels right' : accuracyName({ task });
 }
+
+/** What stands above each table of the models of a test. */
+export const fileLead = 'int8 is the .tflite file itself, with the integers of two kinds of devices.';

@@ -37,8 +37,10 @@ const outputs = { report: { type: 'TestReport/1', file: 'test.json' } } as const
 
 export const test = defineStage({
   kind: 'test',
-  revision: 4,
-  description: 'Tests the .tflite file on the test images and compares it with the float and fake-quant models',
+  revision: 5,
+  description:
+    'Tests the .tflite file on the test images, with the integers of a microcontroller (TFLM) and of a phone or ' +
+    'browser (LiteRT, XNNPACK), and compares it with the float and fake-quant models',
   from: { accepts: ['Tflite/1'], optional: false },
   produces: 'TestReport/1',
   uses: ['validation-data', 'test-data', 'engine'],
@@ -57,7 +59,10 @@ export const test = defineStage({
       default: 3,
     }),
     litert: choice(['required', 'optional', 'off'], {
-      ...key('Whether LiteRT also runs the file: required, only if it can (optional), or never (off)'),
+      ...key(
+        'Whether the file is also tested with the integers of a phone or browser (LiteRT, XNNPACK): required, only if ' +
+          'LiteRT takes it (optional), or never (off)',
+      ),
       default: 'optional',
     }),
     ...testFields,

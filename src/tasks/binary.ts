@@ -4,6 +4,7 @@ import type { Shape } from '../core/tensor.ts';
 import { counted } from '../core/words.ts';
 import { labelsOf } from '../data/dataset.ts';
 import type { RuntimeName, Table } from '../measurements/metrics.ts';
+import { runtimeTitles } from '../measurements/runtime-titles.ts';
 import { classGates, measureClasses, predictions } from './classes.ts';
 import { targetTable } from './classify.ts';
 import type { MeasuredBy } from './define.ts';
@@ -19,7 +20,7 @@ const from =
   (index: number): number =>
     Number(outputs[index]! >= threshold);
 
-/** The thresholds of all models, real values but for the codes of the integer model. */
+/** The thresholds of all models, real values but for the codes of the integer model on a microcontroller (TFLM). */
 function thresholdsOf({
   options,
   validation,
@@ -61,11 +62,11 @@ function measure(tested: Tested): MeasuredBy<'binary'> {
 
 function decisionTable(second: string, { auc, threshold, code }: NonNullable<MeasuredBy<'binary'>['decision']>): Table {
   const rows = [
-    ['float', threshold.float, auc.float],
-    ['QAT weights, float', threshold.qat_float, auc.qat_float],
-    ['fake-quant', threshold.fake_quant, auc.fake_quant],
-    ['int8 reference', threshold.int8, auc.int8],
-    ['int8 LiteRT', threshold.int8_litert, auc.int8_litert],
+    [runtimeTitles.float, threshold.float, auc.float],
+    [runtimeTitles.qat_float, threshold.qat_float, auc.qat_float],
+    [runtimeTitles.fake_quant, threshold.fake_quant, auc.fake_quant],
+    [runtimeTitles.int8, threshold.int8, auc.int8],
+    [runtimeTitles.int8_litert, threshold.int8_litert, auc.int8_litert],
   ];
   return {
     title: 'Decision',
@@ -112,7 +113,7 @@ export const binary = defineTask({
   gates: {
     ...classGates,
     int8_auc_min: {
-      description: 'Minimum area under the ROC curve of the integer model, 0..1',
+      description: 'Minimum area under the ROC curve of the integer model on a microcontroller (TFLM), 0..1',
       ...{ limit: 'fraction', compares: null, rule: 'at_least', unit: 'number' },
       value: ({ decision }) => decision?.auc.int8 ?? null,
     },

@@ -159,12 +159,13 @@ function classTable(classNames: readonly string[], split: Split, models: OfModel
 /** Limits of answers that are classes. */
 export const classGates: TaskRow<'classify'>['gates'] = {
   int8_top1_min: {
-    description: 'Minimum top-1 accuracy of the integer model, as a fraction 0..1',
+    description: 'Minimum top-1 accuracy of the integer model on a microcontroller (TFLM), as a fraction 0..1',
     ...{ limit: 'fraction', compares: null, rule: 'at_least', unit: 'share' },
     value: ({ accuracy }) => accuracy.int8.top1,
   },
   drop_max: {
-    description: 'Maximum drop in top-1 accuracy from float to int8, as a fraction 0..1; needs a float-pretrain stage',
+    description:
+      'Maximum drop in top-1 accuracy from float to int8 on a microcontroller (TFLM), as a fraction 0..1; needs a float-pretrain stage',
     ...{ limit: 'fraction', compares: 'float', rule: 'at_most', unit: 'share_difference' },
     value: ({ accuracy: { float, int8 } }) => (float === null ? null : float.top1 - int8.top1),
   },
@@ -174,13 +175,14 @@ export const classGates: TaskRow<'classify'>['gates'] = {
     value: ({ accuracy }) => accuracy.fake_quant?.top1 ?? null,
   },
   agreement_min: {
-    description: 'Minimum fraction of images for which fake-quant and int8 predict the same class',
+    description:
+      'Minimum fraction of images for which fake-quant and int8 on a microcontroller (TFLM) predict the same class',
     ...{ limit: 'fraction', compares: null, rule: 'at_least', unit: 'share' },
     value: ({ agreement }) => agreement.int8_vs_fake_quant,
   },
   worst_recall_min: {
     description:
-      'Minimum recall of every class by the integer model, as a fraction 0..1; classes without test images do not count',
+      'Minimum recall of every class by the integer model on a microcontroller (TFLM), as a fraction 0..1; classes without test images do not count',
     ...{ limit: 'fraction', compares: null, rule: 'at_least', unit: 'share' },
     value(measured) {
       const recalls = recallsOf(measured);
@@ -189,13 +191,13 @@ export const classGates: TaskRow<'classify'>['gates'] = {
   },
   class_drop_max: {
     description:
-      'Maximum drop in the recall of any class from float to int8, as a fraction 0..1; needs a float-pretrain stage',
+      'Maximum drop in the recall of any class from float to int8 on a microcontroller (TFLM), as a fraction 0..1; needs a float-pretrain stage',
     ...{ limit: 'fraction', compares: 'float', rule: 'at_most', unit: 'share_difference' },
     value: largestClassDrop,
   },
   balanced_accuracy_min: {
     description:
-      'Minimum mean of the recalls of all classes by the integer model, as a fraction 0..1; classes without test images do not count',
+      'Minimum mean of the recalls of all classes by the integer model on a microcontroller (TFLM), as a fraction 0..1; classes without test images do not count',
     ...{ limit: 'fraction', compares: null, rule: 'at_least', unit: 'share' },
     value(measured) {
       const recalls = recallsOf(measured);

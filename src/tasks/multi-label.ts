@@ -167,12 +167,13 @@ export const multiLabel = defineTask({
   measure,
   gates: {
     int8_f1_min: {
-      description: 'Minimum mean F1 of all labels by the integer model, as a fraction 0..1',
+      description: 'Minimum mean F1 of all labels by the integer model on a microcontroller (TFLM), as a fraction 0..1',
       ...{ limit: 'fraction', compares: null, rule: 'at_least', unit: 'share' },
       value: ({ score }) => score.int8.value,
     },
     f1_drop_max: {
-      description: 'Maximum drop of the mean F1 from float to int8, as a fraction 0..1; needs a float-pretrain stage',
+      description:
+        'Maximum drop of the mean F1 from float to int8 on a microcontroller (TFLM), as a fraction 0..1; needs a float-pretrain stage',
       ...{ limit: 'fraction', compares: 'float', rule: 'at_most', unit: 'share_difference' },
       value: scoreDrop,
     },

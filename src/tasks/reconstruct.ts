@@ -139,13 +139,13 @@ export const reconstruct = defineTask({
       value: ({ error }) => error.int8.mean,
     },
     int8_auc_min: {
-      description: 'Minimum area under the ROC curve of the integer model, 0..1',
+      description: 'Minimum area under the ROC curve of the integer model on a microcontroller (TFLM), 0..1',
       ...{ limit: 'fraction', compares: null, rule: 'at_least', unit: 'number' },
       value: ({ detection }) => detection?.auc.int8 ?? null,
     },
     error_rise_max: {
       description:
-        'Maximum rise of the mean squared error from float to int8, as a fraction of the float error; needs a float-pretrain stage',
+        'Maximum rise of the mean squared error from float to int8 on a microcontroller (TFLM), as a fraction of the float error; needs a float-pretrain stage',
       ...{ limit: 'positive', compares: 'float', rule: 'at_most', unit: 'share' },
       value: errorRise,
     },

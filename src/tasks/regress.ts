@@ -125,7 +125,7 @@ export const regress = defineTask({
     },
     mae_rise_max: {
       description:
-        'Maximum rise of the mean absolute error from float to int8, as a fraction of the float error; needs a float-pretrain stage',
+        'Maximum rise of the mean absolute error from float to int8 on a microcontroller (TFLM), as a fraction of the float error; needs a float-pretrain stage',
       ...{ limit: 'positive', compares: 'float', rule: 'at_most', unit: 'share' },
       value: errorRise,
     },

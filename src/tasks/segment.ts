@@ -193,13 +193,14 @@ export const segment = defineTask({
   measure,
   gates: {
     int8_iou_min: {
-      description: 'Minimum mean intersection over union of the integer model, as a fraction 0..1',
+      description:
+        'Minimum mean intersection over union of the integer model on a microcontroller (TFLM), as a fraction 0..1',
       ...{ limit: 'fraction', compares: null, rule: 'at_least', unit: 'share' },
       value: ({ score }) => score.int8.value,
     },
     iou_drop_max: {
       description:
-        'Maximum drop of the mean intersection over union from float to int8, as a fraction 0..1; needs a float-pretrain stage',
+        'Maximum drop of the mean intersection over union from float to int8 on a microcontroller (TFLM), as a fraction 0..1; needs a float-pretrain stage',
       ...{ limit: 'fraction', compares: 'float', rule: 'at_most', unit: 'share_difference' },
       value: scoreDrop,
     },

@@ -55,7 +55,7 @@ describe('compareRuns', () => {
       compareRuns(a, {
         record: changed({ int8: { top1: correct / 10_000, correct, n: 10_000 } }),
         config,
-      }).metrics.find(({ name }) => name === 'top-1 int8 reference')?.judgement;
+      }).metrics.find(({ name }) => name === 'top-1 int8 microcontroller (TFLM)')?.judgement;
     // 9,904 has [98.83, 99.21]; 9,860 has [98.35, 98.81]; 9,880 has [98.57, 98.99]; 9,950 has [99.34, 99.62].
     expect([judge(9904), judge(9880), judge(9860), judge(9950)]).toEqual(['same', 'noise', 'worse', 'better']);
   });
@@ -127,7 +127,7 @@ describe('renderComparisonText', () => {
 
   it('shows values, difference and judgement in one line', () => {
     const text = renderComparisonText(comparison, { color: 'plain', width: 120 });
-    expect(text).toMatch(/top-1 int8 reference +99\.04 % +98\.00 % +\u22121\.04 pp +worse/);
+    expect(text).toMatch(/top-1 int8 microcontroller \(TFLM\) +99\.04 % +98\.00 % +\u22121\.04 pp +worse/);
     expect(text).toMatch(/model file +65\.2 KiB +64\.7 KiB +\u2212508 B +better/);
     expect(text).toMatch(/stages\.qat\.delay +600 +100/);
   });

@@ -47,7 +47,7 @@ describe('the report on a network that reconstructs', () => {
 
   it('is summed up in the terminal', () => {
     const text = summaryText(report, 'runs/x', 80, createColors(false));
-    expect(text).toMatch(/int8 reference\s+0\.0206\s+0\.0204 \.\. 0\.0208/);
+    expect(text).toMatch(/int8 microcontroller \(TFLM\)\s+0\.0206\s+0\.0204 \.\. 0\.0208/);
   });
 });
 
@@ -57,7 +57,7 @@ describe('comparing runs that reconstruct', () => {
     return { record: reconstructing({ ...reconstruction, error }), config };
   };
   const judged = (mean: number) =>
-    compareRuns(with8(0.0206), with8(mean)).metrics.find(({ name }) => name.endsWith('int8 reference'))?.judgement;
+    compareRuns(with8(0.0206), with8(mean)).metrics.find(({ name }) => name.endsWith('int8 microcontroller (TFLM)'))?.judgement;
 
   it('judges less error as better, unless the intervals overlap', () => {
     expect(judged(0.0206)).toBe('same');

@@ -53,7 +53,7 @@ describe('report.json', () => {
   it('names the gate that is not met', () => {
     const gates = test.gates.map((gate) => (gate.name === 'int8_top1' ? { ...gate, limit: 0.995, ok: false } : gate));
     expect(buildReport({ ...withTest({ gates }), status: 'fail' }).sentence.replaceAll('\u202f', ' ')).toContain(
-      'Gate int8_top1 is not met: 99.04 %, at least 99.50 % wanted.',
+      'Gate int8_top1 is not met: 99.04 % on a microcontroller (TFLM), at least 99.50 % wanted.',
     );
   });
 
