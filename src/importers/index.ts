@@ -1,9 +1,12 @@
 import type { ImporterRow, ModelPath } from './define.ts';
+import { keras } from './keras.ts';
+import { kerasHdf5 } from './keras-hdf5.ts';
 import { onnx } from './onnx/index.ts';
+import { tfjs } from './tfjs.ts';
 import { tflite } from './tflite.ts';
 
 /** In the order in which they are asked whether a file is theirs. */
-const table = { tflite, onnx };
+const table = { keras_hdf5: kerasHdf5, keras, tfjs, tflite, onnx };
 
 export type ImporterName = keyof typeof table;
 

@@ -1,0 +1,42 @@
+import { readFile } from 'node:fs/promises';
+import { UserError } from '../core/diagnostic.ts';
+import { defineImporter } from './define.ts';
+import type { Imported } from './define.ts';
+import { buildKerasGraph, damaged } from './keras/build.ts';
+import { withHdf5 } from './keras/hdf5.ts';
+import { ConfigError } from './keras/json.ts';
+import { namedWeights } from './keras/weights.ts';
+
+/** The first bytes of every HDF5 file. */
+const signature = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
+
+export const kerasHdf5 = defineImporter({
+  name: 'keras_hdf5',
+  title: 'Keras model (HDF5)',
+  extensions: ['.h5', '.hdf5'],
+  recognizes: ({ head }) => signature.every((byte, index) => head[index] === byte),
+  files: (path) => [path],
+  async read(path): Promise<Imported> {
+    const bytes = await readFile(path);
+    try {
+      const graph = await withHdf5(bytes, path, (file) => {
+        const config = file.attribute('model_config');
+        if (config === null) {
+          throw new ConfigError('it holds no model_config: give the file of `model.save`, not of `save_weights`');
+        }
+        const version = Number.parseInt(file.attribute('keras_version') ?? '2', 10) || 2;
+        const weights = namedWeights(file.tensors('model_weights'));
+        return buildKerasGraph({ path, config: JSON.parse(config), version, weights });
+      });
+      return { graph, classes: null, notes: [] };
+    } catch (error) {
+      throw explained(error, path);
+    }
+  },
+});
+
+/** What a damaged file makes of JSON and of names, in one error. */
+export function explained(error: unknown, path: string): unknown {
+  if (error instanceof UserError) return error;
+  return error instanceof ConfigError || error instanceof SyntaxError ? damaged(path, error.message) : error;
+}

@@ -1,0 +1,123 @@
+/** What the rows of the table of layers are given: one call of one layer. */
+import { internal } from '../../core/assert.ts';
+import type { FloatTensor, Shape } from '../../core/tensor.ts';
+import { floatTensor } from '../../core/tensor.ts';
+import type { GraphBuilder } from '../../graph/builder.ts';
+import type { VariableRole } from '../../graph/roles.ts';
+import type { ValueRef } from '../../ops/define.ts';
+import type { Attrs, OpName } from '../../ops/index.ts';
+import type { Argument } from './network.ts';
+import type { Config } from './json.ts';
+import { ConfigError, UnsupportedError, list } from './json.ts';
+
+/** An argument whose values of the network are there. */
+export type Given =
+  | { readonly kind: 'value'; readonly value: ValueRef }
+  | { readonly kind: 'list'; readonly items: readonly Given[] }
+  | { readonly kind: 'constant'; readonly value: unknown };
+
+export interface LayerCall {
+  /** Of the layer, with the networks it is in; numbered from the second call on. */
+  readonly name: string;
+  readonly className: string;
+  /** 2 or 3: some functions have changed. */
+  readonly version: number;
+  readonly config: Config;
+  readonly args: readonly Given[];
+  readonly kwargs: Readonly<Record<string, Given>>;
+  readonly builder: GraphBuilder;
+  /** The values of the layer's variables, in Keras's order. */
+  readonly read: (variables: readonly string[]) => readonly FloatTensor[];
+  /** A variable of the graph, made at the first call of the layer. */
+  readonly variable: (part: string, role: VariableRole, make: () => FloatTensor) => ValueRef;
+}
+
+/** A class of layers: the nodes that a call becomes. */
+export interface LayerRow {
+  /**
+   * @returns the outputs of the call
+   * @throws UnsupportedError for what cannot be expressed, ConfigError for a configuration that makes no sense
+   */
+  readonly build: (call: LayerCall) => ValueRef | readonly ValueRef[];
+}
+
+/** A row for layers of one input. */
+export const unary = (build: (call: LayerCall, input: ValueRef) => ValueRef): LayerRow => ({
+  build: (call) => build(call, inputOf(call)),
+});
+
+export function inputOf(call: LayerCall): ValueRef {
+  const [input, ...others] = inputsOf(call);
+  if (input === undefined || others.length > 0)
+    throw new ConfigError(`it is called with ${others.length + 1} inputs; expected one`);
+  return input;
+}
+
+/** All values of the network that a layer is called with, those in lists among them. */
+export function inputsOf({ args, kwargs }: Pick<LayerCall, 'args' | 'kwargs'>): readonly ValueRef[] {
+  const flat = (given: Given): readonly ValueRef[] =>
+    given.kind === 'value' ? [given.value] : given.kind === 'list' ? given.items.flatMap(flat) : [];
+  return [...args, ...Object.values(kwargs)].flatMap(flat);
+}
+
+export type { Argument };
+
+/** Adds a node of one output, named after the layer and the op. */
+export function add<K extends OpName>(
+  { builder, name }: Pick<LayerCall, 'builder' | 'name'>,
+  op: K,
+  inputs: readonly ValueRef[],
+  attrs: Attrs[K],
+  part = '',
+): ValueRef {
+  const base = `${name}/${part}${op}`;
+  let unique = base;
+  for (let count = 1; builder.has(unique); count++) unique = `${base}_${count}`;
+  const [output] = builder.node(op, unique, inputs, attrs);
+  return output ?? internal(`${op} has no output`);
+}
+
+/** A constant that the layer's configuration says. */
+export function constant(
+  { builder, name }: Pick<LayerCall, 'builder' | 'name'>,
+  part: string,
+  shape: Shape,
+  values: ArrayLike<number>,
+): ValueRef {
+  const base = `${name}/${part}`;
+  let unique = base;
+  for (let count = 1; builder.has(unique); count++) unique = `${base}_${count}`;
+  return builder.constant(unique, floatTensor(shape, values));
+}
+
+/** Reshapes to what the dimensions after the batch say. */
+export const reshape = (
+  call: Pick<LayerCall, 'builder' | 'name'>,
+  input: ValueRef,
+  shape: Shape,
+  part = '',
+): ValueRef => add(call, 'reshape', [input], { shape: [-1, ...shape] }, part);
+
+export const channelsOf = (value: ValueRef): number => value.type.shape.at(-1) ?? 1;
+
+export function expectRank(value: ValueRef, rank: number, what: string): void {
+  const { shape } = value.type;
+  if (shape.length === rank) return;
+  throw new ConfigError(`${what} is [${shape.slice(1).join(', ')}]; expected ${rank - 1} dimensions`);
+}
+
+/** The channels as the last axis: qpipe has no other order. */
+export function requireChannelsLast({ config }: LayerCall): void {
+  const { data_format: format = 'channels_last' } = config;
+  if (format !== 'channels_last')
+    throw new UnsupportedError(`data_format is ${String(format)}`, 'data_format must be channels_last');
+}
+
+/** An axis, counted from the end where it is negative. */
+export function axisOf(value: unknown, rank: number, what: string): number {
+  const axis = Array.isArray(value) && value.length === 1 ? list(value, what)[0] : value;
+  if (typeof axis !== 'number' || !Number.isInteger(axis) || axis < -rank || axis >= rank) {
+    throw new ConfigError(`${what} is ${JSON.stringify(value)}; expected an axis of ${rank} dimensions`);
+  }
+  return axis < 0 ? axis + rank : axis;
+}
