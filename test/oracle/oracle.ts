@@ -91,6 +91,11 @@ export function expectList(value: OracleValue | undefined): readonly OracleValue
   return isList(value) ? value : internal('the oracle gave something else than a list');
 }
 
+export function expectRecord(value: OracleValue | undefined): { readonly [key: string]: OracleValue } {
+  const isOther = typeof value !== 'object' || value === null || isList(value) || isTensor(value);
+  return isOther || value instanceof Uint8Array ? internal('the oracle gave something else than a map') : value;
+}
+
 export function expectBytes(value: OracleValue | undefined): Uint8Array {
   return value instanceof Uint8Array ? value : internal('the oracle gave something else than bytes');
 }

@@ -7,7 +7,7 @@ import { add, axisOf, constant, unary } from './layer.ts';
 
 type Apply = (call: LayerCall, input: ValueRef) => ValueRef;
 
-const same = (op: 'relu' | 'relu6' | 'logistic' | 'tanh' | 'hard_swish' | 'log_softmax'): Apply => {
+const same = (op: 'relu' | 'relu6' | 'logistic' | 'tanh' | 'hard_swish'): Apply => {
   return (call, input) => add(call, op, [input], {});
 };
 
@@ -41,7 +41,6 @@ const functions: Readonly<Record<string, Apply>> = {
   sigmoid: same('logistic'),
   tanh: same('tanh'),
   softmax,
-  log_softmax: same('log_softmax'),
   swish: silu,
   silu,
   hard_sigmoid: hardSigmoid,
@@ -87,7 +86,10 @@ function rectified(call: LayerCall, input: ValueRef): ValueRef {
   if (limit === null) return leakyRelu(call, input, below);
   const most = number(limit, 'max_value');
   if (below === 0 && most === 6) return add(call, 'relu6', [input], {});
-  return add(call, 'minimum', [leakyRelu(call, input, below), constant(call, 'limit', [1], [most])], {});
+  // min(y, most) = y - relu(y - most): float graphs have no minimum.
+  const rising = leakyRelu(call, input, below);
+  const beyond = add(call, 'sub', [rising, constant(call, 'limit', [1], [most])], { activation: 'none' }, 'beyond/');
+  return add(call, 'sub', [rising, add(call, 'relu', [beyond], {}, 'beyond/')], { activation: 'none' });
 }
 
 /** A slope of its own for each channel; Keras may share it over some axes. */

@@ -68,7 +68,7 @@ const activation =
     activate(call, first(call), name);
 
 const reduce =
-  (op: 'mean' | 'sum' | 'reduce_max' | 'reduce_min'): Apply =>
+  (op: 'mean' | 'sum'): Apply =>
   (call) => {
     const input = first(call);
     const rank = input.type.shape.length;
@@ -109,8 +109,6 @@ export const lambdaFunctions: Readonly<Record<string, Apply>> = {
   'math.divide': divide,
   'math.reduce_mean': reduce('mean'),
   'math.reduce_sum': reduce('sum'),
-  'math.reduce_max': reduce('reduce_max'),
-  'math.reduce_min': reduce('reduce_min'),
   'math.sigmoid': activation('sigmoid'),
   'math.tanh': activation('tanh'),
   'nn.relu': activation('relu'),
@@ -135,8 +133,6 @@ export const operations: Readonly<Record<string, Apply>> = {
   Divide: divide,
   Mean: reduce('mean'),
   Sum: reduce('sum'),
-  Max: reduce('reduce_max'),
-  Min: reduce('reduce_min'),
   Relu: activation('relu'),
   Relu6: activation('relu6'),
   Sigmoid: activation('sigmoid'),

@@ -10,9 +10,14 @@ export const joins = {
   add: (call, a, b) => add(call, 'add', [a, b], { activation: 'none' }),
   sub: (call, a, b) => add(call, 'sub', [a, b], { activation: 'none' }),
   mul: (call, a, b) => add(call, 'mul', [a, b], { activation: 'none' }),
-  maximum: (call, a, b) => add(call, 'maximum', [a, b], {}),
-  minimum: (call, a, b) => add(call, 'minimum', [a, b], {}),
+  // Float graphs have neither: max(a, b) = a + relu(b - a), min(a, b) = a - relu(a - b).
+  maximum: (call, a, b) => add(call, 'add', [a, excess(call, b, a)], { activation: 'none' }),
+  minimum: (call, a, b) => add(call, 'sub', [a, excess(call, a, b)], { activation: 'none' }),
 } satisfies Readonly<Record<string, Join>>;
+
+/** max(a - b, 0) */
+const excess: Join = (call, a, b) =>
+  add(call, 'relu', [add(call, 'sub', [a, b], { activation: 'none' }, 'excess/')], {}, 'excess/');
 
 /** Two by two, from the first on. */
 function joined(call: LayerCall, join: Join): ValueRef {

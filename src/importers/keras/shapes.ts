@@ -5,7 +5,7 @@ import { numElements } from '../../core/tensor.ts';
 import type { ValueRef } from '../../ops/define.ts';
 import { ConfigError, UnsupportedError, flag, list, number, pairOf, whole, wholes, word } from './json.ts';
 import type { LayerCall, LayerRow } from './layer.ts';
-import { add, expectRank, requireChannelsLast, reshape, unary } from './layer.ts';
+import { add, channelsOf, expectRank, requireChannelsLast, reshape, unary } from './layer.ts';
 
 type Pair = readonly [before: number, after: number];
 
@@ -29,12 +29,31 @@ const pool = (op: 'max_pool_2d' | 'average_pool_2d', rank: 1 | 2): LayerRow =>
     return rank === 2 ? output : reshape(call, output, [steps, channels], 'series/');
   });
 
-/** Over all pixels or all steps. */
-const globalPool = (op: 'mean' | 'reduce_max', rank: 1 | 2): LayerRow =>
+/** The mean over all pixels or all steps. */
+const globalMean = (rank: 1 | 2): LayerRow =>
   unary((call, input) => {
     requireChannelsLast(call);
     expectRank(input, rank + 2, 'its input');
-    return add(call, op, [input], { axes: rank === 2 ? [1, 2] : [1], keepDims: flag(call.config['keepdims'], false) });
+    return add(call, 'mean', [input], {
+      axes: rank === 2 ? [1, 2] : [1],
+      keepDims: flag(call.config['keepdims'], false),
+    });
+  });
+
+/** The largest of all pixels or all steps: a pool whose window is all of them. */
+const globalMax = (rank: 1 | 2): LayerRow =>
+  unary((call, input) => {
+    requireChannelsLast(call);
+    expectRank(input, rank + 2, 'its input');
+    const { shape } = input.type;
+    const channels = channelsOf(input);
+    const image = rank === 2 ? input : reshape(call, input, [1, ...shape.slice(1)], 'row/');
+    const [, height = 1, width = 1] = image.type.shape;
+    const window: readonly [number, number] = [height, width];
+    const padding = { kind: 'valid' } as const;
+    const output = add(call, 'max_pool_2d', [image], { window, strides: window, padding, activation: 'none' });
+    const kept = flag(call.config['keepdims'], false) ? shape.slice(1, -1).map(() => 1) : [];
+    return reshape(call, output, [...kept, channels]);
   });
 
 const flatten: LayerRow = unary((call, input) => {
@@ -129,7 +148,8 @@ const repeatVector: LayerRow = unary((call, input) => {
   expectRank(input, 2, 'its input');
   const times = whole(call.config['n'], 'n', 1);
   const row = reshape(call, input, [1, input.type.shape[1] ?? 0]);
-  return add(call, 'tile', [row], { multiples: [1, times, 1] });
+  const copies = Array.from({ length: times }, () => row);
+  return times === 1 ? row : add(call, 'concatenation', copies, { axis: 1 });
 });
 
 const dropout: LayerRow = unary((call, input) => {
@@ -151,10 +171,10 @@ export const shapeLayers: Readonly<Record<string, LayerRow>> = {
   MaxPooling2D: pool('max_pool_2d', 2),
   AveragePooling1D: pool('average_pool_2d', 1),
   AveragePooling2D: pool('average_pool_2d', 2),
-  GlobalAveragePooling1D: globalPool('mean', 1),
-  GlobalAveragePooling2D: globalPool('mean', 2),
-  GlobalMaxPooling1D: globalPool('reduce_max', 1),
-  GlobalMaxPooling2D: globalPool('reduce_max', 2),
+  GlobalAveragePooling1D: globalMean(1),
+  GlobalAveragePooling2D: globalMean(2),
+  GlobalMaxPooling1D: globalMax(1),
+  GlobalMaxPooling2D: globalMax(2),
   Flatten: flatten,
   Reshape: unary((call, input) => reshaped(call, input, list(call.config['target_shape'], 'target_shape'))),
   Permute: permute,
