@@ -14,19 +14,23 @@ import { median } from './statistics.js';
 const ofTheIssue = [
   ...['spoken-digits', 'spoken-digits-micro', 'sign-digits', 'st-har', 'magic-wand', 'watch', 'diabetes'],
 ];
-const threads = 2;
 /** Steps of a measurement; both kinds take turns. */
 const steps = 40;
 const turns = 9;
 
-/** @type {(root: string, names: readonly string[]) => Promise<void>} */
-export async function measureWaits(root, names) {
+/**
+ * With as many threads as the machine has cores, filling batches takes time of theirs: then this measures the work, and
+ * with one thread less only the waiting.
+ *
+ * @type {(root: string, threads: number, names: readonly string[]) => Promise<void>}
+ */
+export async function measureWaits(root, threads, names) {
   for (const name of names.length > 0 ? names : ofTheIssue)
-    await measureWait(join(root, 'pipelines', `${name}.yaml`), name);
+    await measureWait(join(root, 'pipelines', `${name}.yaml`), name, threads);
 }
 
-/** @type {(file: string, name: string) => Promise<void>} */
-async function measureWait(file, name) {
+/** @type {(file: string, name: string, threads: number) => Promise<void>} */
+async function measureWait(file, name, threads) {
   const loaded = await loadPipeline(file, [], process.env['QPIPE_DATA']);
   const { data, seed, stages } = loaded.pipeline;
   const config = stages.map((stage) => stage.config).find((stage) => stage.uses === 'float-pretrain');

@@ -3,7 +3,8 @@
  *
  *     node bench/data.js files [count] [kind]   many small files: seconds to the first step, the first and the second time
  *     node bench/data.js memory [megabytes]     a set four times as large as `memory:`: the most memory beside a tiny set
- *     node bench/data.js wait [pipeline …]      what steps take longer than on one batch that is given again and again
+ *     node bench/data.js wait [threads] [pipeline …]
+ *                                               what steps take longer than on one batch that is given again and again
  */
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -195,7 +196,10 @@ const folder = mkdtempSync(join(os.tmpdir(), 'qpipe-data-'));
 try {
   if (what === 'files') await measureFiles(Number(rest[0] ?? 200_000), rest[1] ?? 'png', folder);
   else if (what === 'memory') await measureMemory(Number(rest[0] ?? 500), folder);
-  else if (what === 'wait') await measureWaits(root, rest);
+  else if (what === 'wait') {
+    const [threads = '', ...names] = /^\d+$/.test(rest[0] ?? '') ? rest : ['2', ...rest];
+    await measureWaits(root, Number(threads), names);
+  }
   else fail('expected files, memory or wait');
 } finally {
   rmSync(folder, { recursive: true });

@@ -1,10 +1,12 @@
-import { createHash } from 'node:crypto';
+import { hash as hashOf } from 'node:crypto';
 import { internal } from './assert.ts';
 
 /** A stream of random numbers. The same seed and labels give the same numbers on every machine. */
 export interface Random {
   /** Uniform in 0 .. 2^32 - 1. */
   readonly uint32: () => number;
+  /** Writes what as many calls of `uint32` would give, several times as fast. */
+  readonly words: (out: Uint32Array) => void;
   /** Uniform in [0, 1), a multiple of 2^-24, so exact in float32. */
   readonly float: () => number;
   /** Uniform in 0 .. bound - 1 without bias; bound 1 .. 2^32. */
@@ -23,10 +25,8 @@ export interface Random {
  */
 export function createRandom(seed: number, ...labels: string[]): Random {
   if (!Number.isSafeInteger(seed) || seed < 0) internal(`seed ${seed} is not a non-negative safe integer`);
-  const hash = createHash('sha256')
-    .update(JSON.stringify([seed, ...labels]))
-    .digest();
-  const uint32 = xoshiro128(Uint32Array.from({ length: 4 }, (_, word) => hash.readUInt32LE(4 * word)));
+  const hash = hashOf('sha256', JSON.stringify([seed, ...labels]), 'buffer');
+  const { next: uint32, fill } = generator(Uint32Array.from({ length: 4 }, (_, word) => hash.readUInt32LE(4 * word)));
 
   function below(bound: number): number {
     if (!Number.isInteger(bound) || bound < 1 || bound > 2 ** 32) internal(`random numbers below ${bound}`);
@@ -38,6 +38,7 @@ export function createRandom(seed: number, ...labels: string[]): Random {
 
   return {
     uint32,
+    words: fill,
     float: () => (uint32() >>> 8) * 2 ** -24,
     below,
     permutation: (count) => {
@@ -59,18 +60,43 @@ export function createRandom(seed: number, ...labels: string[]): Random {
  *
  * @see https://prng.di.unimi.it/xoshiro128starstar.c, version 1.1
  */
-export function xoshiro128(state: Uint32Array): () => number {
+export const xoshiro128 = (state: Uint32Array): (() => number) => generator(state).next;
+
+interface Generator {
+  readonly next: () => number;
+  /** As many as there is room for. */
+  readonly fill: (out: Uint32Array) => void;
+}
+
+function generator(state: Uint32Array): Generator {
   let [a, b, c, d] = [state[0]!, state[1]!, state[2]!, state[3]!];
-  return () => {
-    const result = Math.imul(rotateLeft(Math.imul(b, 5), 7), 9) >>> 0;
-    const shifted = b << 9;
-    c ^= a;
-    d ^= b;
-    b ^= c;
-    a ^= d;
-    c ^= shifted;
-    d = rotateLeft(d, 11);
-    return result;
+  return {
+    next: () => {
+      const result = Math.imul(rotateLeft(Math.imul(b, 5), 7), 9) >>> 0;
+      const shifted = b << 9;
+      c ^= a;
+      d ^= b;
+      b ^= c;
+      a ^= d;
+      c ^= shifted;
+      d = rotateLeft(d, 11);
+      return result;
+    },
+    fill: (out) => {
+      // In variables of this call, which stay in registers.
+      let [w, x, y, z] = [a | 0, b | 0, c | 0, d | 0];
+      for (let at = 0; at < out.length; at++) {
+        out[at] = Math.imul(rotateLeft(Math.imul(x, 5), 7), 9);
+        const shifted = x << 9;
+        y ^= w;
+        z ^= x;
+        x ^= y;
+        w ^= z;
+        y ^= shifted;
+        z = rotateLeft(z, 11);
+      }
+      [a, b, c, d] = [w, x, y, z];
+    },
   };
 }
 

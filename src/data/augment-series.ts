@@ -1,5 +1,5 @@
 /** Random changes to examples that run in time: windows of a series, and features of sound. */
-import { normal } from '../core/normal.ts';
+import { normals } from '../core/normal.ts';
 import type { Random } from '../core/random.ts';
 import { createRandom } from '../core/random.ts';
 import type { ImageShape } from './dataset.ts';
@@ -42,17 +42,14 @@ export function augmentSeriesEpoch(
   if (shift === 0 && scale === 0 && jitter === 0 && !isMasked) return null;
   const [steps, size] = height > 1 ? [height, width * channels] : [width, channels];
   const varied = new Float32Array(steps * size);
+  const noise = new Float64Array(steps * size);
   return (values, position) => {
     const random = createRandom(seed, 'augmentation', String(epoch), String(position));
     const by = random.below(2 * shift + 1) - shift;
     const factor = 1 + scale * (2 * random.float() - 1);
-    for (let step = 0; step < steps; step++) {
-      const from = Math.min(steps - 1, Math.max(0, step - by)) * size;
-      for (let at = 0; at < size; at++) {
-        const noise = jitter === 0 ? 0 : jitter * normal(random);
-        varied[step * size + at] = factor * values[from + at]! + noise;
-      }
-    }
+    if (jitter !== 0) normals(random, noise);
+    move(values, by, size, varied);
+    for (let at = 0; at < varied.length; at++) varied[at] = factor * varied[at]! + jitter * noise[at]!;
     if (isMasked) {
       const mean = varied.reduce((sum, value) => sum + value, 0) / varied.length;
       for (let mask = 0; mask < masks; mask++) {
@@ -62,6 +59,15 @@ export function augmentSeriesEpoch(
     }
     return varied;
   };
+}
+
+/** By so many steps of `size` values; what comes in is the first or the last step. */
+function move(values: Float32Array, by: number, size: number, out: Float32Array): void {
+  const steps = values.length / size;
+  out.set(values);
+  out.copyWithin(Math.max(0, by) * size, Math.max(0, -by) * size, (steps - Math.max(0, by)) * size);
+  for (let step = 0; step < Math.min(by, steps); step++) out.set(values.subarray(0, size), step * size);
+  for (let step = Math.max(0, steps + by); step < steps; step++) out.set(values.subarray(-size), step * size);
 }
 
 interface Mask {

@@ -98,8 +98,9 @@ export function realReader(inputs: Inputs): (index: number) => Float32Array {
   const measured = partReader(inputs, row?.from ?? 0, size);
   if (standard === null) return measured;
   const values = new Float32Array(size);
+  const standardize = standardizer(standard);
   return (index) => {
-    standardizeInto(measured(index), standard, values);
+    standardize(measured(index), values);
     return values;
   };
 }
@@ -118,9 +119,10 @@ export function changedSoundReader(
   const features = preparedFeatures(sound.features, sound.samples, sound.rate);
   if ('problems' in features) return internal(features.problems.join('; '));
   const recording = partReader(inputs, sound.from, sound.samples);
+  const standardize = standard === null ? () => undefined : standardizer(standard);
   return (index, position) => {
     const values = features.compute(change(recording(index), position));
-    if (standard !== null) standardizeInto(values, standard, values);
+    standardize(values, values);
     return values;
   };
 }
@@ -146,13 +148,15 @@ function partReader(inputs: Inputs, from: number, length: number): (index: numbe
   };
 }
 
-/** @param out may be the values themselves */
-function standardizeInto(measured: Float32Array, { means, deviations }: Standard, out: Float32Array): void {
-  const channels = means.length;
-  for (let at = 0, channel = 0; at < out.length; at++) {
-    out[at] = (measured[at]! - means[channel]!) / deviations[channel]!;
-    if (++channel === channels) channel = 0;
-  }
+/** Standardizes values into an array, which may be that of the values. */
+function standardizer(standard: Standard): (measured: Float32Array, out: Float32Array) => void {
+  const [means, deviations] = [Float64Array.from(standard.means), Float64Array.from(standard.deviations)];
+  return (measured, out) => {
+    for (let at = 0, channel = 0; at < out.length; at++) {
+      out[at] = (measured[at]! - means[channel]!) / deviations[channel]!;
+      if (++channel === means.length) channel = 0;
+    }
+  };
 }
 
 /** Reads an example of either kind. */

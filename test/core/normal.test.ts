@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { normal } from '../../src/core/normal.ts';
+import { normal, normals } from '../../src/core/normal.ts';
 import { createRandom } from '../../src/core/random.ts';
 
 const count = 400_000;
@@ -32,6 +32,17 @@ describe('normal numbers', () => {
     ] as const) {
       const found = drawn.findIndex((value) => value >= x) / count;
       expect(Math.abs(found - share)).toBeLessThan(4.5 * Math.sqrt((share * (1 - share)) / count));
+    }
+  });
+
+  it('are the same many at once, and leave the stream where it would be', () => {
+    const [one, many] = [createRandom(3, 'many'), createRandom(3, 'many')];
+    // Enough for the tail, which has 1 of 1750.
+    for (const length of [1, 2, 7, 5000, 20_000]) {
+      const together = new Float64Array(length);
+      normals(many, together);
+      expect([...together]).toEqual(Array.from({ length }, () => normal(one)));
+      expect(many.uint32()).toBe(one.uint32());
     }
   });
 });

@@ -21,6 +21,16 @@ describe('createRandom', () => {
     expect(take(5, createRandom(7, 'weights').uint32)).toEqual(take(5, xoshiro128(state)));
   });
 
+  it('gives words many at once as one after the other', () => {
+    const [one, many] = [createRandom(7, 'weights'), createRandom(7, 'weights')];
+    for (const length of [3, 0, 1000]) {
+      const words = new Uint32Array(length);
+      many.words(words);
+      expect([...words]).toEqual(take(length, one.uint32));
+    }
+    expect(many.uint32()).toBe(one.uint32());
+  });
+
   it('gives other numbers for another seed, another label, and labels cut elsewhere', () => {
     const firsts = [
       createRandom(7, 'ab', 'c'),

@@ -27,7 +27,9 @@ export interface AheadOptions {
 
 /** Part of the time of the steps that filling batches between them may take. */
 const mostBetween = 0.25;
-/** Steps over which that is measured; the first ones are not, since code is compiled and files are read then. */
+/** Milliseconds of filling a batch below which it costs more to hear of it from a thread. */
+const leastForThreads = 1;
+/** Steps over which that is measured; the first so many are not, since code is compiled and files are read then. */
 const measuredSteps = 16;
 
 export function openBatches(plan: BatchPlan, { threads, ahead, end, now }: AheadOptions): Batches {
@@ -40,11 +42,16 @@ export function openBatches(plan: BatchPlan, { threads, ahead, end, now }: Ahead
   const fill = batchFiller(plan);
   let pool: FillingThreads | null = null;
   let measured = { steps: 0, started: now(), filling: 0 };
+  let isWarm = false;
   const isSlow = (): boolean => {
     if (ahead !== 'auto' || measured.steps < measuredSteps) return ahead === 'always';
-    const { started, filling } = measured;
+    const { started, filling, steps } = measured;
     measured = { steps: 0, started: now(), filling: 0 };
-    return filling > mostBetween * (measured.started - started);
+    if (!isWarm) {
+      isWarm = true;
+      return false;
+    }
+    return filling > leastForThreads * steps && filling > mostBetween * (measured.started - started);
   };
   return {
     async next(step) {

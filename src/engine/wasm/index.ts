@@ -47,7 +47,8 @@ function openSession(graph: Graph, options: SessionOptions, module: WebAssembly.
   const written = new Map<string, Float32Array>();
   let prepared: Prepared | null = null;
   let outstanding = 0;
-  let last: Promise<unknown> = Promise.resolve();
+  /** What begins the runs that wait, in their order. */
+  const waiting: (() => void)[] = [];
   let isClosed = false;
 
   function prepare(feeds: ReadonlyMap<string, Float32Array>): Prepared {
@@ -83,6 +84,16 @@ function openSession(graph: Graph, options: SessionOptions, module: WebAssembly.
     return new Map(graph.outputs.map((name) => [name, readPieces(memory, plan.outputs.get(name)!, sizeOf(name))]));
   }
 
+  /** The next run begins before those who await this one hear of it: they may prepare a batch, while the threads work. */
+  async function turn(ready: Prepared, feeds: ReadonlyMap<string, Float32Array>) {
+    try {
+      return await step(ready, feeds);
+    } finally {
+      outstanding--;
+      waiting.shift()?.();
+    }
+  }
+
   const sizeOf = (name: string): number =>
     present(graph.values.get(name), `value "${name}"`).type.shape.reduce((product, size) => product * size, 1);
 
@@ -103,15 +114,11 @@ function openSession(graph: Graph, options: SessionOptions, module: WebAssembly.
       if (now.size !== split.size || [...now].some((name) => !split.has(name))) {
         internal('which inputs are split among the replicas has changed since the first run');
       }
-      const copies = outstanding === 0 ? feeds : new Map([...feeds].map(([name, data]) => [name, data.slice()]));
-      const before = last;
       const ready = prepared;
       // An idle session takes the feeds at once; a busy one after the runs before.
-      const result = outstanding === 0 ? step(ready, copies) : before.then(() => step(ready, copies));
-      outstanding++;
-      const finished = result.finally(() => outstanding--);
-      last = finished.catch(() => null);
-      return finished;
+      if (outstanding++ === 0) return turn(ready, feeds);
+      const copies = new Map([...feeds].map(([name, data]) => [name, data.slice()]));
+      return new Promise((resolve) => waiting.push(() => resolve(turn(ready, copies))));
     },
     read(name) {
       const initial = (): Float32Array => {
