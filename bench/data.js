@@ -199,8 +199,7 @@ try {
   else if (what === 'wait') {
     const [threads = '', ...names] = /^\d+$/.test(rest[0] ?? '') ? rest : ['2', ...rest];
     await measureWaits(root, Number(threads), names);
-  }
-  else fail('expected files, memory or wait');
+  } else fail('expected files, memory or wait');
 } finally {
   rmSync(folder, { recursive: true });
 }
