@@ -58,10 +58,22 @@ export async function openRuntime(
   } catch (error) {
     if (!(error instanceof UserError && error.diagnostics.every(({ code }) => onlyForOthers.includes(code))))
       throw error;
-    const [first] = error.diagnostics;
-    onNote(`${first?.message ?? 'qpipe does not run this model'}: it runs on LiteRT`);
-    return openWitness(bytes, model);
+    const reason = error.diagnostics[0]?.message ?? 'qpipe does not run this model';
+    const witness = await openWitness(bytes, model).catch((refusal: unknown) => {
+      throw refusal instanceof UserError ? nobodyRuns(model, reason, refusal) : refusal;
+    });
+    onNote(`${reason}: it runs on LiteRT`);
+    return witness;
   }
+}
+
+function nobodyRuns(model: string, reason: string, { diagnostics: [refusal] }: UserError): UserError {
+  return userError(
+    model,
+    'unsupported-model',
+    `${reason}; and ${refusal?.message ?? 'LiteRT refuses it'}`,
+    'convert it for int8 without what is named here; `qpipe inspect` shows the file',
+  );
 }
 
 const onlyForOthers = ['unknown-op', 'unsupported-model'];

@@ -174,7 +174,7 @@ function readInput(file: string, port: Port, onNote: (note: string) => void): Gi
   }
   if (!quantizes || !(array.data instanceof Float32Array)) return fail(`convert the array with x.astype: ${types}`);
   const { scale, zeroPoint } = perTensor(port.quant, 'the model input');
-  onNote(`input is float32: quantized with scale ${scale} and zero point ${zeroPoint} to ${dtype}`);
+  onNote(`input "${port.name}" is float32: quantized with scale ${scale} and zero point ${zeroPoint} to ${dtype}`);
   return { file, count, layout, stored: quantize(array.data, array.shape, file, port) };
 }
 

@@ -123,6 +123,21 @@ describe('what only LiteRT runs', () => {
     expect(await refused).toContain('no operator writes the output "y"');
   });
 
+  it('what LiteRT does not run either is refused for both reasons, and not said to run', async () => {
+    const model = handmade({
+      codes: [builtin.custom],
+      tensors: [plainTensor('x', [1, 3], 'FLOAT32'), plainTensor('y', [1, 3], 'FLOAT32')],
+      operators: [plainOperator(0, [0], [1])],
+      inputs: [0],
+      outputs: [1],
+    });
+    const notes: string[] = [];
+    const onNote = (note: string): void => void notes.push(note);
+    const refused = await messageOf(run(model, floatTensor([1, 3], [1, 2, 3]), { onNote }));
+    expect(refused).toMatch(/unsupported-model: the model uses .*; and LiteRT \(@litertjs\/core\) refuses the model/);
+    expect(notes).toEqual([]);
+  });
+
   it('gives the shape of a value, whose element type is an option of an operator that qpipe lacks', async () => {
     const model = handmade({
       codes: [builtin.shape],

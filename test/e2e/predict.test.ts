@@ -35,7 +35,7 @@ describe.skipIf(!hasHelloWorld)('hello_world_int8.tflite (skipped without the sh
     space.write('reals.npy', npyFile('<f4', [8, 1], reals));
     const { code, stderr } = await predict('reals.npy', '--dequantize');
     expect(code).toBe(0);
-    expect(stderr).toContain('input is float32: quantized with scale 0.024480115622282028 and zero point -128');
+    expect(stderr).toContain('is float32: quantized with scale 0.024480115622282028 and zero point -128');
     const { header, body } = npyContent(space.file('y.npy'));
     expect(header).toContain("'<f4'");
     for (const [index, q] of outputs.entries()) {
