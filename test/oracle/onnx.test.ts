@@ -2,12 +2,29 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { internal } from '../../src/core/assert.ts';
 import type { FloatTensor } from '../../src/core/tensor.ts';
-import { transposeTensor } from '../../src/core/tensor.ts';
+import { floatTensor, transposeTensor } from '../../src/core/tensor.ts';
+import { readGraphDef, writeGraphDef } from '../../src/formats/protobuf/graph-def.ts';
 import type { Graph } from '../../src/graph/graph.ts';
+import { verify } from '../../src/graph/verify.ts';
+import { exportGraphDef } from '../../src/graphdef/export.ts';
+import { importGraphDef } from '../../src/graphdef/import.ts';
+import { separateBatchNorms } from '../../src/importers/batch-norms.ts';
 import type { Imported } from '../../src/importers/define.ts';
 import { readOnnx } from '../../src/importers/onnx/read.ts';
 import { rules } from '../../src/importers/onnx/table.ts';
-import { setBatch } from '../../src/passes/index.ts';
+import { prepareInterpreter } from '../../src/interpreter/interpreter.ts';
+import {
+  evalPasses,
+  freezePasses,
+  lowerToIntegers,
+  prune,
+  removeDropout,
+  runPasses,
+  setBatch,
+  trainedRanges,
+} from '../../src/passes/index.ts';
+import { readTflite } from '../../src/tflite/read.ts';
+import { writeTflite } from '../../src/tflite/write.ts';
 import { runSteps } from '../models/networks.ts';
 import { floatOf, relativeError } from './closeness.ts';
 import type { Oracle, OracleValue } from './oracle.ts';
@@ -90,6 +107,23 @@ async function failuresOf(one: Case, name: string): Promise<readonly string[]> {
   return failures;
 }
 
+const ranges = trainedRanges((name) => floatTensor([], [name.endsWith('/min') ? -3 : 3]));
+
+/** What the stages do with a network, by way of the files that they write. */
+function convert(whole: Graph): void {
+  const graph = removeDropout(separateBatchNorms(prune({ ...whole, outputs: whole.outputs.slice(0, 1) })).graph);
+  const { graphDef, variables } = exportGraphDef(runPasses(graph, evalPasses({ ranges, input: { min: -3, max: 3 } })));
+  const evaluated = importGraphDef(readGraphDef(writeGraphDef(graphDef), 'eval.pb'), variables, 'eval.pb');
+  const frozen = writeGraphDef(exportGraphDef(runPasses(evaluated, freezePasses)).graphDef);
+  const { graph: lowered } = lowerToIntegers(
+    importGraphDef(readGraphDef(frozen, 'frozen.pb'), new Map(), 'frozen.pb'),
+    'int8',
+    'frozen.pb',
+  );
+  const file = writeTflite(verify(lowered));
+  prepareInterpreter(verify(readTflite(file, 'model.tflite')), 'model.tflite');
+}
+
 function errorOf(compare: Case['compare'], found: Float32Array, wanted: Float32Array): number {
   if (compare === 'logarithms') return relativeError(found, wanted.map(Math.exp));
   if (compare === 'values') return relativeError(found, wanted);
@@ -99,6 +133,7 @@ function errorOf(compare: Case['compare'], found: Float32Array, wanted: Float32A
 describe.skipIf(!hasRuntimes)(`ONNX, ORACLE_SEED=${seed}`, { timeout: 300_000 }, () => {
   let oracle: Oracle;
   const seen = new Set<string>();
+  const models: Uint8Array[] = [];
   beforeAll(async () => {
     oracle = openOracle('runtimes');
     await oracle.evaluate('onnx_networks.onnx.__version__');
@@ -110,6 +145,7 @@ describe.skipIf(!hasRuntimes)(`ONNX, ORACLE_SEED=${seed}`, { timeout: 300_000 },
     for (let index = 0; index < NETWORKS; index++) {
       const one = caseOf(await oracle.evaluate('onnx_networks.random_network(seed, index)', { seed, index }));
       for (const op of one.ops) seen.add(op);
+      models.push(one.model);
       try {
         failures.push(...(await failuresOf(one, `network ${index}`)));
       } catch (error) {
@@ -117,6 +153,15 @@ describe.skipIf(!hasRuntimes)(`ONNX, ORACLE_SEED=${seed}`, { timeout: 300_000 },
       }
     }
     expect(failures).toEqual([]);
+  });
+
+  it('their first outputs go through quantization to an integer .tflite that runs', () => {
+    const networks = models.map((bytes, index) => ({ ...readOnnx(bytes, 'a.onnx'), name: `network ${index}` }));
+    const single = networks.filter(
+      ({ graph }) => graph.inputs.length === 1 && !graph.inputs.includes(graph.outputs[0] ?? ''),
+    );
+    expect(single.length).toBeGreaterThan(networks.length / 2);
+    for (const { graph, name } of single) expect(() => convert(graph), name).not.toThrow();
   });
 
   it('cover every op that is imported', () => {

@@ -28,6 +28,7 @@ from tensorflow.lite.tools import flatbuffer_utils  # noqa: E402
 import archives  # noqa: E402, F401
 import keras_models  # noqa: E402, F401
 import models  # noqa: E402
+import onnx_exports  # noqa: E402, F401
 import sound  # noqa: E402, F401
 import training  # noqa: E402, F401
 

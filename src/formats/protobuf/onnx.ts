@@ -134,6 +134,9 @@ function readGraph(message: Span): OnnxGraph {
     else if (field.number === 15) hasSparseInitializers = true;
   }
   if (outputs.length === 0) malformed(message.source, message.start, 'the graph has no outputs');
+  if ([...inputs, ...outputs].some(({ name }) => name === '')) {
+    malformed(message.source, message.start, 'an input or output of the graph has no name');
+  }
   return { nodes, initializers, hasSparseInitializers, inputs, outputs };
 }
 

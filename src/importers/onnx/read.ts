@@ -84,7 +84,9 @@ function checkModel({ opsets: found, graph, functionNames }: OnnxModel, path: st
     throw userError(
       path,
       'unsupported-onnx-opset',
-      `it is written in opset ${own === undefined ? '(none is named)' : `"${own.version}"`}; expected ${opsets.first} to ${opsets.last}`,
+      own === undefined
+        ? `it names no opset of the domain "ai.onnx"; expected one from ${opsets.first} to ${opsets.last}`
+        : `it is written in opset "${own.version}"; expected ${opsets.first} to ${opsets.last}`,
       `convert it: onnx.version_converter.convert_version(onnx.load("model.onnx"), ${opsets.last - 4})`,
     );
   }

@@ -1,5 +1,7 @@
 /** Gemm and MatMul: products with weights are fully connected layers. */
 import { numElements, sameShape } from '../../../core/tensor.ts';
+import type { Shape } from '../../../core/tensor.ts';
+import type { ValueRef } from '../../../ops/define.ts';
 import type { Affine, Call, Rule, Value } from '../context.ts';
 import { optionalStatic, required, valueShape, viewIn } from '../context.ts';
 import { refuse } from '../refusal.ts';
@@ -31,6 +33,7 @@ function rowsOf(view: View): Rows | null {
 /**
  * input [..., inputs] times weights [inputs, outputs].
  *
+ * Of several rows it becomes a convolution of one pixel: the files of training hold matrices of one row for each example.
  * What a layer reads may be flattened in our order of axes: its weights are permuted, and the values stay.
  */
 function dense(call: Call, input: View, weights: Static): Affine {
@@ -47,19 +50,41 @@ function dense(call: Call, input: View, weights: Static): Affine {
     const found = rowsOf(input);
     const { rows, inputs: lying } = found ?? { rows: atomsOf(input, all), inputs: atomsOf(input, [last]) };
     const count = sizeOf(rows);
-    const ref = graph.placed(name, input, count === 1 ? [lying] : [rows, lying]);
     const filter = permutedRows(permutedStatic(weights, [1, 0]), innerOrder(atomsOf(input, [last]), lying));
-    const operands = [ref, graph.variable(`${name}/filter`, [outputs, inputs], filter, 'weight')];
-    if (bias !== null) operands.push(graph.variable(`${name}/bias`, [outputs], bias, 'bias'));
-    const output = graph.add('fully_connected', `${name}/fully_connected`, operands, {
-      activation: 'none',
-      keepNumDims: count > 1,
-    });
+    const output =
+      count === 1
+        ? addLayer(call, graph.placed(name, input, [lying]), [outputs, inputs], filter, bias)
+        : addRows(call, graph.placed(name, input, [[], rows, lying]), [outputs, 1, 1, inputs], filter, bias);
     const result = viewOf(output, outputShape);
     const own = atomsOf(result, [last]);
     return { ...result, axes: [...input.axes.slice(0, -1), own], memory: [...rows, ...own] };
   };
   return { kind: 'affine', shape: outputShape, channelAxis: outputShape.length - 1, finish };
+}
+
+/** Filter and bias as variables. */
+function parameters({ graph, name }: Call, shape: Shape, filter: Float32Array, bias: Float32Array | null): ValueRef[] {
+  const weights = graph.variable(`${name}/filter`, shape, filter, 'weight');
+  return bias === null ? [weights] : [weights, graph.variable(`${name}/bias`, [bias.length], bias, 'bias')];
+}
+
+function addLayer(
+  call: Call,
+  input: ValueRef,
+  shape: Shape,
+  filter: Float32Array,
+  bias: Float32Array | null,
+): ValueRef {
+  const operands = [input, ...parameters(call, shape, filter, bias)];
+  const attrs = { activation: 'none', keepNumDims: false } as const;
+  return call.graph.add('fully_connected', `${call.name}/fully_connected`, operands, attrs);
+}
+
+/** Several rows are the pixels of an image, and the layer is a convolution of one pixel. */
+function addRows(call: Call, input: ValueRef, shape: Shape, filter: Float32Array, bias: Float32Array | null): ValueRef {
+  const operands = [input, ...parameters(call, shape, filter, bias)];
+  const attrs = { strides: [1, 1], dilations: [1, 1], padding: { kind: 'valid' }, activation: 'none' } as const;
+  return call.graph.add('conv_2d', `${call.name}/conv_2d`, operands, attrs);
 }
 
 /** Each row with its elements in another order. */
