@@ -9,6 +9,12 @@ import {
 import { T_FLOAT, numberOption, storedRange } from './bindings.ts';
 import { ShapeError, defineOp } from './define.ts';
 import { exp } from '../core/math.ts';
+import { broadcastGrad } from './mean.ts';
+import { mul } from './mul.ts';
+import { sub } from './sub.ts';
+import { sum } from './sum.ts';
+
+const plain = { activation: 'none' } as const;
 
 export interface SoftmaxAttrs {
   readonly beta: number;
@@ -26,7 +32,13 @@ export const softmax = defineOp({
       softmaxRow(logits!.data, base, depth, beta, output!.data);
     }
   },
-  vjp: null,
+  // beta * y * (dy - sum(dy * y)), over the last axis.
+  vjp({ emit }, { inputs: [logits], outputs: [output], attrs: { beta } }, gradient) {
+    const shape = logits!.type.shape;
+    const total = emit(sum, [emit(mul, [gradient, output!], plain)], { axes: [shape.length - 1], keepDims: true });
+    const scaled = emit(mul, [output!, emit(sub, [gradient, total], plain)], plain);
+    return [beta === 1 ? scaled : emit(broadcastGrad, [scaled], { axes: [], inputShape: shape, factor: beta })];
+  },
 
   // LiteRT tflite/kernels/internal/reference/softmax.h.
   int8({ inputs: [logits], outputs: [output], attrs: { beta } }) {
