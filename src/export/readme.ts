@@ -1,4 +1,7 @@
 /** What the folder holds and how it is used. */
+import type { Graph } from '../graph/graph.ts';
+import { checkTarget } from '../targets/check.ts';
+import { targets } from '../targets/index.ts';
 import { labelsOf } from './answers.ts';
 import { arenaOf } from './arena.ts';
 import { namespaceOf } from './cpp.ts';
@@ -6,12 +9,10 @@ import type { Exported } from './exported.ts';
 import { soundFeatures } from './features.ts';
 import { markdownText } from './literals.ts';
 import type { ExportedPort } from './model.ts';
-import { resolverMethods } from './resolver-methods.ts';
 
 export function readme(model: Exported): string {
   const { name, bytes, sha256, operators, vectors, graph, metadata } = model;
   const { activations, persistent, total } = arenaOf(graph);
-  const missing = operators.filter((operator) => resolverMethods[operator] === undefined);
   return `# ${markdownText(name)}
 
 ${bytes.length} bytes of model, SHA-256 \`${sha256}\`. All C++ names are in the namespace \`${namespaceOf(model)}\`.
@@ -44,7 +45,7 @@ differs; that takes more memory. Afterwards leave out \`main.cc\` and the test v
 The arena is ${total} bytes: ${activations} of activations, planned as TensorFlow Lite Micro plans them for its reference
 kernels, and at most ${persistent} of the runtime's own. Print \`arena_used_bytes()\` on your device and set less; kernels of a
 chip's vendor may ask for more.
-${missing.length === 0 ? '' : `\nTensorFlow Lite Micro has no kernel for ${missing.join(', ')}, so the model does not run there.\n`}
+${refusals(graph)}
 On another runtime, or on a PC, write the three functions of \`qpipe_invoke.h\` and compile with any compiler of C++17:
 
     c++ -std=c++17 main.cc model_data.cc test_vectors.cc my_invoke.cc
@@ -64,6 +65,16 @@ or more. The test vectors hold both${vectors.litertNote === null ? `; of these $
     const model = await open(litert);
     console.log(answer(await model.run(vectors.vectors[0].input), vectors.vectors[0].input));
 `;
+}
+
+/** What keeps the model from running on TensorFlow Lite Micro. */
+function refusals(graph: Graph): string {
+  const findings = checkTarget(targets.tflm, graph, true);
+  if (findings.length === 0) return '';
+  const lines = findings.map(({ node, refusal: { found, expected } }) => {
+    return `- ${markdownText(`${node.op} "${node.name}" ${found}; expected ${expected}`)}\n`;
+  });
+  return `\nTensorFlow Lite Micro does not run this model as it was tested:\n\n${lines.join('')}`;
 }
 
 function portText(role: string, { name, dtype, shape, quant }: ExportedPort): string {

@@ -5,9 +5,11 @@ import { describe, expect, it } from 'vitest';
 import { arrayLines, cFloat, cString, identifierOf, pascalCase } from '../../src/export/literals.ts';
 import { modelSettingsHeader } from '../../src/export/model-settings.ts';
 import { opResolverHeader } from '../../src/export/op-resolver.ts';
+import { readme } from '../../src/export/readme.ts';
 import { resolverMethods } from '../../src/export/resolver-methods.ts';
 import { testVectorsSource } from '../../src/export/test-vectors.ts';
 import { fnv1a } from '../../src/export/vectors.ts';
+import type { Node } from '../../src/graph/graph.ts';
 import { opNames, ops } from '../../src/ops/index.ts';
 import { builtinName } from '../../src/tflite/builtin-names.ts';
 import { temporaryFolder } from './bundles.ts';
@@ -143,6 +145,14 @@ inline TfLiteStatus RegisterOperators(OpResolver& resolver) {
     const refused = opResolverHeader({ ...model, operators: ['CONV_2D', 'TILE'] });
     expect(refused).toContain('#error "TensorFlow Lite Micro has no kernel for TILE"');
     expect(refused).toContain('AddConv2D');
+  });
+
+  it('say what keeps the model from the device', () => {
+    expect(readme(model)).not.toContain('does not run this model');
+    const nodes = model.graph.nodes.map((node) => ({ ...node, op: 'tile', attrs: {} }) as unknown as Node<'tile'>);
+    expect(readme({ ...model, graph: { ...model.graph, nodes } })).toContain(
+      'TensorFlow Lite Micro does not run this model as it was tested:\n\n- tile "out/put" is a TILE; expected an op that TensorFlow Lite Micro has\n',
+    );
   });
 
   it('hold its vector', () => {
