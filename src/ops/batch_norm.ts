@@ -27,7 +27,7 @@ export function expectChannels(input: Shape, parameters: readonly TensorType[]):
 
 const readBatchNorm: GraphDefRead<BatchNormAttrs> = (node, { inputs }) => {
   if (readBool(node, 'is_training', true)) {
-    throw new ShapeError('FusedBatchNormV3 is in training form; export the inference graph');
+    throw new ShapeError('it is in training form; export the inference graph');
   }
   return { inputs, attrs: { epsilon: readNumber(node, 'epsilon', 1e-4) } };
 };
@@ -67,7 +67,12 @@ export const batchNorm = defineOp({
         }),
       ];
     },
-    reads: { FusedBatchNormV3: readBatchNorm, RowBatchNorm: readBatchNorm },
+    reads: {
+      FusedBatchNorm: readBatchNorm,
+      FusedBatchNormV2: readBatchNorm,
+      FusedBatchNormV3: readBatchNorm,
+      RowBatchNorm: readBatchNorm,
+    },
   },
 });
 

@@ -30,6 +30,7 @@ import keras_models  # noqa: E402, F401
 import models  # noqa: E402
 import onnx_exports  # noqa: E402, F401
 import sound  # noqa: E402, F401
+import tf_networks  # noqa: E402, F401
 import training  # noqa: E402, F401
 
 v1 = tf.compat.v1

@@ -101,7 +101,7 @@ export function writeGraphMessage(writer: BinaryWriter, graph: GraphDef): void {
   writer.join();
 }
 
-function readNode(message: Span): NodeDef {
+export function readNode(message: Span): NodeDef {
   let [name, op, device] = ['', '', ''];
   const inputs: string[] = [];
   const attributes = new Map<string, AttributeValue>();

@@ -6,6 +6,8 @@ import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { userError } from '../../core/diagnostic.ts';
 import { dataTypeFromNumber, dataTypeToNumber } from './data-type.ts';
 import type { DataType } from './data-type.ts';
+import type { FunctionDef } from './function-def.ts';
+import { readFunctionLibrary } from './function-def.ts';
 import { readGraphMessage, readMapEntry, writeGraphMessage, writeMap } from './graph-def.ts';
 import type { GraphDef } from './graph-def.ts';
 import { readShape, writeShape } from './tensor-value.ts';
@@ -50,6 +52,27 @@ export function readSavedModel(bytes: Uint8Array, path: string): SavedModel {
     );
   }
   return readMetaGraph(messageIn(metaGraph));
+}
+
+/** A graph with the functions that its nodes call. */
+export interface MetaGraph extends SavedModel {
+  readonly functions: ReadonlyMap<string, FunctionDef>;
+}
+
+/**
+ * All graphs of the file: TensorFlow 1 saves one for each set of tags.
+ *
+ * @param path named in errors
+ * @throws UserError when the bytes are damaged
+ */
+export function readMetaGraphs(bytes: Uint8Array, path: string): readonly MetaGraph[] {
+  return [...fieldsOf(openMessage(bytes, path))].flatMap((field) => {
+    if (field.number !== 2) return [];
+    const message = messageIn(field);
+    const graphs = [...fieldsOf(message)].filter(({ number }) => number === 2);
+    const functions = new Map(graphs.flatMap((graph) => [...readFunctionLibrary(messageIn(graph))]));
+    return [{ ...readMetaGraph(message), functions }];
+  });
 }
 
 export function writeSavedModel(model: SavedModel): Uint8Array {

@@ -100,6 +100,10 @@ export function floatIn(field: Field): number {
   return scalarIn(field, WireType.Bit32, readFloat);
 }
 
+export function fixed32In(field: Field): number {
+  return scalarIn(field, WireType.Bit32, (reader) => reader.fixed32());
+}
+
 /** Repeated scalars may come packed in one field or as one field each; these return what one field holds. */
 export function boolsIn(field: Field): boolean[] {
   return scalarsIn(field, WireType.Varint, (reader) => reader.bool());
