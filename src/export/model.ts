@@ -3,8 +3,10 @@ import { createHash } from 'node:crypto';
 import type { QuantParams } from '../core/affine.ts';
 import { perTensor } from '../core/affine.ts';
 import { internal } from '../core/assert.ts';
+import { userError } from '../core/diagnostic.ts';
 import type { Shape } from '../core/tensor.ts';
 import { numElements } from '../core/tensor.ts';
+import { counted } from '../core/words.ts';
 import type { Contract, Purpose } from '../graph/contract.ts';
 import { purposeOf } from '../graph/contract.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -49,6 +51,7 @@ export interface ExportedModel {
 /**
  * @param name of the field, see `identifierOf`
  * @param report the parsed test.json, which may hold a threshold; null where there is none
+ * @throws UserError for a model of several inputs or outputs
  */
 export function exportedModel(
   name: string,
@@ -59,8 +62,16 @@ export function exportedModel(
 ): ExportedModel {
   const graph = readTflite(bytes, path);
   const purpose = purposeOf(contract);
-  const [inputName = internal('the model has no input')] = graph.inputs;
-  const [outputName = internal('the model has no output')] = graph.outputs;
+  const [[inputName, ...inputs], [outputName, ...outputs]] = [graph.inputs, graph.outputs];
+  if (inputName === undefined || outputName === undefined || inputs.length + outputs.length > 0) {
+    throw userError(
+      path,
+      'unsupported-model',
+      `the model has ${counted(graph.inputs.length, 'input')} and ${counted(graph.outputs.length, 'output')}; ` +
+        'the export stage writes code for one of each',
+      'leave the stage out, and use the file of the `convert` stage',
+    );
+  }
   const output = portOf(graph, outputName);
   const areProbabilities = endsInProbabilities(graph);
   return {

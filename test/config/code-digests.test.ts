@@ -105,6 +105,11 @@ describe('an edit that can change a byte', () => {
       { all: ['wasm'], none: ['qat'] },
     ],
     [
+      'what is exported',
+      edit('src/export/arena.ts', 'const fixed = 1024', 'const fixed = 2048'),
+      { all: ['export'], none: ['convert', 'test', 'data'] },
+    ],
+    [
       'an integer kernel',
       { file: 'src/interpreter/wasm/integer.wasm', change: null },
       { all: ['test'], none: ['qat', 'wasm'] },

@@ -5,15 +5,19 @@ import { describe, expect, it } from 'vitest';
 import { arrayLines, cFloat, cString, identifierOf, pascalCase } from '../../src/export/literals.ts';
 import { modelSettingsHeader } from '../../src/export/model-settings.ts';
 import { opResolverHeader } from '../../src/export/op-resolver.ts';
+import { exportedModel } from '../../src/export/model.ts';
 import { readme } from '../../src/export/readme.ts';
 import { resolverMethods } from '../../src/export/resolver-methods.ts';
 import { testVectorsSource } from '../../src/export/test-vectors.ts';
 import { fnv1a } from '../../src/export/vectors.ts';
+import { buildGraph } from '../../src/graph/builder.ts';
+import { contractOf } from '../../src/graph/contract.ts';
 import type { Node } from '../../src/graph/graph.ts';
 import { opNames, ops } from '../../src/ops/index.ts';
+import { writeTflite } from '../../src/tflite/write.ts';
 import { builtinName } from '../../src/tflite/builtin-names.ts';
 import { temporaryFolder } from './bundles.ts';
-import { byHand } from './by-hand.ts';
+import { byHand, pixelInput } from './by-hand.ts';
 import { compile, compilers, runProgram } from './compile.ts';
 
 const odd = ['say "hi"', 'a\\b', 'what??/', '??=', 'é猫', 'tab\there', '\u0001' + '2', 'line\nline', 'it’s'];
@@ -180,6 +184,25 @@ const uint32_t kVectorDigests[kNumVectors][kNumLayers] = {
     },
 };
 `);
+  });
+});
+
+describe('a model of two outputs', () => {
+  it('is not exported', () => {
+    const builder = buildGraph('main', 'int8');
+    const input = builder.input(
+      'input',
+      { dtype: 'int8', shape: [1, 2] },
+      { kind: 'per_tensor', scale: 1, zeroPoint: 0 },
+    );
+    const quant = { kind: 'per_tensor', scale: 1 / 256, zeroPoint: -128 } as const;
+    const [one, two] = ['one', 'two'].map((name) => builder.node('logistic', name, [input], {}, quant)[0]!);
+    const graph = builder.finish([one!, two!]);
+    const outputs = [{ task: 'regress', classes: [] } as const, { task: 'regress', classes: [] } as const];
+    const contract = contractOf(graph, [pixelInput], outputs);
+    expect(() => exportedModel('two', writeTflite(graph), contract, null, 'two.tflite')).toThrow(
+      'the model has 1 input and 2 outputs; the export stage writes code for one of each',
+    );
   });
 });
 
