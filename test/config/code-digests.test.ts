@@ -66,11 +66,7 @@ describe('an edit that cannot change a byte', () => {
       edit('src/tasks/gates.ts', 'limit - 1e-9', 'limit - 1e-8'),
       // Progress, report and command line.
       edit('src/cli/progress.ts', "'━'", "'#'"),
-      edit(
-        'src/report/titles.ts',
-        'export const runtimeTitles',
-        'export const unused = 1;\nexport const runtimeTitles',
-      ),
+      edit('src/report/titles.ts', 'export const fileLead', 'export const unused = 1;\nexport const fileLead'),
     ];
     expect(await changedBy(edits, everything)).toEqual([]);
   }, 180_000);
