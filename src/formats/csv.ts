@@ -17,7 +17,14 @@ export interface CsvOptions {
    * second row is.
    */
   readonly hasHeader?: boolean;
+  /**
+   * How numbers are written: `point`, the default, as 1234.5; `comma` as 1234,5 or 1.234,5, with points between groups of
+   * three digits.
+   */
+  readonly decimal?: DecimalSign;
 }
+
+export type DecimalSign = 'point' | 'comma';
 
 export interface CsvShape {
   readonly delimiter: Delimiter;
@@ -69,6 +76,7 @@ export function readCsvShape(bytes: Uint8Array, path: string, options: CsvOption
   const [first, second] = rows;
   if (first === undefined)
     throw userError(path, 'empty-table', 'the file has no rows', 'write the rows, or leave it out');
+  const isNumber = (cell: string): boolean => Number.isFinite(toNumber(cell, options.decimal));
   const hasHeader = options.hasHeader ?? (!first.some(isNumber) && second?.some(isNumber) === true);
   const names = hasHeader ? first : first.map((_, column) => String(column + 1));
   const values = hasHeader ? (second ?? []) : first;
@@ -92,7 +100,7 @@ export function readCsv(bytes: Uint8Array, path: string, request: CsvRequest): C
   const numbers = numberColumns.map(() => new Float64Array(capacity));
   const texts = textColumns.map((): string[] => []);
   const lines = new Int32Array(capacity);
-  const mistakes = new Mistakes(bytes, path, shape);
+  const mistakes = new Mistakes(bytes, path, shape, request.decimal);
   let [rows, skippedRows] = [0, 0];
   let isHeader = shape.hasHeader;
   forEachRow(bytes, path, shape.delimiter, (cells, line) => {
@@ -104,7 +112,7 @@ export function readCsv(bytes: Uint8Array, path: string, request: CsvRequest): C
     if (cells.length !== shape.names.length) mistakes.ragged(cells, line);
     else {
       for (const [index, column] of numberColumns.entries()) {
-        const value = toNumber(cells[column]!);
+        const value = toNumber(cells[column]!, request.decimal);
         if (Number.isFinite(value)) numbers[index]![rows] = value;
         else mistakes.cell(cells, column, line);
       }
@@ -252,12 +260,32 @@ function malformed(error: CsvError, path: string): UserError {
 }
 
 /** NaN for what is no number in decimal notation. */
-function toNumber(cell: string): number {
+function toNumber(cell: string, decimal: DecimalSign = 'point'): number {
   // `Number` reads an empty text as 0, and other bases than ten.
-  return cell === '' || /[xob]/i.test(cell) ? NaN : Number(cell);
+  if (cell === '' || /[xob]/i.test(cell)) return NaN;
+  return Number(decimal === 'point' ? cell : withPoint(cell));
 }
 
-const isNumber = (cell: string): boolean => Number.isFinite(toNumber(cell));
+/** A number with a decimal comma as one with a point; points that do not group three digits make it no number. */
+function withPoint(cell: string): string {
+  const [whole = '', ...rest] = cell.split(',');
+  const isGrouped = /^[+-]?\d{1,3}(\.\d{3})+$/.test(whole);
+  return [isGrouped ? whole.replaceAll('.', '') : whole.replaceAll('.', 'no number'), ...rest].join('.');
+}
+
+/** What to do about a number in another notation; null for what is no number in any. */
+function notationHint(cell: string, decimal: DecimalSign): string | null {
+  if (decimal === 'comma') {
+    return Number.isNaN(toNumber(cell)) ? null : 'write a decimal comma, or leave out `decimal: comma`';
+  }
+  const grouped = /^[+-]?\d{1,3}([ \u00a0\u202f',])\d{3}(\1\d{3})*(\.\d+)?$/.exec(cell);
+  if (grouped !== null && (grouped[1] !== ',' || cell.includes('.') || cell.split(',').length > 2)) {
+    return 'write the number without signs between its thousands';
+  }
+  return Number.isNaN(toNumber(cell, 'comma'))
+    ? null
+    : 'set `decimal: comma`, or write decimal points instead of commas';
+}
 
 /** The first ten mistakes, with their places, and the number of all. */
 class Mistakes {
@@ -266,11 +294,13 @@ class Mistakes {
   readonly #bytes: Uint8Array;
   readonly #path: string;
   readonly #shape: CsvShape;
+  readonly #decimal: DecimalSign;
 
-  constructor(bytes: Uint8Array, path: string, shape: CsvShape) {
+  constructor(bytes: Uint8Array, path: string, shape: CsvShape, decimal: DecimalSign = 'point') {
     this.#bytes = bytes;
     this.#path = path;
     this.#shape = shape;
+    this.#decimal = decimal;
   }
 
   ragged(cells: readonly string[], line: number): void {
@@ -285,14 +315,14 @@ class Mistakes {
 
   cell(cells: readonly string[], column: number, line: number): void {
     const cell = cells[column]!;
-    const { names, hasHeader, delimiter } = this.#shape;
+    const { names, hasHeader } = this.#shape;
     const name = hasHeader ? `"${names[column]!}"` : names[column]!;
     const found = cell.length > 40 ? `${cell.slice(0, 40)}…` : cell;
     if (cell === '') {
       const message = `column ${name} is empty; expected a number`;
       return this.#add(cells, column, line, { code: 'missing-cell', message, hint: 'fill it in, or remove the row' });
     }
-    if (/^[+-]?(nan|inf(inity)?)$/i.test(cell) || !Number.isNaN(toNumber(cell))) {
+    if (/^[+-]?(nan|inf(inity)?)$/i.test(cell) || !Number.isNaN(toNumber(cell, this.#decimal))) {
       const message = `column ${name} is ${found}; expected a finite number`;
       return this.#add(cells, column, line, {
         code: 'not-finite-cell',
@@ -300,11 +330,10 @@ class Mistakes {
         hint: 'replace it, or remove the row',
       });
     }
-    const isComma = delimiter !== 'comma' && /^[+-]?\d+,\d+$/.test(cell);
     this.#add(cells, column, line, {
       code: 'non-numeric-cell',
       message: `column ${name} is "${found}"; expected a number`,
-      hint: isComma ? 'write decimal points instead of commas' : 'correct it, remove the row, or leave out the column',
+      hint: notationHint(cell, this.#decimal) ?? 'correct it, remove the row, or leave out the column',
     });
   }
 

@@ -141,8 +141,31 @@ describe('mistakes', () => {
     expect(table.skipped.mistakes.map(({ code }) => code)).toEqual(['missing-cell', 'ragged-row', 'non-numeric-cell']);
   });
 
-  it('decimal commas are recognised', () => {
-    expect(() => read('a;b\n1,5;2\n', { hasHeader: true, numbers: ['a'] })).toThrow('decimal points instead of commas');
+  it.each([
+    ['1,5', 'set `decimal: comma`, or write decimal points instead of commas'],
+    ['1.234,5', 'set `decimal: comma`, or write decimal points instead of commas'],
+    ['1,234.5', 'write the number without signs between its thousands'],
+    ["1'234", 'write the number without signs between its thousands'],
+    ['1 234 567', 'write the number without signs between its thousands'],
+    ['1,2,3', 'correct it, remove the row, or leave out the column'],
+  ])('numbers in another notation are told apart: %s', (cell, hint) => {
+    expect(() => read(`a;b\n${cell};2\n`, { hasHeader: true, numbers: ['a'] })).toThrow(hint);
+  });
+
+  it('decimal commas are read where they are asked for, with points between thousands', () => {
+    const lines = 'a;b\n1,5;-1.234.567,25\n-,5;7\n1e3;0,1e2\n';
+    expect(read(lines, { decimal: 'comma', numbers: ['a', 'b'] })).toMatchObject({
+      hasHeader: true,
+      numbers: [Float64Array.of(1.5, -0.5, 1000), Float64Array.of(-1234567.25, 7, 10)],
+    });
+    for (const cell of ['1.5', '12.34,5', '1234.567,5', '1,2,3', '.,5']) {
+      expect(() => read(`a;b\n${cell};2\n`, { decimal: 'comma', hasHeader: true, numbers: ['a'] })).toThrow(
+        'non-numeric-cell',
+      );
+    }
+    expect(() => read('a;b\n1.5;2\n', { decimal: 'comma', hasHeader: true, numbers: ['a'] })).toThrow(
+      'write a decimal comma, or leave out `decimal: comma`',
+    );
   });
 
   it.each([

@@ -5,7 +5,7 @@ import { Type } from '@sinclair/typebox';
 import { UserError, userError } from '../../core/diagnostic.ts';
 import type { Json, JsonObject } from '../../core/json.ts';
 import { choice, key, object } from '../../core/schema.ts';
-import type { ColumnReference, CsvColumns, CsvShape } from '../../formats/csv.ts';
+import type { ColumnReference, CsvColumns, CsvShape, DecimalSign } from '../../formats/csv.ts';
 import { readCsv, readCsvShape } from '../../formats/csv.ts';
 import { naturalOrder } from '../../formats/natural-order.ts';
 import { classFolders, partNamed } from '../class-folders.ts';
@@ -54,6 +54,17 @@ const schema = sourceFields('csv', 'CSV files: recordings in class folders, or a
         references('Columns of 0 and 1, the labels that a network with `task: multi_label` is to give'),
       ),
       group: Type.Optional(reference('Column whose equal values keep rows in one part, in a table')),
+      recording: Type.Optional(
+        reference('Column whose equal values are the rows of one recording, in a table; `window` cuts each of them'),
+      ),
+      units: Type.Optional(
+        Type.Unsafe<Readonly<Record<string, string>>>({
+          type: 'object',
+          additionalProperties: { type: 'string', minLength: 1 },
+          ...key('What columns of numbers are measured in, by name; it stands behind the name wherever that is shown'),
+          examples: [{ pressure: 'hPa' }],
+        }),
+      ),
     },
     { ...key('What the columns are'), default: {} },
   ),
@@ -63,6 +74,14 @@ const schema = sourceFields('csv', 'CSV files: recordings in class folders, or a
   delimiter: Type.Optional(
     choice(['comma', 'semicolon', 'tab', 'whitespace'], key('What is between two cells; default: found out')),
   ),
+  decimal: Type.Optional(
+    choice(
+      ['point', 'comma'],
+      key(
+        'How numbers are written: 1234.5, or 1234,5 and 1.234,5; default: with a point, and nothing between thousands',
+      ),
+    ),
+  ),
   header: Type.Optional(Type.Boolean(key('Whether the first row names the columns; default: found out'))),
   broken: choice(['refuse', 'skip'], {
     ...key('What to do with rows that have a missing or wrong cell'),
@@ -70,7 +89,7 @@ const schema = sourceFields('csv', 'CSV files: recordings in class folders, or a
   }),
 });
 
-type Fields = 'path' | 'columns' | 'window' | 'split' | 'delimiter' | 'header' | 'broken';
+type Fields = 'path' | 'columns' | 'window' | 'split' | 'delimiter' | 'decimal' | 'header' | 'broken';
 export type CsvSource = { readonly kind: 'csv' } & Pick<Static<typeof schema>, Fields>;
 
 const isCsv = (name: string): boolean => /\.(csv|tsv)$/.test(name.toLowerCase());
@@ -95,11 +114,12 @@ export const csv = defineSource({
 
 /** Whether rows say what they are, and not the folder of their file. */
 const isTable = ({ columns }: CsvSource): boolean =>
-  columns.class !== undefined || columns.targets !== undefined || columns.labels !== undefined;
+  [columns.class, columns.targets, columns.labels, columns.recording].some((column) => column !== undefined);
 
-function options({ delimiter, header, broken }: CsvSource) {
+function options({ delimiter, decimal, header, broken }: CsvSource) {
   return {
     ...(delimiter === undefined ? {} : { delimiter }),
+    ...(decimal === undefined ? {} : { decimal }),
     ...(header === undefined ? {} : { hasHeader: header }),
     broken,
   };
@@ -107,10 +127,10 @@ function options({ delimiter, header, broken }: CsvSource) {
 
 /** The columns that a network sees: those that are named, or all of numbers that are not named otherwise. */
 function inputColumns(source: CsvSource, { bytes, path }: DataContent): readonly ColumnReference[] {
-  const { inputs, class: className, targets = [], labels = [], group } = source.columns;
+  const { inputs, class: className, targets = [], labels = [], group, recording } = source.columns;
   if (inputs !== undefined) return inputs;
   const { names, isNumeric } = readCsvShape(bytes, path, options(source));
-  const others = new Set([className, group, ...targets, ...labels]);
+  const others = new Set([className, group, recording, ...targets, ...labels]);
   const found = names.flatMap((name, column) =>
     isNumeric[column] === true && !others.has(name) && !others.has(column + 1) ? [column + 1] : [],
   );
@@ -118,9 +138,24 @@ function inputColumns(source: CsvSource, { bytes, path }: DataContent): readonly
   throw userError(path, 'no-inputs', 'no other column has numbers', 'name the columns with `columns.inputs`');
 }
 
-/** Names for the report: those of the header, or numbers. */
-function columnNames(columns: readonly ColumnReference[], { names }: Pick<CsvColumns, 'names'>): string[] {
-  return columns.map((column) => (typeof column === 'number' ? (names[column - 1] ?? String(column)) : column));
+/** Names for the report: those of the header, or numbers, each with its unit. */
+function columnNames(
+  columns: readonly ColumnReference[],
+  { names }: Pick<CsvColumns, 'names'>,
+  { units = {} }: CsvSource['columns'],
+): string[] {
+  return columns.map((column) => {
+    const name = typeof column === 'number' ? (names[column - 1] ?? String(column)) : column;
+    return Object.hasOwn(units, name) ? `${name} [${units[name] ?? ''}]` : name;
+  });
+}
+
+/** Units of columns that there are not. */
+function refuseUnknownUnits({ columns, path }: CsvSource, { names }: Pick<CsvColumns, 'names'>): void {
+  const unknown = Object.keys(columns.units ?? {}).filter((name) => !names.includes(name));
+  if (unknown.length === 0) return;
+  const message = `\`columns.units\` names ${unknown.join(', ')}; the columns are ${names.join(', ')}`;
+  throw userError(path, 'unknown-column', message, 'name one of them');
 }
 
 // Recordings
@@ -155,6 +190,7 @@ async function decodeRecordings(
   const form: RecordingForm = { columns, length, stride: source.window?.stride ?? length };
   const collector = decoding.collector('reals', length * columns.length);
   const windows = collectWindows();
+  if (table !== null) refuseUnknownUnits(source, table);
   const mistakes = collectMistakes();
   const broken = { ...mistakes, attempt: <T>(_file: string, read: () => T): T | null => mistakes.attempt(read) };
   let skipped = 0;
@@ -170,7 +206,7 @@ async function decodeRecordings(
     classNames,
     image: { height: 1, width: length, channels: columns.length },
     notes: [...ignoredNotes(ignored), ...skippedNotes(skipped)],
-    names: columnNames(columns, table ?? { names: [] }),
+    names: columnNames(columns, table ?? { names: [] }, source.columns),
   };
   return finish(path, parts, found, decoding.turn);
 }
@@ -283,6 +319,18 @@ function tablesOf(source: CsvSource, contents: ReadonlyMap<string, DataContent>)
   throw userError(source.path, 'unclear-tables', message, 'let `path` lead to one table, or rename the files');
 }
 
+/** A table as it was read. */
+interface ReadTable {
+  readonly part: PartName | 'all';
+  readonly file: string;
+  readonly table: CsvColumns;
+  /** By row; null where no column is named for it. */
+  readonly texts: { readonly [T in TextColumn]: readonly string[] | null };
+}
+
+const textColumns = ['class', 'group', 'recording'] as const;
+type TextColumn = (typeof textColumns)[number];
+
 async function decodeTables(
   source: CsvSource,
   contents: ReadonlyMap<string, DataContent>,
@@ -293,38 +341,49 @@ async function decodeTables(
   const inputs = inputColumns(source, tables[0]![1]);
   // Labels are answers of yes and no, with nothing to standardize.
   const targets = columns.labels ?? columns.targets ?? [];
-  const texts = [columns.class, columns.group].filter((column) => column !== undefined);
-  const mistakes = collectMistakes();
-  const read = tables.flatMap(([part, { bytes, path: file }]) => {
-    const request = { ...options(source), numbers: [...inputs, ...targets], texts };
-    const table = mistakes.attempt(() => readCsv(bytes, file, request));
-    if (table === null) return [];
-    const answers = columns.labels === undefined ? [] : table.numbers.slice(inputs.length);
-    mistakes.attempt(() => checkLabels(answers, columnNames(targets, table), file, table.lines));
-    return [{ part, table, file }];
-  });
-  mistakes.check();
-  const classesOf = (table: CsvColumns) => (columns.class === undefined ? null : (table.texts[0] ?? []));
+  const read = readTables(source, tables, [...inputs, ...targets]);
+  const { table: first } = read[0]!;
+  refuseUnknownUnits(source, first);
   const trained = read.filter(({ part }) => part === 'train' || part === 'all');
-  const classNames = [...new Set(trained.flatMap(({ table }) => classesOf(table) ?? []))].sort(naturalOrder);
-  for (const { table, file } of read) refuseUntrained(classesOf(table), classNames, file, table.lines);
-  const given = Object.fromEntries(
-    read.map(({ part, table }) => {
-      const sizes = { inputs: inputs.length, targets: targets.length };
-      const groups = columns.group === undefined ? null : (table.texts.at(-1) ?? null);
-      return [part, rowExamples(table, sizes, classesOf(table), classNames, groups)];
-    }),
-  );
-  const first = read[0]!.table;
+  const classNames = [...new Set(trained.flatMap(({ texts }) => texts.class ?? []))].sort(naturalOrder);
+  for (const { table, texts, file } of read) refuseUntrained(texts.class, classNames, file, table.lines);
+  const form = { inputs: inputs.length, targets: targets.length, classNames, window: windowOf(source, trained[0]!) };
+  const made = read.map((one) => [one.part, tableExamples(one, form)] as const);
   const skipped = read.reduce((sum, { table }) => sum + table.skipped.rows, 0);
+  const left = made.reduce((sum, [, { left: rows }]) => sum + rows, 0);
   const found: Found = {
     classNames,
-    image: { height: 1, width: 1, channels: inputs.length },
-    notes: skippedNotes(skipped),
-    names: columnNames(inputs, first),
-    [columns.labels === undefined ? 'targetNames' : 'tags']: columnNames(targets, first),
+    image: { height: 1, width: form.window?.length ?? 1, channels: inputs.length },
+    notes: [...skippedNotes(skipped), ...leftNotes(left)],
+    names: columnNames(inputs, first, columns),
+    [columns.labels === undefined ? 'targetNames' : 'tags']: columnNames(targets, first, columns),
   };
+  const given = Object.fromEntries(made.map(([part, { examples }]) => [part, examples]));
   return finish(path, await makeParts(given, split, turn), found, turn);
+}
+
+/** @throws UserError with the mistakes of all tables */
+function readTables(
+  source: CsvSource,
+  tables: readonly (readonly [PartName | 'all', DataContent])[],
+  numbers: readonly ColumnReference[],
+): ReadTable[] {
+  const { columns } = source;
+  const asked = textColumns.filter((text) => columns[text] !== undefined);
+  const request = { ...options(source), numbers, texts: asked.flatMap((text) => columns[text] ?? []) };
+  const mistakes = collectMistakes();
+  const read = tables.flatMap(([part, { bytes, path: file }]): ReadTable[] => {
+    const table = mistakes.attempt(() => readCsv(bytes, file, request));
+    if (table === null) return [];
+    const { labels = [] } = columns;
+    const answers = labels.length === 0 ? [] : table.numbers.slice(numbers.length - labels.length);
+    mistakes.attempt(() => checkLabels(answers, columnNames(labels, table, columns), file, table.lines));
+    const textOf = (text: TextColumn) => table.texts[asked.indexOf(text)] ?? null;
+    const texts = { class: textOf('class'), group: textOf('group'), recording: textOf('recording') };
+    return [{ part, file, table, texts }];
+  });
+  mistakes.check();
+  return read;
 }
 
 /** Labels are 0 or 1. */
@@ -366,30 +425,122 @@ function refuseUntrained(
   ]);
 }
 
-function rowExamples(
-  table: CsvColumns,
-  sizes: { readonly inputs: number; readonly targets: number },
-  classes: readonly string[] | null,
-  classNames: readonly string[],
-  groups: readonly string[] | null,
+interface TableForm {
+  /** How many columns. */
+  readonly inputs: number;
+  readonly targets: number;
+  readonly classNames: readonly string[];
+  /** Null where a row is an example. */
+  readonly window: Window | null;
+}
+
+interface Window {
+  readonly length: number;
+  readonly stride: number;
+  /** Whether it is all of a recording, so that recordings must be as long. */
+  readonly isWhole: boolean;
+}
+
+/** Rows of one recording in their order, as far as they have one class. */
+interface Run {
+  readonly rows: number[];
+  readonly className: string | undefined;
+  /** What stays in one part. */
+  readonly unit: string;
+}
+
+function runsOf({ table, texts }: ReadTable): Run[] {
+  const runs: Run[] = [];
+  const latest = new Map<string, Run>();
+  for (let row = 0; row < table.rows; row++) {
+    const [group, recording, className] = [texts.group?.[row], texts.recording?.[row], texts.class?.[row]];
+    const name = JSON.stringify([group, recording]);
+    let run = latest.get(name);
+    if (run === undefined || run.className !== className) {
+      run = { rows: [], className, unit: group ?? name };
+      runs.push(run);
+      latest.set(name, run);
+    }
+    run.rows.push(row);
+  }
+  return runs;
+}
+
+/** How a table is cut; recordings without `window` are an example each. */
+function windowOf({ path, columns, window }: CsvSource, first: ReadTable): Window | null {
+  if (columns.recording !== undefined || (window !== undefined && columns.group !== undefined)) {
+    const length = window?.length ?? runsOf(first)[0]?.rows.length ?? 1;
+    return { length, stride: window?.stride ?? length, isWhole: window === undefined };
+  }
+  if (window === undefined) return null;
+  const message = '`window` cuts recordings, and nothing says which rows of the table are one';
+  throw userError(path, 'no-recording', message, 'name the column that says it: `columns: { recording: … }`');
+}
+
+/** Examples of a table, and how many rows are in none because a window is longer. */
+function tableExamples(read: ReadTable, form: TableForm): { readonly examples: PartExamples; readonly left: number } {
+  const { table, texts } = read;
+  const { window } = form;
+  if (window === null) {
+    const rows = Array.from({ length: table.rows }, (_, row) => [row]);
+    return { examples: examplesOf(read, form, rows, texts.group), left: 0 };
+  }
+  const runs = runsOf(read);
+  const misfit = runs.find(({ rows }) => (window.isWhole ? rows.length !== window.length : false));
+  if (misfit !== undefined) throw wrongLength(read.file, misfit.rows.length, window.length, false);
+  const long = runs.filter(({ rows }) => rows.length >= window.length);
+  if (long.length === 0) {
+    const longest = runs.reduce((most, { rows }) => Math.max(most, rows.length), 0);
+    throw wrongLength(read.file, longest, window.length, true);
+  }
+  const windows = long.flatMap(({ rows, unit }) =>
+    Array.from({ length: 1 + Math.floor((rows.length - window.length) / window.stride) }, (_, at) => ({
+      rows: rows.slice(at * window.stride, at * window.stride + window.length),
+      unit,
+    })),
+  );
+  const cut = windows.map(({ rows }) => rows);
+  const units = windows.map(({ unit }) => unit);
+  const left = runs.reduce((sum, { rows }) => sum + (rows.length < window.length ? rows.length : 0), 0);
+  return { examples: examplesOf(read, form, cut, units), left };
+}
+
+/**
+ * Examples of so many rows each; of class, targets and labels they have those of their last row.
+ *
+ * @param units by example: those with the same stay together; null where none do
+ */
+function examplesOf(
+  { table: { numbers, lines }, texts: { class: classes } }: ReadTable,
+  { inputs, targets, classNames }: TableForm,
+  examples: readonly (readonly number[])[],
+  units: readonly string[] | null,
 ): PartExamples {
-  const { rows: count, numbers, lines } = table;
-  const columns = (first: number, size: number): Float32Array =>
-    Float32Array.from({ length: count * size }, (_, at) => numbers[first + (at % size)]![Math.floor(at / size)]!);
+  const labelOf = new Map(classNames.map((name, label) => [name, label]));
+  const last = examples.map((rows) => rows.at(-1) ?? 0);
+  const columns = (rows: readonly number[], first: number, size: number): Float32Array =>
+    Float32Array.from(
+      { length: rows.length * size },
+      (_, at) => numbers[first + (at % size)]![rows[Math.floor(at / size)]!]!,
+    );
   const split: Split = {
-    count,
-    inputs: inputsOf(columns(0, sizes.inputs), sizes.inputs),
-    labels: classes === null ? null : Uint16Array.from(classes, (name) => classNames.indexOf(name)),
-    targets: sizes.targets === 0 ? null : columns(sizes.inputs, sizes.targets),
+    count: examples.length,
+    inputs: inputsOf(columns(examples.flat(), 0, inputs), (examples[0]?.length ?? 1) * inputs),
+    labels: classes === null ? null : Uint16Array.from(last, (row) => labelOf.get(classes[row] ?? '') ?? 0),
+    targets: targets === 0 ? null : columns(last, inputs, targets),
   };
-  const nameOf = (row: number): string => `line ${lines[row] ?? 0}`;
-  return { split, nameOf, recordings: groups && numbered(groups) };
+  const nameOf = (example: number): string => `line ${lines[examples[example]?.[0] ?? 0] ?? 0}`;
+  return { split, nameOf, recordings: units && numbered(units) };
 }
 
 // Both
 
 function skippedNotes(rows: number): string[] {
   return rows === 0 ? [] : [`${rows} ${rows === 1 ? 'row is' : 'rows are'} left out because of missing or wrong cells`];
+}
+
+function leftNotes(rows: number): string[] {
+  return rows === 0 ? [] : [`${rows} ${rows === 1 ? 'row is' : 'rows are'} left out because a window is longer`];
 }
 
 interface Found {
@@ -424,8 +575,16 @@ function guessSettings(path: string, contents: ReadonlyMap<string, DataContent>)
   const tables = [...contents].filter(([name]) => isCsv(name));
   const named = tables.find(([name]) => name.includes('/')) ?? tables[0];
   if (named === undefined) throw userError(path, 'no-recordings', 'there is no recording', missingFolder);
-  const shape = readCsvShape(named[1].bytes, named[1].path);
-  return named[0].includes('/') ? guessRecordings(path, contents, shape) : guessTable(shape);
+  const [name, { bytes, path: file }] = named;
+  const points = readCsvShape(bytes, file);
+  const commas = readCsvShape(bytes, file, { decimal: 'comma' });
+  // Where columns have numbers only if a comma may be in them.
+  const count = ({ isNumeric }: CsvShape): number => isNumeric.filter(Boolean).length;
+  const decimal = points.delimiter !== 'comma' && count(commas) > count(points) ? 'comma' : 'point';
+  const shape = decimal === 'comma' ? commas : points;
+  const guessed = name.includes('/') ? guessRecordings(path, contents, shape, decimal) : guessTable(shape);
+  const lines = decimal === 'comma' ? [{ yaml: 'decimal: comma', comment: 'numbers are written as 1234,5' }] : [];
+  return { ...guessed, lines: [...lines, ...guessed.lines] };
 }
 
 const quoted = (names: readonly string[]): string => names.map((name) => JSON.stringify(name)).join(', ');
@@ -434,6 +593,7 @@ function guessRecordings(
   path: string,
   contents: ReadonlyMap<string, DataContent>,
   { names, isNumeric, hasHeader }: CsvShape,
+  decimal: DecimalSign,
 ): GuessedSettings {
   const { files } = classFolders(path, contents, isCsv);
   const inputs = names.filter((name, column) => isNumeric[column] === true && !timeColumn.test(name));
@@ -442,7 +602,8 @@ function guessRecordings(
   const rows = Object.values(files)
     .flat()
     .flatMap(
-      ({ content }) => mistakes.attempt(() => readCsv(content.bytes, content.path, { numbers: [1] }).rows) ?? [],
+      ({ content }) =>
+        mistakes.attempt(() => readCsv(content.bytes, content.path, { numbers: [1], decimal }).rows) ?? [],
     );
   mistakes.check();
   const [shortest, longest] = [Math.min(...rows), Math.max(...rows)];

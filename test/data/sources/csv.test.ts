@@ -228,3 +228,84 @@ describe('labels of yes and no', () => {
     ]);
   });
 });
+
+describe('recordings in one table', () => {
+  /** Two people, whose rows take turns; x counts the rows of each. Their classes change after five rows. */
+  const table = [
+    'who,move,x,y',
+    ...Array.from({ length: 9 }, (_, row) => [
+      `ann,${row < 5 ? 'walk' : 'run'},${row},1`,
+      `bob,${row < 5 ? 'walk' : 'run'},${100 + row},2`,
+    ]).flat(),
+  ].join('\n');
+  const columns = { inputs: ['x'], class: 'move', recording: 'who' };
+  const examples = (dataset: Dataset, split: Split): string[] =>
+    Array.from({ length: split.count }, (_, at) =>
+      [dataset.classNames[labelsOf(split)[at] ?? 0], ...measured(dataset, split, at)].join(' '),
+    ).sort();
+
+  it('are cut into windows that have one class and one recording, and stay in one part', async () => {
+    put({ 'train.csv': table, 'test.csv': table.replaceAll('10', '20') });
+    const dataset = await load({ columns, window: { length: 2, stride: 2 } });
+    expect(dataset.image).toEqual({ height: 1, width: 2, channels: 1 });
+    expect(examples(dataset, dataset.train)).toEqual(
+      [
+        'run 105 106',
+        'run 107 108',
+        'run 5 6',
+        'run 7 8',
+        'walk 0 1',
+        'walk 100 101',
+        'walk 102 103',
+        'walk 2 3',
+      ].sort(),
+    );
+  });
+
+  it('are whole units of a division', async () => {
+    put({ 'all.csv': table });
+    const { train, test } = await load({ columns, window: { length: 2, stride: 1 } });
+    // Four windows of five rows and three of four, of one person in each part.
+    expect([train.count, test.count]).toEqual([7, 7]);
+  });
+
+  it('may be an example each, if all have the same number of rows', async () => {
+    const rows = (who: string, count: number, target: number): string[] =>
+      Array.from({ length: count }, (_, row) => `${who};${row};${target + row}`);
+    const of = { inputs: ['x'], targets: ['t'], recording: 'who' };
+    put({
+      'train.csv': ['who;x;t', ...rows('a', 3, 10), ...rows('b', 3, 20)].join('\n'),
+      'test.csv': 'who;x;t\nc;1;5\nc;2;6\nc;3;7',
+    });
+    const { train, targets = [] } = await load({ columns: of });
+    const [{ mean, deviation } = { mean: 0, deviation: 1 }] = targets;
+    // Of the last row.
+    expect(Array.from(targetsOf(train), (value) => Math.round(mean + deviation * value))).toEqual([12, 22]);
+    put({ 'train.csv': ['who;x;t', ...rows('a', 3, 10), ...rows('b', 4, 20)].join('\n') });
+    expect(await mistakes({ columns: of })).toEqual(['train.csv recording-length']);
+  });
+
+  it('are left out where a window is longer, and are a mistake where it is longer than all', async () => {
+    put({ 'all.csv': `${table}\ncarl,walk,7,7` });
+    const { notes = [] } = await load({ columns, window: { length: 4, stride: 4 } });
+    expect(notes).toContain('1 row is left out because a window is longer');
+    expect(await mistakes({ columns, window: { length: 6, stride: 4 } })).toEqual(['all.csv recording-length']);
+  });
+
+  it('have to be named where a window is to cut them', async () => {
+    put({ 'all.csv': table });
+    const found = await mistakes({ columns: { inputs: ['x'], class: 'move' }, window: { length: 2, stride: 2 } });
+    expect(found).toEqual([' no-recording']);
+  });
+
+  it('are told by decimal commas, and their columns have units', async () => {
+    put({ 'train.csv': 'k;x\na;1,5\nb;2,5\na;3,5\nb;4,5', 'test.csv': 'k;x\na;1.000,5\nb;1' });
+    const of = { class: 'k', units: { x: 'hPa' } };
+    const dataset = await load({ columns: of, decimal: 'comma' });
+    expect(dataset.reals?.channels).toMatchObject([{ name: 'x [hPa]', mean: 3 }]);
+    expect(measured(dataset, dataset.test, 0)).toEqual([1000.5]);
+    expect(await mistakes({ columns: { ...of, units: { z: 'g' } }, decimal: 'comma' })).toEqual([' unknown-column']);
+    const guess = await guessSource(folder);
+    expect(JSON.stringify(guess)).toContain('decimal: comma');
+  });
+});
