@@ -305,7 +305,7 @@ describe('recordings in one table', () => {
     expect(dataset.reals?.channels).toMatchObject([{ name: 'x [hPa]', mean: 3 }]);
     expect(measured(dataset, dataset.test, 0)).toEqual([1000.5]);
     expect(await mistakes({ columns: { ...of, units: { z: 'g' } }, decimal: 'comma' })).toEqual([' unknown-column']);
-    const guess = await guessSource(folder);
+    const guess = guessSource(folder);
     expect(JSON.stringify(guess)).toContain('decimal: comma');
   });
 });
