@@ -59,7 +59,7 @@ export interface TargetRow<Name extends string = string> {
   /** The release of TensorFlow Lite whose versions of the ops it has; null where it has every one. */
   readonly release: string | null;
   /** How a sum of 32 bits becomes a code of 8: in fixed point with one rounding or two, or in float32. */
-  readonly rounding: 'double' | 'single' | 'float';
+  readonly rounding: 'double' | 'single' | 'float' | 'unpublished';
   /** Factors by which convolutions and dense layers may scale their sums: at least `least`, below `below`. */
   readonly multipliers: { readonly least: number; readonly below: number };
   /** Whether the activations lie in one arena as TensorFlow Lite Micro plans it. */

@@ -1,6 +1,7 @@
 /** Rules that several targets have. */
-import type { DType } from '../core/tensor.ts';
-import type { Rule } from './define.ts';
+import type { DType, Shape } from '../core/tensor.ts';
+import type { Attrs } from '../ops/index.ts';
+import type { FileOp, Refusal, Rule } from './define.ts';
 
 /** Activations and weights are of these types; biases and indices have 32 bits or more and are not looked at. */
 export function types(...allowed: readonly DType[]): Rule {
@@ -19,3 +20,24 @@ export function types(...allowed: readonly DType[]): Rule {
 }
 
 export const int8 = [types('int8')];
+
+/** The shape of the first input; of every op it is what the op computes with. */
+export const inputShape = ({ inputs: [input] }: Parameters<Rule>[0]): Shape => input?.type.shape ?? [];
+
+export const outputShape = ({ outputs: [output] }: Parameters<Rule>[0]): Shape => output?.type.shape ?? [];
+
+/** The last four axes, with ones in front of fewer: batch, height, width, channels. */
+export function asImage(shape: Shape): readonly [number, number, number, number] {
+  const [channels = 1, width = 1, height = 1, ...batch] = shape.toReversed();
+  return [batch.reduce((product, size) => product * size, 1), height, width, channels];
+}
+
+/** Ops whose attributes have these fields. */
+export type OpWith<Field extends string> = {
+  [K in FileOp]: Attrs[K] extends { readonly [F in Field]: unknown } ? K : never;
+}[FileOp];
+
+export const sizes = (shape: Shape): string => `[${shape.join(', ')}]`;
+
+/** A refusal of shapes or attributes, with what the layer should be like. */
+export const refusal = (found: string, expected: string, remedy: string): Refusal => ({ found, expected, remedy });
