@@ -3,7 +3,8 @@ import { unreachable } from '../core/assert.ts';
 import { visible } from '../core/source-line.ts';
 import { counted } from '../core/words.ts';
 import type { ModelMetadata } from '../models/metadata.ts';
-import type { InspectedTensor, Inspection } from './inspect.ts';
+import { kib } from '../targets/file.ts';
+import type { InspectedTensor, Inspection, TfliteInspection } from './inspect.ts';
 
 const defaultColumns = 80;
 const fewestColumns = 40;
@@ -12,15 +13,16 @@ const fewestColumns = 40;
  * An inspection for people: what goes in and out, then a table of what is inside.
  *
  * @param columns of the terminal; longer lines are wrapped, and long names in the table lose their middle
+ * @param target whose every objection is shown; the others are summed up
  */
-export function inspectionText(inspection: Inspection, columns = defaultColumns): string {
+export function inspectionText(inspection: Inspection, columns = defaultColumns, target: string | null = null): string {
   const width = Math.max(columns, fewestColumns);
-  return inspectionLines(inspection, width)
+  return inspectionLines(inspection, width, target)
     .flatMap((line) => (line.includes('\n') ? line : wrap(line, width)))
     .join('\n');
 }
 
-function inspectionLines(inspection: Inspection, columns: number): readonly string[] {
+function inspectionLines(inspection: Inspection, columns: number, target: string | null): readonly string[] {
   const size = `${inspection.file}: ${inspection.bytes.toLocaleString('en-US')} bytes`;
   switch (inspection.kind) {
     case 'tflite': {
@@ -31,6 +33,7 @@ function inspectionLines(inspection: Inspection, columns: number): readonly stri
         ...inspection.outputs.map((output) => `output  ${describe(output)}`),
         `${counted(inspection.tensors.length, 'tensor')}, signatures: ${listOf(inspection.signatures)}, metadata: ${listOf(inspection.metadata)}`,
         ...(inspection.about === null ? [] : aboutLines(inspection.about)),
+        ...targetLines(inspection, target),
         ...(unknown.length === 0 ? [] : [`not in qpipe's op table: ${unknown.join(', ')}`]),
         table(
           ['#', 'operator', 'v', 'output', 'shape', 'scale', 'zero'],
@@ -71,6 +74,24 @@ function inspectionLines(inspection: Inspection, columns: number): readonly stri
     default:
       return unreachable(inspection);
   }
+}
+
+/** What the file takes on a device, and which targets take it. */
+function targetLines({ memory, targets }: TfliteInspection, asked: string | null): readonly string[] {
+  if (memory === null) return [];
+  const { arena, macs } = memory;
+  return [
+    `memory  ${kib(arena)} of tensor arena (TensorFlow Lite Micro), ${macs.toLocaleString('en-US')} multiplications`,
+    ...targets.flatMap(({ name, title, refuses, leaves }) => [
+      `target  ${name} (${title}): ${verdictText(refuses.length, leaves.length)}`,
+      ...(name === asked ? [...refuses, ...leaves].map((text) => `        ${text}`) : []),
+    ]),
+  ];
+}
+
+function verdictText(refused: number, left: number): string {
+  if (refused > 0) return `does not take ${counted(refused, 'op')}`;
+  return left > 0 ? `takes all but ${counted(left, 'op')}, which the processor runs` : 'takes the whole model';
 }
 
 /** Names and numbers that are shown; the JSON form has all. */

@@ -1,5 +1,5 @@
 import { extname } from 'node:path';
-import { userError } from '../core/diagnostic.ts';
+import { UserError, userError } from '../core/diagnostic.ts';
 import type { JsonObject } from '../core/json.ts';
 import { readBytes } from '../formats/bytes.ts';
 import type { FormatKind } from '../formats/detect.ts';
@@ -12,7 +12,14 @@ import { readGraphDef } from '../formats/protobuf/graph-def.ts';
 import { builtinName } from '../tflite/builtin-names.ts';
 import type { TfliteFile, TfliteTensor } from '../tflite/file.ts';
 import { opOfBuiltinCode } from '../tflite/option-fields.ts';
-import { readTfliteContents } from '../tflite/read.ts';
+import type { Graph } from '../graph/graph.ts';
+import { checkTarget } from '../targets/check.ts';
+import type { TargetRow } from '../targets/define.ts';
+import { findingText } from '../targets/file.ts';
+import { targetNames, targets } from '../targets/index.ts';
+import type { Memory } from '../targets/memory.ts';
+import { memoryOf } from '../targets/memory.ts';
+import { readTflite, readTfliteContents } from '../tflite/read.ts';
 import { formatRemedies } from './file-format.ts';
 
 /** What a model or checkpoint file holds. */
@@ -54,6 +61,19 @@ export interface TfliteInspection {
   /** What a file of ours says of its input and outputs; null in files by others. */
   readonly about: ModelMetadata | null;
   readonly signatures: readonly string[];
+  /** What it takes on a device; null where it is no integer model that our interpreter reads. */
+  readonly memory: Memory | null;
+  /** What each target says of the file, by its name; empty without such a model. */
+  readonly targets: readonly InspectedTarget[];
+}
+
+export interface InspectedTarget {
+  readonly name: string;
+  readonly title: string;
+  /** Sentences on the ops that it does not take. */
+  readonly refuses: readonly string[];
+  /** Sentences on the ops that run on the processor beside it. */
+  readonly leaves: readonly string[];
 }
 
 export interface GraphDefInspection {
@@ -132,7 +152,26 @@ function inspectTflite(file: string, bytes: Uint8Array): TfliteInspection {
     metadata: contents.metadata.map(({ name }) => name),
     about: aboutOf(contents),
     signatures: contents.signatures.map(({ key }) => key),
+    ...onTargets(file, bytes),
   };
+}
+
+/** Of a file that our interpreter reads: its ops are those that targets know. */
+function onTargets(file: string, bytes: Uint8Array): Pick<TfliteInspection, 'memory' | 'targets'> {
+  try {
+    const graph = readTflite(bytes, file);
+    return { memory: memoryOf(graph), targets: targetNames.map((name) => inspectTarget(targets[name], graph)) };
+  } catch (error) {
+    if (error instanceof UserError) return { memory: null, targets: [] };
+    throw error;
+  }
+}
+
+function inspectTarget(row: TargetRow, graph: Graph): InspectedTarget {
+  const findings = checkTarget(row, graph, true);
+  const texts = (isLeft: boolean): readonly string[] =>
+    findings.filter(({ instead }) => (instead !== null) === isLeft).map((finding) => findingText(row, finding));
+  return { name: row.name, title: row.title, refuses: texts(false), leaves: texts(true) };
 }
 
 function aboutOf({ metadata, buffers }: TfliteFile): ModelMetadata | null {

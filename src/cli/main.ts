@@ -10,6 +10,7 @@ import { runtimeNames } from './runtime-names.ts';
 import type { RuntimeName } from './runtime-names.ts';
 import { onInterrupt, watchOutput } from './signals.ts';
 import { packageVersion } from '../core/version.ts';
+import { targetNames } from '../targets/names.ts';
 
 /** Exit codes of the process. */
 const exitCodes = { ok: 0, failed: 1, gateNotMet: 2, badInput: 64 } as const;
@@ -80,12 +81,16 @@ function makeProgram(finish: (code: number) => void): Command {
     .addOption(dataOption())
     .option('--json', 'print the result as JSON')
     .action(async (pipeline: string, { set, data, json }: { set: string[]; data?: string; json?: true }) => {
-      const [{ validate }, { wrap }] = await Promise.all([import('./validate.ts'), import('../report/text-table.ts')]);
+      const [{ sizeText, validate }, { wrap }] = await Promise.all([
+        import('./validate.ts'),
+        import('../report/text-table.ts'),
+      ]);
       const result = await validate(pipeline, set, data);
       if (json === true) return out(JSON.stringify(result, null, 2));
       for (const warning of result.warnings) note(formatForScreen(warning, 'warning', screenColumns()));
       const valid = `${pipeline} is valid: ${result.stages.map(({ name, kind }) => `${name} (${kind})`).join(', ')}`;
       out(wrap(valid, outputColumns()).join('\n'));
+      for (const size of result.sizes) out(wrap(sizeText(size), outputColumns()).join('\n'));
       if (result.data === null) return;
       const { training, validation, classes } = result.data;
       const inClasses = classes.length === 0 ? '' : `, ${counted(classes.length, 'class', 'classes')}`;
@@ -159,15 +164,16 @@ function makeProgram(finish: (code: number) => void): Command {
     .command('inspect')
     .description('show what is in a .tflite, .pb or .safetensors file')
     .argument('<file>', 'file to show')
+    .addOption(new Option('--target <name>', 'say of each op why this target does not take it').choices(targetNames))
     .option('--json', 'print everything as JSON, without shortening')
-    .action(async (file: string, { json }: { json?: true }) => {
+    .action(async (file: string, { json, target }: { json?: true; target?: string }) => {
       const { inspect } = await import('./inspect.ts');
       const { inspectionText } = await import('./inspect-text.ts');
       const inspection = inspect(file);
       out(
         json === true
           ? JSON.stringify(inspection, null, 2)
-          : inspectionText(inspection, process.stdout.columns || undefined),
+          : inspectionText(inspection, process.stdout.columns || undefined, target),
       );
     });
 

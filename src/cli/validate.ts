@@ -2,11 +2,13 @@ import os from 'node:os';
 import { loadPipeline } from '../config/load.ts';
 import { checkWithoutData, makePlan } from '../config/plan.ts';
 import { warnings } from '../config/checks/warnings.ts';
+import type { ModelSize } from '../config/targets.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { dataSource } from '../data/config.ts';
 import { missingFiles } from '../data/download.ts';
 import { sourceFiles } from '../data/load.ts';
 import { qpipeHome } from '../install/home.ts';
+import { kib } from '../targets/file.ts';
 
 export interface Validation {
   readonly name: string;
@@ -15,6 +17,8 @@ export interface Validation {
   readonly warnings: readonly Diagnostic[];
   /** Null where the data are not downloaded yet. */
   readonly data: FoundData | null;
+  /** What the models will take on a device; none where the data are not downloaded yet. */
+  readonly sizes: readonly ModelSize[];
 }
 
 export interface FoundData {
@@ -41,6 +45,7 @@ export async function validate(
   let found: readonly Diagnostic[] = [...warnings(loaded.pipeline, loaded.locate), ...(await checkWithoutData(loaded))];
   const source = dataSource(loaded.pipeline.data);
   let data: FoundData | null = null;
+  let sizes: readonly ModelSize[] = [];
   const missing = missingFiles(sourceFiles(source));
   if (missing.length === 0) {
     const plan = await makePlan(loaded, {
@@ -58,6 +63,7 @@ export async function validate(
     });
     plan.close();
     found = plan.warnings;
+    sizes = plan.sizes();
   }
   const notChecked = missing.map(({ path, download }): Diagnostic => ({
     code: 'not-downloaded',
@@ -69,5 +75,15 @@ export async function validate(
     stages: stages.map(({ name: stage, config }) => ({ name: stage, kind: config.uses })),
     warnings: [...found, ...notChecked],
     data,
+    sizes,
   };
+}
+
+/** `convert: 12.3 KiB of tensor arena (TensorFlow Lite Micro), …` */
+export function sizeText({ stage, arena, weights, file, macs }: ModelSize): string {
+  const products = macs.toLocaleString('en-US');
+  return (
+    `${stage}: ${kib(arena)} of tensor arena (activations, on TensorFlow Lite Micro), a file of ${kib(file)} with ` +
+    `${kib(weights)} of weights, ${products} multiplications for an example`
+  );
 }

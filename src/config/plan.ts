@@ -45,7 +45,8 @@ import { parentOf } from './resolve.ts';
 import { sizeDiagnostics, validationImages } from './checks/data.ts';
 import { deviceDiagnostics, normalizedIn, normalizedOf, schemeDiagnostics } from './checks/stages.ts';
 import { warnings } from './checks/warnings.ts';
-import { conversions, targetDiagnostics } from './targets.ts';
+import type { Conversion, ModelSize } from './targets.ts';
+import { budgetProblems, conversions, modelSize, targetDiagnostics } from './targets.ts';
 import { classDiagnostics } from './task-fit.ts';
 import {
   batchNormsIn,
@@ -72,8 +73,16 @@ export interface PlanOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What is known of a pipeline before it runs. */
+export interface Checked {
+  /** What fits and yet is seldom meant. */
+  readonly warnings: readonly Diagnostic[];
+  /** Of its models once they are converted. */
+  readonly sizes: () => readonly ModelSize[];
+}
+
 /** A plan, and what it holds open. */
-export interface OpenPlan extends Plan {
+export interface OpenPlan extends Plan, Pick<Checked, 'sizes'> {
   /** Closes the data; no stage may run after it. */
   readonly close: () => void;
 }
@@ -111,14 +120,15 @@ async function bindPlan(
   loaded: LoadedPipeline,
   options: PlanOptions,
   { identity, load, code, threads }: OpenData & { readonly code: CodeDigests; readonly threads: number },
-): Promise<Plan> {
+): Promise<Plan & Pick<Checked, 'sizes'>> {
   const { pipeline, locate, text } = loaded;
   const { augment } = dataSettings(pipeline.data);
   const place = locate(['data'], 'key');
   const notes = (identity.notes ?? []).map((message): Diagnostic => ({ code: 'odd-data', place, message }));
   // Labels first: what else does not fit matters little when there is nothing to learn.
   const labels = checkLabels(loaded, identity);
-  const fit = [...(await checkFit(loaded, identity)), ...labels, ...notes];
+  const checked = await checkFit(loaded, identity);
+  const fit = [...checked.warnings, ...labels, ...notes];
   const purpose = purposeFor(pipeline, identity);
   const spec = modelSpec(pipeline, identity);
 
@@ -158,6 +168,7 @@ async function bindPlan(
       stages: Object.fromEntries(pipeline.stages.map(({ name, config }) => [name, config as unknown as JsonObject])),
     },
     stages: pipeline.stages.map((stage) => planStage(stage, shared)),
+    sizes: checked.sizes,
   };
 }
 
@@ -169,7 +180,7 @@ async function bindPlan(
 export async function checkWithoutData(loaded: LoadedPipeline): Promise<Diagnostic[]> {
   checkFiles(loaded);
   const size = knownSize(dataSource(loaded.pipeline.data));
-  return size === null ? [] : checkFit(loaded, size);
+  return size === null ? [] : [...(await checkFit(loaded, size)).warnings];
 }
 
 function checkFiles(loaded: LoadedPipeline): void {
@@ -177,8 +188,7 @@ function checkFiles(loaded: LoadedPipeline): void {
   if (problems.length > 0) throw new UserError(problems, 64);
 }
 
-/** @returns what fits and yet is seldom meant */
-async function checkFit(loaded: LoadedPipeline, size: DataSize): Promise<Diagnostic[]> {
+async function checkFit(loaded: LoadedPipeline, size: DataSize): Promise<Checked> {
   const { pipeline, locate } = loaded;
   const sizes = sizeDiagnostics(pipeline, locate, size);
   const imported = await importedNetworks(loaded, purposeFor(pipeline, size)).catch((error: unknown) => {
@@ -205,21 +215,26 @@ async function checkFit(loaded: LoadedPipeline, size: DataSize): Promise<Diagnos
     config.uses === 'qat' || config.uses === 'ptq' ? [config.scheme] : [],
   );
   const untrained = spec === null ? null : untrainedModel(spec);
-  const onTargets = checkTargets(loaded, (first) => imported.get(first)?.model ?? untrained);
-  return [
-    ...onTargets,
-    ...judgementWarnings(pipeline, locate, size.trainingImages - validationImages(pipeline, size)),
-    ...batchNormWarnings(pipeline, normalized, locate),
-    ...unusedBatchNormWarnings(pipeline, normalized, locate),
-    ...(spec === null ? [] : networkWarnings(spec, schemes, locate, inLayers)),
-  ];
+  const converted = () => conversions(pipeline, (first) => imported.get(first)?.model ?? untrained);
+  return {
+    warnings: [
+      ...checkTargets(loaded, converted),
+      ...judgementWarnings(pipeline, locate, size.trainingImages - validationImages(pipeline, size)),
+      ...batchNormWarnings(pipeline, normalized, locate),
+      ...unusedBatchNormWarnings(pipeline, normalized, locate),
+      ...(spec === null ? [] : networkWarnings(spec, schemes, locate, inLayers)),
+    ],
+    sizes: () => converted().map(modelSize),
+  };
 }
 
-/** @returns what a target leaves to another. Throws for what it does not take. */
-function checkTargets(loaded: LoadedPipeline, modelOf: (first: string) => Model | null): readonly Diagnostic[] {
+/** @returns what a target leaves to another. Throws for what it does not take, and what is over its budget. */
+function checkTargets(loaded: LoadedPipeline, converted: () => readonly Conversion[]): readonly Diagnostic[] {
   if (loaded.pipeline.target === undefined) return [];
-  const { problems, warnings: left } = targetDiagnostics(loaded, conversions(loaded.pipeline, modelOf));
-  if (problems.length > 0) throw new UserError(problems, 64);
+  const found = converted();
+  const { problems, warnings: left } = targetDiagnostics(loaded, found);
+  const all = [...problems, ...budgetProblems(loaded, found)];
+  if (all.length > 0) throw new UserError(all, 64);
   return left;
 }
 

@@ -8,8 +8,11 @@ import { identifierOf } from '../export/literals.ts';
 import { completeLayers } from '../models/config.ts';
 import { calibrationDefaults } from '../stages/ptq.ts';
 import { rangeDefaults } from '../stages/qat.ts';
-import type { Scheme } from '../passes/index.ts';
+import { modelLayers } from '../models/presets.ts';
+import { takesBatchNorm } from '../models/standing-alone.ts';
+import type { Scheme, WeightRanges } from '../passes/index.ts';
 import { parseTargets } from '../targets/config.ts';
+import { targets } from '../targets/index.ts';
 import { parseDevice } from '../training/devices.ts';
 import type { StageConfig } from '../stages/index.ts';
 import { taskOf } from './task.ts';
@@ -38,34 +41,56 @@ export function parseTexts(validated: unknown, folder: string, dataFolders: read
   const parsed = parseValue(pipelineSchema, validated, folder) as PipelineConfig;
   const config = { ...parsed, data: completeData(parsed.data, dataFolders, folder) };
   const { model } = config;
-  const complete = { ...config, stages: completeStages(config) };
-  return model !== undefined && 'layers' in model
-    ? { ...complete, model: { ...model, layers: [...completeLayers(model.layers)] } }
-    : complete;
+  const complete =
+    model !== undefined && 'layers' in model
+      ? { ...config, model: { ...model, layers: [...completeLayers(model.layers)] } }
+      : config;
+  return { ...complete, stages: completeStages(complete) };
 }
 
 /** Fills in what the schemas leave to others: a conversion's scheme is that of its qat stage, for instance. */
-function completeStages(config: Pick<PipelineConfig, 'name' | 'model' | 'stages'>): PipelineConfig['stages'] {
+function completeStages(config: Omit<PipelineConfig, 'data'>): PipelineConfig['stages'] {
   const { stages } = config;
   return Object.fromEntries(
     Object.entries(stages).map(([name, stage]): [string, StageConfig] => {
       // The types promise what this function fills in.
       const given: Partial<StageConfig> = stage;
       if (stage.uses === 'qat') {
+        const dense_weights = 'dense_weights' in given ? given.dense_weights : denseWeights(config);
+        // Only weights with a scale for each output can take batch norm in at export.
+        const isFolded = stage.scheme === 'uint8' || (!('dense_weights' in given) && foldsDense(config, dense_weights));
         const filledIn = {
-          batch_norm: stage.scheme === 'uint8' ? 'folded' : 'kept',
+          dense_weights,
+          batch_norm: isFolded ? 'folded' : 'kept',
           ...rangeDefaults[stage.ranges],
         };
         return [name, { ...filledIn, ...given } as StageConfig];
       }
-      if (stage.uses === 'ptq') return [name, { ...calibrationDefaults[stage.ranges], ...given } as StageConfig];
+      if (stage.uses === 'ptq') {
+        const filledIn = { dense_weights: denseWeights(config), ...calibrationDefaults[stage.ranges] };
+        return [name, { ...filledIn, ...given } as StageConfig];
+      }
       if (stage.uses === 'import') return [name, { task: taskOf(config), ...given } as StageConfig];
       if (stage.uses === 'export') return [name, { name: identifierOf(config.name), ...given } as StageConfig];
       if (stage.uses !== 'convert') return [name, stage];
       const scheme = ('scheme' in given ? given.scheme : undefined) ?? trainedScheme(stages, stage);
-      return [name, { scheme, input: scheme, output: scheme, ...given } as StageConfig];
+      const { target } = config;
+      const filledIn = { scheme, input: scheme, output: scheme, ...(target !== undefined && { targets: target }) };
+      return [name, { ...filledIn, ...given } as StageConfig];
     }),
   );
+}
+
+/** What every target takes, or a target asks for. */
+function denseWeights({ target = [] }: Pick<PipelineConfig, 'target'>): WeightRanges {
+  return target.some(({ name }) => targets[name].denseWeights.chosen === 'per_tensor') ? 'per_tensor' : 'per_channel';
+}
+
+/** Whether a dense layer takes batch norm into weights of one scale. Layers of a preset are the same for any image. */
+function foldsDense({ model }: Pick<PipelineConfig, 'model'>, weights: WeightRanges | undefined): boolean {
+  if (weights !== 'per_tensor' || model === undefined) return false;
+  const layers = modelLayers(model, 2, [32, 32, 1]);
+  return layers.some((layer) => layer.kind === 'fully_connected' && takesBatchNorm(layer, layers));
 }
 
 /**

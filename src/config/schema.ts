@@ -6,7 +6,7 @@ import { engineNames } from '../engine/engine.ts';
 import { modelSchema } from '../models/config.ts';
 import type { StageConfig } from '../stages/index.ts';
 import { stageSchema } from '../stages/index.ts';
-import { targetSchema } from '../targets/config.ts';
+import { targetField } from '../targets/config.ts';
 import { lossSchema } from '../tasks/loss-options.ts';
 
 const stagesSchema = Type.Unsafe<Readonly<Record<string, StageConfig>>>({
@@ -59,7 +59,11 @@ export const pipelineSchema = object(
     ),
     data: dataSchema,
     model: Type.Optional(modelSchema),
-    target: Type.Optional(targetSchema),
+    target: Type.Optional(
+      targetField(
+        runtime('Where the model is to run. `validate` checks the network against it before anything is trained'),
+      ),
+    ),
     loss: lossSchema,
     stages: stagesSchema,
   },

@@ -11,6 +11,11 @@ import type { StageConfig } from '../stages/index.ts';
 import { formOf } from '../stages/training.ts';
 import type { Finding } from '../targets/check.ts';
 import { checkTarget } from '../targets/check.ts';
+import { budgetDiagnostics, reasonText } from '../targets/file.ts';
+import { memoryOf, weightBytes } from '../targets/memory.ts';
+import { writeTflite } from '../tflite/write.ts';
+import { encodeMetadata, metadataName, modelMetadata } from '../models/metadata.ts';
+import { purposeOf } from '../graph/contract.ts';
 import { foreignEdges, orElse } from './checks/targets.ts';
 import { targets } from '../targets/index.ts';
 import type { TargetRow } from '../targets/define.ts';
@@ -73,6 +78,42 @@ function formOfStage(config: StageConfig): QuantizationForm | null {
   return config.uses === 'qat' ? formOf(quantizationOf(config)) : null;
 }
 
+/** What a converted model takes, which is known before it is trained. */
+export interface ModelSize {
+  /** The stage that converts it. */
+  readonly stage: string;
+  /** Bytes of the tensor arena of TensorFlow Lite Micro: what its allocator reports as head. */
+  readonly arena: number;
+  /** Bytes of weights and biases. */
+  readonly weights: number;
+  /** Bytes of the .tflite file. */
+  readonly file: number;
+  /** Multiplications of convolutions and dense layers for one example. */
+  readonly macs: number;
+}
+
+export function modelSize({ convert, model, graph }: Conversion): ModelSize {
+  const hasMetadata = convert.config.uses === 'convert' && convert.config.metadata;
+  const entries = hasMetadata
+    ? [[metadataName, encodeMetadata(modelMetadata(purposeOf(model.contract)))] as const]
+    : [];
+  const file = writeTflite(graph, new Map(entries)).length;
+  return { stage: convert.name, ...memoryOf(graph), weights: weightBytes(graph), file };
+}
+
+/** Models that are larger than the budgets of their targets. */
+export function budgetProblems({ pipeline, locate }: LoadedPipeline, found: readonly Conversion[]): Diagnostic[] {
+  const choices = pipeline.target ?? [];
+  if (choices.every(({ ram, flash }) => ram === null && flash === null)) return [];
+  return found
+    .map(modelSize)
+    .flatMap((size) =>
+      choices.flatMap((choice) =>
+        budgetDiagnostics(choice, size, (key) => locate(['target', choice.name, key], 'value')),
+      ),
+    );
+}
+
 /** What the targets of the pipeline do not take. */
 export function targetDiagnostics({ pipeline, locate }: LoadedPipeline, found: readonly Conversion[]): Found {
   const problems = new Map<string, Diagnostic>();
@@ -97,7 +138,8 @@ function diagnosticsOf(row: TargetRow, conversion: Conversion, locate: Locate): 
   const { convert, graph } = conversion;
   // Settings that do not fit were reported when the file was read.
   return checkTarget(row, graph, false).flatMap((finding) => {
-    const isSaid = finding.refusal.setting === 'edges' && foreignEdges(row, convert.config).length > 0;
+    const converts = finding.node.op === 'quantize' || finding.node.op === 'dequantize';
+    const isSaid = converts && foreignEdges(row, convert.config).length > 0;
     return isSaid ? [] : [opDiagnostic(row, conversion, finding, locate)];
   });
 }
@@ -105,9 +147,10 @@ function diagnosticsOf(row: TargetRow, conversion: Conversion, locate: Locate): 
 function opDiagnostic(
   row: TargetRow,
   { layers, convert, quantize }: Conversion,
-  { node, refusal, instead }: Finding,
+  finding: Finding,
   locate: Locate,
 ): Judged {
+  const { node, refusal, instead } = finding;
   const [layer = node.name] = node.name.split('/');
   const index = layers?.indexOf(layer) ?? -1;
   const settings: { readonly [S in NonNullable<typeof refusal.setting>]: Path } = {
@@ -128,9 +171,7 @@ function opDiagnostic(
       code: instead === null ? 'target-refuses' : 'target-leaves',
       place,
       layer,
-      message:
-        `${subject} ${refusal.found}; expected ${refusal.expected}, for ${row.title}` +
-        (instead === null ? '' : `: ${instead.title} runs it on the processor`),
+      message: `${subject} ${reasonText(row, finding)}`,
       hint: `${refusal.remedy}${orElse(row)}`,
     },
   };

@@ -169,6 +169,28 @@ export const ConvertMetrics = object({
   adjustments: Type.Array(Type.String(), {
     description: 'sentences, e.g. about dead channels whose weight scale was raised',
   }),
+  // Left out by records of before there were targets.
+  memory: Type.Optional(
+    object({
+      arena: Type.Integer({
+        minimum: 0,
+        description: 'bytes of the tensor arena of TensorFlow Lite Micro: what its allocator reports as head',
+      }),
+      macs: Type.Integer({
+        minimum: 0,
+        description: 'multiplications of convolutions and dense layers for one example',
+      }),
+    }),
+  ),
+  targets: Type.Optional(
+    Type.Array(
+      object({
+        name: Type.String(),
+        title: Type.String(),
+        leaves: Type.Array(Type.String(), { description: 'sentences on ops that run on the processor beside it' }),
+      }),
+    ),
+  ),
 });
 
 // Export

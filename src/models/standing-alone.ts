@@ -19,3 +19,13 @@ export function batchNormsAlone(layers: readonly Layer[]): ReadonlySet<string> {
   });
   return new Set(alone.map(({ name }) => name));
 }
+
+/** Whether a layer takes batch norm into its weights, its own or that of the next layer. */
+export function takesBatchNorm(layer: Layer, layers: readonly Layer[]): boolean {
+  if ('batch_norm' in layer && layer.batch_norm) return true;
+  const alone = batchNormsAlone(layers);
+  return layers.some(
+    (other, at) =>
+      other.kind === 'batch_norm' && !alone.has(other.name) && (other.input ?? layers[at - 1]?.name) === layer.name,
+  );
+}

@@ -1,7 +1,8 @@
 import { unreachable } from '../core/assert.ts';
 import type { Json } from '../core/json.ts';
 import { isCounted, isCountedTask, runtimes } from '../measurements/metrics.ts';
-import type { CountedTrain, RuntimeName, TestMetrics } from '../measurements/metrics.ts';
+import { counted } from '../core/words.ts';
+import type { ConvertMetrics, CountedTrain, RuntimeName, TestMetrics } from '../measurements/metrics.ts';
 import { bandSparkline, bar, flowChart, lineChart, thumbnail } from './charts.ts';
 import type { Series } from './charts.ts';
 import { deviceCode } from '../export/device-code.ts';
@@ -669,6 +670,7 @@ function footprintSection({ conversions, model, tests }: Report): Markup | null 
       { name: 'other', size: metrics.sections.other },
     ];
     return markup`<p class="lead">${stage}: ${metrics.scheme}, ${bytes(metrics.bytes)} against ${bytes(metrics.floatBytes)} of float parameters (${fixed(metrics.floatBytes / metrics.bytes, 2)}\u00d7).</p>
+${memoryText(metrics)}
 <div class="stack" aria-hidden="true">${parts.map(
       ({ size }, color) =>
         markup`<span class="c${color}" style="width:${((100 * size) / metrics.bytes).toFixed(2)}%"></span>`,
@@ -699,6 +701,19 @@ ${table(
 ${model === null ? null : modelTable(model)}
 ${preparationTable(tests.at(-1)?.metrics)}`;
 }
+
+/** What the file takes on a device; nothing in records that do not say. */
+function memoryText({ memory, targets = [] }: ConvertMetrics): Markup | null {
+  if (memory === undefined) return null;
+  const taken = targets.map(({ title, leaves }) =>
+    leaves.length === 0 ? `${title} takes the whole model` : `${title} takes all but ${counted(leaves.length, 'op')}`,
+  );
+  return markup`<p class="lead">On TensorFlow Lite Micro its tensor arena takes ${bytes(memory.arena)} (activations and scratch memory; the interpreter's structures come on top). One example takes ${integer(memory.macs)} multiplications.${
+    taken.length === 0 ? '' : ` ${sentence(taken.join('; '))}.`
+  }</p>`;
+}
+
+const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 const MOST_CHANNELS = 32;
 

@@ -137,9 +137,16 @@ export function importLints(stage: string, metrics: ImportMetrics): Lint[] {
 }
 
 export function conversionLints(stage: string, metrics: ConvertMetrics): Lint[] {
-  return metrics.adjustments.map((found) =>
-    lint(stage, 'adjusted', 'note', { layer: null, found, expected: null, remedy: null }),
-  );
+  return [
+    ...metrics.adjustments.map((found) =>
+      lint(stage, 'adjusted', 'note', { layer: null, found, expected: null, remedy: null }),
+    ),
+    ...(metrics.targets ?? []).flatMap(({ leaves }) =>
+      leaves.map((found) =>
+        lint(stage, 'target-leaves', 'warning', { layer: null, found, expected: null, remedy: null }),
+      ),
+    ),
+  ];
 }
 
 export function testLints(stage: string, metrics: TestMetrics): Lint[] {

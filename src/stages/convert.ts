@@ -9,6 +9,9 @@ import { importGraphDef } from '../graphdef/import.ts';
 import { encodeMetadata, metadataName, modelMetadata } from '../models/metadata.ts';
 import { lowerToIntegers, setEdgeTypes } from '../passes/index.ts';
 import { readGraphDef } from '../formats/protobuf/graph-def.ts';
+import { targetField } from '../targets/config.ts';
+import { checkFile } from '../targets/file.ts';
+import { memoryOf } from '../targets/memory.ts';
 import { writeTflite } from '../tflite/write.ts';
 import { readQatModel } from '../training/checkpoint.ts';
 import { defineStage } from './define.ts';
@@ -42,6 +45,9 @@ export const convert = defineStage({
     ),
     input: derived(edgeType('takes'), 'type of the scheme'),
     output: derived(edgeType('returns'), 'type of the scheme'),
+    targets: Type.Optional(
+      derived(targetField(key('Targets that the file is checked against')), 'the `target` of the pipeline'),
+    ),
     metadata: Type.Boolean({
       ...key(
         'Whether the file also says the class names in their order, the meaning of its input, and the task, as JSON under the name `qpipe`',
@@ -50,7 +56,7 @@ export const convert = defineStage({
     }),
   },
 
-  async run({ scheme, input, output, metadata }, context) {
+  async run({ scheme, input, output, metadata, targets = [] }, context) {
     const file = inputPath(context, 'graph');
     const frozen = importGraphDef(readGraphDef(await readInput(context, 'graph'), file), new Map(), file);
     const { graph: lowered, adjustments } = lowerToIntegers(frozen, scheme, file);
@@ -58,13 +64,15 @@ export const convert = defineStage({
     const { contract } = await readQatModel(inputPath(context, 'model'));
     const entries = metadata ? [[metadataName, encodeMetadata(modelMetadata(purposeOf(contract)))] as const] : [];
     const bytes = writeTflite(verify(graph), new Map(entries));
+    const checked = checkFile(graph, bytes.length, targets, outputs.model.file);
     await writeOutput(context, outputs.model, bytes);
     return {
       metrics: {
         kind: 'convert',
         scheme,
         ...describe(graph, bytes.length),
-        adjustments: [...adjustments],
+        targets: checked.map(({ name, title, leaves }) => ({ name, title, leaves: [...leaves] })),
+        ...{ adjustments: [...adjustments], memory: { ...memoryOf(graph) } },
       } satisfies ConvertMetrics,
     };
   },

@@ -1,5 +1,5 @@
 /** What `qat` and `ptq` have in common: how a network is quantized, whichever of them does it. */
-import { choice, key } from '../core/schema.ts';
+import { choice, derived, key } from '../core/schema.ts';
 
 export const formFields = {
   observe: choice(['after_activation', 'before_activation'], {
@@ -12,11 +12,14 @@ export const formFields = {
     ),
     default: 'int8',
   }),
-  dense_weights: choice(['per_channel', 'per_tensor'], {
-    ...key(
-      'Scales of the weights of fully connected layers: one for each output, or a single one, which TensorFlow ' +
-        'Lite before 2.10 and older runtimes for microcontrollers need; uint8 always has one',
+  dense_weights: derived(
+    choice(
+      ['per_channel', 'per_tensor'],
+      key(
+        'Scales of the weights of fully connected layers: one for each output, or a single one, which TensorFlow ' +
+          'Lite before 2.10 and older runtimes for microcontrollers need; uint8 always has one',
+      ),
     ),
-    default: 'per_channel',
-  }),
+    '`per_tensor` where a target asks for it, else `per_channel`',
+  ),
 };

@@ -30,9 +30,9 @@ export function checkTarget(row: TargetRow, graph: Graph, isTrained: boolean): r
 }
 
 function refusalOf(row: TargetRow, graph: Graph, node: Node, isTrained: boolean): Refusal | null {
-  if (!isFileOp(node.op)) return missing(row, node);
+  if (!isFileOp(node.op)) return missing(node);
   const rules = row.ops[node.op] as readonly Rule[] | null; // the table pairs ops with rules; by index it forgets which
-  if (rules === null) return missing(row, node);
+  if (rules === null) return missing(node);
   const seen: TargetNode = {
     inputs: node.inputs.map((name) => valueOf(graph, name)),
     outputs: node.outputs.map((name) => valueOf(graph, name)),
@@ -45,14 +45,14 @@ function refusalOf(row: TargetRow, graph: Graph, node: Node, isTrained: boolean)
   return versionRefusal(row, node, seen) ?? (isTrained ? multiplierRefusal(row, node, seen) : null);
 }
 
-const missing = ({ title }: TargetRow, { op }: Node): Refusal => ({
-  found: `is a ${op.toUpperCase()}`,
-  expected: `an op that ${title} has`,
+const missing = ({ op }: Node): Refusal => ({
+  found: `is ${op.toUpperCase()}`,
+  expected: 'no such op',
   remedy: 'use another layer',
 });
 
 /** Older runtimes refuse later versions of an op, or compute other codes (docs/decisions/0014). */
-function versionRefusal({ release, title }: TargetRow, { op }: Node, seen: TargetNode): Refusal | null {
+function versionRefusal({ release }: TargetRow, { op }: Node, seen: TargetNode): Refusal | null {
   if (release === null) return null;
   // The op's own binding reads the attributes that its own record made.
   const binding = ops[op].tflite as { version: (node: TargetNode) => { minimumRuntime: string } } | null;
@@ -61,7 +61,7 @@ function versionRefusal({ release, title }: TargetRow, { op }: Node, seen: Targe
   const isDense = op === 'fully_connected';
   return {
     found: `needs TensorFlow Lite ${minimum}`,
-    expected: `what ${release} has, which is that of ${title}`,
+    expected: `what ${release} has`,
     ...(isDense
       ? { remedy: 'use `dense_weights: per_tensor`', setting: 'dense_weights' }
       : { remedy: 'use another layer or other parameters' }),

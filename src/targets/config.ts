@@ -1,4 +1,5 @@
 /** The key `target` of a pipeline. */
+import type { SchemaOptions } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
 import { choice, object, runtime } from '../core/schema.ts';
 import type { TargetName } from './index.ts';
@@ -36,22 +37,21 @@ const budgetsOf = (name: TargetName) =>
     runtime(`Budgets of ${targets[name].title}`),
   );
 
-const written = 'Where the model is to run. `validate` checks the network against it before anything is trained';
-
 /** A word, a list of words, or a map from words to budgets. */
-export const targetSchema = Type.Unsafe<readonly TargetChoice[]>({
-  type: ['string', 'array', 'object'],
-  pattern: `^(${targetNames.join('|')})$`,
-  examples: [...targetNames],
-  items: choice(targetNames, { ...runtime('A target'), examples: [...targetNames] }),
-  minItems: 1,
-  uniqueItems: true,
-  properties: Object.fromEntries(targetNames.map((name) => [name, budgetsOf(name)])),
-  additionalProperties: false,
-  minProperties: 1,
-  'x-parse': 'target',
-  ...runtime(written),
-});
+export const targetField = (options: SchemaOptions) =>
+  Type.Unsafe<readonly TargetChoice[]>({
+    type: ['string', 'array', 'object'],
+    pattern: `^(${targetNames.join('|')})$`,
+    examples: [...targetNames],
+    items: choice(targetNames, { ...runtime('A target'), examples: [...targetNames] }),
+    minItems: 1,
+    uniqueItems: true,
+    properties: Object.fromEntries(targetNames.map((name) => [name, budgetsOf(name)])),
+    additionalProperties: false,
+    minProperties: 1,
+    'x-parse': 'target',
+    ...options,
+  });
 
 /** What is written as a list of targets, each with its budgets. */
 export function parseTargets(value: unknown, bytes: (written: unknown) => number): readonly TargetChoice[] {

@@ -26,7 +26,7 @@ export type TargetNode<K extends FileOp = FileOp> = IntegerNode<Attrs[K]>;
 export interface Refusal {
   /** Completes "layer `x` …": "has strides of 4 x 4". */
   readonly found: string;
-  /** Completes "expected …", or "… takes". */
+  /** Completes "TensorFlow Lite Micro takes …". */
   readonly expected: string;
   /** What to change in the layer or the stage. */
   readonly remedy: string;
@@ -47,7 +47,7 @@ export type OpTable = { readonly [K in FileOp]: readonly Rule<K>[] | null };
 export interface TargetRow<Name extends string = string> {
   /** The word in the pipeline. */
   readonly name: Name;
-  /** What runs the file, in sentences: "TensorFlow Lite Micro". */
+  /** What runs the file, within a sentence: "TensorFlow Lite Micro". */
   readonly title: string;
   /** The target whose kernels run an op that this one leaves out; null where nothing does. */
   readonly fallback: TargetRow | null;

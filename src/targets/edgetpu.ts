@@ -13,7 +13,7 @@ import type { OpWith } from './rules.ts';
 
 /** "Only the 3 innermost dimensions may have a size greater than 1." */
 const threeAxes: Rule = ({ inputs, outputs }) => {
-  const large = [...inputs, ...outputs].find(({ type }) => numElements(type.shape.slice(0, -3)) > 1);
+  const large = [...inputs.slice(0, 1), ...outputs].find(({ type }) => numElements(type.shape.slice(0, -3)) > 1);
   return large === undefined
     ? null
     : refusal(`has a tensor of ${sizes(large.type.shape)}`, 'a batch of 1', 'run one example at a time');

@@ -22,7 +22,7 @@ const hasShapes: Rule = ({ inputs, outputs }) =>
 
 const quantized: Rule = ({ inputs: [input], outputs: [output] }) =>
   [input, output].some((at) => at?.quant === null && at.type.dtype !== 'int32')
-    ? refusal('has values without a scale', 'scales for all', 'convert the model again')
+    ? refusal('has values without a scale', 'values with one', 'convert the model again')
     : null;
 
 /** For ops of the compiler's list s_noQuant. */

@@ -2,54 +2,18 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import ts from 'typescript';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Split } from '../../src/data/dataset.ts';
 import { inputsOf } from '../../src/data/inputs.ts';
 import type { TaskRow } from '../../src/tasks/define.ts';
 import type { Tested } from '../../src/tasks/tested.ts';
+import { mistakes, replaced } from '../compiled.ts';
 
 const root = join(import.meta.dirname, '../..');
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
 const code = /```ts\n([^]*?)```/.exec(read('docs/add-a-task.md'))?.[1] ?? '';
 const folder = mkdtempSync(join(tmpdir(), 'qpipe-task-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-function replaced(file: string, edits: readonly (readonly [string, string])[]): string {
-  return edits.reduce((text, [from, to]) => {
-    expect(text).toContain(from);
-    return text.replace(from, to);
-  }, read(file));
-}
-
-/**
- * What the compiler says of the sources with these in place of their own.
- *
- * @param entry the file whose imports are looked at; left out, all are
- */
-function mistakes(files: Readonly<Record<string, string>>, entry?: string): string[] {
-  const config = ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path));
-  const { options, fileNames } = ts.parseJsonConfigFileContent(config.config, ts.sys, root);
-  const disk = ts.createCompilerHost(options);
-  const placed = new Map(Object.entries(files).map(([file, text]) => [join(root, file), text]));
-  const host: ts.CompilerHost = {
-    ...disk,
-    readFile: (path) => placed.get(path) ?? disk.readFile(path),
-    fileExists: (path) => placed.has(path) || disk.fileExists(path),
-    getSourceFile(path, target, ...more) {
-      const text = placed.get(path);
-      return text === undefined ? disk.getSourceFile(path, target, ...more) : ts.createSourceFile(path, text, target);
-    },
-  };
-  const program = ts.createProgram(
-    entry === undefined ? [...fileNames, ...placed.keys()] : [join(root, entry)],
-    { ...options, noEmit: true, incremental: false },
-    host,
-  );
-  return ts.getPreEmitDiagnostics(program).map(({ messageText, file }) => {
-    return `${file?.fileName.slice(root.length + 1) ?? ''}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`;
-  });
-}
 
 const metrics = replaced('src/measurements/metrics.ts', [
   [

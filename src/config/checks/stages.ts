@@ -5,8 +5,8 @@ import { dataSettings } from '../../data/config.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { producers } from '../../graph/graph.ts';
-import type { Layer, ModelSpec } from '../../models/layers.ts';
-import { batchNormsAlone } from '../../models/standing-alone.ts';
+import type { ModelSpec } from '../../models/layers.ts';
+import { takesBatchNorm } from '../../models/standing-alone.ts';
 import { tasksWithGate } from '../../tasks/gates.ts';
 import { tasks } from '../../tasks/index.ts';
 import type { StageConfig } from '../../stages/index.ts';
@@ -142,7 +142,7 @@ export interface NormalizedLayers {
 
 export function normalizedOf({ layers }: Pick<ModelSpec, 'layers'>): NormalizedLayers {
   const normalized = layers.find((layer) => layer.kind === 'batch_norm' || ('batch_norm' in layer && layer.batch_norm));
-  const dense = layers.find((layer) => layer.kind === 'fully_connected' && isNormalized(layer, layers));
+  const dense = layers.find((layer) => layer.kind === 'fully_connected' && takesBatchNorm(layer, layers));
   return { normalized: normalized?.name, dense: dense?.name };
 }
 
@@ -177,16 +177,6 @@ export function schemeDiagnostics(
       },
     ];
   });
-}
-
-/** Whether a layer takes batch norm into its weights, its own or that of the next layer. */
-function isNormalized(layer: Layer, layers: readonly Layer[]): boolean {
-  if ('batch_norm' in layer && layer.batch_norm) return true;
-  const alone = batchNormsAlone(layers);
-  return layers.some(
-    (other, at) =>
-      other.kind === 'batch_norm' && !alone.has(other.name) && (other.input ?? layers[at - 1]?.name) === layer.name,
-  );
 }
 
 /** Devices that the engine of their stage does not have. */
