@@ -10,6 +10,7 @@ import { exportGraphDef } from '../../src/graphdef/export.ts';
 import { importGraphDef } from '../../src/graphdef/import.ts';
 import { separateBatchNorms } from '../../src/importers/batch-norms.ts';
 import type { Imported } from '../../src/importers/define.ts';
+import { foldedOps } from '../../src/importers/onnx/fold.ts';
 import { readOnnx } from '../../src/importers/onnx/read.ts';
 import { rules } from '../../src/importers/onnx/table.ts';
 import { prepareInterpreter } from '../../src/interpreter/interpreter.ts';
@@ -154,6 +155,23 @@ describe.skipIf(!hasRuntimes)(`ONNX, ORACLE_SEED=${seed}`, { timeout: 300_000 },
     }
     expect(failures).toEqual([]);
   });
+
+  it.each([13, 15, 17, 18, 21])(
+    'what opset %i computes of constants and shapes is what ONNX Runtime computes',
+    async (opset) => {
+      const failures: string[] = [];
+      const count = { ops: 0, nodes: 0 };
+      for (const op of foldedOps) {
+        const cases = expectList(await oracle.evaluate('onnx_networks.folding(opset, op)', { opset, op })).map(caseOf);
+        count.nodes += cases.length;
+        count.ops += cases.length > 0 ? 1 : 0;
+        for (const [index, one] of cases.entries()) failures.push(...(await failuresOf(one, `${op} ${index}`)));
+      }
+      console.info(`opset ${opset}: ${count.nodes} nodes of ${count.ops} op types are computed on import`);
+      expect(failures).toEqual([]);
+      expect(count.ops).toBe(opset < 15 ? foldedOps.length - 1 : foldedOps.length);
+    },
+  );
 
   it('their first outputs go through quantization to an integer .tflite that runs', () => {
     const networks = models.map((bytes, index) => ({ ...readOnnx(bytes, 'a.onnx'), name: `network ${index}` }));

@@ -739,3 +739,76 @@ def random_network(seed, index):
         outputs.append((side[0], TensorProto.FLOAT, side[1]))
     model = net.model(outputs, dynamic=bool(random.integers(2)))
     return answer(net, model, outputs)
+
+
+# What is computed of constants and shapes alone. Each function gives a node for each result, over constants.
+
+constants = {
+    "a": np.array([[1.5, -2.0, 0.25], [3.0, 0.5, -1.25]], np.float32),
+    "b": np.array([[0.5, 2.0, 4.0]], np.float32),
+    "positive": np.array([[0.5, 2.0, 4.0], [1.0, 9.0, 0.1]], np.float32),
+    "i": np.array([[7, -3, 2], [4, 0, 5]], np.int64),
+    "j": np.array([[2, 2, 3]], np.int64),
+    "yes": np.array([[True, False, True]]),
+    "no": np.array([[False, False, True], [True, True, False]]),
+}
+
+
+def foldings(opset):
+    """For each op type, the inputs and attributes of nodes: names of constants, or constants of their own."""
+    integers = lambda *values: np.array(values, np.int64)  # noqa: E731
+    axes = lambda *values: ([integers(*values)], {}) if opset >= 18 else ([], {"axes": list(values)})  # noqa: E731
+    unary = {kind: [(["a"], {})] for kind in ("Neg", "Abs", "Exp", "Floor", "Ceil", "Reciprocal", "Sign", "Relu", "Sigmoid", "Tanh", "Identity")}
+    binary = {kind: [(["a", "b"], {}), (["i", "j"], {})] for kind in ("Add", "Sub", "Mul", "Div", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Max", "Min")}
+    reductions = {kind: [(["a", *axes(1)[0]], {**axes(1)[1], "keepdims": 0}), (["a"], {})] for kind in ("ReduceProd", "ReduceMax", "ReduceMin", "ReduceMean")}
+    return {
+        **unary,
+        **binary,
+        **reductions,
+        "ReduceSum": [(["a", integers(0)], {"keepdims": 1}), (["i"], {"keepdims": 0})],
+        "Sqrt": [(["positive"], {})],
+        "Log": [(["positive"], {})],
+        "Pow": [(["positive", "b"], {})],
+        "Mod": [(["i", "j"], {})],
+        "Not": [(["yes"], {})],
+        "And": [(["yes", "no"], {})],
+        "Or": [(["yes", "no"], {})],
+        "Sum": [(["a", "b", "positive"], {})],
+        "Where": [(["no", "a", "b"], {}), (["yes", "i", "j"], {})],
+        "Cast": [(["a"], {"to": TensorProto.INT64}), (["i"], {"to": TensorProto.BOOL}), (["no"], {"to": TensorProto.FLOAT})],
+        "CastLike": [(["a", "i"], {}), (["i", "a"], {})] if opset >= 15 else [],
+        "Constant": [([], {"value_floats": [1.0, 2.5]}), ([], {"value_int": 3}), ([], {"value_ints": [4, 5]}), ([], {"value_float": 0.5})],
+        "ConstantOfShape": [([integers(2, 3)], {}), ([integers(1, 2)], {"value": numpy_helper.from_array(np.array([7], np.int64))})],
+        "Reshape": [(["a", integers(0, -1, 1)], {}), (["i", integers(-1)], {})],
+        "Flatten": [(["a"], {"axis": 0})],
+        "Squeeze": [(["b", integers(0)], {}), (["j"], {})],
+        "Unsqueeze": [(["a", integers(0, -1)], {})],
+        "Transpose": [(["a"], {}), (["i"], {"perm": [1, 0]})],
+        "Expand": [(["b", integers(2, 3)], {}), (["a", integers(2, 1, 1)], {})],
+        "Gather": [(["a", integers(1, -1)], {"axis": 1}), (["i", np.array(-2, np.int64)], {"axis": 0})],
+        "Concat": [(["a", "positive"], {"axis": 0}), (["i", "i"], {"axis": -1})],
+        "Slice": [(["a", integers(-1), integers(-9), integers(1), integers(-2)], {}), (["i", integers(0), integers(9), integers(0)], {})],
+        "Split": [(["a", integers(1, 2)], {"axis": 1})],
+        "Tile": [(["a", integers(2, 3)], {})],
+        "Range": [([np.array(2, np.int64), np.array(11, np.int64), np.array(3, np.int64)], {})],
+        "Shape": [(["x"], {}), (["x"], {"start": 1})] if opset >= 15 else [(["x"], {})],
+        "Size": [(["x"], {})],
+    }
+
+
+def folding(opset, kind):
+    """Networks x * 0.5 + constant, whose constant is what a node makes of others, with what ONNX Runtime gives."""
+    results = []
+    for inputs, attributes in foldings(opset)[kind]:
+        net = Network(1, opset)
+        x = net.input("x", (1, 4))
+        names = [net.constant(one) if isinstance(one, np.ndarray) else x[0] if one == "x" else net.constant(constants[one]) for one in inputs]
+        outputs = ["made", "made2"] if kind == "Split" else ["made"]
+        net.nodes.append(helper.make_node(kind, names, outputs, **attributes))
+        as_float = net.add("Cast", [outputs[-1]], (), to=TensorProto.FLOAT)
+        row = net.add("Reshape", [as_float[0], net.integers(1, -1, 1)], ())
+        half = net.add("Mul", [x[0], net.constant(np.float32(0.5))], (1, 4))
+        sums = net.add("Add", [row[0], half[0]], ())
+        outputs = [(sums[0], TensorProto.FLOAT, [None, None, None])]
+        results.append(answer(net, net.model(outputs, dynamic=False), outputs))
+    return results

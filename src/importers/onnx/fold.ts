@@ -135,9 +135,10 @@ function kindAfter(dataType: number): ElementKind {
   return elementType(dataType)?.kind ?? refuse(`it casts to data type ${dataType}; expected numbers`);
 }
 
-function cast(call: Call): readonly Static[] {
+const cast: Folding = (call) => castTo(call, kindAfter(call.attributes.int('to', 0)));
+
+function castTo(call: Call, kind: ElementKind): readonly Static[] {
   const value = inputOf(call);
-  const kind = kindAfter(call.attributes.int('to', 0));
   call.graph.take(value.data.length);
   if (kind === 'float') return [{ ...value, type: kind, data: Float32Array.from(value.data) }];
   const convert = kind === 'boolean' ? (x: number) => (x === 0 ? 0 : 1) : Math.trunc;
@@ -269,7 +270,7 @@ const foldings: { readonly [opType: string]: Folding } = {
   Constant: constant,
   ConstantOfShape: constantOfShape,
   Cast: cast,
-  CastLike: (call) => [{ ...inputOf(call), type: staticIn(call, 1).type }],
+  CastLike: (call) => castTo(call, staticIn(call, 1).type),
   Identity: (call) => [inputOf(call)],
   Reshape: (call) =>
     reshaped(
