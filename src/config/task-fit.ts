@@ -67,6 +67,7 @@ export function classDiagnostics(
   locate: Locate,
 ): Diagnostic[] {
   const names = tags ?? classNames;
+  const [kind, plural] = tags === undefined ? ['class', 'classes'] : ['label', 'labels'];
   const unknown = (path: Path, part: 'key' | 'value', name: string): Diagnostic[] =>
     names.includes(name)
       ? []
@@ -74,8 +75,8 @@ export function classDiagnostics(
           {
             code: 'unknown-class',
             place: locate(path, part),
-            message: `the data have no class ${name}; the classes are ${shown(names)}`,
-            hint: 'write the name of a class as the data have it',
+            message: `the data have no ${kind} ${name}; the ${plural} are ${shown(names)}`,
+            hint: `write the name of a ${kind} as the data have it`,
           },
         ];
   const weights = typeof loss.class_weights === 'object' ? Object.keys(loss.class_weights) : [];
@@ -86,6 +87,22 @@ export function classDiagnostics(
         ? unknown(['stages', stage, 'anomaly'], 'value', config.anomaly)
         : [],
     ),
+    ...stages.flatMap(({ name: stage, config }) =>
+      config.uses === 'test' && config.top_k !== undefined ? alwaysRight(stage, config.top_k, names, locate) : [],
+    ),
+  ];
+}
+
+/** A `top_k` that every answer meets. */
+function alwaysRight(stage: string, top: number, names: readonly string[], locate: Locate): Diagnostic[] {
+  if (top < names.length) return [];
+  return [
+    {
+      code: 'too-many-top',
+      place: locate(['stages', stage, 'top_k'], 'value'),
+      message: `\`top_k\` is ${top}, and the data have ${names.length} classes: every answer is right`,
+      hint: names.length > 2 ? `set 2 to ${names.length - 1}, or leave it out` : 'leave it out',
+    },
   ];
 }
 

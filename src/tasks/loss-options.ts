@@ -15,7 +15,11 @@ export const lossSchema = object(
         type: ['string', 'object'],
         'x-parse': 'weights',
         pattern: '^balanced$',
-        additionalProperties: { type: 'number', minimum: 0 },
+        additionalProperties: {
+          type: 'number',
+          minimum: 0,
+          description: 'Weight of each example of the class: 1 as usual, 0 to learn nothing of it',
+        },
         examples: ['balanced'],
       }),
     ),

@@ -1,4 +1,5 @@
 // Settings that do not fit the task of the network, read as its user reads them.
+import { classDiagnostics } from '../../src/config/task-fit.ts';
 import { describe, expect, it } from 'vitest';
 import { parsePipeline } from '../../src/config/load.ts';
 import { checkWithoutData } from '../../src/config/plan.ts';
@@ -128,5 +129,36 @@ describe('class weights', () => {
     const found = () => parsePipeline(pipeline({ task: 'classify', loss: 'class_weights: 3' }), 'p.yaml');
     expect(found).toThrow('`loss.class_weights` is 3');
     expect(found).not.toThrow('quotes');
+  });
+
+  it('below 0 are told what weights are', () => {
+    const found = () => parsePipeline(pipeline({ task: 'classify', loss: 'class_weights: { disc: -1 }' }), 'p.yaml');
+    expect(found).toThrow('expected at least 0');
+    expect(found).toThrow('0 to learn nothing of it');
+  });
+});
+
+describe('settings that name classes', () => {
+  const classNames = ['cat', 'dog', 'owl'];
+  const found = (settings: Settings, data: Parameters<typeof classDiagnostics>[1] = { classNames }) => {
+    const { pipeline: resolved, locate } = parsePipeline(pipeline(settings), 'p.yaml');
+    return classDiagnostics(resolved, data, locate).map(({ code, message }) => `${code}: ${message}`);
+  };
+
+  it('are compared with those of the data, or with their labels', () => {
+    const settings = { task: 'classify', loss: 'class_weights: { dog: 2, fox: 3 }' } as const;
+    expect(found(settings)).toEqual(['unknown-class: the data have no class fox; the classes are cat, dog, owl']);
+    const tagged = { ...settings, task: 'multi_label' } as const;
+    expect(found(tagged, { classNames: [], tags: ['dog', 'tall'] })).toEqual([
+      'unknown-class: the data have no label fox; the labels are dog, tall',
+    ]);
+    expect(found({ ...settings, task: 'segment' }, { classNames: ['dog', 'fox'] })).toEqual([]);
+  });
+
+  it('do not ask for a place among all classes', () => {
+    expect(found({ task: 'classify', test: ', top_k: 2' })).toEqual([]);
+    expect(found({ task: 'classify', test: ', top_k: 3' })).toEqual([
+      'too-many-top: `top_k` is 3, and the data have 3 classes: every answer is right',
+    ]);
   });
 });
