@@ -268,6 +268,14 @@ export const pad: Rule = (call) => {
   const mode = attributes.oneOf('mode', attributes.string('mode', 'constant'), ['constant', 'reflect', 'edge', 'wrap']);
   const value = optionalStatic(call, 2);
   const fill = value === null ? 0 : (scalarOf(value) ?? 0);
+  if (mode === 'constant' && pads.every((one) => one >= 0)) {
+    const wanted = view.axes.map((_, axis): readonly [number, number] => {
+      const at = axes.indexOf(axis);
+      return at < 0 ? [0, 0] : [pads[at] ?? 0, pads[at + axes.length] ?? 0];
+    });
+    const framed = framedAtOnce(call, view, wanted, fill);
+    if (framed !== null) return [framed];
+  }
   return [
     axes.reduce((result, axis, index) => {
       const [before = 0, after = 0] = [pads[index], pads[index + axes.length]];
@@ -297,7 +305,7 @@ function padded(
   const size = shapeOf(view)[axis] ?? 1;
   const { ref, dimension, result } = along(call, view, axis);
   const whole = size + before + after;
-  if (mode === 'constant') return result(framedBy(call, ref, dimension, [before, after], fill), whole);
+  if (mode === 'constant') return result(framedBy(call, ref, paddingsOf(ref, dimension, [before, after]), fill), whole);
   if (mode === 'edge' && before + after <= mostPieces) {
     return result(withEdges(graph, name, ref, dimension, [before, after]), whole);
   }
@@ -315,16 +323,33 @@ function padded(
   return result(graph.add('concatenation', `${name}/concatenation`, parts, { axis: dimension }), whole);
 }
 
+/** Paddings of one dimension. */
+const paddingsOf = ({ type }: ValueRef, dimension: number, pads: readonly [number, number]) =>
+  type.shape.map((_, at) => (at === dimension ? pads : ([0, 0] as const)));
+
+/** Padding with a value on all axes by one op; null where the batch is padded. */
+function framedAtOnce(call: Call, view: View, pads: readonly (readonly [number, number])[], fill: number): View | null {
+  const order = naturalOrder(view);
+  if (pads.some(([before, after], axis) => before + after > 0 && !order.includes(axis))) return null;
+  const ref = call.graph.arranged(
+    call.name,
+    view,
+    order.map((axis) => [axis]),
+  );
+  const paddings = [[0, 0] as const, ...order.map((axis) => pads[axis] ?? ([0, 0] as const))];
+  const shape = shapeOf(view).map((size, axis) => size + (pads[axis]?.[0] ?? 0) + (pads[axis]?.[1] ?? 0));
+  return viewOf(framedBy(call, ref, paddings, fill), shape, order);
+}
+
 /** Our op pads with zeros: another value is one that everything is moved by. */
 function framedBy(
   { graph, name }: Call,
   ref: ValueRef,
-  dimension: number,
-  pads: readonly [number, number],
+  paddings: readonly (readonly [number, number])[],
   fill: number,
 ): ValueRef {
   if (!Number.isFinite(fill)) refuse(`it pads with ${fill}; expected a number`);
-  const paddings = ref.type.shape.map((_, at) => (at === dimension ? pads : ([0, 0] as const)));
+  if (paddings.every(([before, after]) => before + after === 0)) return ref;
   const moved = (value: ValueRef, by: number): ValueRef =>
     fill === 0
       ? value
