@@ -23,6 +23,7 @@ export function summaryText(
   const lines: string[] = ['', ...wrap(report.sentence, columns)];
   const diagnosis = report.tests.at(-1)?.diagnosis?.sentence;
   if (diagnosis !== undefined) lines.push(...wrap(diagnosis, columns).map((line) => colors.dim(line)));
+  for (const { sentence } of report.quantizations) lines.push(...wrap(sentence.replaceAll('`', ''), columns));
   const { title, rows } = results(report);
   if (rows.length > 0) {
     const numbers = [title, '95 % interval', 'examples'].map((head) => ({ head, kind: 'numbers' as const }));

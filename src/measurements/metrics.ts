@@ -391,6 +391,13 @@ const testProperties = {
     }),
   ),
   tables: Type.Optional(Type.Array(Table)),
+  outcomes: Type.Optional(
+    Type.String({
+      description:
+        'base64 of float32, little-endian, of int8 by example: 1 where it is right and 0 where not, its error, or its ' +
+        'pseudo-value of the score',
+    }),
+  ),
   gates: Type.Array(Gate),
   model: ModelFile,
   seconds: byRuntime(Type.Number()),

@@ -31,6 +31,7 @@ import { page, table } from './page.ts';
 import type { Column } from './page.ts';
 import { errorSection, reconstructionsSection } from './reconstruction.ts';
 import { answersSection, regressionSection } from './regression.ts';
+import { quantizationsSection } from './quantizations.ts';
 import { gateNumber } from './report.ts';
 import type { ClassifyResult, Measured, Report, ReportGate, Test } from './report.ts';
 import { scoredExamplesSection, scoreSection } from './score.ts';
@@ -41,6 +42,7 @@ import { runtimeTitles } from '../measurements/runtime-titles.ts';
 /** `report.html`: one page that opens from disk without a network. Equal reports give equal bytes. */
 export function renderReport(report: Report): string {
   const sections = [
+    section('quantizations', 'PTQ or QAT', quantizationsSection(report.quantizations)),
     ...report.tests.flatMap((test) => {
       const suffix = report.tests.length > 1 ? `: ${test.stage}` : '';
       return resultSections(test, suffix);

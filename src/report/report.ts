@@ -40,6 +40,8 @@ import {
   trainingLints,
   unreadableLint,
 } from './lints.ts';
+import type { PairedTest } from './quantizations.ts';
+import { QuantizationPair, quantizationPairs } from './quantizations.ts';
 import { mcnemarExact, meanInterval, wilsonInterval } from './statistics.ts';
 import { accuracyName } from './titles.ts';
 
@@ -157,6 +159,7 @@ const Body = Type.Object({
   calibrations: Type.Array(object({ stage: Type.String(), metrics: PtqMetrics })),
   conversions: Type.Array(object({ stage: Type.String(), metrics: ConvertMetrics })),
   tests: Type.Array(Test),
+  quantizations: Type.Array(QuantizationPair, { description: '`ptq` and `qat` from one float model' }),
   config: Type.Unsafe<Json>({}),
 });
 
@@ -234,8 +237,29 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
     calibrations,
     conversions,
     tests,
+    quantizations: quantizationPairs(stages, tests.flatMap(pairedTest)),
     config,
   };
+}
+
+function pairedTest(test: Test): PairedTest[] {
+  const { outcomes, model } = test.metrics;
+  const common = { stage: test.stage, outcomes, bytes: model.bytes };
+  if ('accuracy' in test) {
+    const { int8 } = test.accuracy;
+    const measure = accuracyName(test);
+    return int8 === null
+      ? []
+      : [{ ...common, kind: 'accuracy', measure, int8: { value: int8.top1, interval: int8.interval } }];
+  }
+  if ('score' in test) {
+    const { int8 } = test.score;
+    return int8 === null ? [] : [{ ...common, kind: 'score', measure: test.metrics.scoreName, int8 }];
+  }
+  const { int8 } = test.error;
+  return int8 === null
+    ? []
+    : [{ ...common, kind: 'error', measure: 'error', int8: { value: int8.mean, interval: int8.interval } }];
 }
 
 /** Before a test stage has run, only the task is known, by what was trained. */

@@ -53,7 +53,7 @@ const fields = {
         '`percentile` percent; mse: the least mean squared error of rounding and clipping; entropy: the least ' +
         "Kullback-Leibler divergence, as TensorRT's calibration",
     ),
-    default: 'min_max',
+    default: 'mse',
   }),
   percentile: Type.Optional(
     Type.Number({

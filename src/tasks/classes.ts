@@ -7,7 +7,7 @@ import type { MeasuredBy, TaskRow } from './define.ts';
 import type { OfModels } from './models.ts';
 import { costsOf, mapModels } from './models.ts';
 import type { Tested } from './tested.ts';
-import { pictureOf } from './tested.ts';
+import { outcomesOf, pictureOf } from './tested.ts';
 
 export interface Predictions {
   readonly classes: Uint16Array;
@@ -47,6 +47,7 @@ export function measureClasses<T extends MeasuredClasses['task']>(
     costs,
     correctByClass: mapModels(models, ({ classes }) => correctOf(classes, split, dataset.classNames.length)),
     tables: [classTable(dataset.classNames, split, models)],
+    outcomes: outcomesOf(labelsOf(split).map((label, index) => Number(int8.classes[index] === label))),
     examples: examplesOf(tested, int8, float),
   };
 }

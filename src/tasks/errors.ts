@@ -2,6 +2,7 @@
 import type { ImageErrors, RegressTest } from '../measurements/metrics.ts';
 import type { OfModels } from './models.ts';
 import { costsOf, mapModels } from './models.ts';
+import { outcomesOf } from './tested.ts';
 
 /** Mean and standard deviation over the examples. */
 export function summarize(errors: Float64Array): ImageErrors {
@@ -13,6 +14,7 @@ export function summarize(errors: Float64Array): ImageErrors {
 /** The mean of every model's errors, and what the error of each example grows by. */
 export function summarizeModels(errors: OfModels<Float64Array>) {
   return {
+    outcomes: outcomesOf(errors.int8),
     error: mapModels(errors, summarize),
     costs: costsOf(errors, (from, to) => summarize(to.map((error, index) => error - from[index]!))),
   };

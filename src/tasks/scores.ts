@@ -3,6 +3,7 @@ import type { ScoreTest } from '../measurements/metrics.ts';
 import { summarize } from './errors.ts';
 import { costsOf, mapModels, ofEachModel } from './models.ts';
 import type { Tested } from './tested.ts';
+import { outcomesOf } from './tested.ts';
 
 /** Numbers of each example that add up over examples: [count, values]. */
 export interface Counts {
@@ -43,9 +44,10 @@ export function scoresOf(
   tested: Tested,
   countsOf: (outputs: Float32Array) => Counts,
   statistic: Statistic,
-): Pick<ScoreTest, 'score' | 'costs'> {
+): Pick<ScoreTest, 'score' | 'costs' | 'outcomes'> {
   const scores = ofEachModel(tested, (outputs) => jackknife(countsOf(outputs), statistic));
   return {
+    outcomes: outcomesOf(scores.int8.pseudo),
     score: mapModels(scores, ({ value, pseudo }) => ({ value, deviation: summarize(pseudo).deviation })),
     costs: costsOf(scores, (from, to) => ({
       mean: from.value - to.value,

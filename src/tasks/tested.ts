@@ -70,4 +70,9 @@ export function pictureOf({ spec, dataset }: Tested, index: number) {
   return { width, height, channels, pixels: base64(pixelReader(inputs)(index)) } as const;
 }
 
+/** What is measured of each example by the integer model, as the report pairs it with that of another model. */
+export function outcomesOf(values: ArrayLike<number>): string {
+  return base64(new Uint8Array(Float32Array.from(values).buffer));
+}
+
 export const base64 = (pixels: Uint8Array): string => Buffer.from(pixels).toString('base64');
