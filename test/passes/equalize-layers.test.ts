@@ -1,7 +1,7 @@
 // Cross-layer equalization: factors by hand, and the function of the network as it was.
 import { describe, expect, it } from 'vitest';
 import { present } from '../../src/core/assert.ts';
-import { floatTensor } from '../../src/core/tensor.ts';
+import { expectDType, floatTensor } from '../../src/core/tensor.ts';
 import { parameterOf, variablesOf } from '../../src/graph/graph.ts';
 import { withVariables } from '../../src/graph/variables.ts';
 import type { Layer, ModelSpec } from '../../src/models/layers.ts';
@@ -23,9 +23,9 @@ function uneven(spec: ModelSpec): Graph {
   const random = createRandom(3, 'uneven');
   return withVariables(newModel(spec, 1).graph, ({ source: { initial, role } }) => {
     const { shape } = initial;
-    const data = Float32Array.from(initial.data, (value) => {
+    const data = expectDType(initial, 'float32').data.map((value) => {
       if (role === 'moving_variance') return 0.1 + random.float();
-      if (role === 'weight') return Number(value);
+      if (role === 'weight') return value;
       return random.float() - 0.3;
     });
     const channels = shape[0] ?? 1;
