@@ -1,5 +1,10 @@
 /** The planned arena is the head that TensorFlow Lite Micro's allocator reports. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parsePipeline } from '../../src/config/load.ts';
+import { pipelineNetwork } from '../../src/config/plan.ts';
+import { conversions } from '../../src/config/targets.ts';
 import { createRandom } from '../../src/core/random.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { planArena } from '../../src/targets/arena.ts';
@@ -30,6 +35,25 @@ describe.skipIf(!hasRuntimes)(`arenas, ORACLE_SEED=${seed}`, { timeout: 300_000 
     tally[head === undefined ? 'refused' : 'models']++;
     return head ?? null;
   }
+
+  const known = [
+    'autoencoder',
+    'cifar10-resnet8',
+    'ds-cnn',
+    'mnist-lenet',
+    'mobilenet-v1',
+    'mobilenet-v2',
+    'quickstart',
+  ];
+
+  it.each(known)('pipelines/%s.yaml before it is trained', async (name) => {
+    const file = join(import.meta.dirname, '../../pipelines', `${name}.yaml`);
+    const loaded = parsePipeline(readFileSync(file, 'utf8'), file, ['target=tflm', 'data.normalize={ scale: 1/255 }']);
+    const model = await pipelineNetwork(loaded);
+    const found = conversions(loaded.pipeline, () => model);
+    expect(found.length).toBeGreaterThan(0);
+    for (const { graph } of found) expect(planArena(graph).head).toBe(await headOf(graph));
+  });
 
   it.each(namedNetworks)('$name', async (spec) => {
     for (const edge of ['int8', 'uint8', 'float32'] as const) {

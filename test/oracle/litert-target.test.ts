@@ -37,7 +37,7 @@ describe.skipIf(!hasRuntimes)(`the row of litert, ORACLE_SEED=${seed}`, { timeou
     tally[answer === null ? 'taken' : 'refused']++;
     return (said.length === 0) === (answer === null)
       ? null
-      : `${name}: ${String(answer)}, and we say: ${said.join('; ')}`;
+      : `${name}: ${JSON.stringify(answer)}, and we say: ${said.join('; ')}`;
   }
 
   it.each(fileOps)('%s alone', async (op) => {
