@@ -8,7 +8,20 @@
  * The folder gets its name when it is complete. Whatever is read from it is compared with the identity first.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { deserialize, serialize } from 'node:v8';
@@ -69,11 +82,43 @@ export async function findExamples(folder: string, turn: Turn): Promise<Identifi
   const dataset = stored === 'damaged' ? null : openSet(stored.dataset, folder);
   if (stored !== 'damaged' && dataset !== null) {
     const identity = await identify(dataset, turn);
-    if (isDeepStrictEqual(identity, stored.identity)) return { dataset, identity };
+    if (isDeepStrictEqual(identity, stored.identity)) {
+      markUsed(join(folder, 'set'));
+      return { dataset, identity };
+    }
     closeExamples(dataset);
   }
   rmSync(folder, { recursive: true, force: true });
   return null;
+}
+
+const daysKept = 30;
+
+/** Its time says when a set was last used; a store that may only be read keeps the time of its making. */
+function markUsed(set: string): void {
+  const now = new Date();
+  try {
+    utimesSync(set, now, now);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+  }
+}
+
+/**
+ * Removes the sets that nothing has used for 30 days. Those that another process is reading stay readable for it.
+ *
+ * @param root the folder of all sets, `<two digits>/<the others>`
+ */
+export function sweepExamples(root: string): void {
+  if (!existsSync(root)) return;
+  const oldest = Date.now() - daysKept * 24 * 60 * 60 * 1000;
+  for (const outer of readdirSync(root)) {
+    for (const inner of readdirSync(join(root, outer))) {
+      const folder = join(root, outer, inner);
+      const used = statSync(join(folder, 'set'), { throwIfNoEntry: false });
+      if (used !== undefined && used.mtimeMs < oldest) rmSync(folder, { recursive: true, force: true });
+    }
+  }
 }
 
 function readSet(file: string): StoredSet | 'missing' | 'damaged' {

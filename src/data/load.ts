@@ -17,7 +17,7 @@ import type { DataContent, DataFile, Dataset, FileDigest } from './dataset.ts';
 import type { Decoding } from './decoding/decoding.ts';
 import { fileReader } from './decoding/read-files.ts';
 import type { IdentifiedData } from './example-files.ts';
-import { findExamples, saveExamples, settle } from './example-files.ts';
+import { findExamples, saveExamples, settle, sweepExamples } from './example-files.ts';
 import { openFileIndex } from './file-index.ts';
 import type { DataSource } from './sources/index.ts';
 import { sourceRow } from './sources/index.ts';
@@ -254,6 +254,8 @@ async function decodeIdentified(
     const dataset = await decodeIn(folder, source, validation, files, options);
     const identified = { dataset, identity: await identify(dataset, createTurn(options.signal)) };
     if (kept !== null) saveExamples(identified, folder, kept);
+    // Now that the store has grown.
+    if (options.cache !== null) sweepExamples(options.cache.examples);
     return identified;
   });
 }

@@ -10,6 +10,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   truncateSync,
   utimesSync,
   writeFileSync,
@@ -217,6 +218,30 @@ describe('decoded examples', () => {
     await expect(loading).rejects.toThrow('enough');
     expect(readdirSync(join(kept, 'tmp'))).toEqual([]);
     expect(readdirSync(join(kept, 'examples'))).toEqual([]);
+  });
+});
+
+describe('sets that nothing uses', () => {
+  it('are removed when another one is kept', async () => {
+    const long = new Date(Date.now() - 31 * 24 * 3600 * 1000);
+    const put = (name: string, used: Date): void => {
+      mkdirSync(join(kept, 'examples', name), { recursive: true });
+      writeFileSync(join(kept, 'examples', name, 'set'), '');
+      utimesSync(join(kept, 'examples', name, 'set'), used, used);
+    };
+    const found = () =>
+      readdirSync(join(kept, 'examples'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+        name.endsWith('/set'),
+      );
+    put('aa/unused', long);
+    put('aa/used', new Date());
+    await loadKept();
+    const [own = ''] = found().filter((name) => !name.startsWith('aa/'));
+    expect(found().sort()).toEqual([own, 'aa/used/set'].sort());
+    // To find a set is to use it.
+    utimesSync(join(kept, 'examples', own), long, long);
+    await loadKept();
+    expect(statSync(join(kept, 'examples', own)).mtimeMs).toBeGreaterThan(Date.now() - 60_000);
   });
 });
 
