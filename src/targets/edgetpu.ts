@@ -97,7 +97,7 @@ export const edgetpu = defineTarget({
   edges: ['int8', 'uint8'],
   // One scale for each output needs FULLY_CONNECTED as of 2.10, which the compiler does not know.
   denseWeights: { takes: ['per_tensor'], chosen: 'per_tensor' },
-  // Compiler 16 is built from TensorFlow 2.5: google-coral/libcoral, WORKSPACE of release-grouper (a4723b4).
+  // Version 16 is of 2021. Which release it reads is not published; 2.5 is that of its runtime's last packages.
   release: '2.5.0',
   // Not published. Its answers differ from the reference kernels by a step now and then.
   rounding: 'unpublished',

@@ -259,7 +259,7 @@ export const ethosU55 = defineTarget({
   fallback: tflm,
   schemes: ['int8', 'uint8'],
   edges: ['int8', 'uint8'],
-  // PerAxisQuant excepts FULLY_CONNECTED; compilers before 4 left it to the processor.
+  // PerAxisQuant excepts FULLY_CONNECTED.
   denseWeights: { takes: ['per_channel', 'per_tensor'], chosen: 'per_channel' },
   release: null,
   // Its sums are rescaled as by TensorFlow Lite's reference kernels (NpuRoundingMode.TFL in ethosu/vela/api.py).

@@ -10,7 +10,7 @@ import { int8, types } from './rules.ts';
 /** These move bytes, and look at no type: kernels/reshape.cc, squeeze.cc, broadcast_to.cc, shape.cc. */
 const anyByte = [types('int8', 'uint8')];
 
-/** kernels/quantize_common.cc at 105e830: from float32 to int8, and between int8 and uint8, but not within uint8. */
+/** kernels/quantize.cc: from float32 to int8, and between int8 and uint8, but not within uint8. */
 const quantize: Rule<'quantize'> = ({ inputs: [input], outputs: [output] }) => {
   const [from, to] = [input?.type.dtype, output?.type.dtype];
   if (to === 'int8' || from === 'int8') return null;
@@ -29,8 +29,8 @@ export const tflm = defineTarget({
   // Kernels for uint8 were removed: kernels/conv_common.cc at de35bf0 refuses the model, others when they run.
   schemes: ['int8'],
   edges: ['int8', 'uint8', 'float32'],
-  // kernels/fully_connected_common.cc has a scale for each output only since 2024; before, and in the copies that vendors
-  // ship, the first scale is taken for all outputs without a word.
+  // A scale for each output since tflite-micro#2673 of September 2024; from #2602 of May 2024 on it was refused, and before,
+  // as in the copies that vendors ship, other scales were taken without a word.
   denseWeights: { takes: ['per_channel', 'per_tensor'], chosen: 'per_tensor' },
   // It compares no versions: micro_interpreter_graph.cc looks an op up by its code alone.
   release: null,
