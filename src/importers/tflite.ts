@@ -2,7 +2,9 @@ import { readFile } from 'node:fs/promises';
 import type { Graph } from '../graph/graph.ts';
 import { consumers, valueOf } from '../graph/graph.ts';
 import { readFloatTflite } from '../tflite/read.ts';
+import type { Imported } from './define.ts';
 import { defineImporter } from './define.ts';
+import { withFloatForms } from './float-forms.ts';
 import { withNames } from './names.ts';
 
 /**
@@ -23,6 +25,12 @@ function layerNames(graph: Graph): (name: string) => string {
   };
 }
 
+/** @throws UserError for files that are damaged, quantized, or hold ops that float graphs do not have */
+export function importTflite(bytes: Uint8Array, path: string): Imported {
+  const graph = withFloatForms(readFloatTflite(bytes, path), path);
+  return { graph: withNames(graph, layerNames(graph)), classes: null, notes: [] };
+}
+
 export const tflite = defineImporter({
   name: 'tflite',
   title: 'TensorFlow Lite model',
@@ -30,7 +38,6 @@ export const tflite = defineImporter({
   recognizes: ({ head }) => String.fromCharCode(...head.subarray(4, 8)) === 'TFL3',
   files: (path) => [path],
   async read(path) {
-    const graph = readFloatTflite(await readFile(path), path);
-    return { graph: withNames(graph, layerNames(graph)), classes: null, notes: [] };
+    return importTflite(await readFile(path), path);
   },
 });

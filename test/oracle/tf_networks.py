@@ -233,9 +233,7 @@ def saved_as_module(model, folder):
 
 def saved_by_v1(model, folder):
     """As TensorFlow 1 saves a session: variables of its own kinds, and the nodes that restore them."""
-    graph_def = concrete(model).graph.as_graph_def()
     frozen_graph = convert_variables_to_constants_v2(concrete(model)).graph.as_graph_def()
-    del graph_def
     v1 = tf.compat.v1
     weights = [node for node in frozen_graph.node if node.op == "Const" and node.name.endswith("/resource")]
     with tf.Graph().as_default() as graph, v1.Session(graph=graph) as session:
@@ -270,25 +268,6 @@ def saved(model, kind):
     try:
         savers[kind](model, folder)
         return files_in(folder)
-    finally:
-        shutil.rmtree(folder)
-
-
-def outputs_by_signature(files, runs):
-    """What a SavedModel gives for one list of inputs after the other, and the names of its ends."""
-    folder = tempfile.mkdtemp()
-    try:
-        for name, data in files.items():
-            path = os.path.join(folder, name)
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "wb") as file:
-                file.write(data)
-        function = tf.saved_model.load(folder).signatures["serving_default"]
-        names = list(function.structured_input_signature[1])
-        return names, [
-            {key: value.numpy() for key, value in function(**values).items()}
-            for values in ({name: tf.constant(run[name]) for name in names} for run in runs)
-        ]
     finally:
         shutil.rmtree(folder)
 
@@ -371,3 +350,24 @@ def random_tflite(seed, index, half):
         interpreter.invoke()
         outputs.append([interpreter.get_tensor(one["index"]) for one in interpreter.get_output_details()])
     return {"model": content, "inputs": inputs, "outputs": outputs}
+
+
+def tflite_outputs(path, images):
+    """By TensorFlow Lite's own kernels, one image after the other."""
+    interpreter = tf.lite.Interpreter(path, num_threads=1)
+    interpreter.allocate_tensors()
+    (given,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()
+    outputs = []
+    for image in images:
+        interpreter.set_tensor(given["index"], image[None])
+        interpreter.invoke()
+        outputs.append(interpreter.get_tensor(result["index"])[0])
+    return np.stack(outputs)
+
+
+def frozen_keras(path):
+    return frozen(tf.keras.models.load_model(path, compile=False))
+
+
+def saved_keras(path):
+    return saved(tf.keras.models.load_model(path, compile=False), "keras")

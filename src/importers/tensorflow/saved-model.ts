@@ -36,7 +36,7 @@ export function readSavedModelFiles(files: SavedModelFiles): Imported {
   const [name, signature] = chooseSignature(graph, path);
   const { nodes, resolve } = inlineFunctions(graph.graph.nodes, graph.functions, path);
   const restored = checkpointNames(nodes, path);
-  const index = files.index === null ? null : readBundleIndex(files.index, 'variables/variables.index');
+  const index = files.index === null ? null : readBundleIndex(files.index, `${path}/variables/variables.index`);
   const outputs = [...signature.outputs].map(([key, { name: value }]) => ({ value: resolve(value), name: key }));
   if (outputs.length === 0) throw badModel(path, `signature "${name}" has no outputs`);
   return readNetwork({
@@ -86,6 +86,8 @@ function variableValue(
       'copy the whole folder, or save the model again',
     );
   }
+  if (!index.entries.has(key))
+    throw badModel(files.path, `variable "${node}" is "${key}" in the checkpoint, which has none`);
   return bundleTensor(index, key, (shard) => files.shard(shardPath('variables', shard, index.shards)));
 }
 
