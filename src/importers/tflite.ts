@@ -1,9 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import type { Graph } from '../graph/graph.ts';
 import { consumers, valueOf } from '../graph/graph.ts';
+import { ShapeError } from '../ops/define.ts';
+import { refusalOf } from '../ops/refusal.ts';
 import { readFloatTflite } from '../tflite/read.ts';
 import type { Imported } from './define.ts';
 import { defineImporter } from './define.ts';
+import { withDilations } from './dilations.ts';
 import { withFloatForms } from './float-forms.ts';
 import { withNames } from './names.ts';
 
@@ -27,8 +30,12 @@ function layerNames(graph: Graph): (name: string) => string {
 
 /** @throws UserError for files that are damaged, quantized, or hold ops that float graphs do not have */
 export function importTflite(bytes: Uint8Array, path: string): Imported {
-  const graph = withFloatForms(readFloatTflite(bytes, path), path);
-  return { graph: withNames(graph, layerNames(graph)), classes: null, notes: [] };
+  try {
+    const graph = withFloatForms(withDilations(readFloatTflite(bytes, path)), path);
+    return { graph: withNames(graph, layerNames(graph)), classes: null, notes: [] };
+  } catch (error) {
+    throw error instanceof ShapeError ? refusalOf(path, error) : error;
+  }
 }
 
 export const tflite = defineImporter({

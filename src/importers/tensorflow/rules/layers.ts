@@ -9,7 +9,7 @@ import type { Static } from '../static.ts';
 import type { RowNode } from './rows.ts';
 import { affine, byRow, readRow } from './rows.ts';
 
-type Pairs = readonly (readonly [number, number])[];
+export type Pairs = readonly (readonly [number, number])[];
 
 /** The bias of the layer before it, or else a sum. */
 export const biasAdd: Rule = (call) => {
@@ -99,7 +99,7 @@ export const layer: Rule = (call) => {
 };
 
 /** The padding of the convolution that blocks stand for: what is added and not cut off again. */
-function paddingOf(
+export function paddingOf(
   paddings: Pairs,
   crops: Pairs,
   window: readonly [number, number],
