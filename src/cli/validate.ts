@@ -4,6 +4,7 @@ import { checkWithoutData, makePlan } from '../config/plan.ts';
 import { warnings } from '../config/checks/warnings.ts';
 import type { ModelSize } from '../config/targets.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
+import { UserError } from '../core/diagnostic.ts';
 import { dataSource } from '../data/config.ts';
 import { missingFiles } from '../data/download.ts';
 import { sourceFiles } from '../data/load.ts';
@@ -63,7 +64,7 @@ export async function validate(
     });
     plan.close();
     found = plan.warnings;
-    sizes = plan.sizes();
+    sizes = knownSizes(plan.sizes);
   }
   const notChecked = missing.map(({ path, download }): Diagnostic => ({
     code: 'not-downloaded',
@@ -77,6 +78,16 @@ export async function validate(
     data,
     sizes,
   };
+}
+
+/** What cannot be converted without training is no mistake of the pipeline's. */
+function knownSizes(sizes: () => readonly ModelSize[]): readonly ModelSize[] {
+  try {
+    return sizes();
+  } catch (error) {
+    if (error instanceof UserError) return [];
+    throw error;
+  }
 }
 
 /** `convert: 12.3 KiB of tensor arena (TensorFlow Lite Micro), …` */
