@@ -29,7 +29,9 @@ export function withDilations(graph: Graph): Graph {
   }
   const dropped = new Set([...layers.values()].flatMap(({ before, after }) => [before.name, after.name]));
   const builder = buildGraph(graph.name, graph.level);
-  copySources(builder, graph);
+  // Shapes that were computed while the file was read are constants that nothing reads.
+  const unread = [...graph.values.keys()].filter((name) => !readers.has(name) && !graph.outputs.includes(name));
+  copySources(builder, graph, new Set(unread));
   const renamed = new Map<string, string>();
   const current = (name: string): string => renamed.get(name) ?? name;
   for (const node of graph.nodes) {
