@@ -35,13 +35,13 @@ const minifiedPackages = {
 };
 
 /** Packages that are read when they are first needed, and that look for files of their own beside themselves. */
-const packagesAtRunTime = ['@litertjs/core', 'h5wasm'];
+const packagesAtRunTime = ['@litertjs/core'];
 
 /** A script cannot import packages by name; the loader of the command line gives it a function that does. */
 const importedPackages = {
   name: 'imported-packages',
   setup({ onLoad }) {
-    onLoad({ filter: /[\\/]dist[\\/](interpreter|importers)[\\/].*\.js$/ }, ({ path }) => ({
+    onLoad({ filter: /[\\/]dist[\\/]interpreter[\\/].*\.js$/ }, ({ path }) => ({
       contents: packagesAtRunTime.reduce(
         (text, name) => text.replaceAll(`import('${name}')`, `importPackage('${name}')`),
         readFileSync(path, 'utf8'),
@@ -61,11 +61,13 @@ assemble(interpreter, 'integer.wasm');
 run('typescript/bin/tsc', '-p', 'tsconfig.json');
 // Threads that run more than WebAssembly: one file, with its packages inside, starts faster than the many that hold their
 // code, and is found or not found as a whole.
-for (const folder of ['interpreter/wasm', 'data/decoding', 'data/ahead']) {
+for (const folder of ['interpreter/wasm', 'data/decoding', 'data/ahead', 'importers/keras']) {
   await build({
     absWorkingDir: root,
     entryPoints: [`dist/${folder}/worker.js`],
     outfile: `dist/${folder}/worker.bundle.js`,
+    // Optional, and large.
+    external: ['h5wasm'],
     ...{ bundle: true, platform: 'node', format: 'esm', logLevel: 'warning' },
   });
 }

@@ -3,7 +3,7 @@ import { UserError } from '../core/diagnostic.ts';
 import { defineImporter } from './define.ts';
 import type { Imported } from './define.ts';
 import { buildKerasGraph, damaged } from './keras/build.ts';
-import { withHdf5 } from './keras/hdf5.ts';
+import { readHdf5 } from './keras/hdf5.ts';
 import { ConfigError } from './keras/json.ts';
 import { namedWeights } from './keras/weights.ts';
 
@@ -19,15 +19,14 @@ export const kerasHdf5 = defineImporter({
   async read(path): Promise<Imported> {
     const bytes = await readFile(path);
     try {
-      const graph = await withHdf5(bytes, path, (file) => {
-        const config = file.attribute('model_config');
-        if (config === null) {
-          throw new ConfigError('it holds no model_config: give the file of `model.save`, not of `save_weights`');
-        }
-        const version = Number.parseInt(file.attribute('keras_version') ?? '2', 10) || 2;
-        const weights = namedWeights(file.tensors('model_weights'));
-        return buildKerasGraph({ path, config: JSON.parse(config), version, weights });
-      });
+      const task = { bytes, group: 'model_weights', attributes: ['model_config', 'keras_version'] };
+      const { attributes, tensors } = await readHdf5(task, path);
+      const config = attributes.get('model_config');
+      if (config === undefined) {
+        throw new ConfigError('it holds no "model_config": give the file of `model.save`, not of `save_weights`');
+      }
+      const version = Number.parseInt(attributes.get('keras_version') ?? '2', 10) || 2;
+      const graph = buildKerasGraph({ path, config: JSON.parse(config), version, weights: namedWeights(tensors) });
       return { graph, classes: null, notes: [] };
     } catch (error) {
       throw explained(error, path);
@@ -38,5 +37,7 @@ export const kerasHdf5 = defineImporter({
 /** What a damaged file makes of JSON and of names, in one error. */
 export function explained(error: unknown, path: string): unknown {
   if (error instanceof UserError) return error;
-  return error instanceof ConfigError || error instanceof SyntaxError ? damaged(path, error.message) : error;
+  if (error instanceof SyntaxError)
+    return damaged(path, error.message.replace(/ in JSON at position (\d+)/, ' at byte $1 of its "JSON"'));
+  return error instanceof ConfigError ? damaged(path, error.message) : error;
 }

@@ -3,7 +3,7 @@ import { openTree } from '../formats/archive.ts';
 import { defineImporter } from './define.ts';
 import type { Imported } from './define.ts';
 import { buildKerasGraph } from './keras/build.ts';
-import { withHdf5 } from './keras/hdf5.ts';
+import { readHdf5 } from './keras/hdf5.ts';
 import { ConfigError, record } from './keras/json.ts';
 import type { WeightSource } from './keras/weights.ts';
 import { explained } from './keras-hdf5.ts';
@@ -22,9 +22,8 @@ export const keras = defineImporter({
       const { config, metadata, weights } = readParts(path);
       const { keras_version: written = '3' } = record(JSON.parse(metadata), parts.metadata);
       const version = Number.parseInt(String(written), 10) || 3;
-      const graph = await withHdf5(weights, path, (file) =>
-        buildKerasGraph({ path, config: JSON.parse(config), version, weights: storedWeights(file.tensors('')) }),
-      );
+      const { tensors } = await readHdf5({ bytes: weights, group: '', attributes: [] }, path);
+      const graph = buildKerasGraph({ path, config: JSON.parse(config), version, weights: storedWeights(tensors) });
       return { graph, classes: null, notes: [] };
     } catch (error) {
       throw explained(error, path);
@@ -52,18 +51,18 @@ function readParts(path: string): Parts {
 }
 
 /** `layers/conv2d_1/vars/0` and so on, the number being the place in Keras's order. */
-function storedWeights(tensors: ReadonlyMap<string, () => FloatTensor>): WeightSource {
+function storedWeights(tensors: ReadonlyMap<string, FloatTensor>): WeightSource {
   const all = new Map(
-    Array.from(tensors, ([name, read]) => [name.replace(/^_layer_checkpoint_dependencies\//, 'layers/'), read]),
+    Array.from(tensors, ([name, value]) => [name.replace(/^_layer_checkpoint_dependencies\//, 'layers/'), value]),
   );
   return {
     read: ({ names, stored }, variables) =>
       variables.map((variable, index) => {
         const path = `${stored.map((name) => `layers/${name}`).join('/')}/vars/${index}`;
-        const read = all.get(path) ?? all.get(`${names.map((name) => `layers/${name}`).join('/')}/vars/${index}`);
-        if (read === undefined)
+        const found = all.get(path) ?? all.get(`${names.map((name) => `layers/${name}`).join('/')}/vars/${index}`);
+        if (found === undefined)
           throw new ConfigError(`the file has no weights "${path}", the ${variable} of "${names.join('/')}"`);
-        return read();
+        return found;
       }),
   };
 }

@@ -76,8 +76,8 @@ function inFolder(model: string, file: string): string {
   return found;
 }
 
-async function readWeights(path: string, groups: readonly Group[]): Promise<ReadonlyMap<string, () => FloatTensor>> {
-  const found = new Map<string, () => FloatTensor>();
+async function readWeights(path: string, groups: readonly Group[]): Promise<ReadonlyMap<string, FloatTensor>> {
+  const found = new Map<string, FloatTensor>();
   for (const { paths, weights } of groups) {
     const shards = await Promise.all(paths.map((file) => readFile(inFolder(path, file))));
     const bytes = Buffer.concat(shards);
@@ -95,7 +95,7 @@ async function readWeights(path: string, groups: readonly Group[]): Promise<Read
       if (offset + length > bytes.length) throw new ConfigError(`the files of the weights end within "${own}"`);
       const part = bytes.subarray(offset, offset + length);
       offset += length;
-      found.set(own, () => tensor('float32', sizes, dataFromBytes('float32', part)));
+      found.set(own, tensor('float32', sizes, dataFromBytes('float32', part)));
     }
   }
   return found;

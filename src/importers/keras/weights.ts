@@ -22,15 +22,15 @@ export interface WeightSource {
 }
 
 /** Weights that a file keeps by names such as `block/conv1/kernel:0`. */
-export function namedWeights(tensors: ReadonlyMap<string, () => FloatTensor>): WeightSource {
-  const bySuffix = new Map<string, () => FloatTensor>();
-  const parted = Array.from(tensors, ([name, read]) => ({ parts: name.replace(/:\d+$/, '').split('/'), read }));
+export function namedWeights(tensors: ReadonlyMap<string, FloatTensor>): WeightSource {
+  const bySuffix = new Map<string, FloatTensor>();
+  const parted = Array.from(tensors, ([name, tensor]) => ({ parts: name.replace(/:\d+$/, '').split('/'), tensor }));
   const longest = Math.max(0, ...parted.map(({ parts }) => parts.length));
   // Scopes before the layer's own name differ between versions; whole names go before parts of others.
   for (let from = 0; from < longest - 1; from++) {
-    for (const { parts, read } of parted) {
+    for (const { parts, tensor } of parted) {
       const suffix = parts.slice(from).join('/');
-      if (from < parts.length - 1 && !bySuffix.has(suffix)) bySuffix.set(suffix, read);
+      if (from < parts.length - 1 && !bySuffix.has(suffix)) bySuffix.set(suffix, tensor);
     }
   }
   return {
@@ -39,7 +39,7 @@ export function namedWeights(tensors: ReadonlyMap<string, () => FloatTensor>): W
         const candidates = names.map((_, from) => [...names.slice(from), variable].join('/'));
         const found = candidates.flatMap((name) => bySuffix.get(name) ?? [])[0];
         if (found === undefined) throw new ConfigError(`the file has no weights "${candidates.at(-1) ?? variable}"`);
-        return found();
+        return found;
       }),
   };
 }
