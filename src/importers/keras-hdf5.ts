@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { UserError } from '../core/diagnostic.ts';
 import { defineImporter } from './define.ts';
 import type { Imported } from './define.ts';
@@ -37,7 +38,14 @@ export const kerasHdf5 = defineImporter({
 /** What a damaged file makes of JSON and of names, in one error. */
 export function explained(error: unknown, path: string): unknown {
   if (error instanceof UserError) return error;
-  if (error instanceof SyntaxError)
-    return damaged(path, error.message.replace(/ in JSON at position (\d+)/, ' at byte $1 of its "JSON"'));
+  if (isMissingFile(error)) return damaged(path, `"${basename(error.path)}", which holds weights, is not there`);
+  if (error instanceof SyntaxError) {
+    return damaged(path, `its "JSON" is damaged: ${error.message.replace(/in JSON at position (\d+)/, 'at byte $1')}`);
+  }
   return error instanceof ConfigError ? damaged(path, error.message) : error;
+}
+
+/** A file beside the model that the model names. */
+function isMissingFile(error: unknown): error is Error & { readonly path: string } {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT' && 'path' in error;
 }

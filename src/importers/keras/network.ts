@@ -56,7 +56,7 @@ export function readNetwork(json: unknown, depth = 0): KerasNetwork {
   if (kind === 'Sequential') return sequential(fields, depth);
   if (kind === 'Functional' || kind === 'Model') return functional(fields, depth);
   throw new ConfigError(
-    `the model is of class ${kind}, whose layers the file does not say; expected Sequential or Functional`,
+    `the model is of class "${kind}", whose layers the file does not say; expected Sequential or Functional`,
   );
 }
 
