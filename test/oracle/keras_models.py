@@ -26,10 +26,16 @@ class Maker:
         self.keras = keras
         self.layers = keras.layers
         self.random = np.random.default_rng(seed)
+        # Networks one after another take their layers from the tables in turn, so that a few of them have all.
+        self.turn = 4 * seed
         self.version = int(keras.__version__.split(".")[0]) if hasattr(keras, "__version__") else 2
 
     def pick(self, *options):
         return options[self.random.integers(len(options))]
+
+    def next(self, options):
+        self.turn += 1
+        return options[self.turn % len(options)]
 
     def activation(self):
         names = ["relu", "relu6", "sigmoid", "hard_sigmoid", "tanh", "linear", "softmax", "leaky_relu"]
@@ -79,15 +85,16 @@ class Maker:
             lambda: layers.Identity()(x) if hasattr(layers, "Identity") else x,
             lambda: layers.ActivityRegularization(0.1)(x),
         ]
-        return options[r.integers(len(options))]()
+        return self.next(options)()
 
     def join(self, x):
+        """Every kind of join, one after another."""
         layers = self.layers
-        other = layers.Conv2D(x.shape[-1], 1, activation=self.activation())(x)
-        third = layers.Activation("tanh")(x)
-        kind = self.pick("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate")
-        values = [x, other] if kind == "Subtract" else [x, other, third][: 2 + self.random.integers(2)]
-        return getattr(layers, kind)()(values)
+        for kind in ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"):
+            other = layers.Conv2D(x.shape[-1], 1, activation=self.activation())(x)
+            values = [x, other, layers.Activation("tanh")(x)][: 2 if kind == "Subtract" else self.pick(2, 3)]
+            x = getattr(layers, kind)()(values)
+        return x
 
     def operations(self, x):
         """Functions in the place of layers."""
@@ -150,7 +157,7 @@ class Maker:
             lambda: layers.SpatialDropout1D(0.2)(x),
             lambda: layers.Rescaling(0.5, offset=0.25)(x),
         ]
-        return options[r.integers(len(options))]()
+        return self.next(options)()
 
     def network(self):
         layers, r = self.layers, self.random
@@ -158,7 +165,7 @@ class Maker:
             size = (int(r.integers(6, 10)), int(r.integers(6, 10)), int(r.integers(1, 4)))
             given = self.keras.Input(size)
             x = given
-            for _ in range(r.integers(2, 5)):
+            for _ in range(4):
                 x = self.image_layer(x)
             keepdims = bool(r.integers(2))
             x = self.pick(

@@ -8,7 +8,7 @@ import { expectBytes, hasOracle, openOracle } from './oracle.ts';
 import { seed } from './seed.ts';
 import { examplesOf, failuresOf, fieldsOf } from './tensorflow-imports.ts';
 
-const NETWORKS = Number(process.env['ORACLE_NETWORKS'] ?? 60);
+const NETWORKS = Number(process.env['ORACLE_NETWORKS'] ?? 12);
 const savers = ['keras', 'module', 'v1'] as const;
 
 describe.skipIf(!hasOracle)(`frozen graphs and SavedModels, ORACLE_SEED=${seed}`, { timeout: 300_000 }, () => {

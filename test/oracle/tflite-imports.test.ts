@@ -6,7 +6,7 @@ import { expectBytes, hasOracle, openOracle } from './oracle.ts';
 import { seed } from './seed.ts';
 import { examplesOf, failuresOf, fieldsOf } from './tensorflow-imports.ts';
 
-const NETWORKS = Number(process.env['ORACLE_NETWORKS'] ?? 200) / 2;
+const NETWORKS = Number(process.env['ORACLE_NETWORKS'] ?? 16) / 2;
 
 describe.skipIf(!hasOracle)(`float .tflite files, ORACLE_SEED=${seed}`, { timeout: 900_000 }, () => {
   let oracle: Oracle;

@@ -57,7 +57,8 @@ describe('comparing runs that reconstruct', () => {
     return { record: reconstructing({ ...reconstruction, error }), config };
   };
   const judged = (mean: number) =>
-    compareRuns(with8(0.0206), with8(mean)).metrics.find(({ name }) => name.endsWith('int8 microcontroller (TFLM)'))?.judgement;
+    compareRuns(with8(0.0206), with8(mean)).metrics.find(({ name }) => name.endsWith('int8 microcontroller (TFLM)'))
+      ?.judgement;
 
   it('judges less error as better, unless the intervals overlap', () => {
     expect(judged(0.0206)).toBe('same');

@@ -13,7 +13,7 @@ import type { ValueRef } from '../../ops/define.ts';
 import { ConfigError, UnsupportedError, list, shown, whole } from './json.ts';
 import type { Given, LayerCall } from './layer.ts';
 import type { Argument, KerasLayer, KerasNetwork, LayerCallConfig, TensorReference } from './network.ts';
-import { readNetwork } from './network.ts';
+import { readNetwork, referencesIn } from './network.ts';
 import { classText, layerRows, rowOf } from './rows.ts';
 import type { LayerPath, WeightSource } from './weights.ts';
 
@@ -145,13 +145,8 @@ function buildNetwork(
 
 const keyOf = ({ layer, node, index }: TensorReference): string => JSON.stringify([layer, node, index]);
 
-function referencesOf({ args, kwargs }: LayerCallConfig): readonly TensorReference[] {
-  const inside = (argument: Argument): readonly TensorReference[] => {
-    if (argument.kind === 'tensor') return [argument.reference];
-    return argument.kind === 'list' ? argument.items.flatMap(inside) : [];
-  };
-  return [...args, ...Object.values(kwargs)].flatMap(inside);
-}
+const referencesOf = ({ args, kwargs }: LayerCallConfig): readonly TensorReference[] =>
+  [...args, ...Object.values(kwargs)].flatMap(referencesIn);
 
 /** Undefined where a value is missing because of a problem before it. */
 function resolve(argument: Argument, values: ReadonlyMap<string, Known>): Given | undefined {

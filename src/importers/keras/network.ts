@@ -86,12 +86,52 @@ function sequential(config: Config, depth: number): KerasNetwork {
 
 function functional(config: Config, depth: number): KerasNetwork {
   const name = text(config['name'] ?? 'model', 'name');
-  return {
+  return fromFirstCall({
     name,
     layers: list(config['layers'], 'layers').map((layer) => layerOf(layer, depth)),
     inputs: references(config['input_layers'], 'input_layers'),
     outputs: references(config['output_layers'], 'output_layers'),
+  });
+}
+
+/**
+ * Keras 2 counts the calls of a network in another from 1: number 0 is its own making. Every call is read, so that the
+ * smallest number is the first.
+ */
+function fromFirstCall(network: KerasNetwork): KerasNetwork {
+  const { layers, outputs } = network;
+  const calls = layers.flatMap((layer) => layer.calls);
+  const read = [
+    ...outputs,
+    ...calls.flatMap(({ args, kwargs }) => [...args, ...Object.values(kwargs)].flatMap(referencesIn)),
+  ];
+  const first = new Map(
+    layers.flatMap(({ name, nested }) => {
+      const nodes = read.flatMap(({ layer, node }) => (layer === name ? [node] : []));
+      return nested === null || nodes.length === 0 ? [] : [[name, Math.min(...nodes)] as const];
+    }),
+  );
+  if ([...first.values()].every((node) => node === 0)) return network;
+  const moved = (reference: TensorReference): TensorReference => ({
+    ...reference,
+    node: reference.node - (first.get(reference.layer) ?? 0),
+  });
+  const inArgument = (argument: Argument): Argument => {
+    if (argument.kind === 'tensor') return { ...argument, reference: moved(argument.reference) };
+    return argument.kind === 'list' ? { ...argument, items: argument.items.map(inArgument) } : argument;
   };
+  const inCall = ({ args, kwargs }: LayerCallConfig): LayerCallConfig => ({
+    args: args.map(inArgument),
+    kwargs: Object.fromEntries(Object.entries(kwargs).map(([name, argument]) => [name, inArgument(argument)])),
+  });
+  const renumbered = layers.map((layer) => ({ ...layer, calls: layer.calls.map(inCall) }));
+  return { ...network, layers: renumbered, outputs: outputs.map(moved) };
+}
+
+/** All values of the network in an argument. */
+export function referencesIn(argument: Argument): readonly TensorReference[] {
+  if (argument.kind === 'tensor') return [argument.reference];
+  return argument.kind === 'list' ? argument.items.flatMap(referencesIn) : [];
 }
 
 function layerOf(json: unknown, depth: number): KerasLayer {
