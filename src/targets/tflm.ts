@@ -3,9 +3,10 @@
  * tensorflow/tflite-micro) and measured with its wheel 0.dev20261023 on a model of each op: test/oracle/tflm.test.ts.
  * Kernels of a chip's vendor fall back to the reference kernels for what they do not have.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { defineTarget } from './define.ts';
 import type { Rule } from './define.ts';
-import { int8, types } from './rules.ts';
+import { int8, refusal, types } from './rules.ts';
 
 /** These move bytes, and look at no type: kernels/reshape.cc, squeeze.cc, broadcast_to.cc, shape.cc. */
 const anyByte = [types('int8', 'uint8')];
@@ -21,6 +22,23 @@ const quantize: Rule<'quantize'> = ({ inputs: [input], outputs: [output] }) => {
     setting: 'edges',
   };
 };
+
+/**
+ * kernels/activations_common.cc, Relu6Prepare and Relu6Quantized: codes of the input are clamped and written as codes of the
+ * output, whose scale may be another.
+ */
+const unscaledRelu6: Rule<'relu6'> = ({ inputs: [input], outputs: [output] }) =>
+  isDeepStrictEqual(input?.quant, output?.quant)
+    ? null
+    : refusal(
+        'changes the scale',
+        'one scale before and behind it',
+        'use `relu`, or put it behind a layer with weights',
+      );
+
+/** kernels/space_to_batch_nd_common.cc never sets the code of zero that it pads with. */
+const withoutFrame: Rule<'space_to_batch_nd'> = ({ attrs: { frame } }) =>
+  frame.flat().every((count) => count === 0) ? null : refusal('pads', 'no padding of its own', 'use a `pad` before it');
 
 export const tflm = defineTarget({
   name: 'tflm',
@@ -75,14 +93,14 @@ export const tflm = defineTarget({
     reduce_min: int8,
     reduce_prod: null,
     relu: int8,
-    relu6: int8,
+    relu6: [...int8, unscaledRelu6],
     reshape: anyByte,
     resize_bilinear: int8,
     resize_nearest_neighbor: int8,
     shape: anyByte,
     slice: int8,
     softmax: int8,
-    space_to_batch_nd: int8,
+    space_to_batch_nd: [...int8, withoutFrame],
     space_to_depth: int8,
     split: int8,
     squeeze: anyByte,
