@@ -1,6 +1,7 @@
 /** What the folder holds and how it is used. */
 import type { Graph } from '../graph/graph.ts';
 import { checkTarget } from '../targets/check.ts';
+import { reasonText } from '../targets/file.ts';
 import { targets } from '../targets/index.ts';
 import { labelsOf } from './answers.ts';
 import { arenaOf } from './arena.ts';
@@ -71,8 +72,9 @@ or more. The test vectors hold both${vectors.litertNote === null ? `; of these $
 function refusals(graph: Graph): string {
   const findings = checkTarget(targets.tflm, graph, true);
   if (findings.length === 0) return '';
-  const lines = findings.map(({ node, refusal: { found, expected } }) => {
-    return `- ${markdownText(`${node.op} "${node.name}" ${found}; expected ${expected}`)}\n`;
+  const lines = findings.map((finding) => {
+    const { node } = finding;
+    return `- ${markdownText(`${node.op} "${node.name}" ${reasonText(targets.tflm, finding)}`)}\n`;
   });
   return `\nTensorFlow Lite Micro does not run this model as it was tested:\n\n${lines.join('')}`;
 }

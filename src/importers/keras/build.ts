@@ -76,7 +76,7 @@ function unknownLayers({ layers }: KerasNetwork, scope: readonly string[]): read
     const known = Object.keys(layerRows).join(', ');
     const remedy = hasCode
       ? 'write it with layers of Keras, and train or convert the model again'
-      : `qpipe imports ${known}`;
+      : `classes that can be imported: ${known}`;
     return [{ layer: names.join('/'), what, remedy }];
   });
 }

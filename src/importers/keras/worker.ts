@@ -67,7 +67,8 @@ function collect(
   budget: Budget,
 ): void {
   for (const key of group.keys()) {
-    if (--budget.left < 0) throw new ConfigError(`it holds more than ${mostObjects} objects`);
+    budget.left -= 1;
+    if (budget.left < 0) throw new ConfigError(`it holds more than ${mostObjects} objects`);
     const item = group.get(key);
     const name = `${prefix}${key}`;
     if (item instanceof library.Group) collect(item, `${name}/`, found, library, budget);

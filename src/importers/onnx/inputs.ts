@@ -41,7 +41,7 @@ function shapeOfInput({ name, shape, dataType }: OnnxPort): Shape {
   if (open.length > 0) {
     return refuse(
       `the input "${name}" is [${shape.map((size) => size ?? '?').join(',')}]: ${open.join(' and ')} is not fixed; expected numbers behind the batch`,
-      'fix it with `python -m onnxruntime.tools.make_dynamic_shape_fixed --dim_param NAME --dim_value N model.onnx fixed.onnx`',
+      'fix it with make_dynamic_shape_fixed of onnxruntime.tools, or export the model for inputs of one size',
     );
   }
   const sizes = fixed.map(Number);

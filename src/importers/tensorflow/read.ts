@@ -134,7 +134,7 @@ function valuesOf(reading: Reading, node: NodeDef): readonly Value[] {
   const rule = ruleOf(node.op);
   if (rule === null) {
     const isKnown = foldedOps.includes(node.op);
-    return refuse(isKnown ? 'qpipe knows it of constants alone; its input is computed' : 'qpipe has no such op');
+    return refuse(isKnown ? 'it is known of constants alone; its input is computed' : 'there is no such op here');
   }
   return rule(call);
 }

@@ -69,7 +69,7 @@ export function rowOperand(call: Call, op: OpName, value: Value, position: numbe
   if (op === 'prelu') return operandOf(call.target, value);
   return refuse(
     `its ${role} is computed by the network; expected a constant`,
-    'qpipe trains weights, which no layer makes',
+    'weights are trained, which no layer makes',
   );
 }
 
