@@ -11,7 +11,7 @@ import type { Attrs, InferenceOp } from '../ops/index.ts';
 import { ops } from '../ops/index.ts';
 import type { Rule, Value } from './tensorflow/context.ts';
 import { Target, computed } from './tensorflow/context.ts';
-import { Refusal, refuse } from './tensorflow/refusal.ts';
+import { Refusal, refuse } from './refusal.ts';
 import { absolute, maximum, minimum } from './tensorflow/rules/arithmetic.ts';
 import { depthToSpace, expandDims, pack, slice, spaceToDepth, tile, unpack } from './tensorflow/rules/movement.ts';
 import { reduceMax } from './tensorflow/rules/others.ts';
@@ -68,7 +68,7 @@ export function withFloatForms(graph: Graph, path: string): Graph {
       problems.push({
         ...{ code: 'unsupported-model', place: { file: path } },
         message: `${node.op} "${node.name}": ${error.message}`,
-        hint: (error instanceof Refusal ? error.remedy : undefined) ?? 'change the network, or cut it before this op',
+        hint: (error instanceof Refusal ? error.remedy : null) ?? 'change the network, or cut it before this op',
       });
     }
   }

@@ -1,9 +1,11 @@
 /** Activation functions, as layers and as arguments of layers. */
 import { isRecord } from '../../core/schema.ts';
 import type { ValueRef } from '../../ops/define.ts';
-import { ConfigError, UnsupportedError, number } from './json.ts';
+import { Refusal } from '../refusal.ts';
+import { clipped, hardSigmoid as spelledHardSigmoid, stepsOf } from '../spelled-out.ts';
+import { ConfigError, number } from './json.ts';
 import type { LayerCall, LayerRow } from './layer.ts';
-import { add, axisOf, constant, unary } from './layer.ts';
+import { add, axisOf, unary } from './layer.ts';
 
 type Apply = (call: LayerCall, input: ValueRef) => ValueRef;
 
@@ -14,18 +16,9 @@ const same = (op: 'relu' | 'relu6' | 'logistic' | 'tanh' | 'hard_swish'): Apply 
 const silu: Apply = (call, input) =>
   add(call, 'mul', [input, add(call, 'logistic', [input], {})], { activation: 'none' });
 
-/** max(0, min(1, slope * x + 1/2)) = relu6(6 * slope * x + 3) / 6 */
-const hardSigmoid: Apply = (call, input) => {
-  // Keras 2 has a slope of 0.2, Keras 3 one of 1/6.
-  const factor = call.version < 3 ? 1.2 : 1;
-  const scaled =
-    factor === 1
-      ? input
-      : add(call, 'mul', [input, constant(call, 'slope', [1], [factor])], { activation: 'none' }, 'scaled/');
-  const sum = add(call, 'add', [scaled, constant(call, 'three', [1], [3])], { activation: 'none' });
-  const limited = add(call, 'relu6', [sum], {});
-  return add(call, 'mul', [limited, constant(call, 'sixth', [1], [1 / 6])], { activation: 'none' });
-};
+/** Keras 2 has a slope of 0.2, Keras 3 one of 1/6. */
+const hardSigmoid: Apply = (call, input) =>
+  spelledHardSigmoid(stepsOf(call.writer, call.name), input, call.version < 3 ? 0.2 : 1 / 6, 0.5);
 
 export const leakyRelu = (call: LayerCall, input: ValueRef, slope: number): ValueRef =>
   slope === 0 ? add(call, 'relu', [input], {}) : add(call, 'leaky_relu', [input], { alpha: Math.fround(slope) });
@@ -75,21 +68,18 @@ export function activate(call: LayerCall, input: ValueRef, activation: unknown):
   return apply(call, input);
 }
 
-const unknownActivation = (name: string): UnsupportedError =>
-  new UnsupportedError(`its activation is ${name}`, `use one of ${Object.keys(functions).join(', ')}`);
+const unknownActivation = (name: string): Refusal =>
+  new Refusal(`its activation is ${name}`, `use one of ${Object.keys(functions).join(', ')}`);
 
 /** min(max(x, 0), limit), with a slope below zero. */
 function rectified(call: LayerCall, input: ValueRef): ValueRef {
   const { max_value: limit = null, negative_slope: slope = 0, threshold = 0 } = call.config;
-  if (threshold !== 0 && threshold !== null) throw new UnsupportedError('ReLU has a threshold', 'threshold must be 0');
+  if (threshold !== 0 && threshold !== null) throw new Refusal('ReLU has a threshold', 'threshold must be 0');
   const below = slope === null ? 0 : number(slope, 'negative_slope');
   if (limit === null) return leakyRelu(call, input, below);
+  const steps = stepsOf(call.writer, call.name);
   const most = number(limit, 'max_value');
-  if (below === 0 && most === 6) return add(call, 'relu6', [input], {});
-  // min(y, most) = y - relu(y - most): float graphs have no minimum.
-  const rising = leakyRelu(call, input, below);
-  const beyond = add(call, 'sub', [rising, constant(call, 'limit', [1], [most])], { activation: 'none' }, 'beyond/');
-  return add(call, 'sub', [rising, add(call, 'relu', [beyond], {}, 'beyond/')], { activation: 'none' });
+  return below === 0 ? clipped(steps, input, 0, most) : clipped(steps, leakyRelu(call, input, below), -Infinity, most);
 }
 
 /** A slope of its own for each channel; Keras may share it over some axes. */
@@ -114,7 +104,7 @@ export const activationLayers: Readonly<Record<string, LayerRow>> = {
     const { axis = -1 } = call.config;
     const rank = input.type.shape.length;
     if (axisOf(axis, rank, 'axis') !== rank - 1)
-      throw new UnsupportedError('Softmax is over another axis than the last', 'axis must be -1');
+      throw new Refusal('Softmax is over another axis than the last', 'axis must be -1');
     return softmax(call, input);
   }),
 };

@@ -4,7 +4,8 @@ import { numElements, transposeTensor } from '../../core/tensor.ts';
 import type { ValueRef } from '../../ops/define.ts';
 import type { Padding } from '../../ops/geometry.ts';
 import { activate } from './activations.ts';
-import { ConfigError, UnsupportedError, flag, pairOf, whole, wholes, word } from './json.ts';
+import { Refusal } from '../refusal.ts';
+import { ConfigError, flag, pairOf, whole, wholes, word } from './json.ts';
 import type { LayerCall, LayerRow } from './layer.ts';
 import { add, channelsOf, expectRank, requireChannelsLast, reshape, unary } from './layer.ts';
 import { expectShape } from './weights.ts';
@@ -152,9 +153,9 @@ const separable = (rank: 1 | 2): LayerRow =>
   });
 
 const transposed: LayerRow = overPixels(2, (call, image, { kernel, strides, dilations, padding }) => {
-  if (numElements(dilations) !== 1) throw new UnsupportedError('it is dilated', 'dilation_rate must be 1');
+  if (numElements(dilations) !== 1) throw new Refusal('it is dilated', 'dilation_rate must be 1');
   const { output_padding: extra = null } = call.config;
-  if (extra !== null) throw new UnsupportedError('it has an output_padding', 'leave output_padding out');
+  if (extra !== null) throw new Refusal('it has an output_padding', 'leave output_padding out');
   const filters = whole(call.config['filters'], 'filters', 1);
   const [, height = 0, width = 0, inputs = 0] = image.type.shape;
   const filter = call.variable('filter', 'weight', () =>

@@ -4,13 +4,14 @@ import type { Diagnostic } from '../../core/diagnostic.ts';
 import { UserError, userError } from '../../core/diagnostic.ts';
 import type { FloatTensor } from '../../core/tensor.ts';
 import { numElements } from '../../core/tensor.ts';
-import type { GraphBuilder } from '../../graph/builder.ts';
 import { buildGraph } from '../../graph/builder.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { isTrainable } from '../../graph/roles.ts';
 import { ShapeError } from '../../ops/define.ts';
 import type { ValueRef } from '../../ops/define.ts';
-import { ConfigError, UnsupportedError, list, shown, whole } from './json.ts';
+import { GraphWriter } from '../graph-writer.ts';
+import { Refusal } from '../refusal.ts';
+import { ConfigError, list, shown, whole } from './json.ts';
 import type { Given, LayerCall } from './layer.ts';
 import type { Argument, KerasLayer, KerasNetwork, LayerCallConfig, TensorReference } from './network.ts';
 import { readNetwork, referencesIn } from './network.ts';
@@ -36,7 +37,7 @@ export function buildKerasGraph(model: KerasModel): Graph {
     if (unknown.length > 0) throw new UserError(unknown.map((found) => unsupported(model.path, found)));
     const building: Building = {
       model,
-      builder: buildGraph(network.name, 'float'),
+      writer: new GraphWriter(buildGraph(network.name, 'float'), mostConstants),
       variables: new Map(),
       problems: [],
     };
@@ -44,7 +45,9 @@ export function buildKerasGraph(model: KerasModel): Graph {
     const outputs = buildNetwork(building, network, { names: [], stored: [] }, inputs, true);
     const [problem] = building.problems;
     if (problem !== undefined) throw new UserError(building.problems);
-    return building.builder.finish(outputs.map((output) => output ?? internal('a value is missing without a problem')));
+    return building.writer.builder.finish(
+      outputs.map((output) => output ?? internal('a value is missing without a problem')),
+    );
   } catch (error) {
     throw error instanceof ConfigError ? damaged(model.path, error.message) : error;
   }
@@ -52,6 +55,9 @@ export function buildKerasGraph(model: KerasModel): Graph {
 
 export const damaged = (path: string, message: string): UserError =>
   userError(path, 'bad-model', `the model does not fit together: ${message}`, 'save the model again with Keras');
+
+/** Elements that the constants of a configuration may have in all. */
+const mostConstants = 2 ** 24;
 
 interface Unsupported {
   readonly layer: string;
@@ -83,7 +89,7 @@ function unknownLayers({ layers }: KerasNetwork, scope: readonly string[]): read
 
 interface Building {
   readonly model: KerasModel;
-  readonly builder: GraphBuilder;
+  readonly writer: GraphWriter;
   /** Of layers, by the path of the layer and the variable's part. */
   readonly variables: Map<string, ValueRef>;
   readonly problems: Diagnostic[];
@@ -92,7 +98,7 @@ interface Building {
 /** A value, or undefined where a problem is in the way. */
 type Known = ValueRef | undefined;
 
-function addInput({ builder }: Building, network: KerasNetwork, { layer: name }: TensorReference): ValueRef {
+function addInput({ writer }: Building, network: KerasNetwork, { layer: name }: TensorReference): ValueRef {
   const layer = network.layers.find((other) => other.name === name);
   if (layer?.className !== 'InputLayer') throw new ConfigError(`the input "${name}" is no InputLayer`);
   const shape = layer.config['batch_input_shape'] ?? layer.config['batch_shape'];
@@ -104,7 +110,10 @@ function addInput({ builder }: Building, network: KerasNetwork, { layer: name }:
     throw new ConfigError(
       `the input "${name}" is ${shown(shape)}, whose dimension ${open + 1} is open: give the model an input of a fixed size`,
     );
-  return builder.input(name, { dtype: 'float32', shape: [1, ...dimensions.map((size) => whole(size, 'a size', 1))] });
+  return writer.builder.input(name, {
+    dtype: 'float32',
+    shape: [1, ...dimensions.map((size) => whole(size, 'a size', 1))],
+  });
 }
 
 /**
@@ -198,8 +207,12 @@ const valuesIn = (given: Given): readonly ValueRef[] =>
   given.kind === 'value' ? [given.value] : given.kind === 'list' ? given.items.flatMap(valuesIn) : [];
 
 function problemOf(path: string, layer: string, kind: string, error: unknown): Diagnostic {
-  if (error instanceof UnsupportedError) {
-    return unsupported(path, { layer, what: `${kind}: ${error.message}`, remedy: error.remedy });
+  if (error instanceof Refusal) {
+    return unsupported(path, {
+      layer,
+      what: `${kind}: ${error.message}`,
+      remedy: error.remedy ?? 'change the network, or leave the layer out',
+    });
   }
   if (!(error instanceof ConfigError) && !(error instanceof ShapeError)) throw error;
   return {
@@ -211,7 +224,7 @@ function problemOf(path: string, layer: string, kind: string, error: unknown): D
 }
 
 function contextOf(
-  { model, builder, variables }: Building,
+  { model, writer, variables }: Building,
   layer: KerasLayer,
   node: number,
   path: LayerPath,
@@ -222,14 +235,14 @@ function contextOf(
   const isFrozen = layer.config['trainable'] === false;
   return {
     name: node === 0 ? name : `${name}_${node}`,
-    ...{ className: layer.className, version: model.version, config: layer.config, args, kwargs, builder },
+    ...{ className: layer.className, version: model.version, config: layer.config, args, kwargs, writer },
     read: (wanted) => model.weights.read(path, wanted),
     variable(part, role, make) {
       const key = `${name}/${part}`;
       const known = variables.get(key);
       if (known !== undefined) return known;
       const initial = checked(make(), key);
-      const made = builder.variable(key, initial, role, { trainable: isTrainable(role) && !isFrozen });
+      const made = writer.builder.variable(key, initial, role, { trainable: isTrainable(role) && !isFrozen });
       variables.set(key, made);
       return made;
     },

@@ -2,7 +2,8 @@
 import { isRecord } from '../../core/schema.ts';
 import type { ValueRef } from '../../ops/define.ts';
 import { activate } from './activations.ts';
-import { ConfigError, UnsupportedError, list, number } from './json.ts';
+import { Refusal } from '../refusal.ts';
+import { ConfigError, list, number } from './json.ts';
 import type { Given, LayerCall } from './layer.ts';
 import { add, axisOf, constant, inputsOf } from './layer.ts';
 import { concatenated, joins } from './merges.ts';
@@ -53,7 +54,7 @@ const binary =
 const divide: Apply = (call) => {
   const [, b = call.kwargs['x2']] = argumentsOf(call, 'x', 'y');
   const by = constantOf(b);
-  if (by === null) throw new UnsupportedError('it divides by a value of the network', 'divide by a constant');
+  if (by === null) throw new Refusal('it divides by a value of the network', 'divide by a constant');
   return scaled(
     call,
     first(call),
@@ -79,7 +80,7 @@ const reduce =
     const axis = setting('axis');
     const all = Array.isArray(axis) ? axis : [axis];
     const axes = all.map((each) => axisOf(each, rank, 'axis')).toSorted((a, b) => a - b);
-    if (axes.includes(0)) throw new UnsupportedError('it reduces over the batch', 'give the axes of one example');
+    if (axes.includes(0)) throw new Refusal('it reduces over the batch', 'give the axes of one example');
     return add(call, op, [input], { axes, keepDims: setting('keepdims') === true });
   };
 

@@ -34,11 +34,16 @@ async function ask(task: Hdf5Task): Promise<Hdf5Answer> {
   const limit = patience.milliseconds + patience.perByte * task.bytes.length;
   let timer: NodeJS.Timeout | undefined;
   try {
-    return await new Promise<Hdf5Answer>((resolve) => {
+    return await new Promise<Hdf5Answer>((resolve, reject) => {
       const refuse = (reason: string): void => resolve({ kind: 'refused', reason });
       timer = setTimeout(() => refuse('its "HDF5" cannot be read: the library does not come to an end with it'), limit);
       worker.once('message', resolve);
-      worker.once('error', (error: Error) => refuse(`its "HDF5" cannot be read: ${error.message}`));
+      worker.once('error', (error: Error) => {
+        // A thread without its program is no fault of the file.
+        if ('code' in error && String(error.code).endsWith('MODULE_NOT_FOUND'))
+          reject(new Error(`internal: the thread that reads HDF5 does not start: ${error.message}`));
+        else refuse(`its "HDF5" cannot be read: ${error.message}`);
+      });
       worker.once('exit', () => refuse('its "HDF5" cannot be read: the library gave up'));
     });
   } finally {

@@ -1,19 +1,9 @@
 /** Fields of a configuration that someone else wrote, each checked when it is read. */
 import { isRecord } from '../../core/schema.ts';
+import { Refusal } from '../refusal.ts';
 
 /** What is not as it should be; the place is added by whoever knows it. */
 export class ConfigError extends Error {}
-
-/** What a network has and qpipe cannot express. */
-export class UnsupportedError extends Error {
-  /** What would have to be there instead. */
-  readonly remedy: string;
-
-  constructor(message: string, remedy: string) {
-    super(message);
-    this.remedy = remedy;
-  }
-}
 
 export type Config = Readonly<Record<string, unknown>>;
 
@@ -59,7 +49,7 @@ export function pairOf(value: unknown, what: string, least = 1): readonly [numbe
 export function word<const W extends readonly string[]>(value: unknown, words: W, what: string): W[number] {
   const found = words.find((each) => each === value);
   if (found !== undefined) return found;
-  throw new UnsupportedError(`${what} is ${shown(value)}`, `${what} must be ${words.join(' or ')}`);
+  throw new Refusal(`${what} is ${shown(value)}`, `${what} must be ${words.join(' or ')}`);
 }
 
 export const flag = (value: unknown, otherwise: boolean): boolean => (typeof value === 'boolean' ? value : otherwise);

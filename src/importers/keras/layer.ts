@@ -1,14 +1,13 @@
 /** What the rows of the table of layers are given: one call of one layer. */
-import { internal } from '../../core/assert.ts';
 import type { FloatTensor, Shape } from '../../core/tensor.ts';
-import { floatTensor } from '../../core/tensor.ts';
-import type { GraphBuilder } from '../../graph/builder.ts';
 import type { VariableRole } from '../../graph/roles.ts';
 import type { ValueRef } from '../../ops/define.ts';
 import type { Attrs, OpName } from '../../ops/index.ts';
 import type { Argument } from './network.ts';
+import type { GraphWriter } from '../graph-writer.ts';
+import { Refusal } from '../refusal.ts';
 import type { Config } from './json.ts';
-import { ConfigError, UnsupportedError, list } from './json.ts';
+import { ConfigError, list } from './json.ts';
 
 /** An argument whose values of the network are there. */
 export type Given =
@@ -25,7 +24,7 @@ export interface LayerCall {
   readonly config: Config;
   readonly args: readonly Given[];
   readonly kwargs: Readonly<Record<string, Given>>;
-  readonly builder: GraphBuilder;
+  readonly writer: GraphWriter;
   /** The values of the layer's variables, in Keras's order. */
   readonly read: (variables: readonly string[]) => readonly FloatTensor[];
   /** A variable of the graph, made at the first call of the layer. */
@@ -36,7 +35,7 @@ export interface LayerCall {
 export interface LayerRow {
   /**
    * @returns the outputs of the call
-   * @throws UnsupportedError for what cannot be expressed, ConfigError for a configuration that makes no sense
+   * @throws Refusal for what cannot be expressed, ConfigError for a configuration that makes no sense
    */
   readonly build: (call: LayerCall) => ValueRef | readonly ValueRef[];
 }
@@ -62,41 +61,24 @@ export function inputsOf({ args, kwargs }: Pick<LayerCall, 'args' | 'kwargs'>): 
 
 export type { Argument };
 
+type Named = Pick<LayerCall, 'writer' | 'name'>;
+
 /** Adds a node of one output, named after the layer and the op. */
-export function add<K extends OpName>(
-  { builder, name }: Pick<LayerCall, 'builder' | 'name'>,
+export const add = <K extends OpName>(
+  { writer, name }: Named,
   op: K,
   inputs: readonly ValueRef[],
   attrs: Attrs[K],
   part = '',
-): ValueRef {
-  const base = `${name}/${part}${op}`;
-  let unique = base;
-  for (let count = 1; builder.has(unique); count++) unique = `${base}_${count}`;
-  const [output] = builder.node(op, unique, inputs, attrs);
-  return output ?? internal(`${op} has no output`);
-}
+): ValueRef => writer.add(op, `${name}/${part}${op}`, inputs, attrs);
 
 /** A constant that the layer's configuration says. */
-export function constant(
-  { builder, name }: Pick<LayerCall, 'builder' | 'name'>,
-  part: string,
-  shape: Shape,
-  values: ArrayLike<number>,
-): ValueRef {
-  const base = `${name}/${part}`;
-  let unique = base;
-  for (let count = 1; builder.has(unique); count++) unique = `${base}_${count}`;
-  return builder.constant(unique, floatTensor(shape, values));
-}
+export const constant = ({ writer, name }: Named, part: string, shape: Shape, values: ArrayLike<number>): ValueRef =>
+  writer.numbers(`${name}/${part}`, shape, values);
 
 /** Reshapes to what the dimensions after the batch say. */
-export const reshape = (
-  call: Pick<LayerCall, 'builder' | 'name'>,
-  input: ValueRef,
-  shape: Shape,
-  part = '',
-): ValueRef => add(call, 'reshape', [input], { shape: [-1, ...shape] }, part);
+export const reshape = (call: Named, input: ValueRef, shape: Shape, part = ''): ValueRef =>
+  add(call, 'reshape', [input], { shape: [-1, ...shape] }, part);
 
 export const channelsOf = (value: ValueRef): number => value.type.shape.at(-1) ?? 1;
 
@@ -110,7 +92,7 @@ export function expectRank(value: ValueRef, rank: number, what: string): void {
 export function requireChannelsLast({ config }: LayerCall): void {
   const { data_format: format = 'channels_last' } = config;
   if (format !== 'channels_last')
-    throw new UnsupportedError(`data_format is ${String(format)}`, 'data_format must be channels_last');
+    throw new Refusal(`data_format is ${String(format)}`, 'data_format must be channels_last');
 }
 
 /** An axis, counted from the end where it is negative. */

@@ -1,5 +1,6 @@
 /** Layers that make one value of several. */
 import type { ValueRef } from '../../ops/define.ts';
+import { larger, smaller, stepsOf } from '../spelled-out.ts';
 import { ConfigError } from './json.ts';
 import type { LayerCall, LayerRow } from './layer.ts';
 import { add, axisOf, constant, inputsOf } from './layer.ts';
@@ -10,14 +11,9 @@ export const joins = {
   add: (call, a, b) => add(call, 'add', [a, b], { activation: 'none' }),
   sub: (call, a, b) => add(call, 'sub', [a, b], { activation: 'none' }),
   mul: (call, a, b) => add(call, 'mul', [a, b], { activation: 'none' }),
-  // Float graphs have neither: max(a, b) = a + relu(b - a), min(a, b) = a - relu(a - b).
-  maximum: (call, a, b) => add(call, 'add', [a, excess(call, b, a)], { activation: 'none' }),
-  minimum: (call, a, b) => add(call, 'sub', [a, excess(call, a, b)], { activation: 'none' }),
+  maximum: (call, a, b) => larger(stepsOf(call.writer, call.name), a, b),
+  minimum: (call, a, b) => smaller(stepsOf(call.writer, call.name), a, b),
 } satisfies Readonly<Record<string, Join>>;
-
-/** max(a - b, 0) */
-const excess: Join = (call, a, b) =>
-  add(call, 'relu', [add(call, 'sub', [a, b], { activation: 'none' }, 'excess/')], {}, 'excess/');
 
 /** Two by two, from the first on. */
 function joined(call: LayerCall, join: Join): ValueRef {

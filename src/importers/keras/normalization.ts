@@ -2,7 +2,8 @@
 import type { FloatTensor } from '../../core/tensor.ts';
 import { floatTensor } from '../../core/tensor.ts';
 import type { ValueRef } from '../../ops/define.ts';
-import { ConfigError, UnsupportedError, flag, number } from './json.ts';
+import { Refusal } from '../refusal.ts';
+import { ConfigError, flag, number } from './json.ts';
 import type { LayerCall, LayerRow } from './layer.ts';
 import { add, axisOf, channelsOf, constant, unary } from './layer.ts';
 import { expectShape } from './weights.ts';
@@ -14,7 +15,7 @@ const batchNormalization: LayerRow = unary((call, input) => {
   const { config } = call;
   const rank = input.type.shape.length;
   if (axisOf(config['axis'] ?? -1, rank, 'axis') !== rank - 1) {
-    throw new UnsupportedError('it normalizes another axis than the last', 'the channels must be the last axis');
+    throw new Refusal('it normalizes another axis than the last', 'the channels must be the last axis');
   }
   const channels = channelsOf(input);
   const [hasGamma, hasBeta] = [flag(config['scale'], true), flag(config['center'], true)];
@@ -77,7 +78,7 @@ const normalization: LayerRow = unary((call, input) => {
   const { axis = -1, mean: given = null, variance: spread = null, invert = false } = call.config;
   const rank = input.type.shape.length;
   const isLast = axis === null || axisOf(axis, rank, 'axis') === rank - 1;
-  if (!isLast) throw new UnsupportedError('it normalizes another axis than the last', 'axis must be -1 or None');
+  if (!isLast) throw new Refusal('it normalizes another axis than the last', 'axis must be -1 or None');
   const [means, variances]: readonly (readonly number[] | undefined)[] =
     given === null || spread === null
       ? call.read(['mean', 'variance']).map(({ data }) => [...data])

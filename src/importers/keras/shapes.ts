@@ -3,7 +3,8 @@ import { createRandom } from '../../core/random.ts';
 import type { Shape } from '../../core/tensor.ts';
 import { numElements } from '../../core/tensor.ts';
 import type { ValueRef } from '../../ops/define.ts';
-import { ConfigError, UnsupportedError, flag, list, number, pairOf, whole, wholes, word } from './json.ts';
+import { Refusal } from '../refusal.ts';
+import { ConfigError, flag, list, number, pairOf, whole, wholes, word } from './json.ts';
 import type { LayerCall, LayerRow } from './layer.ts';
 import { add, channelsOf, expectRank, requireChannelsLast, reshape, unary } from './layer.ts';
 
@@ -156,7 +157,7 @@ const dropout: LayerRow = unary((call, input) => {
   const rate = number(call.config['rate'] ?? 0, 'rate');
   if (rate < 0 || rate >= 1) throw new ConfigError(`rate is ${rate}; expected 0 or more, and below 1`);
   if (call.config['noise_shape'] !== undefined && call.config['noise_shape'] !== null) {
-    throw new UnsupportedError('Dropout has a noise_shape', 'leave noise_shape out');
+    throw new Refusal('Dropout has a noise_shape', 'leave noise_shape out');
   }
   return rate === 0
     ? input

@@ -1,6 +1,6 @@
 /** The attributes of a node, read as the kinds that its op has. */
 import type { OnnxAttribute, OnnxNode, OnnxTensor } from '../../formats/protobuf/onnx.ts';
-import { refuse } from './refusal.ts';
+import { refuse } from '../refusal.ts';
 
 type KindOf<K extends OnnxAttribute['kind']> = Extract<OnnxAttribute, { readonly kind: K }>;
 

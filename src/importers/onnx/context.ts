@@ -1,14 +1,14 @@
 /** What the rules of ONNX's ops read and write. */
 import { internal } from '../../core/assert.ts';
 import type { Shape, Tensor } from '../../core/tensor.ts';
-import { floatTensor, numElements, sameShape, tensor } from '../../core/tensor.ts';
+import { sameShape, tensor } from '../../core/tensor.ts';
 import type { OnnxNode } from '../../formats/protobuf/onnx.ts';
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { VariableRole } from '../../graph/roles.ts';
 import type { ValueRef } from '../../ops/define.ts';
-import type { Attrs, OpName } from '../../ops/index.ts';
+import { GraphWriter } from '../graph-writer.ts';
 import type { Attributes } from './attributes.ts';
-import { refuse } from './refusal.ts';
+import { refuse } from '../refusal.ts';
 import type { Static } from './static.ts';
 import type { Atom, View } from './view.ts';
 import { atomsOf, movementTo, sizeOf } from './view.ts';
@@ -43,12 +43,8 @@ export interface Call {
 /** The values of a node's outputs; trailing ones that nothing reads may be missing. */
 export type Rule = (call: Call) => readonly Value[];
 
-/** Values may take this many times the bytes of the file, and a little more, when a file repeats or stretches them. */
-const allowancePerByte = 8;
-const smallestAllowance = 1 << 26;
-
-/** Far above what a device or a desk runs. */
-const mostElements = 2 ** 26;
+/** Elements that constants may have beyond one for each byte of the file. */
+const extraElements = 2 ** 23;
 
 /** Ops of TensorFlow at the end of names that tf2onnx hands on. */
 const endings: ReadonlySet<string> = new Set([
@@ -61,24 +57,13 @@ const endings: ReadonlySet<string> = new Set([
 ]);
 
 /** The graph that is being built. */
-export class Target {
-  readonly builder: GraphBuilder;
-  readonly notes = new Set<string>();
+export class Target extends GraphWriter {
   /** What reshapes read, so that one reshape after another is one. */
   private readonly reshaped = new Map<string, ValueRef>();
-  private readonly makers = new Map<string, { readonly op: OpName; readonly inputs: readonly ValueRef[] }>();
   private readonly layers = new Set<string>();
-  private allowance: number;
 
   constructor(builder: GraphBuilder, fileBytes: number) {
-    this.builder = builder;
-    this.allowance = smallestAllowance + allowancePerByte * fileBytes;
-  }
-
-  /** @throws Refusal when a file asks for more memory than it can mean */
-  take(elements: number): void {
-    this.allowance -= elements * Float64Array.BYTES_PER_ELEMENT;
-    if (!(this.allowance >= 0)) refuse('it makes constants far larger than the file is');
+    super(builder, extraElements + fileBytes);
   }
 
   note(text: string): void {
@@ -99,28 +84,6 @@ export class Target {
     for (let count = 1; this.layers.has(name); count++) name = `${full}_${count}`;
     this.layers.add(name);
     return name;
-  }
-
-  private free(wanted: string): string {
-    let name = wanted;
-    for (let count = 1; this.builder.has(name); count++) name = `${wanted}_${count}`;
-    return name;
-  }
-
-  /** Adds a node with one output. */
-  add<K extends OpName>(op: K, name: string, inputs: readonly ValueRef[], attrs: Attrs[K]): ValueRef {
-    const [output] = this.builder.node(op, this.free(name), inputs, attrs);
-    if (output === undefined) return internal(`${op} has no output`);
-    if (!(numElements(output.type.shape) <= mostElements)) {
-      refuse(`its result would be [${output.type.shape.join(',')}], more than ${mostElements} values`);
-    }
-    this.makers.set(output.name, { op, inputs });
-    return output;
-  }
-
-  /** The op that makes a value, if it is a node's. */
-  makerOf(value: ValueRef): { readonly op: OpName; readonly inputs: readonly ValueRef[] } | null {
-    return this.makers.get(value.name) ?? null;
   }
 
   /** @param shape without the batch */
@@ -159,11 +122,6 @@ export class Target {
       permutation: [0, ...(direct ?? permutation).map((axis) => axis + 1)],
     });
     return this.reshape(layer, moved, shape);
-  }
-
-  constant(name: string, shape: Shape, values: ArrayLike<number>): ValueRef {
-    this.take(values.length);
-    return this.builder.constant(this.free(name), floatTensor(shape, values));
   }
 
   variable(name: string, shape: Shape, values: Float32Array, role: VariableRole): ValueRef {

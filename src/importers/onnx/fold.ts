@@ -3,7 +3,7 @@ import type { Shape } from '../../core/tensor.ts';
 import { numElements, strides } from '../../core/tensor.ts';
 import type { Call, Value } from './context.ts';
 import { axesOf, axisOf, optionalIntegers, required, staticIn, valueShape } from './context.ts';
-import { refuse } from './refusal.ts';
+import { refuse } from '../refusal.ts';
 import { broadcast } from './rules/align.ts';
 import {
   flattenedShape,

@@ -18,7 +18,7 @@ import { Target } from './context.ts';
 import { readExternal } from './external.ts';
 import { folded, foldedOps } from './fold.ts';
 import { addInput } from './inputs.ts';
-import { Refusal } from './refusal.ts';
+import { Refusal } from '../refusal.ts';
 import { remedyFor } from './remedies.ts';
 import { perChannel } from './rules/dense.ts';
 import type { Static } from './static.ts';

@@ -1,8 +1,9 @@
 /** Values that are known while a file is read: weights, shapes, and what is computed of them. */
 import type { Shape } from '../../core/tensor.ts';
 import { numElements, strides } from '../../core/tensor.ts';
+import { fromFloat16 } from '../../formats/float16.ts';
 import type { OnnxContent, OnnxTensor } from '../../formats/protobuf/onnx.ts';
-import { refuse } from './refusal.ts';
+import { refuse } from '../refusal.ts';
 
 export interface Static {
   readonly kind: 'static';
@@ -37,8 +38,8 @@ const elementTypes: { readonly [dataType: number]: ElementType } = {
   9: { name: 'bool', kind: 'boolean', bytes: 1, read: (view, at) => (view.getUint8(at) === 0 ? 0 : 1) },
   10: {
     ...{ name: 'float16', kind: 'float', bytes: 2 },
-    read: (view, at) => float16(view.getUint16(at, true)),
-    fromBits: float16,
+    read: (view, at) => fromFloat16(view.getUint16(at, true)),
+    fromBits: fromFloat16,
   },
   11: { name: 'float64', kind: 'float', bytes: 8, read: (view, at) => view.getFloat64(at, true) },
   12: { name: 'uint32', kind: 'integer', bytes: 4, read: (view, at) => view.getUint32(at, true) },
@@ -85,15 +86,6 @@ export function readStatic(
 }
 
 const valuesIn = (content: OnnxContent): ArrayLike<number> => (content.kind === 'values' ? content.values : []);
-
-/** IEEE 754 binary16. */
-function float16(bits: number): number {
-  const sign = bits >= 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
-}
 
 const words = new DataView(new ArrayBuffer(4));
 

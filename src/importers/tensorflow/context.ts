@@ -1,14 +1,14 @@
 /** What the rules of TensorFlow's ops read and write. */
 import { internal } from '../../core/assert.ts';
 import type { FloatTensor, Shape, Tensor } from '../../core/tensor.ts';
-import { floatTensor, numElements, transposeTensor } from '../../core/tensor.ts';
+import { transposeTensor } from '../../core/tensor.ts';
 import type { NodeDef } from '../../formats/protobuf/graph-def.ts';
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { VariableRole } from '../../graph/roles.ts';
 import { invertPermutation } from '../../graphdef/layout.ts';
 import type { Layout, ValueRef } from '../../ops/define.ts';
-import type { Attrs, OpName } from '../../ops/index.ts';
-import { refuse } from './refusal.ts';
+import { GraphWriter } from '../graph-writer.ts';
+import { refuse } from '../refusal.ts';
 import type { Static } from './static.ts';
 import { asFloats } from './static.ts';
 
@@ -68,63 +68,20 @@ export interface Call {
 /** The values of a node's outputs; trailing ones that nothing may read are missing. */
 export type Rule = (call: Call) => readonly Value[];
 
-/** Far above what a device or a desk runs. */
-const mostElements = 2 ** 26;
 /** Elements that constants may have beyond those in the file. */
 const extraElements = 2 ** 24;
 
 /** The graph that is being built. */
-export class Target {
-  readonly builder: GraphBuilder;
-  readonly notes = new Set<string>();
+export class Target extends GraphWriter {
   private readonly parameters = new Map<Static, Map<string, ValueRef>>();
-  private readonly makers = new Map<string, { readonly op: OpName; readonly inputs: readonly ValueRef[] }>();
-  private allowance = extraElements;
 
   constructor(builder: GraphBuilder) {
-    this.builder = builder;
-  }
-
-  /** @throws Refusal when a file asks for more memory than it can mean */
-  take(elements: number): void {
-    this.allowance -= elements;
-    if (!(this.allowance >= 0)) refuse('it makes constants far larger than the file is');
-  }
-
-  private free(wanted: string): string {
-    let name = wanted;
-    for (let count = 1; this.builder.has(name); count++) name = `${wanted}_${count}`;
-    return name;
-  }
-
-  addAll<K extends OpName>(op: K, name: string, inputs: readonly ValueRef[], attrs: Attrs[K]): readonly ValueRef[] {
-    const outputs = this.builder.node(op, this.free(name), inputs, attrs);
-    for (const output of outputs) {
-      const { shape } = output.type;
-      const isSound = shape.every((size) => Number.isInteger(size) && size > 0) && numElements(shape) <= mostElements;
-      if (!isSound) refuse(`its result would be [${shape.join(',')}]; expected 1 to ${mostElements} values`);
-      this.makers.set(output.name, { op, inputs });
-    }
-    return outputs;
-  }
-
-  /** Adds a node with one output. */
-  add<K extends OpName>(op: K, name: string, inputs: readonly ValueRef[], attrs: Attrs[K]): ValueRef {
-    const [output] = this.addAll(op, name, inputs, attrs);
-    return output ?? internal(`${op} has no output`);
-  }
-
-  makerOf(value: ValueRef): { readonly op: OpName; readonly inputs: readonly ValueRef[] } | null {
-    return this.makers.get(value.name) ?? null;
+    super(builder, extraElements);
   }
 
   /** The first size stays open: it is the batch, or goes with it. */
   reshape(name: string, value: ValueRef, shape: Shape): ValueRef {
     return this.add('reshape', name, [value], { shape: shape.map((size, axis) => (axis === 0 ? -1 : size)) });
-  }
-
-  number(name: string, value: number): ValueRef {
-    return this.builder.constant(this.free(name), floatTensor([], [value]));
   }
 
   /** A constant as an operand, in our layout; the same one is the same value again. */

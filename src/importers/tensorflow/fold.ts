@@ -8,7 +8,7 @@ import type { Attrs, OpName } from '../../ops/index.ts';
 import { ops } from '../../ops/index.ts';
 import type { Call, Value } from './context.ts';
 import { input, shapeOf, staticInput, wholeNumbersIn } from './context.ts';
-import { refuse } from './refusal.ts';
+import { refuse } from '../refusal.ts';
 import { normPart } from './rules/arithmetic.ts';
 import { axisOf } from './rules/movement.ts';
 import { readRow } from './rules/rows.ts';

@@ -12,7 +12,7 @@ import { Target, computed } from './context.ts';
 import { folded, foldedOps } from './fold.ts';
 import { withReadableNames } from './names.ts';
 import { neededNodes, producerOf } from './order.ts';
-import { Refusal, refuse } from './refusal.ts';
+import { Refusal, refuse } from '../refusal.ts';
 import { constantOf, staticOf } from './static.ts';
 import { remedyFor, ruleOf, takesPending } from './table.ts';
 
@@ -108,7 +108,7 @@ function readNode(reading: Reading, node: NodeDef): void {
       reading.values.set(index === 0 ? node.name : `${node.name}:${index}`, value);
   } catch (error) {
     if (!(error instanceof Refusal) && !(error instanceof ShapeError)) throw error;
-    const remedy = error instanceof Refusal ? error.remedy : undefined;
+    const remedy = error instanceof Refusal ? error.remedy : null;
     reading.problems.push({
       code: 'unsupported-graph-def',
       place: { file: reading.path },

@@ -2,7 +2,7 @@
 import type { Shape, Tensor } from '../../core/tensor.ts';
 import { floatTensor, tensor } from '../../core/tensor.ts';
 import type { AttributeValue } from '../../formats/protobuf/attribute-value.ts';
-import { refuse } from './refusal.ts';
+import { refuse } from '../refusal.ts';
 
 export interface Static {
   readonly kind: 'static';

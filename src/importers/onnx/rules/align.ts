@@ -3,7 +3,7 @@ import { internal } from '../../../core/assert.ts';
 import type { Shape } from '../../../core/tensor.ts';
 import type { ValueRef } from '../../../ops/define.ts';
 import type { Call } from '../context.ts';
-import { refuse } from '../refusal.ts';
+import { refuse } from '../../refusal.ts';
 import type { Static } from '../static.ts';
 import { inShape, permutedStatic } from '../static.ts';
 import type { Atom, View } from '../view.ts';

@@ -1,13 +1,14 @@
 /** Ops that work element by element on one or several values. */
 import type { ValueRef } from '../../../ops/define.ts';
+import { absolute, clipped, larger, negated, smaller, stepsOf } from '../../spelled-out.ts';
+import type { Steps } from '../../spelled-out.ts';
 import type { Call, Rule, Value } from '../context.ts';
 import { required, valueShape, viewIn } from '../context.ts';
-import { refuse } from '../refusal.ts';
+import { refuse } from '../../refusal.ts';
 import type { Static } from '../static.ts';
 import { scalarOf } from '../static.ts';
 import type { View } from '../view.ts';
 import { withRef } from '../view.ts';
-import { clipped } from './activation.ts';
 import { alignStatic, alignViews, trimmed } from './align.ts';
 
 const plain = { activation: 'none' } as const;
@@ -27,7 +28,7 @@ function aligned(
   const [value, constant] = a.kind === 'view' ? [a, b] : [b, a];
   if (value.kind !== 'view' || constant.kind !== 'static') return refuse('it has no computed input');
   const { operands, values, result } = alignStatic(call, value, constant);
-  const ref = call.graph.constant(`${call.name}/constant`, trimmed(values.shape), values.data);
+  const ref = call.graph.numbers(`${call.name}/constant`, trimmed(values.shape), values.data);
   return { operands: a.kind === 'view' ? [operands[0]!, ref] : [ref, operands[0]!], result };
 }
 
@@ -82,7 +83,7 @@ const numberLike = (value: number): Static => ({
   name: '',
 });
 
-/** max(a, b) = relu(a - b) + b, and min(a, b) = a - relu(a - b): our graphs hold no op for either. */
+/** Of any number of values, two by two. */
 const extreme =
   (kind: 'max' | 'min'): Rule =>
   (call) => {
@@ -98,47 +99,29 @@ const extreme =
   };
 
 function extremeOfTwo(call: Call, kind: 'max' | 'min', a: Value, b: Value): View {
-  const { graph, name } = call;
+  const steps = stepsOf(call.graph, call.name);
   const limit = b.kind === 'static' ? scalarOf(b) : null;
   if (a.kind === 'view' && limit !== null && b.kind === 'static' && b.shape.length <= valueShape(a).length) {
     const [low, high] = kind === 'max' ? [limit, Infinity] : [-Infinity, limit];
-    return withRef(a, clipped(graph, name, a.ref, low, high));
+    return withRef(a, clipped(steps, a.ref, low, high));
   }
   const { operands, result } = aligned(call, a, b);
   const [left, right] = operands;
-  const rest = graph.add('relu', `${name}/relu`, [graph.add('sub', `${name}/sub`, [left, right], plain)], {});
-  return result(
-    kind === 'max'
-      ? graph.add('add', `${name}/add`, [rest, right], plain)
-      : graph.add('sub', `${name}/sub`, [left, rest], plain),
-  );
+  return result(kind === 'max' ? larger(steps, left, right) : smaller(steps, left, right));
 }
 
 export const max = extreme('max');
 export const min = extreme('min');
 
-export function negated(call: Call, ref: ValueRef): ValueRef {
-  const { graph, name } = call;
-  return graph.add('mul', `${name}/mul`, [ref, graph.constant(`${name}/minus_one`, [1], [-1])], plain);
-}
+const unary =
+  (spell: (steps: Steps, ref: ValueRef) => ValueRef): Rule =>
+  (call) => {
+    const view = viewIn(call, 0);
+    return [withRef(view, spell(stepsOf(call.graph, call.name), view.ref))];
+  };
 
-export const neg: Rule = (call) => {
-  const view = viewIn(call, 0);
-  return [withRef(view, negated(call, view.ref))];
-};
-
-/** relu(x) + relu(-x). */
-export const abs: Rule = (call) => {
-  const view = viewIn(call, 0);
-  return [withRef(view, absolute(call, view.ref))];
-};
-
-export function absolute(call: Call, ref: ValueRef): ValueRef {
-  const { graph, name } = call;
-  const above = graph.add('relu', `${name}/relu`, [ref], {});
-  const below = graph.add('relu', `${name}/relu`, [negated(call, ref)], {});
-  return graph.add('add', `${name}/add`, [above, below], plain);
-}
+export const neg = unary(negated);
+export const abs = unary(absolute);
 
 const mostFactors = 8;
 

@@ -4,7 +4,7 @@ import type { Shape } from '../../../core/tensor.ts';
 import type { ValueRef } from '../../../ops/define.ts';
 import type { Affine, Call, Rule, Target } from '../context.ts';
 import { optionalStatic, staticIn, viewIn } from '../context.ts';
-import { refuse } from '../refusal.ts';
+import { refuse } from '../../refusal.ts';
 import type { Static } from '../static.ts';
 import { inShape, permutedStatic, picked } from '../static.ts';
 import type { Image, Pair, Windows } from './windows.ts';

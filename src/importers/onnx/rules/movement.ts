@@ -13,7 +13,7 @@ import {
   valueShape,
   viewIn,
 } from '../context.ts';
-import { refuse } from '../refusal.ts';
+import { refuse } from '../../refusal.ts';
 import { scalarOf } from '../static.ts';
 import type { View } from '../view.ts';
 import { naturalOrder, permutedView, rankOf, regrouped, shapeOf, splitAxis, viewOf } from '../view.ts';
@@ -353,7 +353,7 @@ function framedBy(
   const moved = (value: ValueRef, by: number): ValueRef =>
     fill === 0
       ? value
-      : graph.add('add', `${name}/add`, [value, graph.constant(`${name}/fill`, [1], [by])], { activation: 'none' });
+      : graph.add('add', `${name}/add`, [value, graph.numbers(`${name}/fill`, [1], [by])], { activation: 'none' });
   return moved(graph.add('pad', `${name}/pad`, [moved(ref, -fill)], { paddings }), fill);
 }
 

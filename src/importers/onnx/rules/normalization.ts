@@ -4,7 +4,7 @@ import type { Call, Rule } from '../context.ts';
 import { axisOf, optionalStatic, required, staticIn, viewIn } from '../context.ts';
 import type { ValueRef } from '../../../ops/define.ts';
 import type { VariableRole } from '../../../graph/roles.ts';
-import { refuse } from '../refusal.ts';
+import { refuse } from '../../refusal.ts';
 import { scalarOf } from '../static.ts';
 import type { View } from '../view.ts';
 import { dimensionsOf, naturalOrder, rankOf, shapeOf, sizeOf } from '../view.ts';

@@ -2,7 +2,7 @@
 import type { ValueRef } from '../../../ops/define.ts';
 import type { Call, Rule, Target } from '../context.ts';
 import { viewIn } from '../context.ts';
-import { refuse } from '../refusal.ts';
+import { refuse } from '../../refusal.ts';
 import type { Image, Pair, Windows } from './windows.ts';
 import { framed, imageOf, paddingKind, viewOfImage, windowsOf } from './windows.ts';
 
@@ -120,7 +120,7 @@ export const averagePool: Rule = (call) => {
   const full = windows.kernel[0] * windows.kernel[1];
   const factors = rows.flatMap((inRow) => columns.map((inColumn) => full / (inRow * inColumn)));
   if (factors.every((factor) => factor === 1)) return [viewOfImage(average, image.spatial)];
-  const constant = graph.constant(`${name}/counts`, [height, width, 1], factors);
+  const constant = graph.numbers(`${name}/counts`, [height, width, 1], factors);
   const corrected = graph.add('mul', `${name}/mul`, [average, constant], { activation: 'none' });
   return [viewOfImage(corrected, image.spatial)];
 };

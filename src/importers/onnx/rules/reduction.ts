@@ -1,11 +1,11 @@
 /** Reductions over any axes. Our ops reduce whole dimensions, which are found where the axes lie: nothing moves. */
 import type { ValueRef } from '../../../ops/define.ts';
+import { absolute, negated, stepsOf } from '../../spelled-out.ts';
 import type { Call, Rule } from '../context.ts';
 import { axesOf, optionalIntegers, viewIn } from '../context.ts';
-import { refuse } from '../refusal.ts';
+import { refuse } from '../../refusal.ts';
 import type { Atom, View } from '../view.ts';
 import { dimensionsOf, liesIn, rankOf, sizeOf } from '../view.ts';
-import { absolute, negated } from './arithmetic.ts';
 import { indicesOf } from './pooling.ts';
 import { viewOfImage } from './windows.ts';
 
@@ -63,7 +63,7 @@ const summing =
 export const reduceMean = summing('mean', namedAxes);
 export const globalAveragePool = summing('mean', spatialAxes);
 export const reduceSum = summing('sum', namedAxes);
-export const reduceL1 = summing('sum', namedAxes, absolute);
+export const reduceL1 = summing('sum', namedAxes, ({ graph, name }, ref) => absolute(stepsOf(graph, name), ref));
 export const reduceSumSquare = summing('sum', namedAxes, ({ graph, name }, ref) =>
   graph.add('mul', `${name}/mul`, [ref, ref], plain),
 );
@@ -131,9 +131,10 @@ export const globalMaxPool: Rule = (call) => {
 /** -max(-x). */
 export const reduceMin: Rule = (call) => {
   const reduction = reductionOf(call, namedAxes);
-  const turned = { ...reduction, view: { ...reduction.view, ref: negated(call, reduction.view.ref) } };
+  const steps = stepsOf(call.graph, call.name);
+  const turned = { ...reduction, view: { ...reduction.view, ref: negated(steps, reduction.view.ref) } };
   const most = reducedStretches(call, turned, (ref, stretch) => largest(call, ref, stretch));
-  return [reduction.result(negated(call, most))];
+  return [reduction.result(negated(steps, most))];
 };
 
 const mostFactors = 64;

@@ -4,7 +4,7 @@ import { nearestTaps } from '../../../ops/resize_nearest_neighbor.ts';
 import type { ResizeAttrs, Tap } from '../../../ops/resize.ts';
 import type { Call, Rule } from '../context.ts';
 import { axesOf, optionalStatic, viewIn } from '../context.ts';
-import { refuse } from '../refusal.ts';
+import { refuse } from '../../refusal.ts';
 import { rankOf, shapeOf, viewOf } from '../view.ts';
 
 /** Along one axis: far above what an image has. */

@@ -2,7 +2,7 @@
 import type { Shape } from '../../../core/tensor.ts';
 import type { ValueRef } from '../../../ops/define.ts';
 import type { Call, Target } from '../context.ts';
-import { refuse } from '../refusal.ts';
+import { refuse } from '../../refusal.ts';
 import type { View } from '../view.ts';
 import { rankOf, shapeOf, viewOf } from '../view.ts';
 

@@ -1,9 +1,11 @@
 /** Ops that work element by element, and batch norms that are spelled out in them. */
-import { floatTensor, numElements } from '../../../core/tensor.ts';
+import { numElements } from '../../../core/tensor.ts';
 import type { ValueRef } from '../../../ops/define.ts';
-import type { Call, Rule, Target, Value } from '../context.ts';
+import { absolute as spelledAbsolute, clipped, larger, negated, smaller } from '../../spelled-out.ts';
+import type { Steps } from '../../spelled-out.ts';
+import type { Call, Rule, Value } from '../context.ts';
 import { computed, input, operand, operandOf, staticInput } from '../context.ts';
-import { refuse } from '../refusal.ts';
+import { refuse } from '../../refusal.ts';
 import type { NormPart, Static } from '../static.ts';
 import { asFloats, numberOf } from '../static.ts';
 import { isBiasOf } from './layers.ts';
@@ -154,13 +156,19 @@ export const divide: Rule = (call) => {
   return combined(call, 'mul', operand(call, 0), call.target.constant(reciprocal));
 };
 
-const times = (target: Target, name: string, ref: ValueRef, factor: number): ValueRef =>
-  factor === 1 ? ref : target.add('mul', name, [ref, target.number(`${name}/factor`, factor)], plain);
+/** The result has the name of the node, so that an output keeps it. */
+const stepsAt = ({ target, node }: Call): Steps => ({
+  writer: target,
+  inner: (part) => `${node.name}/${part}`,
+  last: () => node.name,
+});
 
-const plus = (target: Target, name: string, ref: ValueRef, offset: number): ValueRef =>
-  offset === 0 ? ref : target.add('add', name, [ref, target.number(`${name}/offset`, offset)], plain);
+const unary =
+  (spell: (steps: Steps, ref: ValueRef) => ValueRef): Rule =>
+  (call) => [computed(spell(stepsAt(call), operand(call, 0)))];
 
-export const negate: Rule = (call) => [computed(times(call.target, call.node.name, operand(call, 0), -1))];
+export const negate = unary(negated);
+export const absolute = unary(spelledAbsolute);
 
 export const square: Rule = (call) => combined(call, 'mul', operand(call, 0), operand(call, 0));
 
@@ -170,29 +178,18 @@ export const addAll: Rule = (call) => {
   return [computed(rest.reduce((sum, ref) => call.target.add('add', call.node.name, [sum, ref], plain), first))];
 };
 
-/** relu(x) + relu(-x): float graphs have no op for it. */
-export const absolute: Rule = (call) => {
-  const { target, node } = call;
-  const value = operand(call, 0);
-  const above = target.add('relu', `${node.name}/above`, [value], {});
-  const below = target.add('relu', `${node.name}/below`, [times(target, `${node.name}/negative`, value, -1)], {});
-  return [computed(target.add('add', node.name, [above, below], plain))];
-};
-
-/** max(a, b) = relu(a - b) + b and min(a, b) = a - relu(a - b). */
 const extreme =
   (kind: 'max' | 'min'): Rule =>
   (call) => {
-    const { target, node } = call;
+    const steps = stepsAt(call);
     const [value, constant] = withStatic(call) ?? [];
     const limit = constant === undefined ? null : numberOf(constant);
     if (value !== undefined && limit !== null) {
       const [low, high] = kind === 'max' ? [limit, Infinity] : [-Infinity, limit];
-      return [computed(clipped(target, node.name, operandOf(target, value), low, high))];
+      return [computed(clipped(steps, operandOf(call.target, value), low, high))];
     }
     const [a, b] = [operand(call, 0), operand(call, 1)];
-    const above = target.add('relu', `${node.name}/relu`, [target.add('sub', `${node.name}/sub`, [a, b], plain)], {});
-    return kind === 'max' ? combined(call, 'add', above, b) : combined(call, 'sub', a, above);
+    return [computed(kind === 'max' ? larger(steps, a, b) : smaller(steps, a, b))];
   };
 
 export const maximum = extreme('max');
@@ -202,31 +199,5 @@ export const clip: Rule = (call) => {
   const [low, high] = [1, 2].map((index) => numberOf(staticInput(call, index, 'the limits')));
   if (low === undefined || high === undefined || low === null || high === null)
     return refuse('its limits are no single numbers');
-  return [computed(clipped(call.target, call.node.name, operand(call, 0), low, high))];
+  return [computed(clipped(stepsAt(call), operand(call, 0), low, high))];
 };
-
-/** min(max(x, low), high) in rectifiers: float graphs have no other op that limits values. */
-export function clipped(target: Target, name: string, ref: ValueRef, low: number, high: number): ValueRef {
-  if (!(low <= high)) refuse(`it limits values to ${low} .. ${high}`);
-  if (low === -Infinity && high === Infinity) return ref;
-  const maker = target.makerOf(ref);
-  if (maker?.op === 'relu' && low <= 0 && high > 0) {
-    const [inner] = maker.inputs;
-    if (high === Infinity) return ref;
-    if (inner !== undefined) return clipped(target, name, inner, 0, high);
-  }
-  if (low === 0 && high === 6) return target.add('relu6', name, [ref], {});
-  if (high === Infinity) {
-    return plus(target, name, target.add('relu', `${name}/relu`, [plus(target, `${name}/moved`, ref, -low)], {}), low);
-  }
-  if (low === -Infinity) {
-    const end = target.builder.constant(`${name}/high`, floatTensor([], [high]));
-    const rest = target.add('relu', `${name}/relu`, [target.add('sub', `${name}/sub`, [end, ref], plain)], {});
-    return target.add('sub', name, [end, rest], plain);
-  }
-  if (low === high) return plus(target, name, times(target, `${name}/none`, ref, 0), low);
-  const scale = 6 / (high - low);
-  const moved = times(target, `${name}/scaled`, plus(target, `${name}/moved`, ref, -low), scale);
-  const within = target.add('relu6', `${name}/relu6`, [moved], {});
-  return plus(target, name, times(target, `${name}/back`, within, 1 / scale), low);
-}

@@ -4,7 +4,7 @@ import { readNumber } from '../../../ops/bindings.ts';
 import type { ValueRef } from '../../../ops/define.ts';
 import type { Call, Rule, Value } from '../context.ts';
 import { computed, input, operand, shapeOf, staticInput, wholeNumbersIn } from '../context.ts';
-import { refuse } from '../refusal.ts';
+import { refuse } from '../../refusal.ts';
 import { numberOf } from '../static.ts';
 import { reshapedAffine } from './layers.ts';
 import { readRow } from './rows.ts';

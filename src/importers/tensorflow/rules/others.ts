@@ -2,7 +2,7 @@
 import { readBool } from '../../../ops/bindings.ts';
 import type { Rule, Value } from '../context.ts';
 import { computed, input, operand, staticInput, wholeNumbersIn } from '../context.ts';
-import { refuse } from '../refusal.ts';
+import { refuse } from '../../refusal.ts';
 import { numberOf } from '../static.ts';
 import { axisOf } from './movement.ts';
 

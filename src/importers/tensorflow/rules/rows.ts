@@ -6,7 +6,7 @@ import type { Attrs, OpName } from '../../../ops/index.ts';
 import { opNames, ops } from '../../../ops/index.ts';
 import type { Affine, Call, Value } from '../context.ts';
 import { computed, input, operandOf, shapeOf } from '../context.ts';
-import { refuse } from '../refusal.ts';
+import { refuse } from '../../refusal.ts';
 import type { Static } from '../static.ts';
 import { asIntegers } from '../static.ts';
 
