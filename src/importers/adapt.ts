@@ -1,11 +1,11 @@
 /** An imported network made to take the examples of a data set and to give what its task compares. */
 import { internal } from '../core/assert.ts';
 import type { FloatTensor, Shape } from '../core/tensor.ts';
-import { expectDType, numElements, sameShape } from '../core/tensor.ts';
+import { numElements, sameShape } from '../core/tensor.ts';
 import { buildGraph, copyNode, copyParameters } from '../graph/builder.ts';
 import type { InputChannel, Target } from '../graph/contract.ts';
 import type { Graph, Node } from '../graph/graph.ts';
-import { consumers, producers, valueOf } from '../graph/graph.ts';
+import { consumers, parameterOf, producers, valueOf } from '../graph/graph.ts';
 import { verify } from '../graph/verify.ts';
 import type { PixelNormalizer } from '../models/layers/define.ts';
 import { addPixelNormalization } from '../models/pixels.ts';
@@ -68,8 +68,11 @@ export function withTargets(graph: Graph, targets: readonly Target[]): Graph | n
   const [, filter, bias] = last.inputs;
   if (filter === undefined || bias === undefined || !isOnlyFor(graph, last, [filter, bias])) return null;
   const scaled = new Map<string, FloatTensor>([
-    [filter, byRow(initialOf(graph, filter), (value, row) => value / at(targets, row).deviation)],
-    [bias, byRow(initialOf(graph, bias), (value, row) => (value - at(targets, row).mean) / at(targets, row).deviation)],
+    [filter, byRow(parameterOf(graph, filter), (value, row) => value / at(targets, row).deviation)],
+    [
+      bias,
+      byRow(parameterOf(graph, bias), (value, row) => (value - at(targets, row).mean) / at(targets, row).deviation),
+    ],
   ]);
   const values = new Map(
     [...graph.values].map(([name, value]) => {
@@ -91,11 +94,6 @@ function isOnlyFor(graph: Graph, node: Node, names: readonly string[]): boolean 
     (name) =>
       valueOf(graph, name).source.kind === 'variable' && (readers.get(name) ?? []).every((reader) => reader === node),
   );
-}
-
-function initialOf(graph: Graph, name: string): FloatTensor {
-  const { source } = valueOf(graph, name);
-  return source.kind === 'variable' ? expectDType(source.initial, 'float32') : internal(`"${name}" is no variable`);
 }
 
 /** Every value by the index of its first axis. */

@@ -14,8 +14,8 @@ export function withNames(graph: Graph, rename: (name: string) => string): Graph
   const taken = new Set(reserved);
   // What is read aloud comes first: inputs and layers.
   const first = [...graph.inputs, ...graph.nodes.map(({ name }) => name)];
-  const further = graph.nodes.flatMap(({ outputs }) => outputs.slice(1));
-  const others = [...graph.values.keys()].filter((name) => !first.includes(name) && !further.includes(name));
+  const placed = new Set([...first, ...graph.nodes.flatMap(({ outputs }) => outputs.slice(1))]);
+  const others = [...graph.values.keys()].filter((name) => !placed.has(name));
   for (const name of [...first, ...others]) {
     const wanted = legal(rename(name));
     let unique = wanted;

@@ -6,9 +6,10 @@ import type { OnnxNode } from '../../formats/protobuf/onnx.ts';
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { VariableRole } from '../../graph/roles.ts';
 import type { ValueRef } from '../../ops/define.ts';
+import { axisOf } from '../elements.ts';
 import { GraphWriter } from '../graph-writer.ts';
-import type { Attributes } from './attributes.ts';
 import { refuse } from '../refusal.ts';
+import type { Attributes } from './attributes.ts';
 import type { Static } from './static.ts';
 import type { Atom, View } from './view.ts';
 import { atomsOf, movementTo, sizeOf } from './view.ts';
@@ -187,15 +188,6 @@ export function staticIn(call: Call, index: number): Static {
 export function optionalIntegers(call: Call, index: number): readonly number[] | null {
   const value = optionalStatic(call, index);
   return value === null || value.data.length === 0 ? null : Array.from(value.data);
-}
-
-/** An axis counted from the front. */
-export function axisOf(axis: number, rank: number): number {
-  const counted = axis < 0 ? axis + rank : axis;
-  if (!Number.isInteger(counted) || counted < 0 || counted >= rank) {
-    refuse(`axis ${axis} is not among the ${rank} axes of its input`);
-  }
-  return counted;
 }
 
 export function axesOf(axes: readonly number[], rank: number): readonly number[] {

@@ -1,9 +1,9 @@
 /** Weights that lie in files beside the model. */
-import { closeSync, fstatSync, openSync, readFileSync, readSync, realpathSync } from 'node:fs';
-import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { userError } from '../../core/diagnostic.ts';
 import type { OnnxContent, OnnxModel, OnnxTensor } from '../../formats/protobuf/onnx.ts';
 import { readOnnxModel } from '../../formats/protobuf/onnx.ts';
+import { closeSync, fstatSync, openSync, readFileSync, readSync, realpathSync } from 'node:fs';
+import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 
 type External = Extract<OnnxContent, { readonly kind: 'external' }>;
 

@@ -1,10 +1,12 @@
 /** Ops on constants: exporters compute shapes and prepare weights by nodes. */
 import type { Shape } from '../../core/tensor.ts';
 import { numElements, strides } from '../../core/tensor.ts';
-import type { Call, Value } from './context.ts';
-import { axesOf, axisOf, optionalIntegers, required, staticIn, valueShape } from './context.ts';
+import { broadcastShapes } from '../../ops/broadcast.ts';
+import type { ElementKind } from '../elements.ts';
+import { axisOf, combined, counted, gathered, mapped, numberOf, reduced, walk } from '../elements.ts';
 import { refuse } from '../refusal.ts';
-import { broadcast } from './rules/align.ts';
+import type { Call, Value } from './context.ts';
+import { axesOf, optionalIntegers, required, staticIn, valueShape } from './context.ts';
 import {
   flattenedShape,
   permutationOf,
@@ -14,7 +16,7 @@ import {
   unsqueezedShape,
   wantedShape,
 } from './rules/movement.ts';
-import type { ElementKind, Static } from './static.ts';
+import type { Static } from './static.ts';
 import {
   broadcastStatic,
   elementType,
@@ -24,8 +26,6 @@ import {
   permutedStatic,
   picked,
   readStatic,
-  scalarOf,
-  walk,
 } from './static.ts';
 
 /** The values of a node's outputs. All inputs are constants. */
@@ -45,8 +45,7 @@ const unary =
   (compute: (x: number) => number): Folding =>
   (call) => {
     const value = inputOf(call);
-    call.graph.take(value.data.length);
-    return [{ ...value, data: value.data.map(compute) }];
+    return [{ ...value, ...mapped(call.graph, value, compute) }];
   };
 
 /** @param kind of the result, where it is not that of the first operand */
@@ -54,17 +53,7 @@ const binary =
   (compute: (a: number, b: number) => number, kind?: ElementKind): Folding =>
   (call) => {
     const [a, b] = [staticIn(call, 0), staticIn(call, 1)];
-    const shape = broadcast(a.shape, b.shape);
-    const count = numElements(shape);
-    call.graph.take(count);
-    const isWhole = a.type !== 'float';
-    const [left, right] = [broadcastStatic(a, shape).data, broadcastStatic(b, shape).data];
-    const data = kind === undefined ? emptyLike(a, count) : new Float64Array(count);
-    for (let index = 0; index < count; index++) {
-      const result = compute(left[index] ?? 0, right[index] ?? 0);
-      data[index] = isWhole ? Math.trunc(result) : result;
-    }
-    return [{ ...a, type: kind ?? a.type, shape, data }];
+    return [{ ...a, ...combined(call.graph, a, b, compute, kind) }];
   };
 
 const several =
@@ -79,23 +68,14 @@ const reduction =
   (
     start: number,
     combine: (total: number, x: number) => number,
-    finish = (total: number, _count: number) => total,
+    finish?: (total: number, count: number) => number,
   ): Folding =>
   (call) => {
     const value = inputOf(call);
-    const { shape } = value;
     const named = optionalIntegers(call, 1) ?? call.attributes.ints('axes');
-    const axes = named === null ? shape.map((_, axis) => axis) : axesOf(named, shape.length);
-    const kept = shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
-    const steps = strides(kept).map((step, axis) => (axes.includes(axis) ? 0 : step));
-    const totals = new Float64Array(numElements(kept)).fill(start);
-    const at = walk(shape, steps);
-    for (const [index, x] of value.data.entries()) totals[at(index)] = combine(totals[at(index)] ?? 0, x);
-    const count = value.data.length / Math.max(1, totals.length);
-    const data = emptyLike(value, totals.length);
-    data.set(totals.map((total) => finish(total, count)));
-    const keeps = call.attributes.int('keepdims', 1) !== 0;
-    return [{ ...value, shape: keeps ? kept : shape.filter((_, axis) => !axes.includes(axis)), data }];
+    const axes = named === null ? value.shape.map((_, axis) => axis) : axesOf(named, value.shape.length);
+    const keepDims = call.attributes.int('keepdims', 1) !== 0;
+    return [{ ...value, ...reduced(call.graph, value, { axes, keepDims }, start, combine, finish) }];
   };
 
 function constant(call: Call): readonly Static[] {
@@ -127,7 +107,7 @@ function constantOfShape(call: Call): readonly Static[] {
   const one = given === null ? number('float', [1], [0], '') : readStatic(given, outside);
   if (!shape.every((size) => Number.isInteger(size) && size >= 0)) refuse(`it asks for [${shape.join(',')}]`);
   call.graph.take(numElements(shape));
-  return [{ ...one, shape, data: emptyLike(one, numElements(shape)).fill(scalarOf(one) ?? 0), name: call.name }];
+  return [{ ...one, shape, data: emptyLike(one, numElements(shape)).fill(numberOf(one) ?? 0), name: call.name }];
 }
 
 /** The kind of elements after a cast. */
@@ -139,36 +119,21 @@ const cast: Folding = (call) => castTo(call, kindAfter(call.attributes.int('to',
 
 function castTo(call: Call, kind: ElementKind): readonly Static[] {
   const value = inputOf(call);
-  call.graph.take(value.data.length);
-  if (kind === 'float') return [{ ...value, type: kind, data: Float32Array.from(value.data) }];
-  const convert = kind === 'boolean' ? (x: number) => (x === 0 ? 0 : 1) : Math.trunc;
-  return [{ ...value, type: kind, data: Float64Array.from(value.data, convert) }];
+  const convert = { float: (x: number) => x, integer: Math.trunc, boolean: (x: number) => Number(x !== 0) };
+  return [{ ...value, ...mapped(call.graph, { ...value, type: kind }, convert[kind]) }];
 }
 
 function stretched(call: Call, shape: Shape): readonly Static[] {
   const value = inputOf(call);
-  const wide = broadcast(value.shape, shape);
+  const wide = broadcastShapes(value.shape, shape);
   call.graph.take(numElements(wide));
   return [broadcastStatic(value, wide)];
 }
 
 function gather(call: Call): readonly Static[] {
-  const [value, indices] = [inputOf(call), staticIn(call, 1)];
+  const value = inputOf(call);
   const axis = axisOf(call.attributes.int('axis', 0), value.shape.length);
-  const size = value.shape[axis] ?? 1;
-  const wanted = indices.data.map((index) => (index < 0 ? index + size : index));
-  if (!wanted.every((index) => Number.isInteger(index) && index >= 0 && index < size))
-    refuse(`its indices are not all among ${size}`);
-  const [before, after] = [value.shape.slice(0, axis), value.shape.slice(axis + 1)];
-  const inner = numElements(after);
-  const shape = [...before, ...indices.shape, ...after];
-  call.graph.take(numElements(shape));
-  const at = (index: number): number => {
-    const outer = Math.floor(index / (inner * wanted.length));
-    const which = wanted[Math.floor(index / inner) % wanted.length] ?? 0;
-    return (outer * size + which) * inner + (index % inner);
-  };
-  return [picked(value, shape, at)];
+  return [{ ...value, ...gathered(call.graph, value, axis, staticIn(call, 1)) }];
 }
 
 function concat(call: Call): readonly Static[] {
@@ -242,18 +207,14 @@ function tile(call: Call): readonly Static[] {
 }
 
 function range(call: Call): readonly Static[] {
-  const [start = 0, limit = 0, delta = 1] = [0, 1, 2].map((index) => scalarOf(staticIn(call, index)) ?? 0);
-  const count = Math.max(0, Math.ceil((limit - start) / delta));
-  if (!Number.isFinite(count)) refuse(`it goes from ${start} to ${limit} in steps of ${delta}`);
-  call.graph.take(count);
+  const [start = 0, limit = 0, delta = 1] = [0, 1, 2].map((index) => numberOf(staticIn(call, index)) ?? 0);
   const like = inputOf(call);
-  const data = emptyLike(like, count).map((_, index) => start + index * delta);
-  return [{ ...like, shape: [count], data }];
+  return [{ ...like, ...counted(call.graph, like.type, start, limit, delta) }];
 }
 
 function where(call: Call): readonly Static[] {
   const [condition, a, b] = [0, 1, 2].map((index) => staticIn(call, index)) as [Static, Static, Static];
-  const shape = broadcast(broadcast(condition.shape, a.shape), b.shape);
+  const shape = broadcastShapes(broadcastShapes(condition.shape, a.shape), b.shape);
   call.graph.take(numElements(shape));
   const [which, left, right] = [condition, a, b].map((value) => broadcastStatic(value, shape)) as [
     Static,

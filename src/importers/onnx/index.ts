@@ -1,6 +1,6 @@
-import { readFileSync, statSync } from 'node:fs';
 import { defineImporter } from '../define.ts';
 import { modelFiles } from './external.ts';
+import { readFileSync, statSync } from 'node:fs';
 import { readOnnx } from './read.ts';
 
 /** ModelProto begins with its version, at least 3 since ONNX is ONNX, and goes on with the producer or the graph. */

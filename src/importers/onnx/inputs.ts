@@ -2,8 +2,8 @@
 import type { Shape } from '../../core/tensor.ts';
 import type { OnnxGraph, OnnxNode, OnnxPort } from '../../formats/protobuf/onnx.ts';
 import { float32 } from '../../ops/define.ts';
-import type { Target } from './context.ts';
 import { refuse } from '../refusal.ts';
+import type { Target } from './context.ts';
 import { elementType } from './static.ts';
 import type { View } from './view.ts';
 import { viewOf } from './view.ts';

@@ -3,19 +3,15 @@ import type { Shape } from '../../core/tensor.ts';
 import { numElements, strides } from '../../core/tensor.ts';
 import { fromFloat16 } from '../../formats/float16.ts';
 import type { OnnxContent, OnnxTensor } from '../../formats/protobuf/onnx.ts';
+import type { ElementKind, Elements } from '../elements.ts';
+import { walk } from '../elements.ts';
 import { refuse } from '../refusal.ts';
 
-export interface Static {
+export interface Static extends Elements {
   readonly kind: 'static';
-  readonly type: ElementKind;
-  readonly shape: Shape;
-  /** Floats as float32; integers and booleans (0 or 1) as doubles. */
-  readonly data: Float32Array | Float64Array;
   /** Of the initializer or node that it comes from. */
   readonly name: string;
 }
-
-export type ElementKind = 'float' | 'integer' | 'boolean';
 
 /** What an element of a file's tensor is and how it is stored. Numbers are those of TensorProto.DataType. */
 interface ElementType {
@@ -140,21 +136,4 @@ export function broadcastStatic(value: Static, shape: Shape): Static {
   const offset = shape.length - value.shape.length;
   const steps = shape.map((_, axis) => ((value.shape[axis - offset] ?? 1) === 1 ? 0 : (own[axis - offset] ?? 0)));
   return picked(value, shape, walk(shape, steps));
-}
-
-/** From the index of an element of `shape` to its offset where axis i has stride `steps[i]`. */
-export function walk(shape: Shape, steps: readonly number[]): (index: number) => number {
-  const own = strides(shape);
-  return (index) => {
-    let at = 0;
-    for (let axis = 0; axis < shape.length; axis++) {
-      at += (Math.floor(index / (own[axis] ?? 1)) % (shape[axis] ?? 1)) * (steps[axis] ?? 0);
-    }
-    return at;
-  };
-}
-
-/** The single number that a tensor of one element holds; null for others. */
-export function scalarOf(value: Static): number | null {
-  return value.data.length === 1 ? (value.data[0] ?? null) : null;
 }

@@ -1,52 +1,44 @@
 /** Ops on constants: shapes that are computed, and weights that are prepared. */
-import { numElements, strides, tensor } from '../../core/tensor.ts';
 import type { FloatTensor } from '../../core/tensor.ts';
-import { broadcastShapes, forEachBroadcast } from '../../ops/broadcast.ts';
+import { numElements, tensor } from '../../core/tensor.ts';
 import { readBool, readNumber } from '../../ops/bindings.ts';
 import type { FloatKernel } from '../../ops/define.ts';
 import type { Attrs, OpName } from '../../ops/index.ts';
 import { ops } from '../../ops/index.ts';
+import type { ElementKind, Elements } from '../elements.ts';
+import { axisOf, combined, counted, filled, gathered, mapped, numberOf, reduced } from '../elements.ts';
+import { refuse } from '../refusal.ts';
 import type { Call, Value } from './context.ts';
 import { input, shapeOf, staticInput, wholeNumbersIn } from './context.ts';
-import { refuse } from '../refusal.ts';
 import { normPart } from './rules/arithmetic.ts';
-import { axisOf } from './rules/movement.ts';
 import { readRow } from './rules/rows.ts';
 import type { Static } from './static.ts';
-import { asFloats, integers, numberOf, scalar } from './static.ts';
+import { asFloats, integers, scalar } from './static.ts';
 
 type Folding = (call: Call) => readonly Static[];
 
 const at = (call: Call, index: number): Static => staticInput(call, index, `its input ${index}`);
 
-/** A value of the node, with elements of the same kind as another's. */
-function made(call: Call, like: Static, shape: readonly number[], values: ArrayLike<number>): Static {
-  if (!shape.every((size) => Number.isInteger(size) && size >= 0)) return refuse(`it makes [${shape.join(',')}]`);
-  call.target.take(numElements(shape));
-  const data = like.type === 'float' ? Float32Array.from(values) : Float64Array.from(values);
-  return { kind: 'static', type: like.type, shape, data, name: call.node.name, part: null };
-}
+/** A value of the node. */
+const made = ({ node }: Call, elements: Elements): Static => ({
+  kind: 'static',
+  ...elements,
+  name: node.name,
+  part: null,
+});
 
 const unary =
   (compute: (x: number) => number): Folding =>
   (call) => {
     const a = at(call, 0);
-    return [{ ...made(call, a, a.shape, a.data.map(compute)), part: normPart(call.node.op, [a]) }];
+    return [{ ...made(call, mapped(call.target, a, compute)), part: normPart(call.node.op, [a]) }];
   };
 
 const binary =
-  (compute: (a: number, b: number) => number, type?: Static['type']): Folding =>
+  (compute: (a: number, b: number) => number, type?: ElementKind): Folding =>
   (call) => {
     const [a, b] = [at(call, 0), at(call, 1)];
-    const shape = broadcastShapes(a.shape, b.shape);
-    call.target.take(numElements(shape));
-    const values = new Float64Array(numElements(shape));
-    forEachBroadcast(a.shape, b.shape, (left, right, to) => {
-      const value = compute(a.data[left] ?? 0, b.data[right] ?? 0);
-      values[to] = a.type === 'float' ? value : Math.trunc(value);
-    });
-    const result = made(call, { ...a, type: type ?? a.type }, shape, values);
-    return [{ ...result, part: normPart(call.node.op, [a, b]) }];
+    return [{ ...made(call, combined(call.target, a, b, compute, type)), part: normPart(call.node.op, [a, b]) }];
   };
 
 const reduction =
@@ -54,54 +46,27 @@ const reduction =
   (call) => {
     const a = at(call, 0);
     const axes = wholeNumbersIn(call, 1, 'its axes').map((axis) => axisOf(axis, a.shape.length));
-    const kept = a.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
-    const totals = new Float64Array(numElements(kept)).fill(start);
-    const [own, steps] = [strides(a.shape), strides(kept)];
-    for (const [index, x] of a.data.entries()) {
-      const to = a.shape.reduce((sum, size, axis) => {
-        const position = Math.floor(index / (own[axis] ?? 1)) % size;
-        return axes.includes(axis) ? sum : sum + position * (steps[axis] ?? 1);
-      }, 0);
-      totals[to] = combine(totals[to] ?? start, x);
-    }
-    const shape = readBool(call.node, 'keep_dims', false) ? kept : kept.filter((_, axis) => !axes.includes(axis));
-    return [made(call, a, shape, totals)];
+    const keepDims = readBool(call.node, 'keep_dims', false);
+    return [made(call, reduced(call.target, a, { axes, keepDims }, start, combine))];
   };
 
 function cast(call: Call): readonly Static[] {
   const a = at(call, 0);
   const to = call.node.attributes.get('DstT');
   const type = to?.kind === 'type' ? to.value : 'invalid';
-  if (type === 'float32') return [made(call, { ...a, type: 'float' }, a.shape, a.data)];
-  if (type === 'bool')
-    return [
-      made(
-        call,
-        { ...a, type: 'boolean' },
-        a.shape,
-        a.data.map((x) => Number(x !== 0)),
-      ),
-    ];
+  const as = (kind: ElementKind, convert: (x: number) => number): readonly Static[] => [
+    made(call, mapped(call.target, { ...a, type: kind }, convert)),
+  ];
+  if (type === 'float32') return as('float', (x) => x);
+  if (type === 'bool') return as('boolean', (x) => Number(x !== 0));
   if (!/^u?int\d+$/.test(type)) return refuse(`it makes ${type}; expected float32 or whole numbers`);
-  return [made(call, { ...a, type: 'integer' }, a.shape, Float64Array.from(a.data, Math.trunc))];
+  return as('integer', Math.trunc);
 }
 
 function gather(call: Call): readonly Static[] {
-  const [a, indices] = [at(call, 0), at(call, 1)];
+  const a = at(call, 0);
   const axis = call.inputs.length > 2 ? axisOf(numberOf(at(call, 2)) ?? 0, a.shape.length) : 0;
-  const size = a.shape[axis] ?? 1;
-  const inner = numElements(a.shape.slice(axis + 1));
-  const shape = [...a.shape.slice(0, axis), ...indices.shape, ...a.shape.slice(axis + 1)];
-  if (indices.data.some((index) => !(index >= 0 && index < size)))
-    return refuse(`its indices are not all among ${size}`);
-  call.target.take(numElements(shape));
-  const count = indices.data.length;
-  const values = Float64Array.from({ length: numElements(shape) }, (_, to) => {
-    const outer = Math.floor(to / (inner * count));
-    const which = indices.data[Math.floor(to / inner) % count] ?? 0;
-    return a.data[(outer * size + which) * inner + (to % inner)] ?? 0;
-  });
-  return [made(call, a, shape, values)];
+  return [made(call, gathered(call.target, a, axis, at(call, 1)))];
 }
 
 function pack(call: Call): readonly Static[] {
@@ -109,12 +74,12 @@ function pack(call: Call): readonly Static[] {
   const [first] = parts;
   if (first === undefined || readNumber(call.node, 'axis', 0) !== 0)
     return refuse('it packs constants along a later axis');
+  const values = parts.flatMap(({ data }) => Array.from(data));
+  const shape = [parts.length, ...first.shape];
   return [
     made(
       call,
-      first,
-      [parts.length, ...first.shape],
-      parts.flatMap(({ data }) => Array.from(data)),
+      filled(call.target, first.type, shape, (index) => values[index] ?? 0),
     ),
   ];
 }
@@ -137,23 +102,17 @@ function reshape(call: Call): readonly Static[] {
 
 function range(call: Call): readonly Static[] {
   const [start = 0, limit = 0, delta = 1] = [0, 1, 2].map((index) => numberOf(at(call, index)) ?? 0);
-  const count = Math.max(0, Math.ceil((limit - start) / delta));
-  if (!Number.isFinite(count)) return refuse(`it counts from ${start} to ${limit} by ${delta}`);
-  call.target.take(count);
-  return [
-    made(
-      call,
-      at(call, 0),
-      [count],
-      Float64Array.from({ length: count }, (_, index) => start + index * delta),
-    ),
-  ];
+  return [made(call, counted(call.target, at(call, 0).type, start, limit, delta))];
 }
 
 function fill(call: Call): readonly Static[] {
-  const shape = wholeNumbersIn(call, 0, 'its shape');
-  call.target.take(Math.max(0, numElements(shape)));
-  return [made(call, at(call, 1), shape, new Float64Array(numElements(shape)).fill(numberOf(at(call, 1)) ?? 0))];
+  const [value, shape] = [at(call, 1), wholeNumbersIn(call, 0, 'its shape')];
+  return [
+    made(
+      call,
+      filled(call.target, value.type, shape, () => numberOf(value) ?? 0),
+    ),
+  ];
 }
 
 const foldings: { readonly [op: string]: Folding } = {
@@ -217,7 +176,12 @@ function byKernel(call: Call): readonly Static[] | null {
   });
   const kernel = ops[row.op].float as FloatKernel<Attrs[OpName]>;
   kernel(inputs, row.attrs, outputs);
-  return outputs.map(({ shape, data }) => made(call, first, shape, data));
+  return outputs.map(({ shape, data }) =>
+    made(
+      call,
+      filled(call.target, first.type, shape, (at) => data[at] ?? 0),
+    ),
+  );
 }
 
 export const foldedOps: readonly string[] = [...Object.keys(foldings), ...Object.keys(ofShapes)];

@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
 import { userError } from '../../core/diagnostic.ts';
 import { readFunctionLibrary } from '../../formats/protobuf/function-def.ts';
 import type { NodeDef } from '../../formats/protobuf/graph-def.ts';
@@ -8,6 +6,8 @@ import { openMessage } from '../../formats/protobuf/wire.ts';
 import type { Imported } from '../define.ts';
 import { defineImporter } from '../define.ts';
 import { inlineFunctions } from './inline.ts';
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { producerOf } from './order.ts';
 import type { Output } from './read.ts';
 import { readNetwork } from './read.ts';

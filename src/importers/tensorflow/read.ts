@@ -7,12 +7,12 @@ import { buildGraph } from '../../graph/builder.ts';
 import { recognizeComposites } from '../../graphdef/composites.ts';
 import { ShapeError } from '../../ops/define.ts';
 import type { Imported } from '../define.ts';
+import { Refusal, refuse } from '../refusal.ts';
 import type { Call, Value } from './context.ts';
 import { Target, computed } from './context.ts';
 import { folded, foldedOps } from './fold.ts';
 import { withReadableNames } from './names.ts';
 import { neededNodes, producerOf } from './order.ts';
-import { Refusal, refuse } from '../refusal.ts';
 import { constantOf, staticOf } from './static.ts';
 import { remedyFor, ruleOf, takesPending } from './table.ts';
 

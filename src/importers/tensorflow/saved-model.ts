@@ -1,15 +1,15 @@
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
 import { userError } from '../../core/diagnostic.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { MetaGraph, SignatureDef } from '../../formats/protobuf/saved-model.ts';
 import { readMetaGraphs } from '../../formats/protobuf/saved-model.ts';
-import { bundleTensor, readBundleIndex, shardPath } from '../../formats/tensor-bundle.ts';
 import type { BundleIndex } from '../../formats/tensor-bundle.ts';
+import { bundleTensor, readBundleIndex, shardPath } from '../../formats/tensor-bundle.ts';
 import type { Imported } from '../define.ts';
 import { defineImporter } from '../define.ts';
 import { inlineFunctions } from './inline.ts';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { readNetwork } from './read.ts';
 import { checkpointNames } from './variables.ts';
 

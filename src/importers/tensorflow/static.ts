@@ -1,15 +1,12 @@
 /** Values that are known while a graph is read: weights, shapes, and what is computed of them. */
-import type { Shape, Tensor } from '../../core/tensor.ts';
+import type { Tensor } from '../../core/tensor.ts';
 import { floatTensor, tensor } from '../../core/tensor.ts';
 import type { AttributeValue } from '../../formats/protobuf/attribute-value.ts';
+import type { Elements } from '../elements.ts';
 import { refuse } from '../refusal.ts';
 
-export interface Static {
+export interface Static extends Elements {
   readonly kind: 'static';
-  readonly type: 'float' | 'integer' | 'boolean';
-  readonly shape: Shape;
-  /** float32 for floats; whole numbers and 0 or 1 otherwise. */
-  readonly data: Float32Array | Float64Array;
   /** Of the constant or variable; of others, the node's. */
   readonly name: string;
   /** What it is to a batch norm that is spelled out. */
@@ -58,6 +55,3 @@ export function scalar(value: number, name: string, type: Static['type'] = 'inte
 export const asIntegers = ({ shape, data }: Static): Tensor<'int32'> => tensor('int32', shape, Int32Array.from(data));
 
 export const asFloats = ({ shape, data }: Static): Tensor<'float32'> => floatTensor(shape, data);
-
-/** The one number that it holds; null for others. */
-export const numberOf = ({ data }: Static): number | null => (data.length === 1 ? (data[0] ?? null) : null);

@@ -1,6 +1,6 @@
 /** Which value of a checkpoint each variable has: what the graph's own nodes restore. */
-import type { NodeDef } from '../../formats/protobuf/graph-def.ts';
 import { stringsIn } from '../../formats/protobuf/function-def.ts';
+import type { NodeDef } from '../../formats/protobuf/graph-def.ts';
 import { producerOf } from './order.ts';
 
 const assignments = new Set(['AssignVariableOp', 'Assign']);

@@ -1,10 +1,10 @@
 /** Activation functions, in the ops that our graphs have. */
 import type { ValueRef } from '../../../ops/define.ts';
+import { numberOf } from '../../elements.ts';
+import { refuse } from '../../refusal.ts';
 import { clipped, hardSigmoid as spelledHardSigmoid, stepsOf } from '../../spelled-out.ts';
 import type { Call, Rule } from '../context.ts';
 import { optionalStatic, staticIn, viewIn } from '../context.ts';
-import { refuse } from '../../refusal.ts';
-import { scalarOf } from '../static.ts';
 import { withRef } from '../view.ts';
 import { alignStatic } from './align.ts';
 
@@ -33,7 +33,7 @@ export const clip: Rule = (call) => {
   const [low, high] = [1, 2].map((index) => {
     const limit = optionalStatic(call, index);
     if (limit === null) return index === 1 ? -Infinity : Infinity;
-    return scalarOf(limit) ?? refuse(`its limit "${limit.name}" is no single number`);
+    return numberOf(limit) ?? refuse(`its limit "${limit.name}" is no single number`);
   }) as [number, number];
   // Exporters write the ends of float32 for no limit.
   const end = 3e38;

@@ -1,9 +1,9 @@
 /** Brings operands of an elementwise op together: the same atoms, the same order, one rank. */
 import { internal } from '../../../core/assert.ts';
 import type { Shape } from '../../../core/tensor.ts';
+import { broadcastShapes } from '../../../ops/broadcast.ts';
 import type { ValueRef } from '../../../ops/define.ts';
 import type { Call } from '../context.ts';
-import { refuse } from '../../refusal.ts';
 import type { Static } from '../static.ts';
 import { inShape, permutedStatic } from '../static.ts';
 import type { Atom, View } from '../view.ts';
@@ -13,19 +13,6 @@ export interface Aligned {
   readonly operands: readonly ValueRef[];
   /** The view of an op's result over them. */
   readonly result: (ref: ValueRef) => View;
-}
-
-const lines = (shape: Shape): string => `[${shape.join(',')}]`;
-
-/** ONNX's broadcast of shapes. */
-export function broadcast(a: Shape, b: Shape): Shape {
-  const rank = Math.max(a.length, b.length);
-  return Array.from({ length: rank }, (_, axis) => {
-    const [fromA, fromB] = [a[axis - rank + a.length] ?? 1, b[axis - rank + b.length] ?? 1];
-    if (fromA !== fromB && fromA !== 1 && fromB !== 1)
-      return refuse(`its inputs ${lines(a)} and ${lines(b)} do not broadcast`);
-    return fromA === 1 ? fromB : fromA;
-  });
 }
 
 const widened = (view: View, rank: number): View => ({
@@ -79,7 +66,7 @@ function dimensionsFor(view: View, memory: readonly Atom[], other: ReadonlySet<A
 
 /** Two computed values. */
 export function alignViews(call: Call, first: View, second: View): Aligned {
-  const shape = broadcast(shapeOf(first), shapeOf(second));
+  const shape = broadcastShapes(shapeOf(first), shapeOf(second));
   const [a, b] = sharingAtoms(call, widened(first, shape.length), widened(second, shape.length));
   const memory = memoryOf(a, b);
   const larger = a.memory.length >= b.memory.length ? a : b;
@@ -98,7 +85,7 @@ export function alignViews(call: Call, first: View, second: View): Aligned {
 
 /** A computed value and a constant, which is laid out as the value is. */
 export function alignStatic(call: Call, value: View, constant: Static): Aligned & { readonly values: Static } {
-  const shape = broadcast(shapeOf(value), constant.shape);
+  const shape = broadcastShapes(shapeOf(value), constant.shape);
   const view = widened(value, shape.length);
   const wide = inShape(constant, [
     ...new Array<number>(shape.length - constant.shape.length).fill(1),

@@ -1,12 +1,12 @@
 /** Ops that work element by element on one or several values. */
 import type { ValueRef } from '../../../ops/define.ts';
-import { absolute, clipped, larger, negated, smaller, stepsOf } from '../../spelled-out.ts';
+import { numberOf } from '../../elements.ts';
+import { refuse } from '../../refusal.ts';
 import type { Steps } from '../../spelled-out.ts';
+import { absolute, clipped, larger, negated, smaller, stepsOf } from '../../spelled-out.ts';
 import type { Call, Rule, Value } from '../context.ts';
 import { required, valueShape, viewIn } from '../context.ts';
-import { refuse } from '../../refusal.ts';
 import type { Static } from '../static.ts';
-import { scalarOf } from '../static.ts';
 import type { View } from '../view.ts';
 import { withRef } from '../view.ts';
 import { alignStatic, alignViews, trimmed } from './align.ts';
@@ -100,7 +100,7 @@ const extreme =
 
 function extremeOfTwo(call: Call, kind: 'max' | 'min', a: Value, b: Value): View {
   const steps = stepsOf(call.graph, call.name);
-  const limit = b.kind === 'static' ? scalarOf(b) : null;
+  const limit = b.kind === 'static' ? numberOf(b) : null;
   if (a.kind === 'view' && limit !== null && b.kind === 'static' && b.shape.length <= valueShape(a).length) {
     const [low, high] = kind === 'max' ? [limit, Infinity] : [-Infinity, limit];
     return withRef(a, clipped(steps, a.ref, low, high));
@@ -128,7 +128,7 @@ const mostFactors = 8;
 export const pow: Rule = (call) => {
   const view = viewIn(call, 0);
   const [, exponentValue] = operandsOf(call);
-  const exponent = exponentValue.kind === 'static' ? scalarOf(exponentValue) : null;
+  const exponent = exponentValue.kind === 'static' ? numberOf(exponentValue) : null;
   if (exponent === null || !Number.isInteger(exponent) || exponent < 1 || exponent > mostFactors) {
     return refuse(
       `its exponent is ${exponent ?? 'no single constant'}; expected a whole number from 1 to ${mostFactors}`,

@@ -1,10 +1,10 @@
 /** Conv and ConvTranspose. Weights [outputs, inputs, height, width] become [outputs, height, width, inputs]. */
-import { numElements } from '../../../core/tensor.ts';
 import type { Shape } from '../../../core/tensor.ts';
+import { numElements } from '../../../core/tensor.ts';
 import type { ValueRef } from '../../../ops/define.ts';
+import { refuse } from '../../refusal.ts';
 import type { Affine, Call, Rule, Target } from '../context.ts';
 import { optionalStatic, staticIn, viewIn } from '../context.ts';
-import { refuse } from '../../refusal.ts';
 import type { Static } from '../static.ts';
 import { inShape, permutedStatic, picked } from '../static.ts';
 import type { Image, Pair, Windows } from './windows.ts';

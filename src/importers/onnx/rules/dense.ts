@@ -1,10 +1,10 @@
 /** Gemm and MatMul: products with weights are fully connected layers. */
-import { numElements, sameShape } from '../../../core/tensor.ts';
 import type { Shape } from '../../../core/tensor.ts';
+import { numElements, sameShape } from '../../../core/tensor.ts';
 import type { ValueRef } from '../../../ops/define.ts';
+import { refuse } from '../../refusal.ts';
 import type { Affine, Call, Rule, Value } from '../context.ts';
 import { optionalStatic, required, valueShape, viewIn } from '../context.ts';
-import { refuse } from '../../refusal.ts';
 import type { Static } from '../static.ts';
 import { inShape, permutedStatic } from '../static.ts';
 import type { Atom, View } from '../view.ts';

@@ -1,23 +1,14 @@
 /** Ops that move values without computing. Those that only regroup or exchange axes add nothing to the graph. */
-import { numElements } from '../../../core/tensor.ts';
 import type { Shape } from '../../../core/tensor.ts';
+import { numElements } from '../../../core/tensor.ts';
+import { broadcastShapes } from '../../../ops/broadcast.ts';
 import type { ValueRef } from '../../../ops/define.ts';
-import type { Call, Rule } from '../context.ts';
-import {
-  axesOf,
-  axisOf,
-  optionalIntegers,
-  optionalStatic,
-  required,
-  staticIn,
-  valueShape,
-  viewIn,
-} from '../context.ts';
+import { axisOf, numberOf } from '../../elements.ts';
 import { refuse } from '../../refusal.ts';
-import { scalarOf } from '../static.ts';
+import type { Call, Rule } from '../context.ts';
+import { axesOf, optionalIntegers, optionalStatic, required, staticIn, valueShape, viewIn } from '../context.ts';
 import type { View } from '../view.ts';
 import { naturalOrder, permutedView, rankOf, regrouped, shapeOf, splitAxis, viewOf } from '../view.ts';
-import { broadcast } from './align.ts';
 import { indicesOf, withEdges } from './pooling.ts';
 
 const mostPieces = 64;
@@ -267,7 +258,7 @@ export const pad: Rule = (call) => {
   if (pads.length !== 2 * axes.length) refuse(`it has ${pads.length} paddings for ${axes.length} axes`);
   const mode = attributes.oneOf('mode', attributes.string('mode', 'constant'), ['constant', 'reflect', 'edge', 'wrap']);
   const value = optionalStatic(call, 2);
-  const fill = value === null ? 0 : (scalarOf(value) ?? 0);
+  const fill = value === null ? 0 : (numberOf(value) ?? 0);
   if (mode === 'constant' && pads.every((one) => one >= 0)) {
     const wanted = view.axes.map((_, axis): readonly [number, number] => {
       const at = axes.indexOf(axis);
@@ -379,7 +370,7 @@ export const tile: Rule = (call) => {
 export const expand: Rule = (call) => {
   const view = viewIn(call, 0);
   const own = shapeOf(view);
-  const shape = broadcast(own, Array.from(staticIn(call, 1).data));
+  const shape = broadcastShapes(own, Array.from(staticIn(call, 1).data));
   const wide = reshapedView(call, view, [...new Array<number>(shape.length - own.length).fill(1), ...own]);
   return [shape.reduce((result, size, axis) => repeated(call, result, axis, size / (shapeOf(wide)[axis] ?? 1)), wide)];
 };

@@ -1,11 +1,11 @@
 /** Ops along one axis that must be the last in memory, and dropout. */
 import { createRandom } from '../../../core/random.ts';
-import type { Call, Rule } from '../context.ts';
-import { axisOf, optionalStatic, required, staticIn, viewIn } from '../context.ts';
-import type { ValueRef } from '../../../ops/define.ts';
 import type { VariableRole } from '../../../graph/roles.ts';
+import type { ValueRef } from '../../../ops/define.ts';
+import { axisOf, numberOf } from '../../elements.ts';
 import { refuse } from '../../refusal.ts';
-import { scalarOf } from '../static.ts';
+import type { Call, Rule } from '../context.ts';
+import { optionalStatic, required, staticIn, viewIn } from '../context.ts';
 import type { View } from '../view.ts';
 import { dimensionsOf, naturalOrder, rankOf, shapeOf, sizeOf } from '../view.ts';
 
@@ -91,7 +91,7 @@ export const dropout: Rule = (call) => {
   const view = viewIn(call, 0);
   if (isRead(1)) refuse('its mask is read; expected a network that reads its output only');
   const ratio = optionalStatic(call, 1);
-  const rate = ratio === null ? 0.5 : (scalarOf(ratio) ?? refuse(`its ratio "${ratio.name}" is no single number`));
+  const rate = ratio === null ? 0.5 : (numberOf(ratio) ?? refuse(`its ratio "${ratio.name}" is no single number`));
   if (!(rate >= 0 && rate < 1)) refuse(`its ratio is ${rate}; expected at least 0 and less than 1`);
   if (rate === 0) return [view];
   const stream = createRandom(0, 'dropout', name).uint32();

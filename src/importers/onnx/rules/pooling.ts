@@ -1,8 +1,8 @@
 /** MaxPool, AveragePool and their global forms. */
 import type { ValueRef } from '../../../ops/define.ts';
+import { refuse } from '../../refusal.ts';
 import type { Call, Rule, Target } from '../context.ts';
 import { viewIn } from '../context.ts';
-import { refuse } from '../../refusal.ts';
 import type { Image, Pair, Windows } from './windows.ts';
 import { framed, imageOf, paddingKind, viewOfImage, windowsOf } from './windows.ts';
 

@@ -1,9 +1,9 @@
 /** Reductions over any axes. Our ops reduce whole dimensions, which are found where the axes lie: nothing moves. */
 import type { ValueRef } from '../../../ops/define.ts';
+import { refuse } from '../../refusal.ts';
 import { absolute, negated, stepsOf } from '../../spelled-out.ts';
 import type { Call, Rule } from '../context.ts';
 import { axesOf, optionalIntegers, viewIn } from '../context.ts';
-import { refuse } from '../../refusal.ts';
 import type { Atom, View } from '../view.ts';
 import { dimensionsOf, liesIn, rankOf, sizeOf } from '../view.ts';
 import { indicesOf } from './pooling.ts';

@@ -1,10 +1,10 @@
 /** Resize, in those of ONNX's many ways that ours are equal to, pixel by pixel. */
+import type { ResizeAttrs, Tap } from '../../../ops/resize.ts';
 import { bilinearTaps } from '../../../ops/resize_bilinear.ts';
 import { nearestTaps } from '../../../ops/resize_nearest_neighbor.ts';
-import type { ResizeAttrs, Tap } from '../../../ops/resize.ts';
+import { refuse } from '../../refusal.ts';
 import type { Call, Rule } from '../context.ts';
 import { axesOf, optionalStatic, viewIn } from '../context.ts';
-import { refuse } from '../../refusal.ts';
 import { rankOf, shapeOf, viewOf } from '../view.ts';
 
 /** Along one axis: far above what an image has. */

@@ -1,8 +1,8 @@
 /** What convolutions and pools share: images out of values, and ONNX's strides and paddings in our words. */
 import type { Shape } from '../../../core/tensor.ts';
 import type { ValueRef } from '../../../ops/define.ts';
-import type { Call, Target } from '../context.ts';
 import { refuse } from '../../refusal.ts';
+import type { Call, Target } from '../context.ts';
 import type { View } from '../view.ts';
 import { rankOf, shapeOf, viewOf } from '../view.ts';
 

@@ -1,13 +1,14 @@
 /** Ops that work element by element, and batch norms that are spelled out in them. */
 import { numElements } from '../../../core/tensor.ts';
 import type { ValueRef } from '../../../ops/define.ts';
-import { absolute as spelledAbsolute, clipped, larger, negated, smaller } from '../../spelled-out.ts';
+import { numberOf } from '../../elements.ts';
+import { refuse } from '../../refusal.ts';
 import type { Steps } from '../../spelled-out.ts';
+import { absolute as spelledAbsolute, clipped, larger, negated, smaller } from '../../spelled-out.ts';
 import type { Call, Rule, Value } from '../context.ts';
 import { computed, input, operand, operandOf, staticInput } from '../context.ts';
-import { refuse } from '../../refusal.ts';
 import type { NormPart, Static } from '../static.ts';
-import { asFloats, numberOf } from '../static.ts';
+import { asFloats } from '../static.ts';
 import { isBiasOf } from './layers.ts';
 
 const plain = { activation: 'none' } as const;

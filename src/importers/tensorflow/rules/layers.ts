@@ -2,9 +2,9 @@
 import { numElements } from '../../../core/tensor.ts';
 import type { Conv2dAttrs } from '../../../ops/conv_2d.ts';
 import type { Padding } from '../../../ops/geometry.ts';
+import { refuse } from '../../refusal.ts';
 import type { Affine, Call, Rule, Value } from '../context.ts';
 import { computed, input, operand, shapeOf, staticInput, wholeNumbersIn } from '../context.ts';
-import { refuse } from '../../refusal.ts';
 import type { Static } from '../static.ts';
 import type { RowNode } from './rows.ts';
 import { affine, byRow, readRow } from './rows.ts';

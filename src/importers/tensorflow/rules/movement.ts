@@ -2,10 +2,10 @@
 import { numElements, sameShape } from '../../../core/tensor.ts';
 import { readNumber } from '../../../ops/bindings.ts';
 import type { ValueRef } from '../../../ops/define.ts';
+import { axisOf, numberOf } from '../../elements.ts';
+import { refuse } from '../../refusal.ts';
 import type { Call, Rule, Value } from '../context.ts';
 import { computed, input, operand, shapeOf, staticInput, wholeNumbersIn } from '../context.ts';
-import { refuse } from '../../refusal.ts';
-import { numberOf } from '../static.ts';
 import { reshapedAffine } from './layers.ts';
 import { readRow } from './rows.ts';
 
@@ -31,11 +31,6 @@ export const reshape: Rule = (call) => {
   }
   return inShape(call, shape);
 };
-
-export function axisOf(axis: number, rank: number): number {
-  const counted = axis < 0 ? axis + rank : axis;
-  return counted >= 0 && counted < rank ? counted : refuse(`axis ${axis} is not among ${rank} axes`);
-}
 
 export const expandDims: Rule = (call) => {
   const axis = numberOf(staticInput(call, 1, 'its axis')) ?? refuse('its axis is no single number');

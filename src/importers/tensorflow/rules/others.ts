@@ -1,10 +1,9 @@
 /** Normalization, reductions, and what is left of training. */
 import { readBool } from '../../../ops/bindings.ts';
+import { axisOf, numberOf } from '../../elements.ts';
+import { refuse } from '../../refusal.ts';
 import type { Rule, Value } from '../context.ts';
 import { computed, input, operand, staticInput, wholeNumbersIn } from '../context.ts';
-import { refuse } from '../../refusal.ts';
-import { numberOf } from '../static.ts';
-import { axisOf } from './movement.ts';
 
 /** Hands every input on. */
 export const identity: Rule = (call) => call.inputs;

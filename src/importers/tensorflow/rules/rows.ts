@@ -4,9 +4,9 @@ import type { VariableRole } from '../../../graph/roles.ts';
 import type { GraphDefRead, ValueRef } from '../../../ops/define.ts';
 import type { Attrs, OpName } from '../../../ops/index.ts';
 import { opNames, ops } from '../../../ops/index.ts';
+import { refuse } from '../../refusal.ts';
 import type { Affine, Call, Value } from '../context.ts';
 import { computed, input, operandOf, shapeOf } from '../context.ts';
-import { refuse } from '../../refusal.ts';
 import type { Static } from '../static.ts';
 import { asIntegers } from '../static.ts';
 
