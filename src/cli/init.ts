@@ -18,6 +18,7 @@ import { loadDataset } from '../data/load.ts';
 import { createTurn } from '../data/turn.ts';
 import { writingTo } from '../runner/disk-error.ts';
 import { qpipeHome } from '../install/home.ts';
+import { openResources } from '../stages/resources.ts';
 import { starterModel, starterStages } from './starter.ts';
 
 export interface InitOptions {
@@ -65,16 +66,13 @@ export async function init({ folder, out }: InitOptions): Promise<InitResult> {
   closeExamples(dataset);
   const found = [examplesText(dataset), ...guess.found];
   const text = pipelineText({ ...head, guess: { ...guess, found } }, identity);
-  const { warnings } = await makePlan(parsePipeline(text, file), {
+  const resources = openResources({
     identities: () => Promise.resolve(identity),
-    cache: null,
-    home: qpipeHome(),
-    threads: null,
-    cores: os.availableParallelism(),
-    now: () => performance.now(),
+    ...{ cache: null, signal: null, threads, home: qpipeHome(), now: () => performance.now() },
   });
+  const { plan } = await makePlan(parsePipeline(text, file), { resources, threads });
   await write(file, text);
-  return { file, source: guess.source, found, warnings };
+  return { file, source: guess.source, found, warnings: plan.warnings };
 }
 
 async function write(file: string, text: string): Promise<void> {

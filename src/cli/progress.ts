@@ -43,6 +43,8 @@ function plainLine(event: RunEvent): string | null {
       return `${event.stage}: ${finishedText(event)}`;
     case 'stage-failed':
       return `${event.stage}: failed`;
+    case 'stage-skipped':
+      return `${event.stage}: ${skippedText(event)}`;
     case 'cache-repaired':
       return `${event.stage}: ${repairText(event)}`;
     case 'nondeterminism':
@@ -129,6 +131,9 @@ export function terminalProgress(terminal: { readonly columns: number }): Progre
         case 'stage-failed':
           end(event.stage, 'failed', new Error(event.message));
           return;
+        case 'stage-skipped':
+          end(event.stage, skippedText(event), new Error(skippedText(event)));
+          return;
         case 'cache-repaired':
           views.get(event.stage)?.remarks.push(repairText(event));
           return;
@@ -175,6 +180,8 @@ function finishedText({ cached, seconds, verdict }: EventOf<'stage-finished'>): 
   const time = `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
   return `${cached ? `cached (${time} when it ran)` : time}${verdict === 'fail' ? ', gate not met' : ''}`;
 }
+
+const skippedText = ({ because }: EventOf<'stage-skipped'>): string => `not run, since ${because} failed`;
 
 function repairText({ found }: EventOf<'cache-repaired'>): string {
   return `damage in the store: ${found}`;

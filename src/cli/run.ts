@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import os from 'node:os';
 import { join, resolve } from 'node:path';
 import { loadPipeline } from '../config/load.ts';
-import { checkWithoutData, makePlan } from '../config/plan.ts';
+import { checkWithoutData, makePlan, threadsOf } from '../config/plan.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { UserError } from '../core/diagnostic.ts';
 import { didYouMean } from '../config/suggest.ts';
@@ -12,13 +12,17 @@ import { downloadFile, missingFiles } from '../data/download.ts';
 import { sourceFiles } from '../data/load.ts';
 import type { Report } from '../report/report.ts';
 import type { RunEvent } from '../runner/event.ts';
+import type { ExecuteOptions } from '../runner/execute.ts';
 import { execute, Interrupted } from '../runner/execute.ts';
-import type { Plan } from '../runner/plan.ts';
+import type { Plan, StageWork } from '../runner/plan.ts';
 import type { RunRecord } from '../runner/record.ts';
 import { dataFolders, openStore, remembered } from '../runner/store.ts';
 import { writeReport } from './report.ts';
 import { qpipeHome } from '../install/home.ts';
 import { packageVersion } from '../core/version.ts';
+import type { StageJob } from '../stages/job.ts';
+import { stageWork } from '../stages/job.ts';
+import { openResources } from '../stages/resources.ts';
 
 export interface RunOptions {
   /** Path of the pipeline file. */
@@ -73,30 +77,27 @@ export async function run(options: RunOptions): Promise<RunResult> {
   }
   const storeFolder = resolve(options.store ?? '.qpipe/store');
   const store = await openStore(storeFolder, randomHex);
-  const plan = await makePlan(loaded, {
+  const threads = threadsOf(loaded, os.availableParallelism(), options.threads ?? null);
+  const resources = openResources({
     identities: (key, make) => remembered(store, key, make),
     cache: dataFolders(store),
-    signal,
-    home: qpipeHome(),
-    threads: options.threads ?? null,
-    cores: os.availableParallelism(),
-    now: () => performance.now(),
-  }).catch((error: unknown) => {
-    throw signal.aborted ? new Interrupted({ cause: error }) : error;
+    ...{ signal, threads, home: qpipeHome(), now: () => performance.now() },
   });
   try {
-    return await runPlan(plan, options, storeFolder, signal, randomHex);
+    const { plan } = await makePlan(loaded, { resources, threads }).catch((error: unknown) => {
+      throw signal.aborted ? new Interrupted({ cause: error }) : error;
+    });
+    return await runPlan(plan, stageWork(resources), options, { store: storeFolder, signal, randomHex });
   } finally {
-    plan.close();
+    resources.close();
   }
 }
 
 async function runPlan(
-  plan: Plan,
+  plan: Plan<StageJob>,
+  work: StageWork<StageJob>,
   options: RunOptions,
-  storeFolder: string,
-  signal: AbortSignal,
-  randomHex: () => string,
+  where: Pick<ExecuteOptions, 'store' | 'signal' | 'randomHex'>,
 ): Promise<RunResult> {
   for (const warning of plan.warnings) options.onWarning?.(warning);
   const force = options.force ?? [];
@@ -106,14 +107,11 @@ async function runPlan(
   );
   const runs = resolve(options.runs ?? 'runs');
   const record = await execute(plan, {
-    store: storeFolder,
-    runs,
+    ...where,
+    ...{ runs, work, force },
     emit: (event) => options.onEvent?.(event),
-    signal,
     clock: () => new Date(),
     now: () => performance.now(),
-    randomHex,
-    force,
     provenance: {
       commandLine: process.argv.slice(2),
       node: process.version,

@@ -1,6 +1,6 @@
 import os from 'node:os';
 import { loadPipeline } from '../config/load.ts';
-import { checkWithoutData, makePlan } from '../config/plan.ts';
+import { checkWithoutData, makePlan, threadsOf } from '../config/plan.ts';
 import { warnings } from '../config/checks/warnings.ts';
 import type { ModelSize } from '../config/targets.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
@@ -9,6 +9,7 @@ import { dataSource } from '../data/config.ts';
 import { missingFiles } from '../data/download.ts';
 import { sourceFiles } from '../data/load.ts';
 import { qpipeHome } from '../install/home.ts';
+import { openResources } from '../stages/resources.ts';
 import { kib } from '../targets/file.ts';
 
 export interface Validation {
@@ -49,22 +50,20 @@ export async function validate(
   let sizes: readonly ModelSize[] = [];
   const missing = missingFiles(sourceFiles(source));
   if (missing.length === 0) {
-    const plan = await makePlan(loaded, {
-      identities: async (_key, make) => {
-        const identity = await make();
-        const { trainingImages, validationImages: validation, classNames: classes } = identity;
-        data = { training: trainingImages - validation, validation, classes };
-        return identity;
-      },
-      cache: null,
-      home: qpipeHome(),
-      threads: null,
-      cores: os.availableParallelism(),
-      now: () => performance.now(),
+    const threads = threadsOf(loaded, os.availableParallelism(), null);
+    const resources = openResources({
+      identities: (_key, make) => make(),
+      ...{ cache: null, signal: null, threads, home: qpipeHome(), now: () => performance.now() },
     });
-    plan.close();
-    found = plan.warnings;
-    sizes = knownSizes(plan.sizes);
+    try {
+      const checked = await makePlan(loaded, { resources, threads });
+      const { trainingImages, validationImages: validation, classNames: classes } = checked.identity;
+      data = { training: trainingImages - validation, validation, classes };
+      found = checked.plan.warnings;
+      sizes = knownSizes(checked.sizes);
+    } finally {
+      resources.close();
+    }
   }
   const notChecked = missing.map(({ path, download }): Diagnostic => ({
     code: 'not-downloaded',

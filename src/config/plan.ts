@@ -1,36 +1,31 @@
 import { readFileSync } from 'node:fs';
-import { isDeepStrictEqual } from 'node:util';
 import { internal, present, unreachable } from '../core/assert.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
-import { UserError, userError } from '../core/diagnostic.ts';
+import { UserError } from '../core/diagnostic.ts';
+import type { Digest } from '../core/digest.ts';
 import type { JsonObject } from '../core/json.ts';
 import { defaultMemory } from '../core/machine.ts';
 import { installedVersion, packageFile } from '../core/package-file.ts';
+import type { Augmentation } from '../data/augment.ts';
 import { dataSettings, dataSource } from '../data/config.ts';
-import type { Dataset, DatasetIdentity, DataSize } from '../data/dataset.ts';
-import type { IdentifiedData } from '../data/example-files.ts';
-import { closeExamples } from '../data/example-files.ts';
+import type { DatasetIdentity, DataSize } from '../data/dataset.ts';
 import { identify } from '../data/dataset.ts';
+import { closeExamples } from '../data/example-files.ts';
+import { labelNotes, oneClass } from '../data/labels.ts';
+import { loadDataset } from '../data/load.ts';
+import type { IdentifiedRequest } from '../data/pool.ts';
 import type { DataSource } from '../data/sources/index.ts';
 import { sourceRow } from '../data/sources/index.ts';
-import { labelNotes, oneClass } from '../data/labels.ts';
-import type { DataCache, LoadOptions } from '../data/load.ts';
-import { loadDataset, loadIdentified, openFiles, recipeDigest, sourceFiles } from '../data/load.ts';
-import type { ValidationOptions } from '../data/split.ts';
 import type { Engine, EngineName, Numerics } from '../engine/engine.ts';
-import { referenceEngine } from '../engine/reference.ts';
-import { stoppable } from '../engine/stoppable.ts';
-import { wasmEngine } from '../engine/wasm/index.ts';
 import type { Model, Purpose } from '../graph/contract.ts';
 import { newModel, untrainedModel } from '../models/build.ts';
 import type { ModelSpec } from '../models/layers.ts';
-import type { Digest } from '../core/digest.ts';
-import type { Plan, StageContext, StageInput, StagePlan } from '../runner/plan.ts';
-import { artifactChecks } from '../stages/artifacts.ts';
-import type { StageDefinition } from '../stages/define.ts';
+import type { Plan, StageInput } from '../runner/plan.ts';
+import type { StageDefinition, StageNeed } from '../stages/define.ts';
 import type { StageConfig, StageKind } from '../stages/index.ts';
-import { stages as definitions } from '../stages/index.ts';
-import type { StageEnvironment } from '../stages/run.ts';
+import type { JobPlan, StageJob } from '../stages/job.ts';
+import { definitionOf } from '../stages/job.ts';
+import type { Resources } from '../stages/resources.ts';
 import type { Answers } from '../tasks/define.ts';
 import { tasks } from '../tasks/index.ts';
 import { dataFileDiagnostics } from './data-files.ts';
@@ -58,19 +53,14 @@ import {
 } from './training-fit.ts';
 
 export interface PlanOptions {
-  /** The folder that qpipe keeps for all pipelines; installed engines are in it. */
-  readonly home: string;
-  /** Threads of the engine as the command line says; null leaves them to the pipeline, and that to `cores`. */
-  readonly threads: number | null;
-  /** Of this machine. More threads than that only stand in each other's way. */
-  readonly cores: number;
-  /** Milliseconds on a clock that only goes forward. */
-  readonly now: () => number;
-  readonly identities: IdentityMemory;
-  /** Where decoded examples are kept; null for nowhere. */
-  readonly cache: DataCache | null;
-  /** Ends the reading of data. */
-  readonly signal?: AbortSignal;
+  readonly resources: Pick<Resources, 'data' | 'engine'>;
+  /** Threads of a stage. */
+  readonly threads: number;
+}
+
+/** How many threads stages use: what the command line says, else the pipeline, but at most one for each core. */
+export function threadsOf({ pipeline }: LoadedPipeline, cores: number, wanted: number | null): number {
+  return Math.min(cores, wanted ?? pipeline.threads ?? cores);
 }
 
 /** What is known of a pipeline before it runs. */
@@ -81,96 +71,70 @@ export interface Checked {
   readonly sizes: () => readonly ModelSize[];
 }
 
-/** A plan, and what it holds open. */
-export interface OpenPlan extends Plan, Pick<Checked, 'sizes'> {
-  /** Closes the data; no stage may run after it. */
-  readonly close: () => void;
+/** A plan, and what is known of its models. */
+export interface CheckedPlan extends Pick<Checked, 'sizes'> {
+  readonly plan: Plan<StageJob>;
+  readonly identity: DatasetIdentity;
 }
-
-/**
- * Gives what was made for this key before, else makes it: decoding a data set takes longer than a run of stored stages.
- */
-export type IdentityMemory = (key: Digest, make: () => Promise<DatasetIdentity>) => Promise<DatasetIdentity>;
 
 /**
  * Binds a pipeline to data, code and an engine; `checkWithoutData` comes before.
  *
  * @throws UserError for data that cannot be read, an engine that is not installed, and settings that do not fit them
  */
-export async function makePlan(loaded: LoadedPipeline, options: PlanOptions): Promise<OpenPlan> {
-  const { pipeline } = loaded;
-  const source = dataSource(pipeline.data);
-  const { validation: count } = dataSettings(pipeline.data);
-  const validation = { count: count ?? 0, seed: pipeline.seed };
-  const code = readCodeDigests();
-  const threads = Math.min(options.cores, options.threads ?? pipeline.threads ?? options.cores);
-  const { cache, signal = null } = options;
-  const loading: LoadOptions = { threads, memory: pipeline.memory ?? defaultMemory(), signal, cache };
-  const data = await openData(source, validation, code.data, options.identities, loading);
-  try {
-    const plan = await bindPlan(loaded, options, { ...data, code, threads });
-    return { ...plan, close: data.close };
-  } catch (error) {
-    data.close();
-    throw error;
-  }
-}
-
-async function bindPlan(
-  loaded: LoadedPipeline,
-  options: PlanOptions,
-  { identity, load, code, threads }: OpenData & { readonly code: CodeDigests; readonly threads: number },
-): Promise<Plan & Pick<Checked, 'sizes'>> {
+export async function makePlan(loaded: LoadedPipeline, { resources, threads }: PlanOptions): Promise<CheckedPlan> {
   const { pipeline, locate, text } = loaded;
-  const { augment } = dataSettings(pipeline.data);
+  const code = readCodeDigests();
+  const { validation: count, augment } = dataSettings(pipeline.data);
+  const data = await resources.data.identify({
+    source: dataSource(pipeline.data),
+    validation: { count: count ?? 0, seed: pipeline.seed },
+    code: code.data,
+    memory: pipeline.memory ?? defaultMemory(),
+  });
+  const { identity } = data;
   const place = locate(['data'], 'key');
   const notes = (identity.notes ?? []).map((message): Diagnostic => ({ code: 'odd-data', place, message }));
   // Labels first: what else does not fit matters little when there is nothing to learn.
   const labels = checkLabels(loaded, identity);
   const checked = await checkFit(loaded, identity);
-  const fit = [...checked.warnings, ...labels, ...notes];
-  const purpose = purposeFor(pipeline, identity);
-  const spec = modelSpec(pipeline, identity);
-
-  const wanted = new Set(pipeline.stages.map(({ config }) => engineOf(pipeline, config)));
-  const opened = new Map<EngineName, Engine>();
-  for (const name of wanted) opened.set(name, await engines[name](options.home));
-  const engineFor = (config: StageConfig): Engine => present(opened.get(engineOf(pipeline, config)), 'the engine');
-  const problems = await deviceDiagnostics(pipeline, locate, engineFor);
-  if (problems.length > 0) throw new UserError(problems, 64);
+  const engines = await openEngines(loaded, resources);
   const shared: Shared = {
-    pipeline,
-    identity,
-    spec,
-    purpose,
+    ...{ pipeline, code, engines, augment, threads, data },
+    spec: modelSpec(pipeline, identity),
+    purpose: purposeFor(pipeline, identity),
     modelDigests: await modelDigests(loaded),
-    engineFor,
-    threads,
-    code,
-    environment: {
-      seed: pipeline.seed,
-      trainingData: load,
-      testData: load,
-      augment,
-      loss: pipeline.loss,
-      model: () => present(spec, 'a model'),
-      purpose: () => purpose,
-      threads,
-      now: () => options.now(),
-    },
   };
-  return {
+  const plan = {
     name: pipeline.name,
     pipeline: text,
-    warnings: [...warnings(pipeline, locate), ...fit],
+    warnings: [...warnings(pipeline, locate), ...checked.warnings, ...labels, ...notes],
     resolved: {
       ...(pipeline as unknown as JsonObject), // plain JSON by construction, see ResolvedPipeline
       stages: Object.fromEntries(pipeline.stages.map(({ name, config }) => [name, config as unknown as JsonObject])),
     },
     stages: pipeline.stages.map((stage) => planStage(stage, shared)),
-    sizes: checked.sizes,
   };
+  return { plan, sizes: checked.sizes, identity };
 }
+
+/** The engines that the stages name. */
+async function openEngines(
+  { pipeline, locate }: LoadedPipeline,
+  { engine }: PlanOptions['resources'],
+): Promise<ReadonlyMap<EngineName, Engine>> {
+  const engines = new Map<EngineName, Engine>();
+  for (const { config } of pipeline.stages) {
+    const name = engineOf(pipeline, config);
+    if (!engines.has(name)) engines.set(name, await engine(name));
+  }
+  const problems = await deviceDiagnostics(pipeline, locate, (config) => engineIn(engines, pipeline, config));
+  if (problems.length > 0) throw new UserError(problems, 64);
+  return engines;
+}
+
+const engineIn = (engines: Shared['engines'], pipeline: ResolvedPipeline, config: StageConfig): Engine =>
+  present(engines.get(engineOf(pipeline, config)), 'the engine');
 
 /**
  * Checks what can be known of a pipeline without its data.
@@ -301,18 +265,19 @@ function missingAnswers(
   }
 }
 
+/** What the stages of a pipeline have in common. */
 interface Shared {
   readonly pipeline: ResolvedPipeline;
-  readonly identity: DatasetIdentity;
+  readonly data: IdentifiedRequest;
+  readonly augment: Augmentation;
   /** Null for a pipeline without a `model`. */
   readonly spec: ModelSpec | null;
   readonly purpose: Purpose;
   /** Of the files of import stages, by their names. */
   readonly modelDigests: ReadonlyMap<string, Digest>;
-  readonly engineFor: (config: StageConfig) => Engine;
+  readonly engines: ReadonlyMap<EngineName, Engine>;
   readonly threads: number;
   readonly code: CodeDigests;
-  readonly environment: Omit<StageEnvironment, 'open' | 'checkModelFile'>;
 }
 
 /** The engine of a stage: its own where it names one. */
@@ -320,29 +285,9 @@ function engineOf(pipeline: ResolvedPipeline, config: StageConfig): EngineName {
   return 'engine' in config ? (config.engine ?? pipeline.engine) : pipeline.engine;
 }
 
-const engines: { readonly [E in EngineName]: (home: string) => Promise<Engine> } = {
-  wasm: () => Promise.resolve(wasmEngine),
-  reference: () => Promise.resolve(referenceEngine),
-  // Its code is not even read unless it is asked for.
-  tensorflow: async (home) => (await import('../engine/tensorflow/index.ts')).loadTensorflowEngine(home),
-};
-
-function planStage({ name, config }: ResolvedStage, shared: Shared): StagePlan {
-  const { pipeline, code, threads } = shared;
-  const engine = shared.engineFor(config);
-  const modelDigest = shared.modelDigests.get(name);
-  const environment: StageEnvironment = {
-    ...shared.environment,
-    checkModelFile: (found) => (found === modelDigest ? Promise.resolve() : Promise.reject(changedModel(name))),
-    open: (graph, replicas, devices) =>
-      engine.open(graph, { replicas, threads, ...(devices === undefined ? {} : { devices }) }),
-  };
-  const stoppableIn = ({ signal }: StageContext): StageEnvironment => ({
-    ...environment,
-    open: async (...args) => stoppable(await environment.open(...args), signal),
-  });
-  // The table pairs kinds with configs; by index it forgets which.
-  const definition = definitions[config.uses] as StageDefinition;
+function planStage({ name, config }: ResolvedStage, shared: Shared): JobPlan {
+  const { pipeline, code, threads, data, augment, spec, purpose } = shared;
+  const definition = definitionOf(config);
   const uses = new Set(definition.uses);
   return {
     name,
@@ -355,39 +300,53 @@ function planStage({ name, config }: ResolvedStage, shared: Shared): StagePlan {
     config: {
       stage: keyPart(definition.config, config),
       // As the stage receives it: the meaning of a preset or a default may change between versions.
-      ...(uses.has('model') && shared.spec !== null ? { model: shared.spec as unknown as JsonObject } : {}), // plain JSON by construction
-      ...(uses.has('purpose') ? { purpose: shared.purpose as unknown as JsonObject } : {}), // the same
+      ...(uses.has('model') && spec !== null ? { model: spec as unknown as JsonObject } : {}), // plain JSON by construction
+      ...(uses.has('purpose') ? { purpose: purpose as unknown as JsonObject } : {}), // the same
       ...(uses.has('loss') ? { loss: { ...pipeline.loss } } : {}),
-      ...(uses.has('augment') ? { augment: shared.environment.augment as unknown as JsonObject } : {}), // the same
+      ...(uses.has('augment') ? { augment: augment as unknown as JsonObject } : {}), // the same
     },
     seeds: uses.has('seed') ? { seed: pipeline.seed } : {},
-    environment: {
-      // The digest of the code holds what qpipe was built with; a package may have been replaced since, or be missing.
-      packages: Object.fromEntries(code.stages[config.uses].packages.map((name) => [name, installedVersion(name)])),
-      ...(uses.has('engine')
-        ? {
-            engine: `${engine.name}@${engine.version}`,
-            engineCode: code.engines[engine.name],
-            ...numericsPart(engine.numerics),
-          }
-        : {}),
-    },
+    environment: keyEnvironment(config, shared),
     replicas: 'devices' in config ? config.devices.length : 1,
-    inputs: {
-      ...stageInputs(name, definition, pipeline),
-      ...(modelDigest === undefined ? {} : { file: externalInput('ModelFile/1', modelDigest) }),
-      ...(uses.has('training-data') ? { data: dataInput(shared.identity.digests.training) } : {}),
-      // Those of validation are a part of the training data.
-      ...(uses.has('validation-data') && tasks[shared.purpose.task].decides
-        ? { validation: dataInput(shared.identity.digests.training) }
-        : {}),
-      ...(uses.has('test-data') ? { data: dataInput(shared.identity.digests.test) } : {}),
-    },
+    inputs: { ...stageInputs(name, definition, pipeline), ...externalInputs(name, uses, shared) },
     outputs: definition.outputs,
-    check: (output, file) => artifactChecks[definition.outputs[output]?.type ?? internal(`no output ${output}`)](file),
-    // The definition is that of its own kind.
-    execute: (context) => definition.run(config, context, stoppableIn(context)),
-    judge: (metrics) => definition.judge(config, metrics),
+    job: {
+      ...{ config, threads, data, augment, purpose, seed: pipeline.seed, loss: pipeline.loss, model: spec },
+      engine: engineOf(pipeline, config),
+      modelFile: shared.modelDigests.get(name) ?? null,
+    },
+    needs: { threads: uses.has('engine') ? threads : 0 },
+  };
+}
+
+/** What of code and machine decides the bytes of a stage. */
+function keyEnvironment(config: StageConfig, { pipeline, code, engines }: Shared): JsonObject {
+  // The digest of the code holds what qpipe was built with; a package may have been replaced since, or be missing.
+  const packages = Object.fromEntries(code.stages[config.uses].packages.map((name) => [name, installedVersion(name)]));
+  if (!definitionOf(config).uses.includes('engine')) return { packages };
+  const engine = engineIn(engines, pipeline, config);
+  return {
+    packages,
+    engine: `${engine.name}@${engine.version}`,
+    engineCode: code.engines[engine.name],
+    ...numericsPart(engine.numerics),
+  };
+}
+
+/** What a stage reads that no stage writes. */
+function externalInputs(
+  name: string,
+  uses: ReadonlySet<StageNeed>,
+  { modelDigests, data, purpose }: Shared,
+): Readonly<Record<string, StageInput>> {
+  const { training, test } = data.identity.digests;
+  const modelDigest = modelDigests.get(name);
+  return {
+    ...(modelDigest === undefined ? {} : { file: externalInput('ModelFile/1', modelDigest) }),
+    ...(uses.has('training-data') ? { data: dataInput(training) } : {}),
+    // Those of validation are a part of the training data.
+    ...(uses.has('validation-data') && tasks[purpose.task].decides ? { validation: dataInput(training) } : {}),
+    ...(uses.has('test-data') ? { data: dataInput(test) } : {}),
   };
 }
 
@@ -413,7 +372,7 @@ function stageInputs(
     let found: StageInput | null = null;
     while (ancestor !== null && found === null) {
       const kind = present(byName.get(ancestor), `stage ${ancestor}`).uses;
-      const output = Object.entries(definitions[kind].outputs).find(([, rule]) => rule.type === type)?.[0];
+      const output = Object.entries(definitionOf({ uses: kind }).outputs).find(([, rule]) => rule.type === type)?.[0];
       if (output !== undefined) found = { kind: 'output', stage: ancestor, output, type };
       ancestor = parentOfStage(byName, ancestor);
     }
@@ -429,54 +388,6 @@ function parentOfStage(byName: ReadonlyMap<string, ResolvedStage['config']>, nam
 
 const externalInput = (type: string, digest: Digest): StageInput => ({ kind: 'external', type, digest });
 const dataInput = (digest: Digest): StageInput => externalInput('Dataset/1', digest);
-
-const changedModel = (stage: string): UserError =>
-  userError(`stage ${stage}`, 'model-changed', 'the model file changed while the run began', 'run the pipeline again');
-
-interface OpenData {
-  readonly identity: DatasetIdentity;
-  readonly load: () => Promise<Dataset>;
-  readonly close: () => void;
-}
-
-/**
- * Knows a data set before it is decoded, if it was decoded before.
- *
- * @returns `load` reads and decodes it once, when a stage first asks
- */
-async function openData(
-  source: DataSource,
-  validation: ValidationOptions,
-  code: Digest,
-  identities: IdentityMemory,
-  options: LoadOptions,
-): Promise<OpenData> {
-  let loaded: IdentifiedData | null = null;
-  const { files, close } = await openFiles(source, options);
-  let recipe: Digest;
-  let identity: DatasetIdentity;
-  try {
-    recipe = recipeDigest(source, validation, files, code);
-    identity = await identities(recipe, async () => {
-      const open = () => Promise.resolve({ files, close: () => undefined });
-      loaded = await loadIdentified(source, validation, recipe, open, options);
-      return loaded.identity;
-    });
-  } finally {
-    close();
-  }
-  const load = async (): Promise<Dataset> => {
-    loaded ??= await loadIdentified(source, validation, recipe, () => openFiles(source, options), options);
-    if (isDeepStrictEqual(loaded.identity, identity)) return loaded.dataset;
-    const [first] = sourceFiles(source);
-    const message = 'the data are not those that the run began with';
-    throw userError(first?.path ?? identity.name, 'data-changed', message, 'run the pipeline again');
-  };
-  const closeData = (): void => {
-    if (loaded !== null) closeExamples(loaded.dataset);
-  };
-  return { identity, load, close: closeData };
-}
 
 /**
  * The network of a pipeline with fresh weights, or that of its first import stage; reads the data where its classes and

@@ -32,6 +32,7 @@ export const runEventSchema = Type.Union([
     outputs: Type.Record(Type.String(), digestSchema),
   }),
   event('stage-failed', { stage, message: Type.String() }),
+  event('stage-skipped', { stage, because: Type.String({ description: 'name of the stage that failed before it' }) }),
   event('cache-repaired', {
     stage,
     found: Type.String({ description: 'what was wrong with the stored result' }),

@@ -1,23 +1,26 @@
 import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { internal, present, unreachable } from '../core/assert.ts';
+import type { Digest } from '../core/digest.ts';
+import { mapValues } from '../core/records.ts';
 import { isWithin } from './disk-error.ts';
 import type { RunEvent, UntimedEvent } from './event.ts';
-import type { Digest } from '../core/digest.ts';
-import { stageKey } from './fingerprint.ts';
-import type { Plan, StagePlan, StageProgress } from './plan.ts';
+import type { Plan, StagePlan, StageWork } from './plan.ts';
 import type { ActionRecord, Provenance, RunRecord, RunStatus, RunWarning, StageRecord } from './record.ts';
 import { createRunFolder, materialize, outputPath, resolvedText, writeRunRecord } from './run-folder.ts';
 import type { RunFolder } from './run-folder.ts';
-import { commitResult, findResult, objectPath, openStore, putObject, withWorkFolder } from './store.ts';
+import type { Ending, Task } from './schedule.ts';
+import { runAll } from './schedule.ts';
+import type { Job, ResolvedInput, StageHost, StageResult } from './stage.ts';
+import { executeStage } from './stage.ts';
+import { openStore } from './store.ts';
 import type { Artifact, Store } from './store.ts';
 
-export interface ExecuteOptions {
+export interface ExecuteOptions<J extends object = object> {
   /** Folder of the store; made if it is missing. */
   readonly store: string;
   /** Folder that holds a folder per run; made if it is missing. */
   readonly runs: string;
+  readonly work: StageWork<J>;
   readonly emit: (event: RunEvent) => void;
   readonly signal: AbortSignal;
   /** For dates. It may be set while the run goes on. */
@@ -29,9 +32,24 @@ export interface ExecuteOptions {
   readonly provenance: Provenance;
   /** Names of stages that run even if they have a result, and replace it. */
   readonly force?: readonly string[];
+  readonly schedule?: Partial<Schedule>;
+  /** Where a job runs; default: in this process. */
+  readonly executor?: StageExecutor<J>;
 }
 
-/** The run was stopped from outside; the running stage left no result. */
+/** How the stages of a run share the machine. */
+export interface Schedule {
+  /** How many stages run at once, at most. */
+  readonly jobs: number;
+  readonly cores: number;
+  readonly failures: 'stop' | 'keep-going';
+  /** Which of several ready stages starts; default: the first of the plan. */
+  readonly pick: (ready: readonly Task[]) => Task;
+}
+
+export type StageExecutor<J extends object = object> = (job: Job<J>, host: StageHost<J>) => Promise<StageResult>;
+
+/** The run was stopped from outside; the running stages left no result. */
 export class Interrupted extends Error {
   constructor(options?: ErrorOptions) {
     super('the run was interrupted', options);
@@ -40,186 +58,148 @@ export class Interrupted extends Error {
 }
 
 /**
- * Runs the stages in order, taking the result of an earlier execution where there is one.
+ * Runs the stages, each when its inputs are there, taking the result of an earlier execution where there is one.
  *
  * @returns the record, also written to run.json; its status is `pass`, or `fail` when a gate was not met
- * @throws Interrupted after `signal`; UserError when the store or the run folder cannot be written; else whatever a
- *   stage threw. The run folder stays and says so, and the stage leaves no result.
+ * @throws Interrupted after `signal`; UserError when the store or the run folder cannot be written; else whatever the
+ *   first stage that failed threw. The run folder stays and says so, and the stage leaves no result.
  */
-export async function execute(plan: Plan, options: ExecuteOptions): Promise<RunRecord> {
+export async function execute<J extends object>(plan: Plan<J>, options: ExecuteOptions<J>): Promise<RunRecord> {
   checkPlan(plan);
+  const run = await openRun(plan, options);
+  // At once, without waiting for the stages to stop.
+  const recordInterruption = (): void => tolerate(() => writeRunRecord(run.folder, recordOf(run, 'interrupted')));
+  try {
+    writeRunRecord(run.folder, recordOf(run, 'running'));
+    options.signal.addEventListener('abort', recordInterruption);
+    options.signal.throwIfAborted();
+    const stages = plan.stages.map(({ name }) => name);
+    run.emit({ kind: 'run-started', run: run.folder.id, pipeline: plan.name, stages });
+    const failure = await runStages(run);
+    options.signal.throwIfAborted();
+    if (failure !== null) throw failure.error;
+    const passed = [...run.stages.values()].every(({ verdict }) => verdict === 'pass');
+    const finished = finish(run, passed ? 'pass' : 'fail');
+    const unwritten = run.folder.events.failure();
+    if (unwritten !== null) throw unwritten;
+    return finished;
+  } catch (error) {
+    tolerate(() => finish(run, options.signal.aborted ? 'interrupted' : 'error'));
+    throw options.signal.aborted ? new Interrupted({ cause: error }) : error;
+  } finally {
+    options.signal.removeEventListener('abort', recordInterruption);
+    run.folder.events.close();
+  }
+}
+
+interface Run<J extends object> {
+  readonly plan: Plan<J>;
+  readonly options: ExecuteOptions<J>;
+  readonly store: Store;
+  readonly folder: RunFolder;
+  readonly startedAt: Date;
+  readonly started: number;
+  readonly emit: (event: UntimedEvent) => void;
+  readonly warnings: RunWarning[];
+  /** By stage name. */
+  readonly results: Map<string, ActionRecord>;
+  readonly stages: Map<string, StageRecord>;
+}
+
+async function openRun<J extends object>(plan: Plan<J>, options: ExecuteOptions<J>): Promise<Run<J>> {
   const [startedAt, started] = [options.clock(), options.now()];
   const store = await openStore(options.store, options.randomHex);
   const folder = await createRunFolder(options.runs, plan, startedAt, options.randomHex);
-  const run: Run = { options, store, folder, emit, results: new Map() };
-  const stages: StageRecord[] = [];
-  const resolved = digestOf(resolvedText(plan));
   const warnings: RunWarning[] = plan.warnings.map(({ code, layer, message, hint }) => {
     return { code, layer: layer ?? null, message, hint: hint ?? null };
   });
-  let current: StagePlan | null = null;
-
-  function emit(event: UntimedEvent): void {
+  const emit = (event: UntimedEvent): void => {
     const warning = warningOf(event);
     if (warning !== null) warnings.push(warning);
     const timed: RunEvent = { time: options.clock().toISOString(), ...event };
     options.emit(timed);
     folder.events.write(timed);
-  }
-  function record(status: RunStatus): RunRecord {
-    return {
-      schema: 'qpipe-run-v2',
-      id: folder.id,
-      pipeline: plan.name,
-      status,
-      startedAt: startedAt.toISOString(),
-      seconds: status === 'running' ? 0 : secondsSince(started, options),
-      provenance: options.provenance,
-      resolved,
-      warnings,
-      stages,
-    };
-  }
-  function finish(status: RunStatus): RunRecord {
-    const finished = record(status);
-    writeRunRecord(folder, finished);
-    emit({ kind: 'run-finished', status, seconds: finished.seconds });
-    return finished;
-  }
-  // At once, without waiting for the stage to stop.
-  const recordInterruption = (): void => tolerate(() => writeRunRecord(folder, record('interrupted')));
-
-  try {
-    writeRunRecord(folder, record('running'));
-    options.signal.addEventListener('abort', recordInterruption);
-    options.signal.throwIfAborted();
-    emit({ kind: 'run-started', run: folder.id, pipeline: plan.name, stages: plan.stages.map(({ name }) => name) });
-    for (const stage of plan.stages) {
-      current = stage;
-      stages.push(await runStage(run, stage));
-    }
-    current = null;
-    const finished = finish(stages.every(({ verdict }) => verdict === 'pass') ? 'pass' : 'fail');
-    const unwritten = folder.events.failure();
-    if (unwritten !== null) throw unwritten;
-    return finished;
-  } catch (error) {
-    const failure = options.signal.aborted ? new Interrupted({ cause: error }) : error;
-    const stage = current?.name;
-    if (!options.signal.aborted && stage !== undefined) {
-      emit({ kind: 'stage-failed', stage, message: messageOf(error) });
-    }
-    tolerate(() => finish(options.signal.aborted ? 'interrupted' : 'error'));
-    throw failure;
-  } finally {
-    options.signal.removeEventListener('abort', recordInterruption);
-    folder.events.close();
-  }
-}
-
-interface Run {
-  readonly options: ExecuteOptions;
-  readonly store: Store;
-  readonly folder: RunFolder;
-  readonly emit: (event: UntimedEvent) => void;
-  /** By stage name. */
-  readonly results: Map<string, ActionRecord>;
-}
-
-interface ResolvedInput {
-  readonly type: string;
-  readonly digest: Digest;
-}
-
-async function runStage(run: Run, stage: StagePlan): Promise<StageRecord> {
-  const { options, store, emit } = run;
-  options.signal.throwIfAborted();
-  const inputs = resolveInputs(run, stage);
-  const identity = stageKey(
-    stage,
-    mapValues(inputs, ({ digest }) => digest),
-  );
-  const { key } = identity;
-
-  const lookup = await findResult(store, identity, stage.outputs);
-  for (const damage of lookup.damage) emit({ kind: 'cache-repaired', stage: stage.name, ...damage });
-  const cached = lookup.kind === 'hit' && !(options.force?.includes(stage.name) ?? false);
-  emit({ kind: 'stage-started', stage: stage.name, key, cached });
-
-  let result: ActionRecord;
-  if (cached) result = lookup.record;
-  else {
-    result = await withWorkFolder(store, key, (out) => produce(run, stage, key, out));
-    await commitResult(store, identity, result);
-    const before = lookup.kind === 'hit' ? lookup.record : lookup.previous;
-    if (before !== null) reportDifferences(run, stage, before, result);
-  }
-  run.results.set(stage.name, result);
-  const { seconds } = result;
-  const { metrics, verdict } = stage.judge(result.metrics);
-  await materialize(run.folder, store, stage, result, metrics);
-
-  const outputs = mapValues(stage.outputs, ({ file }, name) => ({
-    ...present(result.outputs[name], `output "${name}" of stage "${stage.name}"`),
-    path: outputPath(stage, file),
-  }));
-  const digests = mapValues(outputs, ({ digest }) => digest);
-  emit({ kind: 'stage-finished', stage: stage.name, cached, seconds, verdict, outputs: digests });
-  return { name: stage.name, kind: stage.kind, key, cached, seconds, verdict, inputs, outputs, metrics };
-}
-
-/** Executes a stage in `out`, checks what it wrote and puts that into the store. The record is not yet written. */
-async function produce(run: Run, stage: StagePlan, key: string, out: string): Promise<ActionRecord> {
-  const { options, store, folder } = run;
-  const [startedAt, started] = [options.clock(), options.now()];
-  const { metrics } = await stage.execute({
-    inputs: inputPaths(run, stage),
-    directory: out,
-    emit: (progress) => emitProgress(run, stage, progress),
-    signal: options.signal,
-  });
-  const seconds = secondsSince(started, options);
-
-  const outputs: Record<string, Artifact & { type: string }> = {};
-  for (const [name, { type, file }] of Object.entries(stage.outputs)) {
-    // A stage that was told to stop may have stopped in the middle of a file and returned normally.
-    options.signal.throwIfAborted();
-    const written = join(out, file);
-    const isFile = await stat(written).then(
-      (status) => status.isFile(),
-      () => false,
-    );
-    if (!isFile) internal(`stage "${stage.name}" did not write its output "${name}" (${file})`);
-    await stage.check(name, written);
-    outputs[name] = { type, ...(await putObject(store, written)) };
-  }
-  options.signal.throwIfAborted();
+  };
   return {
-    schema: 'qpipe-action-v2',
-    key,
-    outputs,
-    metrics,
-    startedAt: startedAt.toISOString(),
-    seconds,
-    run: folder.id,
-    provenance: options.provenance,
+    ...{ plan, options, store, folder, startedAt, started, emit, warnings },
+    ...{ results: new Map<string, ActionRecord>(), stages: new Map<string, StageRecord>() },
   };
 }
 
-function emitProgress(run: Run, stage: StagePlan, progress: StageProgress): void {
-  switch (progress.kind) {
-    case 'progress': {
-      const { step, totalSteps } = progress;
-      const values = mapValues(progress.values, (value) => (Number.isFinite(value) ? value : null));
-      run.emit({ kind: 'stage-progress', stage: stage.name, step, totalSteps, values });
-      return;
+function recordOf<J extends object>(run: Run<J>, status: RunStatus): RunRecord {
+  const { plan, options, folder, startedAt, started, warnings } = run;
+  return {
+    schema: 'qpipe-run-v2',
+    id: folder.id,
+    pipeline: plan.name,
+    status,
+    startedAt: startedAt.toISOString(),
+    seconds: status === 'running' ? 0 : (options.now() - started) / 1000,
+    provenance: options.provenance,
+    resolved: digestOf(resolvedText(plan)),
+    warnings,
+    stages: plan.stages.flatMap(({ name }) => run.stages.get(name) ?? []),
+  };
+}
+
+function finish<J extends object>(run: Run<J>, status: RunStatus): RunRecord {
+  const finished = recordOf(run, status);
+  writeRunRecord(run.folder, finished);
+  run.emit({ kind: 'run-finished', status, seconds: finished.seconds });
+  return finished;
+}
+
+/** @returns the failure of the first stage of the plan that failed; null when none did */
+async function runStages<J extends object>(run: Run<J>): Promise<Extract<Ending, { kind: 'failed' }> | null> {
+  const { plan, options } = run;
+  const first = (ready: readonly Task[]): Task => present(ready[0], 'a ready stage');
+  const { jobs = 1, cores = Infinity, failures = 'stop', pick = first } = options.schedule ?? {};
+  const byName = new Map(plan.stages.map((stage) => [stage.name, stage]));
+  const tasks = plan.stages.map(({ name, inputs, needs }): Task => {
+    const after = Object.values(inputs).flatMap((input) => (input.kind === 'output' ? [input.stage] : []));
+    return { name, after, threads: needs.threads };
+  });
+  const one = async ({ name }: Task): Promise<void> => {
+    try {
+      await runStage(run, present(byName.get(name), `stage ${name}`));
+    } catch (error) {
+      if (!options.signal.aborted) run.emit({ kind: 'stage-failed', stage: name, message: messageOf(error) });
+      throw error;
     }
-    case 'log':
-      run.emit({ kind: 'stage-log', stage: stage.name, message: progress.message });
-      return;
-    default:
-      unreachable(progress);
+  };
+  const endings = await runAll(tasks, one, { jobs, cores, failures, pick, signal: options.signal });
+  let failure: Extract<Ending, { kind: 'failed' }> | null = null;
+  for (const { name } of plan.stages) {
+    const ending = present(endings.get(name), `ending of stage ${name}`);
+    if (ending.kind === 'failed') failure ??= ending;
+    if (ending.kind === 'skipped') run.emit({ kind: 'stage-skipped', stage: name, because: ending.because });
   }
+  return failure;
+}
+
+async function runStage<J extends object>(run: Run<J>, stage: StagePlan<J>): Promise<void> {
+  const { options, store, folder, emit } = run;
+  const { work, signal, clock, now, provenance } = options;
+  const inputs = resolveInputs(run, stage);
+  const existing = options.force?.includes(stage.name) === true ? 'replace' : 'use';
+  const execution: StageExecutor<J> = options.executor ?? executeStage;
+  const { record, cached } = await execution(
+    { stage, inputs, run: folder.id, provenance, existing },
+    { store, work, emit, signal, clock, now },
+  );
+  run.results.set(stage.name, record);
+  const { key, seconds } = record;
+  const { metrics, verdict } = work.judge(stage, record.metrics);
+  await materialize(folder, store, stage, record, metrics);
+
+  const outputs = mapValues(stage.outputs, ({ file }, name) => ({
+    ...present(record.outputs[name], `output "${name}" of stage "${stage.name}"`),
+    path: outputPath(stage, file),
+  }));
+  const digests = mapValues(outputs, ({ digest }) => digest);
+  const { name, kind } = stage;
+  run.stages.set(name, { name, kind, key, cached, seconds, verdict, inputs, outputs, metrics });
+  emit({ kind: 'stage-finished', stage: name, cached, seconds, verdict, outputs: digests });
 }
 
 /** What an event says of the store that whoever reads the report must know too; null for all others. */
@@ -244,16 +224,7 @@ function warningOf(event: UntimedEvent): RunWarning | null {
   }
 }
 
-/** Equal keys promise equal bytes; a stage that breaks the promise has a bug, which must be reported. */
-function reportDifferences(run: Run, stage: StagePlan, before: ActionRecord, now: ActionRecord): void {
-  for (const [output, { digest }] of Object.entries(now.outputs)) {
-    const old = before.outputs[output]?.digest;
-    if (old === undefined || old === digest) continue;
-    run.emit({ kind: 'nondeterminism', stage: stage.name, output, before: old, now: digest });
-  }
-}
-
-function resolveInputs(run: Run, stage: StagePlan): Record<string, ResolvedInput> {
+function resolveInputs<J extends object>(run: Run<J>, stage: StagePlan<J>): Record<string, ResolvedInput> {
   return mapValues(stage.inputs, (input) => {
     switch (input.kind) {
       case 'external':
@@ -266,16 +237,7 @@ function resolveInputs(run: Run, stage: StagePlan): Record<string, ResolvedInput
   });
 }
 
-function inputPaths(run: Run, stage: StagePlan): Record<string, string> {
-  const paths: Record<string, string> = {};
-  for (const [name, input] of Object.entries(stage.inputs)) {
-    if (input.kind !== 'output') continue;
-    paths[name] = objectPath(run.store, producedArtifact(run, input.stage, input.output).digest);
-  }
-  return paths;
-}
-
-function producedArtifact(run: Run, stage: string, output: string): Artifact {
+function producedArtifact<J extends object>(run: Run<J>, stage: string, output: string): Artifact {
   return present(run.results.get(stage)?.outputs[output], `output "${output}" of stage "${stage}"`);
 }
 
@@ -316,14 +278,6 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function secondsSince(started: number, { now }: ExecuteOptions): number {
-  return (now() - started) / 1000;
-}
-
 function digestOf(text: string): Digest {
   return `sha256:${createHash('sha256').update(text).digest('hex')}`;
-}
-
-function mapValues<T, U>(record: Readonly<Record<string, T>>, map: (value: T, name: string) => U): Record<string, U> {
-  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value, name)]));
 }

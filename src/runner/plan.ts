@@ -2,8 +2,8 @@ import type { Diagnostic } from '../core/diagnostic.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Digest } from '../core/digest.ts';
 
-/** A pipeline with every default filled in and every stage bound to code: everything that the runner knows. */
-export interface Plan {
+/** A pipeline with every default filled in: everything that the runner knows. Plain JSON, but for the warnings' places. */
+export interface Plan<Job extends object = object> {
   /** Letters, digits, `.`, `_` and `-`: it becomes part of the run folder's name. */
   readonly name: string;
   /** The YAML text as written. */
@@ -12,10 +12,10 @@ export interface Plan {
   /** What is allowed but seldom meant; the report repeats it. */
   readonly warnings: readonly Diagnostic[];
   /** Producers before consumers. */
-  readonly stages: readonly StagePlan[];
+  readonly stages: readonly StagePlan<Job>[];
 }
 
-export interface StagePlan {
+export interface StagePlan<Job extends object = object> {
   /** Unique in the plan; names the stage's folder, and is no part of its key. Same letters as the plan's name. */
   readonly name: string;
   readonly kind: string;
@@ -28,11 +28,24 @@ export interface StagePlan {
   readonly replicas: number;
   readonly inputs: Readonly<Record<string, StageInput>>;
   readonly outputs: Readonly<Record<string, StageOutput>>;
+  /** What the stage runs with; `StageWork` knows what it means. Plain JSON, so that another process may run it. */
+  readonly job: Job;
+  /** What the stage takes of the machine while it runs. */
+  readonly needs: StageNeeds;
+}
+
+export interface StageNeeds {
+  /** Cores that it keeps busy; 0 for a stage that is over in a moment. */
+  readonly threads: number;
+}
+
+/** What stages do. The runner knows when, where and whether. */
+export interface StageWork<Job extends object = object> {
+  readonly execute: (stage: StagePlan<Job>, context: StageContext) => Promise<StageOutcome>;
   /** Rejects when the file is not what the output's type promises; the result is then not kept. */
-  readonly check: (output: string, file: string) => Promise<void>;
-  readonly execute: (context: StageContext) => Promise<StageOutcome>;
+  readonly check: (stage: StagePlan<Job>, output: string, file: string) => Promise<void>;
   /** What the measurements mean for this pipeline. Asked on every run, so its limits are no part of the key. */
-  readonly judge: (metrics: JsonObject) => Judgement;
+  readonly judge: (stage: StagePlan<Job>, metrics: JsonObject) => Judgement;
 }
 
 export interface StageImplementation {
@@ -45,7 +58,7 @@ export interface StageImplementation {
 
 export type StageInput =
   | { readonly kind: 'output'; readonly stage: string; readonly output: string; readonly type: string }
-  /** Bytes from outside the pipeline, a dataset for instance. `execute` knows by itself where they are. */
+  /** Bytes from outside the pipeline, a dataset for instance. The job knows where they are. */
   | { readonly kind: 'external'; readonly type: string; readonly digest: Digest };
 
 export interface StageOutput {

@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { dataFileDiagnostics } from '../../src/config/data-files.ts';
 import { parsePipeline } from '../../src/config/load.ts';
 import { makePlan } from '../../src/config/plan.ts';
+import { openResources } from '../../src/stages/resources.ts';
 import { UserError } from '../../src/core/diagnostic.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'qpipe-own-'));
@@ -30,10 +31,11 @@ stages:
   test: { uses: test, from: convert }
 `;
   try {
-    await makePlan(parsePipeline(text, join(folder, 'p.yaml')), {
-      ...{ home: folder, threads: 1, cores: 1, now: () => 0, cache: null },
+    const resources = openResources({
+      ...{ home: folder, threads: 1, now: () => 0, cache: null, signal: null },
       identities: (_key, make) => make(),
     });
+    await makePlan(parsePipeline(text, join(folder, 'p.yaml')), { resources, threads: 1 });
     return [];
   } catch (error) {
     if (!(error instanceof UserError)) throw error;

@@ -24,7 +24,7 @@ import { runEventSchema } from '../../src/runner/event.ts';
 import type { RunEvent } from '../../src/runner/event.ts';
 import { execute, Interrupted } from '../../src/runner/execute.ts';
 import type { ExecuteOptions } from '../../src/runner/execute.ts';
-import type { Plan, StageContext, StagePlan } from '../../src/runner/plan.ts';
+import type { Judgement, Plan, StageContext, StageOutcome, StagePlan, StageWork } from '../../src/runner/plan.ts';
 import { runRecordSchema } from '../../src/runner/record.ts';
 import type { RunRecord } from '../../src/runner/record.ts';
 import { seal, unseal } from '../../src/runner/sealed.ts';
@@ -46,12 +46,13 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-function run(plan: Plan, changes: Partial<ExecuteOptions> = {}): Promise<RunRecord> {
+function run(plan: Plan<FakeJob>, changes: Partial<ExecuteOptions<FakeJob>> = {}): Promise<RunRecord> {
   events = [];
   executed = [];
   return execute(plan, {
     store,
     runs,
+    work,
     emit: (event) => events.push(event),
     signal: new AbortController().signal,
     clock: () => new Date(),
@@ -62,8 +63,27 @@ function run(plan: Plan, changes: Partial<ExecuteOptions> = {}): Promise<RunReco
   });
 }
 
+/** Its job is closures, which is enough for one process. */
+type Fake = StagePlan<FakeJob>;
+
+interface FakeJob {
+  readonly execute: (context: StageContext) => Promise<StageOutcome>;
+  readonly check: (output: string, file: string) => Promise<void>;
+  readonly judge: (metrics: JsonObject) => Judgement;
+}
+
+const work: StageWork<FakeJob> = {
+  execute: ({ job }, context) => job.execute(context),
+  check: ({ job }, output, file) => job.check(output, file),
+  judge: ({ job }, metrics) => job.judge(metrics),
+};
+
 /** A stage that writes `text` of its input's text, or of '' when it has none. */
-function fake(kind: string, text: (input: string) => string, changes: Partial<StagePlan> = {}): StagePlan {
+function fake(
+  kind: string,
+  text: (input: string) => string,
+  { execute, check, judge, ...changes }: Partial<Fake & FakeJob> = {},
+): Fake {
   return {
     name: kind,
     kind,
@@ -74,14 +94,19 @@ function fake(kind: string, text: (input: string) => string, changes: Partial<St
     replicas: 1,
     inputs: {},
     outputs: { model: { type: 'Text/1', file: 'model.txt' } },
-    check: () => Promise.resolve(),
-    execute: ({ inputs, directory }: StageContext) => {
-      executed.push(kind);
-      const input = inputs['model'] === undefined ? '' : readFileSync(inputs['model'], 'utf8');
-      writeFileSync(join(directory, 'model.txt'), text(input));
-      return Promise.resolve({ metrics: { length: input.length } });
+    needs: { threads: 0 },
+    job: {
+      check: check ?? (() => Promise.resolve()),
+      execute:
+        execute ??
+        (({ inputs, directory }) => {
+          executed.push(kind);
+          const input = inputs['model'] === undefined ? '' : readFileSync(inputs['model'], 'utf8');
+          writeFileSync(join(directory, 'model.txt'), text(input));
+          return Promise.resolve({ metrics: { length: input.length } });
+        }),
+      judge: judge ?? ((metrics) => ({ metrics, verdict: 'pass' })),
     },
-    judge: (metrics) => ({ metrics, verdict: 'pass' }),
     ...changes,
   };
 }
@@ -91,7 +116,10 @@ const after = (stage: string): Pick<StagePlan, 'inputs'> => ({
 });
 
 /** pretrain writes `abc`; qat appends its width; convert turns to upper case. */
-function chain(width = 8, changes: { pretrain?: Partial<StagePlan>; qat?: Partial<StagePlan> } = {}): Plan {
+function chain(
+  width = 8,
+  changes: { pretrain?: Partial<Fake & FakeJob>; qat?: Partial<Fake & FakeJob> } = {},
+): Plan<FakeJob> {
   return planOf(
     fake('pretrain', () => 'abc', changes.pretrain),
     fake('qat', (input) => `${input}${width}`, { ...after('pretrain'), config: { width }, ...changes.qat }),
@@ -99,7 +127,7 @@ function chain(width = 8, changes: { pretrain?: Partial<StagePlan>; qat?: Partia
   );
 }
 
-function planOf(...stages: StagePlan[]): Plan {
+function planOf(...stages: Fake[]): Plan<FakeJob> {
   return { name: 'demo', pipeline: '# a comment\nname: demo\n', resolved: { name: 'demo' }, warnings: [], stages };
 }
 
@@ -453,7 +481,7 @@ describe('a failing stage', () => {
   });
 
   it('is one that did not write what it declared', async () => {
-    const execute: StagePlan['execute'] = () => Promise.resolve({ metrics: {} });
+    const execute: FakeJob['execute'] = () => Promise.resolve({ metrics: {} });
     await expect(run(planOf(fake('pretrain', () => '', { execute })))).rejects.toThrow(
       'internal: stage "pretrain" did not write its output "model" (model.txt)',
     );
@@ -485,7 +513,7 @@ describe('a failing stage', () => {
 });
 
 describe('an interrupted run', () => {
-  it.each<[string, (abort: () => void) => Partial<StagePlan>]>([
+  it.each<[string, (abort: () => void) => Partial<FakeJob>]>([
     [
       'the stage gives up',
       (abort) => ({

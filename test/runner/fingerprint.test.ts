@@ -32,9 +32,8 @@ const stage: StagePlan = {
   },
   replicas: 2,
   outputs: {},
-  check: () => Promise.resolve(),
-  execute: () => Promise.resolve({ metrics: {} }),
-  judge: (metrics) => ({ metrics, verdict: 'pass' }),
+  job: {},
+  needs: { threads: 1 },
 };
 const digests = { model: digestOf('a1'), data: digestOf('b2') };
 

@@ -1,0 +1,146 @@
+/** The one way a stage runs: its result is found, or made, checked and kept. */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { internal, unreachable } from '../core/assert.ts';
+import type { Digest } from '../core/digest.ts';
+import { mapValues } from '../core/records.ts';
+import type { UntimedEvent } from './event.ts';
+import { stageKey } from './fingerprint.ts';
+import type { StagePlan, StageProgress, StageWork } from './plan.ts';
+import type { ActionRecord, Provenance } from './record.ts';
+import type { Artifact, Store } from './store.ts';
+import { commitResult, findResult, objectPath, putObject, withWorkFolder } from './store.ts';
+
+/** An execution: a stage with the content of its inputs. Plain JSON, so that it may go to another process. */
+export interface Job<J extends object = object> {
+  readonly stage: StagePlan<J>;
+  /** By name, those that other stages wrote and those from outside. */
+  readonly inputs: Readonly<Record<string, ResolvedInput>>;
+  /** Of the run that asks for it. */
+  readonly run: string;
+  readonly provenance: Provenance;
+  /** `replace` runs the stage even if it has a result. */
+  readonly existing: 'use' | 'replace';
+}
+
+export interface ResolvedInput {
+  readonly type: string;
+  readonly digest: Digest;
+}
+
+/** Where a job runs. */
+export interface StageHost<J extends object = object> {
+  readonly store: Store;
+  readonly work: StageWork<J>;
+  readonly emit: (event: UntimedEvent) => void;
+  readonly signal: AbortSignal;
+  /** For dates. It may be set while the stage runs. */
+  readonly clock: () => Date;
+  /** Milliseconds on a clock that only goes forward, for durations. */
+  readonly now: () => number;
+}
+
+export interface StageResult {
+  readonly record: ActionRecord;
+  /** The result of an earlier execution was used. */
+  readonly cached: boolean;
+}
+
+/**
+ * @throws UserError when the store cannot be written, or whatever the stage throws; it then leaves no result. The
+ *   reason of `host.signal` when that was raised.
+ */
+export async function executeStage<J extends object>(job: Job<J>, host: StageHost<J>): Promise<StageResult> {
+  const { stage, inputs } = job;
+  const { store, emit } = host;
+  host.signal.throwIfAborted();
+  const identity = stageKey(
+    stage,
+    mapValues(inputs, ({ digest }) => digest),
+  );
+  const lookup = await findResult(store, identity, stage.outputs);
+  for (const damage of lookup.damage) emit({ kind: 'cache-repaired', stage: stage.name, ...damage });
+  const cached = lookup.kind === 'hit' && job.existing === 'use';
+  emit({ kind: 'stage-started', stage: stage.name, key: identity.key, cached });
+  if (cached) return { record: lookup.record, cached };
+
+  const record = await withWorkFolder(store, identity.key, (out) => produce(job, identity.key, host, out));
+  await commitResult(store, identity, record);
+  const before = lookup.kind === 'hit' ? lookup.record : lookup.previous;
+  if (before !== null) reportDifferences(stage, before, record, emit);
+  return { record, cached };
+}
+
+/** Executes a stage in `out`, checks what it wrote and puts that into the store. The record is not yet written. */
+async function produce<J extends object>(
+  { stage, inputs, run, provenance }: Job<J>,
+  key: string,
+  { store, work, emit, signal, clock, now }: StageHost<J>,
+  out: string,
+): Promise<ActionRecord> {
+  const [startedAt, started] = [clock(), now()];
+  const { metrics } = await work.execute(stage, {
+    inputs: inputPaths(store, stage, inputs),
+    directory: out,
+    emit: (progress) => emit(progressEvent(stage.name, progress)),
+    signal,
+  });
+  const seconds = (now() - started) / 1000;
+
+  const outputs: Record<string, Artifact & { type: string }> = {};
+  for (const [name, { type, file }] of Object.entries(stage.outputs)) {
+    // A stage that was told to stop may have stopped in the middle of a file and returned normally.
+    signal.throwIfAborted();
+    const written = join(out, file);
+    const isFile = await stat(written).then(
+      (status) => status.isFile(),
+      () => false,
+    );
+    if (!isFile) internal(`stage "${stage.name}" did not write its output "${name}" (${file})`);
+    await work.check(stage, name, written);
+    outputs[name] = { type, ...(await putObject(store, written)) };
+  }
+  signal.throwIfAborted();
+  return {
+    schema: 'qpipe-action-v2',
+    ...{ key, outputs, metrics, seconds, run, provenance },
+    startedAt: startedAt.toISOString(),
+  };
+}
+
+/** Those of inputs that are files of the store. */
+function inputPaths(store: Store, stage: StagePlan, inputs: Job['inputs']): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(inputs).flatMap(([name, { digest }]) =>
+      stage.inputs[name]?.kind === 'output' ? [[name, objectPath(store, digest)] as const] : [],
+    ),
+  );
+}
+
+function progressEvent(stage: string, progress: StageProgress): UntimedEvent {
+  switch (progress.kind) {
+    case 'progress': {
+      const { step, totalSteps } = progress;
+      const values = mapValues(progress.values, (value) => (Number.isFinite(value) ? value : null));
+      return { kind: 'stage-progress', stage, step, totalSteps, values };
+    }
+    case 'log':
+      return { kind: 'stage-log', stage, message: progress.message };
+    default:
+      return unreachable(progress);
+  }
+}
+
+/** Equal keys promise equal bytes; a stage that breaks the promise has a bug, which must be reported. */
+function reportDifferences(
+  stage: StagePlan,
+  before: ActionRecord,
+  now: ActionRecord,
+  emit: (event: UntimedEvent) => void,
+): void {
+  for (const [output, { digest }] of Object.entries(now.outputs)) {
+    const old = before.outputs[output]?.digest;
+    if (old === undefined || old === digest) continue;
+    emit({ kind: 'nondeterminism', stage: stage.name, output, before: old, now: digest });
+  }
+}
