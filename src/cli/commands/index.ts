@@ -1,0 +1,27 @@
+import type { AddCommand } from './define.ts';
+import { addCompare } from './compare.ts';
+import { addData } from './data.ts';
+import { addDoctor } from './doctor.ts';
+import { addEngine } from './engine.ts';
+import { addGraph } from './graph.ts';
+import { addInit } from './init.ts';
+import { addInspect } from './inspect.ts';
+import { addPredict } from './predict.ts';
+import { addReport } from './report.ts';
+import { addRun } from './run.ts';
+import { addValidate } from './validate.ts';
+
+/** In the order of the help text. */
+export const commands: readonly AddCommand[] = [
+  addRun,
+  addValidate,
+  addData,
+  addInit,
+  addCompare,
+  addReport,
+  addInspect,
+  addPredict,
+  addGraph,
+  addEngine,
+  addDoctor,
+];

@@ -1,0 +1,2 @@
+/** Exit codes of the process. */
+export const exitCodes = { ok: 0, failed: 1, gateNotMet: 2, badInput: 64 } as const;
