@@ -8,6 +8,8 @@ import { readingFrom, writingTo } from './disk-error.ts';
 import { makeFolder, moveDurably, replaceFile, writeDurably } from './durable.ts';
 import type { Digest } from '../core/digest.ts';
 import type { StageKey } from './fingerprint.ts';
+import type { Owner } from './owner.ts';
+import { ownerName, thisOwner } from './owner.ts';
 import type { StageOutput } from './plan.ts';
 import { actionRecordSchema } from './record.ts';
 import type { ActionRecord } from './record.ts';
@@ -22,14 +24,17 @@ import { seal, unseal } from './sealed.ts';
  *     memory/ab/abcd....json   small values that take long to compute, sealed, by a digest of what they depend on
  *     examples/ab/cdef.../     decoded examples of data sets; digests/abcd....json of their files: see `data/load.ts`
  *     work/<key>/<attempt>/    where a stage runs
+ *     leases/<key>/            who runs it: see `lease.ts`
  *     tmp/  corrupt/  VERSION
  *
  * Whatever is read is checked against a digest first: objects and preimages against their names, the rest against its
  * seal. Every file gets its name by a rename after its bytes are on the disk, so a crash leaves a result or none.
- * The names ckpt/, leases/, GC.lock and statcache.ndjson are reserved for checkpoints, locks and collection.
+ * Names in work/ and tmp/ begin with the process that made them. The name ckpt/ is reserved for checkpoints.
  */
 export interface Store {
   readonly folder: string;
+  /** The process that has it open; its temporary files are named after it. */
+  readonly owner: Owner;
   /** At least 16 hex digits, new on every call and in every process. */
   readonly randomHex: () => string;
 }
@@ -52,11 +57,14 @@ export interface Damage {
 }
 
 const VERSION = 'qpipe-store-v1\n';
-const sections = ['objects', 'actions', 'preimage', 'memory', 'examples', 'digests', 'work', 'tmp', 'corrupt'] as const;
+const sections = [
+  ...(['objects', 'actions', 'preimage', 'memory', 'examples', 'digests'] as const),
+  ...(['work', 'leases', 'tmp', 'corrupt'] as const),
+];
 
 /** Opens the store, or creates it. */
 export async function openStore(root: string, randomHex: () => string): Promise<Store> {
-  const store = { folder: resolve(root, 'v1'), randomHex };
+  const store = { folder: resolve(root, 'v1'), owner: thisOwner(), randomHex };
   await writing(store, async () => {
     for (const name of sections) await makeFolder(join(store.folder, name));
     const versionFile = join(store.folder, 'VERSION');
@@ -199,7 +207,7 @@ async function writeKeyed(store: Store, section: KeyedSection, key: string, cont
 /** Gives `body` an empty folder to work in, and removes it whatever happens. */
 export async function withWorkFolder<T>(store: Store, key: string, body: (out: string) => Promise<T>): Promise<T> {
   const attempts = join(store.folder, 'work', key);
-  const attempt = join(attempts, store.randomHex());
+  const attempt = join(attempts, temporaryName(store));
   const out = join(attempt, 'out');
   return writing(store, async () => {
     try {
@@ -213,12 +221,19 @@ export async function withWorkFolder<T>(store: Store, key: string, body: (out: s
   });
 }
 
-function writing<T>(store: Store, body: () => Promise<T>): Promise<T> {
+/** Runs `body`, which writes to the store; a refusal of the disk becomes a user's error. */
+export function writing<T>(store: Store, body: () => Promise<T>): Promise<T> {
   return writingTo(store.folder, 'the store', body);
 }
 
-function temporaryPath(store: Store): string {
-  return join(store.folder, 'tmp', store.randomHex());
+/** An unused path in `tmp/`. */
+export function temporaryPath(store: Store): string {
+  return join(store.folder, 'tmp', temporaryName(store));
+}
+
+/** Begins with the name of the process, so that others can tell whether it is still in use. */
+function temporaryName(store: Store): string {
+  return `${ownerName(store.owner)}-${store.randomHex()}`;
 }
 
 function keyedPath(store: Store, section: KeyedSection, key: string): string {
