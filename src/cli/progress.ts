@@ -5,6 +5,7 @@ import type { Deferred } from '../core/promise.ts';
 import { withResolvers } from '../core/promise.ts';
 import type { DownloadProgress } from '../data/download.ts';
 import type { RunEvent } from '../runner/event.ts';
+import { waitingText } from '../runner/lease.ts';
 
 /** Shows the events of a run. `finish` returns when everything is drawn. */
 export interface Progress {
@@ -37,6 +38,8 @@ function plainLine(event: RunEvent): string | null {
       return `run ${event.run}: ${event.stages.join(', ')}`;
     case 'stage-started':
       return event.cached ? null : `${event.stage}: started`;
+    case 'stage-waiting':
+      return `${event.stage}: waiting for ${waitingText(event)}`;
     case 'stage-log':
       return `${event.stage}: ${event.message}`;
     case 'stage-finished':
@@ -117,6 +120,11 @@ export function terminalProgress(terminal: { readonly columns: number }): Progre
             },
           );
           drawn = list.run().catch(() => undefined);
+          return;
+        }
+        case 'stage-waiting': {
+          const task = views.get(event.stage)?.task;
+          if (task != null) task.output = `waiting for ${waitingText(event)}`;
           return;
         }
         case 'stage-progress': {

@@ -41,6 +41,8 @@ export interface RunOptions {
   readonly threads?: number;
   /** Names of stages that run again even if they have a result. */
   readonly force?: readonly string[];
+  /** What to do when another process makes a result that this run needs; default: wait for it, and use it. */
+  readonly busy?: 'wait' | 'fail';
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: RunEvent) => void;
   /** Called while missing data are downloaded, before all events. */
@@ -108,7 +110,7 @@ async function runPlan(
   const runs = resolve(options.runs ?? 'runs');
   const record = await execute(plan, {
     ...where,
-    ...{ runs, work, force },
+    ...{ runs, work, force, busy: options.busy ?? 'wait' },
     emit: (event) => options.onEvent?.(event),
     clock: () => new Date(),
     now: () => performance.now(),

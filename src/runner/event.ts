@@ -15,6 +15,12 @@ const stage = Type.String({ description: 'name of the stage' });
 export const runEventSchema = Type.Union([
   event('run-started', { run: Type.String(), pipeline: Type.String(), stages: Type.Array(Type.String()) }),
   event('stage-started', { stage, key: Type.String(), cached: Type.Boolean() }),
+  event('stage-waiting', {
+    stage,
+    ...{ pid: Type.Union([Type.Integer(), Type.Null()]), run: Type.Union([Type.String(), Type.Null()]) },
+    host: Type.Union([Type.String(), Type.Null()], { description: 'the machine; null when it is this one' }),
+    state: Type.Union([Type.Literal('running'), Type.Literal('stopped', { description: 'as by SIGSTOP' })]),
+  }),
   event('stage-progress', {
     stage,
     step: Type.Integer(),

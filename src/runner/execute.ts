@@ -33,6 +33,8 @@ export interface ExecuteOptions<J extends object = object> {
   /** Names of stages that run even if they have a result, and replace it. */
   readonly force?: readonly string[];
   readonly schedule?: Partial<Schedule>;
+  /** What to do when another process makes a result that this run needs; default: wait for it, and use it. */
+  readonly busy?: StageHost['busy'];
   /** Where a job runs; default: in this process. */
   readonly executor?: StageExecutor<J>;
 }
@@ -179,13 +181,13 @@ async function runStages<J extends object>(run: Run<J>): Promise<Extract<Ending,
 
 async function runStage<J extends object>(run: Run<J>, stage: StagePlan<J>): Promise<void> {
   const { options, store, folder, emit } = run;
-  const { work, signal, clock, now, provenance } = options;
+  const { work, signal, clock, now, provenance, busy = 'wait' } = options;
   const inputs = resolveInputs(run, stage);
   const existing = options.force?.includes(stage.name) === true ? 'replace' : 'use';
   const execution: StageExecutor<J> = options.executor ?? executeStage;
   const { record, cached } = await execution(
     { stage, inputs, run: folder.id, provenance, existing },
-    { store, work, emit, signal, clock, now },
+    { store, work, emit, signal, clock, now, busy },
   );
   run.results.set(stage.name, record);
   const { key, seconds } = record;

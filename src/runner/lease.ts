@@ -67,7 +67,7 @@ export async function acquireLease(store: Store, name: string, options: LeaseOpt
     const who = describe(holder, store, state === 'stopped' ? 'stopped' : 'running');
     if (options.busy === 'fail') {
       const found = `another process makes this result: ${waitingText(who)}`;
-      throw userError(folder, 'result-in-use', found, 'run again when it is done, or let the run wait for it');
+      throw userError(folder, 'result-in-use', found, 'run again when it is done, or leave out `--no-wait`');
     }
     const now = JSON.stringify(who);
     if (now !== told) options.onWait(who);

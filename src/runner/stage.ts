@@ -6,6 +6,8 @@ import type { Digest } from '../core/digest.ts';
 import { mapValues } from '../core/records.ts';
 import type { UntimedEvent } from './event.ts';
 import { stageKey } from './fingerprint.ts';
+import type { Lease, LeaseOptions, WaitedFor } from './lease.ts';
+import { acquireLease } from './lease.ts';
 import type { StagePlan, StageProgress, StageWork } from './plan.ts';
 import type { ActionRecord, Provenance } from './record.ts';
 import type { Artifact, Store } from './store.ts';
@@ -38,6 +40,8 @@ export interface StageHost<J extends object = object> {
   readonly clock: () => Date;
   /** Milliseconds on a clock that only goes forward, for durations. */
   readonly now: () => number;
+  /** What to do when another process makes the same result. */
+  readonly busy: LeaseOptions['busy'];
 }
 
 export interface StageResult {
@@ -47,6 +51,8 @@ export interface StageResult {
 }
 
 /**
+ * Finds the result of a job, or makes it, or waits for the process that does.
+ *
  * @throws UserError when the store cannot be written, or whatever the stage throws; it then leaves no result. The
  *   reason of `host.signal` when that was raised.
  */
@@ -58,17 +64,46 @@ export async function executeStage<J extends object>(job: Job<J>, host: StageHos
     stage,
     mapValues(inputs, ({ digest }) => digest),
   );
+  const { key } = identity;
   const lookup = await findResult(store, identity, stage.outputs);
   for (const damage of lookup.damage) emit({ kind: 'cache-repaired', stage: stage.name, ...damage });
-  const cached = lookup.kind === 'hit' && job.existing === 'use';
-  emit({ kind: 'stage-started', stage: stage.name, key: identity.key, cached });
-  if (cached) return { record: lookup.record, cached };
+  if (lookup.kind === 'hit' && job.existing === 'use') return useResult(stage, lookup.record, emit);
 
-  const record = await withWorkFolder(store, identity.key, (out) => produce(job, identity.key, host, out));
-  await commitResult(store, identity, record);
-  const before = lookup.kind === 'hit' ? lookup.record : lookup.previous;
-  if (before !== null) reportDifferences(stage, before, record, emit);
-  return { record, cached };
+  const take = (): Promise<Lease> =>
+    acquireLease(store, key, { ...host, run: job.run, onWait: (who) => emit(waitingEvent(stage.name, who)) });
+  let lease = await take();
+  try {
+    // Another process may have made it in the meantime.
+    const again = await findResult(store, identity, stage.outputs);
+    if (again.kind === 'hit' && job.existing === 'use') return useResult(stage, again.record, emit);
+    emit({ kind: 'stage-started', stage: stage.name, key, cached: false });
+    const record = await withWorkFolder(store, key, (out) => produce(job, key, host, out));
+    if (!(await lease.isHeld())) {
+      // Taken away, from a machine that was silent for too long. Whoever has it now makes the same result.
+      await lease.release();
+      lease = await take();
+      const theirs = await findResult(store, identity, stage.outputs);
+      if (theirs.kind === 'hit') {
+        reportDifferences(stage, theirs.record, record, emit);
+        return { record: theirs.record, cached: false };
+      }
+    }
+    await commitResult(store, identity, record);
+    const before = again.kind === 'hit' ? again.record : again.previous;
+    if (before !== null) reportDifferences(stage, before, record, emit);
+    return { record, cached: false };
+  } finally {
+    await lease.release();
+  }
+}
+
+function useResult(stage: StagePlan, record: ActionRecord, emit: (event: UntimedEvent) => void): StageResult {
+  emit({ kind: 'stage-started', stage: stage.name, key: record.key, cached: true });
+  return { record, cached: true };
+}
+
+function waitingEvent(stage: string, { pid, host, run, state }: WaitedFor): UntimedEvent {
+  return { kind: 'stage-waiting', stage, pid, host, run, state };
 }
 
 /** Executes a stage in `out`, checks what it wrote and puts that into the store. The record is not yet written. */

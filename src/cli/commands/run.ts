@@ -19,6 +19,7 @@ export const addRun: AddCommand = (program, finish) => {
     .option('--store <folder>', 'folder for stored results', '.qpipe/store')
     .option('--threads <count>', 'number of engine threads, at most one per core; default: all cores', wholeNumber)
     .option('--force <stages>', 'stages, separated by commas, to run again even if their results are stored', names)
+    .option('--no-wait', 'fail when another run makes a result that this one needs, instead of waiting for it')
     .option('--json', 'print only events, as JSON lines')
     .action(async (pipeline: string, options: RunCommandOptions) => finish(await runCommand(pipeline, options)));
 };
@@ -31,6 +32,7 @@ interface RunCommandOptions {
   readonly store: string;
   readonly threads?: number;
   readonly force?: readonly string[];
+  readonly wait: boolean;
   readonly json?: true;
 }
 
@@ -51,7 +53,7 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
         : plainProgress(out);
   const interruption = onInterrupt();
   try {
-    const { force, threads, engine, set, data, runs, store } = options;
+    const { force, threads, engine, set, data, runs, store, wait } = options;
     const showDownload = downloadNotes(process.stderr);
     const { record, report, folder } = await run({
       pipeline,
@@ -60,6 +62,7 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
       store,
       signal: interruption.signal,
       force: force ?? [],
+      busy: wait ? 'wait' : 'fail',
       ...(threads === undefined ? {} : { threads }),
       ...(engine === undefined ? {} : { engine }),
       ...(data === undefined ? {} : { data }),

@@ -1,0 +1,3 @@
+import { describeRaces } from './race.ts';
+
+describeRaces([2, 4, 8]);

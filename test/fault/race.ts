@@ -1,0 +1,57 @@
+/** Processes that run one pipeline on one store at once. */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Child } from '../runner/child.ts';
+import { childProgram } from '../runner/child.ts';
+
+/** @param rounds how many processes race in each round, on keys that nobody has */
+export function describeRaces(rounds: readonly number[]): void {
+  let start: (...args: string[]) => Child;
+  const root = mkdtempSync(join(tmpdir(), 'qpipe-race-'));
+  afterAll(() => rmSync(root, { recursive: true, force: true }));
+  beforeAll(async () => {
+    start = await childProgram('../fault/race-runner.ts');
+  });
+
+  describe('processes that race on one store', () => {
+    it(`execute each stage once between them, and all have its result (${rounds.length} rounds)`, async () => {
+      let waited = 0;
+      for (const [round, racers] of rounds.entries()) {
+        writeFileSync(join(root, 'executed'), '');
+        const ready = join(root, `ready-${round}`);
+        mkdirSync(ready);
+        const children = Array.from({ length: racers }, () => start(root, String(round)));
+        while (readdirSync(ready).length < racers) await sleep(5);
+        writeFileSync(join(root, `go-${round}`), '');
+        const texts = await Promise.all(children.map(({ stdout }) => buffer(stdout)));
+        const results = texts.map((text) => JSON.parse(text.toString()) as Result); // as the program writes it
+        const where = `round ${round}, ${racers} processes`;
+        expect(readFileSync(join(root, 'executed'), 'utf8').trim().split('\n').sort(), where).toEqual([
+          'a',
+          'b',
+          'c',
+          'd',
+        ]);
+        expect(new Set(results.map(({ digests }) => digests.join())).size, where).toBe(1);
+        expect(results.map(({ status, warnings }) => [status, warnings.length])).toEqual(
+          results.map(() => ['pass', 0]),
+        );
+        for (const folder of ['leases', 'work', 'tmp', 'corrupt'])
+          expect(readdirSync(join(root, 'store/v1', folder)), where).toEqual([]);
+        waited += results.reduce((sum, result) => sum + result.waited, 0);
+      }
+      expect(waited).toBeGreaterThan(0);
+    });
+  });
+}
+
+interface Result {
+  readonly status: string;
+  readonly digests: readonly string[];
+  readonly warnings: readonly unknown[];
+  readonly waited: number;
+}
