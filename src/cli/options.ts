@@ -1,11 +1,15 @@
 import { InvalidArgumentError, Option } from 'commander';
 
 /** `stages` as written on the command line: separated by commas, optionally with spaces. */
-export const names = (text: string): string[] =>
+const names = (text: string): string[] =>
   text
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '');
+
+/** Names of stages; an empty list is none. */
+export const stagesOption = (flags: string, description: string) =>
+  new Option(flags, `${description}; names separated by commas`).argParser(names);
 
 const collect = (value: string, before: readonly string[]): string[] => [...before, value];
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import os from 'node:os';
 import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { loadPipeline } from '../config/load.ts';
 import { checkWithoutData, makePlan, threadsOf } from '../config/plan.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
@@ -12,13 +13,16 @@ import { downloadFile, missingFiles } from '../data/download.ts';
 import { sourceFiles } from '../data/load.ts';
 import type { Report } from '../report/report.ts';
 import type { RunEvent } from '../runner/event.ts';
-import type { ExecuteOptions } from '../runner/execute.ts';
+import type { ExecuteOptions, StageExecutor } from '../runner/execute.ts';
 import { execute, Interrupted } from '../runner/execute.ts';
 import type { Plan, StageWork } from '../runner/plan.ts';
 import type { RunRecord } from '../runner/record.ts';
+import { isNamed, select } from '../runner/select.ts';
+import { executeStage } from '../runner/stage.ts';
 import { dataFolders, openStore, remembered } from '../runner/store.ts';
 import { writeReport } from './report.ts';
 import { qpipeHome } from '../install/home.ts';
+import { packageFile } from '../core/package-file.ts';
 import { packageVersion } from '../core/version.ts';
 import type { StageJob } from '../stages/job.ts';
 import { stageWork } from '../stages/job.ts';
@@ -41,6 +45,14 @@ export interface RunOptions {
   readonly threads?: number;
   /** Names of stages that run again even if they have a result. */
   readonly force?: readonly string[];
+  /** Names of stages to run with all after them, with all before them, or alone; default: all. */
+  readonly from?: readonly string[];
+  readonly until?: readonly string[];
+  readonly only?: readonly string[];
+  /** How many stages run at once; each then gets its share of the cores. Default 1. */
+  readonly jobs?: number;
+  /** Whether a failure ends the run (`stop`, the default), or only what needs the failed stage. */
+  readonly failures?: 'stop' | 'keep-going';
   /** What to do when another process makes a result that this run needs; default: wait for it, and use it. */
   readonly busy?: 'wait' | 'fail';
   readonly signal?: AbortSignal;
@@ -79,7 +91,9 @@ export async function run(options: RunOptions): Promise<RunResult> {
   }
   const storeFolder = resolve(options.store ?? '.qpipe/store');
   const store = await openStore(storeFolder, randomHex);
-  const threads = threadsOf(loaded, os.availableParallelism(), options.threads ?? null);
+  const cores = os.availableParallelism();
+  const share = Math.max(1, Math.floor(cores / (options.jobs ?? 1)));
+  const threads = threadsOf(loaded, share, options.threads ?? null);
   const resources = openResources({
     identities: (key, make) => remembered(store, key, make),
     cache: dataFolders(store),
@@ -96,21 +110,21 @@ export async function run(options: RunOptions): Promise<RunResult> {
 }
 
 async function runPlan(
-  plan: Plan<StageJob>,
+  all: Plan<StageJob>,
   work: StageWork<StageJob>,
   options: RunOptions,
   where: Pick<ExecuteOptions, 'store' | 'signal' | 'randomHex'>,
 ): Promise<RunResult> {
-  for (const warning of plan.warnings) options.onWarning?.(warning);
-  const force = options.force ?? [];
-  checkForced(
-    force,
-    plan.stages.map(({ name }) => name),
-  );
+  for (const warning of all.warnings) options.onWarning?.(warning);
+  checkNames(options, all);
+  const { plan, stored } = select(all, options);
   const runs = resolve(options.runs ?? 'runs');
+  const { jobs = 1, failures = 'stop' } = options;
   const record = await execute(plan, {
     ...where,
-    ...{ runs, work, force, busy: options.busy ?? 'wait' },
+    ...{ runs, work, stored, force: options.force ?? [], busy: options.busy ?? 'wait' },
+    schedule: { jobs, failures, cores: os.availableParallelism() },
+    ...(jobs > 1 && { executor: await sharedMachine(where.store) }),
     emit: (event) => options.onEvent?.(event),
     clock: () => new Date(),
     now: () => performance.now(),
@@ -127,14 +141,28 @@ async function runPlan(
   return { record, report: await writeReport(folder), folder };
 }
 
-function checkForced(force: readonly string[], stages: readonly string[]): void {
-  const unknown = force.filter((name) => !stages.includes(name));
-  if (unknown.length === 0) return;
-  const diagnostics = unknown.map((name) => ({
-    code: 'unknown-stage',
-    place: { file: 'command line' },
-    message: `\`--force\` names \`${name}\`, but the pipeline has no such stage`,
-    hint: didYouMean(name, stages),
-  }));
-  throw new UserError(diagnostics, 64);
+/** Stages that take time run in processes of their own; for the others a process would take longer than the stage. */
+async function sharedMachine(store: string): Promise<StageExecutor<StageJob>> {
+  const { childExecutor } = await import('../runner/child.ts');
+  const inChild = childExecutor<StageJob>({
+    command: [process.execPath, fileURLToPath(packageFile('bin/qpipe.js')), 'exec-stage'],
+    store,
+  });
+  return (job, host) => (job.stage.needs.threads > 0 ? inChild(job, host) : executeStage(job, host));
+}
+
+/** Each option that names stages must name stages of the pipeline. */
+function checkNames({ force, from, until, only }: RunOptions, { stages }: Plan): void {
+  const names = stages.map(({ name }) => name);
+  const diagnostics = Object.entries({ force, from, until, only }).flatMap(([option, given = []]) =>
+    given
+      .filter((name) => !names.some((stage) => isNamed(stage, [name])))
+      .map((name) => ({
+        code: 'unknown-stage',
+        place: { file: 'command line' },
+        message: `\`--${option}\` names \`${name}\`, but the pipeline has no such stage`,
+        hint: didYouMean(name, names),
+      })),
+  );
+  if (diagnostics.length > 0) throw new UserError(diagnostics, 64);
 }

@@ -44,6 +44,24 @@ export function onInterrupt(): Interruption {
   };
 }
 
+/**
+ * The same for the process of a single stage. The keyboard's signals go to it and to the run that started it; the run
+ * decides and passes the decision on, and when the run is gone, the stage stops too.
+ */
+export function onStop(): Pick<Interruption, 'signal' | 'exitCode'> {
+  if (process.send === undefined) return onInterrupt();
+  const abort = new AbortController();
+  const exitCode = (): number => 128 + os.constants.signals.SIGTERM;
+  const stop = (): void => {
+    if (abort.signal.aborted) process.exit(exitCode());
+    abort.abort();
+  };
+  for (const signal of ['SIGINT', 'SIGHUP', 'SIGQUIT'] as const) process.on(signal, () => undefined);
+  process.on('SIGTERM', stop);
+  process.on('disconnect', stop);
+  return { signal: abort.signal, exitCode };
+}
+
 /** A live list hides the cursor; whatever ends the process, the terminal gets it back. */
 function showCursor(): void {
   try {

@@ -12,6 +12,7 @@ import type { Ending, Task } from './schedule.ts';
 import { runAll } from './schedule.ts';
 import type { Job, ResolvedInput, StageHost, StageResult } from './stage.ts';
 import { executeStage } from './stage.ts';
+import { isNamed } from './select.ts';
 import { openStore } from './store.ts';
 import type { Artifact, Store } from './store.ts';
 
@@ -32,6 +33,8 @@ export interface ExecuteOptions<J extends object = object> {
   readonly provenance: Provenance;
   /** Names of stages that run even if they have a result, and replace it. */
   readonly force?: readonly string[];
+  /** Names of stages that must have a result; see `select`. */
+  readonly stored?: ReadonlySet<string>;
   readonly schedule?: Partial<Schedule>;
   /** What to do when another process makes a result that this run needs; default: wait for it, and use it. */
   readonly busy?: StageHost['busy'];
@@ -183,7 +186,8 @@ async function runStage<J extends object>(run: Run<J>, stage: StagePlan<J>): Pro
   const { options, store, folder, emit } = run;
   const { work, signal, clock, now, provenance, busy = 'wait' } = options;
   const inputs = resolveInputs(run, stage);
-  const existing = options.force?.includes(stage.name) === true ? 'replace' : 'use';
+  const isStored = options.stored?.has(stage.name) === true;
+  const existing = isStored ? 'require' : isNamed(stage.name, options.force ?? []) ? 'replace' : 'use';
   const execution: StageExecutor<J> = options.executor ?? executeStage;
   const { record, cached } = await execution(
     { stage, inputs, run: folder.id, provenance, existing },

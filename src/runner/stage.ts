@@ -2,6 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { internal, unreachable } from '../core/assert.ts';
+import { userError } from '../core/diagnostic.ts';
 import type { Digest } from '../core/digest.ts';
 import { mapValues } from '../core/records.ts';
 import type { UntimedEvent } from './event.ts';
@@ -21,8 +22,8 @@ export interface Job<J extends object = object> {
   /** Of the run that asks for it. */
   readonly run: string;
   readonly provenance: Provenance;
-  /** `replace` runs the stage even if it has a result. */
-  readonly existing: 'use' | 'replace';
+  /** `replace` runs the stage even if it has a result; `require` does not run it, so that it must have one. */
+  readonly existing: 'use' | 'replace' | 'require';
 }
 
 export interface ResolvedInput {
@@ -67,7 +68,8 @@ export async function executeStage<J extends object>(job: Job<J>, host: StageHos
   const { key } = identity;
   const lookup = await findResult(store, identity, stage.outputs);
   for (const damage of lookup.damage) emit({ kind: 'cache-repaired', stage: stage.name, ...damage });
-  if (lookup.kind === 'hit' && job.existing === 'use') return useResult(stage, lookup.record, emit);
+  if (lookup.kind === 'hit' && job.existing !== 'replace') return useResult(stage, lookup.record, emit);
+  if (job.existing === 'require') throw notStored(stage.name);
 
   const take = (): Promise<Lease> =>
     acquireLease(store, key, { ...host, run: job.run, onWait: (who) => emit(waitingEvent(stage.name, who)) });
@@ -75,7 +77,7 @@ export async function executeStage<J extends object>(job: Job<J>, host: StageHos
   try {
     // Another process may have made it in the meantime.
     const again = await findResult(store, identity, stage.outputs);
-    if (again.kind === 'hit' && job.existing === 'use') return useResult(stage, again.record, emit);
+    if (again.kind === 'hit' && job.existing !== 'replace') return useResult(stage, again.record, emit);
     emit({ kind: 'stage-started', stage: stage.name, key, cached: false });
     const record = await withWorkFolder(store, key, (out) => produce(job, key, host, out));
     if (!(await lease.isHeld())) {
@@ -105,6 +107,14 @@ function useResult(stage: StagePlan, record: ActionRecord, emit: (event: Untimed
 function waitingEvent(stage: string, { pid, host, run, state }: WaitedFor): UntimedEvent {
   return { kind: 'stage-waiting', stage, pid, host, run, state };
 }
+
+const notStored = (stage: string) =>
+  userError(
+    `stage ${stage}`,
+    'not-stored',
+    'it has no stored result for the settings as they are now, and it is not among the stages to run',
+    `run it first, for example with \`--until ${stage}\``,
+  );
 
 /** Executes a stage in `out`, checks what it wrote and puts that into the store. The record is not yet written. */
 async function produce<J extends object>(

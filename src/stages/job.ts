@@ -34,8 +34,7 @@ export interface StageJob {
 }
 
 /** The definition of a stage's kind, which forgets what its config is: the table pairs them. */
-export const definitionOf = ({ uses }: Pick<StageConfig, 'uses'>): StageDefinition =>
-  definitions[uses];
+export const definitionOf = ({ uses }: Pick<StageConfig, 'uses'>): StageDefinition => definitions[uses];
 
 /** Runs jobs with the data sets and engines of this process. */
 export function stageWork(resources: Resources): StageWork<StageJob> {

@@ -3,6 +3,7 @@ import { addCompare } from './compare.ts';
 import { addData } from './data.ts';
 import { addDoctor } from './doctor.ts';
 import { addEngine } from './engine.ts';
+import { addExecStage } from './exec-stage.ts';
 import { addGraph } from './graph.ts';
 import { addInit } from './init.ts';
 import { addInspect } from './inspect.ts';
@@ -24,4 +25,5 @@ export const commands: readonly AddCommand[] = [
   addGraph,
   addEngine,
   addDoctor,
+  addExecStage,
 ];

@@ -4,7 +4,7 @@ import { formatForScreen } from '../../core/diagnostic.ts';
 import { onInterrupt } from '../signals.ts';
 import type { AddCommand } from './define.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { dataOption, names, setOption, wholeNumber } from '../options.ts';
+import { dataOption, setOption, stagesOption, wholeNumber } from '../options.ts';
 import { note, out, outputColumns, screenColumns, terminalColors } from '../terminal.ts';
 
 export const addRun: AddCommand = (program, finish) => {
@@ -18,7 +18,12 @@ export const addRun: AddCommand = (program, finish) => {
     .option('--runs <folder>', 'folder for runs', 'runs')
     .option('--store <folder>', 'folder for stored results', '.qpipe/store')
     .option('--threads <count>', 'number of engine threads, at most one per core; default: all cores', wholeNumber)
-    .option('--force <stages>', 'stages, separated by commas, to run again even if their results are stored', names)
+    .addOption(stagesOption('--from <stages>', 'run these stages and all after them; those before must have results'))
+    .addOption(stagesOption('--until <stages>', 'run these stages and all before them'))
+    .addOption(stagesOption('--only <stages>', 'run these stages alone; those before must have results'))
+    .addOption(stagesOption('--force <stages>', 'run these stages again even if their results are stored'))
+    .option('-j, --jobs <count>', 'number of stages that run at once, which share the cores; default: 1', wholeNumber)
+    .option('--keep-going', 'when a stage fails, still run those that do not need it')
     .option('--no-wait', 'fail when another run makes a result that this one needs, instead of waiting for it')
     .option('--json', 'print only events, as JSON lines')
     .action(async (pipeline: string, options: RunCommandOptions) => finish(await runCommand(pipeline, options)));
@@ -32,6 +37,11 @@ interface RunCommandOptions {
   readonly store: string;
   readonly threads?: number;
   readonly force?: readonly string[];
+  readonly from?: readonly string[];
+  readonly until?: readonly string[];
+  readonly only?: readonly string[];
+  readonly jobs?: number;
+  readonly keepGoing?: true;
   readonly wait: boolean;
   readonly json?: true;
 }
@@ -53,19 +63,14 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
         : plainProgress(out);
   const interruption = onInterrupt();
   try {
-    const { force, threads, engine, set, data, runs, store, wait } = options;
+    const { json: _json, keepGoing, wait, ...others } = options;
     const showDownload = downloadNotes(process.stderr);
     const { record, report, folder } = await run({
       pipeline,
-      set,
-      runs,
-      store,
+      ...others,
+      ...(keepGoing === true && { failures: 'keep-going' }),
       signal: interruption.signal,
-      force: force ?? [],
       busy: wait ? 'wait' : 'fail',
-      ...(threads === undefined ? {} : { threads }),
-      ...(engine === undefined ? {} : { engine }),
-      ...(data === undefined ? {} : { data }),
       onEvent: (event) => progress.show(event),
       onDownload: (state) => {
         if (options.json === true) out(JSON.stringify({ kind: 'download', ...state }));
