@@ -3,6 +3,7 @@ import { dirname, resolve as resolvePath } from 'node:path';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { UserError } from '../core/diagnostic.ts';
 import { isRecord } from '../core/schema.ts';
+import type { Origin } from '../runner/plan.ts';
 import type { Override } from './overrides.ts';
 import { applyOverrides, locateOverridden, parseOverrides } from './overrides.ts';
 import { badPipelineExit, readPipelineText } from './read.ts';
@@ -25,6 +26,7 @@ export interface LoadedPipeline {
   readonly overrides: readonly Override[];
   /** The file as read, for the record of the run. */
   readonly text: string;
+  readonly origin: Origin;
 }
 
 /**
@@ -71,7 +73,12 @@ export function parsePipeline(
     dataFolders.map((folder) => resolvePath(folder)),
   );
   stopAt([...diagnostics, ...semanticDiagnostics(config, locate)]);
-  return { pipeline: resolve(config), locate, overrides, text };
+  const origin = {
+    file: resolvePath(file),
+    set: overrideTexts,
+    data: dataFolder === undefined ? null : resolvePath(dataFolder),
+  };
+  return { pipeline: resolve(config), locate, overrides, text, origin };
 }
 
 /** A folder that was asked for and is not there, unless the data set is to be downloaded into it. */

@@ -83,7 +83,7 @@ export interface CheckedPlan extends Pick<Checked, 'sizes'> {
  * @throws UserError for data that cannot be read, an engine that is not installed, and settings that do not fit them
  */
 export async function makePlan(loaded: LoadedPipeline, { resources, threads }: PlanOptions): Promise<CheckedPlan> {
-  const { pipeline, locate, text } = loaded;
+  const { pipeline, locate, text, origin } = loaded;
   const code = readCodeDigests();
   const { validation: count, augment } = dataSettings(pipeline.data);
   const data = await resources.data.identify({
@@ -107,7 +107,7 @@ export async function makePlan(loaded: LoadedPipeline, { resources, threads }: P
   };
   const plan = {
     name: pipeline.name,
-    pipeline: text,
+    ...{ pipeline: text, origin },
     warnings: [...warnings(pipeline, locate), ...checked.warnings, ...labels, ...notes],
     resolved: {
       ...(pipeline as unknown as JsonObject), // plain JSON by construction, see ResolvedPipeline

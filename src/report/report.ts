@@ -215,10 +215,10 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
   }
   const headline = tests.at(-1);
   const gates = tests.flatMap((test) => test.metrics.gates.map((gate) => ({ stage: test.stage, ...gate })));
-  const { id, pipeline, status, startedAt, seconds, provenance } = record;
+  const { id, pipeline, origin, status, startedAt, seconds, provenance } = record;
   return {
     schema: 'qpipe-report-1',
-    run: { id, pipeline, status, startedAt, seconds, provenance },
+    run: { id, pipeline, origin, status, startedAt, seconds, provenance },
     sentence: verdictSentence(record, headline, gates),
     ...headlineOf(headline, training),
     gates,

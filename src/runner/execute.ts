@@ -137,6 +137,7 @@ function recordOf<J extends object>(run: Run<J>, status: RunStatus): RunRecord {
     schema: 'qpipe-run-v2',
     id: folder.id,
     pipeline: plan.name,
+    origin: { ...plan.origin, set: [...plan.origin.set] },
     status,
     startedAt: startedAt.toISOString(),
     seconds: status === 'running' ? 0 : (options.now() - started) / 1000,

@@ -8,11 +8,22 @@ export interface Plan<Job extends object = object> {
   readonly name: string;
   /** The YAML text as written. */
   readonly pipeline: string;
+  readonly origin: Origin;
   readonly resolved: JsonObject;
   /** What is allowed but seldom meant; the report repeats it. */
   readonly warnings: readonly Diagnostic[];
   /** Producers before consumers. */
   readonly stages: readonly StagePlan<Job>[];
+}
+
+/** Where a pipeline was read from, so that it can be read again. */
+export interface Origin {
+  /** Absolute path of the pipeline file. */
+  readonly file: string;
+  /** What the command line changed, each `path=value`. */
+  readonly set: readonly string[];
+  /** Absolute path of the folder of data sets that was named, null for the default. */
+  readonly data: string | null;
 }
 
 export interface StagePlan<Job extends object = object> {

@@ -75,11 +75,18 @@ export const runStatusSchema = Type.Union([
 ]);
 export type RunStatus = Static<typeof runStatusSchema>;
 
+const originSchema = Type.Object({
+  file: Type.String({ description: 'absolute path of the pipeline file' }),
+  set: Type.Array(Type.String(), { description: 'what the command line changed, each path=value' }),
+  data: Type.Union([Type.String(), Type.Null()], { description: 'the folder of data sets that was named' }),
+});
+
 /** `run.json` without its seal, and the value the report is rendered from. */
 export const runRecordSchema = Type.Object({
   schema: Type.Literal('qpipe-run-v2'),
   id: Type.String({ description: 'also the name of the run folder' }),
   pipeline: Type.String(),
+  origin: originSchema,
   status: runStatusSchema,
   startedAt: Type.String({ description: 'ISO 8601, UTC' }),
   seconds: Type.Number({ description: '0 while running' }),

@@ -8,6 +8,7 @@ import { readingFrom, writingTo } from './disk-error.ts';
 import { makeFolder, moveDurably, replaceFile, writeDurably } from './durable.ts';
 import type { Digest } from '../core/digest.ts';
 import type { StageKey } from './fingerprint.ts';
+import { keyOf } from './fingerprint.ts';
 import type { Owner } from './owner.ts';
 import { ownerName, thisOwner } from './owner.ts';
 import type { StageOutput } from './plan.ts';
@@ -129,6 +130,18 @@ export async function findResult(
   });
 }
 
+/** The record of a key as it is, whether or not its files are there; null without one, or for a damaged one. */
+export async function readRecord(store: Store, key: string): Promise<ActionRecord | null> {
+  const text = await readIfExists(keyedPath(store, 'actions', key));
+  return text === null ? null : parseRecord(text, key);
+}
+
+/** What was hashed to a key; null where the store does not have it, or has it damaged. */
+export async function readPreimage(store: Store, key: string): Promise<string | null> {
+  const text = await readIfExists(keyedPath(store, 'preimage', key));
+  return text !== null && keyOf(text) === key ? text : null;
+}
+
 /** The text behind a key is known before it is looked up, so a damaged one is written again. */
 async function mendPreimage(store: Store, key: string, preimage: string): Promise<readonly Damage[]> {
   const file = keyedPath(store, 'preimage', key);
@@ -140,19 +153,24 @@ async function mendPreimage(store: Store, key: string, preimage: string): Promis
   return [{ found: `${found}; it was written again`, movedTo }];
 }
 
+/** The value that was remembered under a digest; null where there is none, or a damaged one. */
+export async function recall<T extends object>(store: Store, key: Digest): Promise<T | null> {
+  const text = await readIfExists(keyedPath(store, 'memory', key.slice('sha256:'.length)));
+  const found = text === null ? null : unseal(text);
+  // The key is in the value, so that a file in the place of another is no value either.
+  return found?.['key'] === key ? (found['value'] as T) : null; // `remembered` wrote it
+}
+
 /**
  * The value that was remembered under a digest of all that it depends on, else what `make` gives, which is then
  * remembered. A damaged value counts as none.
  */
 export async function remembered<T extends object>(store: Store, key: Digest, make: () => T | Promise<T>): Promise<T> {
-  const name = key.slice('sha256:'.length);
   return writing(store, async () => {
-    const text = await readIfExists(keyedPath(store, 'memory', name));
-    const found = text === null ? null : unseal(text);
-    // The key is in the value, so that a file in the place of another is no value either.
-    if (found?.['key'] === key) return found['value'] as T; // written below
+    const found = await recall<T>(store, key);
+    if (found !== null) return found;
     const value = await make();
-    await writeKeyed(store, 'memory', name, seal({ key, value }));
+    await writeKeyed(store, 'memory', key.slice('sha256:'.length), seal({ key, value }));
     return value;
   });
 }

@@ -34,7 +34,7 @@ function stage(name: string, ...after: string[]): StagePlan {
 }
 
 const plan: Plan = {
-  ...{ name: 'race', pipeline: '', resolved: {}, warnings: [] },
+  ...{ name: 'race', pipeline: '', resolved: {}, warnings: [], origin: { file: '/race.yaml', set: [], data: null } },
   stages: [stage('a'), stage('b', 'a'), stage('c', 'a'), stage('d', 'b', 'c')],
 };
 

@@ -445,6 +445,7 @@ export const run: RunRecord = {
   schema: 'qpipe-run-v2',
   id: '20261103T091500Z-mnist-lenet-7f3a',
   pipeline: 'mnist-lenet',
+  origin: { file: '/home/me/mnist-lenet.yaml', set: [], data: null },
   status: 'pass',
   startedAt: '2026-11-03T09:15:00.000Z',
   seconds: 44.1,

@@ -127,8 +127,17 @@ function chain(
   );
 }
 
+const origin = { file: '/demo.yaml', set: [], data: null };
+
 function planOf(...stages: Fake[]): Plan<FakeJob> {
-  return { name: 'demo', pipeline: '# a comment\nname: demo\n', resolved: { name: 'demo' }, warnings: [], stages };
+  return {
+    name: 'demo',
+    pipeline: '# a comment\nname: demo\n',
+    resolved: { name: 'demo' },
+    origin,
+    warnings: [],
+    stages,
+  };
 }
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -178,6 +187,7 @@ describe('the cache', () => {
     const renamed = await run({
       name: 'other',
       pipeline: '# another comment\n',
+      origin: { file: '/other.yaml', set: [], data: null },
       resolved: { name: 'other', description: 'new' },
       warnings: [],
       stages: [

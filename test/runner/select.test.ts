@@ -12,7 +12,7 @@ const stage = (name: string, from: string | null): StagePlan => ({
 
 /** pretrain, from which two branches come. */
 const plan: Plan = {
-  ...{ name: 'two', pipeline: '', resolved: {}, warnings: [] },
+  ...{ name: 'two', pipeline: '', resolved: {}, warnings: [], origin: { file: '/two.yaml', set: [], data: null } },
   stages: [
     stage('pretrain', null),
     stage('a', 'pretrain'),
