@@ -20,34 +20,46 @@ def library():
 
 
 class Maker:
-    """Draws layers until a network is done, and remembers which classes it used."""
+    """Draws layers until a network is done.
 
-    def __init__(self, keras, seed):
+    Layers, functions and activations are dealt like cards: networks that are numbered from 0 on have every one of them
+    after a few, and again in another order after as many more.
+    """
+
+    def __init__(self, keras, seed, number):
         self.keras = keras
         self.layers = keras.layers
-        self.random = np.random.default_rng(seed)
-        # Networks one after another take their layers from the tables in turn, so that a few of them have all.
-        self.turn = 4 * seed
+        self.seed, self.number = seed, number
+        self.random = np.random.default_rng([seed, number])
         self.version = int(keras.__version__.split(".")[0]) if hasattr(keras, "__version__") else 2
+        self.activations = 2 * number
 
     def pick(self, *options):
         return options[self.random.integers(len(options))]
 
-    def next(self, options):
-        self.turn += 1
-        return options[self.turn % len(options)]
+    def card(self, options, position):
+        """Of a deck of all options, which is shuffled again when it is empty."""
+        deck, at = divmod(position, len(options))
+        return options[np.random.default_rng([self.seed, deck]).permutation(len(options))[at]]
 
     def activation(self):
         names = ["relu", "relu6", "sigmoid", "hard_sigmoid", "tanh", "linear", "softmax", "leaky_relu"]
-        names += ["silu", "hard_silu"] if self.version > 2 else ["swish"]
+        names += ["silu", "swish", "hard_silu", "hard_swish"] if self.version > 2 else ["swish"]
         if self.version == 2:
             names.remove("leaky_relu")
-        return self.pick(*names)
+        self.activations += 1
+        return names[self.activations % len(names)]
 
     def padding(self):
         return self.pick("same", "valid")
 
-    def image_layer(self, x):
+    def large(self, x):
+        """With enough around it for something to be left when edges are cut off."""
+        if len(x.shape) == 4:
+            return x if min(x.shape[1:3]) >= 5 else self.layers.ZeroPadding2D(2)(x)
+        return x if x.shape[1] >= 6 else self.layers.ZeroPadding1D(3)(x)
+
+    def image_layer(self, x, position):
         layers, r = self.layers, self.random
         _, height, width, channels = x.shape
         small = min(height, width) < 5
@@ -66,10 +78,10 @@ class Maker:
             lambda: layers.LeakyReLU(**{"negative_slope" if self.version > 2 else "alpha": 0.25})(x),
             lambda: layers.PReLU(alpha_initializer="random_uniform", shared_axes=self.pick(None, [1, 2]))(x),
             lambda: layers.Softmax()(x),
-            lambda: layers.MaxPooling2D(2, strides=self.pick(None, 1, 2), padding=self.padding())(x),
-            lambda: layers.AveragePooling2D(2, strides=self.pick(None, 1, 2), padding=self.padding())(x),
+            lambda: layers.MaxPooling2D(2, strides=self.pick(None, 1, 2), padding=self.padding())(self.large(x)),
+            lambda: layers.AveragePooling2D(2, strides=self.pick(None, 1, 2), padding=self.padding())(self.large(x)),
             lambda: layers.ZeroPadding2D(self.pick(1, (1, 2), ((0, 1), (2, 1))))(x),
-            lambda: x if small else layers.Cropping2D(self.pick(1, (1, 0), ((0, 1), (1, 0))))(x),
+            lambda: layers.Cropping2D(self.pick(1, (1, 0), ((0, 1), (1, 0))))(self.large(x)),
             lambda: layers.UpSampling2D(2, interpolation=self.pick("nearest", "bilinear"))(x),
             lambda: layers.Permute((2, 1, 3))(x),
             lambda: layers.Dropout(0.3)(x),
@@ -80,12 +92,12 @@ class Maker:
             lambda: layers.Rescaling(self.pick(0.5, 1 / 127.5), offset=self.pick(0.0, -1.0))(x),
             lambda: layers.Normalization(mean=list(r.normal(size=channels)), variance=list(r.uniform(0.5, 2, channels)))(x),
             lambda: self.join(x),
-            lambda: self.operations(x),
+            lambda: self.functions(x),
             lambda: self.nested(x),
             lambda: layers.Identity()(x) if hasattr(layers, "Identity") else x,
             lambda: layers.ActivityRegularization(0.1)(x),
         ]
-        return self.next(options)()
+        return self.card(options, position)()
 
     def join(self, x):
         """Every kind of join, one after another."""
@@ -96,34 +108,60 @@ class Maker:
             x = getattr(layers, kind)()(values)
         return x
 
-    def operations(self, x):
-        """Functions in the place of layers."""
-        if self.version > 2:
-            ops = self.keras.ops
-            return self.pick(
-                lambda: ops.add(x, ops.sigmoid(x)),
-                lambda: ops.multiply(x, 0.5),
-                lambda: ops.subtract(x, ops.tanh(x)),
-                lambda: ops.maximum(x, ops.relu(x)),
-                lambda: ops.minimum(x, ops.relu6(x)),
-                lambda: x / 2.0,
-                lambda: ops.concatenate([x, ops.silu(x)], axis=-1),
-                lambda: ops.softmax(x),
-                lambda: x + ops.mean(x, axis=(1, 2), keepdims=True),
-            )()
+    def functions(self, x):
+        """Every function in the place of a layer, in any order."""
+        options = self.operations() if self.version > 2 else self.lambdas()
+        for at in self.random.permutation(len(options)):
+            x = options[at](x)
+        return x
+
+    def operations(self):
+        """Of Keras 3."""
+        ops = self.keras.ops
+        return [
+            lambda x: ops.add(x, ops.sigmoid(x)),
+            lambda x: ops.multiply(x, 0.5),
+            lambda x: 1.5 - x,
+            lambda x: ops.maximum(-0.4, x),
+            lambda x: x * self.random.normal(1, 0.2, x.shape[-1]).astype(np.float32),
+            lambda x: ops.subtract(x, ops.tanh(x)),
+            lambda x: ops.maximum(x, ops.relu(x)),
+            lambda x: ops.minimum(x, ops.relu6(x)),
+            lambda x: x / 2.0,
+            lambda x: ops.divide(x, 0.7),
+            lambda x: ops.concatenate([x, ops.silu(x)], axis=-1),
+            lambda x: x + ops.softmax(x),
+            lambda x: x - ops.hard_sigmoid(x),
+            lambda x: x + ops.hard_silu(x),
+            lambda x: ops.reshape(x, (-1, x.shape[2], x.shape[1], x.shape[3])),
+            lambda x: x + ops.mean(x, axis=(1, 2), keepdims=True),
+            lambda x: x + 0.1 * ops.sum(x, axis=(1, 2), keepdims=True),
+        ]
+
+    def lambdas(self):
+        """Of TensorFlow, which Keras 2 makes layers of."""
         import tensorflow as tf
 
-        return self.pick(
-            lambda: x + tf.math.sigmoid(x),
-            lambda: x * 0.5,
-            lambda: x - tf.math.tanh(x),
-            lambda: tf.math.maximum(x, tf.nn.relu(x)),
-            lambda: tf.math.minimum(x, tf.nn.relu6(x)),
-            lambda: x / 2.0,
-            lambda: tf.concat([x, tf.nn.silu(x)], axis=-1),
-            lambda: tf.nn.softmax(x),
-            lambda: x + tf.math.reduce_mean(x, axis=[1, 2], keepdims=True),
-        )()
+        return [
+            lambda x: x + tf.math.sigmoid(x),
+            lambda x: tf.math.add(x, 0.2),
+            lambda x: x * 0.5,
+            lambda x: x - tf.math.tanh(x),
+            lambda x: tf.math.maximum(x, tf.nn.relu(x)),
+            lambda x: tf.math.minimum(x, tf.nn.relu6(x)),
+            lambda x: x / 2.0,
+            lambda x: tf.math.divide(x, 0.7),
+            lambda x: 1.5 - x,
+            lambda x: tf.math.maximum(-0.4, x),
+            lambda x: x * self.random.normal(1, 0.2, x.shape[-1]).astype(np.float32),
+            lambda x: tf.concat([x, tf.nn.silu(x)], axis=-1),
+            lambda x: x + tf.nn.softmax(x),
+            lambda x: x - tf.keras.activations.relu(x),
+            lambda x: tf.identity(x),
+            lambda x: tf.reshape(x, (-1, x.shape[2], x.shape[1], x.shape[3])),
+            lambda x: x + tf.math.reduce_mean(x, axis=[1, 2], keepdims=True),
+            lambda x: x + 0.1 * tf.math.reduce_sum(x, axis=[1, 2], keepdims=True),
+        ]
 
     def nested(self, x):
         """A network as a layer, called twice."""
@@ -138,56 +176,65 @@ class Maker:
             inner = self.keras.Model(given, layers.Add()([given, y]))
         return inner(inner(x))
 
-    def series_layer(self, x):
+    def series_layer(self, x, position):
         layers, r = self.layers, self.random
-        _, steps, channels = x.shape
         window = dict(use_bias=bool(r.integers(2)), activation=self.activation())
-        small = steps < 6
+        small = x.shape[1] < 6
         options = [
             lambda: layers.Conv1D(self.pick(4, 6), 3, padding="same" if small else self.pick("same", "valid", "causal"), dilation_rate=1 if small else self.pick(1, 2), **window)(x),
             lambda: layers.DepthwiseConv1D(3, padding="same", depth_multiplier=self.pick(1, 2), **window)(x),
             lambda: layers.SeparableConv1D(self.pick(4, 6), 3, padding="same", **window)(x),
-            lambda: layers.MaxPooling1D(2, padding=self.padding())(x) if not small else x,
-            lambda: layers.AveragePooling1D(2, strides=1, padding=self.padding())(x),
+            lambda: layers.MaxPooling1D(2, padding=self.padding())(self.large(x)),
+            lambda: layers.AveragePooling1D(2, strides=1, padding=self.padding())(self.large(x)),
             lambda: layers.BatchNormalization()(x),
             lambda: layers.ZeroPadding1D(self.pick(1, (0, 2)))(x),
-            lambda: layers.Cropping1D(self.pick(1, (1, 0)))(x) if not small else x,
+            lambda: layers.Cropping1D(self.pick(1, (1, 0)))(self.large(x)),
             lambda: layers.UpSampling1D(2)(x),
             lambda: layers.Dense(self.pick(3, 5), **window)(x),
             lambda: layers.SpatialDropout1D(0.2)(x),
             lambda: layers.Rescaling(0.5, offset=0.25)(x),
         ]
-        return self.next(options)()
+        return self.card(options, position)()
+
+    def image_network(self, turn):
+        """Network `turn` of those that read images."""
+        layers, r = self.layers, self.random
+        given = self.keras.Input((int(r.integers(6, 10)), int(r.integers(6, 10)), int(r.integers(1, 4))))
+        x = given
+        for step in range(5):
+            x = self.image_layer(x, 5 * turn + step)
+        keepdims = bool(r.integers(2))
+        ends = [
+            lambda: layers.Flatten()(layers.GlobalAveragePooling2D(keepdims=keepdims)(x)),
+            lambda: layers.Flatten()(layers.GlobalMaxPooling2D(keepdims=keepdims)(x)),
+            lambda: layers.Flatten()(x),
+            lambda: layers.Reshape((-1,))(x),
+        ]
+        return given, self.card(ends, turn)()
+
+    def series_network(self, turn):
+        layers, r = self.layers, self.random
+        given = self.keras.Input((int(r.integers(8, 16)), int(r.integers(1, 4))))
+        x = given
+        for step in range(6):
+            x = self.series_layer(x, 6 * turn + step)
+        ends = [
+            lambda: layers.GlobalAveragePooling1D()(x),
+            lambda: layers.GlobalMaxPooling1D()(x),
+            lambda: layers.Flatten()(x),
+        ]
+        return given, ends[turn % len(ends)]()
 
     def network(self):
         layers, r = self.layers, self.random
-        if r.integers(3) > 0:
-            size = (int(r.integers(6, 10)), int(r.integers(6, 10)), int(r.integers(1, 4)))
-            given = self.keras.Input(size)
-            x = given
-            for _ in range(4):
-                x = self.image_layer(x)
-            keepdims = bool(r.integers(2))
-            x = self.pick(
-                lambda: layers.Flatten()(layers.GlobalAveragePooling2D(keepdims=keepdims)(x)),
-                lambda: layers.Flatten()(layers.GlobalMaxPooling2D(keepdims=keepdims)(x)),
-                lambda: layers.Flatten()(x),
-                lambda: layers.Reshape((-1,))(x),
-            )()
-        else:
-            given = self.keras.Input((int(r.integers(8, 16)), int(r.integers(1, 4))))
-            x = given
-            for _ in range(r.integers(2, 5)):
-                x = self.series_layer(x)
-            x = self.pick(
-                lambda: layers.GlobalAveragePooling1D()(x),
-                lambda: layers.GlobalMaxPooling1D()(x),
-                lambda: layers.Flatten()(x),
-            )()
-        if r.integers(3) == 0:
+        # Two of three read images.
+        turn, kind = divmod(self.number, 3)
+        given, x = self.series_network(turn) if kind == 2 else self.image_network(2 * turn + kind)
+        if self.number % 3 == 0:
             x = layers.Flatten()(layers.RepeatVector(2)(layers.Dense(3)(x)))
         shared = layers.Dense(5, activation=self.activation())
         x = shared(layers.Dense(5)(shared(layers.Dense(5)(x)))) if r.integers(2) else shared(x)
+        x = layers.Dense(4, activation=self.activation())(x)
         outputs = [layers.Dense(3, activation="softmax")(x), layers.Dense(1)(x)][: 1 + r.integers(2)]
         return self.keras.Model(given, outputs)
 
@@ -219,23 +266,36 @@ def layers_js(model, folder):
 
 
 def flat(model):
-    for layer in model.layers:
+    """Layers and, of Keras 3, operations: those of networks in the network, too."""
+    for layer in getattr(model, "operations", model.layers):
         if hasattr(layer, "layers"):
             yield from flat(layer)
         else:
             yield layer
 
 
-def classes_of(model):
-    return sorted({type(layer).__name__ for layer in flat(model)})
+def used_in(model):
+    """Classes of layers, functions in their place as `functions/NAME`, and activations as `activations/NAME`."""
+    used = set()
+    for layer in flat(model):
+        config = layer.get_config()
+        if type(layer).__name__ == "TFOpLambda":
+            used.add(f"functions/{config['function']}")
+        elif ".ops." in type(layer).__module__:
+            used.add(f"functions/{type(layer).__name__}")
+        else:
+            used.add(type(layer).__name__)
+        if isinstance(config.get("activation"), str):
+            used.add(f"activations/{config['activation']}")
+    return sorted(used)
 
 
-def random_keras(seed, kind):
+def random_keras(seed, number, kind):
     """A network's file, an example and its outputs. `kind` is h5, keras or tfjs."""
     keras = library()
     keras.backend.clear_session()
-    keras.utils.set_random_seed(int(seed))
-    maker = Maker(keras, int(seed))
+    keras.utils.set_random_seed(int(seed) * 1000 + int(number))
+    maker = Maker(keras, int(seed), int(number))
     model = maker.network()
     randomized(model, maker.random)
     values = maker.random.uniform(-2, 2, (1, *model.inputs[0].shape[1:])).astype(np.float32)
@@ -256,5 +316,5 @@ def random_keras(seed, kind):
         "files": files,
         "input": values,
         "outputs": [np.asarray(output, dtype=np.float32) for output in outputs],
-        "classes": classes_of(model),
+        "used": used_in(model),
     }

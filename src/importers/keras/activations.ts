@@ -44,6 +44,8 @@ const functions: Readonly<Record<string, Apply>> = {
   leaky_relu: (call, input) => leakyRelu(call, input, 0.2),
 };
 
+export const activationNames: readonly string[] = Object.keys(functions);
+
 /** Applies an activation that a configuration names, or describes as a layer or a function of its own. */
 export function activate(call: LayerCall, input: ValueRef, activation: unknown): ValueRef {
   if (activation === undefined || activation === null) return input;
@@ -69,7 +71,7 @@ export function activate(call: LayerCall, input: ValueRef, activation: unknown):
 }
 
 const unknownActivation = (name: string): Refusal =>
-  new Refusal(`its activation is ${name}`, `use one of ${Object.keys(functions).join(', ')}`);
+  new Refusal(`its activation is ${name}`, `use one of ${activationNames.join(', ')}`);
 
 /** min(max(x, 0), limit), with a slope below zero. */
 function rectified(call: LayerCall, input: ValueRef): ValueRef {

@@ -149,7 +149,7 @@ function layerOf(json: unknown, depth: number): KerasLayer {
   };
 }
 
-/** Of Keras 3 `{ args, kwargs }`; of Keras 2 a list of `[layer, node, index, kwargs]`, or one such without the list. */
+/** Of Keras 3 `{ args, kwargs }`; of Keras 2 a list of `[layer, node, index, kwargs]`, or one such without the list; of constants, too. */
 function callOf(node: unknown): LayerCallConfig {
   if (isRecord(node)) {
     return {
@@ -158,14 +158,9 @@ function callOf(node: unknown): LayerCallConfig {
     };
   }
   const entries = list(node, 'a node of inbound_nodes');
-  const tensors = (isReference(entries) ? [entries] : entries).map((entry) => list(entry, 'an inbound node'));
-  const args = tensors.map((entry): Argument => {
-    if (isReference(entry)) return { kind: 'tensor', reference: referenceOf(entry) };
-    // `_CONSTANT_VALUE`, -1, value: an argument that is no tensor.
-    return entry[0] === '_CONSTANT_VALUE'
-      ? { kind: 'constant', value: entry[2] }
-      : { kind: 'list', items: entry.map(oldArgument) };
-  });
+  const isOne = isReference(entries) || isConstant(entries);
+  const tensors = (isOne ? [entries] : entries).map((entry) => list(entry, 'an inbound node'));
+  const args = tensors.map(oldArgument);
   const kwargs = tensors.map((entry) => entry[3]).find(isRecord) ?? {};
   return { args, kwargs: mapped(kwargs, oldArgument) };
 }
@@ -177,7 +172,7 @@ const mapped = <T>(values: Config, map: (value: unknown) => T): Readonly<Record<
 function oldArgument(value: unknown): Argument {
   if (!Array.isArray(value)) return { kind: 'constant', value };
   if (isReference(value)) return { kind: 'tensor', reference: referenceOf(value) };
-  if (value[0] === '_CONSTANT_VALUE') return { kind: 'constant', value: value[2] as unknown };
+  if (isConstant(value)) return { kind: 'constant', value: value[2] };
   return { kind: 'list', items: value.map(oldArgument) };
 }
 
@@ -189,10 +184,10 @@ function argumentOf(value: unknown): Argument {
 }
 
 const isReference = (entry: readonly unknown[]): boolean =>
-  typeof entry[0] === 'string' &&
-  entry[0] !== '_CONSTANT_VALUE' &&
-  typeof entry[1] === 'number' &&
-  typeof entry[2] === 'number';
+  typeof entry[0] === 'string' && !isConstant(entry) && typeof entry[1] === 'number' && typeof entry[2] === 'number';
+
+/** `_CONSTANT_VALUE`, -1, value: an argument that is no tensor. */
+const isConstant = (entry: readonly unknown[]): boolean => entry[0] === '_CONSTANT_VALUE';
 
 function referenceOf([layer, node, index]: readonly unknown[]): TensorReference {
   return { layer: text(layer, 'a layer'), node: whole(node, 'a node'), index: whole(index, 'an output') };

@@ -19,16 +19,15 @@ export const layerRows: Readonly<Record<string, LayerRow>> = {
 };
 
 /** The row of a layer; null for a class that cannot be imported. */
-export function rowOf({ className, module, config, calls }: KerasLayer): LayerRow | null {
+export function rowOf({ className, module, config }: KerasLayer): LayerRow | null {
   if (className === 'TFOpLambda') {
     const name = text(config['function'] ?? config['name'], 'function');
     return Object.hasOwn(lambdaFunctions, name) ? { build: lambdaFunctions[name] ?? missing } : null;
   }
   // `keras.src.ops.numpy` and others; `keras.layers` has classes of the same names. HDF5 files leave modules out: there,
-  // an operation is what takes several arguments, and not one list of them.
+  // an operation is what does not say whether it is trainable.
   const isUnsaid = module === '' && Object.hasOwn(operations, className);
-  const isOperation = isUnsaid && (!Object.hasOwn(layerRows, className) || (calls[0]?.args.length ?? 0) > 1);
-  if (isOperation || /(^|\.)ops(\.|$)/.test(module)) {
+  if ((isUnsaid && !Object.hasOwn(config, 'trainable')) || /(^|\.)ops(\.|$)/.test(module)) {
     return Object.hasOwn(operations, className) ? { build: operations[className] ?? missing } : null;
   }
   return Object.hasOwn(layerRows, className) ? (layerRows[className] ?? null) : null;
