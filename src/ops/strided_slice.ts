@@ -81,10 +81,9 @@ export const stridedSlice = defineOp<'strided_slice', StridedSliceAttrs>({
         ],
       };
     },
-    decode({ options, parameters: [begin, end, strides] }) {
-      refuseMasks(numberOption(options, 'ellipsis_mask'), numberOption(options, 'new_axis_mask'));
+    decode({ options, inputs, parameters: [begin, end, strides] }) {
       if (booleanOption(options, 'offset')) throw new UnsupportedError('ends that are offsets are not supported');
-      return {
+      const attrs = {
         begin: wholeNumbers(begin, 'begin'),
         end: wholeNumbers(end, 'end'),
         strides: wholeNumbers(strides, 'strides'),
@@ -92,6 +91,8 @@ export const stridedSlice = defineOp<'strided_slice', StridedSliceAttrs>({
         endMask: numberOption(options, 'end_mask'),
         shrinkAxisMask: numberOption(options, 'shrink_axis_mask'),
       };
+      const [ellipsis, newAxis] = [numberOption(options, 'ellipsis_mask'), numberOption(options, 'new_axis_mask')];
+      return withoutEllipsis(attrs, ellipsis, newAxis, inputs[0]!.shape.length);
     },
   },
   graphdef: {
@@ -112,18 +113,19 @@ export const stridedSlice = defineOp<'strided_slice', StridedSliceAttrs>({
       ];
     },
     reads: {
-      StridedSlice: (node, { inputs, constant }) => {
-        refuseMasks(readNumber(node, 'ellipsis_mask', 0), readNumber(node, 'new_axis_mask', 0));
+      StridedSlice: (node, { inputs, constant, shapeOf }) => {
+        const attrs = {
+          begin: wholeNumbers(constant(inputs[1]!), 'begin'),
+          end: wholeNumbers(constant(inputs[2]!), 'end'),
+          strides: wholeNumbers(constant(inputs[3]!), 'strides'),
+          beginMask: readNumber(node, 'begin_mask', 0),
+          endMask: readNumber(node, 'end_mask', 0),
+          shrinkAxisMask: readNumber(node, 'shrink_axis_mask', 0),
+        };
+        const [ellipsis, newAxis] = [readNumber(node, 'ellipsis_mask', 0), readNumber(node, 'new_axis_mask', 0)];
         return {
           inputs: [inputs[0]!],
-          attrs: {
-            begin: wholeNumbers(constant(inputs[1]!), 'begin'),
-            end: wholeNumbers(constant(inputs[2]!), 'end'),
-            strides: wholeNumbers(constant(inputs[3]!), 'strides'),
-            beginMask: readNumber(node, 'begin_mask', 0),
-            endMask: readNumber(node, 'end_mask', 0),
-            shrinkAxisMask: readNumber(node, 'shrink_axis_mask', 0),
-          },
+          attrs: withoutEllipsis(attrs, ellipsis, newAxis, shapeOf(inputs[0]!).length),
         };
       },
     },
@@ -140,9 +142,37 @@ function everyAxis({ begin, end, strides }: StridedSliceAttrs, shape: Shape) {
   };
 }
 
-function refuseMasks(ellipsis: number, newAxis: number): void {
-  if (ellipsis !== 0 || newAxis !== 0)
-    throw new UnsupportedError('slices with an ellipsis or a new axis are not supported');
+/**
+ * The same slice with whole axes in the place of an ellipsis, whose bit is set in `ellipsisMask`.
+ *
+ * @see tensorflow/core/util/strided_slice_op.cc, BuildDenseSpec
+ */
+function withoutEllipsis(
+  attrs: StridedSliceAttrs,
+  ellipsisMask: number,
+  newAxisMask: number,
+  rank: number,
+): StridedSliceAttrs {
+  if (newAxisMask !== 0) throw new UnsupportedError('slices with a new axis are not supported');
+  const at = attrs.begin.findIndex((_, axis) => (ellipsisMask & (1 << axis)) !== 0);
+  if (at < 0) return attrs;
+  const whole = Math.max(0, rank - attrs.begin.length + 1);
+  const opened = (values: readonly number[], value: number): readonly number[] => [
+    ...values.slice(0, at),
+    ...new Array<number>(whole).fill(value),
+    ...values.slice(at + 1),
+  ];
+  const before = (1 << at) - 1;
+  const moved = (mask: number): number => (mask & before) | ((mask >> (at + 1)) << (at + whole));
+  const all = ((1 << whole) - 1) << at;
+  return {
+    begin: opened(attrs.begin, 0),
+    end: opened(attrs.end, 0),
+    strides: opened(attrs.strides, 1),
+    beginMask: moved(attrs.beginMask) | all,
+    endMask: moved(attrs.endMask) | all,
+    shrinkAxisMask: moved(attrs.shrinkAxisMask),
+  };
 }
 
 /** What the slice takes out of the input. */

@@ -102,6 +102,11 @@ def strided(random, x):
 
 
 @lite()
+def strided_ellipsis(random, x):
+    return x[..., 1] + x[:, 2, ..., 0]
+
+
+@lite()
 def tiled(random, x):
     return tf.tile(x, [1, 2, 1, 3])
 
@@ -305,3 +310,428 @@ def lite_case(seed, name):
     model = converter.convert()
     inputs = [random.normal(0, 1, (1, *shape)).astype(np.float32) for _ in range(2)]
     return result(model, inputs, [run_lite(model, [one])[0] for one in inputs])
+
+
+# Nodes of TensorFlow's graphs, each as an op by itself.
+
+node_cases, node = registry()
+
+
+def numbers(*values):
+    return tf.constant(values, tf.int32)
+
+
+def plain(kind):
+    """The op of (x=..., ...)."""
+    return getattr(raw, kind)
+
+
+for kind in ("Abs", "Neg", "Square", "Relu", "Relu6", "Sigmoid", "Tanh"):
+    node_cases[kind] = (lambda random, x, kind=kind: plain(kind)(**{"features" if "Relu" in kind else "x": x}), IMAGE)
+for kind in ("Identity", "Snapshot", "StopGradient", "PreventGradient"):
+    node_cases[kind] = (lambda random, x, kind=kind: plain(kind)(input=x) * 2.0, IMAGE)
+for kind in ("Add", "AddV2", "Mul", "Sub", "Maximum", "Minimum"):
+    node_cases[kind] = (lambda random, x, kind=kind: plain(kind)(x=x, y=raw.Tanh(x=x)), IMAGE)
+    node_cases[f"{kind} of numbers"] = (lambda random, x, kind=kind: plain(kind)(x=weights(random, 4), y=x), IMAGE)
+for kind in ("Maximum", "Minimum"):
+    node_cases[f"{kind} of a number"] = (lambda random, x, kind=kind: plain(kind)(x=x, y=tf.constant(0.3)), IMAGE)
+for kind in ("Div", "RealDiv"):
+    node_cases[kind] = (lambda random, x, kind=kind: plain(kind)(x=x, y=weights(random, 4) + 2.0), IMAGE)
+for kind in ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"):
+    node_cases[kind] = (lambda random, x, kind=kind: normalized(random, x, plain(kind)), IMAGE)
+for kind in ("Mean", "Sum"):
+    node_cases[kind] = (lambda random, x, kind=kind: plain(kind)(input=x, axis=numbers(-1, 1)), IMAGE)
+    node_cases[f"{kind} kept"] = (lambda random, x, kind=kind: plain(kind)(input=x, axis=numbers(2), keep_dims=True), IMAGE)
+
+
+def normalized(random, x, op):
+    factors = [tf.constant(random.uniform(0.5, 2, x.shape[-1]).astype(np.float32)) for _ in range(2)]
+    offsets = [weights(random, x.shape[-1]) for _ in range(2)]
+    return op(x=x, scale=factors[0], offset=offsets[0], mean=offsets[1], variance=factors[1], is_training=False)[0]
+
+
+@node()
+def AddN(random, x):
+    return raw.AddN(inputs=[x, raw.Tanh(x=x), raw.Sigmoid(x=x)])
+
+
+@node(ROWS)
+def MatMul(random, x):
+    return raw.BiasAdd(value=raw.MatMul(a=x, b=weights(random, 5, 6), transpose_b=True), bias=weights(random, 5))
+
+
+@node(SERIES)
+def BatchMatMulV2(random, x):
+    return raw.AddV2(x=raw.BatchMatMulV2(x=x, y=weights(random, 4, 5)), y=weights(random, 5))
+
+
+@node(SERIES)
+def BatchMatMulV2_turned(random, x):
+    return raw.BatchMatMulV2(x=x, y=weights(random, 5, 4), adj_y=True)
+
+
+@node()
+def SpaceToBatchND(random, x):
+    blocks = raw.SpaceToBatchND(input=x, block_shape=numbers(2, 3), paddings=[[2, 2], [3, 3]])
+    made = raw.Conv2D(input=blocks, filter=weights(random, 3, 3, 4, 5), strides=[1, 1, 1, 1], padding="VALID")
+    image = raw.BatchToSpaceND(input=made, block_shape=numbers(2, 3), crops=[[0, 0], [0, 0]])
+    return raw.BiasAdd(value=image, bias=weights(random, 5))
+
+
+@node()
+def SpaceToBatchND_depthwise(random, x):
+    blocks = raw.SpaceToBatchND(input=x, block_shape=numbers(2, 2), paddings=[[0, 0], [0, 0]])
+    made = raw.DepthwiseConv2dNative(input=blocks, filter=weights(random, 2, 2, 4, 2), strides=[1, 1, 1, 1], padding="VALID")
+    return raw.BatchToSpaceND(input=made, block_shape=numbers(2, 2), crops=[[0, 0], [0, 0]])
+
+
+@node()
+def Cast(random, x):
+    return raw.Mul(x=raw.Cast(x=x, DstT=tf.float32), y=weights(random, 4))
+
+
+@node()
+def CheckNumerics(random, x):
+    return raw.Relu(features=raw.CheckNumerics(tensor=x, message="not a number"))
+
+
+@node()
+def ClipByValue(random, x):
+    return raw.ClipByValue(t=x, clip_value_min=tf.constant(-0.5), clip_value_max=tf.constant(0.75))
+
+
+@node()
+def Conv2D(random, x):
+    made = raw.Conv2D(input=x, filter=weights(random, 3, 2, 4, 5), strides=[1, 2, 1, 1], padding="SAME", dilations=[1, 1, 1, 1])
+    return raw.Relu(features=raw.BiasAdd(value=made, bias=weights(random, 5)))
+
+
+@node()
+def Conv2D_explicit(random, x):
+    pads = [0, 0, 1, 0, 2, 1, 0, 0]
+    return raw.Conv2D(input=x, filter=weights(random, 3, 3, 4, 2), strides=[1, 1, 1, 1], padding="EXPLICIT", explicit_paddings=pads)
+
+
+@node()
+def Conv2DBackpropInput(random, x):
+    """The shape that it makes is computed of its input's, as Keras has it."""
+    whole = raw.Shape(input=x)
+    batch = raw.StridedSlice(input=whole, begin=numbers(0), end=numbers(1), strides=numbers(1), shrink_axis_mask=1)
+    sizes = raw.Pack(values=[batch, tf.constant(12), tf.constant(12), tf.constant(3)])
+    made = raw.Conv2DBackpropInput(
+        input_sizes=sizes, filter=weights(random, 3, 3, 3, 4), out_backprop=x, strides=[1, 2, 2, 1], padding="SAME"
+    )
+    return raw.BiasAdd(value=made, bias=weights(random, 3))
+
+
+@node()
+def DepthwiseConv2dNative(random, x):
+    return raw.DepthwiseConv2dNative(input=x, filter=weights(random, 3, 3, 4, 2), strides=[1, 2, 2, 1], padding="SAME")
+
+
+@node()
+def DepthToSpace(random, x):
+    return raw.DepthToSpace(input=x, block_size=2)
+
+
+@node()
+def SpaceToDepth(random, x):
+    return raw.SpaceToDepth(input=x, block_size=3)
+
+
+@node()
+def ExpandDims(random, x):
+    row = raw.ExpandDims(input=raw.Mean(input=x, axis=numbers(1)), axis=tf.constant(-3))
+    return raw.AddV2(x=x, y=row)
+
+
+@node()
+def IdentityN(random, x):
+    first, second = raw.IdentityN(input=[x, raw.Tanh(x=x)])
+    return raw.Sub(x=first, y=second)
+
+
+@node()
+def Max(random, x):
+    return raw.Max(input=x, axis=numbers(1, 2))
+
+
+@node()
+def Max_kept(random, x):
+    return raw.Mul(x=raw.Max(input=x, axis=numbers(2), keep_dims=True), y=x)
+
+
+@node(SERIES)
+def Max_of_series(random, x):
+    return raw.Max(input=x, axis=numbers(-2))
+
+
+def branches(x, condition):
+    """As TensorFlow 1 writes what differs between training and inference."""
+    otherwise, taken = raw.Switch(data=x, pred=tf.constant(condition))
+    return raw.Merge(inputs=[raw.Tanh(x=otherwise), raw.Mul(x=taken, y=tf.constant(3.0))])[0]
+
+
+@node()
+def Switch(random, x):
+    return branches(x, True)
+
+
+@node()
+def Switch_not_taken(random, x):
+    return branches(x, False)
+
+
+@node()
+def Pack(random, x):
+    packed = raw.Pack(values=[x, raw.Tanh(x=x)], axis=-1)
+    return raw.Sum(input=packed, axis=numbers(4))
+
+
+@node()
+def Unpack(random, x):
+    parts = raw.Unpack(value=x, num=4, axis=-1)
+    return raw.Mul(x=parts[1], y=parts[3])
+
+
+@node()
+def Pad(random, x):
+    return raw.Pad(input=x, paddings=[[0, 0], [1, 0], [0, 2], [0, 0]])
+
+
+@node()
+def PadV2(random, x):
+    return raw.PadV2(input=x, paddings=[[0, 0], [1, 2], [0, 0], [1, 0]], constant_values=tf.constant(0.0))
+
+
+@node()
+def PlaceholderWithDefault(random, x):
+    return raw.Mul(x=x, y=raw.PlaceholderWithDefault(input=tf.constant(1.5), shape=[]))
+
+
+@node()
+def Reshape(random, x):
+    return raw.Reshape(tensor=x, shape=numbers(-1, 9, 16))
+
+
+@node()
+def Slice(random, x):
+    return raw.Slice(input=x, begin=numbers(0, 1, 2, 0), size=numbers(-1, 3, -1, 2))
+
+
+@node()
+def Split(random, x):
+    parts = raw.Split(axis=tf.constant(2), value=x, num_split=3)
+    return raw.Sub(x=parts[2], y=parts[0])
+
+
+@node()
+def SplitV(random, x):
+    first, second = raw.SplitV(value=x, size_splits=numbers(1, -1), axis=tf.constant(-1), num_split=2)
+    return raw.Mul(x=first, y=second)
+
+
+@node()
+def Squeeze(random, x):
+    mean = raw.Mean(input=x, axis=numbers(1, 2), keep_dims=True)
+    return raw.Squeeze(input=mean, axis=[1, 2])
+
+
+@node()
+def StridedSlice(random, x):
+    made = raw.StridedSlice(
+        input=x, begin=numbers(0, 1, 0, 3), end=numbers(0, 5, 6, 4), strides=numbers(1, 2, 3, 1), begin_mask=1, end_mask=1,
+        shrink_axis_mask=8,
+    )
+    return raw.Relu(features=made)
+
+
+@node()
+def StridedSlice_ellipsis(random, x):
+    return x[:, ::3, ..., 2] * x[..., 1:5:2, :, 1]
+
+
+@node(SERIES)
+def StridedSlice_ellipsis_of_nothing(random, x):
+    return x[:, 2:5, ..., -1]
+
+
+@node()
+def Tile(random, x):
+    return raw.Tile(input=x, multiples=numbers(1, 1, 2, 2))
+
+
+@node()
+def Transpose(random, x):
+    return raw.Transpose(x=x, perm=numbers(0, 2, 3, 1))
+
+
+@node()
+def LeakyRelu(random, x):
+    return raw.LeakyRelu(features=x, alpha=0.15)
+
+
+@node()
+def Prelu(random, x):
+    negative = raw.Mul(x=raw.Neg(x=weights(random, 4)), y=raw.Relu(features=raw.Neg(x=x)))
+    return raw.AddV2(x=raw.Relu(features=x), y=negative)
+
+
+@node()
+def HardSwish(random, x):
+    gate = raw.Relu6(features=raw.AddV2(x=x, y=tf.constant(3.0)))
+    return raw.Mul(x=raw.Mul(x=x, y=gate), y=tf.constant(1.0 / 6.0))
+
+
+@node(ROWS)
+def L2Normalize(random, x):
+    total = raw.Sum(input=raw.Square(x=x), axis=numbers(-1), keep_dims=True)
+    return raw.Mul(x=x, y=raw.Rsqrt(x=raw.Maximum(x=total, y=tf.constant(1e-12))))
+
+
+@node(ROWS)
+def RowBatchNorm(random, x):
+    image = raw.Reshape(tensor=x, shape=numbers(-1, 1, 1, 6))
+    return raw.Reshape(tensor=normalized(random, image, raw.FusedBatchNormV3), shape=numbers(-1, 6))
+
+
+@node()
+def batch_norm_in_parts(random, x):
+    """As tf.nn.batch_normalization spells it out."""
+    variance = tf.constant(random.uniform(0.5, 2, 4).astype(np.float32))
+    scale = raw.Mul(x=raw.Rsqrt(x=raw.AddV2(x=variance, y=tf.constant(1e-3))), y=weights(random, 4))
+    shift = raw.Sub(x=weights(random, 4), y=raw.Mul(x=weights(random, 4), y=scale))
+    return raw.AddV2(x=raw.Mul(x=x, y=scale), y=shift)
+
+
+@node()
+def MaxPool(random, x):
+    return raw.MaxPool(input=x, ksize=[1, 2, 3, 1], strides=[1, 2, 1, 1], padding="SAME")
+
+
+@node()
+def AvgPool(random, x):
+    return raw.AvgPool(value=x, ksize=[1, 3, 2, 1], strides=[1, 1, 2, 1], padding="VALID")
+
+
+@node()
+def ResizeBilinear(random, x):
+    return raw.ResizeBilinear(images=x, size=numbers(9, 12), half_pixel_centers=True)
+
+
+@node()
+def ResizeBilinear_corners(random, x):
+    return raw.ResizeBilinear(images=x, size=numbers(11, 4), align_corners=True)
+
+
+@node()
+def ResizeNearestNeighbor(random, x):
+    return raw.ResizeNearestNeighbor(images=x, size=numbers(12, 9), half_pixel_centers=True)
+
+
+@node()
+def ConcatV2(random, x):
+    return raw.ConcatV2(values=[x, raw.Tanh(x=x)], axis=tf.constant(-1))
+
+
+@node(ROWS)
+def Softmax(random, x):
+    return raw.Softmax(logits=x)
+
+
+def ops_in(graph_def):
+    return sorted({node.op for node in graph_def.node})
+
+
+def in_session(function, shape, values):
+    """A frozen graph and its outputs. Nothing rewrites it: what is written is what is read."""
+    config = v1.ConfigProto()
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    with tf.Graph().as_default() as graph, v1.Session(graph=graph, config=config) as session:
+        x = v1.placeholder(tf.float32, [None, *shape], "x")
+        result = raw.Identity(input=function(x), name="result")
+        model = graph.as_graph_def()
+        return model, [session.run(result, {x: one}) for one in values]
+
+
+def node_case(seed, name):
+    function, shape = node_cases[name]
+    random = np.random.default_rng([seed, *name.encode()])
+    inputs = [random.normal(0, 1, (1, *shape)).astype(np.float32) for _ in range(2)]
+    model, outputs = in_session(lambda x: function(random, x), shape, inputs)
+    return result(model.SerializeToString(), inputs, outputs, ops_in(model))
+
+
+# What is computed of constants and shapes alone. Each function gives constants for the inputs of an op, and attributes.
+
+FLOATS = np.array([[1.5, -2.0, 0.25], [3.0, 0.5, -1.25]], np.float32)
+FACTORS = np.array([[0.5, 2.0, 4.0]], np.float32)
+POSITIVE = np.array([[0.5, 2.0, 4.0], [1.0, 9.0, 0.1]], np.float32)
+WHOLE = np.array([[7, -3, 2], [4, 0, 5]], np.int32)
+ROW = np.array([[2, 2, 3]], np.int32)
+YES, NO = np.array([[True, False, True]]), np.array([[False, False, True], [True, True, False]])
+
+
+def foldings():
+    """For each op, the arguments of nodes by name. "x" stands for the input of the network."""
+    both = lambda *pairs: [dict(x=a, y=b) for a, b in pairs]  # noqa: E731
+    one = lambda *values: [dict(x=a) for a in values]  # noqa: E731
+    arithmetic = ("Add", "AddV2", "Sub", "Mul", "Div", "Maximum", "Minimum")
+    comparisons = ("Equal", "NotEqual", "Greater", "Less")
+    return {
+        **{op: both((FLOATS, FACTORS), (WHOLE, ROW)) for op in (*arithmetic, *comparisons, "FloorDiv", "FloorMod")},
+        **{op: one(FLOATS) for op in ("Neg", "Square", "Reciprocal", "Exp", "Abs")},
+        **{op: one(POSITIVE) for op in ("Sqrt", "Rsqrt", "Log")},
+        **{op: both((YES, NO)) for op in ("LogicalAnd", "LogicalOr")},
+        **{
+            op: [dict(input=FLOATS, axis=np.int32(1)), dict(input=WHOLE, axis=np.int32([0, -1]), keep_dims=True)]
+            for op in ("Prod", "Max", "Min")
+        },
+        "RealDiv": both((FLOATS, FACTORS)),
+        "Pow": both((POSITIVE, FACTORS), (WHOLE, np.int32(2))),
+        "LogicalNot": one(NO),
+        "Cast": [dict(x=FLOATS, DstT=tf.int32), dict(x=WHOLE, DstT=tf.bool), dict(x=NO, DstT=tf.float32)],
+        "Gather": [dict(params=FLOATS, indices=np.int32([1, 0, 1])), dict(params=WHOLE, indices=np.int32(1))],
+        "GatherV2": [dict(params=FLOATS, indices=np.int32([[2, 0]]), axis=np.int32(1)), dict(params=WHOLE, indices=np.int32(1), axis=np.int32(-1))],
+        "Pack": [dict(values=[FLOATS, POSITIVE]), dict(values=[np.int32(2), np.int32(3)])],
+        "ExpandDims": [dict(input=FLOATS, axis=np.int32(-1)), dict(input=WHOLE, axis=np.int32(1))],
+        "Reshape": [dict(tensor=FLOATS, shape=np.int32([-1, 2])), dict(tensor=WHOLE, shape=np.int32([6]))],
+        "Range": [dict(start=np.int32(2), limit=np.int32(11), delta=np.int32(3)), dict(start=np.float32(1), limit=np.float32(-0.2), delta=np.float32(-0.25))],
+        "Fill": [dict(dims=np.int32([2, 3]), value=np.float32(1.5)), dict(dims=np.int32([4]), value=np.int32(-2))],
+        "Shape": [dict(input="x")],
+        "Size": [dict(input="x")],
+        "Rank": [dict(input="x")],
+        # By our own loops, of which a row of the table makes the constant.
+        "ConcatV2": [dict(values=[FLOATS, POSITIVE], axis=np.int32(0)), dict(values=[WHOLE, WHOLE], axis=np.int32(-1))],
+        "Mean": [dict(input=FLOATS, axis=np.int32(0))],
+        "Sum": [dict(input=FLOATS, axis=np.int32(1)), dict(input=WHOLE, axis=np.int32(0))],
+        "Transpose": [dict(x=FLOATS, perm=np.int32([1, 0]))],
+        "Tanh": one(FLOATS),
+        "Relu": [dict(features=FLOATS)],
+        "StridedSlice": [
+            dict(input=WHOLE, begin=np.int32([0, 2]), end=np.int32([2, 0]), strides=np.int32([1, -1])),
+            dict(input=ROW, begin=np.int32([0, 1]), end=np.int32([1, 2]), strides=np.int32([1, 1]), shrink_axis_mask=3),
+        ],
+    }
+
+
+def folding(kind):
+    """Networks x * 0.5 + constant, whose constant is what a node makes of others."""
+    results = []
+    for arguments in foldings()[kind]:
+        inputs = [np.float32([[[0.5, -1.0, 2.0, 0.25]]]), np.float32([[[1.5, 0.0, -3.0, 4.0]]])]
+
+        def network(x, arguments=arguments):
+            given = {
+                name: x if isinstance(value, str) else tf.constant(value) if isinstance(value, np.generic | np.ndarray) else value
+                for name, value in arguments.items()
+            }
+            if "values" in given:
+                given["values"] = [tf.constant(value) for value in given["values"]]
+            made = plain(kind)(**given)
+            numbers_made = raw.Reshape(tensor=raw.Cast(x=made, DstT=tf.float32), shape=numbers(1, -1, 1))
+            return raw.AddV2(x=numbers_made, y=raw.Mul(x=x, y=tf.constant(0.5)))
+
+        model, outputs = in_session(network, inputs[0].shape[1:], inputs)
+        results.append(result(model.SerializeToString(), inputs, outputs, ops_in(model)))
+    return results
