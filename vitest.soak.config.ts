@@ -1,4 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
 /** What takes minutes: `npm run test:soak`. */
-export default defineConfig({ test: { include: ['test/soak/**/*.soak.ts'], maxWorkers: 2 } });
+export default defineConfig({
+  test: { include: ['test/soak/**/*.soak.ts'], hookTimeout: 120_000, maxWorkers: 2 },
+});

@@ -36,7 +36,8 @@ class Network:
             return layers.LeakyReLU(0.2)(x)
         if kind == "prelu":
             shared = list(range(1, len(x.shape) - 1)) or None
-            return layers.PReLU("random_normal", shared_axes=shared)(x)
+            # Behind a rectifier it would do nothing, which the converter knows and writes with an op that few others need.
+            return layers.PReLU("random_normal", shared_axes=shared)(x - 0.1)
         if kind == "hard_swish":
             return x * tf.nn.relu6(x + 3.0) * (1.0 / 6.0)
         if kind == "clip":
