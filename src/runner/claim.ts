@@ -1,6 +1,6 @@
 /**
- * A folder that belongs to one process at a time. It holds one file, `owner-<token>.json`, and every step names the
- * token, so that nobody can take or give back what is no longer as it was:
+ * A folder that belongs to one process at a time. It holds a file `owner-<process>-<token>.json`, and every step names
+ * the token, so that nobody can take or give back what is no longer as it was:
  *
  * - To take it, a finished folder is renamed to its place. That fails, as mkdir does, while the place holds an owner.
  * - To give it back, or to take it from a process that is gone, the file is removed or renamed. Of several processes
@@ -10,12 +10,12 @@
  * owner lives, where its process cannot be looked at.
  */
 import { access, mkdir, open, readdir, readFile, rename, rm, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Type } from '@sinclair/typebox';
 import type { Static } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import type { Liveness, Owner } from './owner.ts';
-import { livenessOf, ownerSchema } from './owner.ts';
+import { livenessOf, livenessOfName, ownerName, ownerSchema } from './owner.ts';
 
 const claimRecordSchema = Type.Object({
   owner: ownerSchema,
@@ -24,6 +24,7 @@ const claimRecordSchema = Type.Object({
 });
 
 export interface Claim {
+  readonly folder: string;
   /** Whether the folder still belongs to this claim. */
   readonly isHeld: () => Promise<boolean>;
   /** Gives the folder back. Never fails, and does nothing when it was taken away. */
@@ -51,15 +52,17 @@ const heartbeatMs = 10_000;
 /** A claim whose owner cannot be looked at counts as abandoned after so long without a heartbeat. */
 export const silenceMs = 60_000;
 
+const prefix = 'owner-';
+
 /** Takes the folder; null when it belongs to somebody. Folders above it are there. */
 export async function tryClaim(folder: string, options: ClaimOptions): Promise<Claim | null> {
   const { owner, run, token, temporaryPath } = options;
-  const name = `owner-${token}.json`;
+  const name = `${prefix}${ownerName(owner)}-${token}.json`;
   const text = `${JSON.stringify({ owner, run, token })}\n`;
   const prepared = temporaryPath();
   await mkdir(prepared);
   try {
-    await writeFile(join(prepared, name), text);
+    await writeIfRoom(join(prepared, name), text);
     await rename(prepared, folder);
   } catch (error) {
     await rm(prepared, { recursive: true, force: true });
@@ -70,6 +73,7 @@ export async function tryClaim(folder: string, options: ClaimOptions): Promise<C
   const heartbeat = setInterval(() => void beat(file, text).catch(() => undefined), heartbeatMs);
   heartbeat.unref();
   return {
+    folder,
     isHeld: () => exists(file),
     async release() {
       clearInterval(heartbeat);
@@ -78,6 +82,16 @@ export async function tryClaim(folder: string, options: ClaimOptions): Promise<C
       await rmdir(folder).catch(() => undefined);
     },
   };
+}
+
+/** The name of the file says enough, so that even a full disk can be cleared under a claim. */
+async function writeIfRoom(file: string, text: string): Promise<void> {
+  try {
+    await writeFile(file, text);
+  } catch (error) {
+    if (!hasCode(error, 'ENOSPC', 'EDQUOT')) throw error;
+    await writeFile(file, '');
+  }
 }
 
 /** The same bytes in the same place, so that a reader sees no difference. Does not bring a lost file back. */
@@ -93,7 +107,7 @@ async function beat(file: string, text: string): Promise<void> {
 /** Null when the folder is free. */
 export async function holderOf(folder: string): Promise<Holder | null> {
   const names = await readdir(folder).catch(emptyIfMissing);
-  const name = names.find((entry) => entry.startsWith('owner-')) ?? names[0];
+  const name = names.find((entry) => entry.startsWith(prefix)) ?? names[0];
   if (name === undefined) return null;
   const file = join(folder, name);
   try {
@@ -134,7 +148,8 @@ export function watchHolders(self: Owner, temporaryPath: () => string, now: () =
   const seen = new Map<string, { readonly beat: number; readonly at: number }>();
   return {
     async look({ file, record }) {
-      const liveness = record === null ? 'unknown' : livenessOf(record.owner, self);
+      const liveness =
+        record === null ? livenessOfName(basename(file).slice(prefix.length), self) : livenessOf(record.owner, self);
       if (liveness !== 'unknown') return liveness;
       const beat = await modifiedAt(file);
       // Whoever had it is done with it; the next look finds another.
@@ -187,6 +202,7 @@ function emptyIfMissing(error: unknown): string[] {
   throw error;
 }
 
-function hasCode(error: unknown, ...codes: string[]): boolean {
+/** Whether the system refused with one of these. */
+export function hasCode(error: unknown, ...codes: string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code));
 }

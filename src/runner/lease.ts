@@ -64,7 +64,7 @@ export async function acquireLease(store: Store, name: string, options: LeaseOpt
       await writing(store, () => evict(holder, temporary));
       continue;
     }
-    const who = describe(holder, store, state === 'stopped' ? 'stopped' : 'running');
+    const who = waitedFor(holder, store, state);
     if (options.busy === 'fail') {
       const found = `another process makes this result: ${waitingText(who)}`;
       throw userError(folder, 'result-in-use', found, 'run again when it is done, or leave out `--no-wait`');
@@ -77,10 +77,12 @@ export async function acquireLease(store: Store, name: string, options: LeaseOpt
   }
 }
 
-function describe({ record }: Holder, store: Store, state: WaitedFor['state']): WaitedFor {
+/** What to tell whoever waits for it. */
+export function waitedFor({ record }: Holder, { owner: self }: Store, liveness: 'alive' | 'stopped'): WaitedFor {
+  const state = liveness === 'stopped' ? 'stopped' : 'running';
   if (record === null) return { pid: null, host: null, run: null, state };
   const { owner, run } = record;
-  return { pid: owner.pid, host: owner.host === store.owner.host ? null : owner.host, run, state };
+  return { pid: owner.pid, host: owner.host === self.host ? null : owner.host, run, state };
 }
 
 /** `pid 4711 of run X`, with the machine if it is another one, and what to do if the process does not run. */

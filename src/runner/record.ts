@@ -2,6 +2,7 @@ import { Type } from '@sinclair/typebox';
 import type { Static } from '@sinclair/typebox';
 import type { JsonObject } from '../core/json.ts';
 import type { Digest } from '../core/digest.ts';
+import { ownerSchema } from './owner.ts';
 
 /** Any JSON object. */
 const anyObject = Type.Unsafe<JsonObject>(Type.Object({}));
@@ -67,7 +68,7 @@ export const runWarningSchema = Type.Object({
 export type RunWarning = Static<typeof runWarningSchema>;
 
 export const runStatusSchema = Type.Union([
-  Type.Literal('running', { description: 'or its process was killed' }),
+  Type.Literal('running', { description: 'or its process was killed and nothing has looked at it since' }),
   Type.Literal('pass'),
   Type.Literal('fail', { description: 'all stages ran; a gate was not met' }),
   Type.Literal('error'),
@@ -91,6 +92,7 @@ export const runRecordSchema = Type.Object({
   startedAt: Type.String({ description: 'ISO 8601, UTC' }),
   seconds: Type.Number({ description: '0 while running' }),
   provenance: provenanceSchema,
+  owner: Type.Optional(ownerSchema),
   /** Of resolved.json: what the report says of the settings is what the run was given. */
   resolved: digestSchema,
   warnings: Type.Array(runWarningSchema, { description: 'of the pipeline, then of the stored results' }),

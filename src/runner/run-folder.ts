@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { lstat, mkdir, rename, rm, symlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { userError } from '../core/diagnostic.ts';
@@ -64,10 +65,13 @@ export function resolvedText(plan: Plan): string {
  *
  * @throws UserError when the disk refuses; even then, if it can be, the status is written in place
  */
-export function writeRunRecord(run: RunFolder, record: RunRecord): void {
+export function writeRunRecord(run: Pick<RunFolder, 'path'>, record: RunRecord): void {
   const file = join(run.path, 'run.json');
+  const temporary = join(run.path, '.run.json.tmp');
   try {
-    replaceFileNow(file, join(run.path, '.run.json.tmp'), seal(record));
+    // A killed process may have left one.
+    rmSync(temporary, { force: true });
+    replaceFileNow(file, temporary, seal(record));
   } catch (error) {
     try {
       // Without stages it is no longer than it was, so that it fits on a full disk.

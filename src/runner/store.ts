@@ -26,6 +26,7 @@ import { seal, unseal } from './sealed.ts';
  *     examples/ab/cdef.../     decoded examples of data sets; digests/abcd....json of their files: see `data/load.ts`
  *     work/<key>/<attempt>/    where a stage runs
  *     leases/<key>/            who runs it: see `lease.ts`
+ *     live/<process>/          which processes use the store: see `live.ts`
  *     tmp/  corrupt/  VERSION
  *
  * Whatever is read is checked against a digest first: objects and preimages against their names, the rest against its
@@ -60,7 +61,7 @@ export interface Damage {
 const VERSION = 'qpipe-store-v1\n';
 const sections = [
   ...(['objects', 'actions', 'preimage', 'memory', 'examples', 'digests'] as const),
-  ...(['work', 'leases', 'tmp', 'corrupt'] as const),
+  ...(['work', 'leases', 'live', 'tmp', 'corrupt'] as const),
 ];
 
 /** Opens the store, or creates it. */

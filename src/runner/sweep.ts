@@ -1,0 +1,154 @@
+/** What killed processes have left behind. Only what belongs to a process that is gone for certain is touched. */
+import { open, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Value } from '@sinclair/typebox/value';
+import { UserError } from '../core/diagnostic.ts';
+import { diskTime, evict, hasCode, holderOf } from './claim.ts';
+import type { Liveness, Owner } from './owner.ts';
+import { livenessOf, livenessOfName } from './owner.ts';
+import type { RunRecord } from './record.ts';
+import { runRecordSchema } from './record.ts';
+import { writeRunRecord } from './run-folder.ts';
+import { unseal } from './sealed.ts';
+import type { Store } from './store.ts';
+import { temporaryPath } from './store.ts';
+
+const dayMs = 24 * 60 * 60 * 1000;
+
+/**
+ * Empties `work/`, `tmp/`, `leases/` and `live/` of what belongs to processes that are gone. What belongs to a process
+ * that cannot be looked at goes after a day, unless that process still says that it uses the store. Does nothing in a
+ * store that cannot be written.
+ */
+export async function sweepStore(store: Store): Promise<void> {
+  await tolerant(async () => {
+    const inStore = (...names: string[]): string => join(store.folder, ...names);
+    for (const name of await namesIn(inStore('live'))) await sweepClaim(store, inStore('live', name));
+    for (const name of await namesIn(inStore('leases'))) await sweepClaim(store, inStore('leases', name));
+    const users = new Set((await namesIn(inStore('live'))).map(processOf));
+    const isLeft = leftovers(store, users);
+    for (const name of await namesIn(inStore('tmp'))) {
+      if (await isLeft(inStore('tmp', name), name)) await rm(inStore('tmp', name), { recursive: true, force: true });
+    }
+    for (const key of await namesIn(inStore('work'))) {
+      for (const name of await namesIn(inStore('work', key))) {
+        const attempt = inStore('work', key, name);
+        if (await isLeft(attempt, name)) await rm(attempt, { recursive: true, force: true });
+      }
+      await rmdir(inStore('work', key)).catch(() => undefined);
+    }
+  });
+}
+
+async function sweepClaim(store: Store, folder: string): Promise<void> {
+  const holder = await holderOf(folder);
+  if (holder !== null) {
+    const { record } = holder;
+    const liveness = record === null ? 'unknown' : livenessOf(record.owner, store.owner);
+    if (liveness !== 'gone') return;
+    await evict(holder, () => temporaryPath(store));
+  }
+  // What else a mark holds says something of its process only; a lease that somebody else takes now has an owner.
+  for (const name of await namesIn(folder)) {
+    if (name === 'since' || name.startsWith('busy-')) await rm(join(folder, name), { force: true });
+  }
+  await rmdir(folder).catch(() => undefined);
+}
+
+/** `<machine>-<pid>-<start>` of a name that begins so. */
+const processOf = (name: string): string => name.split('-').slice(0, 3).join('-');
+
+/** Tells of files, by their names, whether nobody can need them. */
+function leftovers(store: Store, users: ReadonlySet<string>): (path: string, name: string) => Promise<boolean> {
+  let time: Promise<number> | null = null;
+  return async (path, name) => {
+    const liveness = livenessOfName(name, store.owner);
+    if (liveness !== 'unknown' || users.has(processOf(name))) return liveness === 'gone';
+    time ??= diskTime(temporaryPath(store));
+    return (await time) - (await modifiedAt(path)) > dayMs;
+  };
+}
+
+/**
+ * The record of a run as it is now: one that says `running`, and whose process is gone, was interrupted. The folder
+ * then gets that record, and loses what is half-written, if it can be written.
+ *
+ * @param self the process that asks
+ * @param now milliseconds since 1970
+ */
+export async function settleRun(folder: string, record: RunRecord, self: Owner, now: number): Promise<RunRecord> {
+  if (record.status !== 'running' || record.owner === undefined) return record;
+  if ((await livenessOfRun(folder, record.owner, self, now)) !== 'gone') return record;
+  const settled: RunRecord = { ...record, status: 'interrupted' };
+  await tolerant(async () => {
+    for (const name of await namesIn(join(folder, 'stages'))) {
+      if (/^\..*\.partial$/.test(name)) await rm(join(folder, 'stages', name), { recursive: true, force: true });
+    }
+    writeRunRecord({ path: folder }, settled);
+  });
+  return settled;
+}
+
+/** Settles all runs of a folder; quick, since only those that say `running` are read. */
+export async function settleRuns(runs: string, self: Owner, now: number): Promise<void> {
+  await tolerant(async () => {
+    for (const name of await namesIn(runs)) {
+      const folder = join(runs, name);
+      if (name === 'latest' || !(await saysRunning(join(folder, 'run.json')))) continue;
+      const record = unseal(await readFile(join(folder, 'run.json'), 'utf8'));
+      if (Value.Check(runRecordSchema, record)) await settleRun(folder, record, self, now);
+    }
+  });
+}
+
+/** A machine that was started again has none of its processes left; one elsewhere is believed for a day. */
+async function livenessOfRun(folder: string, owner: Owner, self: Owner, now: number): Promise<Liveness> {
+  const liveness = livenessOf(owner, self);
+  if (liveness !== 'unknown') return liveness;
+  if (owner.host === self.host && owner.boot !== self.boot) return 'gone';
+  return now - (await modifiedAt(join(folder, 'events.ndjson'))) > dayMs ? 'gone' : 'unknown';
+}
+
+/** The status is among the first fields of the file. */
+async function saysRunning(file: string): Promise<boolean> {
+  try {
+    const handle = await open(file, 'r');
+    try {
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(1024), 0, 1024, 0);
+      return buffer.toString('utf8', 0, bytesRead).includes('"status": "running"');
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR', 'EISDIR')) return false;
+    throw error;
+  }
+}
+
+/** Milliseconds since 1970; now for what has just vanished. */
+async function modifiedAt(path: string): Promise<number> {
+  try {
+    return (await stat(path)).mtimeMs;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return Infinity;
+    throw error;
+  }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return [];
+    throw error;
+  }
+}
+
+/** Tidying up is no reason to fail: whoever needs the disk next says what is wrong with it. */
+async function tolerant(body: () => Promise<void>): Promise<void> {
+  try {
+    await body();
+  } catch (error) {
+    if (!(error instanceof Error && ('code' in error || error instanceof UserError))) throw error;
+  }
+}
