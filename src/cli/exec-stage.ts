@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { UserError } from '../core/diagnostic.ts';
 import { qpipeHome } from '../install/home.ts';
 import type { JobFile, JobMessage } from '../runner/child.ts';
+import { enterStore } from '../runner/live.ts';
 import { executeStage } from '../runner/stage.ts';
 import { dataFolders, openStore, remembered } from '../runner/store.ts';
 import type { StageJob } from '../stages/job.ts';
@@ -27,15 +28,17 @@ export async function execStage(
       cache: dataFolders(store),
       ...{ signal, now, threads: job.stage.job.threads, home: qpipeHome() },
     });
+    const presence = await enterStore(store, { run: job.run, signal, now });
     try {
       const work = stageWork(resources);
       const emit: Parameters<typeof executeStage>[1]['emit'] = (event) => send({ kind: 'event', event });
       const result = await executeStage(job, {
-        ...{ store, work, emit, signal, busy, now },
+        ...{ store, work, emit, signal, busy, now, presence },
         clock: () => new Date(),
       });
       send({ kind: 'result', result });
     } finally {
+      await presence.leave();
       resources.close();
     }
   } catch (error) {

@@ -11,9 +11,11 @@ import { buildReport } from '../report/report.ts';
 import { renderReport } from '../report/html.ts';
 import { readingFrom, writingTo } from '../runner/disk-error.ts';
 import { replaceFile } from '../runner/durable.ts';
+import { thisOwner } from '../runner/owner.ts';
 import type { RunRecord } from '../runner/record.ts';
 import { runRecordSchema } from '../runner/record.ts';
 import { unseal } from '../runner/sealed.ts';
+import { settleRun, sweepTemporaries, temporaryIn } from '../runner/sweep.ts';
 import { notARun } from './run-argument.ts';
 
 export interface RunFolderContents {
@@ -29,7 +31,8 @@ export async function readRunFolder(folder: string): Promise<RunFolderContents> 
   const config = await readText(folder, 'resolved.json');
   const digest = createHash('sha256').update(config).digest('hex');
   if (record.resolved !== `sha256:${digest}`) throw damaged(folder, 'resolved.json');
-  return { record, config: JSON.parse(config) as Json }; // parsed JSON is Json
+  const settled = await settleRun(folder, record, thisOwner(), Date.now());
+  return { record: settled, config: JSON.parse(config) as Json }; // parsed JSON is Json
 }
 
 /** Everything that `report` and `compare` say comes from these two files, so a changed digit must not pass. */
@@ -58,8 +61,10 @@ function nullIfAbsent(error: NodeJS.ErrnoException): null {
 export async function writeReport(folder: string): Promise<Report> {
   const { record, config } = await readRunFolder(folder);
   const report = buildReport(record, config);
+  const self = thisOwner();
+  await sweepTemporaries(folder, self);
   const write = (name: string, text: string) =>
-    writingTo(folder, 'the run folder', () => replaceFile(join(folder, name), join(folder, `.${name}.tmp`), text));
+    writingTo(folder, 'the run folder', () => replaceFile(join(folder, name), temporaryIn(folder, name, self), text));
   await write('report.json', `${JSON.stringify(report, null, 2)}\n`);
   await write('report.html', renderReport(report));
   return report;

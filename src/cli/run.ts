@@ -20,6 +20,7 @@ import type { RunRecord } from '../runner/record.ts';
 import { isNamed, select } from '../runner/select.ts';
 import { executeStage } from '../runner/stage.ts';
 import { dataFolders, openStore, remembered } from '../runner/store.ts';
+import { settleRuns, sweepStore } from '../runner/sweep.ts';
 import { writeReport } from './report.ts';
 import { qpipeHome } from '../install/home.ts';
 import { packageFile } from '../core/package-file.ts';
@@ -91,6 +92,8 @@ export async function run(options: RunOptions): Promise<RunResult> {
   }
   const storeFolder = resolve(options.store ?? '.qpipe/store');
   const store = await openStore(storeFolder, randomHex);
+  await sweepStore(store);
+  await settleRuns(resolve(options.runs ?? 'runs'), store.owner, Date.now());
   const cores = os.availableParallelism();
   const share = Math.max(1, Math.floor(cores / (options.jobs ?? 1)));
   const threads = threadsOf(loaded, share, options.threads ?? null);

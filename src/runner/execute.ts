@@ -4,6 +4,8 @@ import type { Digest } from '../core/digest.ts';
 import { mapValues } from '../core/records.ts';
 import { isWithin } from './disk-error.ts';
 import type { RunEvent, UntimedEvent } from './event.ts';
+import type { Presence } from './live.ts';
+import { enterStore } from './live.ts';
 import type { Plan, StagePlan, StageWork } from './plan.ts';
 import type { ActionRecord, Provenance, RunRecord, RunStatus, RunWarning, StageRecord } from './record.ts';
 import { createRunFolder, materialize, outputPath, resolvedText, writeRunRecord } from './run-folder.ts';
@@ -93,6 +95,7 @@ export async function execute<J extends object>(plan: Plan<J>, options: ExecuteO
     throw options.signal.aborted ? new Interrupted({ cause: error }) : error;
   } finally {
     options.signal.removeEventListener('abort', recordInterruption);
+    await run.presence.leave();
     run.folder.events.close();
   }
 }
@@ -102,6 +105,7 @@ interface Run<J extends object> {
   readonly options: ExecuteOptions<J>;
   readonly store: Store;
   readonly folder: RunFolder;
+  readonly presence: Presence;
   readonly startedAt: Date;
   readonly started: number;
   readonly emit: (event: UntimedEvent) => void;
@@ -115,6 +119,7 @@ async function openRun<J extends object>(plan: Plan<J>, options: ExecuteOptions<
   const [startedAt, started] = [options.clock(), options.now()];
   const store = await openStore(options.store, options.randomHex);
   const folder = await createRunFolder(options.runs, plan, startedAt, options.randomHex);
+  const presence = await enterStore(store, { ...options, run: folder.id });
   const warnings: RunWarning[] = plan.warnings.map(({ code, layer, message, hint }) => {
     return { code, layer: layer ?? null, message, hint: hint ?? null };
   });
@@ -126,13 +131,13 @@ async function openRun<J extends object>(plan: Plan<J>, options: ExecuteOptions<
     folder.events.write(timed);
   };
   return {
-    ...{ plan, options, store, folder, startedAt, started, emit, warnings },
+    ...{ plan, options, store, folder, presence, startedAt, started, emit, warnings },
     ...{ results: new Map<string, ActionRecord>(), stages: new Map<string, StageRecord>() },
   };
 }
 
 function recordOf<J extends object>(run: Run<J>, status: RunStatus): RunRecord {
-  const { plan, options, folder, startedAt, started, warnings } = run;
+  const { plan, options, store, folder, startedAt, started, warnings } = run;
   return {
     schema: 'qpipe-run-v2',
     id: folder.id,
@@ -142,6 +147,7 @@ function recordOf<J extends object>(run: Run<J>, status: RunStatus): RunRecord {
     startedAt: startedAt.toISOString(),
     seconds: status === 'running' ? 0 : (options.now() - started) / 1000,
     provenance: options.provenance,
+    owner: store.owner,
     resolved: digestOf(resolvedText(plan)),
     warnings,
     stages: plan.stages.flatMap(({ name }) => run.stages.get(name) ?? []),
@@ -184,7 +190,7 @@ async function runStages<J extends object>(run: Run<J>): Promise<Extract<Ending,
 }
 
 async function runStage<J extends object>(run: Run<J>, stage: StagePlan<J>): Promise<void> {
-  const { options, store, folder, emit } = run;
+  const { options, store, folder, presence, emit } = run;
   const { work, signal, clock, now, provenance, busy = 'wait' } = options;
   const inputs = resolveInputs(run, stage);
   const isStored = options.stored?.has(stage.name) === true;
@@ -192,7 +198,7 @@ async function runStage<J extends object>(run: Run<J>, stage: StagePlan<J>): Pro
   const execution: StageExecutor<J> = options.executor ?? executeStage;
   const { record, cached } = await execution(
     { stage, inputs, run: folder.id, provenance, existing },
-    { store, work, emit, signal, clock, now, busy },
+    { store, work, emit, signal, clock, now, busy, presence },
   );
   run.results.set(stage.name, record);
   const { key, seconds } = record;

@@ -6,12 +6,14 @@ import { userError } from '../core/diagnostic.ts';
 import type { Digest } from '../core/digest.ts';
 import { mapValues } from '../core/records.ts';
 import type { UntimedEvent } from './event.ts';
+import type { StageKey } from './fingerprint.ts';
 import { stageKey } from './fingerprint.ts';
 import type { Lease, LeaseOptions, WaitedFor } from './lease.ts';
 import { acquireLease } from './lease.ts';
+import type { Presence } from './live.ts';
 import type { StagePlan, StageProgress, StageWork } from './plan.ts';
 import type { ActionRecord, Provenance } from './record.ts';
-import type { Artifact, Store } from './store.ts';
+import type { Artifact, Lookup, Store } from './store.ts';
 import { commitResult, findResult, objectPath, putObject, withWorkFolder } from './store.ts';
 
 /** An execution: a stage with the content of its inputs. Plain JSON, so that it may go to another process. */
@@ -43,6 +45,8 @@ export interface StageHost<J extends object = object> {
   readonly now: () => number;
   /** What to do when another process makes the same result. */
   readonly busy: LeaseOptions['busy'];
+  /** Of this process in the store. */
+  readonly presence: Presence;
 }
 
 export interface StageResult {
@@ -65,35 +69,38 @@ export async function executeStage<J extends object>(job: Job<J>, host: StageHos
     stage,
     mapValues(inputs, ({ digest }) => digest),
   );
-  const { key } = identity;
-  const lookup = await findResult(store, identity, stage.outputs);
+  const look = (): Promise<Lookup> => host.presence.undisturbed(() => findResult(store, identity, stage.outputs));
+  const lookup = await look();
   for (const damage of lookup.damage) emit({ kind: 'cache-repaired', stage: stage.name, ...damage });
   if (lookup.kind === 'hit' && job.existing !== 'replace') return useResult(stage, lookup.record, emit);
   if (job.existing === 'require') throw notStored(stage.name);
 
   const take = (): Promise<Lease> =>
-    acquireLease(store, key, { ...host, run: job.run, onWait: (who) => emit(waitingEvent(stage.name, who)) });
+    acquireLease(store, identity.key, { ...host, run: job.run, onWait: (who) => emit(waitingEvent(stage.name, who)) });
   let lease = await take();
   try {
     // Another process may have made it in the meantime.
-    const again = await findResult(store, identity, stage.outputs);
+    const again = await look();
     if (again.kind === 'hit' && job.existing !== 'replace') return useResult(stage, again.record, emit);
-    emit({ kind: 'stage-started', stage: stage.name, key, cached: false });
-    const record = await withWorkFolder(store, key, (out) => produce(job, key, host, out));
-    if (!(await lease.isHeld())) {
-      // Taken away, from a machine that was silent for too long. Whoever has it now makes the same result.
-      await lease.release();
-      lease = await take();
-      const theirs = await findResult(store, identity, stage.outputs);
-      if (theirs.kind === 'hit') {
+    emit({ kind: 'stage-started', stage: stage.name, key: identity.key, cached: false });
+    return await withWorkFolder(store, identity.key, async (out) => {
+      const made = await perform(job, host, out);
+      for (;;) {
+        const { record, isKept } = await keep(job, host, identity, { made, out, lease });
+        if (isKept) {
+          const before = again.kind === 'hit' ? again.record : again.previous;
+          if (before !== null) reportDifferences(stage, before, record, emit);
+          return { record, cached: false };
+        }
+        // Taken away, from a machine that was silent for too long. Whoever has it now makes the same result.
+        await lease.release();
+        lease = await take();
+        const theirs = await look();
+        if (theirs.kind === 'miss') continue;
         reportDifferences(stage, theirs.record, record, emit);
         return { record: theirs.record, cached: false };
       }
-    }
-    await commitResult(store, identity, record);
-    const before = again.kind === 'hit' ? again.record : again.previous;
-    if (before !== null) reportDifferences(stage, before, record, emit);
-    return { record, cached: false };
+    });
   } finally {
     await lease.release();
   }
@@ -116,41 +123,52 @@ const notStored = (stage: string) =>
     `run it first, for example with \`--until ${stage}\``,
   );
 
-/** Executes a stage in `out`, checks what it wrote and puts that into the store. The record is not yet written. */
-async function produce<J extends object>(
-  { stage, inputs, run, provenance }: Job<J>,
-  key: string,
+type Performance = Pick<ActionRecord, 'metrics' | 'seconds' | 'startedAt'>;
+
+/** Executes a stage in `out`. */
+async function perform<J extends object>(
+  { stage, inputs }: Job<J>,
   { store, work, emit, signal, clock, now }: StageHost<J>,
   out: string,
-): Promise<ActionRecord> {
-  const [startedAt, started] = [clock(), now()];
+): Promise<Performance> {
+  const [startedAt, started] = [clock().toISOString(), now()];
   const { metrics } = await work.execute(stage, {
     inputs: inputPaths(store, stage, inputs),
     directory: out,
     emit: (progress) => emit(progressEvent(stage.name, progress)),
     signal,
   });
-  const seconds = (now() - started) / 1000;
+  return { metrics, startedAt, seconds: (now() - started) / 1000 };
+}
 
-  const outputs: Record<string, Artifact & { type: string }> = {};
-  for (const [name, { type, file }] of Object.entries(stage.outputs)) {
-    // A stage that was told to stop may have stopped in the middle of a file and returned normally.
+/** Checks what a stage wrote to `out` and puts it into the store; the record only while the lease is held. */
+async function keep<J extends object>(
+  { stage, run, provenance }: Job<J>,
+  { store, work, signal, presence }: StageHost<J>,
+  identity: StageKey,
+  { made, out, lease }: { readonly made: Performance; readonly out: string; readonly lease: Lease },
+): Promise<{ readonly record: ActionRecord; readonly isKept: boolean }> {
+  return presence.undisturbed(async () => {
+    const outputs: Record<string, Artifact & { type: string }> = {};
+    for (const [name, { type, file }] of Object.entries(stage.outputs)) {
+      // A stage that was told to stop may have stopped in the middle of a file and returned normally.
+      signal.throwIfAborted();
+      const written = join(out, file);
+      const isFile = await stat(written).then(
+        (status) => status.isFile(),
+        () => false,
+      );
+      if (!isFile) internal(`stage "${stage.name}" did not write its output "${name}" (${file})`);
+      await work.check(stage, name, written);
+      outputs[name] = { type, ...(await putObject(store, written)) };
+    }
     signal.throwIfAborted();
-    const written = join(out, file);
-    const isFile = await stat(written).then(
-      (status) => status.isFile(),
-      () => false,
-    );
-    if (!isFile) internal(`stage "${stage.name}" did not write its output "${name}" (${file})`);
-    await work.check(stage, name, written);
-    outputs[name] = { type, ...(await putObject(store, written)) };
-  }
-  signal.throwIfAborted();
-  return {
-    schema: 'qpipe-action-v2',
-    ...{ key, outputs, metrics, seconds, run, provenance },
-    startedAt: startedAt.toISOString(),
-  };
+    const { key } = identity;
+    const record: ActionRecord = { schema: 'qpipe-action-v2', ...{ key, outputs, run, provenance }, ...made };
+    const isKept = await lease.isHeld();
+    if (isKept) await commitResult(store, identity, record);
+    return { record, isKept };
+  });
 }
 
 /** Those of inputs that are files of the store. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, rmdir, utimes } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Value } from '@sinclair/typebox/value';
 import { userError } from '../core/diagnostic.ts';
@@ -20,7 +20,7 @@ import { seal, unseal } from './sealed.ts';
  * Results by the key of the execution that made them, under `<root>/v1`:
  *
  *     objects/ab/cdef...       immutable files by sha256, mode 0444
- *     actions/ab/abcd....json  action records by key: a result exists once its record does
+ *     actions/ab/abcd....json  action records by key: a result exists once its record does; its time is its last use
  *     preimage/ab/abcd....json the text that was hashed to the key
  *     memory/ab/abcd....json   small values that take long to compute, sealed, by a digest of what they depend on
  *     examples/ab/cdef.../     decoded examples of data sets; digests/abcd....json of their files: see `data/load.ts`
@@ -127,6 +127,7 @@ export async function findResult(
     }
     const wanted = Object.entries(outputs).every(([name, { type }]) => record.outputs[name]?.type === type);
     if (damage.length > 0 || !wanted) return { kind: 'miss', previous: record, damage };
+    await markUsed(file);
     return { kind: 'hit', record, damage: await mendPreimage(store, key, preimage) };
   });
 }
@@ -141,6 +142,12 @@ export async function readRecord(store: Store, key: string): Promise<ActionRecor
 export async function readPreimage(store: Store, key: string): Promise<string | null> {
   const text = await readIfExists(keyedPath(store, 'preimage', key));
   return text !== null && keyOf(text) === key ? text : null;
+}
+
+/** Its time says when a result was last used; in a store that may only be read it stays that of its making. */
+async function markUsed(file: string): Promise<void> {
+  const now = new Date();
+  await utimes(file, now, now).catch(() => undefined);
 }
 
 /** The text behind a key is known before it is looked up, so a damaged one is written again. */

@@ -5,7 +5,7 @@ import { Value } from '@sinclair/typebox/value';
 import { UserError } from '../core/diagnostic.ts';
 import { diskTime, evict, hasCode, holderOf } from './claim.ts';
 import type { Liveness, Owner } from './owner.ts';
-import { livenessOf, livenessOfName } from './owner.ts';
+import { livenessOf, livenessOfName, ownerName } from './owner.ts';
 import type { RunRecord } from './record.ts';
 import { runRecordSchema } from './record.ts';
 import { writeRunRecord } from './run-folder.ts';
@@ -101,6 +101,24 @@ export async function settleRuns(runs: string, self: Owner, now: number): Promis
   });
 }
 
+const temporaryPrefix = '.tmp-';
+
+/** Where a process writes a file of a run's folder before it gets its name. */
+export function temporaryIn(folder: string, name: string, self: Owner): string {
+  return join(folder, `${temporaryPrefix}${ownerName(self)}-${name}`);
+}
+
+/** Removes those of processes that are gone. */
+export async function sweepTemporaries(folder: string, self: Owner): Promise<void> {
+  await tolerant(async () => {
+    for (const name of await namesIn(folder)) {
+      if (!name.startsWith(temporaryPrefix)) continue;
+      const liveness = livenessOfName(name.slice(temporaryPrefix.length), self);
+      if (liveness === 'gone') await rm(join(folder, name), { force: true });
+    }
+  });
+}
+
 /** A machine that was started again has none of its processes left; one elsewhere is believed for a day. */
 async function livenessOfRun(folder: string, owner: Owner, self: Owner, now: number): Promise<Liveness> {
   const liveness = livenessOf(owner, self);
@@ -109,12 +127,14 @@ async function livenessOfRun(folder: string, owner: Owner, self: Owner, now: num
   return now - (await modifiedAt(join(folder, 'events.ndjson'))) > dayMs ? 'gone' : 'unknown';
 }
 
-/** The status is among the first fields of the file. */
+/** The status is among the first fields of the file, before anything long. */
+const headBytes = 16 * 1024;
+
 async function saysRunning(file: string): Promise<boolean> {
   try {
     const handle = await open(file, 'r');
     try {
-      const { buffer, bytesRead } = await handle.read(Buffer.alloc(1024), 0, 1024, 0);
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(headBytes), 0, headBytes, 0);
       return buffer.toString('utf8', 0, bytesRead).includes('"status": "running"');
     } finally {
       await handle.close();

@@ -85,6 +85,7 @@ describe('a run that says `running`', () => {
   const record: RunRecord = {
     ...{ schema: 'qpipe-run-v2', id: 'r', pipeline: 'p', status: 'running', seconds: 0, warnings: [], stages: [] },
     startedAt: '2026-01-01T00:00:00.000Z',
+    origin: { file: '/p.yaml', set: [], data: null },
     provenance: { commandLine: [], node: '', platform: '', arch: '', cpus: 2, qpipeVersion: '' },
     resolved: `sha256:${'0'.repeat(64)}`,
     owner: self,
