@@ -185,7 +185,8 @@ function plainType(field: Field): string {
   }
   const { type } = field;
   if (Array.isArray(type) && type.includes('number') && type.includes('array')) {
-    return `number${rangeOf(field)}, or a list of them`;
+    const isOfTexts = field.items?.type === 'string';
+    return `number${rangeOf(field)}, or a list of ${isOfTexts ? 'strings' : 'them'}`;
   }
   if (Array.isArray(type)) return anyOf(type.map((one: string) => plainType({ ...field, type: one })));
   switch (type) {

@@ -1,12 +1,12 @@
 /** Files of class folders that are an example each. */
 import type { Json } from '../core/json.ts';
-import type { ClassFile, ClassFolders, PartName } from './class-folders.ts';
+import type { ClassFile, ClassFolders } from './class-folders.ts';
 import { checkKept } from './class-folders.ts';
 import type { Decoding } from './decoding/decoding.ts';
 import type { Inputs } from './inputs.ts';
 import { pickInputs } from './inputs.ts';
 import type { BrokenFiles } from './mistakes.ts';
-import type { PartExamples } from './parts.ts';
+import type { GivenParts } from './part-examples.ts';
 import { fileExamples } from './parts.ts';
 
 /** What is to be decoded, and how. */
@@ -32,7 +32,7 @@ export async function decodeClassFiles(
   { collector: createCollector, readFiles }: Decoding,
   { path, folders: { classNames, files }, broken, kind, size, how = null }: ClassDecoding,
   onFact: (fact: Json, file: ClassFile) => void = () => undefined,
-): Promise<{ readonly [P in PartName | 'all']?: PartExamples }> {
+): Promise<GivenParts> {
   const collector = createCollector(kind, size);
   const kept = new Map(Object.keys(files).map((part): [string, ClassFile[]] => [part, []]));
   const all = Object.entries(files).flatMap(([part, list]) => list.map((file) => ({ ...file, part })));

@@ -9,8 +9,10 @@ import type { Contents } from './contents.ts';
 import { numberContents } from './contents.ts';
 import type { Division } from './divide.ts';
 import { divide } from './divide.ts';
+import { groupReader, separateNamed } from './named-groups.ts';
 import type { GuessedSettings } from './sources/define.ts';
 import type { Inputs } from './inputs.ts';
+import type { GivenParts, PartExamples, SplitConfig } from './part-examples.ts';
 import { pick } from './split.ts';
 import type { Turn } from './turn.ts';
 
@@ -27,6 +29,17 @@ const shares = {
   }),
 };
 
+/** A share, or the names of groups. */
+const shareOrGroups = ({ description, ...share }: (typeof shares)['test']) =>
+  Type.Unsafe<number | readonly string[]>({
+    ...share,
+    description: `${description ?? ''}; or the groups to take, by name`,
+    type: ['number', 'array'],
+    items: { type: 'string', minLength: 1 },
+    minItems: 1,
+    uniqueItems: true,
+  });
+
 const seed = Type.Integer({
   ...key('Random seed of the division; independent of the seed of the pipeline'),
   minimum: 0,
@@ -42,7 +55,8 @@ const splitOptions = {
 /** `split:` of sources that divide their examples themselves. */
 export const splitField = object(
   {
-    ...shares,
+    test: shareOrGroups(shares.test),
+    validation: shareOrGroups(shares.validation),
     group: Type.Optional(
       Type.String({
         ...key(
@@ -59,13 +73,6 @@ export const splitField = object(
 
 /** The same for examples that are not in files of their own. */
 export const ungroupedSplitField = object({ ...shares, seed }, splitOptions);
-
-export interface SplitConfig {
-  readonly test: number;
-  readonly validation: number;
-  readonly group?: string;
-  readonly seed: number;
-}
 
 /** `split:` for a data set of which these parts are known. */
 export function guessedSplit(given: { readonly [P in PartName | 'all']?: unknown }): GuessedSettings['lines'] {
@@ -84,15 +91,6 @@ export interface Parts {
   readonly validation: Split;
   readonly test: Split;
   readonly notes: readonly string[];
-}
-
-/** Examples of one part, or of all. */
-export interface PartExamples {
-  readonly split: Split;
-  /** Where an example comes from. */
-  readonly nameOf: (index: number) => string;
-  /** By example: examples of one recording, which have the same number, stay together; null where none do. */
-  readonly recordings: Int32Array | null;
 }
 
 /** Of files that are an example each. */
@@ -118,13 +116,10 @@ export function numbered(words: readonly string[]): Int32Array {
  * Divides what the data set does not divide itself: all of it, or the training part. Equal examples, those of one
  * recording and those of one group stay together.
  *
- * @param given what the data set has: `all`, or `train` with or without the others
+ * @param had what the data set has: `all`, or `train` with or without the others
  */
-export async function makeParts(
-  given: { readonly [P in PartName | 'all']?: PartExamples },
-  config: SplitConfig,
-  turn: Turn,
-): Promise<Parts> {
+export async function makeParts(had: GivenParts, config: SplitConfig, turn: Turn): Promise<Parts> {
+  const given = separateNamed(had, config);
   const source = given.all ?? given.train;
   if (source === undefined) return internal('no training examples');
   const others = (['validation', 'test'] as const).flatMap((part) => {
@@ -136,11 +131,12 @@ export async function makeParts(
     all.map(({ split }) => split.inputs),
     turn,
   );
-  const shares = {
-    test: given.test === undefined ? config.test : 0,
-    validation: given.validation === undefined ? config.validation : 0,
-    seed: config.seed,
+  const shareOf = (part: 'test' | 'validation'): number => {
+    const share = config[part];
+    // Groups that are named are given by now.
+    return given[part] !== undefined || typeof share !== 'number' ? 0 : share;
   };
+  const shares = { test: shareOf('test'), validation: shareOf('validation'), seed: config.seed };
   // Groups have examples of many classes, so that classes cannot be divided alike.
   const labels = config.group === undefined ? source.split.labels : null;
   const belonging = {
@@ -160,11 +156,12 @@ export async function makeParts(
 
 /** Numbers of units in the order of the digests of their contents, whatever the order and the names of the files. */
 function unitsOf(
-  { split, nameOf, recordings }: PartExamples,
+  examples: PartExamples,
   { numbers, count: numContents, compare }: Contents,
   { group }: SplitConfig,
 ): Int32Array {
-  const { count } = split;
+  const { recordings } = examples;
+  const { count } = examples.split;
   const same = unionOf(count);
   const joinEqual = (words: Int32Array): void => {
     const first = new Int32Array(words.reduce((most, word) => Math.max(most, word + 1), 0)).fill(-1);
@@ -176,7 +173,7 @@ function unitsOf(
   };
   joinEqual(numbers.subarray(0, count));
   if (recordings !== null) joinEqual(recordings);
-  if (group !== undefined) joinGroups(group, count, nameOf, same.join);
+  if (group !== undefined) joinGroups(examples, group, same.join);
   // Of each unit the content whose digest is the smallest.
   const least = new Int32Array(count).fill(numContents);
   for (let example = 0; example < count; example++) {
@@ -216,16 +213,13 @@ function unionOf(count: number) {
   };
 }
 
-function joinGroups(
-  group: string,
-  count: number,
-  nameOf: (example: number) => string,
-  join: (a: number, b: number) => void,
-): void {
-  const pattern = new RegExp(group, 'u');
+function joinGroups(examples: PartExamples, group: string, join: (a: number, b: number) => void): void {
+  const { nameOf } = examples;
+  const { count } = examples.split;
+  const groupOf = groupReader(examples, group);
   const first = new Map<string, number>();
   for (let example = 0; example < count; example++) {
-    const name = pattern.exec(nameOf(example))?.[1];
+    const name = groupOf?.(example);
     if (name === undefined) continue;
     const other = first.get(name);
     if (other === undefined) first.set(name, example);

@@ -18,7 +18,7 @@ import type { Inputs, Sound } from '../inputs.ts';
 import type { BrokenFiles } from '../mistakes.ts';
 import { brokenFiles, collectBroken, ignoredNotes } from '../mistakes.ts';
 import { noiseDigest, readNoise } from '../noise.ts';
-import type { PartExamples } from '../parts.ts';
+import type { PartExamples } from '../part-examples.ts';
 import { guessedSplit, makeParts, splitField } from '../parts.ts';
 import { standardize } from '../reals.ts';
 import { defineSource, sourceFields } from './define.ts';

@@ -15,7 +15,8 @@ import type { Decoding, ReadFile } from '../decoding/decoding.ts';
 import type { Inputs } from '../inputs.ts';
 import { inputsOf, pickInputs } from '../inputs.ts';
 import { collectMistakes, ignoredNotes } from '../mistakes.ts';
-import type { PartExamples, Parts } from '../parts.ts';
+import type { GivenParts, PartExamples } from '../part-examples.ts';
+import type { Parts } from '../parts.ts';
 import { guessedSplit, makeParts, numbered, splitField } from '../parts.ts';
 import { standardize, standardizeTargets } from '../reals.ts';
 import type { Turn } from '../turn.ts';
@@ -277,7 +278,7 @@ function collectWindows() {
       recordings.push({ name, label, stride, first: count, examples });
       count += examples;
     },
-    examples: (inputs: Inputs): { readonly [P in PartName | 'all']?: PartExamples } =>
+    examples: (inputs: Inputs): GivenParts =>
       Object.fromEntries(
         Array.from(byPart, ([part, list]): [string, PartExamples] => {
           const all = list.reduce((sum, { examples }) => sum + examples, 0);
@@ -511,7 +512,7 @@ function tableExamples(read: ReadTable, form: TableForm): { readonly examples: P
  * @param units by example: those with the same stay together; null where none do
  */
 function examplesOf(
-  { table: { numbers, lines }, texts: { class: classes } }: ReadTable,
+  { table: { numbers, lines }, texts: { class: classes, group: groups } }: ReadTable,
   { inputs, targets, classNames }: TableForm,
   examples: readonly (readonly number[])[],
   units: readonly string[] | null,
@@ -530,7 +531,8 @@ function examplesOf(
     targets: targets === 0 ? null : columns(last, inputs, targets),
   };
   const nameOf = (example: number): string => `line ${lines[examples[example]?.[0] ?? 0] ?? 0}`;
-  return { split, nameOf, recordings: units && numbered(units) };
+  const groupOf = groups && ((example: number): string | undefined => groups[last[example] ?? 0]);
+  return { split, nameOf, recordings: units && numbered(units), groupOf };
 }
 
 // Both

@@ -16,7 +16,7 @@ import type { Inputs } from '../inputs.ts';
 import { inputsOf } from '../inputs.ts';
 import type { Mistakes } from '../mistakes.ts';
 import { collectMistakes, listNotes } from '../mistakes.ts';
-import type { PartExamples } from '../parts.ts';
+import type { PartExamples } from '../part-examples.ts';
 import { guessedSplit, makeParts, numbered, ungroupedSplitField } from '../parts.ts';
 import { standardize, standardizeTargets } from '../reals.ts';
 import { defineSource, sourceFields } from './define.ts';
