@@ -2,15 +2,14 @@ import { randomBytes } from 'node:crypto';
 import os from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { loadPipeline } from '../config/load.ts';
-import { checkWithoutData, makePlan, threadsOf } from '../config/plan.ts';
+import { loadMatrix } from '../config/load.ts';
+import { checkMatrixWithoutData, makeMatrixPlan } from '../config/matrix-plan.ts';
+import { threadsOf } from '../config/plan.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { UserError } from '../core/diagnostic.ts';
 import { didYouMean } from '../config/suggest.ts';
-import { dataSource } from '../data/config.ts';
 import type { DownloadProgress } from '../data/download.ts';
 import { downloadFile, missingFiles } from '../data/download.ts';
-import { sourceFiles } from '../data/load.ts';
 import type { Report } from '../report/report.ts';
 import type { RunEvent } from '../runner/event.ts';
 import type { ExecuteOptions, StageExecutor } from '../runner/execute.ts';
@@ -21,6 +20,7 @@ import { isNamed, select } from '../runner/select.ts';
 import { executeStage } from '../runner/stage.ts';
 import { dataFolders, openStore, remembered } from '../runner/store.ts';
 import { settleRuns, sweepStore } from '../runner/sweep.ts';
+import { filesOf } from './missing-data.ts';
 import { writeReport } from './report.ts';
 import { qpipeHome } from '../install/home.ts';
 import { packageFile } from '../core/package-file.ts';
@@ -82,9 +82,9 @@ export async function run(options: RunOptions): Promise<RunResult> {
   const signal = options.signal ?? new AbortController().signal;
   const randomHex = (): string => randomBytes(16).toString('hex');
   const engine = options.engine === undefined ? [] : [`engine=${options.engine}`];
-  const loaded = await loadPipeline(options.pipeline, [...(options.set ?? []), ...engine], options.data);
-  await checkWithoutData(loaded);
-  for (const file of missingFiles(sourceFiles(dataSource(loaded.pipeline.data)))) {
+  const matrix = await loadMatrix(options.pipeline, [...(options.set ?? []), ...engine], options.data);
+  await checkMatrixWithoutData(matrix);
+  for (const file of missingFiles(filesOf(matrix))) {
     const onProgress = (progress: DownloadProgress): void => options.onDownload?.(progress);
     await downloadFile(file, { signal, randomHex, onProgress }).catch((error: unknown) => {
       throw signal.aborted ? new Interrupted({ cause: error }) : error;
@@ -96,14 +96,14 @@ export async function run(options: RunOptions): Promise<RunResult> {
   await settleRuns(resolve(options.runs ?? 'runs'), store.owner, Date.now());
   const cores = os.availableParallelism();
   const share = Math.max(1, Math.floor(cores / (options.jobs ?? 1)));
-  const threads = threadsOf(loaded, share, options.threads ?? null);
+  const threads = threadsOf(matrix, share, options.threads ?? null);
   const resources = openResources({
     identities: (key, make) => remembered(store, key, make),
     cache: dataFolders(store),
     ...{ signal, threads, home: qpipeHome(), now: () => performance.now() },
   });
   try {
-    const { plan } = await makePlan(loaded, { resources, threads }).catch((error: unknown) => {
+    const { plan } = await makeMatrixPlan(matrix, { resources, threads }).catch((error: unknown) => {
       throw signal.aborted ? new Interrupted({ cause: error }) : error;
     });
     return await runPlan(plan, stageWork(resources), options, { store: storeFolder, signal, randomHex });
@@ -164,7 +164,8 @@ function checkNames({ force, from, until, only }: RunOptions, { stages }: Plan):
         code: 'unknown-stage',
         place: { file: 'command line' },
         message: `\`--${option}\` names \`${name}\`, but the pipeline has no such stage`,
-        hint: didYouMean(name, names),
+        // As the pipeline calls them, also those that cells of a matrix have.
+        hint: didYouMean(name, [...new Set(names.map((stage) => stage.replace(/@.*/, '')))]),
       })),
   );
   if (diagnostics.length > 0) throw new UserError(diagnostics, 64);

@@ -1,4 +1,4 @@
-import type { Diagnostic } from '../core/diagnostic.ts';
+import type { Diagnostic, Place } from '../core/diagnostic.ts';
 import { isRecord } from '../core/schema.ts';
 import type { Locate, Path } from './source.ts';
 import { parseSource } from './source.ts';
@@ -13,7 +13,16 @@ export interface Override {
   readonly text: string;
 }
 
-const commandLine = { file: 'command line' };
+/** A value to be written into a pipeline: by the command line, or by a cell of its matrix. */
+export interface Setting {
+  readonly path: Path;
+  readonly value: unknown;
+  /** What messages call it, such as "`--set seed=2`". */
+  readonly said: string;
+  readonly place: Place;
+}
+
+export const commandLine: Place = { file: 'command line' };
 
 const quotes = 'put quotes around a text with special characters';
 
@@ -32,24 +41,33 @@ export function parseOverrides(texts: readonly string[]): { overrides: Override[
     }
     const source = parseSource(commandLine.file, text.slice(equals + 1));
     const [wrong] = yamlDiagnostics(source);
-    if (wrong === undefined) overrides.push({ path, value: source.document.toJS(), text });
+    if (wrong === undefined) overrides.push({ path: inMatrix(path), value: source.document.toJS(), text });
     else bad(`the value of \`--set ${text}\` is not YAML: ${wrong.message}`, wrong.hint ?? quotes);
   }
   return { overrides, diagnostics };
 }
 
-/** Writes the overrides into `config`, the plain value of the file; maps that are missing on the way are made. */
-export function applyOverrides(config: Record<string, unknown>, overrides: readonly Override[]): Diagnostic[] {
-  return overrides.flatMap((override) => applyOverride(config, override) ?? []);
+/** The keys of `matrix` are paths themselves. */
+function inMatrix(path: Path): Path {
+  const [first = '', ...axis] = path;
+  return first === 'matrix' && axis.length > 1 ? [first, axis.join('.')] : path;
 }
 
-function applyOverride(config: Record<string, unknown>, { path, value, text }: Override): Diagnostic | null {
-  const bad = (message: string, hint: string): Diagnostic => ({
-    code: 'bad-override',
-    place: commandLine,
-    message,
-    hint,
+/** Writes the overrides into `config`, the plain value of the file; maps that are missing on the way are made. */
+export function applyOverrides(config: Record<string, unknown>, overrides: readonly Override[]): Diagnostic[] {
+  const settings = overrides.map(({ path, value, text }) => {
+    return { path, value, said: `\`--set ${text}\``, place: commandLine };
   });
+  return applySettings(config, settings);
+}
+
+/** The same for settings of any origin. */
+export function applySettings(config: Record<string, unknown>, settings: readonly Setting[]): Diagnostic[] {
+  return settings.flatMap((setting) => applySetting(config, setting) ?? []);
+}
+
+function applySetting(config: Record<string, unknown>, { path, value, said, place }: Setting): Diagnostic | null {
+  const bad = (message: string, hint: string): Diagnostic => ({ code: 'bad-override', place, message, hint });
   let container: unknown = config;
   for (const [depth, segment] of path.entries()) {
     const last = depth === path.length - 1;
@@ -58,7 +76,7 @@ function applyOverride(config: Record<string, unknown>, { path, value, text }: O
       const list: unknown[] = container;
       if (!(/^\d+$/.test(segment) && Number(segment) < list.length)) {
         return bad(
-          `\`--set ${text}\`: \`${where}\` is a list of ${list.length}, so it has no item \`${segment}\``,
+          `${said}: \`${where}\` is a list of ${list.length}, so it has no item \`${segment}\``,
           'the first item is 0',
         );
       }
@@ -69,16 +87,13 @@ function applyOverride(config: Record<string, unknown>, { path, value, text }: O
       if (!Object.hasOwn(container, segment) && where === 'stages' && !last) {
         const hint =
           names.length === 0 ? 'the pipeline has no stages; write them in the file' : didYouMean(segment, names);
-        return bad(`\`--set ${text}\`: there is no stage \`${segment}\``, hint);
+        return bad(`${said}: there is no stage \`${segment}\``, hint);
       }
       // A map of its own, where `constructor` and the like are none.
       if (last || !Object.hasOwn(container, segment)) container[segment] = last ? value : {};
       if (!last) container = container[segment] ??= {};
     } else {
-      return bad(
-        `\`--set ${text}\`: \`${where}\` is a single value, so it has no \`${segment}\``,
-        `set \`${where}\` as a whole`,
-      );
+      return bad(`${said}: \`${where}\` is a single value, so it has no \`${segment}\``, `set \`${where}\` as a whole`);
     }
   }
   return null;
@@ -97,8 +112,9 @@ export function locateOverridden(
   inFile: Locate,
   exists: (path: Path) => boolean,
 ): Locate {
-  const begins = (path: Path, start: Path) => start.every((segment, depth) => segment === path[depth]);
   const overridden = (path: Path) =>
     overrides.some((override) => begins(path, override.path) || (begins(override.path, path) && !exists(path)));
   return (path, part) => (overridden(path) ? commandLine : inFile(path, part));
 }
+
+export const begins = (path: Path, start: Path): boolean => start.every((segment, depth) => segment === path[depth]);

@@ -30,7 +30,7 @@ import type { Answers } from '../tasks/define.ts';
 import { tasks } from '../tasks/index.ts';
 import { dataFileDiagnostics } from './data-files.ts';
 import { keyPart } from './key-part.ts';
-import type { LoadedPipeline } from './load.ts';
+import type { LoadedMatrix, LoadedPipeline } from './load.ts';
 import { importedNetworks, modelDigests } from './imports.ts';
 import { networkDiagnostics, networkWarnings } from './network.ts';
 import type { NetworkData } from './purpose.ts';
@@ -53,14 +53,14 @@ import {
 } from './training-fit.ts';
 
 export interface PlanOptions {
-  readonly resources: Pick<Resources, 'data' | 'engine'>;
+  readonly resources: { readonly data: Pick<Resources['data'], 'identify'>; readonly engine: Resources['engine'] };
   /** Threads of a stage. */
   readonly threads: number;
 }
 
 /** How many threads stages use: what the command line says, else the pipeline, but at most one for each core. */
-export function threadsOf({ pipeline }: LoadedPipeline, cores: number, wanted: number | null): number {
-  return Math.min(cores, wanted ?? pipeline.threads ?? cores);
+export function threadsOf({ cells }: LoadedMatrix, cores: number, wanted: number | null): number {
+  return Math.min(cores, wanted ?? cells[0]?.loaded.pipeline.threads ?? cores);
 }
 
 /** What is known of a pipeline before it runs. */

@@ -65,6 +65,20 @@ export const pipelineSchema = object(
       ),
     ),
     loss: lossSchema,
+    matrix: Type.Optional(
+      Type.Unsafe<Readonly<Record<string, readonly unknown[]>>>({
+        type: ['object', 'null'],
+        additionalProperties: {
+          type: 'array',
+          minItems: 1,
+          uniqueItems: true,
+          ...runtime('The values of a setting, each of which is part of the cells that have it'),
+        },
+        ...runtime(
+          'Runs the pipeline once for every choice of values: a map from settings to lists of values, such as `stages.qat.scheme: [int8, uint8]`',
+        ),
+      }),
+    ),
     stages: stagesSchema,
   },
   { title: 'qpipe pipeline', description: 'From a float model to a tested int8 .tflite file' },

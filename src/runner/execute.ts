@@ -149,6 +149,7 @@ function recordOf<J extends object>(run: Run<J>, status: RunStatus): RunRecord {
     provenance: options.provenance,
     owner: store.owner,
     resolved: digestOf(resolvedText(plan)),
+    ...(plan.matrix === undefined ? {} : { matrix: plan.matrix }),
     warnings,
     stages: plan.stages.flatMap(({ name }) => run.stages.get(name) ?? []),
   };
@@ -255,13 +256,14 @@ function producedArtifact<J extends object>(run: Run<J>, stage: string, output: 
 }
 
 const FOLDER_NAME = /^[A-Za-z0-9][\w.-]*$/;
+const STAGE_NAME = /^[A-Za-z0-9][\w.@=,+-]*$/;
 
 /** Guarantees of the configuration about a plan; a violation is a bug of ours. */
 function checkPlan(plan: Plan): void {
   if (!FOLDER_NAME.test(plan.name)) internal(`"${plan.name}" cannot name a run folder`);
   const earlier = new Map<string, StagePlan>();
   for (const stage of plan.stages) {
-    if (!FOLDER_NAME.test(stage.name)) internal(`"${stage.name}" cannot name a stage's folder`);
+    if (!STAGE_NAME.test(stage.name)) internal(`"${stage.name}" cannot name a stage's folder`);
     if (earlier.has(stage.name)) internal(`two stages are named "${stage.name}"`);
     for (const [name, input] of Object.entries(stage.inputs)) {
       if (input.kind !== 'output') continue;

@@ -1,6 +1,7 @@
 import type { Diagnostic } from '../core/diagnostic.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Digest } from '../core/digest.ts';
+import type { MatrixRecord } from './record.ts';
 
 /** A pipeline with every default filled in: everything that the runner knows. Plain JSON, but for the warnings' places. */
 export interface Plan<Job extends object = object> {
@@ -14,6 +15,8 @@ export interface Plan<Job extends object = object> {
   readonly warnings: readonly Diagnostic[];
   /** Producers before consumers. */
   readonly stages: readonly StagePlan<Job>[];
+  /** Which stage is which in each cell; left out for a pipeline without a matrix. */
+  readonly matrix?: MatrixRecord;
 }
 
 /** Where a pipeline was read from, so that it can be read again. */
@@ -27,7 +30,10 @@ export interface Origin {
 }
 
 export interface StagePlan<Job extends object = object> {
-  /** Unique in the plan; names the stage's folder, and is no part of its key. Same letters as the plan's name. */
+  /**
+   * Unique in the plan; names the stage's folder, and is no part of its key. The letters of the plan's name, and `@`, `=`,
+   * `,` and `+`.
+   */
   readonly name: string;
   readonly kind: string;
   readonly implementation: StageImplementation;

@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import type { Static } from '@sinclair/typebox';
-import type { JsonObject } from '../core/json.ts';
+import type { Json, JsonObject } from '../core/json.ts';
 import type { Digest } from '../core/digest.ts';
 import { ownerSchema } from './owner.ts';
 
@@ -67,6 +67,30 @@ export const runWarningSchema = Type.Object({
 });
 export type RunWarning = Static<typeof runWarningSchema>;
 
+const anyJson = Type.Unsafe<Json>({});
+
+/** How the stages of a plan make up the cells of a matrix: stages that are equal in several cells are one stage. */
+export const matrixSchema = Type.Object({
+  axes: Type.Array(
+    Type.Object({
+      setting: Type.String({ description: 'its path in the pipeline, for example stages.qat.scheme' }),
+      name: Type.String({ description: 'short for it' }),
+      values: Type.Array(anyJson),
+      labels: Type.Array(Type.String(), { description: 'a short word for each value' }),
+    }),
+  ),
+  cells: Type.Array(
+    Type.Object({
+      name: Type.String({ description: 'labels of the axes that vary, for example seed=1,scheme=int8' }),
+      choices: Type.Array(Type.Integer(), { description: 'of each axis the index of the value' }),
+      stages: Type.Record(Type.String(), Type.String(), {
+        description: 'by the name of a stage in the pipeline, that of the stage of the run which is it in this cell',
+      }),
+    }),
+  ),
+});
+export type MatrixRecord = Static<typeof matrixSchema>;
+
 export const runStatusSchema = Type.Union([
   Type.Literal('running', { description: 'or its process was killed and nothing has looked at it since' }),
   Type.Literal('pass'),
@@ -95,6 +119,8 @@ export const runRecordSchema = Type.Object({
   owner: Type.Optional(ownerSchema),
   /** Of resolved.json: what the report says of the settings is what the run was given. */
   resolved: digestSchema,
+  /** Of a pipeline with `matrix`. */
+  matrix: Type.Optional(matrixSchema),
   warnings: Type.Array(runWarningSchema, { description: 'of the pipeline, then of the stored results' }),
   stages: Type.Array(stageRecordSchema, { description: 'those that have a result, in the order of the plan' }),
 });

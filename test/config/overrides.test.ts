@@ -58,7 +58,7 @@ describe('an override', () => {
     [
       'constructor.x=1',
       'command line error unknown-key: the pipeline has no key `constructor`\n' +
-        '  hint: one of `version`, `name`, `description`, `seed`, `engine`, `threads`, `memory`, `data`, `model`, `target`, `loss`, `stages`',
+        '  hint: one of `version`, `name`, `description`, `seed`, `engine`, `threads`, `memory`, `data`, `model`, `target`, `loss`, `matrix`, `stages`',
     ],
     [
       'seed={ a: 1',

@@ -4,6 +4,9 @@ import type { AddCommand } from './define.ts';
 import { dataOption, setOption } from '../options.ts';
 import { note, out, outputColumns, screenColumns } from '../terminal.ts';
 
+/** Lines of models, of which a matrix may have hundreds. */
+const mostSizes = 8;
+
 export const addValidate: AddCommand = (program) => {
   program
     .command('validate')
@@ -13,7 +16,7 @@ export const addValidate: AddCommand = (program) => {
     .addOption(dataOption())
     .option('--json', 'print the result as JSON')
     .action(async (pipeline: string, { set, data, json }: { set: string[]; data?: string; json?: true }) => {
-      const [{ sizeText, validate }, { wrap }] = await Promise.all([
+      const [{ matrixText, sizeText, validate }, { wrap }] = await Promise.all([
         import('../validate.ts'),
         import('../../report/text-table.ts'),
       ]);
@@ -22,7 +25,10 @@ export const addValidate: AddCommand = (program) => {
       for (const warning of result.warnings) note(formatForScreen(warning, 'warning', screenColumns()));
       const valid = `${pipeline} is valid: ${result.stages.map(({ name, kind }) => `${name} (${kind})`).join(', ')}`;
       out(wrap(valid, outputColumns()).join('\n'));
-      for (const size of result.sizes) out(wrap(sizeText(size), outputColumns()).join('\n'));
+      if (result.matrix !== undefined) out(wrap(matrixText(result.matrix), outputColumns()).join('\n'));
+      for (const size of result.sizes.slice(0, mostSizes)) out(wrap(sizeText(size), outputColumns()).join('\n'));
+      const more = result.sizes.length - mostSizes;
+      if (more > 0) out(`and ${counted(more, 'more model')}, of which \`--json\` says the same`);
       if (result.data === null) return;
       const { training, validation, classes } = result.data;
       const inClasses = classes.length === 0 ? '' : `, ${counted(classes.length, 'class', 'classes')}`;
