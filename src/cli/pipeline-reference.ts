@@ -47,6 +47,31 @@ The **mark** says what changing the field does to results that are already store
 - **doc**: the field is for people only.
 `;
 
+const matrixText = `A pipeline with \`matrix\` runs once for every choice of values: six times here.
+
+\`\`\`yaml
+matrix:
+  seed: [1, 2, 3]
+  stages.qat.scheme: [int8, uint8]
+\`\`\`
+
+The keys are paths of settings, as \`--set\` takes them: \`model.layers.0.filters\` is a setting of the first layer, and
+\`stages.qat.optimizer\` an optimizer as a whole, whose values are maps. All settings but \`version\`, \`name\` and
+\`description\` may vary. There are at most 1,000 cells.
+
+Each cell is checked like a pipeline of its own. What several cells have in common is said once, with the cells.
+
+Stages that are equal in several cells run once. They are named after the settings on which they depend: here
+\`pretrain@seed=1\` and \`qat@seed=1@scheme=int8\`. Options such as \`--only qat\` mean the stage in all cells, and
+\`--only qat@seed=1\` in those with this seed.
+
+The command line is stronger than the matrix: \`--set seed=1\` leaves the axis \`seed\` out, and
+\`--set matrix.seed='[1, 2]'\` replaces its values. With one cell left, stages have their plain names.
+
+The report has a row for each cell. Where \`seed\` is an axis, it also has the mean and the spread of the cells that differ
+in nothing else.
+`;
+
 /**
  * The page as Markdown.
  *
@@ -80,6 +105,7 @@ export function pipelineReference(schemaText: string): string {
     branches(stage, 'every stage', examples.stages),
     section('`optimizer`', `${sentence(optimizer)} It is a field of the training stages.`),
     branches(optimizer, 'every optimizer', examples.optimizers),
+    section('`matrix`', matrixText),
   ];
   return `${sections.flat().join('\n').trimEnd()}\n`;
 }
@@ -199,6 +225,8 @@ function plainType(field: Field): string {
     }
     case 'object':
       return 'map';
+    case 'null':
+      return 'nothing';
     case 'boolean':
       return '`true` or `false`';
     case 'string': {

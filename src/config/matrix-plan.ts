@@ -16,7 +16,7 @@ import type { JobPlan, StageJob } from '../stages/job.ts';
 import type { LoadedMatrix, LoadedPipeline } from './load.ts';
 import { mergeInMatrix } from './load.ts';
 import type { Axis, Choices } from './matrix.ts';
-import { cellName, varies } from './matrix.ts';
+import { choiceTexts, varies } from './matrix.ts';
 import type { CheckedPlan, PlanOptions } from './plan.ts';
 import { checkWithoutData, makePlan } from './plan.ts';
 import type { ModelSize } from './targets.ts';
@@ -87,7 +87,7 @@ function sharedData(data: Pick<DataPool, 'identify'>, requests: number): Pick<Da
 
 /** A stage of the united plan. */
 interface SharedStage {
-  /** Its name in the pipeline. */
+  /** In the pipeline. */
   readonly called: string;
   /** Equal for stages that have equal results. */
   readonly key: string;
@@ -134,7 +134,7 @@ function unite(
       labels: [...labels],
     })),
     cells: inCells.map((own, cell) => ({
-      name: cellName(axes, present(choices[cell], 'a cell'), varies),
+      name: choiceTexts(axes, present(choices[cell], 'a cell'), varies).join(', '),
       choices: [...present(choices[cell], 'a cell')],
       stages: Object.fromEntries(Array.from(own, ([name, stage]) => [name, nameOf(stage)])),
     })),
@@ -163,7 +163,7 @@ function sharedStage(
 
 const longestName = 120;
 
-/** The name in the pipeline, with the values of those axes on which the stage depends: `qat@seed=1,scheme=int8`. */
+/** The name in the pipeline, with the values of those axes on which the stage depends: `qat@seed=1@scheme=int8`. */
 function namesOf(
   shared: readonly SharedStage[],
   axes: readonly Axis[],
@@ -182,8 +182,9 @@ function namesOf(
       );
     relevant.set(called, on);
     const first = stage.cells[0] ?? 0;
-    const values = cellName(axes, present(cells[first], 'a cell'), (_, index) => on.has(index));
-    const full = values === '' ? called : `${called}@${values}`;
+    const values = choiceTexts(axes, present(cells[first], 'a cell'), (_, index) => on.has(index));
+    // Not commas, which separate names on the command line.
+    const full = [called, ...values].join('@');
     const name = full.length <= longestName && !names.has(full) ? full : `${called}@cell=${first + 1}`;
     names.add(name);
     return [stage, name] as const;

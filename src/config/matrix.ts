@@ -104,11 +104,13 @@ export function locateInCell(
   };
 }
 
-/** `seed=1,scheme=int8`, of those axes that have more than one value, or of fewer. */
-export function cellName(axes: readonly Axis[], cell: Choices, named: (axis: Axis, index: number) => boolean): string {
-  return axes
-    .flatMap((axis, index) => (named(axis, index) ? [`${axis.name}=${labelAt(axis, cell, index)}`] : []))
-    .join(',');
+/** `seed=1`, `scheme=int8`: the choices of those axes that `named` takes. */
+export function choiceTexts(
+  axes: readonly Axis[],
+  cell: Choices,
+  named: (axis: Axis, index: number) => boolean,
+): string[] {
+  return axes.flatMap((axis, index) => (named(axis, index) ? [`${axis.name}=${labelAt(axis, cell, index)}`] : []));
 }
 
 const labelAt = (axis: Axis, cell: Choices, index: number): string =>
@@ -150,8 +152,8 @@ function whereText(axes: readonly Axis[], all: readonly Choices[], where: readon
     varies(axis) && chosen.every((cell) => cell[index] === first[index]);
   const like = all.filter((cell) => axes.every((axis, index) => !common(axis, index) || cell[index] === first[index]));
   const of = where.length === 1 ? 'in the cell' : 'in the cells';
-  if (like.length === chosen.length) return `${of} with ${cellName(axes, first, common).replaceAll(',', ' and ')}`;
-  return `in ${where.length} of ${all.length} cells; the first is ${cellName(axes, first, varies)}`;
+  if (like.length === chosen.length) return `${of} with ${choiceTexts(axes, first, common).join(' and ')}`;
+  return `in ${where.length} of ${all.length} cells; the first is ${choiceTexts(axes, first, varies).join(', ')}`;
 }
 
 const fixedSettings: readonly string[] = ['matrix', 'version', 'name', 'description'];

@@ -138,7 +138,7 @@ const Headline = Type.Union([
 
 const Body = Type.Object({
   schema: Type.Literal('qpipe-report-1'),
-  run: Type.Omit(runRecordSchema, ['schema', 'resolved', 'warnings', 'stages']),
+  run: Type.Omit(runRecordSchema, ['schema', 'resolved', 'matrix', 'warnings', 'stages']),
   sentence: Type.String(),
   gates: Type.Array(Type.Composite([Gate, Type.Object({ stage: Type.String() })], { additionalProperties: false })),
   model: nullable(

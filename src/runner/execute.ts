@@ -256,7 +256,7 @@ function producedArtifact<J extends object>(run: Run<J>, stage: string, output: 
 }
 
 const FOLDER_NAME = /^[A-Za-z0-9][\w.-]*$/;
-const STAGE_NAME = /^[A-Za-z0-9][\w.@=,+-]*$/;
+const STAGE_NAME = /^[A-Za-z0-9][\w.@=+-]*$/;
 
 /** Guarantees of the configuration about a plan; a violation is a bug of ours. */
 function checkPlan(plan: Plan): void {

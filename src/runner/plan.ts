@@ -31,8 +31,8 @@ export interface Origin {
 
 export interface StagePlan<Job extends object = object> {
   /**
-   * Unique in the plan; names the stage's folder, and is no part of its key. The letters of the plan's name, and `@`, `=`,
-   * `,` and `+`.
+   * Unique in the plan; names the stage's folder, and is no part of its key. The letters of the plan's name, and `@`, `=`
+   * and `+`.
    */
   readonly name: string;
   readonly kind: string;

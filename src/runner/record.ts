@@ -67,7 +67,7 @@ export const runWarningSchema = Type.Object({
 });
 export type RunWarning = Static<typeof runWarningSchema>;
 
-const anyJson = Type.Unsafe<Json>({});
+const anyJson = Type.Unsafe<Json>(Type.Unknown());
 
 /** How the stages of a plan make up the cells of a matrix: stages that are equal in several cells are one stage. */
 export const matrixSchema = Type.Object({
@@ -81,7 +81,7 @@ export const matrixSchema = Type.Object({
   ),
   cells: Type.Array(
     Type.Object({
-      name: Type.String({ description: 'labels of the axes that vary, for example seed=1,scheme=int8' }),
+      name: Type.String({ description: 'labels of the axes that vary, for example `seed=1, scheme=int8`' }),
       choices: Type.Array(Type.Integer(), { description: 'of each axis the index of the value' }),
       stages: Type.Record(Type.String(), Type.String(), {
         description: 'by the name of a stage in the pipeline, that of the stage of the run which is it in this cell',
