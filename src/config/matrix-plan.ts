@@ -223,7 +223,7 @@ function resolvedOf(record: MatrixRecord, plans: readonly Plan[]): JsonObject {
 /** By path; lists are values. */
 function leaves(value: Json, path = ''): Map<string, Json> {
   if (!isRecord(value) || Object.keys(value).length === 0) return new Map([[path, value]]);
-  const inside = Object.entries(value as JsonObject);
+  const inside = Object.entries(value);
   return new Map(inside.flatMap(([name, field]) => [...leaves(field, path === '' ? name : `${path}.${name}`)]));
 }
 

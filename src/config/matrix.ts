@@ -176,7 +176,7 @@ function axisMistakes(setting: string, values: unknown, locate: Locate): Diagnos
       inside === undefined
         ? `for example \`${setting}: [1, 2]\`; what is the same in all cells is set where it belongs`
         : `write the path with dots: \`${setting}.${inside}\``;
-    const found = isRecord(values) ? 'a map' : (JSON.stringify(values) ?? 'empty');
+    const found = isRecord(values) ? 'a map' : values === null ? 'empty' : JSON.stringify(values);
     return atKey(`\`matrix.${setting}\` is ${found}; expected a list of values`, hint);
   }
   if (values.length === 0) return atKey(`\`matrix.${setting}\` is an empty list`, 'name at least one value');
@@ -217,7 +217,7 @@ const longestLabel = 24;
 /** Scalars are their own words, maps their kind; where that leaves two alike, they have numbers: `v1`, `v2`. */
 function labelsOf(values: readonly Json[]): string[] {
   const words = values.map((value) => {
-    const text = isRecord(value) ? kindOf(value) : Array.isArray(value) ? listWords(value) : String(value);
+    const text = typeof value === 'object' && value !== null ? wordOf(value) : String(value);
     const safe = text?.replace(/[^A-Za-z0-9.+-]+/g, '_').replace(/^_+|_+$/g, '') ?? '';
     return safe.length > longestLabel ? '' : safe;
   });
@@ -227,10 +227,12 @@ function labelsOf(values: readonly Json[]): string[] {
   });
 }
 
-function kindOf(value: Readonly<Record<string, unknown>>): string | null {
-  const [word] = ['kind', 'preset', 'source', 'uses'].flatMap((key) => value[key] ?? []);
-  return typeof word === 'string' ? word : null;
+/** Of a map its kind, of a list of scalars all of them. */
+function wordOf(value: Extract<Json, object>): string | null {
+  if (isRecord(value)) {
+    const [word] = ['kind', 'preset', 'source', 'uses'].flatMap((key) => value[key] ?? []);
+    return typeof word === 'string' ? word : null;
+  }
+  const items: readonly unknown[] = Array.isArray(value) ? value : [];
+  return items.every((item) => typeof item !== 'object') ? items.join('_') : null;
 }
-
-const listWords = (values: readonly unknown[]): string | null =>
-  values.every((value) => typeof value !== 'object') ? values.map(String).join('_') : null;

@@ -63,11 +63,10 @@ describe('the cells of a matrix', () => {
     // Written out by hand: the conversion follows the scheme of its branch.
     const schemes = ['int8', 'uint8', 'int8', 'uint8', 'int8', 'uint8'];
     expect(settings).toEqual(
-      [1, 1, 2, 2, 3, 3].map((seed, index) => [
-        seed,
-        expect.objectContaining({ scheme: schemes[index] }),
-        expect.objectContaining({ scheme: schemes[index] }),
-      ]),
+      [1, 1, 2, 2, 3, 3].map((seed, index): unknown[] => {
+        const scheme: unknown = expect.objectContaining({ scheme: schemes[index] });
+        return [seed, scheme, scheme];
+      }),
     );
   });
 
