@@ -24,6 +24,7 @@ import { sampler } from './sampler.ts';
 import type { Schedule } from './schedule.ts';
 import { learningRateAt } from './schedule.ts';
 import { stepsPerEpoch } from './steps.ts';
+import { watchWeights } from './weight-watch.ts';
 import type { Validation } from '../tasks/define.ts';
 
 export interface TrainOptions {
@@ -82,6 +83,7 @@ export async function train(graph: Graph, options: TrainOptions, environment: Tr
   const { task, dataset, now } = environment;
   const perEpoch = stepsPerEpoch(dataset.train.count, options.batch);
   const totalSteps = perEpoch * options.epochs;
+  const checkWeights = watchWeights(graph);
   const followed = estimatedRanges(graph).map((range) => ({ ...range, ...updatedValues(graph, range) }));
   const outputs = [...graph.outputs, ...followed.flatMap(({ minValue, maxValue }) => [minValue, maxValue])];
   const session = await environment.open({ ...graph, outputs }, options.replicas);
@@ -105,6 +107,7 @@ export async function train(graph: Graph, options: TrainOptions, environment: Tr
       await runEpoch(run, ++epoch);
       const trainLoss = run.watch.endEpoch(epoch);
       const variables = readVariables(graph, session);
+      checkWeights(epoch, trainLoss, variables);
       const validation = (await environment.validate?.(variables)) ?? null;
       const seconds = (now() - epochStarted) / 1000;
       run.recorder.endEpoch(

@@ -1302,6 +1302,20 @@ describe('a field of the other kind of range', () => {
     expect(warned(both).map(({ code, place }) => [code, place.line])).toEqual([['unused-field', 25]]);
   });
 
+  it('is warned about in a calibration, too', () => {
+    const ptq = (fields: string) => edited(['  eval:', `  ptq: { uses: ptq, from: pretrain, ${fields} }\n  eval:`]);
+    expect(warned(ptq('percentile: 99'))).toMatchObject([
+      {
+        code: 'unused-field',
+        message:
+          '`stages.ptq.percentile` has no effect: it is only for `ranges: percentile`, and this stage uses `ranges: mse`',
+        hint: 'remove `percentile`, or add `ranges: percentile`',
+      },
+    ]);
+    expect(warned(ptq('percentile: 99, ranges: percentile'))).toEqual([]);
+    expect(warned(ptq('ranges: percentile'))).toEqual([]);
+  });
+
   it('is not asked for: the kinds have defaults', () => {
     expect(warned(edited(['    range_window: 9000\n', '']))).toEqual([]);
     const { pipeline } = parsePipeline(edited(['range_window: 9000', 'ranges: moving_average']), 'p.yaml');

@@ -132,4 +132,12 @@ describe('training', () => {
     expect(failure).toBeInstanceOf(UserError);
     expect(String(failure)).toMatch(/synthetic error training-diverged: the loss is (NaN|Infinity) at step \d+/);
   });
+
+  it('that destroys the weights is one, too, where the loss stays finite', async () => {
+    const failure = await trainWith({}, [], 1e6).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(UserError);
+    expect(String(failure)).toMatch(
+      /the trained weights error training-diverged: the weights `logits\/filter` have a root mean square of \S+ after epoch 1 /,
+    );
+  });
 });

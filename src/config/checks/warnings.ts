@@ -59,14 +59,18 @@ function coldRanges(pipeline: ResolvedPipeline, locate: Locate): Diagnostic[] {
   });
 }
 
-/** Each kind of estimate has a field of its own, and reads no other. */
+/** Each way to find ranges has a field of its own, and reads no other. */
+const rangeFields = {
+  qat: { ema_decay: 'moving_average', range_window: 'running_extremes' },
+  ptq: { percentile: 'percentile' },
+} as const;
+
 function unusedRangeFields(pipeline: ResolvedPipeline, locate: Locate): Diagnostic[] {
-  const owners = { ema_decay: 'moving_average', range_window: 'running_extremes' } as const;
   return pipeline.stages.flatMap(({ name, config }): Diagnostic[] => {
-    if (config.uses !== 'qat') return [];
-    return (['ema_decay', 'range_window'] as const).flatMap((field): Diagnostic[] => {
-      const owner = owners[field];
-      if (config[field] === undefined || config.ranges === owner) return [];
+    if (config.uses !== 'qat' && config.uses !== 'ptq') return [];
+    return Object.entries(rangeFields[config.uses]).flatMap(([field, owner]): Diagnostic[] => {
+      // What is filled in is for the stage's own way.
+      if (!(field in config) || config.ranges === owner) return [];
       return [
         {
           code: 'unused-field',
