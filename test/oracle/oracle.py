@@ -26,6 +26,7 @@ from tensorflow.lite.python.convert import mlir_sparsify  # noqa: E402
 from tensorflow.lite.tools import flatbuffer_utils  # noqa: E402
 
 import archives  # noqa: E402, F401
+import calibration  # noqa: E402, F401
 import import_cases  # noqa: E402, F401
 import keras_models  # noqa: E402, F401
 import models  # noqa: E402

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { internal, present } from '../../src/core/assert.ts';
+import { rangeMethodNames } from '../../src/calibration/range-methods.ts';
 import { UserError } from '../../src/core/diagnostic.ts';
 import { floatTensor } from '../../src/core/tensor.ts';
 import { inputWriter } from '../../src/data/batches.ts';
@@ -14,7 +15,7 @@ import { referenceEngine } from '../../src/engine/reference.ts';
 import { wasmEngine } from '../../src/engine/wasm/index.ts';
 import { evalGraph } from '../../src/evaluation/graphs.ts';
 import type { Graph } from '../../src/graph/graph.ts';
-import { valueOf } from '../../src/graph/graph.ts';
+import { parameterOf, valueOf, variablesOf } from '../../src/graph/graph.ts';
 import { withVariables } from '../../src/graph/variables.ts';
 import { newModel } from '../../src/models/build.ts';
 import type { PtqMetrics, TestMetrics, TrainMetrics } from '../../src/measurements/metrics.ts';
@@ -26,6 +27,7 @@ import type { StageConfig } from '../../src/stages/index.ts';
 import { stages } from '../../src/stages/index.ts';
 import type { StageEnvironment } from '../../src/stages/run.ts';
 import { encodeModelFile, readQatModel, tensorSource } from '../../src/training/checkpoint.ts';
+import { tensorflowEngine } from '../engine/engines.ts';
 import { conv, dense, network, pool } from '../models/networks.ts';
 import { quantization as qatFields } from './pipeline-line.ts';
 
@@ -157,6 +159,32 @@ describe('the ptq stage', () => {
       expect(b.ranges[index]!.max).toBeCloseTo(max, 4);
     }
   });
+
+  it.skipIf(tensorflowEngine === null).each(rangeMethodNames)(
+    'gives the same with TensorFlow, but for rounding: %s',
+    async (ranges) => {
+      const changes = {
+        ...{ ranges, bias_correction: true, cross_layer_equalization: true, reestimate_batch_norm: 2 },
+        ...(ranges === 'percentile' && { percentile: 99 }),
+      } as const;
+      const ours = open();
+      const theirs = open({ engine: tensorflowEngine ?? wasmEngine });
+      const [a, b] = [await ours.calibrate(changes), await theirs.calibrate(changes)];
+      expect(b.ranges.map(({ name }) => name)).toEqual(a.ranges.map(({ name }) => name));
+      for (const [index, { min, max, observed }] of a.ranges.entries()) {
+        // A value at the edge of a bin, and of two candidates with almost one error the other one.
+        const step = (ranges === 'min_max' ? 1e-4 : 0.021) * (observed.max - observed.min);
+        expect(Math.abs(b.ranges[index]!.min - min)).toBeLessThan(step);
+        expect(Math.abs(b.ranges[index]!.max - max)).toBeLessThan(step);
+      }
+      const [left, right] = [await readQatModel(ours.quantized), await readQatModel(theirs.quantized)];
+      for (const { name, source } of variablesOf(left.graph)) {
+        if (source.role !== 'weight' && source.role !== 'bias') continue;
+        const [one, other] = [parameterOf(left.graph, name), parameterOf(right.graph, name)];
+        for (const [at, value] of one.data.entries()) expect(other.data[at], name).toBeCloseTo(value, 2);
+      }
+    },
+  );
 
   it('goes on as qat does, and reports metrics that a record gives back', async () => {
     const { run, file, quantized, float, calibrate } = open();
