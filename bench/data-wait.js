@@ -8,7 +8,7 @@ import { wasmEngine } from '../dist/engine/wasm/index.js';
 import { trainingGraph } from '../dist/evaluation/graphs.js';
 import { purposeOf } from '../dist/graph/contract.js';
 import { tasks } from '../dist/tasks/index.js';
-import { batchFeeds } from '../dist/training/train-loop.js';
+import { batchFeeds } from '../dist/training/feeds.js';
 import { median } from './statistics.js';
 
 const ofTheIssue = [

@@ -49,9 +49,11 @@ function plainLine(event: RunEvent): string | null {
     case 'stage-skipped':
       return `${event.stage}: ${skippedText(event)}`;
     case 'cache-repaired':
-      return `${event.stage}: ${repairText(event)}`;
     case 'nondeterminism':
-      return `${event.stage}: ${nondeterminismText(event)}`;
+    case 'stage-resumed':
+    case 'checkpoint-damaged':
+    case 'checkpoint-refused':
+      return `${event.stage}: ${remarkText(event)}`;
     case 'stage-progress':
     case 'run-finished':
       return null;
@@ -143,10 +145,11 @@ export function terminalProgress(terminal: { readonly columns: number }): Progre
           end(event.stage, skippedText(event), new Error(skippedText(event)));
           return;
         case 'cache-repaired':
-          views.get(event.stage)?.remarks.push(repairText(event));
-          return;
         case 'nondeterminism':
-          views.get(event.stage)?.remarks.push(nondeterminismText(event));
+        case 'stage-resumed':
+        case 'checkpoint-damaged':
+        case 'checkpoint-refused':
+          views.get(event.stage)?.remarks.push(remarkText(event));
           return;
         case 'run-finished':
           if (event.status === 'interrupted' && running !== null) end(running, 'interrupted', new Error('interrupted'));
@@ -191,12 +194,23 @@ function finishedText({ cached, seconds, verdict }: EventOf<'stage-finished'>): 
 
 const skippedText = ({ because }: EventOf<'stage-skipped'>): string => `not run, since ${because} failed`;
 
-function repairText({ found }: EventOf<'cache-repaired'>): string {
-  return `damage in the store: ${found}`;
-}
+type Remark = 'cache-repaired' | 'nondeterminism' | 'stage-resumed' | 'checkpoint-damaged' | 'checkpoint-refused';
 
-function nondeterminismText({ output, before, now }: EventOf<'nondeterminism'>): string {
-  return `NONDETERMINISM: ${output} was ${before.slice(0, 19)}, is now ${now.slice(0, 19)}`;
+/** What must be readable when the stage is done. */
+function remarkText(event: EventOf<Remark>): string {
+  switch (event.kind) {
+    case 'cache-repaired':
+    case 'checkpoint-damaged':
+      return `damage in the store: ${event.found}`;
+    case 'nondeterminism':
+      return `NONDETERMINISM: ${event.output} was ${event.before.slice(0, 19)}, is now ${event.now.slice(0, 19)}`;
+    case 'stage-resumed':
+      return `continues after step ${count(event.step)} of ${count(event.totalSteps)} (epoch ${event.epoch})`;
+    case 'checkpoint-refused':
+      return `it goes on, but would begin again if it were interrupted: ${event.message}`;
+    default:
+      return unreachable(event);
+  }
 }
 
 const bar = { longest: 24, shortest: 8 } as const;

@@ -4,13 +4,17 @@ import os from 'node:os';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { UserError } from '../core/diagnostic.ts';
 import { explainWriteError } from '../runner/disk-error.ts';
+import { exitCodes } from './exit-codes.ts';
 
-/** Ctrl-C, `kill`, a terminal or ssh session that was closed, Ctrl-\. */
-const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+/** Ctrl-C, `kill`, a terminal or ssh session that was closed, Ctrl-\, a cluster's warning that time is nearly over. */
+const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1'] as const;
 
 export interface Interruption {
   readonly signal: AbortSignal;
-  /** 128 and the number of the first signal, as shells count; 130 when the reader has left. */
+  /**
+   * 128 and the number of the first signal, as shells count; 130 when the reader has left; after SIGUSR1 the code that
+   * asks a cluster to start the job again.
+   */
   readonly exitCode: () => number;
   readonly end: () => void;
 }
@@ -22,7 +26,8 @@ export interface Interruption {
 export function onInterrupt(): Interruption {
   const abort = new AbortController();
   let first: NodeJS.Signals | null = null;
-  const exitCode = (): number => 128 + os.constants.signals[first ?? 'SIGINT'];
+  const exitCode = (): number =>
+    first === 'SIGUSR1' ? exitCodes.tryAgain : 128 + os.constants.signals[first ?? 'SIGINT'];
   const stop = (signal: NodeJS.Signals): void => {
     if (first !== null) process.exit(exitCode());
     first = signal;
@@ -56,7 +61,7 @@ export function onStop(): Pick<Interruption, 'signal' | 'exitCode'> {
     if (abort.signal.aborted) process.exit(exitCode());
     abort.abort();
   };
-  for (const signal of ['SIGINT', 'SIGHUP', 'SIGQUIT'] as const) process.on(signal, () => undefined);
+  for (const signal of ['SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1'] as const) process.on(signal, () => undefined);
   process.on('SIGTERM', stop);
   process.on('disconnect', stop);
   return { signal: abort.signal, exitCode };

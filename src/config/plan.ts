@@ -289,6 +289,15 @@ function planStage({ name, config }: ResolvedStage, shared: Shared): JobPlan {
   const { pipeline, code, threads, data, augment, spec, purpose } = shared;
   const definition = definitionOf(config);
   const uses = new Set(definition.uses);
+  const trajectory = definition.trajectory(config);
+  const keyed = (fields: object): JsonObject => ({
+    stage: keyPart(definition.config, fields),
+    // As the stage receives it: the meaning of a preset or a default may change between versions.
+    ...(uses.has('model') && spec !== null ? { model: spec as unknown as JsonObject } : {}), // plain JSON by construction
+    ...(uses.has('purpose') ? { purpose: purpose as unknown as JsonObject } : {}), // the same
+    ...(uses.has('loss') ? { loss: { ...pipeline.loss } } : {}),
+    ...(uses.has('augment') ? { augment: augment as unknown as JsonObject } : {}), // the same
+  });
   return {
     name,
     kind: definition.kind,
@@ -297,14 +306,8 @@ function planStage({ name, config }: ResolvedStage, shared: Shared): JobPlan {
       revision: definition.revision,
       code: code.stages[config.uses].code,
     },
-    config: {
-      stage: keyPart(definition.config, config),
-      // As the stage receives it: the meaning of a preset or a default may change between versions.
-      ...(uses.has('model') && spec !== null ? { model: spec as unknown as JsonObject } : {}), // plain JSON by construction
-      ...(uses.has('purpose') ? { purpose: purpose as unknown as JsonObject } : {}), // the same
-      ...(uses.has('loss') ? { loss: { ...pipeline.loss } } : {}),
-      ...(uses.has('augment') ? { augment: augment as unknown as JsonObject } : {}), // the same
-    },
+    config: keyed(config),
+    ...(trajectory !== null && { trajectory: keyed(trajectory) }),
     seeds: uses.has('seed') ? { seed: pipeline.seed } : {},
     environment: keyEnvironment(config, shared),
     replicas: 'devices' in config ? config.devices.length : 1,

@@ -64,12 +64,12 @@ const curves = <const T extends readonly [string, ...string[]], P extends TPrope
   epochs: Type.Array(object({ ...lossEpoch, ...epoch }), { description: 'the epochs that were run' }),
 });
 
-const countedCurves = curves(
+export const countedCurves = curves(
   countedTasks,
   { accuracy: share },
   { trainAccuracy: share, validationAccuracy: nullable(share) },
 );
-const lossCurves = curves(
+export const lossCurves = curves(
   uncountedTasks,
   {},
   { validationScore: Type.Optional(nullable(Type.Number({ description: 'of tasks with a score' }))) },

@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 /** Writes a new file and waits until its bytes are on the disk. Removes what it wrote if that fails. */
 export async function writeDurably(
   file: string,
-  content: string | AsyncIterable<Uint8Array>,
+  content: string | Uint8Array | AsyncIterable<Uint8Array>,
   mode: number,
 ): Promise<void> {
   const handle = await open(file, 'wx', mode);

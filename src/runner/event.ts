@@ -46,6 +46,23 @@ export const runEventSchema = Type.Union([
       description: 'where the bad file was moved to; null when it was removed',
     }),
   }),
+  event('stage-resumed', {
+    stage,
+    step: Type.Integer({ description: 'the last that was done before' }),
+    totalSteps: Type.Integer(),
+    epoch: Type.Integer({ minimum: 1, description: 'of that step' }),
+    resumedAt: Type.Array(Type.Integer(), { description: 'all steps behind which it went on, this one the last' }),
+  }),
+  event('checkpoint-damaged', {
+    stage,
+    found: Type.String({ description: 'what was wrong; the one before it is used, or the stage begins again' }),
+    movedTo: Type.Union([Type.String(), Type.Null()]),
+  }),
+  event('checkpoint-refused', {
+    stage,
+    message: Type.String({ description: 'why the first of its checkpoints could not be written' }),
+    hint: Type.Union([Type.String(), Type.Null()]),
+  }),
   event('nondeterminism', { stage, output: Type.String(), before: digestSchema, now: digestSchema }),
   event('run-finished', { status: runStatusSchema, seconds: Type.Number() }),
 ]);

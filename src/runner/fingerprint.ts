@@ -39,6 +39,15 @@ const VERSION_LINE = 'qpipe-key-v1\n';
 // The package is CommonJS and its types call the function a default export, which is not how Node hands it over.
 const canonicalize = canonicalizeModule as unknown as typeof canonicalizeModule.default;
 
+/**
+ * Names what all executions have in common that go through the same steps: those whose keys differ only in how many
+ * steps there are, for instance. Null for a stage that keeps no checkpoints.
+ */
+export function trajectoryKey(stage: StagePlan, inputDigests: Readonly<Record<string, Digest>>): string | null {
+  const { trajectory } = stage;
+  return trajectory === undefined ? null : stageKey({ ...stage, config: trajectory }, inputDigests).key;
+}
+
 /** The identity of an execution, known before it runs. `inputDigests` has one entry per input of the stage. */
 export function stageKey(stage: StagePlan, inputDigests: Readonly<Record<string, Digest>>): StageKey {
   const fingerprint = fingerprintOf(stage, (name) =>

@@ -39,6 +39,11 @@ export interface StagePlan<Job extends object = object> {
   readonly implementation: StageImplementation;
   /** Only the fields that can change the result: neither run-time limits nor descriptions. */
   readonly config: JsonObject;
+  /**
+   * Of `config`, what decides the steps of a stage that advances step by step, however many they are. Executions that
+   * differ in the rest go on from each other's checkpoints. Left out by a stage that keeps none.
+   */
+  readonly trajectory?: JsonObject;
   readonly seeds: JsonObject;
   /** What besides code and configuration decides the bytes: backend, numerics, architecture. */
   readonly environment: JsonObject;
@@ -91,7 +96,28 @@ export interface StageContext {
   /** The only folder to write to. It is removed after the stage, with everything that is not a declared output. */
   readonly directory: string;
   readonly emit: (progress: StageProgress) => void;
+  /** Where to go on from, and where to keep what was reached; left out for a stage without a trajectory. */
+  readonly checkpoints?: Checkpoints;
+  /** When it is raised, a stage stops as soon as it can; one with checkpoints may save its state first. */
   readonly signal: AbortSignal;
+}
+
+/** How far a stage is, in bytes that only the stage understands; see `checkpoints.ts`. */
+export interface Checkpoints {
+  /**
+   * What `use` makes of the newest checkpoint, or of the one before where that is damaged or of no use.
+   *
+   * @param use gets the bytes and a path for messages. It gives null for a checkpoint that this execution may not go on
+   *   from, and throws UserError for one that it cannot read.
+   */
+  readonly latest: <T extends object>(use: (bytes: Uint8Array, path: string) => T | null) => Promise<T | null>;
+  /**
+   * Keeps the bytes, which are not changed any more. A refusal of the disk is an event and no error: what is lost is
+   * time, and only if the process is killed.
+   *
+   * @param step for people who look into the folder
+   */
+  readonly save: (bytes: Uint8Array, step: number) => Promise<void>;
 }
 
 export type StageProgress =
@@ -101,6 +127,14 @@ export type StageProgress =
       readonly totalSteps: number;
       /** Whatever the stage measures, by name: epoch, loss, images per second. */
       readonly values: Readonly<Record<string, number>>;
+    }
+  /** The stage goes on behind a step; see the event. */
+  | {
+      readonly kind: 'resumed';
+      readonly step: number;
+      readonly totalSteps: number;
+      readonly epoch: number;
+      readonly resumedAt: readonly number[];
     }
   | { readonly kind: 'log'; readonly message: string };
 

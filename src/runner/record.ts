@@ -38,6 +38,9 @@ export const actionRecordSchema = Type.Object({
   startedAt: Type.String({ description: 'ISO 8601, UTC' }),
   seconds: Type.Number({ minimum: 0 }),
   run: Type.String({ description: 'the run that executed it' }),
+  resumedAt: Type.Optional(
+    Type.Array(Type.Integer(), { description: 'steps behind which the execution was interrupted and went on' }),
+  ),
   provenance: provenanceSchema,
 });
 export type ActionRecord = Static<typeof actionRecordSchema>;

@@ -6,8 +6,9 @@ import { userError } from '../core/diagnostic.ts';
 import type { Digest } from '../core/digest.ts';
 import { mapValues } from '../core/records.ts';
 import type { UntimedEvent } from './event.ts';
+import { openCheckpoints } from './checkpoints.ts';
 import type { StageKey } from './fingerprint.ts';
-import { stageKey } from './fingerprint.ts';
+import { stageKey, trajectoryKey } from './fingerprint.ts';
 import type { Lease, LeaseOptions, WaitedFor } from './lease.ts';
 import { acquireLease } from './lease.ts';
 import type { Presence } from './live.ts';
@@ -123,22 +124,39 @@ const notStored = (stage: string) =>
     `run it first, for example with \`--until ${stage}\``,
   );
 
-type Performance = Pick<ActionRecord, 'metrics' | 'seconds' | 'startedAt'>;
+type Performance = Pick<ActionRecord, 'metrics' | 'seconds' | 'startedAt' | 'resumedAt'>;
 
 /** Executes a stage in `out`. */
 async function perform<J extends object>(
-  { stage, inputs }: Job<J>,
+  { stage, inputs, existing }: Job<J>,
   { store, work, emit, signal, clock, now }: StageHost<J>,
   out: string,
 ): Promise<Performance> {
   const [startedAt, started] = [clock().toISOString(), now()];
+  const { name } = stage;
+  const trajectory = trajectoryKey(
+    stage,
+    mapValues(inputs, ({ digest }) => digest),
+  );
+  let resumedAt: readonly number[] = [];
   const { metrics } = await work.execute(stage, {
     inputs: inputPaths(store, stage, inputs),
     directory: out,
-    emit: (progress) => emit(progressEvent(stage.name, progress)),
+    emit(progress) {
+      if (progress.kind === 'resumed') ({ resumedAt } = progress);
+      emit(progressEvent(name, progress));
+    },
+    // A stage that is to run again must not find that it is done already.
+    ...(trajectory !== null && {
+      checkpoints: openCheckpoints({
+        ...{ store, trajectory, name, emit },
+        existing: existing === 'replace' ? 'ignore' : 'use',
+      }),
+    }),
     signal,
   });
-  return { metrics, startedAt, seconds: (now() - started) / 1000 };
+  const seconds = (now() - started) / 1000;
+  return { metrics, startedAt, seconds, ...(resumedAt.length > 0 && { resumedAt: [...resumedAt] }) };
 }
 
 /** Checks what a stage wrote to `out` and puts it into the store; the record only while the lease is held. */
@@ -186,6 +204,10 @@ function progressEvent(stage: string, progress: StageProgress): UntimedEvent {
       const { step, totalSteps } = progress;
       const values = mapValues(progress.values, (value) => (Number.isFinite(value) ? value : null));
       return { kind: 'stage-progress', stage, step, totalSteps, values };
+    }
+    case 'resumed': {
+      const { step, totalSteps, epoch, resumedAt } = progress;
+      return { kind: 'stage-resumed', stage, step, totalSteps, epoch, resumedAt: [...resumedAt] };
     }
     case 'log':
       return { kind: 'stage-log', stage, message: progress.message };

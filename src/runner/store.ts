@@ -27,11 +27,12 @@ import { seal, unseal } from './sealed.ts';
  *     work/<key>/<attempt>/    where a stage runs
  *     leases/<key>/            who runs it: see `lease.ts`
  *     live/<process>/          which processes use the store: see `live.ts`
+ *     ckpt/<trajectory>/       how far stages are that take long: see `checkpoints.ts`
  *     tmp/  corrupt/  VERSION
  *
  * Whatever is read is checked against a digest first: objects and preimages against their names, the rest against its
  * seal. Every file gets its name by a rename after its bytes are on the disk, so a crash leaves a result or none.
- * Names in work/ and tmp/ begin with the process that made them. The name ckpt/ is reserved for checkpoints.
+ * Names in work/ and tmp/ begin with the process that made them.
  */
 export interface Store {
   readonly folder: string;

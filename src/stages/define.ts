@@ -60,6 +60,11 @@ export interface StageDefinition<Kind extends string = string, Config extends TS
   run(...args: Parameters<StageRun<Static<Config>>>): ReturnType<StageRun<Static<Config>>>;
   /** Compares what `run` measured with limits in fields that are no part of the key. */
   judge(config: Static<Config>, metrics: JsonObject): Judgement;
+  /**
+   * The fields that decide what happens in each step of a stage that advances step by step: the others say how many
+   * there are, and what is made of the last. Null for a stage that keeps no checkpoints.
+   */
+  trajectory(config: Static<Config>): Partial<Static<Config>> | null;
 }
 
 /** A stage's config as its `run` gets it: everything present. */
@@ -87,8 +92,11 @@ export function defineStage<const Kind extends string, const F extends FromRule,
   readonly run: StageRun<Static<TObject<P>>>;
   /** Left out by a stage that has no limits. */
   readonly judge?: (config: Static<TObject<P>>, metrics: JsonObject) => Judgement;
+  /** Left out by a stage that keeps no checkpoints. */
+  readonly trajectory?: (config: Static<TObject<P>>) => Partial<Static<TObject<P>>>;
 }): StageDefinition<Kind, StageSchema<Kind, F, P>> {
-  const { kind, revision, description, from, produces, uses, inputs, outputs, fields, run, judge = pass } = definition;
+  const { kind, revision, description, from, produces, uses, inputs, outputs, fields, run } = definition;
+  const { judge = pass, trajectory = none } = definition;
   // Not in the key: names do not matter there, and the input is known by the digest of its content.
   const fromSchema = Type.String(runtime('Name of the stage whose result this stage reads'));
   const config = object(
@@ -104,7 +112,12 @@ export function defineStage<const Kind extends string, const F extends FromRule,
   // The stage's own fields are part of the whole, which TypeScript cannot show for a generic P.
   const runWhole = run as unknown as StageRun<Static<StageSchema<Kind, F, P>>>;
   const judgeWhole = judge as unknown as StageDefinition<Kind, typeof schema>['judge'];
-  return { kind, revision, from, produces, uses, inputs, outputs, config: schema, run: runWhole, judge: judgeWhole };
+  const trajectoryOfWhole = trajectory as unknown as StageDefinition<Kind, typeof schema>['trajectory'];
+  return {
+    ...{ kind, revision, from, produces, uses, inputs, outputs, config: schema },
+    ...{ run: runWhole, judge: judgeWhole, trajectory: trajectoryOfWhole },
+  };
 }
 
+const none = (): null => null;
 const pass = (_config: unknown, metrics: JsonObject): Judgement => ({ metrics, verdict: 'pass' });

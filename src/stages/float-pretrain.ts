@@ -2,7 +2,7 @@ import { encodeModelFile } from '../training/checkpoint.ts';
 import { defineStage } from './define.ts';
 import { writeOutput } from './files.ts';
 import type { TrainMetrics } from '../measurements/metrics.ts';
-import { floatTraining, initialModel, runTraining, trainingFields } from './training.ts';
+import { floatTraining, initialModel, runTraining, stepFields, trainingFields } from './training.ts';
 
 const outputs = { model: { type: 'FloatModel/2', file: 'float_model.safetensors' } } as const;
 
@@ -16,6 +16,7 @@ export const floatPretrain = defineStage({
   inputs: { model: { type: 'FloatModel/2', optional: true } },
   outputs,
   fields: trainingFields,
+  trajectory: stepFields,
 
   async run(config, context, environment) {
     const dataset = await environment.trainingData();

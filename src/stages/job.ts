@@ -66,10 +66,11 @@ function environmentOf(
     model: () => present(model, 'a model'),
     purpose: () => purpose,
     checkModelFile: (found) => (found === modelFile ? Promise.resolve() : Promise.reject(changedModel(name))),
-    open: async (graph, replicas, devices) => {
+    open: async (graph, replicas, { devices, onInterrupt } = {}) => {
       const opened = await engine(job.engine);
       const options = { replicas, threads, ...(devices === undefined ? {} : { devices }) };
-      return stoppable(await opened.open(graph, options), signal);
+      const session = await opened.open(graph, options);
+      return onInterrupt === 'finished' ? session : stoppable(session, signal);
     },
     now: () => now(),
   };

@@ -26,7 +26,7 @@ import { tasks } from '../tasks/index.ts';
 import { reestimateBatchNorm } from '../training/batch-norm-statistics.ts';
 import { encodeModelFile, readModelFile, tensorSource } from '../training/checkpoint.ts';
 import { stepsPerEpoch } from '../training/steps.ts';
-import { batchFeeds } from '../training/train-loop.ts';
+import { batchFeeds } from '../training/feeds.ts';
 import { defineStage } from './define.ts';
 import { inputPath, writeOutput } from './files.ts';
 import { formFields } from './quantization-fields.ts';

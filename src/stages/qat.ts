@@ -15,7 +15,7 @@ import { firstQuantizedEpoch } from '../training/steps.ts';
 import type { StageEnvironment } from './run.ts';
 import type { TrainingConfig } from './training.ts';
 import { formFields } from './quantization-fields.ts';
-import { formOf, initialModel, runTraining, trainingFields } from './training.ts';
+import { formOf, initialModel, runTraining, stepFields, trainingFields } from './training.ts';
 
 const outputs = { model: { type: 'QatModel/2', file: 'qat_model.safetensors' } } as const;
 
@@ -122,6 +122,8 @@ export const qat = defineStage({
       default: 0,
     }),
   },
+  // The statistics are estimated again behind the last step.
+  trajectory: ({ reestimate_batch_norm: _batches, ...config }) => stepFields(config),
 
   async run(config, context, environment) {
     const dataset = await environment.trainingData();

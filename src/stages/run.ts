@@ -23,12 +23,19 @@ export interface StageEnvironment {
   readonly purpose: () => Purpose;
   /** Rejects when the stage's model file is no longer that of its key. */
   readonly checkModelFile: (found: Digest) => Promise<void>;
-  /** Starts a session on the stage's engine; `devices` says where each replica runs. */
-  readonly open: (graph: Graph, replicas: number, devices?: readonly Device[]) => Promise<Session>;
+  /** Starts a session on the stage's engine. */
+  readonly open: (graph: Graph, replicas: number, options?: OpenOptions) => Promise<Session>;
   /** For what a stage runs beside the engine; the results are the same for any number. */
   readonly threads: number;
   /** Milliseconds on a clock that only goes forward. */
   readonly now: () => number;
+}
+
+export interface OpenOptions {
+  /** Where each replica runs; default: the engine chooses. */
+  readonly devices?: readonly Device[];
+  /** What becomes of a step when the run is interrupted. Default abandoned: it rejects at once. */
+  readonly onInterrupt?: 'abandoned' | 'finished';
 }
 
 export type StageRun<Config> = (

@@ -19,15 +19,18 @@ import type { QuantizationForm, QuantizationOptions } from '../evaluation/graphs
 import { evalGraph, floatGraph, trainingGraph, withWeights } from '../evaluation/graphs.ts';
 import { newModel } from '../models/build.ts';
 import { readModelFile, tensorSource } from '../training/checkpoint.ts';
+import { batchFeeds } from '../training/feeds.ts';
 import type { OptimizerConfig } from '../training/optimizer.ts';
 import { optimizerSchema } from '../training/optimizer.ts';
 import type { StageEnvironment } from './run.ts';
 import type { Schedule } from '../training/schedule.ts';
 import { firstQuantizedEpoch, stepsPerEpoch } from '../training/steps.ts';
 import type { Trained } from '../training/train-loop.ts';
-import { batchFeeds, train } from '../training/train-loop.ts';
+import { train } from '../training/train-loop.ts';
 import type { Validation } from '../tasks/define.ts';
 import { tasks } from '../tasks/index.ts';
+
+const checkpointSeconds = 30;
 
 /** The fields that both training stages have. */
 export const trainingFields = {
@@ -50,11 +53,42 @@ export const trainingFields = {
     default: 'last',
   }),
   devices: devicesSchema,
+  checkpoint: Type.Optional(
+    object(
+      {
+        seconds: Type.Number({
+          ...runtime(
+            'Longest time between two states; what was trained since the last is lost when the process is killed',
+          ),
+          minimum: 0,
+          default: checkpointSeconds,
+        }),
+        steps: Type.Optional(Type.Integer({ ...runtime('Largest number of steps between two states'), minimum: 1 })),
+      },
+      runtime(
+        `When the state of the training is saved, from which an interrupted one goes on; default: every ` +
+          `${checkpointSeconds} seconds. Ctrl-C and \`kill\` save it too`,
+      ),
+    ),
+  ),
   // Not in the key as written: which engine runs, and its version, are there already.
   engine: Type.Optional(choice(engineNames, runtime('Engine of this stage; default: the engine of the pipeline'))),
 };
 
 export type TrainingConfig = Static<TObject<typeof trainingFields>>;
+
+/**
+ * What of the fields decides the steps. With a schedule over the whole training, its length is among them.
+ *
+ * @returns the fields without those that only say where training ends and which weights are kept
+ */
+export function stepFields<C extends TrainingConfig>(config: C): Partial<C> {
+  const { early_stopping: _stopping, keep: _keep, ...steps } = config;
+  const { schedule, warmup } = config.optimizer;
+  if (schedule !== 'constant' || warmup > 0) return steps as Partial<C>; // a spread of a generic has no better type
+  const { epochs: _epochs, ...others } = steps;
+  return others as Partial<C>; // the same
+}
 
 /** The network of the float stage that this one continues; without one, that of the pipeline with fresh weights. */
 export async function initialModel({ inputs }: StageContext, environment: StageEnvironment): Promise<Model> {
@@ -106,6 +140,7 @@ export async function runTraining(
     schedule: { learningRate, schedule, warmup, change },
     patience: config.early_stopping?.patience ?? null,
     keep: config.keep,
+    checkpoint: { seconds: checkpointSeconds, steps: null, ...config.checkpoint },
     // Weights of an epoch without quantizers must not be the result, however good their validation is.
     judgedFrom: quantization === null ? 1 : firstQuantizedEpoch(quantization.delay, perEpoch),
   };
@@ -117,11 +152,12 @@ export async function runTraining(
     dataset,
     normalize: spec.normalize,
     augment: environment.augment,
-    open: (opened, count) => environment.open(opened, count, config.devices),
+    open: (opened, count) => environment.open(opened, count, { devices: config.devices, onInterrupt: 'finished' }),
     validate: dataset.validation.count > 0 ? validate : null,
     threads: environment.threads,
     emit: (progress) => context.emit(progress),
     signal: context.signal,
+    checkpoints: context.checkpoints ?? null,
     now: () => environment.now(),
   });
   const finish = (variables: Trained['variables']): TrainedModel => ({
@@ -137,7 +173,7 @@ export async function runTraining(
     graph,
     trained.variables,
     Array.from({ length: reestimateBatches }, (_, index) => () => feeds.next(steps + index)),
-    (opened) => environment.open(opened, replicas, config.devices),
+    (opened) => environment.open(opened, replicas, { devices: config.devices }),
   ).finally(() => feeds.close());
   const message = `re-estimated the statistics of batch norm over ${reestimateBatches} batches`;
   if (variables !== trained.variables) context.emit({ kind: 'log', message });

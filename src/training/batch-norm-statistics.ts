@@ -3,7 +3,8 @@ import { tensor } from '../core/tensor.ts';
 import type { Session } from '../engine/engine.ts';
 import type { Graph } from '../graph/graph.ts';
 import { movingStatistics } from '../graph/variables.ts';
-import type { BatchFeeds, Variables } from './train-loop.ts';
+import type { BatchFeeds } from './feeds.ts';
+import type { Variables } from './state.ts';
 
 /**
  * Re-estimates the statistics of batch norm as the plain mean over batches with the final weights: short training

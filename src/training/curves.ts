@@ -1,10 +1,12 @@
 /** What training records about its steps and epochs. */
+import { Type } from '@sinclair/typebox';
+import type { Static } from '@sinclair/typebox';
 import { internal } from '../core/assert.ts';
-import { isCountedTask } from '../measurements/metrics.ts';
+import { countedCurves, isCountedTask, lossCurves } from '../measurements/metrics.ts';
 import type { CountedCurves, CountedTask, LossCurves, Task, TrainCurves } from '../measurements/metrics.ts';
 import { lossNames } from '../passes/index.ts';
 import type { Validation } from '../tasks/define.ts';
-import { sampler } from './sampler.ts';
+import { sampledSchema, sampler } from './sampler.ts';
 
 type LossPoint = LossCurves['history'][number];
 type LossEpoch = Omit<LossCurves['epochs'][number], 'validationScore'>;
@@ -18,32 +20,51 @@ export interface CurveRecorder {
   readonly means: () => { readonly [name: string]: number };
   readonly endEpoch: (epoch: LossEpoch, validation: Validation | null) => void;
   readonly curves: () => TrainCurves;
+  readonly state: () => CurveState;
 }
 
 interface TrainingSize {
   /** Answers per step over all replicas: one for each example, or for each of its pixels. */
   readonly answers: number;
   readonly replicas: number;
-  readonly totalSteps: number;
 }
+
+const countedState = Type.Object({
+  ...countedCurves,
+  history: sampledSchema(countedCurves.history.items),
+  /** Answers of the epoch so far. */
+  ...{ correct: Type.Number({ minimum: 0 }), given: Type.Integer({ minimum: 0 }) },
+});
+const lossState = Type.Object({ ...lossCurves, history: sampledSchema(lossCurves.history.items) });
+
+/** What was recorded so far. */
+export const curveStateSchema = Type.Union([countedState, lossState]);
+export type CurveState = Static<typeof curveStateSchema>;
 
 const historyPoints = 400;
 
-export function curveRecorder(task: Task, size: TrainingSize): CurveRecorder {
-  return isCountedTask(task) ? countedRecorder(task, size) : lossRecorder(task, size);
+/** @param from of the same task; left out at the start of a training */
+export function curveRecorder(task: Task, size: TrainingSize, from?: CurveState): CurveRecorder {
+  if (isCountedTask(task))
+    return countedRecorder(task, size, from !== undefined && 'correct' in from ? from : undefined);
+  return lossRecorder(task, from !== undefined && !('correct' in from) ? from : undefined);
 }
 
-function countedRecorder(task: CountedTask, { answers, replicas, totalSteps }: TrainingSize): CurveRecorder {
-  const history = sampler<CountedCurves['history'][number]>(totalSteps, historyPoints);
-  const epochs: CountedCurves['epochs'] = [];
-  let [correct, given] = [0, 0];
+function countedRecorder(
+  task: CountedTask,
+  { answers, replicas }: TrainingSize,
+  from: Static<typeof countedState> | undefined,
+): CurveRecorder {
+  const history = sampler<CountedCurves['history'][number]>(historyPoints, from?.history);
+  const epochs: CountedCurves['epochs'] = [...(from?.epochs ?? [])];
+  let { correct, given } = from ?? { correct: 0, given: 0 };
   return {
     step(point, result) {
       // A mean over replicas of counts per replica.
       const right = scalar(result, lossNames.top1) * replicas;
       correct += right;
       given += answers;
-      history.offer(point.step, { ...point, accuracy: right / answers });
+      history.offer({ ...point, accuracy: right / answers });
     },
     means: () => ({ accuracy: correct / given }),
     endEpoch(epoch, validation) {
@@ -52,20 +73,22 @@ function countedRecorder(task: CountedTask, { answers, replicas, totalSteps }: T
       epochs.push({ ...epoch, trainAccuracy, validationAccuracy: validation?.share ?? null });
     },
     curves: () => ({ task, history: history.points(), epochs }),
+    state: () => ({ task, history: history.state(), epochs: [...epochs], correct, given }),
   };
 }
 
-function lossRecorder(task: LossCurves['task'], { totalSteps }: TrainingSize): CurveRecorder {
-  const history = sampler<LossPoint>(totalSteps, historyPoints);
-  const epochs: LossCurves['epochs'] = [];
+function lossRecorder(task: LossCurves['task'], from: Static<typeof lossState> | undefined): CurveRecorder {
+  const history = sampler<LossPoint>(historyPoints, from?.history);
+  const epochs: LossCurves['epochs'] = [...(from?.epochs ?? [])];
   return {
-    step: (point) => history.offer(point.step, point),
+    step: (point) => history.offer(point),
     means: () => ({}),
     endEpoch(epoch, validation) {
       const share = validation?.share ?? null;
       epochs.push({ ...epoch, ...(share === null ? {} : { validationScore: share }) });
     },
     curves: () => ({ task, history: history.points(), epochs }),
+    state: () => ({ task, history: history.state(), epochs: [...epochs] }),
   };
 }
 

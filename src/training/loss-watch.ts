@@ -1,3 +1,5 @@
+import { Type } from '@sinclair/typebox';
+import type { Static } from '@sinclair/typebox';
 import type { UserError } from '../core/diagnostic.ts';
 import { userError } from '../core/diagnostic.ts';
 
@@ -12,21 +14,52 @@ export interface LossWatch {
   /** Mean of the epoch so far. */
   readonly mean: () => number;
   /**
-   * @returns the mean of the epoch
+   * Before the epoch ends.
+   *
    * @throws UserError when the loss is far too high and does not fall
    */
+  readonly judge: (epoch: number) => void;
+  /**
+   * @returns the mean of the epoch
+   * @throws UserError as `judge`
+   */
   readonly endEpoch: (epoch: number) => number;
+  readonly state: () => LossWatchState;
 }
+
+const knownLoss = Type.Union([Type.Number(), Type.Null()]);
+
+/** What it has seen; null stands for no loss yet. */
+export const lossWatchSchema = Type.Object({
+  losses: Type.Array(Type.Number(), { description: 'of the epoch so far, float32' }),
+  last: knownLoss,
+  start: knownLoss,
+  previousEnd: knownLoss,
+});
+export type LossWatchState = Static<typeof lossWatchSchema>;
 
 /** A loss this many times that of a constant answer is far too high, unless it falls. */
 const hopelessFactor = 10;
 
-/** @param ignorantLoss the loss of knowing nothing, see `ignorantLoss` */
-export function watchLoss(dataset: string, ignorantLoss: number): LossWatch {
-  let losses: number[] = [];
-  let last = Infinity;
+/**
+ * @param ignorantLoss the loss of knowing nothing, see `ignorantLoss`
+ * @param from left out at the start of a training
+ */
+export function watchLoss(dataset: string, ignorantLoss: number, from?: LossWatchState): LossWatch {
+  let losses = [...(from?.losses ?? [])];
+  let last = from?.last ?? Infinity;
   /** Means over half an epoch: what the loss of a later epoch may be below. */
-  let [start, previousEnd] = [Infinity, Infinity];
+  let [start, previousEnd] = [from?.start ?? Infinity, from?.previousEnd ?? Infinity];
+  const halves = (): { begin: number; end: number } => {
+    const half = losses.length / 2;
+    return { begin: meanOf(losses.slice(0, Math.ceil(half))), end: meanOf(losses.slice(Math.floor(half))) };
+  };
+  const judge = (epoch: number): void => {
+    const { begin, end } = halves();
+    // A slow decrease is noisy: one epoch may not show it. The first epoch has none before it.
+    const falls = [begin, previousEnd, start].some((before) => end < before);
+    if (end > hopelessFactor * ignorantLoss && !falls) throw hopeless(dataset, epoch, end, previousEnd, ignorantLoss);
+  };
   return {
     step(step, loss, suspect) {
       if (!Number.isFinite(loss)) throw notFinite(dataset, step, loss, last, suspect);
@@ -34,20 +67,20 @@ export function watchLoss(dataset: string, ignorantLoss: number): LossWatch {
       losses.push(loss);
     },
     mean: () => meanOf(losses),
+    judge,
     endEpoch(epoch) {
-      const half = losses.length / 2;
-      const begin = meanOf(losses.slice(0, Math.ceil(half)));
-      const end = meanOf(losses.slice(Math.floor(half)));
-      // A slow decrease is noisy: one epoch may not show it. The first epoch has none before it.
-      const falls = [begin, previousEnd, start].some((before) => end < before);
-      if (end > hopelessFactor * ignorantLoss && !falls) throw hopeless(dataset, epoch, end, previousEnd, ignorantLoss);
+      judge(epoch);
+      const { begin, end } = halves();
       const mean = meanOf(losses);
       if (epoch === 1) start = begin;
       [losses, previousEnd] = [[], end];
       return mean;
     },
+    state: () => ({ losses: [...losses], last: known(last), start: known(start), previousEnd: known(previousEnd) }),
   };
 }
+
+const known = (loss: number): number | null => (Number.isFinite(loss) ? loss : null);
 
 const meanOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 

@@ -4,7 +4,8 @@ import type { Dataset } from '../../src/data/dataset.ts';
 import { loadDataset } from '../../src/data/load.ts';
 import { referenceEngine } from '../../src/engine/reference.ts';
 import type { StageProgress } from '../../src/runner/plan.ts';
-import type { TrainEnvironment, TrainOptions, Variables } from '../../src/training/train-loop.ts';
+import type { Variables } from '../../src/training/state.ts';
+import type { TrainEnvironment, TrainOptions } from '../../src/training/train-loop.ts';
 import { train } from '../../src/training/train-loop.ts';
 import { dense, network } from '../models/networks.ts';
 import { trainingGraph } from '../models/forms.ts';
@@ -27,6 +28,7 @@ const options: TrainOptions = {
   patience: null,
   keep: 'last',
   judgedFrom: 1,
+  checkpoint: { seconds: 30, steps: null },
 };
 
 /** Trains with a validation that counts as many right answers as the list says, one entry an epoch. */
@@ -49,6 +51,7 @@ async function trainWith(changes: Partial<TrainOptions>, right: readonly number[
     threads: 1,
     emit: (progress) => emitted.push(progress),
     signal: new AbortController().signal,
+    checkpoints: null,
     now: () => 0,
   };
   const schedule = { ...options.schedule, learningRate: rate };
