@@ -552,6 +552,16 @@ def StridedSlice_ellipsis(random, x):
 
 
 @node(SERIES)
+def StridedSlice_new_axis(random, x):
+    return x[:, tf.newaxis, ::2, 1] * 2.0
+
+
+@node(SERIES)
+def StridedSlice_new_last_axis(random, x):
+    return x[:, 2:, ..., tf.newaxis] * x[:, 2:, :1, tf.newaxis]
+
+
+@node(SERIES)
 def StridedSlice_ellipsis_of_nothing(random, x):
     return x[:, 2:5, ..., -1]
 

@@ -1,13 +1,15 @@
 /** Ops that move values and compute none. */
 import { numElements, sameShape } from '../../../core/tensor.ts';
+import type { AttributeValue } from '../../../formats/protobuf/attribute-value.ts';
 import { readNumber } from '../../../ops/bindings.ts';
 import type { ValueRef } from '../../../ops/define.ts';
 import { axisOf, numberOf } from '../../elements.ts';
 import { refuse } from '../../refusal.ts';
 import type { Call, Rule, Value } from '../context.ts';
 import { computed, input, operand, shapeOf, staticInput, wholeNumbersIn } from '../context.ts';
+import { integers } from '../static.ts';
 import { reshapedAffine } from './layers.ts';
-import { readRow } from './rows.ts';
+import { byRow, readRow } from './rows.ts';
 
 /** The same values in another shape: of a layer, one that still takes its bias. */
 function inShape(call: Call, shape: readonly number[]): readonly Value[] {
@@ -130,6 +132,40 @@ export const slice: Rule = (call) => {
     return start >= 0 && count > 0 && start + count <= whole ? [start, count] : refuse('it reaches beyond its input');
   });
   return [computed(part(call, call.node.name, ref, ranges))];
+};
+
+/** New axes come first, as a reshape; the slice takes them whole. */
+export const stridedSlice: Rule = (call) => {
+  const { target, node } = call;
+  const added = readNumber(node, 'new_axis_mask', 0);
+  if (added === 0) return byRow(call);
+  const ref = operand(call, 0);
+  const strides = wholeNumbersIn(call, 3, 'its strides');
+  const has = (mask: number, at: number): boolean => (mask & (1 << at)) !== 0;
+  const ellipsis = readNumber(node, 'ellipsis_mask', 0);
+  if (has(added, 0)) return refuse('it adds an axis before the batch');
+  const left = [...ref.type.shape];
+  const named = strides.filter((_, at) => !has(added, at) && !has(ellipsis, at)).length;
+  const shape = strides.flatMap((_, at) => {
+    if (has(ellipsis, at)) return left.splice(0, Math.max(0, ref.type.shape.length - named));
+    return has(added, at) ? [1] : left.splice(0, 1);
+  });
+  const mask = (name: string, set: number, clear: number): readonly [string, AttributeValue] => [
+    name,
+    { kind: 'int', value: (readNumber(node, name, 0) | set) & ~clear },
+  ];
+  const attributes = new Map([
+    ...node.attributes,
+    ...[mask('begin_mask', added, 0), mask('end_mask', added, 0), mask('shrink_axis_mask', 0, added)],
+    mask('new_axis_mask', 0, added),
+  ]);
+  const [, begin, end] = call.inputs;
+  const whole = integers(
+    strides.map((stride, at) => (has(added, at) ? 1 : stride)),
+    `${node.name}/strides`,
+  );
+  const image = computed(target.reshape(`${node.name}/axes`, ref, [...shape, ...left]));
+  return byRow({ ...call, node: { ...node, attributes }, inputs: [image, begin ?? whole, end ?? whole, whole] });
 };
 
 export const splitByEach: Rule = (call) => {
