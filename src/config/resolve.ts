@@ -1,5 +1,6 @@
 import { resolve as resolvePath } from 'node:path';
 import { internal } from '../core/assert.ts';
+import { parseBytes } from '../core/bytes.ts';
 import type { ParseRule, SchemaNode } from '../core/schema.ts';
 import { chosenSchema, fieldSchema, isRecord } from '../core/schema.ts';
 import { completeData } from '../data/config.ts';
@@ -118,24 +119,8 @@ export function resolve(config: PipelineConfig): ResolvedPipeline {
   return { ...config, stages: inOrder(config.stages) };
 }
 
-/** One letter is what data sheets of memory mean. */
-const unitBytes = {
-  k: 2 ** 10,
-  M: 2 ** 20,
-  kB: 1e3,
-  MB: 1e6,
-  GB: 1e9,
-  KiB: 2 ** 10,
-  MiB: 2 ** 20,
-  GiB: 2 ** 30,
-} as const;
-
-const isUnit = (unit: string): unit is keyof typeof unitBytes => Object.hasOwn(unitBytes, unit);
-
-function parseBytes(written: unknown): number {
-  const [, number = '', unit = ''] = /^([0-9.]+) ?([A-Za-z]+)$/.exec(String(written)) ?? [];
-  return isUnit(unit) ? Math.floor(Number(number) * unitBytes[unit]) : Number(written);
-}
+/** A number is of bytes already. */
+const bytesOf = (written: unknown): number => parseBytes(String(written)) ?? Number(written);
 
 function fraction(written: unknown): number {
   const [numerator, denominator] = String(written).split('/').map(Number);
@@ -143,7 +128,7 @@ function fraction(written: unknown): number {
 }
 
 const parsers: { readonly [R in ParseRule]: (written: unknown, folder: string) => unknown } = {
-  bytes: parseBytes,
+  bytes: bytesOf,
   device: (written) => parseDevice(String(written)),
   file: (written, folder) =>
     isRecord(written)
@@ -156,7 +141,7 @@ const parsers: { readonly [R in ParseRule]: (written: unknown, folder: string) =
   },
   pair: (written): unknown => (Array.isArray(written) ? written : [written, written]),
   path: (written, folder) => resolvePath(folder, String(written)),
-  target: (written) => parseTargets(written, parseBytes),
+  target: (written) => parseTargets(written, bytesOf),
   // A word or a map, which mean what they say.
   weights: (written) => written,
 };

@@ -92,6 +92,20 @@ export async function findExamples(folder: string, turn: Turn): Promise<Identifi
   return null;
 }
 
+/** What is wrong with a folder of kept examples; null when nothing is. */
+export async function examineExamples(folder: string, turn: Turn): Promise<string | null> {
+  const stored = readSet(join(folder, 'set'));
+  if (typeof stored === 'string') return `the description of the examples is ${stored}`;
+  const dataset = openSet(stored.dataset, folder);
+  if (dataset === null) return 'a file of its examples is missing or cut';
+  try {
+    const isSame = isDeepStrictEqual(await identify(dataset, turn), stored.identity);
+    return isSame ? null : 'the examples are not those that were written';
+  } finally {
+    closeExamples(dataset);
+  }
+}
+
 const daysKept = 30;
 
 /** Its time says when a set was last used; a store that may only be read keeps the time of its making. */

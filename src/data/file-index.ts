@@ -48,6 +48,12 @@ function indexText(files: Known): string {
 
 const digestOf = (lines: string): string => sha256(Buffer.from(lines));
 
+/** Whether a text is as `FileIndex.content` gave it. */
+export function isWholeIndex(text: string): boolean {
+  const end = text.indexOf('\n') + 1;
+  return text.slice(0, end) === `${digestOf(text.slice(end))}\n`;
+}
+
 function readIndex(file: string): Known {
   let text: string;
   try {
@@ -55,10 +61,8 @@ function readIndex(file: string): Known {
   } catch {
     return new Map();
   }
-  const end = text.indexOf('\n') + 1;
-  const lines = text.slice(end);
-  if (text.slice(0, end) !== `${digestOf(lines)}\n`) return new Map();
-  const entries = lines.split('\n').slice(0, -1);
+  if (!isWholeIndex(text)) return new Map();
+  const entries = text.split('\n').slice(1, -1);
   return new Map(
     entries.map((line) => {
       const [name, ...entry] = JSON.parse(line) as [string, string, string]; // written above, as the digest says

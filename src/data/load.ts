@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { userError } from '../core/diagnostic.ts';
@@ -296,8 +297,8 @@ async function decodeIn(
 
 /** Gives `body` an empty folder and removes it, unless it was moved; files that are open in it can still be read. */
 async function inWorkFolder<T>(cache: DataCache | null, body: (folder: string) => Promise<T>): Promise<T> {
-  const place = cache === null ? tmpdir() : dirname(cache.temporaryPath());
-  const folder = await writingTo(place, 'the decoded examples', () => mkdtemp(join(place, 'qpipe-examples-')));
+  const folder = cache?.temporaryPath() ?? join(tmpdir(), `qpipe-examples-${randomBytes(8).toString('hex')}`);
+  await writingTo(dirname(folder), 'the decoded examples', () => mkdir(folder));
   try {
     return await body(folder);
   } finally {

@@ -8,7 +8,10 @@ import { ownerSchema } from './owner.ts';
 const anyObject = Type.Unsafe<JsonObject>(Type.Object({}));
 
 export const digestSchema = Type.Unsafe<Digest>(Type.String({ pattern: '^sha256:[0-9a-f]{64}$' }));
-const keySchema = Type.String({ pattern: '^[0-9a-f]{64}$', description: 'names the execution; see fingerprint.ts' });
+export const keySchema = Type.String({
+  pattern: '^[0-9a-f]{64}$',
+  description: 'names the execution; see fingerprint.ts',
+});
 
 export const verdictSchema = Type.Union([Type.Literal('pass'), Type.Literal('fail')]);
 

@@ -177,7 +177,10 @@ export async function recall<T extends object>(store: Store, key: Digest): Promi
 export async function remembered<T extends object>(store: Store, key: Digest, make: () => T | Promise<T>): Promise<T> {
   return writing(store, async () => {
     const found = await recall<T>(store, key);
-    if (found !== null) return found;
+    if (found !== null) {
+      await markUsed(keyedPath(store, 'memory', key.slice('sha256:'.length)));
+      return found;
+    }
     const value = await make();
     await writeKeyed(store, 'memory', key.slice('sha256:'.length), seal({ key, value }));
     return value;
@@ -267,7 +270,8 @@ function keyedPath(store: Store, section: KeyedSection, key: string): string {
   return join(store.folder, section, key.slice(0, 2), `${key}.json`);
 }
 
-function parseRecord(text: string, key: string): ActionRecord | null {
+/** Null when the text is not a sealed record of this key. */
+export function parseRecord(text: string, key: string): ActionRecord | null {
   const value = unseal(text);
   return Value.Check(actionRecordSchema, value) && value.key === key ? value : null;
 }
@@ -295,10 +299,13 @@ async function setAsideIfBad(store: Store, name: string, artifact: Artifact): Pr
   return { found, movedTo: await moveToCorrupt(store, objectPath(store, artifact.digest), artifact.digest.slice(7)) };
 }
 
-async function moveToCorrupt(store: Store, file: string, name: string): Promise<string | null> {
+/** @returns where the file is now; null when another process was faster */
+export async function moveToCorrupt(store: Store, file: string, name: string): Promise<string | null> {
   const target = join(store.folder, 'corrupt', `${name}-${store.randomHex()}`);
   try {
     await rename(file, target);
+    // It is kept for some time from now.
+    await markUsed(target);
     return target;
   } catch (error) {
     // Another process saw the damage first.

@@ -1,0 +1,85 @@
+/** Which folders of runs can go, and how they go. */
+import { lstat, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { Value } from '@sinclair/typebox/value';
+import type { Found } from './collected.ts';
+import { filesAt, namesIn } from './collected.ts';
+import { writingTo } from './disk-error.ts';
+import type { Owner } from './owner.ts';
+import type { RunRecord } from './record.ts';
+import { runRecordSchema } from './record.ts';
+import { unseal } from './sealed.ts';
+import { settleRun } from './sweep.ts';
+
+export interface SortedRuns {
+  readonly old: readonly Found[];
+  readonly kept: readonly Found[];
+  /** Keys of the results that kept runs used. */
+  readonly needed: readonly string[];
+}
+
+/**
+ * A folder can go when it is as a run left it: with a readable record, and under its own name. What was renamed or
+ * copied, is damaged, is pinned, or still runs stays.
+ *
+ * @param keep how many of the newest to keep
+ */
+export async function sortRuns(
+  runs: string,
+  keep: number,
+  pinned: ReadonlySet<string>,
+  self: Owner,
+): Promise<SortedRuns> {
+  const [old, kept, needed]: [Found[], Found[], string[]] = [[], [], []];
+  let newer = 0;
+  // Names begin with the time, so that the last is the newest.
+  for (const name of (await namesIn(runs)).toSorted().toReversed()) {
+    const path = join(runs, name);
+    if (name.startsWith(removedPrefix) || !(await lstat(path)).isDirectory()) continue;
+    const record = await readRun(path, self);
+    const bytes = (await filesAt(path)).reduce((sum, file) => sum + file.bytes, 0);
+    const item: Found = { class: 'runs', name, path, time: 0, bytes };
+    const canGo = record?.id === name && record.status !== 'running' && !pinned.has(name);
+    if (record?.id === name) newer++;
+    if (canGo && newer > keep) old.push(item);
+    else {
+      kept.push(item);
+      needed.push(...(record?.stages ?? []).map(({ key }) => key));
+    }
+  }
+  return { old, kept, needed };
+}
+
+async function readRun(folder: string, self: Owner): Promise<RunRecord | null> {
+  const text = await readFile(join(folder, 'run.json'), 'utf8').catch(() => null);
+  const record = text === null ? null : unseal(text);
+  return Value.Check(runRecordSchema, record) ? settleRun(folder, record, self, Date.now()) : null;
+}
+
+const removedPrefix = '.removed-';
+
+/** Each vanishes at once and is then emptied; `latest` points at the newest that is left. */
+export async function removeRuns(runs: string, old: readonly Found[]): Promise<void> {
+  await writingTo(runs, 'the folder for runs', async () => {
+    for (const { name, path } of old) {
+      await rename(path, join(runs, `${removedPrefix}${name}`));
+      await pointLatestAtNewest(runs, name);
+    }
+    // Also what an earlier collection did not get done.
+    for (const name of await namesIn(runs)) {
+      if (name.startsWith(removedPrefix)) await rm(join(runs, name), { recursive: true, force: true });
+    }
+  });
+}
+
+async function pointLatestAtNewest(runs: string, removed: string): Promise<void> {
+  const latest = join(runs, 'latest');
+  const target = await readlink(latest).catch(() => null);
+  if (target === null || basename(target) !== removed) return;
+  await rm(latest);
+  const newest = (await namesIn(runs))
+    .filter((name) => /^\d{8}-\d{6}-/.test(name))
+    .toSorted()
+    .at(-1);
+  if (newest !== undefined) await symlink(newest, latest);
+}
