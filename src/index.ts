@@ -1,4 +1,6 @@
 /** What a program may use of qpipe: the commands as functions, and the formats that they read and write. */
+export type { VerifyCacheOptions } from './cli/cache.ts';
+export { verifyCache } from './cli/cache.ts';
 export type { CompareOptions } from './cli/compare.ts';
 export { compare, comparisonText } from './cli/compare.ts';
 export type { PipelineData } from './cli/data.ts';
@@ -9,6 +11,8 @@ export { doctor } from './cli/doctor.ts';
 export type { LibrarySource } from './install/library.ts';
 export type { EngineInstall, InstallOptions } from './install/tensorflow.ts';
 export { installTensorflow } from './install/tensorflow.ts';
+export type { GcOptions } from './cli/gc.ts';
+export { collectedText, gc } from './cli/gc.ts';
 export type { GraphOptions } from './cli/graph.ts';
 export { graphText } from './cli/graph.ts';
 export type {
@@ -22,6 +26,8 @@ export { inspect } from './cli/inspect.ts';
 export { inspectionText } from './cli/inspect-text.ts';
 export type { InitOptions, InitResult } from './cli/init.ts';
 export { init } from './cli/init.ts';
+export type { PinOptions } from './cli/pin.ts';
+export { pin, unpin } from './cli/pin.ts';
 export type { PredictOptions, PredictOutput } from './cli/predict.ts';
 export { predict } from './cli/predict.ts';
 export { writeReport } from './cli/report.ts';
@@ -38,9 +44,11 @@ export type { ResolvedPipeline } from './config/resolve.ts';
 export type { PipelineConfig } from './config/schema.ts';
 export type { Comparison } from './report/compare.ts';
 export type { Report } from './report/report.ts';
+export type { Collected } from './runner/collect.ts';
 export type { RunEvent } from './runner/event.ts';
 export { Interrupted } from './runner/execute.ts';
 export type { RunRecord, StageRecord } from './runner/record.ts';
+export type { Fault, Verification } from './runner/verify.ts';
 
 export type { QuantParams } from './core/affine.ts';
 export type { Diagnostic, Place } from './core/diagnostic.ts';

@@ -5,6 +5,7 @@ import type { Diagnostic } from '../core/diagnostic.ts';
 import { UserError } from '../core/diagnostic.ts';
 import { explainWriteError } from '../runner/disk-error.ts';
 import { exitCodes } from './exit-codes.ts';
+import { note } from './terminal.ts';
 
 /** Ctrl-C, `kill`, a terminal or ssh session that was closed, Ctrl-\, a cluster's warning that time is nearly over. */
 const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1'] as const;
@@ -50,7 +51,29 @@ export function onInterrupt(): Interruption {
 }
 
 /**
- * The same for the process of a single stage. The keyboard's signals go to it and to the run that started it; the run
+ * Runs a command until it ends or a signal ends it in order.
+ *
+ * @param words how things are after a signal
+ */
+export async function untilInterrupted(
+  words: string,
+  finish: (code: number) => void,
+  body: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const interruption = onInterrupt();
+  try {
+    await body(interruption.signal);
+  } catch (error) {
+    if (!interruption.signal.aborted) throw error;
+    note(words);
+    finish(interruption.exitCode());
+  } finally {
+    interruption.end();
+  }
+}
+
+/**
+ * As `onInterrupt`, for the process of a single stage. The keyboard's signals go to it and to the run that started it; the run
  * decides and passes the decision on, and when the run is gone, the stage stops too.
  */
 export function onStop(): Pick<Interruption, 'signal' | 'exitCode'> {

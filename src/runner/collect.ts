@@ -60,7 +60,7 @@ export async function collect(store: Store, options: CollectOptions): Promise<Co
   const roots = new Set([...runs.needed, ...pins.flatMap(({ keys }) => keys)]);
   const sorted = await collecting(store, options, async (runningSince) => {
     const found = await sortStore(store, options, roots, runningSince);
-    if (removing) await removeFiles(store, found.old);
+    if (removing) await removeFiles(store, found.old, options.signal);
     return found;
   });
   const kept = [...runs.kept, ...sorted.kept];
@@ -210,11 +210,12 @@ async function filesIn(store: Store, kind: Class): Promise<readonly Found[]> {
 
 const byPath = (files: readonly Found[]): ReadonlyMap<string, Found> => new Map(files.map((file) => [file.path, file]));
 
-async function removeFiles(store: Store, files: readonly Found[]): Promise<void> {
+async function removeFiles(store: Store, files: readonly Found[], signal: AbortSignal): Promise<void> {
   await writing(store, async () => {
     for (const { path, class: kind } of files) {
+      signal.throwIfAborted();
       await rm(path, { recursive: true, force: true });
-      // The folder of two digits, where this was the last. Other classes may be written to while a collection goes on.
+      // The folder of two digits, where this was the last. Those of other classes may be written to just now.
       if (kind === 'objects' || kind === 'actions') await rmdir(dirname(path)).catch(() => undefined);
     }
   });

@@ -1,12 +1,15 @@
 import type { AddCommand } from './define.ts';
+import { addCache } from './cache.ts';
 import { addCompare } from './compare.ts';
 import { addData } from './data.ts';
 import { addDoctor } from './doctor.ts';
 import { addEngine } from './engine.ts';
 import { addExecStage } from './exec-stage.ts';
+import { addGc } from './gc.ts';
 import { addGraph } from './graph.ts';
 import { addInit } from './init.ts';
 import { addInspect } from './inspect.ts';
+import { addPin, addUnpin } from './pin.ts';
 import { addPredict } from './predict.ts';
 import { addReport } from './report.ts';
 import { addRun } from './run.ts';
@@ -23,6 +26,10 @@ export const commands: readonly AddCommand[] = [
   addInspect,
   addPredict,
   addGraph,
+  addGc,
+  addPin,
+  addUnpin,
+  addCache,
   addEngine,
   addDoctor,
   addExecStage,

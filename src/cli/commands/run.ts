@@ -4,7 +4,7 @@ import { formatForScreen } from '../../core/diagnostic.ts';
 import { onInterrupt } from '../signals.ts';
 import type { AddCommand } from './define.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { dataOption, setOption, stagesOption, wholeNumber } from '../options.ts';
+import { dataOption, runsOption, setOption, stagesOption, storeOption, wholeNumber } from '../options.ts';
 import { note, out, outputColumns, screenColumns, terminalColors } from '../terminal.ts';
 
 export const addRun: AddCommand = (program, finish) => {
@@ -15,8 +15,8 @@ export const addRun: AddCommand = (program, finish) => {
     .addOption(setOption())
     .option('--engine <name>', "engine to use instead of the pipeline's: wasm, tensorflow or reference")
     .addOption(dataOption())
-    .option('--runs <folder>', 'folder for runs', 'runs')
-    .option('--store <folder>', 'folder for stored results', '.qpipe/store')
+    .addOption(runsOption())
+    .addOption(storeOption())
     .option('--threads <count>', 'number of engine threads, at most one per core; default: all cores', wholeNumber)
     .addOption(stagesOption('--from <stages>', 'run these stages and all after them; those before must have results'))
     .addOption(stagesOption('--until <stages>', 'run these stages and all before them'))
