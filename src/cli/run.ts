@@ -6,8 +6,6 @@ import { loadMatrix } from '../config/load.ts';
 import { checkMatrixWithoutData, makeMatrixPlan } from '../config/matrix-plan.ts';
 import { threadsOf } from '../config/plan.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
-import { UserError } from '../core/diagnostic.ts';
-import { didYouMean } from '../config/suggest.ts';
 import type { DownloadProgress } from '../data/download.ts';
 import { downloadFile, missingFiles } from '../data/download.ts';
 import type { Report } from '../report/report.ts';
@@ -16,15 +14,16 @@ import type { ExecuteOptions, StageExecutor } from '../runner/execute.ts';
 import { execute, Interrupted } from '../runner/execute.ts';
 import type { Plan, StageWork } from '../runner/plan.ts';
 import type { RunRecord } from '../runner/record.ts';
-import { isNamed, select } from '../runner/select.ts';
+import { select } from '../runner/select.ts';
 import { executeStage } from '../runner/stage.ts';
 import { dataFolders, openStore, remembered } from '../runner/store.ts';
 import { settleRuns, sweepStore } from '../runner/sweep.ts';
 import { filesOf } from './missing-data.ts';
+import { provenance } from './provenance.ts';
 import { writeReport } from './report.ts';
+import { checkNames } from './stage-names.ts';
 import { qpipeHome } from '../install/home.ts';
 import { packageFile } from '../core/package-file.ts';
-import { packageVersion } from '../core/version.ts';
 import type { StageJob } from '../stages/job.ts';
 import { stageWork } from '../stages/job.ts';
 import { openResources } from '../stages/resources.ts';
@@ -119,26 +118,20 @@ async function runPlan(
   where: Pick<ExecuteOptions, 'store' | 'signal' | 'randomHex'>,
 ): Promise<RunResult> {
   for (const warning of all.warnings) options.onWarning?.(warning);
-  checkNames(options, all);
+  const { force, from, until, only } = options;
+  checkNames({ force, from, until, only }, all);
   const { plan, stored } = select(all, options);
   const runs = resolve(options.runs ?? 'runs');
   const { jobs = 1, failures = 'stop' } = options;
   const record = await execute(plan, {
     ...where,
-    ...{ runs, work, stored, force: options.force ?? [], busy: options.busy ?? 'wait' },
+    ...{ runs, work, stored, force: force ?? [], busy: options.busy ?? 'wait' },
     schedule: { jobs, failures, cores: os.availableParallelism() },
     ...(jobs > 1 && { executor: await sharedMachine(where.store) }),
     emit: (event) => options.onEvent?.(event),
     clock: () => new Date(),
     now: () => performance.now(),
-    provenance: {
-      commandLine: process.argv.slice(2),
-      node: process.version,
-      platform: process.platform,
-      arch: process.arch,
-      cpus: os.availableParallelism(),
-      qpipeVersion: packageVersion(),
-    },
+    provenance: provenance(),
   });
   const folder = join(runs, record.id);
   return { record, report: await writeReport(folder), folder };
@@ -152,21 +145,4 @@ async function sharedMachine(store: string): Promise<StageExecutor<StageJob>> {
     store,
   });
   return (job, host) => (job.stage.needs.threads > 0 ? inChild(job, host) : executeStage(job, host));
-}
-
-/** Each option that names stages must name stages of the pipeline. */
-function checkNames({ force, from, until, only }: RunOptions, { stages }: Plan): void {
-  const names = stages.map(({ name }) => name);
-  const diagnostics = Object.entries({ force, from, until, only }).flatMap(([option, given = []]) =>
-    given
-      .filter((name) => !names.some((stage) => isNamed(stage, [name])))
-      .map((name) => ({
-        code: 'unknown-stage',
-        place: { file: 'command line' },
-        message: `\`--${option}\` names \`${name}\`, but the pipeline has no such stage`,
-        // As the pipeline calls them, also those that cells of a matrix have.
-        hint: didYouMean(name, [...new Set(names.map((stage) => stage.replace(/@.*/, '')))]),
-      })),
-  );
-  if (diagnostics.length > 0) throw new UserError(diagnostics, 64);
 }

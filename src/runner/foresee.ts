@@ -8,8 +8,8 @@ import type { ActionRecord } from './record.ts';
 import type { Store } from './store.ts';
 import { objectPath, readRecord } from './store.ts';
 
-export interface Foreseen {
-  readonly stage: StagePlan;
+export interface Foreseen<J extends object = object> {
+  readonly stage: StagePlan<J>;
   /** `unknown` when it depends on what a stage before it will write. */
   readonly state: 'stored' | 'run' | 'unknown';
   /** Null while an input is not known. */
@@ -21,8 +21,8 @@ export interface Foreseen {
 }
 
 /** Looks at sizes of files and reads none of them, so that damage is found only by the run. Writes nothing. */
-export async function foresee(plan: Plan, store: Store): Promise<readonly Foreseen[]> {
-  const found = new Map<string, Foreseen>();
+export async function foresee<J extends object>(plan: Plan<J>, store: Store): Promise<readonly Foreseen<J>[]> {
+  const found = new Map<string, Foreseen<J>>();
   for (const stage of plan.stages) {
     const inputs = inputsOf(stage, found);
     const known = Object.entries(inputs).flatMap(([name, digest]) =>

@@ -1,7 +1,7 @@
 /** The one way a stage runs: its result is found, or made, checked and kept. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { internal, unreachable } from '../core/assert.ts';
+import { internal, present, unreachable } from '../core/assert.ts';
 import { userError } from '../core/diagnostic.ts';
 import type { Digest } from '../core/digest.ts';
 import { mapValues } from '../core/records.ts';
@@ -15,7 +15,7 @@ import type { Presence } from './live.ts';
 import type { StagePlan, StageProgress, StageWork } from './plan.ts';
 import type { ActionRecord, Provenance } from './record.ts';
 import type { Artifact, Lookup, Store } from './store.ts';
-import { commitResult, findResult, objectPath, putObject, withWorkFolder } from './store.ts';
+import { commitResult, fileDigest, findResult, objectPath, putObject, withWorkFolder } from './store.ts';
 
 /** An execution: a stage with the content of its inputs. Plain JSON, so that it may go to another process. */
 export interface Job<J extends object = object> {
@@ -107,6 +107,34 @@ export async function executeStage<J extends object>(job: Job<J>, host: StageHos
   }
 }
 
+/**
+ * Runs a job whose result is stored once more, and keeps nothing of it.
+ *
+ * @returns for each output the digest that is stored, and that of now
+ * @throws whatever the stage throws; the reason of `host.signal` when that was raised
+ */
+export async function rebuild<J extends object>(
+  job: Job<J>,
+  stored: ActionRecord,
+  host: StageHost<J>,
+): Promise<readonly RebuiltOutput[]> {
+  return withWorkFolder(host.store, stored.key, async (out) => {
+    await perform(job, host, out);
+    const rebuilt: RebuiltOutput[] = [];
+    for (const [output, { file }] of Object.entries(job.stage.outputs)) {
+      const { digest } = present(stored.outputs[output], `output ${output}`);
+      rebuilt.push({ output, stored: digest, now: await fileDigest(join(out, file)) });
+    }
+    return rebuilt;
+  });
+}
+
+export interface RebuiltOutput {
+  readonly output: string;
+  readonly stored: Digest;
+  readonly now: Digest;
+}
+
 function useResult(stage: StagePlan, record: ActionRecord, emit: (event: UntimedEvent) => void): StageResult {
   emit({ kind: 'stage-started', stage: stage.name, key: record.key, cached: true });
   return { record, cached: true };
@@ -121,7 +149,7 @@ const notStored = (stage: string) =>
     `stage ${stage}`,
     'not-stored',
     'it has no stored result for the settings as they are now, and it is not among the stages to run',
-    `run it first, for example with \`--until ${stage}\``,
+    `run it first, for example with \`--until ${stage}\`; \`qpipe why ${stage}\` says what has changed`,
   );
 
 type Performance = Pick<ActionRecord, 'metrics' | 'seconds' | 'startedAt' | 'resumedAt'>;

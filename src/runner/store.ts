@@ -65,9 +65,14 @@ const sections = [
   ...(['work', 'leases', 'live', 'tmp', 'corrupt'] as const),
 ];
 
+/** The store of a folder as it is, to be read only; there may be none. */
+export function storeAt(root: string, randomHex: () => string): Store {
+  return { folder: resolve(root, 'v1'), owner: thisOwner(), randomHex };
+}
+
 /** Opens the store, or creates it. */
 export async function openStore(root: string, randomHex: () => string): Promise<Store> {
-  const store = { folder: resolve(root, 'v1'), owner: thisOwner(), randomHex };
+  const store = storeAt(root, randomHex);
   await writing(store, async () => {
     for (const name of sections) await makeFolder(join(store.folder, name));
     const versionFile = join(store.folder, 'VERSION');
@@ -280,15 +285,17 @@ export function parseRecord(text: string, key: string): ActionRecord | null {
 async function inspectObject(store: Store, digest: Digest): Promise<'missing' | 'damaged' | null> {
   const file = objectPath(store, digest);
   try {
-    const hash = createHash('sha256');
-    await readingFrom(file, 'a stored file', async () => {
-      for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) hash.update(chunk);
-    });
-    return `sha256:${hash.digest('hex')}` === digest ? null : 'damaged';
+    return (await readingFrom(file, 'a stored file', () => fileDigest(file))) === digest ? null : 'damaged';
   } catch (error) {
     if (isMissing(error)) return 'missing';
     throw error;
   }
+}
+
+export async function fileDigest(file: string): Promise<Digest> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) hash.update(chunk);
+  return `sha256:${hash.digest('hex')}`;
 }
 
 async function setAsideIfBad(store: Store, name: string, artifact: Artifact): Promise<Damage | null> {

@@ -14,10 +14,14 @@ import { addPredict } from './predict.ts';
 import { addReport } from './report.ts';
 import { addRun } from './run.ts';
 import { addValidate } from './validate.ts';
+import { addVerify } from './verify.ts';
+import { addWhy } from './why.ts';
 
 /** In the order of the help text. */
 export const commands: readonly AddCommand[] = [
   addRun,
+  addWhy,
+  addVerify,
   addValidate,
   addData,
   addInit,

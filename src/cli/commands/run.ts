@@ -25,8 +25,16 @@ export const addRun: AddCommand = (program, finish) => {
     .option('-j, --jobs <count>', 'number of stages that run at once, which share the cores; default: 1', wholeNumber)
     .option('--keep-going', 'when a stage fails, still run those that do not need it')
     .option('--no-wait', 'fail when another run makes a result that this one needs, instead of waiting for it')
+    .option('--dry-run', 'say what each stage would do, and why; run and write nothing')
+    .option('--check', 'with --dry-run: exit code 3 if a stage would run')
     .option('--json', 'print only events, as JSON lines')
-    .action(async (pipeline: string, options: RunCommandOptions) => finish(await runCommand(pipeline, options)));
+    .addHelpText(
+      'after',
+      '\nExamples:\n  qpipe run lenet.yaml --set stages.qat.delay=1000\n  qpipe run lenet.yaml --from qat -j 2',
+    )
+    .action(async (pipeline: string, options: RunCommandOptions) =>
+      finish(await (options.dryRun === true ? dryRunCommand : runCommand)(pipeline, options)),
+    );
 };
 
 interface RunCommandOptions {
@@ -43,7 +51,18 @@ interface RunCommandOptions {
   readonly jobs?: number;
   readonly keepGoing?: true;
   readonly wait: boolean;
+  readonly dryRun?: true;
+  readonly check?: true;
   readonly json?: true;
+}
+
+async function dryRunCommand(pipeline: string, options: RunCommandOptions): Promise<number> {
+  const { dryRun, dryRunText } = await import('../dry-run.ts');
+  const { engine, set, check, json } = options;
+  const engineSet = engine === undefined ? [] : [`engine=${engine}`];
+  const stages = await dryRun({ ...options, pipeline, set: [...set, ...engineSet] });
+  out(json === true ? JSON.stringify(stages, null, 2) : dryRunText(stages));
+  return check === true && stages.some(({ state }) => state !== 'stored') ? exitCodes.wouldRun : exitCodes.ok;
 }
 
 async function runCommand(pipeline: string, options: RunCommandOptions): Promise<number> {
@@ -63,7 +82,7 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
         : plainProgress(out);
   const interruption = onInterrupt();
   try {
-    const { json: _json, keepGoing, wait, ...others } = options;
+    const { json: _json, dryRun: _dryRun, check: _check, keepGoing, wait, ...others } = options;
     const showDownload = downloadNotes(process.stderr);
     const { record, report, folder } = await run({
       pipeline,
