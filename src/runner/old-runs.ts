@@ -1,11 +1,12 @@
 /** Which folders of runs can go, and how they go. */
-import { lstat, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
+import { lstat, readFile, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Value } from '@sinclair/typebox/value';
 import type { Found } from './collected.ts';
 import { filesAt, namesIn } from './collected.ts';
 import { writingTo } from './disk-error.ts';
 import type { Owner } from './owner.ts';
+import { livenessOf } from './owner.ts';
 import type { RunRecord } from './record.ts';
 import { runRecordSchema } from './record.ts';
 import { unseal } from './sealed.ts';
@@ -20,7 +21,7 @@ export interface SortedRuns {
 
 /**
  * A folder can go when it is as a run left it: with a readable record, and under its own name. What was renamed or
- * copied, is damaged, is pinned, or still runs stays.
+ * copied, is damaged, is pinned, or is still written to stays.
  *
  * @param keep how many of the newest to keep
  */
@@ -39,7 +40,7 @@ export async function sortRuns(
     const record = await readRun(path, self);
     const bytes = (await filesAt(path)).reduce((sum, file) => sum + file.bytes, 0);
     const item: Found = { class: 'runs', name, path, time: 0, bytes };
-    const canGo = record?.id === name && record.status !== 'running' && !pinned.has(name);
+    const canGo = record?.id === name && !pinned.has(name) && !(await mayBeWritten(path, record, self));
     if (record?.id === name) newer++;
     if (canGo && newer > keep) old.push(item);
     else {
@@ -48,6 +49,15 @@ export async function sortRuns(
     }
   }
   return { old, kept, needed };
+}
+
+/** A run writes its report when it has ended. */
+const reportTime = 60 * 60 * 1000;
+
+async function mayBeWritten(folder: string, { status, owner }: RunRecord, self: Owner): Promise<boolean> {
+  if (status === 'running') return true;
+  if (owner === undefined || livenessOf(owner, self) === 'gone') return false;
+  return Date.now() - (await stat(join(folder, 'run.json'))).mtimeMs < reportTime;
 }
 
 async function readRun(folder: string, self: Owner): Promise<RunRecord | null> {

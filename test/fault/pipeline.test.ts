@@ -170,7 +170,9 @@ describe('training that diverges', () => {
       ...['run', 'tiny.yaml', '--store', store, '--set', 'stages.pretrain.optimizer.learning_rate=1e6'],
     );
     expect(again.stdout).toContain('pretrain: started');
-    expect(again.stderr).toContain('error training-diverged: the weights `fully_connected_1/filter` have a root mean square of ');
+    expect(again.stderr).toContain(
+      'error training-diverged: the weights `fully_connected_1/filter` have a root mean square of ',
+    );
     expect(again.stderr).toContain('hint: lower the learning rate');
     expect(again.stderr).not.toMatch(/^\s+at /m);
   });

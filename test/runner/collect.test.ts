@@ -9,7 +9,7 @@ import { thisOwner } from '../../src/runner/owner.ts';
 import { pinRun, unpinRun } from '../../src/runner/pins.ts';
 import { findResult, objectPath, readRecord } from '../../src/runner/store.ts';
 import type { StoredWorld } from './stored.ts';
-import { makeWorld } from './stored.ts';
+import { age, makeWorld } from './stored.ts';
 
 const signal = new AbortController().signal;
 const now = (): number => performance.now();
@@ -189,6 +189,16 @@ describe('the folders of runs', () => {
     await gc(world, { keepRuns: 0 });
     expect(left(world)).toEqual([...ids.slice(0, 3), 'best', 'latest'].sort());
     expect(readlinkSync(join(world.runs, 'latest'))).toBe(ids[2]);
+  });
+
+  it('stay for a while after they have ended, as long as their process lives: it may write the report', async () => {
+    const world = await fourRuns();
+    world.run(ids[0]!, [], { owner: thisOwner() });
+    world.run(ids[1]!, [], { owner: thisOwner() });
+    age(join(world.runs, ids[1]!, 'run.json'), 0.1);
+    world.run(ids[2]!, [], { owner: { ...thisOwner(), pid: 2 ** 22 + 1 } });
+    await gc(world, { keepRuns: 1 });
+    expect(left(world)).toEqual([ids[0], ids[3], 'latest']);
   });
 
   it('stay where `latest` is a real folder, which is no link to change', async () => {

@@ -1,0 +1,3 @@
+import { describeDamage } from './damage.ts';
+
+describeDamage(29);

@@ -1,0 +1,3 @@
+import { describeDamage } from '../fault/damage.ts';
+
+describeDamage(1);
