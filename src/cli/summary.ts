@@ -1,10 +1,11 @@
 import type { createColors } from 'picocolors';
 import { significant } from '../report/format.ts';
-import { foundText, groupLints } from '../report/lints.ts';
+import { foundText, groupLints, lintsShown } from '../report/lints.ts';
 import type { Measured, MeasuredError, MeasuredScore, Report } from '../report/report.ts';
-import { errorName, gateText } from '../report/report.ts';
+import { errorName, gateText, headlineTest } from '../report/report.ts';
 import { textTable, wrap } from '../report/text-table.ts';
 import { accuracyName } from '../report/titles.ts';
+import { matrixLines } from './matrix-text.ts';
 import { runtimeTitles } from '../measurements/runtime-titles.ts';
 import type { RuntimeName } from '../measurements/metrics.ts';
 import { runtimes } from '../measurements/metrics.ts';
@@ -21,11 +22,13 @@ export function summaryText(
   colors: ReturnType<typeof createColors>,
 ): string {
   const lines: string[] = ['', ...wrap(report.sentence, columns)];
-  const diagnosis = report.tests.at(-1)?.diagnosis?.sentence;
+  const diagnosis = headlineTest(report)?.diagnosis?.sentence;
   if (diagnosis !== undefined) lines.push(...wrap(diagnosis, columns).map((line) => colors.dim(line)));
   for (const { sentence } of report.quantizations) lines.push(...wrap(sentence.replaceAll('`', ''), columns));
   const { title, rows } = results(report);
-  if (rows.length > 0) {
+  if (report.matrix !== undefined) {
+    lines.push(...matrixLines(report.matrix, columns, (text, row) => (row < 0 ? colors.dim(text) : text)));
+  } else if (rows.length > 0) {
     const numbers = [title, '95 % interval', 'examples'].map((head) => ({ head, kind: 'numbers' as const }));
     lines.push(
       ...textTable([{ head: 'model', kind: 'words' }, ...numbers], rows, columns, (text, row) =>
@@ -33,7 +36,8 @@ export function summaryText(
       ),
     );
   }
-  for (const gate of report.gates) {
+  // Those of a matrix are in its table.
+  for (const gate of report.matrix === undefined ? report.gates : []) {
     const paint = gate.ok ? colors.green : colors.red;
     lines.push(...marked(`gate ${gate.ok ? 'met' : 'not met'}`, paint, `${gate.name}: ${gateText(gate)}`, columns));
   }
@@ -51,7 +55,7 @@ function marked(mark: string, paint: (text: string) => string, text: string, col
 }
 
 function lintLines(report: Report, columns: number, colors: ReturnType<typeof createColors>): string[] {
-  return groupLints(report.lints).flatMap((group) => {
+  return groupLints(lintsShown(report)).flatMap((group) => {
     const { severity } = group.worst;
     return marked(severity, severity === 'warning' ? colors.yellow : colors.dim, foundText(group), columns);
   });
@@ -63,7 +67,7 @@ function results(report: Report): { readonly title: string; readonly rows: strin
     return { title: accuracyName(report), rows: rowsOf(report.accuracy, ({ top1 }) => top1, percent) };
   }
   if ('score' in report) {
-    const last = report.tests.at(-1);
+    const last = headlineTest(report);
     const title = last !== undefined && 'score' in last ? last.metrics.scoreName : 'score';
     return { title, rows: rowsOf(report.score, ({ value }) => value, percent) };
   }

@@ -24,7 +24,7 @@ import { markup } from './markup.ts';
 import type { Markup } from './markup.ts';
 import { page, table } from './page.ts';
 import type { Column } from './page.ts';
-import { buildReport } from './report.ts';
+import { buildReport, headlineTest } from './report.ts';
 import type { Measured, MeasuredError, MeasuredScore, Report } from './report.ts';
 import { overlaps } from './statistics.ts';
 import { textTable, wrap } from './text-table.ts';
@@ -127,7 +127,7 @@ function describeRun({ id, pipeline, startedAt, status }: RunRecord): Static<typ
 function notes(a: Report, b: Report): string[] {
   const data = (report: Report): string =>
     report.stages
-      .filter(({ name }) => name === report.tests.at(-1)?.stage)
+      .filter(({ name }) => name === headlineTest(report)?.stage)
       .flatMap(({ inputs }) => Object.values(inputs))
       .filter(({ type }) => type.startsWith('Dataset'))
       .map(({ digest }) => digest)
@@ -291,8 +291,8 @@ function pairArtifacts(a: Report, b: Report): Static<typeof Artifact>[] {
 }
 
 function pairLayers(a: Report, b: Report): Static<typeof LayerDifference>[] {
-  const others = new Map(b.tests.at(-1)?.metrics.layers.map((layer) => [layer.name, layer.floatSqnrDb]));
-  return (a.tests.at(-1)?.metrics.layers ?? [])
+  const others = new Map(headlineTest(b)?.metrics.layers.map((layer) => [layer.name, layer.floatSqnrDb]));
+  return (headlineTest(a)?.metrics.layers ?? [])
     .flatMap(({ name, floatSqnrDb }) => {
       const other = others.get(name) ?? null;
       return floatSqnrDb === null || other === null ? [] : [{ name, a: floatSqnrDb, b: other }];

@@ -24,15 +24,18 @@ import {
   shortDigest,
   significant,
 } from './format.ts';
-import { foundText, groupLints, idleChannels, weightRangeRatio } from './lints.ts';
+import { foundText, groupLints, lintsShown, idleChannels, weightRangeRatio } from './lints.ts';
 import { markup, nothing } from './markup.ts';
 import type { Markup } from './markup.ts';
+import type { MatrixReport } from './matrix.ts';
+import { measureText } from './matrix.ts';
+import { cellId, matrixSection } from './matrix-page.ts';
 import { page, table } from './page.ts';
 import type { Column } from './page.ts';
 import { errorSection, reconstructionsSection } from './reconstruction.ts';
 import { answersSection, regressionSection } from './regression.ts';
 import { quantizationsSection } from './quantizations.ts';
-import { gateNumber } from './report.ts';
+import { gateNumber, headlineTest, partOf } from './report.ts';
 import type { ClassifyResult, Measured, Report, ReportGate, Test } from './report.ts';
 import { scoredExamplesSection, scoreSection } from './score.ts';
 import { taskTables } from './task-tables.ts';
@@ -41,21 +44,15 @@ import { runtimeTitles } from '../measurements/runtime-titles.ts';
 
 /** `report.html`: one page that opens from disk without a network. Equal reports give equal bytes. */
 export function renderReport(report: Report): string {
+  const { matrix } = report;
   const sections = [
-    section('quantizations', 'PTQ or QAT', quantizationsSection(report.quantizations)),
-    ...report.tests.flatMap((test) => {
-      const suffix = report.tests.length > 1 ? `: ${test.stage}` : '';
-      return resultSections(test, suffix);
-    }),
-    section('training', 'Training', trainingSection(report)),
-    ...report.tests.flatMap((test) => {
-      const suffix = report.tests.length > 1 ? `: ${test.stage}` : '';
-      return [
-        section(`layers-${test.stage}`, `Layers${suffix}`, layersSection(test)),
-        section(`examples-${test.stage}`, `Examples${suffix}`, examplesOf(test)),
-      ];
-    }),
-    section('footprint', 'Footprint', footprintSection(report)),
+    ...(matrix === undefined
+      ? lineSections(report)
+      : [
+          section('matrix', 'Matrix', matrixSection(matrix)),
+          section('quantizations', 'PTQ or QAT', quantizationsSection(report.quantizations)),
+          section('cells', 'Cells', cellsSection(report, matrix)),
+        ]),
     section('provenance', 'Provenance', provenanceSection(report)),
   ].filter((part) => part !== null);
   return page(
@@ -68,6 +65,51 @@ ${body}</section>
 `,
 )}`,
   );
+}
+
+/** What was measured along one line of stages, or several. */
+function lineSections(report: Report): (Section | null)[] {
+  const suffixOf = ({ stage }: Test): string => (report.tests.length > 1 ? `: ${stage}` : '');
+  return [
+    section('quantizations', 'PTQ or QAT', quantizationsSection(report.quantizations)),
+    ...report.tests.flatMap((test) => resultSections(test, suffixOf(test))),
+    section('training', 'Training', trainingSection(report)),
+    ...report.tests.flatMap((test) => [
+      section(`layers-${test.stage}`, `Layers${suffixOf(test)}`, layersSection(test)),
+      section(`examples-${test.stage}`, `Examples${suffixOf(test)}`, examplesOf(test)),
+    ]),
+    section('footprint', 'Footprint', footprintSection(report)),
+  ];
+}
+
+/** Each cell as a report of its own, folded. */
+function cellsSection(report: Report, { rows }: MatrixReport): Markup {
+  const cells = [...new Set(rows.map(({ cell }) => cell))];
+  return markup`<p class="lead">All that was measured of each cell.</p>
+${cells.map((cell, index) => {
+  const own = rows.filter((row) => row.cell === cell);
+  const names = new Set(own.flatMap(({ test }) => [...chainOf(report.stages, test)]));
+  const part = partOf(report, names);
+  const reached = own.map(({ kind, int8, measure }) => `int8 ${measure} ${measureText(kind, int8)}`).join(', ');
+  return markup`<details class="cell"><summary>${index + 1}. ${cell}: ${reached}</summary><div id="${cellId(index)}">
+${diagnosisLine(part)}
+${part.gates.length === 0 ? null : table(part.gates, gateColumns(part), { sorting: 'fixed', width: 'full' })}
+${part.lints.length === 0 ? null : lintList(part)}
+${lineSections(part).map((one) =>
+  one === null
+    ? null
+    : markup`<h3 class="part">${one.title}</h3>
+${one.body}
+`,
+)}</div></details>
+`;
+})}`;
+}
+
+/** Names of a stage and of all that it depends on. */
+function chainOf(stages: Report['stages'], name: string): ReadonlySet<string> {
+  const reads = stages.find((stage) => stage.name === name)?.reads ?? [];
+  return new Set([name, ...reads.flatMap((before) => [...chainOf(stages, before)])]);
 }
 
 interface Section {
@@ -128,18 +170,18 @@ function headSection(report: Report): Markup {
 <p class="byline"><span>${run.startedAt.replace('T', ' ').replace(/\.\d+Z$/, 'Z')}</span><span>${seconds(run.seconds)}</span><span class="mono">${run.id}</span></p></header>
 <div class="verdict ${tone}"><p><strong>${word}</strong>${report.sentence}</p>${diagnosisLine(report)}</div>
 ${factsList(report)}
-${report.gates.length === 0 ? null : table(report.gates, gateColumns(report), { sorting: 'fixed', width: 'full' })}
-${report.lints.length === 0 ? null : lintList(report.lints)}`;
+${report.gates.length === 0 || report.matrix !== undefined ? null : table(report.gates, gateColumns(report), { sorting: 'fixed', width: 'full' })}
+${report.lints.length === 0 ? null : lintList(report)}`;
 }
 
-/** Of the last test, whose accuracy is the headline. */
-function diagnosisLine({ tests }: Report): Markup | null {
-  const sentence = tests.at(-1)?.diagnosis?.sentence;
+/** Of the test whose accuracy is the headline. */
+function diagnosisLine(report: Report): Markup | null {
+  const sentence = headlineTest(report)?.diagnosis?.sentence;
   return sentence === undefined ? null : markup`<p class="diagnosis">${sentence}</p>`;
 }
 
-function lintList(lints: Report['lints']): Markup {
-  return markup`<ul class="lints">${groupLints(lints).map((group) => {
+function lintList(report: Report): Markup {
+  return markup`<ul class="lints">${groupLints(lintsShown(report)).map((group) => {
     const { severity, code, expected, remedy } = group.worst;
     return markup`
 <li class="${severity}"><span class="code">${severity} <code>${code}</code></span>${foundText(group)}${
@@ -156,12 +198,17 @@ function lintList(lints: Report['lints']): Markup {
 }
 
 function factsList(report: Report): Markup {
-  const conversion = report.conversions.at(-1)?.metrics;
+  const conversion = conversionOf(report)?.metrics;
   const facts = resultFacts(report);
   const size = report.model?.bytes ?? conversion?.bytes;
   if (size !== undefined) {
     const note = conversion === undefined ? '' : sizeNote(conversion.floatBytes / size);
     facts.push({ name: 'model file', value: bytes(size), note });
+  }
+  if (report.matrix !== undefined) {
+    const { rows, untested, best } = report.matrix;
+    const cells = new Set(rows.map(({ cell }) => cell)).size + untested.length;
+    facts.push({ name: 'cells', value: String(cells), note: best === null ? '' : 'the best one is shown here' });
   }
   if (report.stages.length > 0) {
     const cached = report.stages.filter((stage) => stage.cached).length;
@@ -171,6 +218,14 @@ function factsList(report: Report): Markup {
   return markup`<dl class="facts">${facts.map(
     ({ name, value, note }) => markup`<div><dt>${name}</dt><dd>${value}<small>${note}</small></dd></div>`,
   )}</dl>`;
+}
+
+/** That of the model whose numbers stand at the top, else the last. */
+function conversionOf({ conversions, model, stages }: Report): Report['conversions'][number] | undefined {
+  const maker = stages.find(({ outputs }) =>
+    Object.values(outputs).some(({ digest }) => model !== null && digest === `sha256:${model.sha256}`),
+  );
+  return conversions.find(({ stage }) => stage === maker?.name) ?? conversions.at(-1);
 }
 
 /** @param times bytes of the float parameters over those of the file */
@@ -194,7 +249,7 @@ function resultFacts(report: Report): Fact[] {
   }
   if ('score' in report) {
     const { int8 } = report.score;
-    const last = report.tests.at(-1);
+    const last = headlineTest(report);
     if (int8 === null || last === undefined || !('score' in last)) return [];
     const { scoreName } = last.metrics;
     const score = { name: `int8 ${scoreName}`, value: percent(int8.value), note: `${integer(int8.n)} examples` };
@@ -762,7 +817,8 @@ ${table(
 
 // Provenance
 
-function provenanceSection({ stages, run, config }: Report): Markup {
+function provenanceSection(report: Report): Markup {
+  const { stages, run, config, matrix } = report;
   const artifacts = stages.flatMap((stage) =>
     Object.entries(stage.outputs).map(([output, artifact]) => ({ stage: stage.name, output, ...artifact })),
   );
@@ -778,30 +834,7 @@ function provenanceSection({ stages, run, config }: Report): Markup {
     ['run', run.id],
   ] as const;
   return markup`<p class="lead">Inputs and outputs of each stage. “Cached” means that an earlier result was reused; the time is then that of the earlier execution.</p>
-${
-  stages.length === 0
-    ? null
-    : flowChart(
-        stages.map((stage) => ({
-          name: stage.name,
-          note: stage.cached ? `cached (took ${seconds(stage.seconds)})` : `ran for ${seconds(stage.seconds)}`,
-          state: stage.verdict === 'fail' ? 'failed' : stage.cached ? 'hit' : 'run',
-          parents: stage.reads.map((name) => stages.findIndex((other) => other.name === name)),
-        })),
-      )
-}
-${table(
-  stages,
-  [
-    { head: 'Stage', kind: 'text', cell: ({ name, kind }) => markup`${name}<small>${kind}</small>` },
-    { head: 'Result', kind: 'text', cell: ({ cached }) => (cached ? 'cached' : 'computed') },
-    { head: 'Time', kind: 'number', cell: (stage) => seconds(stage.seconds) },
-    { head: 'Key', kind: 'text', cell: ({ key }) => markup`<code title="${key}">${shortDigest(key)}</code>` },
-    { head: 'Reads', kind: 'text', cell: ({ inputs }) => digestList(inputs) },
-    { head: 'Writes', kind: 'text', cell: ({ outputs }) => digestList(outputs) },
-  ],
-  { sorting: 'fixed', width: 'full' },
-)}
+${matrix === undefined ? stageOverview(stages) : markup`<details><summary>${stages.length} stages</summary>${stageOverview(stages)}</details>`}
 <details><summary>${artifacts.length} artifacts with full digests</summary>${table(
     artifacts,
     [
@@ -821,6 +854,33 @@ ${table(
   { sorting: 'fixed', width: 'full' },
 )}
 ${config === null ? null : configDetails(config)}`;
+}
+
+function stageOverview(stages: Report['stages']): Markup {
+  return markup`${
+    stages.length === 0
+      ? null
+      : flowChart(
+          stages.map((stage) => ({
+            name: stage.name,
+            note: stage.cached ? `cached (took ${seconds(stage.seconds)})` : `ran for ${seconds(stage.seconds)}`,
+            state: stage.verdict === 'fail' ? 'failed' : stage.cached ? 'hit' : 'run',
+            parents: stage.reads.map((name) => stages.findIndex((other) => other.name === name)),
+          })),
+        )
+  }
+${table(
+  stages,
+  [
+    { head: 'Stage', kind: 'text', cell: ({ name, kind }) => markup`${name}<small>${kind}</small>` },
+    { head: 'Result', kind: 'text', cell: ({ cached }) => (cached ? 'cached' : 'computed') },
+    { head: 'Time', kind: 'number', cell: (stage) => seconds(stage.seconds) },
+    { head: 'Key', kind: 'text', cell: ({ key }) => markup`<code title="${key}">${shortDigest(key)}</code>` },
+    { head: 'Reads', kind: 'text', cell: ({ inputs }) => digestList(inputs) },
+    { head: 'Writes', kind: 'text', cell: ({ outputs }) => digestList(outputs) },
+  ],
+  { sorting: 'fixed', width: 'full' },
+)}`;
 }
 
 function digestList(named: Readonly<Record<string, { readonly digest: string }>>): Markup {

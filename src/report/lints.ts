@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import type { Static } from '@sinclair/typebox';
 import { object } from '../core/schema.ts';
+import { counted } from '../core/words.ts';
 import type { RunWarning } from '../runner/record.ts';
 import { nullable } from '../measurements/metrics.ts';
 import { witnesses } from '../measurements/runtime-titles.ts';
@@ -476,6 +477,21 @@ function lint(stage: string, code: string, severity: Lint['severity'], finding: 
 export interface LintGroup {
   readonly worst: Lint;
   readonly others: readonly Lint[];
+}
+
+/** What the cells of a matrix have in common is one lint, which says in how many stages it was found. */
+export function lintsShown({ lints, matrix }: { readonly lints: readonly Lint[]; readonly matrix?: object }): Lint[] {
+  if (matrix === undefined) return [...lints];
+  const alike = new Map<string, Lint[]>();
+  for (const one of lints) {
+    const called = one.stage?.replace(/@.*/, '') ?? null;
+    const key = JSON.stringify([one.code, one.severity, called, one.layer, called === null ? one.found : null]);
+    alike.set(key, [...(alike.get(key) ?? []), one]);
+  }
+  return [...alike.values()].flatMap(([first, ...others]) => {
+    if (first === undefined || others.length === 0 || first.stage === null) return first ?? [];
+    return { ...first, stage: `${first.stage} and ${counted(others.length, 'other cell')}` };
+  });
 }
 
 /** Warnings first, otherwise in the order of the stages. */

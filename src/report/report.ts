@@ -4,7 +4,7 @@ import { unreachable } from '../core/assert.ts';
 import type { Json } from '../core/json.ts';
 import { object } from '../core/schema.ts';
 import { runRecordSchema, stageRecordSchema } from '../runner/record.ts';
-import type { RunRecord, StageRecord } from '../runner/record.ts';
+import type { MatrixRecord, RunRecord, StageRecord } from '../runner/record.ts';
 import {
   ClassifyTest,
   ConvertMetrics,
@@ -40,6 +40,7 @@ import {
   trainingLints,
   unreadableLint,
 } from './lints.ts';
+import { MatrixReport, matrixReport } from './matrix.ts';
 import type { PairedTest } from './quantizations.ts';
 import { QuantizationPair, quantizationPairs } from './quantizations.ts';
 import { mcnemarExact, meanInterval, wilsonInterval } from './statistics.ts';
@@ -159,11 +160,15 @@ const Body = Type.Object({
   calibrations: Type.Array(object({ stage: Type.String(), metrics: PtqMetrics })),
   conversions: Type.Array(object({ stage: Type.String(), metrics: ConvertMetrics })),
   tests: Type.Array(Test),
+  matrix: Type.Optional(MatrixReport),
   quantizations: Type.Array(QuantizationPair, { description: '`ptq` and `qat` from one float model' }),
   config: Type.Unsafe<Json>({}),
 });
 
-/** `report.json`. What was measured and `model` are those of the last test stage; `gates` are those of all of them. */
+/**
+ * `report.json`. What was measured and `model` are those of the last test stage, or of that of the best cell of a matrix;
+ * `gates` are those of all of them.
+ */
 export const Report = Type.Intersect([Body, Headline]);
 
 export type Report = Static<typeof Report>;
@@ -213,13 +218,14 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
         unreachable(metrics);
     }
   }
-  const headline = tests.at(-1);
+  const matrix = record.matrix === undefined ? null : matrixReport(record.matrix, tests, examplesIn(record));
+  const headline = headlineTest({ tests, ...(matrix === null ? {} : { matrix }) });
   const gates = tests.flatMap((test) => test.metrics.gates.map((gate) => ({ stage: test.stage, ...gate })));
   const { id, pipeline, origin, status, startedAt, seconds, provenance } = record;
   return {
     schema: 'qpipe-report-1',
     run: { id, pipeline, origin, status, startedAt, seconds, provenance },
-    sentence: verdictSentence(record, headline, gates),
+    sentence: verdictSentence(record, matrix?.sentence ?? testSentence(headline, gates)),
     ...headlineOf(headline, training),
     gates,
     model: headline === undefined ? null : locateModel(headline.metrics.model, record.stages),
@@ -237,9 +243,52 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
     calibrations,
     conversions,
     tests,
-    quantizations: quantizationPairs(stages, tests.flatMap(pairedTest)),
+    ...(matrix === null ? {} : { matrix }),
+    quantizations: quantizationPairs(stages, tests.flatMap(pairedTest)).filter(
+      ({ ptq, qat }) => record.matrix === undefined || inOneCell(record.matrix, ptq.test, qat.test),
+    ),
     config,
   };
+}
+
+/** The test whose numbers stand at the top: that of the best cell, else the last. */
+export function headlineTest({ tests, matrix }: Pick<Report, 'tests' | 'matrix'>): Test | undefined {
+  return tests.find(({ stage }) => stage === matrix?.best?.test) ?? tests.at(-1);
+}
+
+/** The report as it would be of these stages alone. */
+export function partOf(report: Report, names: ReadonlySet<string>): Report {
+  const isHere = ({ stage }: { readonly stage: string }): boolean => names.has(stage);
+  const { matrix, ...whole } = report;
+  const tests = report.tests.filter(isHere);
+  const test = tests.at(-1);
+  const stages = report.stages.filter(({ name }) => names.has(name));
+  const training = report.training.filter(isHere);
+  return {
+    ...whole,
+    ...headlineOf(test, training),
+    ...{ stages, training, tests },
+    imports: report.imports.filter(isHere),
+    calibrations: report.calibrations.filter(isHere),
+    conversions: report.conversions.filter(isHere),
+    gates: report.gates.filter(isHere),
+    lints: report.lints.filter(({ stage }) => stage !== null && names.has(stage)),
+    model: test === undefined ? null : locateModel(test.metrics.model, stages),
+    quantizations: [],
+  };
+}
+
+/** What a test stage was tested on. */
+function examplesIn({ stages }: RunRecord): (stage: string) => string | null {
+  const byName = new Map(stages.map(({ name, inputs }) => [name, inputs['data']?.digest ?? null]));
+  return (stage) => byName.get(stage) ?? null;
+}
+
+function inOneCell({ cells }: MatrixRecord, ...names: readonly string[]): boolean {
+  return cells.some(({ stages }) => {
+    const here = new Set(Object.values(stages));
+    return names.every((name) => here.has(name));
+  });
 }
 
 function pairedTest(test: Test): PairedTest[] {
@@ -273,7 +322,7 @@ function headlineOf(test: Test | undefined, training: Report['training']): Headl
 }
 
 /** The tested file, found among the outputs by its digest. */
-function locateModel(model: TestMetrics['model'], stages: readonly StageRecord[]): Report['model'] {
+function locateModel(model: TestMetrics['model'], stages: readonly Pick<StageRecord, 'outputs'>[]): Report['model'] {
   const output = stages
     .flatMap(({ outputs }) => Object.values(outputs))
     .find(({ digest }) => digest === `sha256:${model.sha256}`);
@@ -427,7 +476,7 @@ function forEachRuntime<T>(measure: (runtime: RuntimeName) => T): Record<Runtime
   };
 }
 
-function verdictSentence(record: RunRecord, test: Test | undefined, gates: readonly ReportGate[]): string {
+function verdictSentence(record: RunRecord, finished: string): string {
   const last = record.stages.at(-1)?.name;
   const reached = last === undefined ? 'before any stage had a result' : `after stage ${last}`;
   switch (record.status) {
@@ -439,7 +488,7 @@ function verdictSentence(record: RunRecord, test: Test | undefined, gates: reado
       return `The run is not finished: it is going on, or was killed, ${reached}.`;
     case 'pass':
     case 'fail':
-      return testSentence(test, gates);
+      return finished;
     default:
       return unreachable(record.status);
   }

@@ -52,3 +52,73 @@ export function mcnemarExact(rightToWrong: number, wrongToRight: number): number
   }
   return Math.min(1, 2 * tail);
 }
+
+/** Of some values: their mean, how far they lie from it, and the outermost. */
+export interface Spread {
+  readonly n: number;
+  readonly mean: number;
+  /** Standard deviation of the sample, by n - 1; null for a single value. */
+  readonly deviation: number | null;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** @param values at least one */
+export function spreadOf(values: readonly number[]): Spread {
+  const n = values.length;
+  const mean = values.reduce((sum, value) => sum + value, 0) / n;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return {
+    ...{ n, mean, low: Math.min(...values), high: Math.max(...values) },
+    deviation: n > 1 ? Math.sqrt(squares / (n - 1)) : null,
+  };
+}
+
+/**
+ * The two-sided p-value of paired differences by Student's t: the probability of a mean at least this far from 0 if the
+ * differences were drawn around 0. 1 where all are 0; null for fewer than two, which say nothing of their spread.
+ */
+export function pairedT(differences: ArrayLike<number>): number | null {
+  const { n, mean, deviation } = spreadOf(Array.from(differences));
+  if (n < 2 || deviation === null) return null;
+  if (deviation === 0) return mean === 0 ? 1 : 0;
+  return studentTail((Math.abs(mean) * Math.sqrt(n)) / deviation, n - 1);
+}
+
+/**
+ * P(|T| > t) of Student's distribution, by the finite series for whole degrees of freedom.
+ *
+ * @param t at least 0
+ * @param freedom degrees of freedom, at least 1
+ * @see Abramowitz and Stegun, Handbook of Mathematical Functions (1964), 26.7.3 and 26.7.4
+ */
+export function studentTail(t: number, freedom: number): number {
+  const angle = Math.atan(t / Math.sqrt(freedom));
+  const cosine = 1 / Math.sqrt(1 + (t * t) / freedom);
+  const sine = (t / Math.sqrt(freedom)) * cosine;
+  const odd = freedom % 2 === 1;
+  let term = odd ? cosine : 1;
+  let sum = freedom === 1 ? 0 : term;
+  for (let k = odd ? 3 : 2; k <= freedom - 2; k += 2) {
+    term *= ((k - 1) / k) * cosine * cosine;
+    sum += term;
+  }
+  const inside = odd ? (2 / Math.PI) * (angle + sine * sum) : sine * sum;
+  return Math.min(1, Math.max(0, 1 - inside));
+}
+
+/**
+ * p-values corrected for being several: what is below 0.05 then is so for all comparisons together.
+ *
+ * @see S. Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 6 (1979)
+ */
+export function holm(values: readonly number[]): number[] {
+  const order = values.map((_, index) => index).sort((a, b) => (values[a] ?? 0) - (values[b] ?? 0));
+  const corrected = [...values];
+  let largest = 0;
+  for (const [rank, index] of order.entries()) {
+    largest = Math.max(largest, Math.min(1, (values.length - rank) * (values[index] ?? 0)));
+    corrected[index] = largest;
+  }
+  return corrected;
+}

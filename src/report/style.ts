@@ -87,6 +87,7 @@ svg line.mark{stroke:var(--ink);stroke-dasharray:3 3;opacity:.65}svg text.mark{f
 .example tr.top{font-weight:650}.example .bar{width:44px;margin:0}
 .pair div{display:flex;flex-wrap:wrap;gap:8px}.pair figure{flex:none}.pair figcaption{color:var(--muted);font-weight:400}.pair p{margin:8px 0 0;font-size:.9rem;line-height:1.35}.pair .thumb{width:96px;height:96px}
 .thumb{image-rendering:pixelated;width:56px;height:56px;object-fit:contain;border-radius:4px;background:var(--surface)}
+details.cell{border-top:1px solid var(--line);padding-top:10px}.cell h3.part{margin-top:36px}
 details{margin:12px 0}summary{cursor:pointer;color:var(--c0);font-size:.9rem}
 pre{background:var(--surface);padding:16px 18px;border-radius:8px;overflow-x:auto;font-size:.8rem;line-height:1.5;white-space:pre-wrap;overflow-wrap:anywhere}
 @media (max-width:640px){body{padding:28px 18px 64px}section{margin-top:40px}.verdict{padding:16px 18px}.facts{grid-template-columns:1fr 1fr}svg text{font-size:14px}svg text.mark{font-size:13px}.flow .name{font-size:13px}.flow .note{font-size:11.5px}}

@@ -1,0 +1,324 @@
+/** The cells of a matrix side by side: what each reached, how far seeds spread, and which is the best beyond noise. */
+import { Type } from '@sinclair/typebox';
+import type { Static } from '@sinclair/typebox';
+import { present } from '../core/assert.ts';
+import { object } from '../core/schema.ts';
+import { counted } from '../core/words.ts';
+import { nullable } from '../measurements/metrics.ts';
+import type { RuntimeName } from '../measurements/metrics.ts';
+import type { MatrixRecord } from '../runner/record.ts';
+import { percent, points, probability, significant } from './format.ts';
+import type { Test } from './report.ts';
+import type { Spread } from './statistics.ts';
+import { holm, mcnemarExact, pairedT, spreadOf } from './statistics.ts';
+import { accuracyName } from './titles.ts';
+
+const amount = (description: string) => nullable(Type.Number({ description }));
+
+const Row = object({
+  cell: Type.String({ description: 'its name' }),
+  labels: Type.Array(Type.String(), { description: 'the values of `axes`' }),
+  called: Type.String({ description: 'name of the test stage in the pipeline' }),
+  test: Type.String({ description: 'its name in the run; cells may share it' }),
+  kind: Type.Union([Type.Literal('accuracy'), Type.Literal('error'), Type.Literal('score')]),
+  measure: Type.String({ description: 'what was measured, such as `top-1`' }),
+  float: amount('of the float model'),
+  fake_quant: amount('of the model with fake quantizers'),
+  int8: Type.Number({ description: 'of the .tflite file' }),
+  loss: amount('from float to int8: the drop of an accuracy or score, the rise of an error as a fraction of it'),
+  bytes: Type.Integer({ description: 'of the .tflite file' }),
+  gates: object({ met: Type.Integer(), all: Type.Integer(), unmet: Type.Array(Type.String()) }),
+});
+
+const SpreadSchema = object(
+  {
+    n: Type.Integer(),
+    mean: Type.Number(),
+    deviation: nullable(Type.Number({ description: 'standard deviation, by n - 1; null for a single value' })),
+    low: Type.Number(),
+    high: Type.Number(),
+  },
+  { description: 'over the seeds' },
+);
+
+const Group = object({
+  name: Type.String({ description: 'the values that its cells share; empty where only seeds differ' }),
+  labels: Type.Array(Type.String(), { description: 'the values of the axes that are not seeds' }),
+  called: Type.String({ description: 'name of the test stage in the pipeline' }),
+  kind: Row.properties.kind,
+  measure: Type.String(),
+  cells: Type.Array(Type.String()),
+  float: nullable(SpreadSchema),
+  fake_quant: nullable(SpreadSchema),
+  int8: SpreadSchema,
+  loss: nullable(SpreadSchema),
+});
+
+const Lead = object({
+  over: Type.String({ description: 'a cell, or a group of cells that differ only in their seeds' }),
+  difference: Type.Number({ description: 'of int8, positive where the best is better' }),
+  p: amount('two-sided, corrected for the number of comparisons; null where it cannot be said'),
+  beyondNoise: Type.Boolean(),
+});
+
+const Best = object({
+  name: Type.String({ description: 'the cell, or the group of cells, with the best int8' }),
+  test: Type.String({ description: 'of the cell, or of the best cell of the group' }),
+  pairedBy: Type.Union([Type.Literal('examples'), Type.Literal('seeds')], {
+    description: 'what was compared: int8 on the same test examples, or trainings with the same seed',
+  }),
+  leads: Type.Array(Lead, { description: 'over all others' }),
+});
+
+export const MatrixReport = object({
+  axes: Type.Array(object({ setting: Type.String(), name: Type.String(), isSeed: Type.Boolean() }), {
+    description: 'those with several values',
+  }),
+  rows: Type.Array(Row, { description: 'a test of a cell each' }),
+  untested: Type.Array(Type.String(), { description: 'cells whose test stage has no result' }),
+  groups: Type.Array(Group, { description: 'cells that differ only in their seeds; none where no seed varies' }),
+  best: nullable(Best),
+  sentence: Type.String(),
+});
+export type MatrixReport = Static<typeof MatrixReport>;
+export type MatrixRow = MatrixReport['rows'][number];
+export type MatrixGroup = MatrixReport['groups'][number];
+type BestCell = NonNullable<MatrixReport['best']>;
+
+/** @param examples of a test stage: the digest of what it was tested on */
+export function matrixReport(
+  { axes, cells }: MatrixRecord,
+  tests: readonly Test[],
+  examples: (stage: string) => string | null,
+): MatrixReport {
+  const byStage = new Map(tests.map((test) => [test.stage, test]));
+  const varying = axes.flatMap((axis, index) => (axis.labels.length > 1 ? [{ ...axis, index }] : []));
+  const rows = cells.flatMap((cell) =>
+    Object.entries(cell.stages).flatMap(([called, stage]): MatrixRow[] => {
+      const test = byStage.get(stage);
+      if (test === undefined) return [];
+      const labels = varying.map(({ labels: words, index }) => words[cell.choices[index] ?? 0] ?? '');
+      return [{ cell: cell.name, labels, called, ...measured(test) }];
+    }),
+  );
+  const tested = new Set(rows.map(({ cell }) => cell));
+  const named = varying.map(({ setting, name }) => ({ setting, name, isSeed: setting.split('.').at(-1) === 'seed' }));
+  const several = new Set(rows.map(({ called }) => called)).size > 1;
+  const groups = named.some(({ isSeed }) => isSeed) ? groupsOf(rows, named, several) : [];
+  const outcomes = (row: MatrixRow) => {
+    const { metrics } = present(byStage.get(row.test), 'a test');
+    return { values: outcomesOf(metrics.outcomes), examples: examples(row.test) };
+  };
+  const seedsOf = ({ labels }: MatrixRow): string =>
+    JSON.stringify(labels.filter((_, index) => named[index]?.isSeed === true));
+  const best = groups.length > 0 ? bestGroup(groups, rows, seedsOf) : bestCell(rows, several, outcomes);
+  const untested = cells.flatMap(({ name }) => (tested.has(name) ? [] : [name]));
+  const found = { axes: named, rows, untested, groups, best };
+  return { ...found, sentence: sentenceOf(found, cells.length) };
+}
+
+function measured(test: Test): Omit<MatrixRow, 'cell' | 'labels' | 'called'> {
+  const { gates, model } = test.metrics;
+  const unmet = gates.flatMap(({ ok, name }) => (ok ? [] : [name]));
+  const common = {
+    test: test.stage,
+    bytes: model.bytes,
+    gates: { met: gates.length - unmet.length, all: gates.length, unmet },
+  };
+  const all = <T>(values: Readonly<Record<RuntimeName, T | null>>, read: (value: T) => number) => {
+    const of = (runtime: RuntimeName): number | null => {
+      const value = values[runtime];
+      return value === null ? null : read(value);
+    };
+    return { float: of('float'), fake_quant: of('fake_quant'), int8: present(of('int8'), 'what int8 reached') };
+  };
+  if ('accuracy' in test) {
+    const values = all(test.accuracy, ({ top1 }) => top1);
+    const loss = test.accuracy.int8?.drop ?? null;
+    return { ...common, kind: 'accuracy', measure: accuracyName(test), ...values, loss };
+  }
+  if ('score' in test) {
+    const values = all(test.score, ({ value }) => value);
+    return {
+      ...common,
+      kind: 'score',
+      measure: test.metrics.scoreName,
+      ...values,
+      loss: test.score.int8?.drop ?? null,
+    };
+  }
+  const values = all(test.error, ({ mean }) => mean);
+  return { ...common, kind: 'error', measure: 'error', ...values, loss: test.error.int8?.rise ?? null };
+}
+
+function groupsOf(rows: readonly MatrixRow[], axes: MatrixReport['axes'], several: boolean): MatrixGroup[] {
+  const isOther = (index: number): boolean => axes[index]?.isSeed === false;
+  const groups = new Map<string, MatrixRow[]>();
+  for (const row of rows) {
+    const key = JSON.stringify([row.called, row.kind, row.measure, row.labels.filter((_, index) => isOther(index))]);
+    groups.set(key, [...(groups.get(key) ?? []), row]);
+  }
+  return [...groups.values()].map((same): MatrixGroup => {
+    const { labels, called, kind, measure } = present(same[0], 'a row');
+    const others = labels.flatMap((label, index) => (isOther(index) ? [{ label, name: axes[index]?.name ?? '' }] : []));
+    const settings = others.map(({ name, label }) => `${name}=${label}`);
+    const over = (read: (row: MatrixRow) => number | null): Spread | null => {
+      const values = same.flatMap((row) => read(row) ?? []);
+      return values.length === 0 ? null : spreadOf(values);
+    };
+    return {
+      name: [...settings, ...(several ? [called] : [])].join(', '),
+      labels: others.map(({ label }) => label),
+      ...{ called, kind, measure, cells: same.map(({ cell }) => cell) },
+      float: over((row) => row.float),
+      fake_quant: over((row) => row.fake_quant),
+      int8: spreadOf(same.map((row) => row.int8)),
+      loss: over((row) => row.loss),
+    };
+  });
+}
+
+/** Positive where `a` is better. */
+const gain = (kind: MatrixRow['kind'], a: number, b: number): number => (kind === 'error' ? b - a : a - b);
+
+/** The first of the best; null where not all measure the same. */
+function bestOf<T extends Pick<MatrixRow, 'kind' | 'measure'>>(all: readonly T[], value: (one: T) => number): T | null {
+  const [first, ...others] = all;
+  if (first === undefined || others.some(({ kind, measure }) => kind !== first.kind || measure !== first.measure)) {
+    return null;
+  }
+  return others.reduce((best, one) => (gain(first.kind, value(one), value(best)) > 0 ? one : best), first);
+}
+
+const significance = 0.05;
+
+function withLeads(
+  best: Omit<BestCell, 'leads'>,
+  leads: readonly { readonly over: string; readonly difference: number; readonly p: number | null }[],
+): BestCell {
+  const known = leads.flatMap(({ p }) => p ?? []);
+  const corrected = holm(known);
+  let next = 0;
+  return {
+    ...best,
+    leads: leads.map(({ over, difference, p }) => {
+      const together = p === null ? null : (corrected[next++] ?? null);
+      return { over, difference, p: together, beyondNoise: together !== null && together < significance };
+    }),
+  };
+}
+
+function bestCell(
+  rows: readonly MatrixRow[],
+  several: boolean,
+  outcomes: (row: MatrixRow) => { readonly values: Float32Array; readonly examples: string | null },
+): BestCell | null {
+  const best = bestOf(rows, ({ int8 }) => int8);
+  if (best === null) return null;
+  const nameOf = ({ cell, called }: MatrixRow): string => (several ? `${cell}, ${called}` : cell);
+  const ours = outcomes(best);
+  const leads = rows.flatMap((row) => {
+    if (row === best) return [];
+    const theirs = outcomes(row);
+    const same = ours.examples !== null && ours.examples === theirs.examples;
+    const n = ours.values.length;
+    const pairs = same && n > 0 && n === theirs.values.length;
+    const gains = Float64Array.from(ours.values, (value, index) => gain(best.kind, value, theirs.values[index] ?? 0));
+    const p = !pairs ? null : best.kind === 'accuracy' ? mcnemar(gains) : pairedT(gains);
+    return [{ over: nameOf(row), difference: gain(best.kind, best.int8, row.int8), p }];
+  });
+  return withLeads({ name: nameOf(best), test: best.test, pairedBy: 'examples' }, leads);
+}
+
+function bestGroup(
+  groups: readonly MatrixGroup[],
+  rows: readonly MatrixRow[],
+  seedsOf: (row: MatrixRow) => string,
+): BestCell | null {
+  const best = bestOf(groups, ({ int8 }) => int8.mean);
+  if (best === null) return null;
+  const rowsOf = (group: MatrixGroup): MatrixRow[] =>
+    rows.filter(({ cell, called }) => called === group.called && group.cells.includes(cell));
+  const ours = rowsOf(best);
+  const leads = groups.flatMap((group) => {
+    if (group === best) return [];
+    const theirs = new Map(rowsOf(group).map((row) => [seedsOf(row), row]));
+    const gains = ours.flatMap((row) => {
+      const other = theirs.get(seedsOf(row));
+      return other === undefined ? [] : [gain(best.kind, row.int8, other.int8)];
+    });
+    const p = gains.length === 0 ? null : pairedT(gains);
+    return [{ over: group.name, difference: gain(best.kind, best.int8.mean, group.int8.mean), p }];
+  });
+  const top = present(
+    bestOf(ours, ({ int8 }) => int8),
+    'a row of the best group',
+  );
+  return withLeads({ name: best.name, test: top.test, pairedBy: 'seeds' }, leads);
+}
+
+const mcnemar = (gains: Float64Array): number =>
+  mcnemarExact(gains.filter((value) => value < 0).length, gains.filter((value) => value > 0).length);
+
+function outcomesOf(text: string | undefined): Float32Array {
+  // Copied, since a buffer may begin anywhere.
+  return new Float32Array(Uint8Array.from(Buffer.from(text ?? '', 'base64')).buffer);
+}
+
+export function measureText(kind: MatrixRow['kind'], value: number): string {
+  return kind === 'error' ? significant(value) : percent(value);
+}
+
+/** A difference or a deviation of a measure, without its sign. */
+export function differenceText(kind: MatrixRow['kind'], value: number): string {
+  return kind === 'error' ? significant(Math.abs(value)) : points(Math.abs(value)).replace('+', '');
+}
+
+function sentenceOf({ rows, untested, groups, best }: Omit<MatrixReport, 'sentence'>, cells: number): string {
+  const state = untested.length === 0 ? '' : ` ${counted(untested.length, 'cell')} of ${cells} have no result.`;
+  const first = rows[0];
+  if (first === undefined) return `The matrix has ${counted(cells, 'cell')}; none has a result.`;
+  const gated = rows.filter(({ gates }) => gates.all > 0);
+  const met = gated.filter(({ gates }) => gates.unmet.length === 0).length;
+  const gates =
+    gated.length === 0 ? ' No gate was set.' : ` Gates are met in ${met} of ${counted(gated.length, 'cell')}.`;
+  const ending = `${gates}${state}`;
+  if (best === null) return `The ${cells} cells measure different things, so none is the best.${ending}`;
+  const group = groups.find(({ name }) => name === best.name);
+  const value =
+    group === undefined
+      ? measureText(first.kind, bestRow(rows, best).int8)
+      : `${measureText(group.kind, group.int8.mean)}${
+          group.int8.deviation === null ? '' : ` \u00b1 ${differenceText(group.kind, group.int8.deviation)}`
+        } over ${counted(group.int8.n, 'seed')}`;
+  const int8 = `int8 ${first.measure} ${value}`;
+  if (best.leads.length === 0) return `${capitalizedName(best.name)}${int8}.${ending}`;
+  const others = group === undefined ? counted(rows.length, 'cell') : counted(groups.length, 'setting');
+  return `Best of ${others}: ${best.name}, ${int8}. ${leadText(best)}${ending}`;
+}
+
+const capitalizedName = (name: string): string => (name === '' ? '' : `${name}: `);
+
+const bestRow = (rows: readonly MatrixRow[], best: BestCell): MatrixRow =>
+  present(
+    rows.find(({ test }) => test === best.test),
+    'the best row',
+  );
+
+/** Whether the best leads beyond noise, and how that was found. */
+function leadText({ leads, pairedBy }: BestCell): string {
+  const how = pairedBy === 'seeds' ? 'paired by seed' : 'paired on the same test examples';
+  const together = leads.length === 1 ? how : `${how}, corrected for ${leads.length} comparisons`;
+  const known = leads.filter(({ p }) => p !== null);
+  const beyond = leads.filter(({ beyondNoise }) => beyondNoise).length;
+  if (known.length === 0) return 'Whether its lead is beyond noise cannot be said: nothing could be paired.';
+  const smallest = known.reduce((least, { p }) => Math.max(least, p ?? 0), 0);
+  const p = known.length === 1 ? `, p = ${probability(smallest)}` : '';
+  const unknown = leads.length - known.length;
+  const rest = unknown === 0 ? '' : ` ${counted(unknown, 'other')} cannot be compared with it.`;
+  const all = leads.length === 1 ? 'the other' : `all ${leads.length} others`;
+  if (beyond === leads.length) return `Its lead over ${all} is beyond noise (${together}${p}).`;
+  if (beyond === 0)
+    return `${leads.length === 1 ? 'Its lead over the other is within' : 'No lead of it is beyond'} noise (${together}${p}).${rest}`;
+  return `Its lead is beyond noise over ${beyond} of the ${leads.length} others (${together}).${rest}`;
+}
