@@ -34,7 +34,7 @@ export function matrixLines(matrix: MatrixReport, columns: number, paint: Paint)
   );
   const hidden = rows.length - shown.length;
   if (hidden > 0) lines.push(`the best ${shown.length} of ${rows.length} cells; report.html has all`);
-  return groups.length === 0 ? lines : [...lines, ...groupLines(matrix, columns, paint)];
+  return groups.length === 0 ? lines : [...lines, '', ...groupLines(matrix, columns, paint)];
 }
 
 /** In their order in the matrix. */

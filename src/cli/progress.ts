@@ -35,7 +35,7 @@ export function plainProgress(write: (line: string) => void): Progress {
 function plainLine(event: RunEvent): string | null {
   switch (event.kind) {
     case 'run-started':
-      return `run ${event.run}: ${event.stages.join(', ')}`;
+      return `run ${event.run}: ${stagesText(event.stages)}`;
     case 'stage-started':
       return event.cached ? null : `${event.stage}: started`;
     case 'stage-waiting':
@@ -60,6 +60,14 @@ function plainLine(event: RunEvent): string | null {
     default:
       return unreachable(event);
   }
+}
+
+/** More than that are counted. */
+const mostNames = 12;
+
+function stagesText(stages: readonly string[]): string {
+  const called = [...new Set(stages.map((stage) => stage.replace(/@.*/, '')))].join(', ');
+  return stages.length <= mostNames ? stages.join(', ') : `${stages.length} stages of ${called}`;
 }
 
 type TaskView = ListrTaskWrapper<unknown, typeof DefaultRenderer, typeof SimpleRenderer>;
@@ -187,17 +195,18 @@ export function downloadNotes(stream: {
 
 type EventOf<K extends RunEvent['kind']> = Extract<RunEvent, { kind: K }>;
 
-function finishedText({ cached, seconds, verdict }: EventOf<'stage-finished'>): string {
+export function finishedText({ cached, seconds, verdict }: EventOf<'stage-finished'>): string {
   const time = `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
   return `${cached ? `cached (${time} when it ran)` : time}${verdict === 'fail' ? ', gate not met' : ''}`;
 }
 
-const skippedText = ({ because }: EventOf<'stage-skipped'>): string => `not run, since ${because} failed`;
+export const skippedText = ({ because }: EventOf<'stage-skipped'>): string => `not run, since ${because} failed`;
 
-type Remark = 'cache-repaired' | 'nondeterminism' | 'stage-resumed' | 'checkpoint-damaged' | 'checkpoint-refused';
+export type Remark =
+  'cache-repaired' | 'nondeterminism' | 'stage-resumed' | 'checkpoint-damaged' | 'checkpoint-refused';
 
 /** What must be readable when the stage is done. */
-function remarkText(event: EventOf<Remark>): string {
+export function remarkText(event: EventOf<Remark>): string {
   switch (event.kind) {
     case 'cache-repaired':
     case 'checkpoint-damaged':
@@ -219,7 +228,7 @@ const bar = { longest: 24, shortest: 8 } as const;
  * `━━━━━━──────  epoch 1/3  step 120/1718  loss 0.3201  accuracy 91.20 %  12,000 images/s  eta 0:14`, in one line of
  * `width` columns: the bar gets the remaining width; if there is none, the least important parts are left out.
  */
-function progressText({ step, totalSteps, values }: EventOf<'stage-progress'>, width: number): string {
+export function progressText({ step, totalSteps, values }: EventOf<'stage-progress'>, width: number): string {
   const { epoch, epochs, loss, accuracy, images, images_per_second: rate, eta_seconds: eta } = values;
   const parts: { readonly text: string; readonly weight: number }[] = [];
   if (epoch != null && epochs != null) parts.push({ text: `epoch ${epoch}/${epochs}`, weight: 3 });

@@ -2,7 +2,7 @@ import type { createColors } from 'picocolors';
 import { significant } from '../report/format.ts';
 import { foundText, groupLints, lintsShown } from '../report/lints.ts';
 import type { Measured, MeasuredError, MeasuredScore, Report } from '../report/report.ts';
-import { errorName, gateText, headlineTest } from '../report/report.ts';
+import { errorName, gateText, headlineDiagnosis, headlineTest } from '../report/report.ts';
 import { textTable, wrap } from '../report/text-table.ts';
 import { accuracyName } from '../report/titles.ts';
 import { matrixLines } from './matrix-text.ts';
@@ -22,7 +22,7 @@ export function summaryText(
   colors: ReturnType<typeof createColors>,
 ): string {
   const lines: string[] = ['', ...wrap(report.sentence, columns)];
-  const diagnosis = headlineTest(report)?.diagnosis?.sentence;
+  const diagnosis = headlineDiagnosis(report);
   if (diagnosis !== undefined) lines.push(...wrap(diagnosis, columns).map((line) => colors.dim(line)));
   for (const { sentence } of report.quantizations) lines.push(...wrap(sentence.replaceAll('`', ''), columns));
   const { title, rows } = results(report);

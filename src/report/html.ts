@@ -35,7 +35,7 @@ import type { Column } from './page.ts';
 import { errorSection, reconstructionsSection } from './reconstruction.ts';
 import { answersSection, regressionSection } from './regression.ts';
 import { quantizationsSection } from './quantizations.ts';
-import { gateNumber, headlineTest, partOf } from './report.ts';
+import { gateNumber, headlineDiagnosis, headlineTest, partOf } from './report.ts';
 import type { ClassifyResult, Measured, Report, ReportGate, Test } from './report.ts';
 import { scoredExamplesSection, scoreSection } from './score.ts';
 import { taskTables } from './task-tables.ts';
@@ -174,9 +174,8 @@ ${report.gates.length === 0 || report.matrix !== undefined ? null : table(report
 ${report.lints.length === 0 ? null : lintList(report)}`;
 }
 
-/** Of the test whose accuracy is the headline. */
 function diagnosisLine(report: Report): Markup | null {
-  const sentence = headlineTest(report)?.diagnosis?.sentence;
+  const sentence = headlineDiagnosis(report);
   return sentence === undefined ? null : markup`<p class="diagnosis">${sentence}</p>`;
 }
 
@@ -208,7 +207,8 @@ function factsList(report: Report): Markup {
   if (report.matrix !== undefined) {
     const { rows, untested, best } = report.matrix;
     const cells = new Set(rows.map(({ cell }) => cell)).size + untested.length;
-    facts.push({ name: 'cells', value: String(cells), note: best === null ? '' : 'the best one is shown here' });
+    const shown = rows.find(({ test }) => test === best?.test)?.cell;
+    facts.push({ name: 'cells', value: String(cells), note: shown === undefined ? '' : `the numbers are of ${shown}` });
   }
   if (report.stages.length > 0) {
     const cached = report.stages.filter((stage) => stage.cached).length;

@@ -96,14 +96,14 @@ function groupColumns({ axes, groups }: MatrixReport): Column<MatrixGroup>[] {
     spread('Fake-quant', (group) => group.fake_quant),
     spread('int8', ({ int8 }) => int8),
     {
-      head: 'Drop',
+      head: 'Against float',
       kind: 'number',
       cell: ({ kind, loss }) => {
         if (loss === null) return NOT_MEASURED;
-        const text = kind === 'error' ? change : points;
-        return loss.deviation === null
-          ? text(loss.mean)
-          : `${text(loss.mean)} \u00b1 ${text(loss.deviation).replace('+', '')}`;
+        const mean = kind === 'error' ? change(loss.mean) : points(-loss.mean);
+        const deviation =
+          loss.deviation === null ? null : kind === 'error' ? change(loss.deviation) : points(loss.deviation);
+        return deviation === null ? mean : `${mean} \u00b1 ${deviation.replace('+', '')}`;
       },
       value: ({ loss }) => loss?.mean ?? null,
     },

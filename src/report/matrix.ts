@@ -5,13 +5,10 @@ import { present } from '../core/assert.ts';
 import { object } from '../core/schema.ts';
 import { counted } from '../core/words.ts';
 import { nullable } from '../measurements/metrics.ts';
-import type { RuntimeName } from '../measurements/metrics.ts';
 import type { MatrixRecord } from '../runner/record.ts';
 import { percent, points, probability, significant } from './format.ts';
-import type { Test } from './report.ts';
 import type { Spread } from './statistics.ts';
 import { holm, mcnemarExact, pairedT, spreadOf } from './statistics.ts';
-import { accuracyName } from './titles.ts';
 
 const amount = (description: string) => nullable(Type.Number({ description }));
 
@@ -85,20 +82,24 @@ export type MatrixRow = MatrixReport['rows'][number];
 export type MatrixGroup = MatrixReport['groups'][number];
 type BestCell = NonNullable<MatrixReport['best']>;
 
-/** @param examples of a test stage: the digest of what it was tested on */
-export function matrixReport(
-  { axes, cells }: MatrixRecord,
-  tests: readonly Test[],
-  examples: (stage: string) => string | null,
-): MatrixReport {
-  const byStage = new Map(tests.map((test) => [test.stage, test]));
+/** What is looked at of a test. */
+export interface CellTest extends Omit<MatrixRow, 'cell' | 'labels' | 'called'> {
+  /** Of every example; left out by records of other versions. */
+  readonly outcomes: string | undefined;
+  /** Digest of what it was tested on. */
+  readonly examples: string | null;
+}
+
+export function matrixReport({ axes, cells }: MatrixRecord, tests: readonly CellTest[]): MatrixReport {
+  const byStage = new Map(tests.map((test) => [test.test, test]));
   const varying = axes.flatMap((axis, index) => (axis.labels.length > 1 ? [{ ...axis, index }] : []));
   const rows = cells.flatMap((cell) =>
     Object.entries(cell.stages).flatMap(([called, stage]): MatrixRow[] => {
-      const test = byStage.get(stage);
-      if (test === undefined) return [];
+      const found = byStage.get(stage);
+      if (found === undefined) return [];
+      const { outcomes: _outcomes, examples: _examples, ...test } = found;
       const labels = varying.map(({ labels: words, index }) => words[cell.choices[index] ?? 0] ?? '');
-      return [{ cell: cell.name, labels, called, ...measured(test) }];
+      return [{ cell: cell.name, labels, called, ...test }];
     }),
   );
   const tested = new Set(rows.map(({ cell }) => cell));
@@ -106,8 +107,8 @@ export function matrixReport(
   const several = new Set(rows.map(({ called }) => called)).size > 1;
   const groups = named.some(({ isSeed }) => isSeed) ? groupsOf(rows, named, several) : [];
   const outcomes = (row: MatrixRow) => {
-    const { metrics } = present(byStage.get(row.test), 'a test');
-    return { values: outcomesOf(metrics.outcomes), examples: examples(row.test) };
+    const { outcomes: text, examples } = present(byStage.get(row.test), 'a test');
+    return { values: outcomesOf(text), examples };
   };
   const seedsOf = ({ labels }: MatrixRow): string =>
     JSON.stringify(labels.filter((_, index) => named[index]?.isSeed === true));
@@ -115,40 +116,6 @@ export function matrixReport(
   const untested = cells.flatMap(({ name }) => (tested.has(name) ? [] : [name]));
   const found = { axes: named, rows, untested, groups, best };
   return { ...found, sentence: sentenceOf(found, cells.length) };
-}
-
-function measured(test: Test): Omit<MatrixRow, 'cell' | 'labels' | 'called'> {
-  const { gates, model } = test.metrics;
-  const unmet = gates.flatMap(({ ok, name }) => (ok ? [] : [name]));
-  const common = {
-    test: test.stage,
-    bytes: model.bytes,
-    gates: { met: gates.length - unmet.length, all: gates.length, unmet },
-  };
-  const all = <T>(values: Readonly<Record<RuntimeName, T | null>>, read: (value: T) => number) => {
-    const of = (runtime: RuntimeName): number | null => {
-      const value = values[runtime];
-      return value === null ? null : read(value);
-    };
-    return { float: of('float'), fake_quant: of('fake_quant'), int8: present(of('int8'), 'what int8 reached') };
-  };
-  if ('accuracy' in test) {
-    const values = all(test.accuracy, ({ top1 }) => top1);
-    const loss = test.accuracy.int8?.drop ?? null;
-    return { ...common, kind: 'accuracy', measure: accuracyName(test), ...values, loss };
-  }
-  if ('score' in test) {
-    const values = all(test.score, ({ value }) => value);
-    return {
-      ...common,
-      kind: 'score',
-      measure: test.metrics.scoreName,
-      ...values,
-      loss: test.score.int8?.drop ?? null,
-    };
-  }
-  const values = all(test.error, ({ mean }) => mean);
-  return { ...common, kind: 'error', measure: 'error', ...values, loss: test.error.int8?.rise ?? null };
 }
 
 function groupsOf(rows: readonly MatrixRow[], axes: MatrixReport['axes'], several: boolean): MatrixGroup[] {
@@ -275,7 +242,10 @@ export function differenceText(kind: MatrixRow['kind'], value: number): string {
 }
 
 function sentenceOf({ rows, untested, groups, best }: Omit<MatrixReport, 'sentence'>, cells: number): string {
-  const state = untested.length === 0 ? '' : ` ${counted(untested.length, 'cell')} of ${cells} have no result.`;
+  const state =
+    untested.length === 0
+      ? ''
+      : ` ${counted(untested.length, 'cell')} of ${cells} ${untested.length === 1 ? 'has' : 'have'} no result.`;
   const first = rows[0];
   if (first === undefined) return `The matrix has ${counted(cells, 'cell')}; none has a result.`;
   const gated = rows.filter(({ gates }) => gates.all > 0);

@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import type { Static, TSchema } from '@sinclair/typebox';
-import { unreachable } from '../core/assert.ts';
+import { present, unreachable } from '../core/assert.ts';
 import type { Json } from '../core/json.ts';
 import { object } from '../core/schema.ts';
 import { runRecordSchema, stageRecordSchema } from '../runner/record.ts';
@@ -40,6 +40,7 @@ import {
   trainingLints,
   unreadableLint,
 } from './lints.ts';
+import type { CellTest } from './matrix.ts';
 import { MatrixReport, matrixReport } from './matrix.ts';
 import type { PairedTest } from './quantizations.ts';
 import { QuantizationPair, quantizationPairs } from './quantizations.ts';
@@ -218,7 +219,14 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
         unreachable(metrics);
     }
   }
-  const matrix = record.matrix === undefined ? null : matrixReport(record.matrix, tests, examplesIn(record));
+  const examples = examplesIn(record);
+  const matrix =
+    record.matrix === undefined
+      ? null
+      : matrixReport(
+          record.matrix,
+          tests.map((test) => cellTest(test, examples(test.stage))),
+        );
   const headline = headlineTest({ tests, ...(matrix === null ? {} : { matrix }) });
   const gates = tests.flatMap((test) => test.metrics.gates.map((gate) => ({ stage: test.stage, ...gate })));
   const { id, pipeline, origin, status, startedAt, seconds, provenance } = record;
@@ -256,10 +264,18 @@ export function headlineTest({ tests, matrix }: Pick<Report, 'tests' | 'matrix'>
   return tests.find(({ stage }) => stage === matrix?.best?.test) ?? tests.at(-1);
 }
 
+/** Where the headline's accuracy went; of a matrix with the cell. Undefined where no test says it. */
+export function headlineDiagnosis(report: Report): string | undefined {
+  const test = headlineTest(report);
+  const sentence = test?.diagnosis?.sentence;
+  const cell = report.matrix?.rows.find((row) => row.test === test?.stage)?.cell;
+  return sentence === undefined || cell === undefined ? sentence : `${cell}: ${sentence}`;
+}
+
 /** The report as it would be of these stages alone. */
 export function partOf(report: Report, names: ReadonlySet<string>): Report {
   const isHere = ({ stage }: { readonly stage: string }): boolean => names.has(stage);
-  const { matrix, ...whole } = report;
+  const { matrix: _matrix, ...whole } = report;
   const tests = report.tests.filter(isHere);
   const test = tests.at(-1);
   const stages = report.stages.filter(({ name }) => names.has(name));
@@ -289,6 +305,42 @@ function inOneCell({ cells }: MatrixRecord, ...names: readonly string[]): boolea
     const here = new Set(Object.values(stages));
     return names.every((name) => here.has(name));
   });
+}
+
+/** What a matrix says of a test. */
+function cellTest(test: Test, examples: string | null): CellTest {
+  const { gates, model, outcomes } = test.metrics;
+  const unmet = gates.flatMap(({ ok, name }) => (ok ? [] : [name]));
+  const common = {
+    test: test.stage,
+    ...{ outcomes, examples },
+    bytes: model.bytes,
+    gates: { met: gates.length - unmet.length, all: gates.length, unmet },
+  };
+  const all = <T>(values: Readonly<Record<RuntimeName, T | null>>, read: (value: T) => number) => {
+    const of = (runtime: RuntimeName): number | null => {
+      const value = values[runtime];
+      return value === null ? null : read(value);
+    };
+    return { float: of('float'), fake_quant: of('fake_quant'), int8: present(of('int8'), 'what int8 reached') };
+  };
+  if ('accuracy' in test) {
+    const values = all(test.accuracy, ({ top1 }) => top1);
+    const loss = test.accuracy.int8?.drop ?? null;
+    return { ...common, kind: 'accuracy', measure: accuracyName(test), ...values, loss };
+  }
+  if ('score' in test) {
+    const values = all(test.score, ({ value }) => value);
+    return {
+      ...common,
+      kind: 'score',
+      measure: test.metrics.scoreName,
+      ...values,
+      loss: test.score.int8?.drop ?? null,
+    };
+  }
+  const values = all(test.error, ({ mean }) => mean);
+  return { ...common, kind: 'error', measure: 'error', ...values, loss: test.error.int8?.rise ?? null };
 }
 
 function pairedTest(test: Test): PairedTest[] {

@@ -66,9 +66,10 @@ async function dryRunCommand(pipeline: string, options: RunCommandOptions): Prom
 }
 
 async function runCommand(pipeline: string, options: RunCommandOptions): Promise<number> {
-  const [{ run }, { downloadNotes, jsonProgress, plainProgress, terminalProgress }, { summaryText }, { Interrupted }] =
+  const [{ run }, { stageProgress }, { downloadNotes, jsonProgress, plainProgress }, { summaryText }, { Interrupted }] =
     await Promise.all([
       import('../run.ts'),
+      import('../bounded-progress.ts'),
       import('../progress.ts'),
       import('../summary.ts'),
       import('../../runner/execute.ts'),
@@ -78,7 +79,7 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
     options.json === true
       ? jsonProgress(out)
       : process.stdout.isTTY
-        ? terminalProgress(process.stdout)
+        ? stageProgress(process.stdout, options.jobs ?? 1, () => performance.now())
         : plainProgress(out);
   const interruption = onInterrupt();
   try {
