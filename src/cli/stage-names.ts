@@ -12,7 +12,7 @@ export function checkNames(options: Readonly<Record<string, readonly string[] | 
   const names = [...new Set(stages.map(({ name }) => name.replace(/@.*/, '')))];
   const diagnostics = Object.entries(options).flatMap(([option, given = []]) =>
     given
-      .filter((name) => !names.some((stage) => isNamed(stage, [name])))
+      .filter((name) => !stages.some((stage) => isNamed(stage.name, [name])))
       .map((name) => ({
         code: 'unknown-stage',
         place: { file: 'command line' },
