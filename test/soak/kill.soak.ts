@@ -1,0 +1,3 @@
+import { describeKills } from '../fault/kill-suite.ts';
+
+describeKills(200, 1);
