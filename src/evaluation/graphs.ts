@@ -52,6 +52,8 @@ export type QuantizationOptions =
       readonly dropout: DropoutInQat;
       /** What observers begin with; left out where nothing was observed before. */
       readonly initial?: (quantizer: string) => TrainedRange;
+      /** Steps of the training that observed them; left out where they were chosen. */
+      readonly earlierSteps?: number;
     })
   | null;
 

@@ -1,10 +1,10 @@
 import { internal } from '../core/assert.ts';
 import { buildGraph, copyNode, copySources } from '../graph/builder.ts';
 import type { Graph, Node } from '../graph/graph.ts';
-import { consumers, producers } from '../graph/graph.ts';
+import { consumers, producers, variablesOf } from '../graph/graph.ts';
 import { movingStatistics } from '../graph/variables.ts';
 import { ops } from '../ops/index.ts';
-import { stepCount } from './insert-fake-quant.ts';
+import { stepCount, stepVariable } from './insert-fake-quant.ts';
 
 /**
  * Folds each training batch norm into the layer before it, as tf.contrib.quantize does: the weights are quantized as
@@ -12,7 +12,7 @@ import { stepCount } from './insert-fake-quant.ts';
  * the batch's statistics would give. A second run of the layer with its own weights provides those statistics.
  *
  * @param graph level qat, training form, with its fake quantizers
- * @param freezeDelay from this step on, counted from 1, the moving statistics are used and stay as they are; null never
+ * @param freezeDelay from this step of this training on, counted from 1, the moving statistics are used and stay as they are; null never
  * @see tensorflow/contrib/quantize/python/fold_batch_norms.py
  */
 export function foldBatchNormInTraining(graph: Graph, freezeDelay: number | null): Graph {
@@ -37,7 +37,7 @@ export function foldBatchNormInTraining(graph: Graph, freezeDelay: number | null
     const ofBatchNorm = byBatchNorm.get(node.name);
     if (ofBatchNorm !== undefined) {
       if (frozen === null) {
-        const attrs = { threshold: freezeDelay ?? 0 };
+        const attrs = { threshold: earlierSteps(graph) + (freezeDelay ?? 0) };
         frozen = builder.node('reached', 'batch_norm_frozen', [builder.ref(stepCount)], attrs).map(({ name }) => name);
       }
       const { layer, gamma, beta, movingMean, movingVariance, epsilon } = ofBatchNorm;
@@ -113,4 +113,10 @@ function foldsOf(graph: Graph): readonly Fold[] {
       },
     ];
   });
+}
+
+/** What the counter of steps begins with. */
+function earlierSteps(graph: Graph): number {
+  const counter = variablesOf(graph).find(({ name }) => name === stepVariable);
+  return Number(counter?.source.initial.data[0] ?? internal('the graph counts no steps'));
 }

@@ -38,13 +38,18 @@ export type RangeEstimator =
 export type Ranges =
   | {
       readonly kind: 'observed';
-      /** Quantization acts from this step on, counted from 1; observers run from step 1. 0 is always. */
+      /**
+       * Quantization acts from this step on, counted from 1 at the start of this training; observers run from step 1. 0
+       * is always.
+       */
       readonly delay: number;
       readonly estimator: RangeEstimator;
       /** How the ranges of several replicas become one. */
       readonly merge: 'mean' | 'min_max';
       /** What observers begin with; left out where nothing was observed before. */
       readonly initial?: (quantizer: string) => TrainedRange;
+      /** Steps in which `initial` was observed, on which the counter goes on; default 0, for ranges that were chosen. */
+      readonly earlierSteps?: number;
     }
   | { readonly kind: 'trained'; readonly range: (quantizer: string) => TrainedRange };
 
@@ -96,7 +101,7 @@ export function insertFakeQuant(graph: Graph, options: FakeQuantOptions): Graph 
   const readers = consumers(inference);
   const insertion: Insertion = {
     ...{ graph, builder, ranges, inference, readers },
-    gate: ranges.kind === 'observed' ? quantizationGate(builder, ranges.delay) : null,
+    gate: ranges.kind === 'observed' ? quantizationGate(builder, ranges.delay, ranges.earlierSteps ?? 0) : null,
     weights: { scheme: options.scheme ?? 'int8', denseWeights: options.denseWeights ?? 'per_channel' },
     makers: producers(inference),
     observesBefore: options.observe === 'before_activation',
@@ -339,12 +344,12 @@ function joinedValues(graph: Graph, readers: ReadonlyMap<string, readonly Node[]
   return joined;
 }
 
-function quantizationGate(builder: GraphBuilder, delay: number): Gate {
-  const counter = builder.variable(stepVariable, zeros('float32', []), 'counter');
+function quantizationGate(builder: GraphBuilder, delay: number, earlierSteps: number): Gate {
+  const counter = builder.variable(stepVariable, floatTensor([], [earlierSteps]), 'counter');
   const [step = counter] = builder.node('increment', stepCount, [counter], {});
   builder.update(stepVariable, step);
   if (delay <= 0) return { step, active: null };
-  const [active = step] = builder.node('reached', quantizationActive, [step], { threshold: delay });
+  const [active = step] = builder.node('reached', quantizationActive, [step], { threshold: earlierSteps + delay });
   return { step, active };
 }
 
@@ -415,6 +420,15 @@ function quantizeWeights(quantizers: Quantizers, filter: string, axis: number | 
   return fakeQuantNode(quantizers, `${quantizer}/fake_quant`, value, range, { narrowRange: true, axis });
 }
 
+/** What the moving average was, with the pull of its initial zero, when it was last corrected. */
+function biasedAverage({ end, earlierSteps }: Extract<Before, { kind: 'range' }>, decay: number): FloatTensor {
+  const weight = 1 - decay ** earlierSteps;
+  return floatTensor(
+    end.shape,
+    end.data.map((value) => value * weight),
+  );
+}
+
 /** Training: the range as estimated so far, merged over replicas; this step's values count. Eval: the trained range. */
 function activationRange({ builder, ranges, gate }: Quantizers, quantizer: string, value: ValueRef): Range {
   const names = rangeNames(quantizer);
@@ -426,7 +440,7 @@ function activationRange({ builder, ranges, gate }: Quantizers, quantizer: strin
     };
   }
   const step = gate?.step ?? internal('observers need the step counter');
-  const { estimator, merge } = ranges;
+  const { estimator, merge, earlierSteps = 0 } = ranges;
   const known = ranges.initial?.(quantizer) ?? null;
   const observed = builder.node('observe_range', `${quantizer}/observed`, [value], { axis: null, symmetric: false });
   const [min = value, max = value] = observed;
@@ -435,26 +449,30 @@ function activationRange({ builder, ranges, gate }: Quantizers, quantizer: strin
     const variable = builder.variable(name, initial, `range_${end}`, { owner: quantizer });
     const reduce = merge === 'mean' ? 'mean' : end;
     const [merged = batchValue] = builder.node('cross_replica', `${name}/merged`, [batchValue], { reduce });
-    const pull = known === null ? step : null;
-    const result = estimateEnd(builder, estimator, variable, merged, end, pull);
+    const before =
+      known === null ? ({ kind: 'nothing' } as const) : ({ kind: 'range', end: known[end], earlierSteps } as const);
+    const result = estimateEnd(builder, estimator, variable, merged, end, step, before);
     builder.update(name, result);
     return result;
   };
   return { min: estimate(names.min, min, 'min'), max: estimate(names.max, max, 'max') };
 }
 
-/**
- * The end of a range after this step. A moving average is freed from the pull of its initial zero.
- *
- * @param step null where the variable begins with a range that was observed before
- */
+/** What an observer has seen before this training. */
+type Before =
+  | { readonly kind: 'nothing' }
+  /** In no step, for a range that was chosen. */
+  | { readonly kind: 'range'; readonly end: FloatTensor; readonly earlierSteps: number };
+
+/** The end of a range after this step. A moving average is freed from the pull of its initial zero. */
 function estimateEnd(
   builder: GraphBuilder,
   { kind, decay }: RangeEstimator,
   variable: ValueRef,
   merged: ValueRef,
   end: 'min' | 'max',
-  step: ValueRef | null,
+  step: ValueRef,
+  before: Before,
 ): ValueRef {
   const { name } = variable;
   switch (kind) {
@@ -463,11 +481,12 @@ function estimateEnd(
       return next;
     }
     case 'moving_average': {
-      if (step === null) {
+      if (before.kind === 'range' && before.earlierSteps === 0) {
         const [next = variable] = builder.node('moving_average', `${name}/next`, [variable, merged], { decay });
         return next;
       }
-      const biased = builder.variable(`${name}/biased`, zeros('float32', []), 'slot', { owner: name });
+      const initial = before.kind === 'range' ? biasedAverage(before, decay) : zeros('float32', []);
+      const biased = builder.variable(`${name}/biased`, initial, 'slot', { owner: name });
       const [next = biased] = builder.node('moving_average', `${name}/biased/next`, [biased, merged], { decay });
       const [debiased = biased] = builder.node('zero_debias', `${name}/next`, [next, step], { decay });
       builder.update(biased.name, next);

@@ -43,6 +43,8 @@ export function childExecutor<J extends object>({ command, store }: ChildOptions
       reject: false,
       stdout: 'ignore',
       stderr: 'inherit',
+      // A stage that is told to stop may finish a long step, to save what it has reached.
+      forceKillAfterDelay: 60_000,
     });
     const stop = (): void => void child.kill('SIGTERM');
     signal.addEventListener('abort', stop);

@@ -4,7 +4,7 @@ import { present, unreachable } from '../core/assert.ts';
 import { choice, derived, key } from '../core/schema.ts';
 import type { Model } from '../graph/contract.ts';
 import type { RangeEstimator } from '../passes/index.ts';
-import { trainedRanges } from '../passes/index.ts';
+import { stepVariable, trainedRanges } from '../passes/index.ts';
 import type { StageContext } from '../runner/plan.ts';
 import { encodeModelFile, readQatModel, tensorSource } from '../training/checkpoint.ts';
 import { defineStage } from './define.ts';
@@ -29,7 +29,7 @@ export const rangeDefaults = {
 const quantizationFields = {
   delay: Type.Integer({
     ...key(
-      'Quantization delay: number of steps of this stage before quantization is applied. Ranges are observed from the first step on; `from` a `ptq` they begin with its ranges, so that 0 works',
+      'Quantization delay: number of steps of this stage before quantization is applied. Ranges are observed from the first step on; `from` a `ptq` or a `qat` they begin with its ranges, so that 0 works',
     ),
     minimum: 0,
     default: 0,
@@ -96,7 +96,7 @@ type QatFields = Static<TObject<typeof quantizationFields>> & Pick<TrainingConfi
 export const qat = defineStage({
   kind: 'qat',
   revision: 5,
-  description: 'Quantization-aware training, from a float model, from a calibrated one or from scratch',
+  description: 'Quantization-aware training, from a float model, a calibrated or a trained one, or from scratch',
   from: { accepts: ['FloatModel/2', 'QatModel/2'], optional: true },
   produces: 'QatModel/2',
   uses: ['training-data', 'augment', 'loss', 'model', 'engine', 'seed'],
@@ -141,7 +141,9 @@ export const qat = defineStage({
     const file = { level: 'qat', ...model, tensors, quantization: formOf(quantization) } as const;
     await writeOutput(context, outputs.model, encodeModelFile(file));
     const judgedFrom = firstQuantizedEpoch(delay, metrics.stepsPerEpoch);
-    const learned = { delay, estimator, judgedFrom, ranges: [...ranges] };
+    const { earlierSteps = 0 } = quantization;
+    const seen = ranges.map((range) => ({ ...range, updates: range.updates + earlierSteps }));
+    const learned = { delay, estimator, judgedFrom, ranges: seen };
     return { metrics: { kind: 'train', level: 'qat', ...learned, ...metrics } satisfies TrainMetrics };
   },
 });
@@ -150,11 +152,14 @@ export const qat = defineStage({
 async function startOf(
   context: StageContext,
   environment: StageEnvironment,
-): Promise<Pick<NonNullable<QuantizationOptions>, 'initial'> & { readonly model: Model }> {
+): Promise<Pick<NonNullable<QuantizationOptions>, 'initial' | 'earlierSteps'> & { readonly model: Model }> {
   const file = context.inputs['quantized'];
   if (file === undefined) return { model: await initialModel(context, environment) };
   const { graph, contract, tensors } = await readQatModel(file);
-  return { model: { graph, contract }, initial: trainedRanges(tensorSource(tensors, file)).range };
+  const initial = trainedRanges(tensorSource(tensors, file)).range;
+  // A calibration has counted none.
+  const earlierSteps = Number(tensors.get(stepVariable)?.data[0] ?? 0);
+  return { model: { graph, contract }, initial, earlierSteps };
 }
 
 /** How a stage quantizes, from its fields. */

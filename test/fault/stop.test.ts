@@ -17,7 +17,7 @@ describe('Ctrl-C', () => {
     const { exitCode, stderr } = await process;
     expect(performance.now() - started).toBeLessThan(1500);
     expect(exitCode).toBe(130);
-    expect(stderr).toBe('interrupted; results of finished stages are kept');
+    expect(stderr).toBe('interrupted; results of finished stages are kept, and a training goes on where it was');
     expect(space.json('runs/latest/run.json')).toMatchObject({ status: 'interrupted', stages: [{ name: 'pretrain' }] });
     expect(readdirSync(space.file('runs/latest/stages'))).toEqual(['pretrain']);
     expect(readdirSync(space.file('.qpipe/store/v1/work'))).toEqual([]);
@@ -44,7 +44,7 @@ describe('a signal', () => {
     await firstEpoch(run);
     run.kill(signal);
     const { exitCode, stderr } = await run;
-    expect(stderr).toBe('interrupted; results of finished stages are kept');
+    expect(stderr).toBe('interrupted; results of finished stages are kept, and a training goes on where it was');
     expect(exitCode).toBe(code);
     expect(space.json('runs/latest/run.json')).toMatchObject({ status: 'interrupted', stages: [] });
   });

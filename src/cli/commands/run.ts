@@ -109,7 +109,7 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
   } catch (error) {
     await progress.finish();
     if (!(error instanceof Interrupted)) throw error;
-    note('interrupted; results of finished stages are kept');
+    note('interrupted; results of finished stages are kept, and a training goes on where it was');
     return interruption.exitCode();
   } finally {
     interruption.end();
