@@ -60,12 +60,12 @@ export function describeKills(kills: readonly Kill[], timeout: number): void {
 async function killedAt(space: Workspace, { stage, step }: Kill): Promise<boolean> {
   const before = states(space);
   const run = space.start('run', 'kills.yaml');
-  let isOver = false;
-  void run.finally(() => (isOver = true));
+  const running = { isOver: false };
+  void run.finally(() => (running.isOver = true));
   // The float training has its folder first.
   const isReached = (): boolean =>
     states(space).some((state) => !before.includes(state) && state.stage === stage && state.step >= step);
-  while (!isOver && !isReached()) await sleep(1);
+  while (!running.isOver && !isReached()) await sleep(1);
   run.kill('SIGKILL');
   const { signal } = await run;
   return signal === 'SIGKILL';

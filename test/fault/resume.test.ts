@@ -38,7 +38,10 @@ describe('a training that is told to stop', () => {
       expect(step).toBeGreaterThanOrEqual(12);
 
       const second = run();
-      const [said] = await line(second, /pretrain: continues after step ([\d,]+) of 600,000 \(epoch \d+\)/);
+      const [said] = await line(
+        second,
+        /pretrain: continues after step ([\d,]+) of 600,000 \(epoch \d+\)[^]*pretrain: epoch /,
+      );
       second.kill(signal);
       await second;
       expect(said).toContain(`step ${step.toLocaleString('en-US')} of`);
