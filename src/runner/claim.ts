@@ -132,6 +132,12 @@ export async function evict({ file }: Holder, temporaryPath: () => string): Prom
   await rm(aside, { recursive: true, force: true });
 }
 
+/** Without what is in the file, its name tells. */
+export function livenessOfHolder({ file, record }: Holder, self: Owner): Liveness {
+  if (record !== null) return livenessOf(record.owner, self);
+  return livenessOfName(basename(file).slice(prefix.length), self);
+}
+
 export interface Watch {
   /** `gone` also for an owner elsewhere that has been silent for too long; never `unknown`. */
   readonly look: (holder: Holder) => Promise<Exclude<Liveness, 'unknown'>>;
@@ -148,8 +154,7 @@ export function watchHolders(self: Owner, temporaryPath: () => string, now: () =
   const seen = new Map<string, { readonly beat: number; readonly at: number }>();
   return {
     async look({ file, record }) {
-      const liveness =
-        record === null ? livenessOfName(basename(file).slice(prefix.length), self) : livenessOf(record.owner, self);
+      const liveness = livenessOfHolder({ file, record }, self);
       if (liveness !== 'unknown') return liveness;
       const beat = await modifiedAt(file);
       // Whoever had it is done with it; the next look finds another.

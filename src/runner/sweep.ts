@@ -3,7 +3,7 @@ import { open, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Value } from '@sinclair/typebox/value';
 import { UserError } from '../core/diagnostic.ts';
-import { diskTime, evict, hasCode, holderOf } from './claim.ts';
+import { diskTime, evict, hasCode, holderOf, livenessOfHolder } from './claim.ts';
 import type { Liveness, Owner } from './owner.ts';
 import { livenessOf, livenessOfName, ownerName } from './owner.ts';
 import type { RunRecord } from './record.ts';
@@ -43,9 +43,7 @@ export async function sweepStore(store: Store): Promise<void> {
 async function sweepClaim(store: Store, folder: string): Promise<void> {
   const holder = await holderOf(folder);
   if (holder !== null) {
-    const { record } = holder;
-    const liveness = record === null ? 'unknown' : livenessOf(record.owner, store.owner);
-    if (liveness !== 'gone') return;
+    if (livenessOfHolder(holder, store.owner) !== 'gone') return;
     await evict(holder, () => temporaryPath(store));
   }
   // What else a mark holds says something of its process only; a lease that somebody else takes now has an owner.

@@ -25,6 +25,7 @@ import type { BatchPlan } from '../../src/data/ahead/filler.ts';
 import { identify } from '../../src/data/dataset.ts';
 import type { Dataset } from '../../src/data/dataset.ts';
 import { closeExamples } from '../../src/data/example-files.ts';
+import { keptFiles } from '../../src/data/kept-files.ts';
 import type { LoadOptions } from '../../src/data/load.ts';
 import { loadDataset, loadIdentified, openFiles, recipeDigest } from '../../src/data/load.ts';
 import type { ImageFolderSource } from '../../src/data/sources/image-folder.ts';
@@ -189,6 +190,11 @@ describe('decoded examples', () => {
     const [inner = ''] = readdirSync(join(kept, 'examples', outer));
     return join(kept, 'examples', outer, inner);
   };
+  /** What `cache verify` finds wrong with each set. */
+  const examined = async (): Promise<(string | null)[]> => {
+    const [sets] = keptFiles(new AbortController().signal);
+    return Promise.all((await sets!.paths(kept)).map((folder) => sets!.check(folder)));
+  };
   const flip = (file: string, at: number): void => {
     const bytes = readFileSync(file);
     bytes[at]! ^= 1;
@@ -204,7 +210,9 @@ describe('decoded examples', () => {
     ['the end of the set', () => truncateSync(join(setFolder(), 'set'), 200)],
   ])('are decoded again where %s is damaged', async (_what, damage) => {
     const { identity } = await loadKept();
+    expect(await examined()).toEqual([null]);
     damage();
+    expect(await examined()).toEqual([expect.any(String)]);
     const again = await loadKept();
     expect(again.decoded()).toBe(true);
     expect(again.identity).toEqual(identity);
