@@ -6,6 +6,7 @@ import { withResolvers } from '../core/promise.ts';
 import type { DownloadProgress } from '../data/download.ts';
 import type { RunEvent } from '../runner/event.ts';
 import { waitingText } from '../runner/lease.ts';
+import { clockText } from './words.ts';
 
 /** Shows the events of a run. `finish` returns when everything is drawn. */
 export interface Progress {
@@ -193,7 +194,7 @@ export function downloadNotes(stream: {
   };
 }
 
-type EventOf<K extends RunEvent['kind']> = Extract<RunEvent, { kind: K }>;
+export type EventOf<K extends RunEvent['kind']> = Extract<RunEvent, { kind: K }>;
 
 export function finishedText({ cached, seconds, verdict }: EventOf<'stage-finished'>): string {
   const time = `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
@@ -256,12 +257,4 @@ export function progressText({ step, totalSteps, values }: EventOf<'stage-progre
 
 function count(value: number): string {
   return Math.round(value).toLocaleString('en-US');
-}
-
-/** Minutes and seconds, with hours when there are any. */
-function clockText(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds));
-  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  const tail = String(rest).padStart(2, '0');
-  return hours > 0 ? `${hours}:${String(minutes).padStart(2, '0')}:${tail}` : `${minutes}:${tail}`;
 }

@@ -11,9 +11,15 @@ function event<K extends string, P extends TProperties>(kind: K, fields: P) {
 
 const stage = Type.String({ description: 'name of the stage' });
 
+/** Of `events.ndjson`; the first event says it. */
+export const eventsVersion = 'qpipe-events-1';
+
 /** The events of a run; each is one line of `events.ndjson`. */
 export const runEventSchema = Type.Union([
-  event('run-started', { run: Type.String(), pipeline: Type.String(), stages: Type.Array(Type.String()) }),
+  event('run-started', {
+    schema: Type.Literal(eventsVersion, { description: 'of this and all other events of the run' }),
+    ...{ run: Type.String(), pipeline: Type.String(), stages: Type.Array(Type.String()) },
+  }),
   event('stage-started', { stage, key: Type.String(), cached: Type.Boolean() }),
   event('stage-waiting', {
     stage,

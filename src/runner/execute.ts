@@ -3,6 +3,7 @@ import { internal, present, unreachable } from '../core/assert.ts';
 import type { Digest } from '../core/digest.ts';
 import { mapValues } from '../core/records.ts';
 import { isWithin } from './disk-error.ts';
+import { eventsVersion } from './event.ts';
 import type { RunEvent, UntimedEvent } from './event.ts';
 import type { Presence } from './live.ts';
 import { enterStore } from './live.ts';
@@ -81,7 +82,7 @@ export async function execute<J extends object>(plan: Plan<J>, options: ExecuteO
     options.signal.addEventListener('abort', recordInterruption);
     options.signal.throwIfAborted();
     const stages = plan.stages.map(({ name }) => name);
-    run.emit({ kind: 'run-started', run: run.folder.id, pipeline: plan.name, stages });
+    run.emit({ kind: 'run-started', schema: eventsVersion, run: run.folder.id, pipeline: plan.name, stages });
     const failure = await runStages(run);
     options.signal.throwIfAborted();
     if (failure !== null) throw failure.error;

@@ -9,10 +9,14 @@ import { addGc } from './gc.ts';
 import { addGraph } from './graph.ts';
 import { addInit } from './init.ts';
 import { addInspect } from './inspect.ts';
+import { addLogs } from './logs.ts';
+import { addLs } from './ls.ts';
 import { addPin, addUnpin } from './pin.ts';
 import { addPredict } from './predict.ts';
 import { addReport } from './report.ts';
 import { addRun } from './run.ts';
+import { addSchema } from './schema.ts';
+import { addStatus } from './status.ts';
 import { addValidate } from './validate.ts';
 import { addVerify } from './verify.ts';
 import { addWhy } from './why.ts';
@@ -20,6 +24,9 @@ import { addWhy } from './why.ts';
 /** In the order of the help text. */
 export const commands: readonly AddCommand[] = [
   addRun,
+  addStatus,
+  addLogs,
+  addLs,
   addWhy,
   addVerify,
   addValidate,
@@ -34,6 +41,7 @@ export const commands: readonly AddCommand[] = [
   addPin,
   addUnpin,
   addCache,
+  addSchema,
   addEngine,
   addDoctor,
   addExecStage,
