@@ -70,7 +70,7 @@ export function describeDamage(stride: number): void {
       rmSync(join(store.folder, 'corrupt'), { recursive: true });
       expect((await verifyStore(store, [], () => undefined, signal)).faults).toEqual([]);
       expect(changed).toBeGreaterThan(50);
-    }, 600_000);
+    }, 1_800_000);
 
     it('hands out a lease all the same, whatever is in the file of a lease', async () => {
       const { store } = await makeWorld();
@@ -93,7 +93,7 @@ export function describeDamage(stride: number): void {
         expect(await next.isHeld(), `byte ${at}`).toBe(true);
         await next.release();
       }
-    }, 600_000);
+    }, 1_800_000);
   });
 }
 

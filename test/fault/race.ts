@@ -49,7 +49,7 @@ export function describeRaces(rounds: readonly number[]): void {
         waited += results.reduce((sum, result) => sum + result.waited, 0);
       }
       expect(waited).toBeGreaterThan(0);
-    }, 600_000);
+    }, 1_800_000);
 
     it('lose nothing to a collection of all that is not in use', async () => {
       const store = await openStore(join(root, 'store'), () => randomBytes(16).toString('hex'));
@@ -79,7 +79,7 @@ export function describeRaces(rounds: readonly number[]): void {
       rmSync(join(root, 'runs'), { recursive: true });
       await collectAll();
       expect(readdirSync(join(root, 'store/v1/objects'))).toEqual([]);
-    }, 600_000);
+    }, 1_800_000);
   });
 }
 
