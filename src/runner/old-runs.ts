@@ -36,7 +36,9 @@ export async function sortRuns(
   // Names begin with the time, so that the last is the newest.
   for (const name of (await namesIn(runs)).toSorted().toReversed()) {
     const path = join(runs, name);
-    if (name.startsWith(removedPrefix) || !(await lstat(path)).isDirectory()) continue;
+    // Hidden ones are links and folders on their way. Another collection may be as far as this one.
+    const status = name.startsWith('.') ? null : await lstat(path).catch(() => null);
+    if (status?.isDirectory() !== true) continue;
     const record = await readRun(path, self);
     const bytes = (await filesAt(path)).reduce((sum, file) => sum + file.bytes, 0);
     const item: Found = { class: 'runs', name, path, time: 0, bytes };
@@ -57,7 +59,8 @@ const reportTime = 60 * 60 * 1000;
 async function mayBeWritten(folder: string, { status, owner }: RunRecord, self: Owner): Promise<boolean> {
   if (status === 'running') return true;
   if (owner === undefined || livenessOf(owner, self) === 'gone') return false;
-  return Date.now() - (await stat(join(folder, 'run.json'))).mtimeMs < reportTime;
+  const file = await stat(join(folder, 'run.json')).catch(() => null);
+  return file !== null && Date.now() - file.mtimeMs < reportTime;
 }
 
 async function readRun(folder: string, self: Owner): Promise<RunRecord | null> {

@@ -5,21 +5,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { collect } from '../../src/runner/collect.ts';
 import { openStore } from '../../src/runner/store.ts';
 import { verifyStore } from '../../src/runner/verify.ts';
-import type { Child } from '../runner/child.ts';
 import { childProgram } from '../runner/child.ts';
 
 /** @param rounds how many processes race in each round, on keys that nobody has */
 export function describeRaces(rounds: readonly number[]): void {
-  let start: (...args: string[]) => Child;
+  const start = childProgram('../fault/race-runner.ts');
   const root = mkdtempSync(join(tmpdir(), 'qpipe-race-'));
   afterAll(() => rmSync(root, { recursive: true, force: true }));
-  beforeAll(async () => {
-    start = await childProgram('../fault/race-runner.ts');
-  });
 
   describe('processes that race on one store', () => {
     it(`execute each stage once between them, and all have its result (${rounds.length} rounds)`, async () => {

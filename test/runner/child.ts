@@ -7,24 +7,27 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { build } from 'esbuild';
-import { afterAll } from 'vitest';
+import { afterAll, beforeAll } from 'vitest';
 
 export type Child = ChildProcessByStdio<null, Readable, null>;
 
 /**
- * Compiles a program beside the tests, with all that it imports; its processes end with the tests of the file.
+ * A program beside the tests, compiled with all that it imports before they begin. Its processes end with the tests of
+ * the file.
  *
  * @returns a function that starts it
  */
-export async function childProgram(name: string): Promise<(...args: string[]) => Child> {
+export function childProgram(name: string): (...args: string[]) => Child {
   const folder = mkdtempSync(join(tmpdir(), 'qpipe-child-'));
   const outfile = join(folder, 'program.mjs');
   const banner = { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" };
-  await build({
-    entryPoints: [join(import.meta.dirname, name)],
-    ...{ outfile, banner, bundle: true, platform: 'node', format: 'esm', logLevel: 'warning' },
-  });
   const children: Child[] = [];
+  beforeAll(async () => {
+    await build({
+      entryPoints: [join(import.meta.dirname, name)],
+      ...{ outfile, banner, bundle: true, platform: 'node', format: 'esm', logLevel: 'warning' },
+    });
+  });
   afterAll(() => {
     for (const child of children) child.kill('SIGKILL');
     rmSync(folder, { recursive: true, force: true });

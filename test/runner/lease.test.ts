@@ -12,7 +12,7 @@ import {
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { evict, holderOf } from '../../src/runner/claim.ts';
 import type { Lease, LeaseOptions, WaitedFor } from '../../src/runner/lease.ts';
 import { acquireLease, waitingText } from '../../src/runner/lease.ts';
@@ -20,17 +20,14 @@ import type { Owner } from '../../src/runner/owner.ts';
 import { livenessOf, livenessOfName, ownerName, thisOwner } from '../../src/runner/owner.ts';
 import type { Store } from '../../src/runner/store.ts';
 import { openStore, temporaryPath } from '../../src/runner/store.ts';
-import type { Child } from './child.ts';
 import { childProgram, ended, said } from './child.ts';
 
 let root: string;
 let store: Store;
 let waits: WaitedFor[];
-let startHolder: (...args: string[]) => Child;
 
-beforeAll(async () => {
-  startHolder = await childProgram('lease-holder.ts');
-});
+const startHolder = childProgram('lease-holder.ts');
+
 beforeEach(async () => {
   root = mkdtempSync(join(tmpdir(), 'qpipe-lease-'));
   store = await openStore(root, () => randomBytes(16).toString('hex'));
