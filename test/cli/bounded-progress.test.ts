@@ -24,7 +24,7 @@ const started = (stage: string): RunEvent => ({ kind: 'stage-started', time, sta
 const finished = (stage: string, verdict: 'pass' | 'fail' = 'pass', cached = false): RunEvent => {
   return { kind: 'stage-finished', time, stage, cached, seconds: 3.9, verdict, outputs: {} };
 };
-const begin: RunEvent = { kind: 'run-started', time, run: 'r', pipeline: 'p', stages: names };
+const begin: RunEvent = { kind: 'run-started', schema: 'qpipe-events-1', time, run: 'r', pipeline: 'p', stages: names };
 
 describe('the progress of many stages', () => {
   it('is never more than the screen, and shows what runs and what ended last', async () => {

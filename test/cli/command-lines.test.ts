@@ -19,6 +19,7 @@ const read = (file: string): string => readFileSync(join(root, file), 'utf8');
 /** What `--help` of the program says: the options of each command, and the commands in it. */
 interface CommandHelp {
   readonly options: ReadonlySet<string>;
+  readonly examples: readonly string[];
   readonly commands: readonly string[];
 }
 const table = new Map<string, CommandHelp>();
@@ -29,7 +30,10 @@ async function readHelp(path: readonly string[]): Promise<void> {
   const options = [...`${list('Options')}\n${list('Global Options')}`.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)];
   const commands = [...list('Commands').matchAll(/^ {2}([a-z]+)/gm)].map(([, name = '']) => name);
   const known = commands.filter((name) => name !== 'help');
-  table.set(path.join(' '), { options: new Set(options.map(([, name = '']) => name)), commands: known });
+  const examples = [...`${list('Example')}\n${list('Examples')}`.matchAll(/^ {2}(qpipe .*)/gm)].map(
+    ([, line = '']) => line,
+  );
+  table.set(path.join(' '), { options: new Set(options.map(([, name = '']) => name)), commands: known, examples });
   await Promise.all(known.map((name) => readHelp([...path, name])));
 }
 
@@ -43,7 +47,7 @@ function fault(line: string): string | null {
     path.push(words[path.length] ?? '');
   }
   const name = path.join(' ');
-  const { options, commands } = table.get(name) ?? { options: new Set<string>(), commands: [] };
+  const { options, commands } = table.get(name) ?? { options: new Set<string>(), commands: [] as readonly string[] };
   const next = words[path.length];
   if (commands.length > 0 && next?.startsWith('--') !== true) return `no command: ${[...path, next ?? ''].join(' ')}`;
   const unknown = words.filter((word) => /^--[a-z]/.test(word)).map((word) => word.replace(/[^a-z-].*/s, ''));
@@ -106,6 +110,16 @@ describe('an option that is named', () => {
   it.each(naming)('in %s exists', (file) => {
     const known = new Set([...table.values()].flatMap(({ options }) => [...options]));
     expect(optionsIn(file).filter((option) => !known.has(option))).toEqual([]);
+  });
+});
+
+describe('the help of a command', () => {
+  it('has an example, which is a command line of that command', () => {
+    for (const [name, { commands, examples }] of table) {
+      if (commands.length > 0) continue;
+      expect(examples.length, name).toBeGreaterThan(0);
+      expect(examples.filter((line) => !line.startsWith(`qpipe ${name}`) || fault(line.slice(6)) !== null)).toEqual([]);
+    }
   });
 });
 

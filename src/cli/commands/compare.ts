@@ -10,6 +10,7 @@ export const addCompare: AddCommand = (program) => {
     .option('--all', 'also show settings and metrics that are equal')
     .option('--html <file>', 'also write the comparison as an HTML page')
     .option('--json', 'print the comparison as JSON')
+    .addHelpText('after', '\nExample:\n  qpipe compare runs/before runs/latest --html difference.html')
     .action(async (a: string, b: string, { all, html, json }: { all?: true; html?: string; json?: true }) => {
       const { compare, comparisonText } = await import('../compare.ts');
       const comparison = await compare({

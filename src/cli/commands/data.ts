@@ -10,6 +10,7 @@ export const addData: AddCommand = (program) => {
     .addOption(setOption())
     .addOption(dataOption())
     .option('--json', 'print everything as JSON, without shortening')
+    .addHelpText('after', '\nExample:\n  qpipe data lenet.yaml')
     .action(async (pipeline: string, { set, data, json }: { set: string[]; data?: string; json?: true }) => {
       const [{ describeData }, { dataText }] = await Promise.all([import('../data.ts'), import('../data-text.ts')]);
       const description = await describeData(pipeline, set, data);

@@ -7,6 +7,7 @@ export const addDoctor: AddCommand = (program, finish) => {
     .command('doctor')
     .description('check this machine: what is installed, what is missing, and how to fix it')
     .option('--json', 'print the result as JSON')
+    .addHelpText('after', '\nExample:\n  qpipe doctor')
     .action(async ({ json }: { json?: true }) => {
       const { doctor, healthText } = await import('../doctor.ts');
       const health = await doctor();

@@ -18,6 +18,7 @@ export const addEngine: AddCommand = (program, finish) => {
     .option('--python <program>', 'Python whose TensorFlow library to use; default: download a wheel')
     .option('--force', 'build again even if a working addon is installed')
     .option('--json', 'print the steps and the result as JSON lines')
+    .addHelpText('after', '\nExample:\n  qpipe engine install tensorflow')
     .action(async (_engine: string, options: EngineInstallCommandOptions) => {
       finish(await engineInstallCommand(options));
     });

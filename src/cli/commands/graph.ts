@@ -14,6 +14,7 @@ export const addGraph: AddCommand = (program) => {
     .addOption(dataOption())
     .addOption(new Option('--level <level>', 'level of the graph').choices([...levels]).default('qat'))
     .option('--each-pass', 'print the graph after every pass')
+    .addHelpText('after', '\nExample:\n  qpipe graph lenet.yaml --level int8')
     .action(async (pipeline: string, { eachPass, ...options }: GraphCommandOptions) => {
       const { graphText } = await import('../graph.ts');
       out(await graphText({ pipeline, ...options, passes: eachPass === true ? 'each' : 'last' }));

@@ -10,6 +10,7 @@ export const addInspect: AddCommand = (program) => {
     .argument('<file>', 'file to show')
     .addOption(new Option('--target <name>', 'say of each op why this target does not take it').choices(targetNames))
     .option('--json', 'print everything as JSON, without shortening')
+    .addHelpText('after', '\nExample:\n  qpipe inspect model.tflite --target tflm')
     .action(async (file: string, { json, target }: { json?: true; target?: string }) => {
       const { inspect } = await import('../inspect.ts');
       const { inspectionText } = await import('../inspect-text.ts');

@@ -27,6 +27,10 @@ export const addPredict: AddCommand = (program) => {
       ).choices([...runtimeNames]),
     )
     .option('--dequantize', 'write float32 values instead of raw codes')
+    .addHelpText(
+      'after',
+      '\nExample:\n  qpipe predict model.tflite --input images.npy --output answers.npy --dequantize',
+    )
     .action(async (model: string, options: PredictCommandOptions) => {
       const { namedInputs, predict } = await import('../predict.ts');
       const { dequantize, input, ...others } = options;

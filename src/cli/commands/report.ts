@@ -6,6 +6,7 @@ export const addReport: AddCommand = (program) => {
     .command('report')
     .description('write the report of a run again')
     .argument('[run]', 'folder of the run', 'runs/latest')
+    .addHelpText('after', '\nExample:\n  qpipe report runs/latest')
     .action(async (folder: string) => {
       const { writeReport } = await import('../report.ts');
       const { summaryText } = await import('../summary.ts');

@@ -15,6 +15,7 @@ export const addValidate: AddCommand = (program) => {
     .addOption(setOption())
     .addOption(dataOption())
     .option('--json', 'print the result as JSON')
+    .addHelpText('after', '\nExample:\n  qpipe validate lenet.yaml')
     .action(async (pipeline: string, { set, data, json }: { set: string[]; data?: string; json?: true }) => {
       const [{ matrixText, sizeText, validate }, { wrap }] = await Promise.all([
         import('../validate.ts'),
