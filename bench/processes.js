@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import { dirname, join } from 'node:path';
-import { findProgram, findPython } from '../dist/install/programs.js';
+import { findProgram } from '../dist/core/programs.js';
+import { findPython } from '../dist/install/programs.js';
 import { blockImages, repetitions, subjects } from './cases.js';
 
 /** @typedef {import('./cases.js').Case} Case */

@@ -16,6 +16,7 @@ const stageExports = {
   convert: 'convert',
   test: 'test',
   export: 'exportStage',
+  exec: 'exec',
 };
 
 const engineModules = {

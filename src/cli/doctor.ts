@@ -8,7 +8,7 @@ import { findAddon } from '../engine/tensorflow/addon.ts';
 import { wrap } from '../report/text-table.ts';
 import { probe } from '../install/probe.ts';
 import { qpipeHome } from '../install/home.ts';
-import { findProgram } from '../install/programs.ts';
+import { findProgram } from '../core/programs.ts';
 import { packageJson } from '../core/version.ts';
 
 /** What one part of qpipe needs, and whether it is installed. */

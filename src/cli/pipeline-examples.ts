@@ -103,6 +103,15 @@ const stages: Readonly<Record<StageKind, string>> = {
   from: convert
   gates: { int8_top1_min: 0.98, drop_max: 0.005 }`,
   export: 'export: { uses: export, from: test, name: digits, test_vectors: 4 }',
+  exec: `sizes:
+  uses: exec
+  from: convert
+  command: [python3, sizes.py, "{inputs.model}", "{outputs.report}"]
+  inputs: { model: model.tflite }
+  files: [sizes.py]
+  outputs: { report: sizes.json }
+  environment: [LANG]
+  timeout: 60               # seconds`,
 };
 
 const optimizers: Readonly<Record<OptimizerConfig['kind'], string>> = {

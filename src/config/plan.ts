@@ -4,6 +4,7 @@ import type { Diagnostic } from '../core/diagnostic.ts';
 import { UserError } from '../core/diagnostic.ts';
 import type { Digest } from '../core/digest.ts';
 import type { JsonObject } from '../core/json.ts';
+import { mapValues } from '../core/records.ts';
 import { defaultMemory } from '../core/machine.ts';
 import { installedVersion, packageFile } from '../core/package-file.ts';
 import type { Augmentation } from '../data/augment.ts';
@@ -21,9 +22,11 @@ import type { Model, Purpose } from '../graph/contract.ts';
 import { newModel, untrainedModel } from '../models/build.ts';
 import type { ModelSpec } from '../models/layers.ts';
 import type { Plan, StageInput } from '../runner/plan.ts';
-import type { StageDefinition, StageNeed } from '../stages/define.ts';
+import type { StageNeed } from '../stages/define.ts';
+import { isGivenBy } from '../stages/define.ts';
 import type { StageConfig, StageKind } from '../stages/index.ts';
 import type { JobPlan, StageJob } from '../stages/job.ts';
+import type { LocatedOutside } from '../stages/run.ts';
 import { definitionOf } from '../stages/job.ts';
 import type { Resources } from '../stages/resources.ts';
 import type { Answers } from '../tasks/define.ts';
@@ -31,6 +34,7 @@ import { tasks } from '../tasks/index.ts';
 import { dataFileDiagnostics } from './data-files.ts';
 import { keyPart } from './key-part.ts';
 import type { LoadedMatrix, LoadedPipeline } from './load.ts';
+import { outsideOf } from './outside.ts';
 import { importedNetworks, modelDigests } from './imports.ts';
 import { networkDiagnostics, networkWarnings } from './network.ts';
 import type { NetworkData } from './purpose.ts';
@@ -104,6 +108,7 @@ export async function makePlan(loaded: LoadedPipeline, { resources, threads }: P
     spec: modelSpec(pipeline, identity),
     purpose: purposeFor(pipeline, identity),
     modelDigests: await modelDigests(loaded),
+    outside: await outsideOf(loaded),
   };
   const plan = {
     name: pipeline.name,
@@ -143,6 +148,7 @@ const engineIn = (engines: Shared['engines'], pipeline: ResolvedPipeline, config
  */
 export async function checkWithoutData(loaded: LoadedPipeline): Promise<Diagnostic[]> {
   checkFiles(loaded);
+  await outsideOf(loaded);
   const size = knownSize(dataSource(loaded.pipeline.data));
   return size === null ? [] : [...(await checkFit(loaded, size)).warnings];
 }
@@ -275,6 +281,8 @@ interface Shared {
   readonly purpose: Purpose;
   /** Of the files of import stages, by their names. */
   readonly modelDigests: ReadonlyMap<string, Digest>;
+  /** Of the stages that read something outside of the pipeline, by their names. */
+  readonly outside: ReadonlyMap<string, LocatedOutside>;
   readonly engines: ReadonlyMap<EngineName, Engine>;
   readonly threads: number;
   readonly code: CodeDigests;
@@ -290,6 +298,7 @@ function planStage({ name, config }: ResolvedStage, shared: Shared): JobPlan {
   const definition = definitionOf(config);
   const uses = new Set(definition.uses);
   const trajectory = definition.trajectory(config);
+  const outside = shared.outside.get(name) ?? null;
   const keyed = (fields: object): JsonObject => ({
     stage: keyPart(definition.config, fields),
     // As the stage receives it: the meaning of a preset or a default may change between versions.
@@ -309,14 +318,18 @@ function planStage({ name, config }: ResolvedStage, shared: Shared): JobPlan {
     config: keyed(config),
     ...(trajectory !== null && { trajectory: keyed(trajectory) }),
     seeds: uses.has('seed') ? { seed: pipeline.seed } : {},
-    environment: keyEnvironment(config, shared),
+    environment: {
+      ...keyEnvironment(config, shared),
+      ...(outside !== null && { variables: { ...outside.variables } }),
+    },
     replicas: 'devices' in config ? config.devices.length : 1,
-    inputs: { ...stageInputs(name, definition, pipeline), ...externalInputs(name, uses, shared) },
-    outputs: definition.outputs,
+    inputs: { ...stageInputs(name, config, pipeline), ...externalInputs(name, uses, shared) },
+    outputs: definition.outputs(config),
     job: {
       ...{ config, threads, data, augment, purpose, seed: pipeline.seed, loss: pipeline.loss, model: spec },
       engine: engineOf(pipeline, config),
       modelFile: shared.modelDigests.get(name) ?? null,
+      outside,
     },
     needs: { threads: uses.has('engine') ? threads : 0 },
   };
@@ -340,12 +353,13 @@ function keyEnvironment(config: StageConfig, { pipeline, code, engines }: Shared
 function externalInputs(
   name: string,
   uses: ReadonlySet<StageNeed>,
-  { modelDigests, data, purpose }: Shared,
+  { modelDigests, data, purpose, outside }: Shared,
 ): Readonly<Record<string, StageInput>> {
   const { training, test } = data.identity.digests;
   const modelDigest = modelDigests.get(name);
   return {
     ...(modelDigest === undefined ? {} : { file: externalInput('ModelFile/1', modelDigest) }),
+    ...mapValues(outside.get(name)?.inputs ?? {}, ({ type, digest }) => externalInput(type, digest)),
     ...(uses.has('training-data') ? { data: dataInput(training) } : {}),
     // Those of validation are a part of the training data.
     ...(uses.has('validation-data') && tasks[purpose.task].decides ? { validation: dataInput(training) } : {}),
@@ -362,25 +376,25 @@ function numericsPart(numerics: Numerics): JsonObject {
   }
 }
 
-/** The files of a stage, each from the nearest stage on its `from` chain that writes the type. */
+/** The files of a stage, each from the nearest stage on its `from` chain that writes it. */
 function stageInputs(
   name: string,
-  definition: StageDefinition,
+  config: StageConfig,
   { stages }: ResolvedPipeline,
 ): Readonly<Record<string, StageInput>> {
   const byName = new Map(stages.map((stage) => [stage.name, stage.config]));
   const inputs: Record<string, StageInput> = {};
-  for (const [input, { type, optional }] of Object.entries(definition.inputs)) {
+  for (const [input, rule] of Object.entries(definitionOf(config).inputs(config))) {
     let ancestor = parentOfStage(byName, name);
     let found: StageInput | null = null;
     while (ancestor !== null && found === null) {
-      const kind = present(byName.get(ancestor), `stage ${ancestor}`).uses;
-      const output = Object.entries(definitionOf({ uses: kind }).outputs).find(([, rule]) => rule.type === type)?.[0];
-      if (output !== undefined) found = { kind: 'output', stage: ancestor, output, type };
+      const writer = present(byName.get(ancestor), `stage ${ancestor}`);
+      const output = Object.entries(definitionOf(writer).outputs(writer)).find(([, given]) => isGivenBy(rule, given));
+      if (output !== undefined) found = { kind: 'output', stage: ancestor, output: output[0], type: output[1].type };
       ancestor = parentOfStage(byName, ancestor);
     }
     if (found !== null) inputs[input] = found;
-    else if (!optional) internal(`nothing before stage "${name}" writes a ${type}`);
+    else if (!rule.optional) internal(`nothing before stage "${name}" writes its input "${input}"`);
   }
   return inputs;
 }

@@ -3,6 +3,7 @@ import { answerDiagnostics, groupDiagnostics, normalizeDiagnostics } from './che
 import { importTaskDiagnostics } from './checks/imports.ts';
 import { layerDiagnostics } from './checks/layers.ts';
 import { stageDiagnostics } from './checks/stages.ts';
+import { stageFileDiagnostics } from './checks/stage-files.ts';
 import { targetSettingDiagnostics } from './checks/targets.ts';
 import type { PipelineConfig } from './schema.ts';
 import type { Locate } from './source.ts';
@@ -18,6 +19,9 @@ export function semanticDiagnostics(config: PipelineConfig, locate: Locate): Dia
     ...groupDiagnostics(config, locate),
     ...normalizeDiagnostics(config, locate),
     ...targetSettingDiagnostics(config, locate),
-    ...Object.entries(config.stages).flatMap(([name, stage]) => stageDiagnostics(config, name, stage, locate)),
+    ...Object.entries(config.stages).flatMap(([name, stage]) => [
+      ...stageDiagnostics(config, name, stage, locate),
+      ...stageFileDiagnostics(config, name, stage, locate),
+    ]),
   ];
 }

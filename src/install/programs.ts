@@ -1,22 +1,8 @@
-import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import os from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { execa } from 'execa';
-
-/** The path of a program that `PATH` finds, or null. A name with a slash is a path already. */
-export function findProgram(name: string, env: NodeJS.ProcessEnv = process.env): string | null {
-  const folders = name.includes('/') ? [''] : (env['PATH'] ?? '').split(delimiter).filter((entry) => entry !== '');
-  return folders.map((folder) => join(folder, name)).find(isExecutable) ?? null;
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return statSync(file).isFile();
-  } catch {
-    return false;
-  }
-}
+import { findProgram } from '../core/programs.ts';
 
 /** What `findPython` tries, in this order, before the versions that pyenv keeps. */
 export const pythonNames = ['python3.11', 'python3.10', 'python3.9', 'python3'] as const;

@@ -6,7 +6,8 @@ import type { Diagnostic } from '../core/diagnostic.ts';
 import { addonPackage } from '../engine/tensorflow/addon.ts';
 import type { LibrarySource } from './library.ts';
 import { wheel } from './library.ts';
-import { findProgram, findPython } from './programs.ts';
+import { findProgram } from '../core/programs.ts';
+import { findPython } from './programs.ts';
 
 /** Bytes, measured with tensorflow-cpu 2.15.1 and tfjs-node 4.22.0, rounded up. */
 const diskSpace = { package: 0.4e9, wheel: 1.4e9 };

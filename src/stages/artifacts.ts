@@ -49,4 +49,6 @@ export const artifactChecks: { readonly [T in ArtifactType]: (file: string) => P
   async 'Export/1'(file) {
     if ((await stat(file)).size === 0) internal(`${file} is empty`);
   },
+  // Whatever a command writes.
+  'File/1': () => Promise.resolve(),
 };

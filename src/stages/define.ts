@@ -1,9 +1,10 @@
 import type { Static, TLiteral, TObject, TOptional, TProperties, TSchema, TString } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
 import { key, object, runtime } from '../core/schema.ts';
+import type { Diagnostic } from '../core/diagnostic.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Judgement } from '../runner/plan.ts';
-import type { StageRun } from './run.ts';
+import type { Outside, StageRun } from './run.ts';
 
 /** What a stage hands to the next; the number is the version of the format. */
 export type ArtifactType =
@@ -14,18 +15,30 @@ export type ArtifactType =
   | 'FrozenGraph/1'
   | 'Tflite/1'
   | 'TestReport/1'
-  | 'Export/1';
+  | 'Export/1'
+  | 'File/1';
 
-/** A file that a stage reads: made by the nearest stage on its `from` chain that writes this type. */
-export interface StageInputRule {
-  readonly type: ArtifactType;
+/**
+ * A file that a stage reads: made by the nearest stage on its `from` chain that writes this type, or a file of this name.
+ * One by its name has a row of the same key in the stage's field `inputs`, where a name that nothing writes is reported.
+ */
+export type StageInputRule = ({ readonly type: ArtifactType } | { readonly file: string }) & {
   readonly optional: boolean;
-}
+};
 
 /** A file that a stage writes, by its name in the stage's folder. */
 export interface StageOutputRule {
   readonly type: ArtifactType;
   readonly file: string;
+}
+
+export const isGivenBy = (rule: StageInputRule, { type, file }: StageOutputRule): boolean =>
+  'file' in rule ? rule.file === file : rule.type === type;
+
+/** A mistake in the fields of a stage. */
+export interface FieldMistake extends Omit<Diagnostic, 'place'> {
+  /** From the stage to the value, for example `['command', '2']`. */
+  readonly path: readonly string[];
 }
 
 /** Parts of the pipeline outside `stages` that a stage reads, which therefore enter its key. */
@@ -52,8 +65,19 @@ export interface StageDefinition<Kind extends string = string, Config extends TS
   readonly from: FromRule;
   readonly produces: ArtifactType;
   readonly uses: readonly StageNeed[];
-  readonly inputs: Readonly<Record<string, StageInputRule>>;
-  readonly outputs: Readonly<Record<string, StageOutputRule>>;
+  inputs(config: Static<Config>): Readonly<Record<string, StageInputRule>>;
+  outputs(config: Static<Config>): Readonly<Record<string, StageOutputRule>>;
+  /** What is wrong with a config that fits the schema, as far as it shows without looking at anything else. */
+  mistakes(config: Static<Config>): readonly FieldMistake[];
+  /**
+   * Looks at what the stage reads from outside, when a run is planned; null for a stage that reads nothing there.
+   *
+   * @param folder of the pipeline file
+   */
+  outside(
+    config: Static<Config>,
+    folder: string,
+  ): Promise<{ readonly found: Outside; readonly mistakes: readonly FieldMistake[] } | null>;
   /** The schema of the whole stage: `uses`, `from` and the stage's own fields. */
   readonly config: Config;
   // A method, so that a table of stages may forget which config each takes; `index.ts` pairs them again.
@@ -86,17 +110,22 @@ export function defineStage<const Kind extends string, const F extends FromRule,
   readonly from: F;
   readonly produces: ArtifactType;
   readonly uses: readonly StageNeed[];
-  readonly inputs: Readonly<Record<string, StageInputRule>>;
-  readonly outputs: Readonly<Record<string, StageOutputRule>>;
+  /** The files, or what they are by the config of the stage. */
+  readonly inputs: Files<StageInputRule, P>;
+  readonly outputs: Files<StageOutputRule, P>;
   readonly fields: P;
   readonly run: StageRun<Static<TObject<P>>>;
+  /** Left out by a stage whose schema says all. */
+  readonly mistakes?: (config: Static<TObject<P>>) => readonly FieldMistake[];
+  /** Left out by a stage that reads nothing outside of the pipeline. */
+  readonly outside?: StageDefinition<Kind, TObject<P>>['outside'];
   /** Left out by a stage that has no limits. */
   readonly judge?: (config: Static<TObject<P>>, metrics: JsonObject) => Judgement;
   /** Left out by a stage that keeps no checkpoints. */
   readonly trajectory?: (config: Static<TObject<P>>) => Partial<Static<TObject<P>>>;
 }): StageDefinition<Kind, StageSchema<Kind, F, P>> {
   const { kind, revision, description, from, produces, uses, inputs, outputs, fields, run } = definition;
-  const { judge = pass, trajectory = none } = definition;
+  const { judge = pass, trajectory = none, mistakes = noMistakes, outside = nothing } = definition;
   // Not in the key: names do not matter there, and the input is known by the digest of its content.
   const fromSchema = Type.String(runtime('Name of the stage whose result this stage reads'));
   const config = object(
@@ -111,13 +140,26 @@ export function defineStage<const Kind extends string, const F extends FromRule,
   const schema = config as unknown as StageSchema<Kind, F, P>;
   // The stage's own fields are part of the whole, which TypeScript cannot show for a generic P.
   const runWhole = run as unknown as StageRun<Static<StageSchema<Kind, F, P>>>;
-  const judgeWhole = judge as unknown as StageDefinition<Kind, typeof schema>['judge'];
-  const trajectoryOfWhole = trajectory as unknown as StageDefinition<Kind, typeof schema>['trajectory'];
+  type Whole = StageDefinition<Kind, typeof schema>;
+  const judgeWhole = judge as unknown as Whole['judge'];
+  const trajectoryOfWhole = trajectory as unknown as Whole['trajectory'];
   return {
-    ...{ kind, revision, from, produces, uses, inputs, outputs, config: schema },
+    ...{ kind, revision, from, produces, uses, config: schema },
+    inputs: byConfig(inputs) as unknown as Whole['inputs'],
+    outputs: byConfig(outputs) as unknown as Whole['outputs'],
+    mistakes: mistakes as unknown as Whole['mistakes'],
+    outside: outside as unknown as Whole['outside'],
     ...{ run: runWhole, judge: judgeWhole, trajectory: trajectoryOfWhole },
   };
 }
 
+type Files<Rule, P extends TProperties> =
+  Readonly<Record<string, Rule>> | ((config: Static<TObject<P>>) => Readonly<Record<string, Rule>>);
+
+const byConfig = <Rule, P extends TProperties>(files: Files<Rule, P>) =>
+  typeof files === 'function' ? files : () => files;
+
 const none = (): null => null;
+const noMistakes = (): readonly FieldMistake[] => [];
+const nothing = (): Promise<null> => Promise.resolve(null);
 const pass = (_config: unknown, metrics: JsonObject): Judgement => ({ metrics, verdict: 'pass' });

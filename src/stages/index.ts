@@ -2,6 +2,7 @@ import type { TUnsafe } from '@sinclair/typebox';
 import { discriminated } from '../core/schema.ts';
 import { convert } from './convert.ts';
 import type { ConfigOf, StageDefinition } from './define.ts';
+import { exec } from './exec.ts';
 import { exportStage } from './export.ts';
 import { floatPretrain } from './float-pretrain.ts';
 import { freeze } from './freeze.ts';
@@ -21,6 +22,7 @@ const table = {
   convert,
   test,
   export: exportStage,
+  exec,
 };
 
 export type StageKind = keyof typeof table;

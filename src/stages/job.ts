@@ -15,7 +15,7 @@ import type { StageDefinition } from './define.ts';
 import type { StageConfig } from './index.ts';
 import { stages as definitions } from './index.ts';
 import type { Resources } from './resources.ts';
-import type { StageEnvironment } from './run.ts';
+import type { LocatedOutside, StageEnvironment } from './run.ts';
 
 /** All that a stage reads besides its input files. Plain JSON: what another process makes of it is the same. */
 export interface StageJob {
@@ -31,6 +31,8 @@ export interface StageJob {
   readonly purpose: Purpose;
   /** Of the file that an import stage reads; null for the others. */
   readonly modelFile: Digest | null;
+  /** Null for a stage that reads nothing outside of the pipeline. */
+  readonly outside: LocatedOutside | null;
 }
 
 /** The definition of a stage's kind, which forgets what its config is: the table pairs them. */
@@ -58,7 +60,7 @@ function environmentOf(
   { signal }: StageContext,
   { data, engine, now }: Resources,
 ): StageEnvironment {
-  const { seed, augment, loss, model, purpose, threads, modelFile } = job;
+  const { seed, augment, loss, model, purpose, threads, modelFile, outside } = job;
   return {
     ...{ seed, augment, loss, threads },
     trainingData: () => data.load(job.data),
@@ -66,6 +68,7 @@ function environmentOf(
     model: () => present(model, 'a model'),
     purpose: () => purpose,
     checkModelFile: (found) => (found === modelFile ? Promise.resolve() : Promise.reject(changedModel(name))),
+    outside: () => present(outside, 'what the stage reads outside'),
     open: async (graph, replicas, { devices, onInterrupt } = {}) => {
       const opened = await engine(job.engine);
       const options = { replicas, threads, ...(devices === undefined ? {} : { devices }) };

@@ -1,4 +1,5 @@
 import type { Augmentation } from '../data/augment.ts';
+import type { Place } from '../core/diagnostic.ts';
 import type { Digest } from '../core/digest.ts';
 import type { TestData, TrainingData } from '../data/dataset.ts';
 import type { Device, Session } from '../engine/engine.ts';
@@ -25,10 +26,27 @@ export interface StageEnvironment {
   readonly checkModelFile: (found: Digest) => Promise<void>;
   /** Starts a session on the stage's engine. */
   readonly open: (graph: Graph, replicas: number, options?: OpenOptions) => Promise<Session>;
+  /** What the definition's `outside` found when the run was planned. */
+  readonly outside: () => LocatedOutside;
   /** For what a stage runs beside the engine; the results are the same for any number. */
   readonly threads: number;
   /** Milliseconds on a clock that only goes forward. */
   readonly now: () => number;
+}
+
+/** What a stage reads besides the pipeline, its data and the results of others. Plain JSON. */
+export interface Outside {
+  /** Part of the key. */
+  readonly inputs: Readonly<Record<string, { readonly type: string; readonly digest: Digest }>>;
+  /** Variables of the environment, part of the key; null for one that is not set. */
+  readonly variables: Readonly<Record<string, string | null>>;
+  /** Absolute paths of files, by the names that the stage has for them. */
+  readonly paths: Readonly<Record<string, string>>;
+}
+
+export interface LocatedOutside extends Outside {
+  /** Where the pipeline has the fields of the stage, for messages, by paths such as `command` and `outputs.report`. */
+  readonly places: Readonly<Record<string, Place>>;
 }
 
 export interface OpenOptions {

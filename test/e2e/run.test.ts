@@ -4,7 +4,7 @@ import { existsSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { stripVTControlCharacters } from 'node:util';
 import { execa } from 'execa';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { findProgram } from '../../src/install/programs.ts';
+import { findProgram } from '../../src/core/programs.ts';
 import { expectDType } from '../../src/core/tensor.ts';
 import { readSafetensors } from '../../src/formats/safetensors.ts';
 import { tensorflowEngine } from '../engine/engines.ts';

@@ -42,7 +42,7 @@ export async function exportLine(
   // The stage asks for nothing else.
   const environment = { testData: () => Promise.resolve(dataset) } as Partial<StageEnvironment> as StageEnvironment;
   const { metrics } = await exportStage.run(config, context, environment);
-  for (const { type, file: name } of Object.values(exportStage.outputs)) {
+  for (const { type, file: name } of Object.values(exportStage.outputs(config))) {
     await artifactChecks[type](join(folder.path, name));
   }
   return { ...folder, metrics };

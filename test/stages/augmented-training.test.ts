@@ -34,6 +34,7 @@ async function feeds() {
     loss: {},
     model: () => spec,
     purpose: () => internal('nothing is imported'),
+    outside: () => internal('nothing is read outside'),
     checkModelFile: () => Promise.resolve(),
     open: async (graph, replicas) => {
       const session = await referenceEngine.open(graph, { replicas, threads: 1 });

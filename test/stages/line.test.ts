@@ -51,6 +51,7 @@ const environment: StageEnvironment = {
   augment: { crop: 0, flip: false },
   model: () => spec,
   purpose: () => internal('nothing is imported'),
+  outside: () => internal('nothing is read outside'),
   checkModelFile: () => Promise.resolve(),
   open: (graph, replicas) => referenceEngine.open(graph, { replicas, threads: 1 }),
   threads: 1,

@@ -88,6 +88,7 @@ function openLine(
     testData: () => Promise.resolve(dataset),
     model: () => present(spec, 'the network'),
     purpose: () => internal('nothing is imported'),
+    outside: () => internal('nothing is read outside'),
     checkModelFile: () => Promise.resolve(),
     loss,
     augment: { crop: 0, flip: false },
@@ -101,7 +102,8 @@ function openLine(
     const definition = stages[config.uses] as StageDefinition; // by its kind, which the table forgets
     const { signal } = new AbortController();
     const { metrics } = await definition.run(config, { inputs, directory, emit: () => undefined, signal }, environment);
-    for (const output of Object.values(definition.outputs)) await artifactChecks[output.type](file(name, output.file));
+    for (const output of Object.values(definition.outputs(config)))
+      await artifactChecks[output.type](file(name, output.file));
     return metrics;
   };
   const remove = () => rmSync(root, { recursive: true, force: true });

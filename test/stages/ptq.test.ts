@@ -79,6 +79,7 @@ function open({ data = dataset, engine = wasmEngine, threads = 1, seed = 5, grap
     testData: () => Promise.resolve(data),
     model: () => spec,
     purpose: () => internal('nothing is imported'),
+    outside: () => internal('nothing is read outside'),
     checkModelFile: () => Promise.resolve(),
     open: (opened, replicas) => engine.open(opened, { replicas, threads }),
   };
@@ -88,7 +89,8 @@ function open({ data = dataset, engine = wasmEngine, threads = 1, seed = 5, grap
     const definition = stages[config.uses] as StageDefinition; // by its kind, which the table forgets
     const { signal } = new AbortController();
     const { metrics } = await definition.run(config, { inputs, directory, emit: () => undefined, signal }, environment);
-    for (const output of Object.values(definition.outputs)) await artifactChecks[output.type](file(name, output.file));
+    for (const output of Object.values(definition.outputs(config)))
+      await artifactChecks[output.type](file(name, output.file));
     return metrics;
   };
   const quantized = file('ptq', 'qat_model.safetensors');

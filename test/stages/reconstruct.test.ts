@@ -44,6 +44,7 @@ const environment: StageEnvironment = {
   testData: () => Promise.resolve(dataset),
   model: () => spec,
   purpose: () => internal('nothing is imported'),
+  outside: () => internal('nothing is read outside'),
   checkModelFile: () => Promise.resolve(),
   loss: {},
   augment: { crop: 0, flip: false },
