@@ -52,6 +52,7 @@ async function train(epochs: number, changes: Fields = {}, quantized?: string) {
       testData: () => Promise.resolve(dataset),
       model: () => spec,
       purpose: () => internal('nothing is imported'),
+      outside: () => internal('nothing is read outside'),
       checkModelFile: () => Promise.resolve(),
       open: (opened, replicas) => wasmEngine.open(opened, { replicas, threads: 1 }),
     },
