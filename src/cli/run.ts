@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import os from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { LoadedMatrix } from '../config/load.ts';
 import { loadMatrix } from '../config/load.ts';
 import { checkMatrixWithoutData, makeMatrixPlan } from '../config/matrix-plan.ts';
 import { threadsOf } from '../config/plan.ts';
@@ -16,10 +18,11 @@ import type { Plan, StageWork } from '../runner/plan.ts';
 import type { RunRecord } from '../runner/record.ts';
 import { select } from '../runner/select.ts';
 import { executeStage } from '../runner/stage.ts';
-import { dataFolders, openStore, remembered } from '../runner/store.ts';
+import { dataFolders, openStore, remembered, temporaryPath } from '../runner/store.ts';
 import { settleRuns, sweepStore } from '../runner/sweep.ts';
 import { filesOf } from './missing-data.ts';
 import { provenance } from './provenance.ts';
+import { loadRun } from './resume-run.ts';
 import { writeReport } from './report.ts';
 import { checkNames } from './stage-names.ts';
 import { qpipeHome } from '../install/home.ts';
@@ -28,15 +31,27 @@ import type { StageJob } from '../stages/job.ts';
 import { stageWork } from '../stages/job.ts';
 import { openResources } from '../stages/resources.ts';
 
-export interface RunOptions {
+export type RunOptions = RunSettings & (RunOfFile | RunAgain);
+
+interface RunOfFile {
   /** Path of the pipeline file. */
   readonly pipeline: string;
+  readonly resume?: undefined;
   /** Changes to it, each `path=value` as in `stages.qat.delay=1000`. */
   readonly set?: readonly string[];
   /** Replaces the engine of the pipeline. */
   readonly engine?: string;
   /** Folder with data sets for which the pipeline gives no path; default: see `loadPipeline`. */
   readonly data?: string;
+}
+
+interface RunAgain {
+  readonly pipeline?: undefined;
+  /** Folder of a run whose pipeline to use as it was then, with the changes that were made to it. */
+  readonly resume: string;
+}
+
+interface RunSettings {
   /** Folder of the runs; default `runs` in the current folder. */
   readonly runs?: string;
   /** Folder of the store; default `.qpipe/store` in the current folder. */
@@ -55,6 +70,8 @@ export interface RunOptions {
   readonly failures?: 'stop' | 'keep-going';
   /** What to do when another process makes a result that this run needs; default: wait for it, and use it. */
   readonly busy?: 'wait' | 'fail';
+  /** Whether results are taken from the store and kept there; default `on`. */
+  readonly cache?: 'on' | 'off';
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: RunEvent) => void;
   /** Called while missing data are downloaded, before all events. */
@@ -80,8 +97,7 @@ export interface RunResult {
 export async function run(options: RunOptions): Promise<RunResult> {
   const signal = options.signal ?? new AbortController().signal;
   const randomHex = (): string => randomBytes(16).toString('hex');
-  const engine = options.engine === undefined ? [] : [`engine=${options.engine}`];
-  const matrix = await loadMatrix(options.pipeline, [...(options.set ?? []), ...engine], options.data);
+  const matrix = await loadFor(options);
   await checkMatrixWithoutData(matrix);
   for (const file of missingFiles(filesOf(matrix))) {
     const onProgress = (progress: DownloadProgress): void => options.onDownload?.(progress);
@@ -90,8 +106,11 @@ export async function run(options: RunOptions): Promise<RunResult> {
     });
   }
   const storeFolder = resolve(options.store ?? '.qpipe/store');
-  const store = await openStore(storeFolder, randomHex);
-  await sweepStore(store);
+  const permanent = await openStore(storeFolder, randomHex);
+  await sweepStore(permanent);
+  // One that lasts as long as the run; if that is killed, the next run sweeps it.
+  const passing = options.cache === 'off' ? temporaryPath(permanent) : null;
+  const store = passing === null ? permanent : await openStore(passing, randomHex);
   await settleRuns(resolve(options.runs ?? 'runs'), store.owner, Date.now());
   const cores = os.availableParallelism();
   const share = Math.max(1, Math.floor(cores / (options.jobs ?? 1)));
@@ -105,10 +124,17 @@ export async function run(options: RunOptions): Promise<RunResult> {
     const { plan } = await makeMatrixPlan(matrix, { resources, threads }).catch((error: unknown) => {
       throw signal.aborted ? new Interrupted({ cause: error }) : error;
     });
-    return await runPlan(plan, stageWork(resources), options, { store: storeFolder, signal, randomHex });
+    return await runPlan(plan, stageWork(resources), options, { store: passing ?? storeFolder, signal, randomHex });
   } finally {
     resources.close();
+    if (passing !== null) await rm(passing, { recursive: true, force: true });
   }
+}
+
+async function loadFor(options: RunOptions): Promise<LoadedMatrix> {
+  if (options.resume !== undefined) return loadRun(options.resume, (warning) => options.onWarning?.(warning));
+  const { pipeline, set = [], engine, data } = options;
+  return loadMatrix(pipeline, [...set, ...(engine === undefined ? [] : [`engine=${engine}`])], data);
 }
 
 async function runPlan(

@@ -68,7 +68,11 @@ function inputDigest(fingerprint: unknown, input: string): Digest | null {
 }
 
 /** The innermost values that differ. Lists of different lengths differ as a whole. */
-function differences(before: unknown, now: unknown, path: readonly string[]): Extract<Change, { kind: 'value' }>[] {
+export function differences(
+  before: unknown,
+  now: unknown,
+  path: readonly string[],
+): Extract<Change, { kind: 'value' }>[] {
   if (isDeepStrictEqual(before, now)) return [];
   const both = [entriesOf(before), entriesOf(now)] as const;
   if (both[0] === null || both[1] === null || (Array.isArray(before) && both[0].size !== both[1].size)) {

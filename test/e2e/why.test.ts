@@ -181,3 +181,50 @@ describe('qpipe verify', () => {
     );
   });
 });
+
+describe('qpipe run --resume', () => {
+  it('uses the pipeline of a run as it was, and says how the file differs', async () => {
+    const space = makeWorkspace();
+    await space.qpipe('run', 'tiny.yaml', '--until', 'pretrain', '--set', 'stages.qat.delay=3');
+    const { id } = space.json('runs/latest/run.json') as RunRecord;
+    space.write('tiny.yaml', tinyWith([['epochs: 2', 'epochs: 1']]));
+    const { code, stdout, stderr } = await space.qpipe('run', '--resume', `runs/${id}`, '--until', 'qat');
+    expect([code, stderr.split('\n')[0]]).toEqual([
+      0,
+      `${space.file('tiny.yaml')} warning pipeline-changed: the file is not what run ${id} had: stages.pretrain.epochs was 2, is 1`,
+    ]);
+    expect(stdout).toMatch(/^pretrain: cached/m);
+    expect(space.json('runs/latest/resolved.json')).toMatchObject({
+      stages: { pretrain: { epochs: 2 }, qat: { delay: 3 } },
+    });
+  });
+
+  it.each([
+    [[], /^command line error bad-arguments: no pipeline was named\n/],
+    [
+      ['tiny.yaml', '--resume', 'runs/latest'],
+      /^command line error bad-arguments: `--resume` uses the pipeline of a run/,
+    ],
+    [['--resume', 'runs/latest', '--set', 'seed=2'], /^command line error bad-arguments: `--resume` uses/],
+    [['--resume', 'nowhere'], /^nowhere error not-a-run: there is no such folder\n/],
+  ])('is not taken with %j', async (args, message) => {
+    const { stderr } = await makeWorkspace().qpipe('run', ...args);
+    expect(stderr).toMatch(message);
+  });
+});
+
+describe('qpipe run --no-cache', () => {
+  it('neither takes results from the store nor keeps them there', async () => {
+    const space = makeWorkspace();
+    await space.qpipe('run', 'tiny.yaml', '--until', 'qat');
+    const first = (space.json('runs/latest/run.json') as RunRecord).stages;
+    const before = filesIn(space.file('.qpipe'));
+    const { code, stdout } = await space.qpipe('run', 'tiny.yaml', '--no-cache', '--until', 'eval');
+    expect(code).toBe(0);
+    expect(stdout).not.toMatch(/cached/);
+    const again = (space.json('runs/latest/run.json') as RunRecord).stages;
+    expect(again.slice(0, 2).map(({ outputs }) => outputs)).toEqual(first.map(({ outputs }) => outputs));
+    expect(filesIn(space.file('.qpipe'))).toEqual(before);
+    expect(readdirSync(space.file('.qpipe/store/v1/tmp'))).toEqual([]);
+  });
+});

@@ -1,6 +1,6 @@
 import { relative } from 'node:path';
 import type { Diagnostic } from '../../core/diagnostic.ts';
-import { formatForScreen } from '../../core/diagnostic.ts';
+import { formatForScreen, userError } from '../../core/diagnostic.ts';
 import { onInterrupt } from '../signals.ts';
 import type { AddCommand } from './define.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -11,7 +11,7 @@ export const addRun: AddCommand = (program, finish) => {
   program
     .command('run')
     .description('run a pipeline; stored results of stages are reused')
-    .argument('<pipeline>', 'pipeline file')
+    .argument('[pipeline]', 'pipeline file')
     .addOption(setOption())
     .option('--engine <name>', "engine to use instead of the pipeline's: wasm, tensorflow or reference")
     .addOption(dataOption())
@@ -24,6 +24,8 @@ export const addRun: AddCommand = (program, finish) => {
     .addOption(stagesOption('--force <stages>', 'run these stages again even if their results are stored'))
     .option('-j, --jobs <count>', 'number of stages that run at once, which share the cores; default: 1', wholeNumber)
     .option('--keep-going', 'when a stage fails, still run those that do not need it')
+    .option('--resume <run>', 'folder of a run: use its pipeline as it was then, whatever the file says now')
+    .option('--no-cache', 'neither take results from the store nor keep them there')
     .option('--no-wait', 'fail when another run makes a result that this one needs, instead of waiting for it')
     .option('--dry-run', 'say what each stage would do, and why; run and write nothing')
     .option('--check', 'with --dry-run: exit code 3 if a stage would run')
@@ -32,9 +34,10 @@ export const addRun: AddCommand = (program, finish) => {
       'after',
       '\nExamples:\n  qpipe run lenet.yaml --set stages.qat.delay=1000\n  qpipe run lenet.yaml --from qat -j 2',
     )
-    .action(async (pipeline: string, options: RunCommandOptions) =>
-      finish(await (options.dryRun === true ? dryRunCommand : runCommand)(pipeline, options)),
-    );
+    .action(async (pipeline: string | undefined, options: RunCommandOptions) => {
+      checkWhat(pipeline, options);
+      finish(await (options.dryRun === true ? dryRunCommand : runCommand)(pipeline ?? '', options));
+    });
 };
 
 interface RunCommandOptions {
@@ -50,10 +53,27 @@ interface RunCommandOptions {
   readonly only?: readonly string[];
   readonly jobs?: number;
   readonly keepGoing?: true;
+  readonly resume?: string;
+  readonly cache: boolean;
   readonly wait: boolean;
   readonly dryRun?: true;
   readonly check?: true;
   readonly json?: true;
+}
+
+/** Either a file, with changes, or the pipeline of a run as it was. */
+function checkWhat(pipeline: string | undefined, { resume, dryRun, set, engine, data }: RunCommandOptions): void {
+  const fail = (message: string, hint: string) => {
+    throw userError('command line', 'bad-arguments', message, hint, exitCodes.badInput);
+  };
+  if (pipeline === undefined && resume === undefined) {
+    fail('no pipeline was named', 'give a pipeline file, or with `--resume` the folder of a run');
+  }
+  if (resume === undefined) return;
+  const changed = pipeline !== undefined || set.length > 0 || engine !== undefined || data !== undefined;
+  if (changed)
+    fail('`--resume` uses the pipeline of a run as it was', 'leave out the file, `--set`, `--engine` and `--data`');
+  if (dryRun === true) fail('`--dry-run` is about a pipeline file', 'leave out `--resume`');
 }
 
 async function dryRunCommand(pipeline: string, options: RunCommandOptions): Promise<number> {
@@ -83,11 +103,17 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
         : plainProgress(out);
   const interruption = onInterrupt();
   try {
-    const { json: _json, dryRun: _dryRun, check: _check, keepGoing, wait, ...others } = options;
+    const { json: _json, dryRun: _dryRun, check: _check, keepGoing, wait, cache, ...others } = options;
+    const { resume, set, engine, data, ...settings } = others;
+    const what =
+      resume === undefined
+        ? { pipeline, set, ...(engine !== undefined && { engine }), ...(data !== undefined && { data }) }
+        : { resume };
     const showDownload = downloadNotes(process.stderr);
     const { record, report, folder } = await run({
-      pipeline,
-      ...others,
+      ...what,
+      ...settings,
+      cache: cache ? 'on' : 'off',
       ...(keepGoing === true && { failures: 'keep-going' }),
       signal: interruption.signal,
       busy: wait ? 'wait' : 'fail',
