@@ -31,7 +31,8 @@ import { seed } from './seed.ts';
 
 const sharedModels = join(import.meta.dirname, '..', '..', '..', 'shared', 'models');
 
-const NETWORKS = Number(process.env['ORACLE_NETWORKS'] ?? 100);
+/** 100 in the soak tests. */
+const NETWORKS = Number(process.env['ORACLE_NETWORKS'] ?? 30);
 const SERIES = Math.ceil(NETWORKS / 4);
 
 const forms = Object.keys(quantizationForms) as readonly QuantizationFormName[]; // of a literal

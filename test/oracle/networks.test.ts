@@ -56,7 +56,8 @@ import { seed } from './seed.ts';
 import { pixelNormalization } from '../../src/data/batches.ts';
 import { evalGraph } from '../models/forms.ts';
 
-const NETWORKS = Number(process.env['ORACLE_NETWORKS'] ?? 140);
+/** 140 in the soak tests. */
+const NETWORKS = Number(process.env['ORACLE_NETWORKS'] ?? 40);
 /** Random networks over series. */
 const SERIES = Math.ceil(NETWORKS / 4);
 /** Random networks for the converter, which is slow. */
