@@ -1,14 +1,13 @@
 /** One stage in this process, for a run in another one: the other end of `runner/child.ts`. */
 import { randomBytes } from 'node:crypto';
 import { UserError } from '../core/diagnostic.ts';
-import { qpipeHome } from '../install/home.ts';
 import type { JobFile, JobMessage } from '../runner/child.ts';
 import { enterStore } from '../runner/live.ts';
 import { executeStage } from '../runner/stage.ts';
-import { dataFolders, openStore, remembered } from '../runner/store.ts';
+import { openStore } from '../runner/store.ts';
 import type { StageJob } from '../stages/job.ts';
 import { stageWork } from '../stages/job.ts';
-import { openResources } from '../stages/resources.ts';
+import { resourcesIn } from './resources.ts';
 
 /**
  * Executes a job and sends what happens; the last message is a result or a failure, unless `signal` was raised.
@@ -23,11 +22,7 @@ export async function execStage(
   try {
     const store = await openStore(folder, () => randomBytes(16).toString('hex'));
     const now = (): number => performance.now();
-    const resources = openResources({
-      identities: (key, make) => remembered(store, key, make),
-      cache: dataFolders(store),
-      ...{ signal, now, threads: job.stage.job.threads, home: qpipeHome() },
-    });
+    const resources = resourcesIn(store, { threads: job.stage.job.threads, signal });
     const presence = await enterStore(store, { run: job.run, signal, now });
     try {
       const work = stageWork(resources);

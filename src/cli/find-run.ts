@@ -38,7 +38,7 @@ function folderOf(run: string, runs: string): string | null {
 }
 
 async function newestIn(runs: string): Promise<string> {
-  const [newest] = await listRuns(resolve(runs));
+  const [newest] = await listRuns(resolve(runs), 1);
   if (newest === undefined) {
     throw userError(runs, 'no-runs', 'there is no run to ask about', 'run a pipeline first, or name a folder of runs');
   }

@@ -39,7 +39,7 @@ export interface MeasuredRun {
 /** The newest first. Empty without the folder. */
 export async function ls({ runs = 'runs', limit = Infinity }: LsOptions = {}): Promise<readonly ListedRun[]> {
   const folder = resolve(runs);
-  const records = (await listRuns(folder)).slice(0, limit);
+  const records = await listRuns(folder, limit);
   return Promise.all(records.map((record) => describe(join(folder, record.id), record)));
 }
 

@@ -51,6 +51,8 @@ export const runsOption = () => new Option('--runs <folder>', 'folder for runs')
 
 export const storeOption = () => new Option('--store <folder>', 'folder for stored results').default('.qpipe/store');
 
+export const pipelineOption = () => new Option('--pipeline <file>', 'pipeline file; default: that of the last run');
+
 export const setOption = () =>
   new Option('--set <path=value>', 'change a setting, for example stages.qat.delay=1000; may be repeated')
     .argParser(collect)

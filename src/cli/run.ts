@@ -18,18 +18,17 @@ import type { Plan, StageWork } from '../runner/plan.ts';
 import type { RunRecord } from '../runner/record.ts';
 import { select } from '../runner/select.ts';
 import { executeStage } from '../runner/stage.ts';
-import { dataFolders, openStore, remembered, temporaryPath } from '../runner/store.ts';
+import { openStore, temporaryPath } from '../runner/store.ts';
 import { settleRuns, sweepStore } from '../runner/sweep.ts';
 import { filesOf } from './missing-data.ts';
 import { provenance } from './provenance.ts';
 import { loadRun } from './resume-run.ts';
 import { writeReport } from './report.ts';
 import { checkNames } from './stage-names.ts';
-import { qpipeHome } from '../install/home.ts';
 import { packageFile } from '../core/package-file.ts';
 import type { StageJob } from '../stages/job.ts';
 import { stageWork } from '../stages/job.ts';
-import { openResources } from '../stages/resources.ts';
+import { resourcesIn } from './resources.ts';
 
 export type RunOptions = RunSettings & (RunOfFile | RunAgain);
 
@@ -115,11 +114,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
   const cores = os.availableParallelism();
   const share = Math.max(1, Math.floor(cores / (options.jobs ?? 1)));
   const threads = threadsOf(matrix, share, options.threads ?? null);
-  const resources = openResources({
-    identities: (key, make) => remembered(store, key, make),
-    cache: dataFolders(store),
-    ...{ signal, threads, home: qpipeHome(), now: () => performance.now() },
-  });
+  const resources = resourcesIn(store, { threads, signal });
   try {
     const { plan } = await makeMatrixPlan(matrix, { resources, threads }).catch((error: unknown) => {
       throw signal.aborted ? new Interrupted({ cause: error }) : error;

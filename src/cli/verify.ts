@@ -6,16 +6,15 @@ import { threadsOf } from '../config/plan.ts';
 import { present } from '../core/assert.ts';
 import { userError } from '../core/diagnostic.ts';
 import { mapValues } from '../core/records.ts';
-import { qpipeHome } from '../install/home.ts';
 import type { Foreseen } from '../runner/foresee.ts';
 import { enterStore } from '../runner/live.ts';
 import { listRuns } from '../runner/runs.ts';
 import { isNamed } from '../runner/select.ts';
 import type { RebuiltOutput } from '../runner/stage.ts';
 import { rebuild } from '../runner/stage.ts';
-import { dataFolders, openStore, remembered } from '../runner/store.ts';
+import { openStore } from '../runner/store.ts';
 import { stageWork } from '../stages/job.ts';
-import { openResources } from '../stages/resources.ts';
+import { resourcesIn } from './resources.ts';
 import type { ForeseeOptions } from './foresee.ts';
 import { foreseePipeline, pipelineOr } from './foresee.ts';
 import { provenance } from './provenance.ts';
@@ -44,7 +43,7 @@ export interface Verified {
  */
 export async function verify(options: VerifyOptions): Promise<readonly Verified[]> {
   const signal = options.signal ?? new AbortController().signal;
-  const [newest] = await listRuns(resolve(options.runs ?? 'runs'));
+  const [newest] = await listRuns(resolve(options.runs ?? 'runs'), 1);
   const { plan, matrix, stages } = await foreseePipeline(pipelineOr(newest, options));
   checkNames({ rebuild: options.rebuild }, plan);
   const chosen = stages.filter(({ stage, state }) =>
@@ -53,11 +52,7 @@ export async function verify(options: VerifyOptions): Promise<readonly Verified[
   const store = await openStore(resolve(options.store ?? '.qpipe/store'), () => randomBytes(16).toString('hex'));
   const threads = threadsOf(matrix, os.availableParallelism(), null);
   const now = (): number => performance.now();
-  const resources = openResources({
-    identities: (key, make) => remembered(store, key, make),
-    cache: dataFolders(store),
-    ...{ signal, threads, now, home: qpipeHome() },
-  });
+  const resources = resourcesIn(store, { threads, signal });
   const work = stageWork(resources);
   const presence = await enterStore(store, { run: 'verify', signal, now });
   const host = {

@@ -1,7 +1,8 @@
 /** What a collection finds, and how it looks. */
-import { lstat, readdir } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from './claim.ts';
+import { namesIn } from './folder.ts';
 
 /** What the files of a store are for; and the folders of runs. In the order in which they go. */
 export const classes = [
@@ -31,11 +32,6 @@ export async function filesAt(path: string): Promise<readonly { path: string; by
   if (!status.isDirectory()) return [{ path, bytes: status.size, time: status.mtimeMs }];
   const found = await Promise.all((await namesIn(path)).map((name) => filesAt(join(path, name))));
   return found.flat();
-}
-
-/** Empty where there is no such folder. */
-export async function namesIn(folder: string): Promise<readonly string[]> {
-  return (await readdir(folder).catch(nullIfMissing)) ?? [];
 }
 
 function nullIfMissing(error: unknown): null {

@@ -7,11 +7,12 @@
  * Between them, while stages compute, collecting and running do not hinder each other.
  */
 import { closeSync, openSync, rmSync } from 'node:fs';
-import { readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Claim } from './claim.ts';
 import { evict, hasCode, holderOf, tryClaim, watchHolders } from './claim.ts';
+import { namesIn } from './folder.ts';
 import type { LeaseOptions, WaitedFor } from './lease.ts';
 import { acquireLease, waitedFor } from './lease.ts';
 import type { Store } from './store.ts';
@@ -136,15 +137,6 @@ async function beganAt(folder: string): Promise<number> {
     return (await stat(join(folder, since))).mtimeMs;
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return Infinity;
-    throw error;
-  }
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return [];
     throw error;
   }
 }

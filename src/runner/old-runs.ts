@@ -1,15 +1,14 @@
 /** Which folders of runs can go, and how they go. */
-import { lstat, readFile, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
+import { lstat, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { Value } from '@sinclair/typebox/value';
 import type { Found } from './collected.ts';
-import { filesAt, namesIn } from './collected.ts';
+import { filesAt } from './collected.ts';
+import { namesIn } from './folder.ts';
 import { writingTo } from './disk-error.ts';
 import type { Owner } from './owner.ts';
 import { livenessOf } from './owner.ts';
 import type { RunRecord } from './record.ts';
-import { runRecordSchema } from './record.ts';
-import { unseal } from './sealed.ts';
+import { readRunRecord } from './runs.ts';
 import { settleRun } from './sweep.ts';
 
 export interface SortedRuns {
@@ -64,9 +63,8 @@ async function mayBeWritten(folder: string, { status, owner }: RunRecord, self: 
 }
 
 async function readRun(folder: string, self: Owner): Promise<RunRecord | null> {
-  const text = await readFile(join(folder, 'run.json'), 'utf8').catch(() => null);
-  const record = text === null ? null : unseal(text);
-  return Value.Check(runRecordSchema, record) ? settleRun(folder, record, self, Date.now()) : null;
+  const record = await readRunRecord(folder);
+  return record && settleRun(folder, record, self, Date.now());
 }
 
 const removedPrefix = '.removed-';

@@ -1,11 +1,12 @@
 /** Runs that a collection keeps: `pins/<run>.json` in the store names the results that they used. */
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Type } from '@sinclair/typebox';
 import type { Static } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { userError } from '../core/diagnostic.ts';
 import { hasCode } from './claim.ts';
+import { namesIn } from './folder.ts';
 import { makeFolder, replaceFile } from './durable.ts';
 import type { RunRecord } from './record.ts';
 import { keySchema } from './record.ts';
@@ -45,10 +46,7 @@ export async function unpinRun(store: Store, run: string): Promise<boolean> {
 /** @throws UserError when a pin is damaged: what it keeps is then not known */
 export async function readPins(store: Store): Promise<readonly Pin[]> {
   const folder = join(store.folder, 'pins');
-  const names = await readdir(folder).catch((error: unknown) => {
-    if (hasCode(error, 'ENOENT')) return [];
-    throw error;
-  });
+  const names = await namesIn(folder);
   return Promise.all(
     names.map(async (name) => {
       const pin = parsePin(await readFile(join(folder, name), 'utf8'), name);

@@ -6,12 +6,17 @@ import type { RunRecord } from './record.ts';
 import { runRecordSchema } from './record.ts';
 import { unseal } from './sealed.ts';
 
-/** The newest first; folders without a record, or with one that cannot be read, are none. Empty without the folder. */
-export async function listRuns(folder: string): Promise<readonly RunRecord[]> {
+/**
+ * The newest first; folders without a record, or with one that cannot be read, are none. Empty without the folder.
+ *
+ * @param most how many; the others are not read
+ */
+export async function listRuns(folder: string, most = Infinity): Promise<readonly RunRecord[]> {
   const names = await readdir(folder).catch(() => []);
   const records: RunRecord[] = [];
   // Names begin with the time.
   for (const name of names.toSorted().toReversed()) {
+    if (records.length === most) break;
     if (name === 'latest') continue;
     const record = await readRunRecord(join(folder, name));
     if (record !== null) records.push(record);

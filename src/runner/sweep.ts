@@ -1,15 +1,14 @@
 /** What killed processes have left behind. Only what belongs to a process that is gone for certain is touched. */
-import { open, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
+import { open, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Value } from '@sinclair/typebox/value';
 import { UserError } from '../core/diagnostic.ts';
 import { diskTime, evict, hasCode, holderOf, livenessOfHolder } from './claim.ts';
+import { namesIn } from './folder.ts';
 import type { Liveness, Owner } from './owner.ts';
 import { livenessOf, livenessOfName, ownerName } from './owner.ts';
 import type { RunRecord } from './record.ts';
-import { runRecordSchema } from './record.ts';
 import { writeRunRecord } from './run-folder.ts';
-import { unseal } from './sealed.ts';
+import { readRunRecord } from './runs.ts';
 import type { Store } from './store.ts';
 import { temporaryPath } from './store.ts';
 
@@ -93,8 +92,8 @@ export async function settleRuns(runs: string, self: Owner, now: number): Promis
     for (const name of await namesIn(runs)) {
       const folder = join(runs, name);
       if (name === 'latest' || !(await saysRunning(join(folder, 'run.json')))) continue;
-      const record = unseal(await readFile(join(folder, 'run.json'), 'utf8'));
-      if (Value.Check(runRecordSchema, record)) await settleRun(folder, record, self, now);
+      const record = await readRunRecord(folder);
+      if (record !== null) await settleRun(folder, record, self, now);
     }
   });
 }
@@ -149,15 +148,6 @@ async function modifiedAt(path: string): Promise<number> {
     return (await stat(path)).mtimeMs;
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return Infinity;
-    throw error;
-  }
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return [];
     throw error;
   }
 }

@@ -1,11 +1,10 @@
 /** Colours are for terminals, and not for those whose user has said NO_COLOR (no-color.org). */
-import { spawnSync } from 'node:child_process';
 import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
+import { findPty } from './pty.ts';
 import { makeWorkspace, program } from './workspace.ts';
 
-const hasPty = spawnSync('python3', ['-c', 'import pty; pty.openpty()']).status === 0;
-if (!hasPty) console.warn('skipped: tests of colours (python3 with its module pty is not installed)');
+const hasPty = findPty('tests of colours');
 
 /** Runs a command on a pseudo-terminal and prints what that got. */
 const terminal = 'import pty, sys; pty.spawn(sys.argv[1:])';

@@ -1,13 +1,12 @@
 /** `qpipe init` without a folder, on a real terminal, which a pseudo-terminal of Python's is. */
-import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
 import { darkAndLight, writeTree } from '../cli/example-folders.ts';
+import { findPty } from './pty.ts';
 import { makeWorkspace, program } from './workspace.ts';
 
-const hasPty = spawnSync('python3', ['-c', 'import pty; pty.openpty()']).status === 0;
-if (!hasPty) console.warn('skipped: the question of `qpipe init` (python3 with its module pty is not installed)');
+const hasPty = findPty('the question of `qpipe init`');
 
 /** Arguments: keys to press when the question is there, then a command. Prints what the terminal got. */
 const terminal = `

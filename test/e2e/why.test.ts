@@ -206,6 +206,7 @@ describe('qpipe run --resume', () => {
       /^command line error bad-arguments: `--resume` uses the pipeline of a run/,
     ],
     [['--resume', 'runs/latest', '--set', 'seed=2'], /^command line error bad-arguments: `--resume` uses/],
+    [['--resume', 'runs/latest', '--data', '.'], /^command line error bad-arguments: `--resume` uses/],
     [['--resume', 'nowhere'], /^nowhere error not-a-run: there is no such folder\n/],
   ])('is not taken with %j', async (args, message) => {
     const { stderr } = await makeWorkspace().qpipe('run', ...args);

@@ -55,10 +55,13 @@ export async function runOnce(folder: string, ...options: string[]): Promise<voi
   expect([exitCode, stderr]).toEqual([0, '']);
 }
 
+/** How often a run says something, apart from progress, of which a slow one says more. */
+const marks = 22;
+
 /**
- * Starts the pipeline again and again, and kills it each time.
+ * Starts the pipeline again and again, and kills it each time, some moments behind one of its events.
  *
- * @returns how many of the runs were killed; the others had ended before
+ * @returns how many of the runs were killed; those that went on from others may have ended before
  */
 export async function killAtRandom(folder: string, times: number, seed: number): Promise<number> {
   const random = createRandom(seed, 'kill');
@@ -66,8 +69,18 @@ export async function killAtRandom(folder: string, times: number, seed: number):
   for (let time = 0; time < times; time++) {
     // Each fifth time everything begins again, so that moments of all stages are met.
     if (time % 5 === 0) rmSync(join(folder, '.qpipe'), { recursive: true, force: true });
-    const run = start(folder, ['run', 'killed.yaml']);
-    await Promise.race([run, sleep(150 + random.below(1500))]);
+    const run = start(folder, ['run', 'killed.yaml', '--json']);
+    const mark = 1 + random.below(marks);
+    let seen = 0;
+    // Reading goes on behind it: a reader that leaves would end the run in order.
+    const isThere = new Promise<void>((resolve) => {
+      run.stdout.on('data', (text: Buffer) => {
+        seen += text.toString().match(/"kind":"(?!stage-progress)/g)?.length ?? 0;
+        if (seen >= mark) resolve();
+      });
+    });
+    await Promise.race([run, isThere]);
+    await sleep(random.below(30));
     run.kill('SIGKILL');
     if ((await run).signal === 'SIGKILL') killed++;
   }

@@ -1,10 +1,10 @@
 /** Ctrl-C on a real terminal, which a pseudo-terminal of Python's is. */
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
+import { findPty } from '../e2e/pty.ts';
 import { makeWorkspace, program } from '../e2e/workspace.ts';
 
-const hasPty = spawnSync('python3', ['-c', 'import pty; pty.openpty()']).status === 0;
-if (!hasPty) console.warn('skipped: tests of Ctrl-C on a terminal (python3 with its module pty is not installed)');
+const hasPty = findPty('tests of Ctrl-C on a terminal');
 
 /**
  * Arguments: milliseconds between the keys, their number, then a command. Prints what the terminal got. It waits for an

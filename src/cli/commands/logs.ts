@@ -1,3 +1,4 @@
+import { runsOption } from '../options.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { untilInterrupted } from '../signals.ts';
 import { out } from '../terminal.ts';
@@ -10,7 +11,7 @@ export const addLogs: AddCommand = (program, finish) => {
     .argument('[run]', 'folder or id of the run; default: the newest')
     .argument('[stage]', 'name of a stage; default: all')
     .option('-f, --follow', 'go on until the run ends, and end with its exit code')
-    .option('--runs <folder>', 'folder of runs', 'runs')
+    .addOption(runsOption())
     .addHelpText('after', '\nExamples:\n  qpipe logs -f\n  qpipe logs runs/latest qat')
     .action(async (first: string | undefined, second: string | undefined, { runs, follow }: LogsCommandOptions) => {
       const [{ logs }, { isRun }] = await Promise.all([import('../logs.ts'), import('../find-run.ts')]);

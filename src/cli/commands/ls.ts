@@ -1,4 +1,4 @@
-import { wholeNumber } from '../options.ts';
+import { runsOption, wholeNumber } from '../options.ts';
 import { out, outputColumns, terminalColors } from '../terminal.ts';
 import type { AddCommand } from './define.ts';
 
@@ -7,7 +7,7 @@ export const addLs: AddCommand = (program) => {
     .command('ls')
     .description('list the runs of a folder, the newest first')
     .option('--limit <count>', 'how many of them; default: 20', wholeNumber)
-    .option('--runs <folder>', 'folder of runs', 'runs')
+    .addOption(runsOption())
     .option('--json', 'print the list as JSON')
     .addHelpText('after', '\nExample:\n  qpipe ls --limit 5')
     .action(async ({ runs, limit = 20, json }: { runs: string; limit?: number; json?: true }) => {

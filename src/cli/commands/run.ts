@@ -1,4 +1,5 @@
 import { relative } from 'node:path';
+import type { Command } from 'commander';
 import type { Diagnostic } from '../../core/diagnostic.ts';
 import { formatForScreen, userError } from '../../core/diagnostic.ts';
 import { onInterrupt } from '../signals.ts';
@@ -34,8 +35,11 @@ export const addRun: AddCommand = (program, finish) => {
       'after',
       '\nExamples:\n  qpipe run lenet.yaml --set stages.qat.delay=1000\n  qpipe run lenet.yaml --from qat -j 2',
     )
-    .action(async (pipeline: string | undefined, options: RunCommandOptions) => {
-      checkWhat(pipeline, options);
+    .action(async (pipeline: string | undefined, options: RunCommandOptions, command: Command) => {
+      // The environment may name a folder of data sets too, which is no wish to change the run.
+      const data = command.getOptionValueSource('data') === 'cli' ? options.data : undefined;
+      const changes = [pipeline, ...options.set, options.engine, data].filter((change) => change !== undefined);
+      checkWhat(pipeline, changes, options);
       finish(await (options.dryRun === true ? dryRunCommand : runCommand)(pipeline ?? '', options));
     });
 };
@@ -62,7 +66,11 @@ interface RunCommandOptions {
 }
 
 /** Either a file, with changes, or the pipeline of a run as it was. */
-function checkWhat(pipeline: string | undefined, { resume, dryRun, set, engine, data }: RunCommandOptions): void {
+function checkWhat(
+  pipeline: string | undefined,
+  changes: readonly string[],
+  { resume, dryRun }: RunCommandOptions,
+): void {
   const fail = (message: string, hint: string) => {
     throw userError('command line', 'bad-arguments', message, hint, exitCodes.badInput);
   };
@@ -70,8 +78,7 @@ function checkWhat(pipeline: string | undefined, { resume, dryRun, set, engine, 
     fail('no pipeline was named', 'give a pipeline file, or with `--resume` the folder of a run');
   }
   if (resume === undefined) return;
-  const changed = pipeline !== undefined || set.length > 0 || engine !== undefined || data !== undefined;
-  if (changed)
+  if (changes.length > 0)
     fail('`--resume` uses the pipeline of a run as it was', 'leave out the file, `--set`, `--engine` and `--data`');
   if (dryRun === true) fail('`--dry-run` is about a pipeline file', 'leave out `--resume`');
 }

@@ -1,4 +1,4 @@
-import { storeOption } from '../options.ts';
+import { runsOption, storeOption } from '../options.ts';
 import { out, outputColumns, terminalColors } from '../terminal.ts';
 import type { AddCommand } from './define.ts';
 
@@ -7,7 +7,7 @@ export const addStatus: AddCommand = (program) => {
     .command('status')
     .description('say how far a run is, stage by stage, and which of its stages have changed since')
     .argument('[run]', 'folder or id of the run; default: the newest')
-    .option('--runs <folder>', 'folder of runs', 'runs')
+    .addOption(runsOption())
     .addOption(storeOption())
     .option('--json', 'print the answer as JSON')
     .addHelpText('after', '\nExample:\n  qpipe status')

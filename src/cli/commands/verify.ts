@@ -1,6 +1,6 @@
 import { exitCodes } from '../exit-codes.ts';
-import { dataOption, setOption, stagesOption } from '../options.ts';
-import { onInterrupt } from '../signals.ts';
+import { dataOption, pipelineOption, runsOption, setOption, stagesOption, storeOption } from '../options.ts';
+import { untilInterrupted } from '../signals.ts';
 import { note, out } from '../terminal.ts';
 import type { AddCommand } from './define.ts';
 
@@ -9,29 +9,22 @@ export const addVerify: AddCommand = (program, finish) => {
     .command('verify')
     .description('run stages whose results are stored again, and compare the digests of what they write')
     .addOption(stagesOption('--rebuild <stages>', 'the stages to run; default: all'))
-    .option('--pipeline <file>', 'pipeline file; default: that of the last run')
+    .addOption(pipelineOption())
     .addOption(setOption())
     .addOption(dataOption())
-    .option('--runs <folder>', 'folder of runs', 'runs')
-    .option('--store <folder>', 'folder of stored results', '.qpipe/store')
+    .addOption(runsOption())
+    .addOption(storeOption())
     .option('--json', 'print the digests as JSON')
     .addHelpText('after', '\nExample:\n  qpipe verify --rebuild convert')
     .action(async ({ json, ...options }: VerifyCommandOptions) => {
       const { verify } = await import('../verify.ts');
-      const { signal, exitCode, end } = onInterrupt();
-      try {
+      await untilInterrupted('interrupted; the stored results are as they were', finish, async (signal) => {
         const verified = await verify({ ...options, signal, onStage: (name) => note(`${name}: running again`) });
         const outputs = verified.flatMap(({ stage, outputs: of }) => of.map((output) => ({ stage, ...output })));
         if (json === true) out(JSON.stringify(outputs, null, 2));
         else for (const output of outputs) out(outputText(output));
         finish(outputs.every(({ stored, now }) => stored === now) ? exitCodes.ok : exitCodes.failed);
-      } catch (error) {
-        if (!signal.aborted) throw error;
-        note('interrupted; the stored results are as they were');
-        finish(exitCode());
-      } finally {
-        end();
-      }
+      });
     });
 };
 

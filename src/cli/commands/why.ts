@@ -1,4 +1,4 @@
-import { dataOption, setOption } from '../options.ts';
+import { dataOption, pipelineOption, runsOption, setOption, storeOption } from '../options.ts';
 import { out } from '../terminal.ts';
 import type { AddCommand } from './define.ts';
 
@@ -7,11 +7,11 @@ export const addWhy: AddCommand = (program) => {
     .command('why')
     .description('say what has changed for a stage since the last run, with the old and the new values')
     .argument('<stage>', 'name of the stage')
-    .option('--pipeline <file>', 'pipeline file; default: that of the last run')
+    .addOption(pipelineOption())
     .addOption(setOption())
     .addOption(dataOption())
-    .option('--runs <folder>', 'folder of runs', 'runs')
-    .option('--store <folder>', 'folder of stored results', '.qpipe/store')
+    .addOption(runsOption())
+    .addOption(storeOption())
     .option('--json', 'print the answer as JSON')
     .addHelpText('after', '\nExample:\n  qpipe why qat')
     .action(async (stage: string, { json, ...options }: WhyCommandOptions) => {

@@ -231,7 +231,4 @@ export function dimensionsOf(view: View): readonly (readonly Atom[])[] | null {
   return whole.length === dimensions.length && next === view.memory.length ? whole : null;
 }
 
-/** One dimension for each atom, behind the batch. */
-export const finestShape = (view: View): Shape => view.memory.map(({ size }) => size);
-
 export const countOf = (view: View): number => numElements(view.ref.type.shape);
