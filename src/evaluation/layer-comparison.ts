@@ -1,6 +1,6 @@
 import { internal } from '../core/assert.ts';
 import type { IntegerRange } from '../core/affine.ts';
-import { channelScales, dequantizeValue, integerRanges, perTensor, quantizeValue } from '../core/affine.ts';
+import { dequantizeValue, integerRanges, perTensor, quantizeValue } from '../core/affine.ts';
 import { numElements } from '../core/tensor.ts';
 import type { Split } from '../data/dataset.ts';
 import type { Normalization } from '../data/batches.ts';
@@ -15,11 +15,11 @@ import { removeFakeQuant, setBatch } from '../passes/index.ts';
 import { chunks } from './evaluate.ts';
 import { modelInput } from './graphs.ts';
 import { elementWriter, modelImages } from './integer-input.ts';
+import { describeFilter } from './filter-statistics.ts';
+import { createHistogram } from './histogram.ts';
 import { createClipping, createCodeCounts, createDeviation, createExtent, createSteps } from './layer-statistics.ts';
 import { affordableExamples, evaluationBatch, spread } from './memory.ts';
-import type { TestMetrics } from '../measurements/metrics.ts';
-
-type LayerMetrics = TestMetrics['layers'][number];
+import type { Layer as LayerMetrics } from '../measurements/layers.ts';
 
 /** Images on which every layer is compared at most. */
 const mostCompared = 64;
@@ -186,6 +186,7 @@ function watchLayer(graph: Graph, node: Node, counterpart: Counterpart): Watched
   ];
   const [steps, kernelSteps] = [createSteps(scale), createSteps(scale)];
   const codes = createCodeCounts(codeRange, zeroPoint, type.shape.at(-1) ?? 1);
+  const values = createHistogram(scale);
   const extent = createExtent(readers.map(({ name }) => perTensor(valueOf(graph, name).quant, name).scale));
   const clipping = createClipping({
     min: scale * (codeRange.min - zeroPoint - 0.5),
@@ -208,6 +209,7 @@ function watchLayer(graph: Graph, node: Node, counterpart: Counterpart): Watched
       whole.add(reals, float);
       steps.add(reals, wanted);
       clipping.add(float, wanted);
+      values.add(float);
       codes.add(found);
       extent.add(wanted);
       const made = alone(view);
@@ -231,6 +233,11 @@ function watchLayer(graph: Graph, node: Node, counterpart: Counterpart): Watched
         ...steps.result(),
         kernel: hasKernel ? { sqnrDb: kernelOnly.sqnrDb(), withinOneStep: kernelSteps.result().withinOneStep } : null,
         clipped: clipping.result(),
+        activations: {
+          min: scale * (codeRange.min - zeroPoint),
+          max: scale * (codeRange.max - zeroPoint),
+          values: values.result(),
+        },
         usedCodes: codes.used(),
         headroom: codes.headroom(),
       };
@@ -403,39 +410,4 @@ function codeRangeOf(graph: Graph, name: string): IntegerRange {
 
 function rangeKind({ kind }: QuantRule): LayerMetrics['range'] {
   return kind === 'same_scale' ? 'shared' : kind === 'fixed_output' ? 'fixed' : 'own';
-}
-
-function describeFilter(
-  graph: Graph,
-  node: Node,
-  rule: Extract<QuantRule, { kind: 'affine' }>,
-  constantChannels: number,
-): LayerMetrics['filter'] {
-  const filterName = node.inputs[rule.weight] ?? '';
-  const { type, quant, source } = valueOf(graph, filterName);
-  if (source.kind !== 'constant' || type.dtype === 'int64') return null;
-  const channels = type.shape[rule.channelAxis] ?? internal(`"${filterName}" has no axis ${rule.channelAxis}`);
-  const scales = channelScales(quant, channels, filterName);
-  const zeroPoint = quant?.kind === 'per_tensor' ? quant.zeroPoint : 0;
-  const inner = numElements(type.shape.slice(rule.channelAxis + 1));
-  const largest = new Float64Array(channels);
-  for (const [at, code] of source.data.data.entries()) {
-    const channel = Math.floor(at / inner) % channels;
-    largest[channel] = Math.max(largest[channel]!, scales[channel]! * Math.abs(Number(code) - zeroPoint));
-  }
-  const toOutput =
-    perTensor(valueOf(graph, node.inputs[0] ?? '').quant, 'the input').scale /
-    perTensor(valueOf(graph, node.name).quant, node.name).scale;
-  const live = [...largest.keys()].filter((channel) => largest[channel]! > 0);
-  return {
-    channels,
-    deadChannels: channels - live.length,
-    constantChannels,
-    ranges: spanOf(live.map((channel) => largest[channel]!)),
-    multipliers: spanOf(live.map((channel) => toOutput * scales[channel]!)),
-  };
-}
-
-function spanOf(values: readonly number[]): { min: number; max: number } | null {
-  return values.length === 0 ? null : { min: Math.min(...values), max: Math.max(...values) };
 }

@@ -3,13 +3,15 @@ import type { Static, TProperties, TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import type { JsonObject } from '../core/json.ts';
 import { object } from '../core/schema.ts';
+import { Layer } from './layers.ts';
+import { nullable } from './nullable.ts';
 
 /**
  * The `metrics` that stages pass to the report. Shares are in 0..1, times in seconds, sizes in bytes, sizes of
  * disagreement in steps (multiples of the scale). `null` says "not measured"; what can be derived is not stored.
  */
 
-export const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+export { nullable };
 const share = Type.Number({ minimum: 0, maximum: 1 });
 const count = Type.Integer({ minimum: 0 });
 const shape = Type.Array(count);
@@ -165,7 +167,12 @@ export const ConvertMetrics = object({
   bytes: Type.Integer({ minimum: 0, description: 'of the .tflite file' }),
   floatBytes: Type.Integer({ minimum: 0, description: '4 x the number of parameters' }),
   sections: object({ weights: count, biases: count, other: count }),
-  operators: Type.Array(object({ op: Type.String(), name: Type.String(), outputShape: shape })),
+  operators: Type.Array(
+    object({
+      ...{ op: Type.String(), name: Type.String(), outputShape: shape },
+      macs: Type.Optional(count),
+    }),
+  ),
   adjustments: Type.Array(Type.String(), {
     description: 'sentences, e.g. about dead channels whose weight scale was raised',
   }),
@@ -180,6 +187,21 @@ export const ConvertMetrics = object({
         minimum: 0,
         description: 'multiplications of convolutions and dense layers for one example',
       }),
+      buffers: Type.Optional(
+        Type.Array(
+          object({
+            name: Type.String({ description: 'of the tensor, or `<op>/scratch` for memory of a kernel while it runs' }),
+            bytes: Type.Integer({ minimum: 0, description: 'a multiple of 16' }),
+            offset: Type.Integer({ minimum: 0, description: 'from the start of the arena' }),
+            first: Type.Integer({
+              minimum: 0,
+              description: 'step from which it is in use: 0 is the input, n the n-th op',
+            }),
+            last: Type.Integer({ minimum: 0, description: 'the last step at which it is in use' }),
+          }),
+          { description: 'what lies in the arena, as the planner places it' },
+        ),
+      ),
     }),
   ),
   targets: Type.Optional(
@@ -222,79 +244,6 @@ const AccuracyCount = object({ top1: share, correct: count, n: count });
  */
 export const runtimes = ['float', 'qat_float', 'fake_quant', 'int8', 'int8_litert'] as const;
 export type RuntimeName = (typeof runtimes)[number];
-
-const span = (description: string) => object({ min: Type.Number(), max: Type.Number() }, { description });
-
-const Filter = object({
-  channels: Type.Integer({ minimum: 1, description: 'output channels' }),
-  deadChannels: Type.Integer({ minimum: 0, description: 'whose weights are all zero' }),
-  constantChannels: Type.Integer({ minimum: 0, description: 'with one and the same code on all compared examples' }),
-  ranges: nullable(span('largest magnitude of the weights of a channel that is not dead')),
-  multipliers: nullable(span('input scale * filter scale / output scale of a channel that is not dead')),
-});
-
-const Layer = object({
-  name: Type.String(),
-  op: Type.String(),
-  shape,
-  range: Type.Union([Type.Literal('own'), Type.Literal('shared'), Type.Literal('fixed')], {
-    description: "of the output: trained for it, its input's, or given by the int8 specification",
-  }),
-  sharedRange: nullable(
-    object(
-      {
-        by: Type.String({ description: 'the concatenation' }),
-        neededBy: Type.String({ description: 'the layer whose values reach furthest in it' }),
-      },
-      { description: 'whose range it is, where layers that are joined have one together' },
-    ),
-  ),
-  narrowed: nullable(
-    object(
-      {
-        by: Type.String({ description: 'the layer that reads it beside wider values' }),
-        codes: Type.Integer({ minimum: 0, maximum: 65536, description: "different codes left at that layer's scale" }),
-        widest: Type.String({ description: 'the layer whose values are the widest there' }),
-        times: Type.Number({ description: 'how many times wider those are' }),
-      },
-      { description: 'where the fewest codes are left of its values' },
-    ),
-  ),
-  scale: Type.Number(),
-  zeroPoint: Type.Integer(),
-  weightScales: nullable(object({ min: Type.Number(), max: Type.Number(), count })),
-  filter: nullable(Filter),
-  fakeQuantSqnrDb: nullable(Type.Number({ description: 'fake-quant against float; null when not measured or exact' })),
-  sqnrDb: nullable(Type.Number({ description: 'int8 against fake-quant; null when not measured or exact' })),
-  floatSqnrDb: nullable(Type.Number({ description: 'int8 against float; null when not measured or exact' })),
-  withinOneStep: nullable(share),
-  largestDifference: nullable(Type.Number({ description: 'int8 against fake-quant, in steps; 0 says exact' })),
-  kernel: nullable(
-    object(
-      { sqnrDb: nullable(Type.Number()), withinOneStep: share },
-      { description: "the integer kernel alone, on the codes of the fake-quant graph's inputs, against its output" },
-    ),
-  ),
-  outputNoise: nullable(
-    Type.Number({
-      minimum: 0,
-      description: "noise power at the model's output, over the signal's, when only this layer is fake-quantized",
-    }),
-  ),
-  clipped: nullable(
-    object(
-      { below: share, above: share, noiseShare: share },
-      {
-        description:
-          'float values more than half a step outside the range, and the fraction of the fake-quant noise that they cause',
-      },
-    ),
-  ),
-  usedCodes: nullable(Type.Integer({ minimum: 0, maximum: 256 })),
-  headroom: nullable(
-    Type.Number({ minimum: 0, description: 'largest magnitude of the range over that of 99.9 % of the values' }),
-  ),
-});
 
 const Pixels = Type.String({ description: 'base64 of height x width x channels bytes, 0..255' });
 const imageSize = {

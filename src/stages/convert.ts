@@ -11,7 +11,8 @@ import { lowerToIntegers, setEdgeTypes } from '../passes/index.ts';
 import { readGraphDef } from '../formats/protobuf/graph-def.ts';
 import { targetField } from '../targets/config.ts';
 import { checkFile } from '../targets/file.ts';
-import { memoryOf } from '../targets/memory.ts';
+import { planArena } from '../targets/arena.ts';
+import { macsOf, memoryOf } from '../targets/memory.ts';
 import { writeTflite } from '../tflite/write.ts';
 import { readQatModel } from '../training/checkpoint.ts';
 import { defineStage } from './define.ts';
@@ -28,7 +29,7 @@ const edgeType = (does: string) =>
 
 export const convert = defineStage({
   kind: 'convert',
-  revision: 3,
+  revision: 4,
   description: 'Writes the integer model as a .tflite file',
   from: { accepts: ['FrozenGraph/1'], optional: false },
   produces: 'Tflite/1',
@@ -72,7 +73,8 @@ export const convert = defineStage({
         scheme,
         ...describe(graph, bytes.length),
         targets: checked.map(({ name, title, leaves }) => ({ name, title, leaves: [...leaves] })),
-        ...{ adjustments: [...adjustments], memory: { ...memoryOf(graph) } },
+        adjustments: [...adjustments],
+        memory: { ...memoryOf(graph), buffers: planArena(graph).buffers.map((buffer) => ({ ...buffer })) },
       } satisfies ConvertMetrics,
     };
   },
@@ -95,6 +97,9 @@ function describe(
     bytes,
     floatBytes: parameters * elementBytes.float32,
     sections: { weights, biases, other: bytes - weights - biases },
-    operators: graph.nodes.map(({ op, name }) => ({ op, name, outputShape: [...valueOf(graph, name).type.shape] })),
+    operators: graph.nodes.map((node) => ({
+      ...{ op: node.op, name: node.name, outputShape: [...valueOf(graph, node.name).type.shape] },
+      macs: macsOf(graph, node),
+    })),
   };
 }

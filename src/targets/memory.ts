@@ -26,7 +26,8 @@ export function weightBytes(graph: Graph): number {
   );
 }
 
-function macsOf(graph: Graph, node: Node): number {
+/** Multiplications of one op for one example; 0 of all but convolutions and dense layers. */
+export function macsOf(graph: Graph, node: Node): number {
   const rule = ops[node.op].quant;
   if (rule.kind !== 'affine') return 0;
   const [input, filter, output] = [node.inputs[0], node.inputs[rule.weight], node.name].map(

@@ -24,14 +24,20 @@ function network(bias: number, side: 'after' | 'before' = 'after', weightsOf = [
   };
   const input = quantize(builder.input('input', float32([1, 1, 1, 2])), 255);
   const [flat] = builder.node('reshape', 'flat', [input], { shape: [-1, 2] });
-  const filter = builder.constant('filter', floatTensor([2, 2], weightsOf));
-  const bound = (name: string, x: number) => builder.constant(name, floatTensor([2], [x, x]));
+  const channels = weightsOf.length / 2;
+  const ofAll = (x: number) => floatTensor([channels], Array<number>(channels).fill(x));
+  const filter = builder.constant('filter', floatTensor([channels, 2], weightsOf));
+  const bound = (name: string, x: number) => builder.constant(name, ofAll(x));
   const [weights] = builder.node('fake_quant', 'weights', [filter, bound('low', -127 / 64), bound('high', 127 / 64)], {
     bits: 8,
     narrowRange: true,
     axis: 0,
   });
-  const operands = [flat!, weights!, builder.constant('bias', floatTensor([2], [bias, 0]))];
+  const operands = [
+    flat!,
+    weights!,
+    builder.constant('bias', floatTensor([channels], [bias, ...Array<number>(channels - 1).fill(0)])),
+  ];
   const [fc] = builder.node('fully_connected', 'fc', operands, { activation: 'none', keepNumDims: false });
   const relu = (value: ValueRef) => builder.node('relu', 'relu', [value], {})[0]!;
   return builder.finish([side === 'after' ? quantize(relu(fc!), 127.5) : relu(quantize(fc!, 63.5, -64))]);
@@ -168,6 +174,37 @@ describe('the comparison of layers', () => {
     expect(fc!.fakeQuantSqnrDb).toBeCloseTo(10 * Math.log10(signal / 72.5 ** 2), 6);
     // It is the last layer, so what its quantizers do to the output is what they do to its own.
     expect(fc!.outputNoise).toBeCloseTo(72.5 ** 2 / signal, 9);
+  });
+
+  it('counts the float values beside the range, and the weights by channel', async () => {
+    const [, fc] = await compare(network(0), network(0));
+    const { activations, filter } = fc!;
+    expect(activations).toMatchObject({ min: 0, max: 127.5 });
+    // 75.5 to 200: bins of 2 (37 to 100), since 64 bins of 1 are too few. A step is 0.5.
+    const { low, width, counts } = activations!.values;
+    expect({ low, width, bins: counts.length }).toEqual({ low: 74, width: 2, bins: 64 });
+    const filled = counts.flatMap((count, bin) => (count === 0 ? [] : [[low + bin * width, count]]));
+    expect(filled).toEqual([[74, 1], [100, 1], [110, 1], [200, 1]]); // prettier-ignore
+    // By channel 1, 0 and 0.5, 0.5. A step is 1/64, so the bins are of 1/64: 0, 32 and 64 of 65 are one too many.
+    expect(filter!.weights!.channels).toEqual([
+      { channel: 1, min: 0.5, max: 0.5 },
+      { channel: 0, min: 0, max: 1 },
+    ]);
+    expect(filter!.weights!.values).toMatchObject({ low: 0, width: 1 / 32 });
+    expect(filter!.weights!.values.counts.flatMap((count, bin) => (count === 0 ? [] : [[bin, count]]))).toEqual([
+      [0, 1],
+      [16, 2],
+      [32, 1],
+    ]);
+  });
+
+  it('shows 64 channels of more, the least and the furthest among them', async () => {
+    const rows = Array.from({ length: 100 }, (_, channel) => [(100 - channel) / 64, 0]).flat();
+    const [, fc] = await compare(network(0, 'after', rows), network(0, 'after', rows));
+    const channels = fc!.filter!.weights!.channels;
+    expect(channels).toHaveLength(64);
+    expect([channels[0]?.channel, channels.at(-1)?.channel]).toEqual([99, 0]);
+    expect(channels.map(({ max }) => max)).toEqual(channels.map(({ max }) => max).toSorted((a, b) => a - b));
   });
 
   it('measures how many steps the integers are off', async () => {

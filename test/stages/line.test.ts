@@ -17,7 +17,7 @@ import { encodeModelFile, readModelFile, readQatModel, tensorSource } from '../.
 import type { StageConfig, StageKind } from '../../src/stages/index.ts';
 import { stages } from '../../src/stages/index.ts';
 import { readStageMetrics } from '../../src/measurements/metrics.ts';
-import type { ClassifyTest, TrainMetrics } from '../../src/measurements/metrics.ts';
+import type { ClassifyTest, ConvertMetrics, TrainMetrics } from '../../src/measurements/metrics.ts';
 import type { StageEnvironment } from '../../src/stages/run.ts';
 import { addFloatEdges } from '../../src/tflite/float-edges.ts';
 import { readTfliteContents } from '../../src/tflite/read.ts';
@@ -109,6 +109,20 @@ async function runTest(gates: Gates, litert: 'required' | 'optional' | 'off' = '
 }
 
 /** As the record of a run gives them back. */
+/** No two buffers that are in use at the same time overlap, and they reach as far as the arena. */
+function expectPlan({ memory, operators }: ConvertMetrics): void {
+  const buffers = memory?.buffers ?? [];
+  expect(buffers.length).toBeGreaterThanOrEqual(operators.length);
+  for (const [index, a] of buffers.entries()) {
+    for (const b of buffers.slice(index + 1)) {
+      const apart = a.last < b.first || b.last < a.first;
+      expect(apart || a.offset + a.bytes <= b.offset || b.offset + b.bytes <= a.offset).toBe(true);
+    }
+  }
+  expect(Math.max(...buffers.map(({ offset, bytes }) => offset + bytes))).toBe(memory?.arena);
+  expect(operators.reduce((sum, { macs = 0 }) => sum + macs, 0)).toBe(memory?.macs);
+}
+
 const asRecorded = (metrics: object | null): JsonObject => JSON.parse(JSON.stringify(metrics)) as JsonObject;
 
 let floatMetrics: TrainMetrics | null = null;
@@ -285,7 +299,8 @@ describe('the metadata of the model', () => {
     const withThem = read();
     const config = { uses: 'convert', from: 'freeze', scheme: 'int8', input: 'int8', output: 'int8' } as const;
     const files = { graph: inputs.frozen(), model: inputs.qat() };
-    await run('convert', 'plain', { ...config, metadata: false }, files);
+    const converted = await run('convert', 'plain', { ...config, metadata: false }, files);
+    expectPlan(converted.metrics as unknown as ConvertMetrics);
     const plain = readTfliteContents(readFileSync(file('plain', 'model.tflite')), 'm');
     expect(plain.metadata.map(({ name }) => name)).toEqual(['min_runtime_version']);
     const entry = withThem.metadata.findIndex(({ name }) => name === 'qpipe');
