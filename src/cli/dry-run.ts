@@ -40,7 +40,7 @@ export async function dryRun(options: DryRunOptions): Promise<readonly DryStage[
   const texts = new Map<string, string | null>();
   for (const { name } of plan.stages) {
     const key = runs.flatMap(({ stages }) => stages.find((stage) => stage.name === name)?.key ?? [])[0];
-    texts.set(name, key === undefined ? null : await readPreimage(found.store, key));
+    texts.set(name, key === undefined ? null : readPreimage(found.store, key));
   }
   const reasons = reasonsOf(found.stages, (stage) => texts.get(stage) ?? null);
   return found.stages.flatMap(({ stage, state, key, record }): DryStage[] => {

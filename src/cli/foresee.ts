@@ -72,7 +72,7 @@ export async function foreseePipeline({ pipeline, set, data, store: root }: Fore
   const store = storeAt(resolve(root ?? '.qpipe/store'), () => randomBytes(16).toString('hex'));
   const threads = threadsOf(matrix, os.availableParallelism(), null);
   const resources = openResources({
-    identities: async (key, make) => (await recall(store, key)) ?? make(),
+    identities: async (key, make) => recall(store, key) ?? make(),
     ...{ cache: null, signal: null, threads, home: qpipeHome(), now: () => performance.now() },
   });
   try {

@@ -73,7 +73,7 @@ export async function why(options: WhyOptions): Promise<Why> {
   const [run] = had;
   const since = sinceOf(had, foreseen);
   const texts = new Map<string, string | null>();
-  for (const { name, key } of since?.stages ?? []) texts.set(name, await readPreimage(found.store, key));
+  for (const { name, key } of since?.stages ?? []) texts.set(name, readPreimage(found.store, key));
   const reason = reasonsOf(found.stages, (stage) => texts.get(stage) ?? null).get(asked);
   return {
     ...{ stage: asked, state: foreseen.state },

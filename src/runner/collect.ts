@@ -142,7 +142,7 @@ async function readResults(
   const found: Result[] = [];
   for (const file of await filesIn(store, 'actions')) {
     const key = basename(file.path, '.json');
-    const record = await readRecord(store, key);
+    const record = readRecord(store, key);
     const paths = Object.values(record?.outputs ?? {}).map(({ digest }) => objectPath(store, digest));
     const isWhole = record !== null && paths.every((path) => objects.has(path));
     const preimage = preimages.get(join(store.folder, 'preimage', key.slice(0, 2), `${key}.json`));

@@ -95,22 +95,28 @@ export function explainWriteError(error: unknown, folder: string, what: string):
   return userError(folder, failure.code, `${what} cannot be written: ${foundIn(failure)}`, failure.hint);
 }
 
-/**
- * Runs `body`, which reads `file`; a refusal becomes a user's error that names the file. That there is no such file is
- * left to the caller.
- *
- * @param what the file in the reader's words
- */
+/** Runs `body`, which reads `file`, with `explainReadError` on what it throws. */
 export async function readingFrom<T>(file: string, what: string, body: () => Promise<T>): Promise<T> {
   try {
     return await body();
   } catch (error) {
-    const failure = failureOf(error);
-    if (failure === null || failure.errno === 'ENOENT') throw error;
-    // Somebody's files are not in the way of a reader.
-    const { code, found, hint } = failure.errno === 'EISDIR' ? { ...notFolder, found: 'it is a folder' } : failure;
-    throw userError(file, code, `${what} cannot be read: ${found}`, hint);
+    throw explainReadError(error, file, what);
   }
+}
+
+/**
+ * Turns the disk's refusal to read `file` into a user's error that names the file. That there is no such file is left
+ * to the caller, as all other errors are.
+ *
+ * @param what the file in the reader's words
+ */
+export function explainReadError(error: unknown, file: string, what: string): Error {
+  if (!(error instanceof Error)) return new Error(String(error));
+  const failure = failureOf(error);
+  if (failure === null || failure.errno === 'ENOENT') return error;
+  // Somebody's files are not in the way of a reader.
+  const { code, found, hint } = failure.errno === 'EISDIR' ? { ...notFolder, found: 'it is a folder' } : failure;
+  return userError(file, code, `${what} cannot be read: ${found}`, hint);
 }
 
 /**

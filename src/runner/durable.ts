@@ -1,5 +1,15 @@
-import { closeSync, constants, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { copyFile, link, mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { copyFile, mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** Writes a new file and waits until its bytes are on the disk. Removes what it wrote if that fails. */
@@ -98,12 +108,29 @@ async function isAbsent(path: string): Promise<boolean> {
   );
 }
 
-/** Shares the file's blocks where the disk can (reflink), else the file (hard link), else its bytes. */
-export async function shareFile(from: string, to: string): Promise<void> {
-  try {
-    await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
-  } catch {
+export type ShareFile = (from: string, to: string) => Promise<void>;
+
+/**
+ * Shares files of one disk with another place: their blocks where the disk can (reflink), else the files (hard link),
+ * else their bytes. What the disk cannot do is tried once.
+ */
+export function fileSharing(): ShareFile {
+  let hasReflinks = true;
+  return async (from, to) => {
     // Which error says "not on this disk" differs between kernels; the last resort reports what is really wrong.
-    await link(from, to).catch(() => copyFile(from, to, constants.COPYFILE_EXCL));
+    if (hasReflinks && succeeds(() => copyFileSync(from, to, reflink))) return;
+    if (!succeeds(() => linkSync(from, to))) await copyFile(from, to, constants.COPYFILE_EXCL);
+    hasReflinks = false;
+  };
+}
+
+const reflink = constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL;
+
+function succeeds(call: () => void): boolean {
+  try {
+    call();
+    return true;
+  } catch {
+    return false;
   }
 }

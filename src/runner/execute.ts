@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { internal, present, unreachable } from '../core/assert.ts';
 import type { Digest } from '../core/digest.ts';
 import { mapValues } from '../core/records.ts';
@@ -194,6 +195,8 @@ async function runStages<J extends object>(run: Run<J>): Promise<Extract<Ending,
 async function runStage<J extends object>(run: Run<J>, stage: StagePlan<J>): Promise<void> {
   const { options, store, folder, presence, emit } = run;
   const { work, signal, clock, now, provenance, busy = 'wait' } = options;
+  // A signal to stop is seen even where a result follows a result.
+  await nextTurn();
   const inputs = resolveInputs(run, stage);
   const isStored = options.stored?.has(stage.name) === true;
   const existing = isStored ? 'require' : isNamed(stage.name, options.force ?? []) ? 'replace' : 'use';

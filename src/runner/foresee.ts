@@ -55,7 +55,7 @@ function inputsOf(stage: StagePlan, before: ReadonlyMap<string, Foreseen>): Fore
 }
 
 async function storedRecord(store: Store, key: string, { outputs }: StagePlan): Promise<ActionRecord | null> {
-  const record = await readRecord(store, key);
+  const record = readRecord(store, key);
   if (record === null) return null;
   for (const [name, { type }] of Object.entries(outputs)) {
     const artifact = record.outputs[name];

@@ -4,7 +4,8 @@
  * A run leaves a mark, `live/<process>/`, as long as it uses the store: what it has used since it began is not
  * collected, however long it takes. Looking for a result and keeping one are moments in which nothing may vanish at
  * all; then the mark holds a file `busy-…`. A collection waits for these moments to end, and new ones wait for it.
- * Between them, while stages compute, collecting and running do not hinder each other.
+ * Between them, while stages compute, collecting and running do not hinder each other. Looks that follow each other at
+ * once share one file, but none for long: a run that finds a thousand results would otherwise make a thousand files.
  */
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { rm, stat, writeFile } from 'node:fs/promises';
@@ -21,6 +22,8 @@ import { temporaryPath, writing } from './store.ts';
 export interface Presence {
   /** Runs `body`, which looks for results or keeps one, while no collection is going on. */
   readonly undisturbed: <T>(body: () => Promise<T>) => Promise<T>;
+  /** Lets a collection begin at once. For whoever computes for some time from now. */
+  readonly rest: () => void;
   readonly leave: () => Promise<void>;
 }
 
@@ -41,25 +44,72 @@ export async function enterStore(store: Store, options: PresenceOptions): Promis
     await writeFile(join(folder, since), '');
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error;
-    if (claim === null) return { undisturbed: (body) => body(), leave: () => Promise.resolve() };
+    if (claim === null) return { undisturbed: (body) => body(), rest: () => undefined, leave: () => Promise.resolve() };
   }
+  const moments = shareMoments(
+    () => join(folder, `${busyPrefix}${store.randomHex()}`),
+    async () => (await holderOf(join(store.folder, 'leases', collection))) === null,
+  );
   return {
     async undisturbed(body) {
-      const busy = join(folder, `${busyPrefix}${store.randomHex()}`);
       for (;;) {
-        markBusy(busy);
+        const moment = moments.join();
         try {
-          // Whoever is first: a collection that begins now sees the file.
-          if ((await holderOf(join(store.folder, 'leases', collection))) === null) return await body();
+          if (await moment.isFree) return await body();
+          moments.end(moment);
         } finally {
-          rmSync(busy, { force: true });
+          moments.part(moment);
         }
         await untilCollected(store, options);
       }
     },
+    rest: () => moments.end(),
     async leave() {
+      moments.end();
       await rm(join(folder, since), { force: true });
       await claim?.release();
+    },
+  };
+}
+
+/** A time in which nothing may vanish. */
+interface Moment {
+  readonly file: string;
+  /** Whether no collection was there before it. */
+  readonly isFree: Promise<boolean>;
+  /** How many are in it. */
+  users: number;
+}
+
+/** Milliseconds after which nobody joins a moment any more, so that a collection need not wait for long. */
+const longestMoment = 50;
+
+function shareMoments(unused: () => string, isFree: () => Promise<boolean>) {
+  let open: Moment | null = null;
+  const end = (moment = open): void => {
+    if (moment === null) return;
+    if (moment === open) open = null;
+    if (moment.users === 0) rmSync(moment.file, { force: true });
+  };
+  const begin = (): Moment => {
+    const file = unused();
+    markBusy(file);
+    // Whoever is first: a collection that begins now sees the file.
+    const moment = { file, isFree: isFree(), users: 0 };
+    setTimeout(() => end(moment), longestMoment).unref();
+    return moment;
+  };
+  return {
+    join(): Moment {
+      open ??= begin();
+      open.users++;
+      return open;
+    },
+    /** Without one, the moment that is open. Those who are in it still have their time. */
+    end,
+    part(moment: Moment): void {
+      moment.users--;
+      if (moment !== open) end(moment);
     },
   };
 }

@@ -1,9 +1,10 @@
-import { rmSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { lstat, mkdir, rename, rm, symlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { userError } from '../core/diagnostic.ts';
 import { explainWriteError, writingTo } from './disk-error.ts';
-import { makeFolder, overwriteNow, replaceFileNow, shareFile, writeDurably } from './durable.ts';
+import { fileSharing, makeFolder, overwriteNow, replaceFileNow, writeDurably } from './durable.ts';
+import type { ShareFile } from './durable.ts';
 import type { JsonObject } from '../core/json.ts';
 import { openEventLog } from './event.ts';
 import type { EventLog } from './event.ts';
@@ -21,6 +22,8 @@ export interface RunFolder {
   readonly id: string;
   readonly path: string;
   readonly events: EventLog;
+  /** From the store. */
+  readonly share: ShareFile;
 }
 
 /** Makes a new, unique folder and points `latest` at it. Leaves nothing behind if it fails. */
@@ -47,7 +50,7 @@ export async function createRunFolder(
         events.close();
         throw error;
       }
-      return { id, path, events };
+      return { id, path, events, share: fileSharing() };
     } catch (error) {
       await rm(path, { recursive: true, force: true });
       throw error;
@@ -88,7 +91,10 @@ export function outputPath(stage: StagePlan, file: string): string {
   return join('stages', stage.name, file);
 }
 
-/** Shows a stage's result in the run folder, all of it or nothing. Its files are read-only: the store shares them. */
+/**
+ * Shows a stage's result in the run folder, all of it or nothing. Its files are read-only: the store shares them. Does
+ * not wait for the disk: store and run.json hold the same, and after a power failure they count.
+ */
 export async function materialize(
   run: RunFolder,
   store: Store,
@@ -99,16 +105,16 @@ export async function materialize(
   const partial = join(run.path, 'stages', `.${stage.name}.partial`);
   await writingTo(run.path, 'the run folder', async () => {
     try {
-      await mkdir(partial);
+      mkdirSync(partial);
       for (const [name, { file }] of Object.entries(stage.outputs)) {
         const artifact = outputs[name];
         if (artifact === undefined) continue;
         const target = join(partial, file);
-        await mkdir(dirname(target), { recursive: true });
-        await shareFile(objectPath(store, artifact.digest), target);
+        if (dirname(file) !== '.') mkdirSync(dirname(target), { recursive: true });
+        await run.share(objectPath(store, artifact.digest), target);
       }
-      await writeDurably(join(partial, 'metrics.json'), jsonText(metrics), 0o644);
-      await rename(partial, join(run.path, 'stages', stage.name));
+      writeFileSync(join(partial, 'metrics.json'), jsonText(metrics), { flag: 'wx' });
+      renameSync(partial, join(run.path, 'stages', stage.name));
     } catch (error) {
       await rm(partial, { recursive: true, force: true });
       throw error;

@@ -40,14 +40,18 @@ export async function runAll<T extends Task>(
   { jobs, cores, failures, pick, signal }: ScheduleOptions<T>,
 ): Promise<ReadonlyMap<string, Ending>> {
   const endings = new Map<string, Ending>();
-  const waiting = new Set(tasks);
   const running = new Map<T, Promise<void>>();
+  const waiting = waitingTasks(tasks);
+  let hasFailed = false;
 
   const start = (task: T): void => {
-    waiting.delete(task);
+    waiting.start(task);
     const end = (ending: Ending): void => {
       endings.set(task.name, ending);
       running.delete(task);
+      if (ending.kind === 'done') return waiting.release(task.name);
+      hasFailed = true;
+      for (const { name } of waiting.skip(task.name)) endings.set(name, { kind: 'skipped', because: task.name });
     };
     const ended = run(task).then(
       () => end({ kind: 'done' }),
@@ -55,31 +59,50 @@ export async function runAll<T extends Task>(
     );
     running.set(task, ended);
   };
-  const skip = (): void => {
-    for (const task of waiting) {
-      const cause = task.after.find((name) => ['failed', 'skipped'].includes(endings.get(name)?.kind ?? ''));
-      if (cause === undefined) continue;
-      const ending = endings.get(cause);
-      endings.set(task.name, { kind: 'skipped', because: ending?.kind === 'skipped' ? ending.because : cause });
-      waiting.delete(task);
-    }
-  };
   const fits = ({ threads }: T): boolean => {
     if (running.size === 0) return true;
     const busy = [...running.keys()].reduce((sum, task) => sum + task.threads, 0);
     return running.size < jobs && busy + threads <= cores;
   };
-  const stopped = (): boolean =>
-    signal.aborted || (failures === 'stop' && [...endings.values()].some(({ kind }) => kind === 'failed'));
-  const isReady = ({ after }: T): boolean => after.every((name) => endings.get(name)?.kind === 'done');
+  const stopped = (): boolean => signal.aborted || (failures === 'stop' && hasFailed);
 
   for (;;) {
-    skip();
-    const ready = stopped() ? [] : [...waiting].filter((task) => isReady(task) && fits(task));
+    const ready = stopped() ? [] : waiting.ready().filter(fits);
     if (ready.length > 0) start(pick(ready));
     else if (running.size > 0) await Promise.race(running.values());
     else break;
   }
-  for (const { name } of waiting) endings.set(name, { kind: 'not-started' });
+  for (const { name } of tasks) if (!endings.has(name)) endings.set(name, { kind: 'not-started' });
   return endings;
+}
+
+/** The tasks that have not started. A step costs what the tasks behind it do, and not what all of them would. */
+function waitingTasks<T extends Task>(tasks: readonly T[]) {
+  const order = new Map(tasks.map((task, index) => [task, index]));
+  const unmet = new Map(tasks.map((task) => [task, new Set(task.after)]));
+  const behind = new Map(tasks.map(({ name }) => [name, [] as T[]]));
+  for (const task of tasks) for (const name of new Set(task.after)) behind.get(name)?.push(task);
+  let ready = tasks.filter(({ after }) => after.length === 0);
+
+  const remove = (task: T): boolean => {
+    ready = ready.filter((other) => other !== task);
+    return unmet.delete(task);
+  };
+  const skip = (name: string): T[] =>
+    (behind.get(name) ?? []).flatMap((task) => (remove(task) ? [task, ...skip(task.name)] : []));
+  return {
+    /** Those that need nothing any more, in the order given. */
+    ready: (): readonly T[] => ready,
+    start: (task: T): void => void remove(task),
+    /** The task of this name is done. */
+    release(name: string): void {
+      for (const task of behind.get(name) ?? []) {
+        const names = unmet.get(task);
+        if (names?.delete(name) === true && names.size === 0) ready.push(task);
+      }
+      ready.sort((a, b) => (order.get(a) ?? 0) - (order.get(b) ?? 0));
+    },
+    /** Takes out all that need the task of this name, and gives them back. */
+    skip,
+  };
 }

@@ -84,6 +84,7 @@ export async function executeStage<J extends object>(job: Job<J>, host: StageHos
     const again = await look();
     if (again.kind === 'hit' && job.existing !== 'replace') return useResult(stage, again.record, emit);
     emit({ kind: 'stage-started', stage: stage.name, key: identity.key, cached: false });
+    host.presence.rest();
     return await withWorkFolder(store, identity.key, async (out) => {
       const made = await perform(job, host, out);
       for (;;) {

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, readFile, rename, rm, rmdir, utimes } from 'node:fs/promises';
+import { closeSync, createReadStream, fstatSync, openSync, readFileSync, utimesSync } from 'node:fs';
+import { mkdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Value } from '@sinclair/typebox/value';
 import { userError } from '../core/diagnostic.ts';
-import { readingFrom, writingTo } from './disk-error.ts';
+import { explainReadError, readingFrom, writingTo } from './disk-error.ts';
 import { makeFolder, moveDurably, replaceFile, writeDurably } from './durable.ts';
 import type { Digest } from '../core/digest.ts';
 import type { StageKey } from './fingerprint.ts';
@@ -33,6 +33,8 @@ import { seal, unseal } from './sealed.ts';
  * Whatever is read is checked against a digest first: objects and preimages against their names, the rest against its
  * seal. Every file gets its name by a rename after its bytes are on the disk, so a crash leaves a result or none.
  * Names in work/ and tmp/ begin with the process that made them.
+ *
+ * Small files are read at once: the system answers sooner than the threads that asynchronous calls go through.
  */
 export interface Store {
   readonly folder: string;
@@ -76,7 +78,7 @@ export async function openStore(root: string, randomHex: () => string): Promise<
   await writing(store, async () => {
     for (const name of sections) await makeFolder(join(store.folder, name));
     const versionFile = join(store.folder, 'VERSION');
-    const version = await readIfExists(versionFile);
+    const version = readIfExists(versionFile);
     if (version === null) return replaceFile(versionFile, temporaryPath(store), VERSION);
     if (version === VERSION) return;
     if (!/^qpipe-store-v\d+\n$/.test(version)) {
@@ -119,7 +121,7 @@ export async function findResult(
 ): Promise<Lookup> {
   return writing(store, async () => {
     const file = keyedPath(store, 'actions', key);
-    const text = await readIfExists(file);
+    const text = readIfExists(file);
     if (text === null) return { kind: 'miss', previous: null, damage: [] };
     const record = parseRecord(text, key);
     if (record === null) {
@@ -133,33 +135,37 @@ export async function findResult(
     }
     const wanted = Object.entries(outputs).every(([name, { type }]) => record.outputs[name]?.type === type);
     if (damage.length > 0 || !wanted) return { kind: 'miss', previous: record, damage };
-    await markUsed(file);
+    markUsed(file);
     return { kind: 'hit', record, damage: await mendPreimage(store, key, preimage) };
   });
 }
 
 /** The record of a key as it is, whether or not its files are there; null without one, or for a damaged one. */
-export async function readRecord(store: Store, key: string): Promise<ActionRecord | null> {
-  const text = await readIfExists(keyedPath(store, 'actions', key));
+export function readRecord(store: Store, key: string): ActionRecord | null {
+  const text = readIfExists(keyedPath(store, 'actions', key));
   return text === null ? null : parseRecord(text, key);
 }
 
 /** What was hashed to a key; null where the store does not have it, or has it damaged. */
-export async function readPreimage(store: Store, key: string): Promise<string | null> {
-  const text = await readIfExists(keyedPath(store, 'preimage', key));
+export function readPreimage(store: Store, key: string): string | null {
+  const text = readIfExists(keyedPath(store, 'preimage', key));
   return text !== null && keyOf(text) === key ? text : null;
 }
 
 /** Its time says when a result was last used; in a store that may only be read it stays that of its making. */
-async function markUsed(file: string): Promise<void> {
+function markUsed(file: string): void {
   const now = new Date();
-  await utimes(file, now, now).catch(() => undefined);
+  try {
+    utimesSync(file, now, now);
+  } catch {
+    // See above.
+  }
 }
 
 /** The text behind a key is known before it is looked up, so a damaged one is written again. */
 async function mendPreimage(store: Store, key: string, preimage: string): Promise<readonly Damage[]> {
   const file = keyedPath(store, 'preimage', key);
-  const text = await readIfExists(file);
+  const text = readIfExists(file);
   if (text === preimage) return [];
   const movedTo = text === null ? null : await moveToCorrupt(store, file, key);
   await writeKeyed(store, 'preimage', key, preimage);
@@ -168,8 +174,8 @@ async function mendPreimage(store: Store, key: string, preimage: string): Promis
 }
 
 /** The value that was remembered under a digest; null where there is none, or a damaged one. */
-export async function recall<T extends object>(store: Store, key: Digest): Promise<T | null> {
-  const text = await readIfExists(keyedPath(store, 'memory', key.slice('sha256:'.length)));
+export function recall<T extends object>(store: Store, key: Digest): T | null {
+  const text = readIfExists(keyedPath(store, 'memory', key.slice('sha256:'.length)));
   const found = text === null ? null : unseal(text);
   // The key is in the value, so that a file in the place of another is no value either.
   return found?.['key'] === key ? (found['value'] as T) : null; // `remembered` wrote it
@@ -181,9 +187,9 @@ export async function recall<T extends object>(store: Store, key: Digest): Promi
  */
 export async function remembered<T extends object>(store: Store, key: Digest, make: () => T | Promise<T>): Promise<T> {
   return writing(store, async () => {
-    const found = await recall<T>(store, key);
+    const found = recall<T>(store, key);
     if (found !== null) {
-      await markUsed(keyedPath(store, 'memory', key.slice('sha256:'.length)));
+      markUsed(keyedPath(store, 'memory', key.slice('sha256:'.length)));
       return found;
     }
     const value = await make();
@@ -294,8 +300,22 @@ async function inspectObject(store: Store, digest: Digest): Promise<'missing' | 
 
 export async function fileDigest(file: string): Promise<Digest> {
   const hash = createHash('sha256');
+  const small = readIfSmall(file);
+  if (small !== null) return `sha256:${hash.update(small).digest('hex')}`;
   for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) hash.update(chunk);
   return `sha256:${hash.digest('hex')}`;
+}
+
+const smallBytes = 256 * 1024;
+
+/** Null for a large file. */
+function readIfSmall(file: string): Uint8Array | null {
+  const descriptor = openSync(file, 'r');
+  try {
+    return fstatSync(descriptor).size > smallBytes ? null : readFileSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 async function setAsideIfBad(store: Store, name: string, artifact: Artifact): Promise<Damage | null> {
@@ -312,7 +332,7 @@ export async function moveToCorrupt(store: Store, file: string, name: string): P
   try {
     await rename(file, target);
     // It is kept for some time from now.
-    await markUsed(target);
+    markUsed(target);
     return target;
   } catch (error) {
     // Another process saw the damage first.
@@ -321,12 +341,12 @@ export async function moveToCorrupt(store: Store, file: string, name: string): P
   }
 }
 
-async function readIfExists(file: string): Promise<string | null> {
+function readIfExists(file: string): string | null {
   try {
-    return await readingFrom(file, 'a file of the store', () => readFile(file, 'utf8'));
+    return readFileSync(file, 'utf8');
   } catch (error) {
     if (isMissing(error)) return null;
-    throw error;
+    throw explainReadError(error, file, 'a file of the store');
   }
 }
 

@@ -62,7 +62,7 @@ export function describeDamage(stride: number): void {
             if (found.kind === 'hit') expect({ ...found, damage: [] }, where).toEqual(hits[index]);
             else expect(found.damage.length, where).toBeGreaterThan(0);
           }
-          expect([{ some: 'value' }, null], where).toContainEqual(await recall(store, valueKey));
+          expect([{ some: 'value' }, null], where).toContainEqual(recall(store, valueKey));
           put(path, good);
           changed++;
         }

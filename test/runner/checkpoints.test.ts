@@ -251,7 +251,7 @@ describe('a stage with checkpoints', () => {
     const result = await executeStage(job, {
       ...{ store, work, busy: 'wait', clock: () => new Date(), now: () => performance.now() },
       emit: (event) => events.push(event),
-      presence: { undisturbed: (body) => body(), leave: () => Promise.resolve() },
+      presence: { undisturbed: (body) => body(), rest: () => undefined, leave: () => Promise.resolve() },
       signal: new AbortController().signal,
     }).catch(() => null);
     return { steps, record: result?.record ?? null };

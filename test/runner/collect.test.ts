@@ -23,8 +23,7 @@ function gc({ store, runs }: StoredWorld, changes: Partial<CollectOptions> = {})
   });
 }
 
-const has = async ({ store }: StoredWorld, { key }: StageKey): Promise<boolean> =>
-  (await readRecord(store, key)) !== null;
+const has = ({ store }: StoredWorld, { key }: StageKey): boolean => readRecord(store, key) !== null;
 const removed = ({ removed: items }: Collected): string[] => items.map((item) => item.class);
 
 describe('results', () => {
@@ -33,7 +32,7 @@ describe('results', () => {
     const old = await world.result('old', 31, 'mine', 'shared');
     const young = await world.result('young', 29, 'shared');
     const result = await gc(world);
-    expect([await has(world, old), await has(world, young)]).toEqual([false, true]);
+    expect([has(world, old), has(world, young)]).toEqual([false, true]);
     expect(removed(result)).toEqual(['actions', 'objects', 'preimage']);
     expect(world.files()).toHaveLength(3);
     // Of the object: printf mine | wc -c
@@ -59,11 +58,11 @@ describe('results', () => {
     await pinRun(world.store, world.run('20260102-000000-p-0000', [ofPin]));
     rmSync(join(world.runs, '20260102-000000-p-0000'), { recursive: true });
     await gc(world);
-    expect([await has(world, ofRun), await has(world, ofPin), await has(world, ofNobody)]).toEqual([true, true, false]);
+    expect([has(world, ofRun), has(world, ofPin), has(world, ofNobody)]).toEqual([true, true, false]);
     expect(await unpinRun(world.store, '20260102-000000-p-0000')).toBe(true);
     expect(await unpinRun(world.store, '20260102-000000-p-0000')).toBe(false);
     await gc(world, { keepRuns: 0 });
-    expect([await has(world, ofRun), await has(world, ofPin)]).toEqual([false, false]);
+    expect([has(world, ofRun), has(world, ofPin)]).toEqual([false, false]);
     expect(world.files()).toEqual([]);
   });
 
@@ -71,7 +70,7 @@ describe('results', () => {
     const world = await makeWorld();
     const key = await world.result('a', 0, 'one', 'two');
     world.run('20260101-000000-p-0000', [key]);
-    const record = await readRecord(world.store, key.key);
+    const record = readRecord(world.store, key.key);
     rmSync(objectPath(world.store, record!.outputs['o0']!.digest));
     await gc(world);
     expect(world.files()).toEqual([]);
@@ -92,7 +91,7 @@ describe('results', () => {
     const presence = await enterStore(world.store, { run: 'r', signal, now });
     await findResult(world.store, used, {});
     await gc(world, { olderThan: 0, maxBytes: 0 });
-    expect([await has(world, used), await has(world, unused)]).toEqual([true, false]);
+    expect([has(world, used), has(world, unused)]).toEqual([true, false]);
     await presence.leave();
     await gc(world, { olderThan: 0 });
     expect(world.files()).toEqual([]);
@@ -110,13 +109,13 @@ describe('results', () => {
       keys.push(await world.result(text, days, text.repeat(10_000)));
     }
     world.run('20260101-000000-p-0000', [keys[3]!]);
-    const kept = async (): Promise<boolean[]> => Promise.all(keys.map((key) => has(world, key)));
+    const kept = (): boolean[] => keys.map((key) => has(world, key));
     expect((await gc(world, { maxBytes: 35_000 })).excess).toBe(0);
-    expect(await kept()).toEqual([false, true, true, true]);
+    expect(kept()).toEqual([false, true, true, true]);
     expect((await gc(world, { maxBytes: 25_000 })).excess).toBe(0);
-    expect(await kept()).toEqual([false, false, true, true]);
+    expect(kept()).toEqual([false, false, true, true]);
     const { excess } = await gc(world, { maxBytes: 5_000 });
-    expect(await kept()).toEqual([false, false, false, true]);
+    expect(kept()).toEqual([false, false, false, true]);
     expect([excess > 5_000, excess < 7_000]).toEqual([true, true]);
   });
 });

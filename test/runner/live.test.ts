@@ -109,6 +109,32 @@ describe('a run and a collection', () => {
     expect([collected, met, live()]).toEqual([3, 0, []]);
   });
 
+  it('share a mark while looks follow each other, but no longer than a collection may wait', async () => {
+    const presence = await enter();
+    const [name = ''] = live();
+    const marks = (): string[] =>
+      readdirSync(join(store.folder, 'live', name)).filter((file) => file.startsWith('busy-'));
+    const seen = new Set<string>();
+    for (let look = 0; look < 5; look++) {
+      await presence.undisturbed(() => Promise.resolve(marks().forEach((mark) => seen.add(mark))));
+    }
+    expect(seen.size).toBe(1);
+    presence.rest();
+    expect(marks()).toEqual([]);
+
+    // One of them is always going on.
+    const end = new AbortController();
+    const looks = async (): Promise<void> => {
+      while (!end.signal.aborted) await presence.undisturbed(() => sleep(7));
+    };
+    const looking = [looks(), sleep(3).then(looks)];
+    expect(await collect(() => Promise.resolve('collected'))).toBe('collected');
+    end.abort();
+    await Promise.all(looking);
+    await presence.leave();
+    expect(live()).toEqual([]);
+  });
+
   it('leave a mark that is empty where the disk is full: its name says whose it is', async () => {
     const presence = await enter();
     const [name = ''] = live();

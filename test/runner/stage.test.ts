@@ -42,7 +42,11 @@ function run(text: string, before: () => unknown = () => null, changes: Partial<
     judge: (_, metrics) => ({ metrics, verdict: 'pass' }),
   };
   const job: Job = { stage, inputs: {}, run: text, provenance, existing: 'use' };
-  const presence = { undisturbed: <T>(body: () => Promise<T>) => body(), leave: () => Promise.resolve() };
+  const presence = {
+    undisturbed: <T>(body: () => Promise<T>) => body(),
+    rest: () => undefined,
+    leave: () => Promise.resolve(),
+  };
   return executeStage(job, {
     ...{ store, work, presence, busy: 'wait', clock: () => new Date(), now: () => performance.now() },
     emit: (event) => events.push(event),

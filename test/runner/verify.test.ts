@@ -82,7 +82,7 @@ describe('a store', () => {
 
   it('is as before for runs: what was set aside is a miss', async () => {
     const key = await world.result('c', 1, 'third');
-    const digest = (await readRecord(world.store, key.key))!.outputs['o0']!.digest;
+    const digest = readRecord(world.store, key.key)!.outputs['o0']!.digest;
     chmodSync(objectPath(world.store, digest), 0o644);
     writeFileSync(objectPath(world.store, digest), 'x');
     expect((await verify()).faults).toHaveLength(2);
