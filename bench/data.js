@@ -2,7 +2,8 @@
  * `npm run bench:data`: sets that are large. Each number is from a process of its own, on files that this writes.
  *
  *     node bench/data.js files [count] [kind]   many small files: seconds to the first step, the first and the second time
- *     node bench/data.js memory [megabytes]     a set four times as large as `memory:`: the most memory beside a tiny set
+ *     node bench/data.js memory [megabytes] [kind]
+ *                                               a set four times as large as `memory:`: the most memory beside a small set
  *     node bench/data.js wait [threads] [pipeline …]
  *                                               what steps take longer than on one batch that is given again and again
  */
@@ -44,9 +45,9 @@ function png(side, index) {
   ]);
 }
 
-/** A quarter of a second at 8 kHz. @type {(index: number) => Buffer} */
-function wav(index) {
-  const samples = Int16Array.from({ length: 2000 }, (_, at) => 8000 * Math.sin((at * (index % 97)) / 50));
+/** At 8 kHz. @type {(length: number, index: number) => Buffer} */
+function wav(length, index) {
+  const samples = Int16Array.from({ length }, (_, at) => 8000 * Math.sin((at * (index % 97)) / 50));
   const header = Buffer.from(
     'RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0data',
     'latin1',
@@ -59,21 +60,46 @@ function wav(index) {
   return bytes;
 }
 
-/** Twenty rows of two columns. @type {(index: number) => string} */
-function csv(index) {
-  const rows = Array.from({ length: 20 }, (_, row) => `${index},${Math.sin(row * (1 + (index % 7))).toFixed(4)}`);
+/** Two columns. @type {(length: number, index: number) => string} */
+function csv(length, index) {
+  const rows = Array.from({ length }, (_, row) => `${index},${Math.sin(row * (1 + (index % 7))).toFixed(4)}`);
   return `x,y\n${rows.join('\n')}\n`;
 }
 
-/** @type {Readonly<Record<string, { extension: string, write: (index: number) => Buffer | string, data: string }>>} */
+/**
+ * Files of each kind, tiny ones and ones of some kilobytes. `large` says how many bytes an example takes once it is
+ * decoded.
+ *
+ * @typedef {{ write: (index: number) => Buffer | string, data: string }} Files
+ * @type {Readonly<Record<string, { extension: string, tiny: Files, large: Files & { bytes: number } }>>}
+ */
 const kinds = {
-  png: { extension: 'png', write: (index) => png(16, index), data: 'image_folder, image: { size: 16, color: grey }' },
+  png: {
+    extension: 'png',
+    tiny: { write: (index) => png(16, index), data: 'image_folder, image: { size: 16, color: grey }' },
+    large: {
+      ...{ write: (index) => png(256, index), data: 'image_folder, image: { size: 256, color: grey }' },
+      bytes: 256 * 256,
+    },
+  },
   wav: {
     extension: 'wav',
-    write: wav,
-    data: 'audio_folder, audio: { rate: 8000, seconds: 0.25 }, features: { kind: log_mel, num_mel_bins: 20 }',
+    tiny: {
+      write: (index) => wav(2000, index),
+      data: 'audio_folder, audio: { rate: 8000, seconds: 0.25 }, features: { kind: log_mel, num_mel_bins: 20 }',
+    },
+    large: {
+      write: (index) => wav(8000, index),
+      // 97 windows of 256 samples.
+      data: 'audio_folder, audio: { rate: 8000, seconds: 1 }, features: { kind: log_mel, num_mel_bins: 40, frame_length: 256, frame_step: 80 }',
+      bytes: 4 * 40 * 97,
+    },
   },
-  csv: { extension: 'csv', write: csv, data: 'csv' },
+  csv: {
+    extension: 'csv',
+    tiny: { write: (index) => csv(20, index), data: 'csv' },
+    large: { write: (index) => csv(1000, index), data: 'csv', bytes: 4 * 2 * 1000 },
+  },
 };
 
 /** @type {(data: string, batch?: number) => string} */
@@ -114,8 +140,9 @@ async function run(folder, pipeline, isWhole) {
     look();
     if (!isWhole) child.kill('SIGINT');
   }
-  await ended;
+  const status = await ended;
   clearInterval(timer);
+  if (isWhole && status !== 0) fail(`the run ended with status ${status}`);
   return { seconds, megabytes };
 }
 
@@ -128,18 +155,21 @@ function readStatus(process) {
   }
 }
 
+/** @type {(files: Files, extension: string, count: number, set: string) => void} */
+function writeFiles({ write }, extension, count, set) {
+  for (const name of ['a', 'b']) mkdirSync(join(set, name), { recursive: true });
+  for (let index = 0; index < count; index++)
+    writeFileSync(join(set, index % 2 === 0 ? 'a' : 'b', `${index}.${extension}`), write(index));
+}
+
 /** @type {(count: number, kind: string, folder: string) => Promise<void>} */
 async function measureFiles(count, kind, folder) {
-  const { extension, write, data } = kinds[kind] ?? kinds['png'] ?? fail('no kinds');
-  for (const name of ['a', 'b']) mkdirSync(join(folder, 'set', name), { recursive: true });
-  for (let index = 0; index < count; index++) {
-    const name = join(folder, 'set', index % 2 === 0 ? 'a' : 'b', `${index}.${extension}`);
-    writeFileSync(name, write(index));
-  }
+  const { extension, tiny } = kinds[kind] ?? fail(`no kind ${kind}`);
+  writeFiles(tiny, extension, count, join(folder, 'set'));
   // Digests of files that have just been written are not kept.
   await new Promise((resolve) => setTimeout(resolve, 3000));
   const pipeline = join(folder, 'large.yaml');
-  writeFileSync(pipeline, pipelineText(`${data}, path: set, split: { test: 0.1, validation: 0.1 }`));
+  writeFileSync(pipeline, pipelineText(`${tiny.data}, path: set, split: { test: 0.1, validation: 0.1 }`));
   for (const time of ['first', 'second']) {
     const { seconds, megabytes } = await run(folder, pipeline, false);
     const found = `${seconds.toFixed(1).padStart(6)} s to the first step, at most ${megabytes.toFixed(0)} MB`;
@@ -147,30 +177,45 @@ async function measureFiles(count, kind, folder) {
   }
 }
 
-/** @type {(memory: number, folder: string) => Promise<void>} */
-async function measureMemory(memory, folder) {
-  const most = { tiny: 0, large: 0 };
+/** @type {(memory: number, kind: string, folder: string) => Promise<void>} */
+async function measureMemory(memory, kind, folder) {
+  const most = { small: 0, large: 0 };
   for (const [name, megabytes] of /** @type {const} */ ([
-    ['tiny', 1],
+    ['small', memory / 4],
     ['large', 4 * memory],
   ])) {
-    const count = Math.floor((megabytes * 1e6) / 4096);
-    mkdirSync(join(folder, name));
-    writeNpy(join(folder, name, 'x_train.npy'), [count, 64, 64], (row) => {
-      const pixels = Buffer.alloc(4096, (row * 37) % 251);
-      pixels.writeUInt32LE(row);
-      return pixels;
-    });
-    writeNpy(join(folder, name, 'y_train.npy'), [count], (row) => Buffer.of(row % 2));
+    const source = writeExamples(kind, 1e6 * megabytes, join(folder, name));
     const pipeline = join(folder, `${name}.yaml`);
-    const data = `npz, path: ${name}, split: { test: 0.1, validation: 0.1 }`;
-    writeFileSync(pipeline, `${pipelineText(data)}memory: ${memory} MB\n`);
+    const data = `${source}, path: ${name}, split: { test: 0.1, validation: 0.1 }`;
+    writeFileSync(pipeline, `${pipelineText(data, 16)}memory: ${memory} MB\n`);
     const { megabytes: found } = await run(folder, pipeline, true);
     most[name] = found;
-    console.log(`${megabytes} MB of examples, memory: ${memory} MB: at most ${found.toFixed(0)} MB`);
+    console.log(`${megabytes} MB of examples (${kind}), memory: ${memory} MB: at most ${found.toFixed(0)} MB`);
   }
-  const own = most.large - most.tiny;
-  console.log(`${own.toFixed(0)} MB more than the tiny set; ${own < memory ? 'below' : 'ABOVE'} memory`);
+  const own = most.large - most.small;
+  console.log(`${own.toFixed(0)} MB more than the small set; ${own < memory ? 'below' : 'ABOVE'} memory`);
+}
+
+/** Examples of so many bytes once they are decoded; gives what to say of their source. @type {(kind: string, bytes: number, set: string) => string} */
+function writeExamples(kind, bytes, set) {
+  if (kind === 'npz') {
+    writeArrays(Math.floor(bytes / 4096), set);
+    return 'npz';
+  }
+  const { extension, large } = kinds[kind] ?? fail(`no kind ${kind}`);
+  writeFiles(large, extension, Math.floor(bytes / large.bytes), set);
+  return large.data;
+}
+
+/** @type {(count: number, set: string) => void} */
+function writeArrays(count, set) {
+  mkdirSync(set);
+  writeNpy(join(set, 'x_train.npy'), [count, 64, 64], (row) => {
+    const pixels = Buffer.alloc(4096, (row * 37) % 251);
+    pixels.writeUInt32LE(row);
+    return pixels;
+  });
+  writeNpy(join(set, 'y_train.npy'), [count], (row) => Buffer.of(row % 2));
 }
 
 /** @type {(file: string, shape: readonly number[], row: (index: number) => Buffer) => void} */
@@ -195,7 +240,7 @@ console.log(`${os.cpus()[0]?.model.trim()}, ${os.availableParallelism()} cores, 
 const folder = mkdtempSync(join(os.tmpdir(), 'qpipe-data-'));
 try {
   if (what === 'files') await measureFiles(Number(rest[0] ?? 200_000), rest[1] ?? 'png', folder);
-  else if (what === 'memory') await measureMemory(Number(rest[0] ?? 500), folder);
+  else if (what === 'memory') await measureMemory(Number(rest[0] ?? 500), rest[1] ?? 'npz', folder);
   else if (what === 'wait') {
     const [threads = '', ...names] = /^\d+$/.test(rest[0] ?? '') ? rest : ['2', ...rest];
     await measureWaits(root, Number(threads), names);

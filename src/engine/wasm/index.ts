@@ -49,6 +49,8 @@ function openSession(graph: Graph, options: SessionOptions, module: WebAssembly.
   let outstanding = 0;
   /** What begins the runs that wait, in their order. */
   const waiting: (() => void)[] = [];
+  /** Where the feeds of runs that waited were, for those that wait next. */
+  const spare: Map<string, Float32Array>[] = [];
   let isClosed = false;
 
   function prepare(feeds: ReadonlyMap<string, Float32Array>): Prepared {
@@ -73,13 +75,7 @@ function openSession(graph: Graph, options: SessionOptions, module: WebAssembly.
 
   async function step({ plan, memory, pool }: Prepared, feeds: ReadonlyMap<string, Float32Array>) {
     if (isClosed) internal('the session is closed');
-    for (const [name, data] of feeds) {
-      const pieces = plan.inputs.get(name)!;
-      const length = data.length / pieces.length;
-      pieces.forEach((address, piece) =>
-        view(memory, address, length).set(data.subarray(piece * length, (piece + 1) * length)),
-      );
-    }
+    writeFeeds(plan, memory, feeds);
     await pool.run();
     return new Map(graph.outputs.map((name) => [name, readPieces(memory, plan.outputs.get(name)!, sizeOf(name))]));
   }
@@ -117,8 +113,14 @@ function openSession(graph: Graph, options: SessionOptions, module: WebAssembly.
       const ready = prepared;
       // An idle session takes the feeds at once; a busy one after the runs before.
       if (outstanding++ === 0) return turn(ready, feeds);
-      const copies = new Map([...feeds].map(([name, data]) => [name, data.slice()]));
-      return new Promise((resolve) => waiting.push(() => resolve(turn(ready, copies))));
+      const copies = copyFeeds(feeds, spare.pop());
+      return new Promise((resolve) =>
+        waiting.push(() => {
+          // The feeds are in the engine's memory when the call returns.
+          resolve(turn(ready, copies));
+          spare.push(copies);
+        }),
+      );
     },
     read(name) {
       const initial = (): Float32Array => {
@@ -141,6 +143,31 @@ function openSession(graph: Graph, options: SessionOptions, module: WebAssembly.
       await prepared?.pool.close();
     },
   };
+}
+
+function writeFeeds({ inputs }: Plan, memory: WebAssembly.Memory, feeds: ReadonlyMap<string, Float32Array>): void {
+  for (const [name, data] of feeds) {
+    const pieces = inputs.get(name)!;
+    const length = data.length / pieces.length;
+    pieces.forEach((address, piece) =>
+      view(memory, address, length).set(data.subarray(piece * length, (piece + 1) * length)),
+    );
+  }
+}
+
+/** @param into arrays of the same lengths that are used again, where there are some */
+function copyFeeds(
+  feeds: ReadonlyMap<string, Float32Array>,
+  into: ReadonlyMap<string, Float32Array> = new Map(),
+): Map<string, Float32Array> {
+  return new Map(
+    [...feeds].map(([name, data]) => {
+      const copy = into.get(name);
+      if (copy?.length !== data.length) return [name, data.slice()];
+      copy.set(data);
+      return [name, copy];
+    }),
+  );
 }
 
 function view(memory: WebAssembly.Memory, address: number, length: number): Float32Array {
