@@ -42,8 +42,8 @@ import {
 } from './lints.ts';
 import type { CellTest } from './matrix.ts';
 import { MatrixReport, matrixReport } from './matrix.ts';
-import type { PairedTest } from './quantizations.ts';
-import { QuantizationPair, quantizationPairs } from './quantizations.ts';
+import type { PairedTest } from './sections/quantizations.ts';
+import { QuantizationPair, quantizationPairs } from './sections/quantizations.ts';
 import { mcnemarExact, meanInterval, wilsonInterval } from './statistics.ts';
 import { accuracyName } from './titles.ts';
 

@@ -1,7 +1,7 @@
 // PTQ and QAT of one float model side by side: the paired test by hand, and what it says.
 import { describe, expect, it } from 'vitest';
-import type { PairedTest } from '../../src/report/quantizations.ts';
-import { quantizationPairs } from '../../src/report/quantizations.ts';
+import type { PairedTest } from '../../src/report/sections/quantizations.ts';
+import { quantizationPairs } from '../../src/report/sections/quantizations.ts';
 
 const stage = (name: string, kind: string, reads: string[], type: string) => ({
   ...{ name, kind, reads, seconds: kind === 'qat' ? 60 : 2 },

@@ -1,15 +1,15 @@
 /** What quantization-aware training reached beyond calibration, from one float model and on the same test examples. */
 import { Type } from '@sinclair/typebox';
 import type { Static } from '@sinclair/typebox';
-import { object } from '../core/schema.ts';
-import { nullable } from '../measurements/metrics.ts';
-import type { Flips } from '../measurements/metrics.ts';
-import { percent, points, probability, seconds, significant } from './format.ts';
-import { markup } from './markup.ts';
-import type { Markup } from './markup.ts';
-import { table } from './page.ts';
-import type { Interval as Span } from './statistics.ts';
-import { mcnemarExact, meanInterval } from './statistics.ts';
+import { object } from '../../core/schema.ts';
+import { nullable } from '../../measurements/metrics.ts';
+import type { Flips } from '../../measurements/metrics.ts';
+import { percent, points, probability, seconds, significant } from '../format.ts';
+import { markup } from '../markup.ts';
+import type { Markup } from '../markup.ts';
+import { table } from '../page.ts';
+import type { Interval as Span } from '../statistics.ts';
+import { mcnemarExact, meanInterval } from '../statistics.ts';
 
 const Interval = object({ low: Type.Number(), high: Type.Number() });
 

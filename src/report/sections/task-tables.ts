@@ -1,9 +1,9 @@
 /** Tables that a task has measured, as it describes them. */
-import type { Table, TestMetrics } from '../measurements/metrics.ts';
-import { integer, NOT_MEASURED, percent, significant } from './format.ts';
-import { markup } from './markup.ts';
-import type { Markup } from './markup.ts';
-import { table } from './page.ts';
+import type { Table, TestMetrics } from '../../measurements/metrics.ts';
+import { integer, NOT_MEASURED, percent, significant } from '../format.ts';
+import { markup } from '../markup.ts';
+import type { Markup } from '../markup.ts';
+import { table } from '../page.ts';
 
 /** More rows are folded in. */
 const MOST_ROWS = 24;

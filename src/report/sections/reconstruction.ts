@@ -1,15 +1,15 @@
 /** The sections of the report on a network that gives its input back. */
-import { runtimes } from '../measurements/metrics.ts';
-import type { RuntimeName } from '../measurements/metrics.ts';
-import { thumbnail } from './charts.ts';
-import { change, integer, orNone, seconds, significant } from './format.ts';
-import { markup } from './markup.ts';
-import type { Markup } from './markup.ts';
-import { table } from './page.ts';
-import type { Column } from './page.ts';
-import type { MeasuredError, ReconstructResult, RegressResult } from './report.ts';
-import { runtimeTitles } from '../measurements/runtime-titles.ts';
-import { fileLead } from './titles.ts';
+import { runtimes } from '../../measurements/metrics.ts';
+import type { RuntimeName } from '../../measurements/metrics.ts';
+import { thumbnail } from '../charts.ts';
+import { change, integer, orNone, seconds, significant } from '../format.ts';
+import { markup } from '../markup.ts';
+import type { Markup } from '../markup.ts';
+import { table } from '../page.ts';
+import type { Column } from '../page.ts';
+import type { MeasuredError, ReconstructResult, RegressResult } from '../report.ts';
+import { runtimeTitles } from '../../measurements/runtime-titles.ts';
+import { fileLead } from '../titles.ts';
 
 export interface ErrorRow {
   readonly runtime: RuntimeName;

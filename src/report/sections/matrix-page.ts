@@ -1,13 +1,13 @@
 /** The section of the page that puts the cells of a matrix side by side. */
-import { counted } from '../core/words.ts';
-import { bytes, capitalized, change, NOT_MEASURED, orNone, points, probability } from './format.ts';
-import { markup } from './markup.ts';
-import type { Markup } from './markup.ts';
-import type { MatrixGroup, MatrixReport, MatrixRow } from './matrix.ts';
-import { differenceText, measureText } from './matrix.ts';
-import { table } from './page.ts';
-import type { Column } from './page.ts';
-import type { Spread } from './statistics.ts';
+import { counted } from '../../core/words.ts';
+import { bytes, capitalized, change, NOT_MEASURED, orNone, points, probability } from '../format.ts';
+import { markup } from '../markup.ts';
+import type { Markup } from '../markup.ts';
+import type { MatrixGroup, MatrixReport, MatrixRow } from '../matrix.ts';
+import { differenceText, measureText } from '../matrix.ts';
+import { table } from '../page.ts';
+import type { Column } from '../page.ts';
+import type { Spread } from '../statistics.ts';
 
 /** Up to so many comparisons are shown at once. */
 const MOST_LEADS = 6;

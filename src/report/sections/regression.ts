@@ -1,15 +1,15 @@
 /** The sections of the report on a network that gives numbers. */
-import { runtimes } from '../measurements/metrics.ts';
-import type { RegressTest } from '../measurements/metrics.ts';
-import { NOT_MEASURED, orNone, significant } from './format.ts';
-import { markup } from './markup.ts';
-import type { Markup } from './markup.ts';
-import { table } from './page.ts';
-import type { Column } from './page.ts';
+import { runtimes } from '../../measurements/metrics.ts';
+import type { RegressTest } from '../../measurements/metrics.ts';
+import { NOT_MEASURED, orNone, significant } from '../format.ts';
+import { markup } from '../markup.ts';
+import type { Markup } from '../markup.ts';
+import { table } from '../page.ts';
+import type { Column } from '../page.ts';
 import { errorColumns, errorTable } from './reconstruction.ts';
-import type { RegressResult } from './report.ts';
-import { runtimeTitles } from '../measurements/runtime-titles.ts';
-import { fileLead } from './titles.ts';
+import type { RegressResult } from '../report.ts';
+import { runtimeTitles } from '../../measurements/runtime-titles.ts';
+import { fileLead } from '../titles.ts';
 
 type Target = RegressTest['targets'][number];
 

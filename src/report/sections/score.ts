@@ -1,15 +1,15 @@
 /** The sections of the report on a network whose answers have a score of all examples together. */
-import { runtimes } from '../measurements/metrics.ts';
-import type { RuntimeName } from '../measurements/metrics.ts';
-import { thumbnail } from './charts.ts';
-import { capitalized, fixed, integer, orNone, percent, points, seconds } from './format.ts';
-import { markup } from './markup.ts';
-import type { Markup } from './markup.ts';
-import { table } from './page.ts';
-import type { Column } from './page.ts';
-import type { MeasuredScore, ScoreResult } from './report.ts';
-import { runtimeTitles } from '../measurements/runtime-titles.ts';
-import { fileLead } from './titles.ts';
+import { runtimes } from '../../measurements/metrics.ts';
+import type { RuntimeName } from '../../measurements/metrics.ts';
+import { thumbnail } from '../charts.ts';
+import { capitalized, fixed, integer, orNone, percent, points, seconds } from '../format.ts';
+import { markup } from '../markup.ts';
+import type { Markup } from '../markup.ts';
+import { table } from '../page.ts';
+import type { Column } from '../page.ts';
+import type { MeasuredScore, ScoreResult } from '../report.ts';
+import { runtimeTitles } from '../../measurements/runtime-titles.ts';
+import { fileLead } from '../titles.ts';
 
 interface ScoreRow {
   readonly runtime: RuntimeName;

@@ -1,0 +1,105 @@
+import { counted } from '../../core/words.ts';
+import { deviceCode } from '../../export/device-code.ts';
+import type { ConvertMetrics, TestMetrics } from '../../measurements/metrics.ts';
+import { bytes, fixed, fullScale, integer, orNone, percent, shapeText } from '../format.ts';
+import { markup } from '../markup.ts';
+import type { Markup } from '../markup.ts';
+import { table } from '../page.ts';
+import type { Report } from '../report.ts';
+
+export function footprintSection({ conversions, model, tests }: Report): Markup | null {
+  if (conversions.length === 0 && model === null) return null;
+  return markup`${conversions.map(({ stage, metrics }) => {
+    const parts = [
+      { name: 'weights', size: metrics.sections.weights },
+      { name: 'biases', size: metrics.sections.biases },
+      { name: 'other', size: metrics.sections.other },
+    ];
+    return markup`<p class="lead">${stage}: ${metrics.scheme}, ${bytes(metrics.bytes)} against ${bytes(metrics.floatBytes)} of float parameters (${fixed(metrics.floatBytes / metrics.bytes, 2)}\u00d7).</p>
+${memoryText(metrics)}
+<div class="stack" aria-hidden="true">${parts.map(
+      ({ size }, color) =>
+        markup`<span class="c${color}" style="width:${((100 * size) / metrics.bytes).toFixed(2)}%"></span>`,
+    )}</div>
+${table(
+  parts.map((part, color) => ({ ...part, color })),
+  [
+    {
+      head: 'Section',
+      kind: 'text',
+      cell: ({ name, color }) => markup`<span class="key dotted c${color}">${name}</span>`,
+    },
+    { head: 'Bytes', kind: 'number', cell: ({ size }) => integer(size) },
+    { head: 'Share', kind: 'number', cell: ({ size }) => percent(size / metrics.bytes) },
+  ],
+  { sorting: 'fixed', width: 'narrow' },
+)}
+<details><summary>${metrics.operators.length} operators</summary>${table(
+      metrics.operators,
+      [
+        { head: 'Operator', kind: 'text', cell: ({ op }) => op },
+        { head: 'Output', kind: 'text', cell: ({ name }) => name },
+        { head: 'Shape', kind: 'number', cell: ({ outputShape }) => shapeText(outputShape) },
+      ],
+      { sorting: 'fixed', width: 'narrow' },
+    )}</details>`;
+  })}
+${model === null ? null : modelTable(model)}
+${preparationTable(tests.at(-1)?.metrics)}`;
+}
+
+/** What the file takes on a device; nothing in records that do not say. */
+function memoryText({ memory, targets = [] }: ConvertMetrics): Markup | null {
+  if (memory === undefined) return null;
+  const taken = targets.map(({ title, leaves }) =>
+    leaves.length === 0 ? `${title} takes the whole model` : `${title} takes all but ${counted(leaves.length, 'op')}`,
+  );
+  return markup`<p class="lead">On TensorFlow Lite Micro its tensor arena takes ${bytes(memory.arena)} (activations and scratch memory; the interpreter's structures come on top). One example takes ${integer(memory.macs)} multiplications.${
+    taken.length === 0 ? '' : ` ${sentence(taken.join('; '))}.`
+  }</p>`;
+}
+
+const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+const MOST_CHANNELS = 32;
+
+/** What a device has to compute before the model; nothing where raw values are its codes. */
+function preparationTable(metrics: TestMetrics | undefined): Markup | null {
+  const channels = metrics?.preparation ?? [];
+  const changed = channels.filter(({ mean, deviation }) => mean !== 0 || deviation !== 1);
+  if (metrics === undefined || changed.length === 0) return null;
+  const code = deviceCode(channels, metrics.model.input);
+  const more = changed.length - MOST_CHANNELS;
+  return markup`<h3>Before the model</h3>
+<p>A device has to compute input = (measured \u2212 mean) / deviation, and then the input’s code.</p>
+${table(
+  changed.slice(0, MOST_CHANNELS),
+  [
+    { head: 'Channel', kind: 'text', cell: ({ name }) => name },
+    { head: 'Mean', kind: 'number', cell: ({ mean }) => fullScale(mean) },
+    { head: 'Deviation', kind: 'number', cell: ({ deviation }) => fullScale(deviation) },
+  ],
+  { sorting: 'fixed', width: 'narrow' },
+)}${more > 0 ? markup`<p class="muted">${more} more are in report.json.</p>` : null}
+<details><summary>As code</summary><pre>${code.c}</pre><pre>${code.javascript}</pre></details>`;
+}
+
+function modelTable(model: NonNullable<Report['model']>): Markup {
+  const ports = [
+    { role: 'input', ...model.input },
+    { role: 'output', ...model.output },
+  ];
+  return markup`<h3>${model.path}</h3>
+<p class="muted">${integer(model.bytes)} bytes, sha256 <code>${model.sha256}</code></p>
+${table(
+  ports,
+  [
+    { head: 'Tensor', kind: 'text', cell: ({ role, name }) => markup`${role}<small>${name}</small>` },
+    { head: 'Type', kind: 'text', cell: ({ dtype }) => dtype },
+    { head: 'Shape', kind: 'number', cell: ({ shape }) => shapeText(shape) },
+    { head: 'Scale', kind: 'number', cell: ({ scale }) => orNone(scale, fullScale) },
+    { head: 'Zero point', kind: 'number', cell: ({ zeroPoint }) => orNone(zeroPoint, integer) },
+  ],
+  { sorting: 'fixed', width: 'full' },
+)}`;
+}

@@ -1,0 +1,63 @@
+import { unreachable } from '../../core/assert.ts';
+import { markup } from '../markup.ts';
+import type { Markup } from '../markup.ts';
+import type { Report, Test } from '../report.ts';
+import { accuracySection } from './accuracy.ts';
+import { confusionSection } from './confusion.ts';
+import { examplesSection } from './examples.ts';
+import { footprintSection } from './footprint.ts';
+import { layersSection } from './layers.ts';
+import { quantizationsSection } from './quantizations.ts';
+import { errorSection, reconstructionsSection } from './reconstruction.ts';
+import { answersSection, regressionSection } from './regression.ts';
+import { scoreSection, scoredExamplesSection } from './score.ts';
+import { section } from './section.ts';
+import type { Section } from './section.ts';
+import { taskTables } from './task-tables.ts';
+import { trainingSection } from './training.ts';
+
+/** What was measured along one line of stages, or several. */
+export function lineSections(report: Report): (Section | null)[] {
+  const suffixOf = ({ stage }: Test): string => (report.tests.length > 1 ? `: ${stage}` : '');
+  return [
+    section('quantizations', 'PTQ or QAT', quantizationsSection(report.quantizations)),
+    ...report.tests.flatMap((test) => resultSections(test, suffixOf(test))),
+    section('training', 'Training', trainingSection(report)),
+    ...report.tests.flatMap((test) => [
+      section(`layers-${test.stage}`, `Layers${suffixOf(test)}`, layersSection(test)),
+      section(`examples-${test.stage}`, `Examples${suffixOf(test)}`, examplesOf(test)),
+    ]),
+    section('footprint', 'Footprint', footprintSection(report)),
+  ];
+}
+
+function resultSections(test: Test, suffix: string): (Section | null)[] {
+  const withTables = (id: string, title: string, body: Markup): Section | null =>
+    section(
+      `${id}-${test.stage}`,
+      `${title}${suffix}`,
+      markup`${body}
+${taskTables(test.metrics)}`,
+    );
+  if ('accuracy' in test) {
+    return [
+      withTables('accuracy', 'Accuracy', accuracySection(test)),
+      section(`confusion-${test.stage}`, `Confusion${suffix}`, confusionSection(test)),
+    ];
+  }
+  if ('score' in test) return [withTables('score', 'Score', scoreSection(test))];
+  switch (test.task) {
+    case 'regress':
+      return [withTables('error', 'Error', regressionSection(test))];
+    case 'reconstruct':
+      return [withTables('error', 'Reconstruction error', errorSection(test))];
+    default:
+      return unreachable(test);
+  }
+}
+
+function examplesOf(test: Test): Markup | null {
+  if ('accuracy' in test) return examplesSection(test);
+  if ('score' in test) return scoredExamplesSection(test);
+  return test.task === 'regress' ? answersSection(test) : reconstructionsSection(test);
+}
