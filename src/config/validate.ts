@@ -95,7 +95,8 @@ function expectation(
     case 'const':
       return `\`${String(error.params.allowedValue)}\``;
     case 'type':
-      return typeof found === 'number' && !Number.isFinite(found) ? 'a finite number' : typeNames(schema);
+      if (typeof found === 'number' && !Number.isFinite(found)) return 'a finite number';
+      return schema.type === 'string' && schema.examples !== undefined ? textLike(schema) : typeNames(schema);
     case 'minimum':
       return `at least ${error.params.limit}`;
     case 'maximum':
@@ -105,7 +106,7 @@ function expectation(
     case 'exclusiveMaximum':
       return `less than ${error.params.limit}`;
     case 'pattern':
-      return `${schema.properties === undefined ? '' : 'a map, or '}a text like ${list((schema.examples ?? []).map(String))}`;
+      return textLike(schema);
     case 'minLength':
       return 'a non-empty text';
     case 'maxLength':
@@ -120,6 +121,11 @@ function expectation(
       // A keyword that a schema uses for the first time needs a sentence here.
       return internal(`no sentence for the keyword ${error.keyword}`);
   }
+}
+
+/** Of a text with examples, as each that has a pattern has. */
+function textLike({ properties, examples = [] }: SchemaNode): string {
+  return `${properties === undefined ? '' : 'a map, or '}a text like ${list(examples.map(String))}`;
 }
 
 function unknownKeyDiagnostic(root: unknown, path: Path, name: string, schema: SchemaNode, locate: Locate): Diagnostic {

@@ -229,6 +229,15 @@ describe('a mistake in a pipeline file', () => {
       ),
     ],
     [
+      'a space in a device',
+      ['[cpu:0, cpu:1]', '[cpu:0, cpu: 1]'],
+      lines(
+        'p.yaml:24:22 error wrong-type: `stages.qat.devices.1` is a map; expected a text like `cpu:0`, `gpu:0`',
+        '  24 |     devices: [cpu:0, cpu: 1]',
+        '     |                      ^^^^^^',
+      ),
+    ],
+    [
       'a device named twice',
       ['[cpu:0, cpu:1]', '[cpu:0, cpu:0]'],
       lines(
@@ -665,7 +674,7 @@ describe('a mistake says what to do', () => {
     [
       'a number as a name',
       [['name: mnist-lenet', 'name: 123']],
-      'p.yaml:3:7 error wrong-type: `name` is 123; expected a text',
+      'p.yaml:3:7 error wrong-type: `name` is 123; expected a text like `mnist-lenet`',
       "put quotes around it: `'123'`",
     ],
     [
