@@ -14,6 +14,7 @@ import { basename, join } from 'node:path';
 import { Type } from '@sinclair/typebox';
 import type { Static } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
+import { readingFrom } from './disk-error.ts';
 import type { Liveness, Owner } from './owner.ts';
 import { livenessOf, livenessOfName, ownerName, ownerSchema } from './owner.ts';
 
@@ -74,7 +75,7 @@ export async function tryClaim(folder: string, options: ClaimOptions): Promise<C
   heartbeat.unref();
   return {
     folder,
-    isHeld: () => exists(file),
+    isHeld: () => readingFrom(folder, 'who uses the store', () => exists(file)),
     async release() {
       clearInterval(heartbeat);
       await unlink(file).catch(() => undefined);
@@ -106,6 +107,10 @@ async function beat(file: string, text: string): Promise<void> {
 
 /** Null when the folder is free. */
 export async function holderOf(folder: string): Promise<Holder | null> {
+  return readingFrom(folder, 'who uses the store', () => readHolder(folder));
+}
+
+async function readHolder(folder: string): Promise<Holder | null> {
   const names = await readdir(folder).catch(emptyIfMissing);
   const name = names.find((entry) => entry.startsWith(prefix)) ?? names[0];
   if (name === undefined) return null;

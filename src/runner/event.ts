@@ -108,6 +108,12 @@ export function openEventLog(file: string): EventLog {
       }
     },
     failure: () => failure,
-    close: () => closeSync(descriptor),
+    close() {
+      try {
+        closeSync(descriptor);
+      } catch {
+        // As for `write`; run.json says how the run ended.
+      }
+    },
   };
 }

@@ -24,6 +24,7 @@ export interface Presence {
   readonly undisturbed: <T>(body: () => Promise<T>) => Promise<T>;
   /** Lets a collection begin at once. For whoever computes for some time from now. */
   readonly rest: () => void;
+  /** Never fails: what the disk does not let go ends with the process. */
   readonly leave: () => Promise<void>;
 }
 
@@ -66,7 +67,7 @@ export async function enterStore(store: Store, options: PresenceOptions): Promis
     rest: () => moments.end(),
     async leave() {
       moments.end();
-      await rm(join(folder, since), { force: true });
+      await rm(join(folder, since), { force: true }).catch(() => undefined);
       await claim?.release();
     },
   };
@@ -89,11 +90,11 @@ function shareMoments(unused: () => string, isFree: () => Promise<boolean>) {
   const end = (moment = open): void => {
     if (moment === null) return;
     if (moment === open) open = null;
-    if (moment.users === 0) rmSync(moment.file, { force: true });
+    if (moment.users === 0) unlessRefused(() => rmSync(moment.file, { force: true }));
   };
   const begin = (): Moment => {
     const file = unused();
-    markBusy(file);
+    unlessRefused(() => closeSync(openSync(file, 'w')));
     // Whoever is first: a collection that begins now sees the file.
     const moment = { file, isFree: isFree(), users: 0 };
     setTimeout(() => end(moment), longestMoment).unref();
@@ -114,10 +115,10 @@ function shareMoments(unused: () => string, isFree: () => Promise<boolean>) {
   };
 }
 
-/** A disk that refuses is a matter for what comes next. */
-function markBusy(file: string): void {
+/** A disk that refuses is a matter for what comes next; a mark that stays ends with its process. */
+function unlessRefused(call: () => void): void {
   try {
-    closeSync(openSync(file, 'w'));
+    call();
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error;
   }

@@ -7,6 +7,7 @@ import type { Digest } from '../core/digest.ts';
 import { mapValues } from '../core/records.ts';
 import type { UntimedEvent } from './event.ts';
 import { openCheckpoints } from './checkpoints.ts';
+import { hasCode } from './claim.ts';
 import type { StageKey } from './fingerprint.ts';
 import { stageKey, trajectoryKey } from './fingerprint.ts';
 import type { Lease, LeaseOptions, WaitedFor } from './lease.ts';
@@ -201,11 +202,7 @@ async function keep<J extends object>(
       // A stage that was told to stop may have stopped in the middle of a file and returned normally.
       signal.throwIfAborted();
       const written = join(out, file);
-      const isFile = await stat(written).then(
-        (status) => status.isFile(),
-        () => false,
-      );
-      if (!isFile) internal(`stage "${stage.name}" did not write its output "${name}" (${file})`);
+      if (!(await isFile(written))) internal(`stage "${stage.name}" did not write its output "${name}" (${file})`);
       await work.check(stage, name, written);
       outputs[name] = { type, ...(await putObject(store, written)) };
     }
@@ -216,6 +213,15 @@ async function keep<J extends object>(
     if (isKept) await commitResult(store, identity, record);
     return { record, isKept };
   });
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isFile();
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return false;
+    throw error;
+  }
 }
 
 /** Those of inputs that are files of the store. */

@@ -1,0 +1,3 @@
+import { describeRefusals } from './refusals.ts';
+
+describeRefusals(7, ['EIO', 'ENOSPC', 'EACCES']);

@@ -1,0 +1,3 @@
+import { describeRefusals } from '../fault/refusals.ts';
+
+describeRefusals(1, ['EIO', 'ENOSPC', 'EACCES']);
