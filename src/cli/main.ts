@@ -1,11 +1,11 @@
 import { Command, CommanderError } from 'commander';
-import { formatForScreen, UserError } from '../core/diagnostic.ts';
+import { UserError } from '../core/diagnostic.ts';
 import { packageVersion } from '../core/version.ts';
 import { machineError } from '../runner/disk-error.ts';
 import { commands } from './commands/index.ts';
 import { exitCodes } from './exit-codes.ts';
 import { watchOutput } from './signals.ts';
-import { note, out, screenColumns } from './terminal.ts';
+import { note, noteDiagnostic, out } from './terminal.ts';
 
 function makeProgram(finish: (code: number) => void): Command {
   const program = new Command('qpipe')
@@ -28,7 +28,7 @@ function reportFailure(failure: unknown, json: boolean): number {
   const error = machineError(failure) ?? failure;
   if (error instanceof UserError) {
     if (json) out(JSON.stringify({ kind: 'error', diagnostics: error.diagnostics }));
-    else for (const diagnostic of error.diagnostics) note(formatForScreen(diagnostic, 'error', screenColumns()));
+    else for (const diagnostic of error.diagnostics) noteDiagnostic(diagnostic, 'error');
     return error.exitCode;
   }
   note(error instanceof Error ? (error.stack ?? error.message) : String(error));
@@ -36,7 +36,7 @@ function reportFailure(failure: unknown, json: boolean): number {
   return exitCodes.failed;
 }
 
-watchOutput((diagnostic) => note(formatForScreen(diagnostic, 'error', screenColumns())));
+watchOutput((diagnostic) => noteDiagnostic(diagnostic, 'error'));
 // Terminals made by a program often report no size; a live list would wrap after each letter and show no line.
 if (process.stdout.columns === 0) process.stdout.columns = 80;
 if (process.stdout.rows === 0) process.stdout.rows = 24;

@@ -12,8 +12,8 @@ import type { FindRunOptions, FoundRun } from './find-run.ts';
 import { findRun } from './find-run.ts';
 import { foreseePipeline, pipelineOr } from './foresee.ts';
 import { colorOf } from './ls.ts';
-import type { EventOf } from './progress.ts';
-import { finishedText, progressText, skippedText } from './progress.ts';
+import type { EventOf } from './event-text.ts';
+import { finishedText, progressText, skippedText } from './event-text.ts';
 
 export interface StatusOptions extends FindRunOptions {
   /** Folder of the store; default `.qpipe/store` in the current folder. */

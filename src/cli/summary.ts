@@ -1,8 +1,9 @@
+import { dirname } from 'node:path';
 import type { createColors } from 'picocolors';
-import { significant } from '../report/format.ts';
+import { bytes, orNone, significant } from '../report/format.ts';
 import { foundText, groupLints, lintsShown } from '../report/lints.ts';
-import type { Measured, MeasuredError, MeasuredScore, Report } from '../report/report.ts';
-import { errorName, gateText, headlineDiagnosis, headlineTest } from '../report/report.ts';
+import type { Measured, MeasuredError, MeasuredScore, Report, ReportGate, Test } from '../report/report.ts';
+import { errorName, gateLimit, gateNumber, gateText, headlineDiagnosis, headlineTest } from '../report/report.ts';
 import { textTable, wrap } from '../report/text-table.ts';
 import { accuracyName } from '../report/titles.ts';
 import { matrixLines } from './matrix-text.ts';
@@ -10,40 +11,61 @@ import { runtimeTitles } from '../measurements/runtime-titles.ts';
 import type { RuntimeName } from '../measurements/metrics.ts';
 import { runtimes } from '../measurements/metrics.ts';
 
+type Colors = ReturnType<typeof createColors>;
+
 /**
  * The summary after a run: the verdict, the accuracies, the gates and the paths of the results.
  *
  * @param columns at which sentences wrap between words; Infinity never wraps them
  */
-export function summaryText(
-  report: Report,
-  folder: string,
-  columns: number,
-  colors: ReturnType<typeof createColors>,
-): string {
-  const lines: string[] = ['', ...wrap(report.sentence, columns)];
+export function summaryText(report: Report, folder: string, columns: number, colors: Colors): string {
+  const headline = headlineTest(report);
+  // Of several branches the sentence is about one.
+  const lead = isBranched(report) && headline !== undefined ? `${headline.stage}: ` : '';
+  const lines: string[] = ['', ...wrap(`${lead}${report.sentence}`, columns)];
   const diagnosis = headlineDiagnosis(report);
-  if (diagnosis !== undefined) lines.push(...wrap(diagnosis, columns).map((line) => colors.dim(line)));
+  if (diagnosis !== undefined) lines.push(...wrap(`${lead}${diagnosis}`, columns).map((line) => colors.dim(line)));
   for (const { sentence } of report.quantizations) lines.push(...wrap(sentence.replaceAll('`', ''), columns));
-  const { title, rows } = results(report);
-  if (report.matrix !== undefined) {
-    lines.push(...matrixLines(report.matrix, columns, (text, row) => (row < 0 ? colors.dim(text) : text)));
-  } else if (rows.length > 0) {
-    const numbers = [title, '95 % interval', 'examples'].map((head) => ({ head, kind: 'numbers' as const }));
-    lines.push(
-      ...textTable([{ head: 'model', kind: 'words' }, ...numbers], rows, columns, (text, row) =>
-        row < 0 ? colors.dim(text) : text,
-      ),
-    );
-  }
-  // Those of a matrix are in its table.
-  for (const gate of report.matrix === undefined ? report.gates : []) {
-    const paint = gate.ok ? colors.green : colors.red;
-    lines.push(...marked(`gate ${gate.ok ? 'met' : 'not met'}`, paint, `${gate.name}: ${gateText(gate)}`, columns));
-  }
+  lines.push(...resultLines(report, columns, colors));
+  lines.push(...gateLines(report, columns, colors));
   lines.push(...lintLines(report, columns, colors));
-  lines.push(`report ${folder}/report.html`);
+  lines.push(reportLine(folder, columns));
   return lines.join('\n').replaceAll('\u202f', ' ');
+}
+
+/** Whether several stages have tested models that are no cells of a matrix. */
+const isBranched = ({ matrix, tests }: Report): boolean => matrix === undefined && tests.length > 1;
+
+function resultLines(report: Report, columns: number, colors: Colors): string[] {
+  const paint = (text: string, row: number): string => (row < 0 ? colors.dim(text) : text);
+  if (report.matrix !== undefined) return matrixLines(report.matrix, columns, paint);
+  const { heads, rows } = isBranched(report) ? branches(report) : results(report);
+  if (rows.length === 0) return [];
+  const kinds = heads.map((head, index) => ({ head, kind: index === 0 ? ('words' as const) : ('numbers' as const) }));
+  return textTable(kinds, rows, columns, paint);
+}
+
+/** Those of a matrix are in its table. What is met needs few words. */
+function gateLines(report: Report, columns: number, colors: Colors): string[] {
+  if (report.matrix !== undefined) return [];
+  const nameOf = ({ stage, name }: ReportGate): string => (isBranched(report) ? `${stage}, ${name}` : name);
+  const met = report.gates.flatMap((gate) =>
+    gate.ok && gate.value !== null ? [`${nameOf(gate)} ${gateNumber(gate.value, gate.unit)} (${gateLimit(gate)})`] : [],
+  );
+  return [
+    ...report.gates.flatMap((gate) =>
+      gate.ok ? [] : marked('gate not met', colors.red, `${nameOf(gate)}: ${gateText(gate)}`, columns),
+    ),
+    ...(met.length === 0
+      ? []
+      : marked(met.length === 1 ? 'gate met' : 'gates met', colors.green, met.join(', '), columns)),
+  ];
+}
+
+/** The path stays whole, so that it can be copied: the link to the newest run is shorter. */
+function reportLine(folder: string, columns: number): string {
+  const line = `report ${folder}/report.html`;
+  return line.length <= columns ? line : `report ${dirname(folder)}/latest/report.html`;
 }
 
 /** Texts of all lines with a mark begin in one column. */
@@ -54,25 +76,48 @@ function marked(mark: string, paint: (text: string) => string, text: string, col
   return [`${paint(mark.padEnd(margin))}${first}`, ...rest.map((line) => `${' '.repeat(margin)}${line}`)];
 }
 
-function lintLines(report: Report, columns: number, colors: ReturnType<typeof createColors>): string[] {
+function lintLines(report: Report, columns: number, colors: Colors): string[] {
   return groupLints(lintsShown(report)).flatMap((group) => {
     const { severity } = group.worst;
     return marked(severity, severity === 'warning' ? colors.yellow : colors.dim, foundText(group), columns);
   });
 }
 
-function results(report: Report): { readonly title: string; readonly rows: string[][] } {
-  const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
+interface ResultTable {
+  readonly heads: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
+
+/** A row for each model of the only test. */
+function results(report: Report): ResultTable {
+  const heads = (measure: string): string[] => ['model', measure, '95 % interval', 'examples'];
   if ('accuracy' in report) {
-    return { title: accuracyName(report), rows: rowsOf(report.accuracy, ({ top1 }) => top1, percent) };
+    return { heads: heads(accuracyName(report)), rows: rowsOf(report.accuracy, ({ top1 }) => top1, percent) };
   }
   if ('score' in report) {
     const last = headlineTest(report);
-    const title = last !== undefined && 'score' in last ? last.metrics.scoreName : 'score';
-    return { title, rows: rowsOf(report.score, ({ value }) => value, percent) };
+    const measure = last !== undefined && 'score' in last ? last.metrics.scoreName : 'score';
+    return { heads: heads(measure), rows: rowsOf(report.score, ({ value }) => value, percent) };
   }
-  if (report.task === null) return { title: '', rows: [] };
-  return { title: errorName(report), rows: rowsOf(report.error, ({ mean }) => mean, significant) };
+  if (report.task === null) return { heads: [], rows: [] };
+  return { heads: heads(errorName(report)), rows: rowsOf(report.error, ({ mean }) => mean, significant) };
+}
+
+/** A row for each test, in the order of the pipeline. */
+function branches({ tests }: Report): ResultTable {
+  const rows = tests.map((test) => {
+    const [int8, float] = (['int8', 'float'] as const).map((runtime) => valueText(test, runtime));
+    return [test.stage, float ?? '', int8 ?? '', bytes(test.metrics.model.bytes)];
+  });
+  return { heads: ['test', 'float', 'int8', 'file'], rows };
+}
+
+function valueText(test: Test, runtime: RuntimeName): string {
+  if ('accuracy' in test) return orNone(test.accuracy[runtime]?.top1 ?? null, percent);
+  if ('score' in test) return orNone(test.score[runtime]?.value ?? null, percent);
+  return orNone(test.error[runtime]?.mean ?? null, significant);
 }
 
 function rowsOf<M extends Measured | MeasuredError | MeasuredScore>(

@@ -1,13 +1,18 @@
+import type { Diagnostic } from '../core/diagnostic.ts';
+import { formatForScreen } from '../core/diagnostic.ts';
+
 /** Prints a result. */
 export const out = (text: string): void => void process.stdout.write(`${text}\n`);
 /** Prints what is no result: warnings, errors, what was written. */
 export const note = (text: string): void => void process.stderr.write(`${text}\n`);
 
-/** Width of the terminal that messages are written to; 80 if it is not a terminal or its width is unknown. */
-export const screenColumns = (): number => (process.stderr.columns > 0 ? process.stderr.columns : 80);
+/** Prints a mistake, or what is probably one. Sentences are broken for a terminal alone: programs search them. */
+export function noteDiagnostic(diagnostic: Diagnostic, severity: 'error' | 'warning'): void {
+  const columns = process.stderr.columns > 0 ? process.stderr.columns : 80;
+  note(formatForScreen(diagnostic, severity, columns, process.stderr.isTTY ? columns : Infinity));
+}
 
 /** Width of the terminal that results are written to; a file or a pipe has none. */
-/** Prints a result. */
 export const outputColumns = (): number => (process.stdout.isTTY ? process.stdout.columns : Infinity);
 
 export async function terminalColors() {

@@ -1,3 +1,4 @@
+import { wrap } from './screen-text.ts';
 import { sourceLine, visible } from './source-line.ts';
 
 /** A user's mistake as data: where, what was found, what was expected, what to do. */
@@ -64,18 +65,37 @@ export function formatWarning(diagnostic: Diagnostic): string {
 
 const gutterWidth = 4;
 
-/** @param columns of the screen; the line of the file is cut around the caret to fit */
-export function formatForScreen(diagnostic: Diagnostic, severity: 'error' | 'warning', columns: number): string {
+/**
+ * @param columns of the screen; the line of the file is cut around the caret to fit
+ * @param sentences columns at which message and hint are broken between words; Infinity leaves them whole, for programs
+ * that search them
+ */
+export function formatForScreen(
+  diagnostic: Diagnostic,
+  severity: 'error' | 'warning',
+  columns: number,
+  sentences = Infinity,
+): string {
   const { code, place, message, hint } = diagnostic;
   const position = place.line === undefined ? '' : `:${place.line}:${place.column ?? 1}`;
-  const lines = [`${place.file}${position} ${severity} ${code}: ${message}`];
+  const lines = hanging('', `${place.file}${position} ${severity} ${code}: ${message}`, 2, sentences);
   if (place.source !== undefined && place.line !== undefined) {
-    const gutter = String(place.line).padStart(gutterWidth);
+    const gutter = String(place.line).padStart(columns < narrow ? 0 : gutterWidth);
     const { text, length } = place.source;
     const room = Math.max(20, columns - gutter.length - ' | '.length);
     const { line, caret } = sourceLine(text, (place.column ?? 1) - 1, Math.max(1, length), room);
     lines.push(`${gutter} | ${line}`, `${' '.repeat(gutter.length)} | ${caret}`);
   }
-  if (hint !== undefined) lines.push(`  hint: ${hint}`);
+  if (hint !== undefined) lines.push(...hanging('  hint: ', hint, '  hint: '.length, sentences));
   return lines.map(visible).join('\n');
+}
+
+/** A screen on which the margin before a line of a file is as small as its number. */
+const narrow = 60;
+
+/** A text behind `lead`, whose further lines are indented. */
+function hanging(lead: string, text: string, indent: number, columns: number): string[] {
+  if (columns === Infinity) return [`${lead}${text}`];
+  const lines = text.split('\n').flatMap((line) => wrap(line, columns - Math.max(lead.length, 0), columns - indent));
+  return lines.map((line, index) => (index === 0 ? `${lead}${line}` : `${' '.repeat(indent)}${line}`));
 }

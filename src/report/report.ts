@@ -610,12 +610,16 @@ function describeDrop(drop: number): string {
 
 /** `98.20 %, at least 99.00 % wanted` */
 export function gateText(gate: Gate): string {
-  const rule = gate.rule === 'at_least' ? 'at least' : 'at most';
   const value = gate.value === null ? 'not measured' : gateNumber(gate.value, gate.unit);
   // The size of the file is the same everywhere, and gates of fake-quant say so in their names.
   const isAnywhere = gate.unit === 'bytes' || gate.name.startsWith('fake_quant');
   const device = isAnywhere ? '' : ` on a ${witnesses.microcontroller}`;
-  return `${value}${device}, ${rule} ${gateNumber(gate.limit, gate.unit)} wanted`;
+  return `${value}${device}, ${gateLimit(gate)} wanted`;
+}
+
+/** `at least 99.00 %` */
+export function gateLimit({ rule, limit, unit }: Gate): string {
+  return `${rule === 'at_least' ? 'at least' : 'at most'} ${gateNumber(limit, unit)}`;
 }
 
 export function gateNumber(value: number, unit: Gate['unit']): string {

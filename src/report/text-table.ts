@@ -1,4 +1,7 @@
 /** Text for terminals: nothing is wider than it may be, and no number is ever cut. */
+import { textWidth, wrap } from '../core/screen-text.ts';
+
+export { wrap };
 
 const gap = '  ';
 
@@ -35,7 +38,7 @@ export function textTable(
       cells
         .map((lines, column) => {
           const text = lines[line] ?? '';
-          const padding = ' '.repeat(Math.max(0, (widths[column] ?? 0) - text.length));
+          const padding = ' '.repeat(Math.max(0, (widths[column] ?? 0) - textWidth(text)));
           const painted = text === '' ? '' : paint(text, index - 1, column);
           return columns[column]?.kind === 'numbers' ? `${padding}${painted}` : `${painted}${padding}`;
         })
@@ -52,7 +55,7 @@ function columnWidths(
   width: number,
 ): number[] | null {
   const widths = columns.map(({ head }, column) =>
-    Math.max(head.length, ...rows.map((row) => row[column]?.length ?? 0)),
+    Math.max(textWidth(head), ...rows.map((row) => textWidth(row[column] ?? ''))),
   );
   const needed = () => widths.reduce((sum, one) => sum + one, gap.length * (widths.length - 1));
   while (needed() > width) {
@@ -79,31 +82,15 @@ function paragraph(
       if (part === '') continue;
       const painted = paint(part, row, index + 1);
       const last = lines.at(-1);
-      if (last === undefined || last.length + gap.length + part.length > width) {
-        lines.push({ text: `${gap}${painted}`, length: gap.length + part.length });
+      if (last === undefined || last.length + gap.length + textWidth(part) > width) {
+        lines.push({ text: `${gap}${painted}`, length: gap.length + textWidth(part) });
       } else {
         lines.splice(-1, 1, {
           text: `${last.text}${gap}${painted}`,
-          length: last.length + gap.length + part.length,
+          length: last.length + gap.length + textWidth(part),
         });
       }
     }
   }
   return [...wrap(first, width).map((line) => paint(line, row, 0)), ...lines.map(({ text }) => text)];
-}
-
-/** Breaks a text between words, and a word that is longer than a line where the line ends. */
-export function wrap(text: string, columns: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const line = lines.at(-1);
-    if (line !== undefined && line.length + 1 + word.length <= columns) lines.push(`${lines.pop() ?? ''} ${word}`);
-    else lines.push(...pieces(word, columns));
-  }
-  return lines;
-}
-
-function pieces(word: string, columns: number): string[] {
-  if (word.length <= columns || columns < 1) return [word];
-  return [word.slice(0, columns), ...pieces(word.slice(columns), columns)];
 }

@@ -42,6 +42,15 @@ export const runEventSchema = Type.Union([
     seconds: Type.Number({ description: 'of the execution that made the result' }),
     verdict: verdictSchema,
     outputs: Type.Record(Type.String(), digestSchema),
+    result: Type.Optional(
+      Type.Object(
+        {
+          text: Type.String({ description: 'for example `val 98.44 %`' }),
+          curve: Type.Array(Type.Number(), { description: 'of a training what the text says, by epoch; else empty' }),
+        },
+        { description: 'what the stage reached, in a few words' },
+      ),
+    ),
   }),
   event('stage-failed', { stage, message: Type.String() }),
   event('stage-skipped', { stage, because: Type.String({ description: 'name of the stage that failed before it' }) }),

@@ -217,7 +217,9 @@ async function runStage<J extends object>(run: Run<J>, stage: StagePlan<J>): Pro
   const digests = mapValues(outputs, ({ digest }) => digest);
   const { name, kind } = stage;
   run.stages.set(name, { name, kind, key, cached, seconds, verdict, inputs, outputs, metrics });
-  emit({ kind: 'stage-finished', stage: name, cached, seconds, verdict, outputs: digests });
+  const result = work.result?.(stage, metrics) ?? null;
+  const shown = result !== null && { result: { text: result.text, curve: [...result.curve] } };
+  emit({ kind: 'stage-finished', stage: name, cached, seconds, verdict, outputs: digests, ...shown });
 }
 
 /** What an event says of the store that whoever reads the report must know too; null for all others. */

@@ -68,6 +68,16 @@ export interface StageWork<Job extends object = object> {
   readonly check: (stage: StagePlan<Job>, output: string, file: string) => Promise<void>;
   /** What the measurements mean for this pipeline. Asked on every run, so its limits are no part of the key. */
   readonly judge: (stage: StagePlan<Job>, metrics: JsonObject) => Judgement;
+  /** What the measurements say in a few words, for people who follow the run. */
+  readonly result?: (stage: StagePlan<Job>, metrics: JsonObject) => StageResult | null;
+}
+
+/** What a stage reached, as the line that stays of it says. */
+export interface StageResult {
+  /** At most a few words, for example `val 98.44 %`. */
+  readonly text: string;
+  /** How it came about, for a small drawing: of a training what the text says, by epoch; else empty. */
+  readonly curve: readonly number[];
 }
 
 export interface StageImplementation {

@@ -15,6 +15,7 @@ import type { StageDefinition } from './define.ts';
 import type { StageConfig } from './index.ts';
 import { stages as definitions } from './index.ts';
 import type { Resources } from './resources.ts';
+import { stageResult } from './result.ts';
 import type { LocatedOutside, StageEnvironment } from './run.ts';
 
 /** All that a stage reads besides its input files. Plain JSON: what another process makes of it is the same. */
@@ -49,6 +50,7 @@ export function stageWork(resources: Resources): StageWork<StageJob> {
       return artifactChecks[isArtifactType(type) ? type : internal(`no artifact ${type}`)](file);
     },
     judge: ({ job }, metrics) => definitionOf(job.config).judge(job.config, metrics),
+    result: ({ job }, metrics) => stageResult(metrics, 'keep' in job.config ? job.config.keep : 'last'),
   };
 }
 

@@ -16,7 +16,7 @@ export type StepResult = ReadonlyMap<string, Float32Array>;
 
 export interface CurveRecorder {
   readonly step: (point: LossPoint, result: StepResult) => void;
-  /** Means over the epoch so far, for the progress line, beside the loss. */
+  /** For the progress line, beside the loss: means over the epoch so far, and the validation of the last epoch. */
   readonly means: () => { readonly [name: string]: number };
   readonly endEpoch: (epoch: LossEpoch, validation: Validation | null) => void;
   readonly curves: () => TrainCurves;
@@ -66,7 +66,7 @@ function countedRecorder(
       given += answers;
       history.offer({ ...point, accuracy: right / answers });
     },
-    means: () => ({ accuracy: correct / given }),
+    means: () => ({ accuracy: correct / given, ...named('validation_accuracy', epochs.at(-1)?.validationAccuracy) }),
     endEpoch(epoch, validation) {
       const trainAccuracy = correct / given;
       [correct, given] = [0, 0];
@@ -82,7 +82,12 @@ function lossRecorder(task: LossCurves['task'], from: Static<typeof lossState> |
   const epochs: LossCurves['epochs'] = [...(from?.epochs ?? [])];
   return {
     step: (point) => history.offer(point),
-    means: () => ({}),
+    means() {
+      const { validationScore, validationLoss } = epochs.at(-1) ?? {};
+      return validationScore == null
+        ? named('validation_loss', validationLoss)
+        : named('validation_score', validationScore);
+    },
     endEpoch(epoch, validation) {
       const share = validation?.share ?? null;
       epochs.push({ ...epoch, ...(share === null ? {} : { validationScore: share }) });
@@ -91,6 +96,9 @@ function lossRecorder(task: LossCurves['task'], from: Static<typeof lossState> |
     state: () => ({ task, history: history.state(), epochs: [...epochs] }),
   };
 }
+
+const named = (name: string, value: number | null | undefined): { readonly [name: string]: number } =>
+  value == null ? {} : { [name]: value };
 
 /** The last epoch in words. */
 export function epochText({ epochs }: TrainCurves, numEpochs: number): string {

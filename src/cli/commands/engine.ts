@@ -1,9 +1,8 @@
 import { Argument, Option } from 'commander';
-import { formatForScreen } from '../../core/diagnostic.ts';
 import { onInterrupt } from '../signals.ts';
 import type { AddCommand } from './define.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { note, out, screenColumns } from '../terminal.ts';
+import { note, noteDiagnostic, out } from '../terminal.ts';
 
 export const addEngine: AddCommand = (program, finish) => {
   program
@@ -54,7 +53,7 @@ async function engineInstallCommand({ lib, python, force, json }: EngineInstallC
       out(JSON.stringify({ kind: 'result', ...result }));
       return exitCodes.ok;
     }
-    for (const warning of result.warnings) note(formatForScreen(warning, 'warning', screenColumns()));
+    for (const warning of result.warnings) noteDiagnostic(warning, 'warning');
     const what = `${result.version}${result.kernels === null ? '' : ", qpipe's kernels"}`;
     out(
       result.status === 'present'

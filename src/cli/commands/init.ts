@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
-import { formatForScreen, userError } from '../../core/diagnostic.ts';
+import { userError } from '../../core/diagnostic.ts';
 import type { AddCommand } from './define.ts';
-import { note, out, screenColumns } from '../terminal.ts';
+import { note, noteDiagnostic, out } from '../terminal.ts';
 
 export const addInit: AddCommand = (program, finish) => {
   program
@@ -20,7 +20,7 @@ export const addInit: AddCommand = (program, finish) => {
         return finish(130);
       }
       const result = await init({ folder, ...(file === undefined ? {} : { out: file }) });
-      for (const warning of result.warnings) note(formatForScreen(warning, 'warning', screenColumns()));
+      for (const warning of result.warnings) noteDiagnostic(warning, 'warning');
       for (const sentence of result.found) note(`found ${sentence}`);
       out(`wrote ${result.file} (source ${result.source})`);
       out(`see the data with \`qpipe data ${result.file}\`, train with \`qpipe run ${result.file}\``);

@@ -1,12 +1,10 @@
-import { relative } from 'node:path';
 import type { Command } from 'commander';
-import type { Diagnostic } from '../../core/diagnostic.ts';
-import { formatForScreen, userError } from '../../core/diagnostic.ts';
+import { userError } from '../../core/diagnostic.ts';
 import { onInterrupt } from '../signals.ts';
 import type { AddCommand } from './define.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { dataOption, runsOption, setOption, stagesOption, storeOption, wholeNumber } from '../options.ts';
-import { note, out, outputColumns, screenColumns, terminalColors } from '../terminal.ts';
+import { note, out } from '../terminal.ts';
 
 export const addRun: AddCommand = (program, finish) => {
   program
@@ -93,21 +91,12 @@ async function dryRunCommand(pipeline: string, options: RunCommandOptions): Prom
 }
 
 async function runCommand(pipeline: string, options: RunCommandOptions): Promise<number> {
-  const [{ run }, { stageProgress }, { downloadNotes, jsonProgress, plainProgress }, { summaryText }, { Interrupted }] =
-    await Promise.all([
-      import('../run.ts'),
-      import('../bounded-progress.ts'),
-      import('../progress.ts'),
-      import('../summary.ts'),
-      import('../../runner/execute.ts'),
-    ]);
-  const colors = await terminalColors();
-  const progress =
-    options.json === true
-      ? jsonProgress(out)
-      : process.stdout.isTTY
-        ? stageProgress(process.stdout, options.jobs ?? 1, () => performance.now())
-        : plainProgress(out);
+  const [{ run }, { Interrupted }, { runOutputs }] = await Promise.all([
+    import('../run.ts'),
+    import('../../runner/execute.ts'),
+    import('../run-output.ts'),
+  ]);
+  const output = await runOutputs[options.json === true ? 'json' : 'text']();
   const interruption = onInterrupt();
   try {
     const { json: _json, dryRun: _dryRun, check: _check, keepGoing, wait, cache, ...others } = options;
@@ -116,31 +105,22 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
       resume === undefined
         ? { pipeline, set, ...(engine !== undefined && { engine }), ...(data !== undefined && { data }) }
         : { resume };
-    const showDownload = downloadNotes(process.stderr);
-    const { record, report, folder } = await run({
+    const result = await run({
       ...what,
       ...settings,
       cache: cache ? 'on' : 'off',
       ...(keepGoing === true && { failures: 'keep-going' }),
       signal: interruption.signal,
       busy: wait ? 'wait' : 'fail',
-      onEvent: (event) => progress.show(event),
-      onDownload: (state) => {
-        if (options.json === true) out(JSON.stringify({ kind: 'download', ...state }));
-        else showDownload(state);
-      },
-      onWarning: (warning: Diagnostic) => {
-        if (options.json === true) out(JSON.stringify({ kind: 'warning', diagnostic: warning }));
-        else note(formatForScreen(warning, 'warning', screenColumns()));
-      },
+      onEvent: output.event,
+      onDownload: output.download,
+      onWarning: output.warning,
     });
-    await progress.finish();
-    if (options.json !== true) {
-      out(summaryText(report, relative('.', folder), outputColumns(), colors));
-    }
-    return record.status === 'fail' ? exitCodes.gateNotMet : exitCodes.ok;
+    await output.finish();
+    output.result(result);
+    return result.record.status === 'fail' ? exitCodes.gateNotMet : exitCodes.ok;
   } catch (error) {
-    await progress.finish();
+    await output.finish();
     if (!(error instanceof Interrupted)) throw error;
     note('interrupted; results of finished stages are kept, and a training goes on where it was');
     return interruption.exitCode();

@@ -1,8 +1,7 @@
-import { formatForScreen } from '../../core/diagnostic.ts';
 import { counted } from '../../core/words.ts';
 import type { AddCommand } from './define.ts';
 import { dataOption, setOption } from '../options.ts';
-import { note, out, outputColumns, screenColumns } from '../terminal.ts';
+import { noteDiagnostic, out, outputColumns } from '../terminal.ts';
 
 /** Lines of models, of which a matrix may have hundreds. */
 const mostSizes = 8;
@@ -23,7 +22,7 @@ export const addValidate: AddCommand = (program) => {
       ]);
       const result = await validate(pipeline, set, data);
       if (json === true) return out(JSON.stringify(result, null, 2));
-      for (const warning of result.warnings) note(formatForScreen(warning, 'warning', screenColumns()));
+      for (const warning of result.warnings) noteDiagnostic(warning, 'warning');
       const valid = `${pipeline} is valid: ${result.stages.map(({ name, kind }) => `${name} (${kind})`).join(', ')}`;
       out(wrap(valid, outputColumns()).join('\n'));
       if (result.matrix !== undefined) out(wrap(matrixText(result.matrix), outputColumns()).join('\n'));
