@@ -86,7 +86,7 @@ export function formatForScreen(
     const { line, caret } = sourceLine(text, (place.column ?? 1) - 1, Math.max(1, length), room);
     lines.push(`${gutter} | ${line}`, `${' '.repeat(gutter.length)} | ${caret}`);
   }
-  if (hint !== undefined) lines.push(...hanging('  hint: ', hint, '  hint: '.length, sentences));
+  if (hint !== undefined) lines.push(...hanging('  hint: ', hint, 8, sentences));
   return lines.map(visible).join('\n');
 }
 
@@ -96,6 +96,6 @@ const narrow = 60;
 /** A text behind `lead`, whose further lines are indented. */
 function hanging(lead: string, text: string, indent: number, columns: number): string[] {
   if (columns === Infinity) return [`${lead}${text}`];
-  const lines = text.split('\n').flatMap((line) => wrap(line, columns - Math.max(lead.length, 0), columns - indent));
+  const lines = text.split('\n').flatMap((line) => wrap(line, columns - lead.length, columns - indent));
   return lines.map((line, index) => (index === 0 ? `${lead}${line}` : `${' '.repeat(indent)}${line}`));
 }

@@ -54,7 +54,7 @@ describe('an edit that cannot change a byte', () => {
       edit('src/training/curves.ts', ': loss ${', ': the loss is ${'),
       // Errors: ours, and the user's.
       edit('src/core/tensor.ts', 'internal(`expected a ${', 'internal(`wanted a ${'),
-      edit('src/core/diagnostic.ts', '  hint: ${', '  remedy: ${'),
+      edit('src/core/diagnostic.ts', "'  hint: '", "'  remedy: '"),
       // The name of a local variable, a type and a comment.
       edit('src/training/steps.ts', 'trainingImages: number', 'numImages: number'),
       edit('src/training/steps.ts', 'Math.floor(trainingImages', 'Math.floor(numImages'),
@@ -65,7 +65,7 @@ describe('an edit that cannot change a byte', () => {
       edit('src/tasks/classes.ts', 'Minimum top-1 accuracy of the integer', 'Smallest top-1 accuracy of the integer'),
       edit('src/tasks/gates.ts', 'limit - 1e-9', 'limit - 1e-8'),
       // Progress, report and command line.
-      edit('src/cli/progress.ts', "'━'", "'#'"),
+      edit('src/cli/event-text.ts', "'━'", "'#'"),
       edit('src/report/titles.ts', 'export const fileLead', 'export const unused = 1;\nexport const fileLead'),
     ];
     expect(await changedBy(edits, everything)).toEqual([]);
