@@ -82,6 +82,8 @@ export interface Split {
   readonly targets: Float32Array | null;
   /** Each [height, width], indices into the class names; left out where examples have none. */
   readonly masks?: Inputs;
+  /** The file or the row that each test example comes from, where the source knows it. */
+  readonly names?: readonly string[];
 }
 
 export type Labels = Uint8Array | Uint16Array;

@@ -148,10 +148,18 @@ export async function makeParts(had: GivenParts, config: SplitConfig, turn: Turn
   return {
     train: part(division.train),
     validation: given.validation?.split ?? part(division.validation),
-    test: given.test?.split ?? part(division.test),
+    test:
+      given.test === undefined
+        ? withNames(part(division.test), source, division.test)
+        : withNames(given.test.split, given.test),
     // What was divided just now has equal examples in one part.
     notes: others.length === 0 ? [] : leaks(source, division, others, contents),
   };
+}
+
+/** Only those that are tested are shown to people. */
+function withNames(split: Split, { nameOf }: PartExamples, indices?: Uint32Array): Split {
+  return { ...split, names: Array.from({ length: split.count }, (_, at) => nameOf(indices?.[at] ?? at)) };
 }
 
 /** Numbers of units in the order of the digests of their contents, whatever the order and the names of the files. */

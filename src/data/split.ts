@@ -1,3 +1,4 @@
+import { internal } from '../core/assert.ts';
 import { userError } from '../core/diagnostic.ts';
 import { createRandom } from '../core/random.ts';
 import type { Split } from './dataset.ts';
@@ -38,7 +39,7 @@ export function splitValidation(
 }
 
 /** The examples at the indices; their inputs stay where they are. */
-export function pick({ inputs, labels, targets, masks, count }: Split, indices: Uint32Array): Split {
+export function pick({ inputs, labels, targets, masks, names, count }: Split, indices: Uint32Array): Split {
   const rows = <T extends Uint8Array | Uint16Array | Float32Array>(column: T): T => {
     const size = column.length / Math.max(1, count);
     // Not `slice`, which in a Buffer shares the memory that this is about to read.
@@ -52,6 +53,7 @@ export function pick({ inputs, labels, targets, masks, count }: Split, indices: 
     labels: labels && rows(labels),
     targets: targets && rows(targets),
     ...(masks && { masks: pickInputs(masks, indices) }),
+    ...(names && { names: Array.from(indices, (index) => names[index] ?? internal(`no name ${index}`)) }),
   };
 }
 

@@ -3,6 +3,7 @@ import type { Static, TProperties, TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import type { JsonObject } from '../core/json.ts';
 import { object } from '../core/schema.ts';
+import { Examples } from './examples.ts';
 import { Layer } from './layers.ts';
 import { nullable } from './nullable.ts';
 
@@ -245,35 +246,6 @@ const AccuracyCount = object({ top1: share, correct: count, n: count });
 export const runtimes = ['float', 'qat_float', 'fake_quant', 'int8', 'int8_litert'] as const;
 export type RuntimeName = (typeof runtimes)[number];
 
-const Pixels = Type.String({ description: 'base64 of height x width x channels bytes, 0..255' });
-const imageSize = {
-  width: Type.Integer({ minimum: 1 }),
-  height: Type.Integer({ minimum: 1 }),
-  channels: Type.Union([Type.Literal(1), Type.Literal(3)]),
-};
-
-/** What the integer model gave for one image. */
-const exampleProperties = {
-  index: count,
-  raw: Type.Array(Type.Integer(), { description: 'output codes of the integer model' }),
-  scale: Type.Number(),
-  zeroPoint: Type.Integer(),
-};
-
-const ClassifiedExample = object({
-  ...exampleProperties,
-  label: count,
-  dequantized: Type.Array(Type.Number(), { description: 'one per class' }),
-  predicted: count,
-  floatPredicted: nullable(count),
-  image: nullable(object({ ...imageSize, pixels: Pixels })),
-});
-
-const ReconstructedExample = object({
-  ...exampleProperties,
-  error: Type.Number({ description: 'mean squared error of the int8 reconstruction' }),
-  floatError: nullable(Type.Number()),
-  image: nullable(object({ ...imageSize, pixels: Pixels, reconstruction: Pixels })),
 });
 
 export const Gate = object({
@@ -347,6 +319,7 @@ const testProperties = {
         'pseudo-value of the score',
     }),
   ),
+  examples: Examples,
   gates: Type.Array(Gate),
   model: ModelFile,
   seconds: byRuntime(Type.Number()),
@@ -388,7 +361,6 @@ export const ClassifyTest = object({
       { description: 'of a single output that decides between two classes' },
     ),
   ),
-  examples: Type.Array(ClassifiedExample),
 });
 
 const ImageErrors = object(
@@ -417,7 +389,6 @@ export const ReconstructTest = object({
     ),
   ),
   costs: errorCosts,
-  examples: Type.Array(ReconstructedExample),
 });
 
 export const RegressTest = object({
@@ -438,14 +409,6 @@ export const RegressTest = object({
   ),
   meanAnswer: Type.Number({ description: 'error of always answering with the mean of the test targets' }),
   costs: errorCosts,
-  examples: Type.Array(
-    object({
-      ...exampleProperties,
-      target: Type.Array(Type.Number(), { description: 'in the units of the targets, as the other answers' }),
-      answer: Type.Array(Type.Number()),
-      floatAnswer: nullable(Type.Array(Type.Number())),
-    }),
-  ),
 });
 
 const Score = object(
@@ -457,8 +420,6 @@ const Score = object(
   },
   { description: 'of all test examples together' },
 );
-
-const Picture = object({ title: Type.String(), ...imageSize, pixels: Pixels });
 
 export const ScoreTest = object({
   ...testProperties,
@@ -476,13 +437,6 @@ export const ScoreTest = object({
         'what the score falls by: from float to int8, from float to the QAT weights without quantizers, and from ' +
         'those to int8; deviations are of pseudo-values',
     },
-  ),
-  examples: Type.Array(
-    object({
-      index: count,
-      answers: Type.Array(object({ name: Type.String(), text: Type.String() })),
-      pictures: Type.Array(Picture),
-    }),
   ),
 });
 

@@ -54,9 +54,11 @@ export const test = defineStage({
   outputs,
   fields: {
     examples: Type.Integer({
-      ...key('Number of test images whose raw outputs the report shows'),
+      ...key(
+        'How many test examples the report shows of each kind: turned right, wrong with confidence or furthest from float; twice as many that turned wrong',
+      ),
       minimum: 0,
-      default: 3,
+      default: 4,
     }),
     litert: choice(['required', 'optional', 'off'], {
       ...key(

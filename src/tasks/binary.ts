@@ -11,7 +11,7 @@ import type { MeasuredBy } from './define.ts';
 import { defineTask } from './define.ts';
 import { meanLogisticEntropy } from './entropy.ts';
 import { classWeights } from './loss-options.ts';
-import { mapModels, outputsOf } from './models.ts';
+import { mapModels, outputsOf, realOutputs } from './models.ts';
 import { areaUnderCurve, bestThreshold } from './ranking.ts';
 import type { Tested } from './tested.ts';
 
@@ -55,7 +55,30 @@ function measure(tested: Tested): MeasuredBy<'binary'> {
     code: thresholds.int8,
   };
   const models = mapModels(outputs, (of, name) => predictions(split, from(of, thresholds[name])));
-  const measured = measureClasses('binary', tested, models);
+  const shown = realOutputs(tested);
+  const limits = {
+    first: tested.float === null ? decision.threshold.qat_float : (decision.threshold.float ?? 0),
+    fakeQuant: decision.threshold.fake_quant,
+    int8: decision.threshold.int8,
+  };
+  const measured = measureClasses('binary', tested, models, {
+    unit: tested.areProbabilities ? 'probability' : 'logits',
+    threshold: decision.threshold.int8,
+    margin: (model, index) => Math.abs(shown[model][index]! - limits[model]),
+    values: (index) => ({
+      values: [
+        {
+          name: classNames[1] ?? '1',
+          truth: null,
+          first: shown.first[index]!,
+          fakeQuant: shown.fakeQuant[index]!,
+          int8: shown.int8[index]!,
+          code: tested.int8[index]!,
+        },
+      ],
+      hidden: 0,
+    }),
+  });
   const second = classNames[1] ?? '1';
   return { ...measured, decision, tables: [decisionTable(second, decision), ...(measured.tables ?? [])] };
 }

@@ -1,13 +1,14 @@
 /** What tasks whose answers are classes have in common: examples that are right or wrong. */
-import { dequantizeValue } from '../core/affine.ts';
 import type { Split } from '../data/dataset.ts';
 import { labelsOf } from '../data/dataset.ts';
+import type { Examples, ShownExample } from '../measurements/examples.ts';
 import type { ClassifyTest, Flips, Table } from '../measurements/metrics.ts';
 import type { MeasuredBy, TaskRow } from './define.ts';
+import { answersOf, baselineOf, groupsOfAnswers, shownExamples } from './examples.ts';
 import type { OfModels } from './models.ts';
 import { costsOf, mapModels } from './models.ts';
 import type { Tested } from './tested.ts';
-import { outcomesOf, pictureOf } from './tested.ts';
+import { outcomesOf } from './tested.ts';
 
 export interface Predictions {
   readonly classes: Uint16Array;
@@ -27,6 +28,7 @@ export function measureClasses<T extends MeasuredClasses['task']>(
   task: T,
   tested: Tested,
   models: OfModels<Predictions>,
+  answers: ClassAnswers,
 ): MeasuredClasses & { readonly task: T } {
   const { dataset } = tested;
   const { test: split } = dataset;
@@ -48,7 +50,7 @@ export function measureClasses<T extends MeasuredClasses['task']>(
     correctByClass: mapModels(models, ({ classes }) => correctOf(classes, split, dataset.classNames.length)),
     tables: [classTable(dataset.classNames, split, models)],
     outcomes: outcomesOf(labelsOf(split).map((label, index) => Number(int8.classes[index] === label))),
-    examples: examplesOf(tested, int8, float),
+    examples: examplesOf(tested, models, answers),
   };
 }
 
@@ -105,25 +107,34 @@ function flipsOf(before: Uint16Array, after: Uint16Array, split: Split): Flips {
   return { rightToWrong, wrongToRight };
 }
 
-function examplesOf(tested: Tested, int8: Predictions, float: Predictions | null): ClassifyTest['examples'] {
-  const { test: split } = tested.dataset;
-  const { scale, zeroPoint } = tested.output;
-  const classes = tested.int8.length / split.count;
+/** What the report shows of an answer that is a class. */
+export interface ClassAnswers {
+  readonly unit: string;
+  /** What the class of an example is decided by, as a real value: 0 or more. */
+  readonly margin: (model: 'first' | 'fakeQuant' | 'int8', index: number) => number;
+  readonly values: (index: number) => Pick<ShownExample, 'values' | 'hidden'>;
+  readonly threshold?: number;
+}
+
+function examplesOf(tested: Tested, models: OfModels<Predictions>, answers: ClassAnswers): Examples {
+  const { test: split, classNames } = tested.dataset;
   const labels = labelsOf(split);
-  return Array.from({ length: Math.min(tested.numExamples, split.count) }, (_, index) => {
-    const raw = [...tested.int8.subarray(index * classes, (index + 1) * classes)];
-    return {
-      index,
-      label: labels[index]!,
-      raw,
-      scale,
-      zeroPoint,
-      dequantized: raw.map((code) => dequantizeValue(code, scale, zeroPoint)),
-      predicted: int8.classes[index]!,
-      floatPredicted: float === null ? null : float.classes[index]!,
-      image: pictureOf(tested, index),
-    };
+  const named = { first: models.float ?? models.qat_float, fakeQuant: models.fake_quant, int8: models.int8 };
+  const judge = (model: keyof typeof named) => (index: number) => ({
+    right: named[model].classes[index] === labels[index],
+    margin: answers.margin(model, index),
   });
+  const groups = groupsOfAnswers(split.count, baselineOf(tested).title, judge('first'), judge('int8'));
+  const { unit, threshold = null } = answers;
+  return shownExamples(tested, { unit, threshold }, groups, (index) => ({
+    truth: classNames[labels[index]!] ?? '',
+    answers: answersOf(tested, (model) => ({
+      text: classNames[named[model].classes[index]!] ?? '',
+      ...judge(model)(index),
+      error: null,
+    })),
+    ...answers.values(index),
+  }));
 }
 
 /** Recall and precision of every class, by the models whose difference is the cost of quantization. */

@@ -1,4 +1,5 @@
 /** One class for each example, of two or more: that of the largest score. */
+import { dequantizeValue } from '../core/affine.ts';
 import { internal } from '../core/assert.ts';
 import type { FloatTensor, Shape } from '../core/tensor.ts';
 import { tensor } from '../core/tensor.ts';
@@ -6,13 +7,14 @@ import { counted } from '../core/words.ts';
 import type { Split } from '../data/dataset.ts';
 import { labelsOf } from '../data/dataset.ts';
 import type { Table } from '../measurements/metrics.ts';
-import type { Predictions } from './classes.ts';
+import type { ClassAnswers, Predictions } from './classes.ts';
 import { classGates, measureClasses, predictions } from './classes.ts';
 import type { MeasuredBy } from './define.ts';
 import { defineTask } from './define.ts';
+import { listedValues } from './examples.ts';
 import { classWeights } from './loss-options.ts';
 import { meanRowEntropy } from './entropy.ts';
-import { mapModels, outputsOf } from './models.ts';
+import { mapModels, outputsOf, realOutputs } from './models.ts';
 import type { Tested } from './tested.ts';
 
 /**
@@ -55,10 +57,38 @@ export function targetTable(weights: readonly number[] | null, smoothing: number
 function measure(tested: Tested): MeasuredBy<'classify'> {
   const { options, dataset } = tested;
   const answers = mapModels(outputsOf(tested), (outputs) => predict(outputs, dataset.test));
-  const measured = measureClasses('classify', tested, answers);
+  const measured = measureClasses('classify', tested, answers, shownAnswers(tested));
   return options.top_k === undefined
     ? measured
     : { ...measured, tables: [topTable(tested, options.top_k), ...(measured.tables ?? [])] };
+}
+
+function shownAnswers(tested: Tested): ClassAnswers {
+  const { dataset, areProbabilities, output } = tested;
+  const { classNames, test: split } = dataset;
+  const labels = labelsOf(split);
+  const size = classNames.length;
+  const outputs = realOutputs(tested);
+  return {
+    unit: areProbabilities ? 'probability' : 'logits',
+    margin(model, index) {
+      const row = outputs[model].subarray(index * size, (index + 1) * size);
+      const best = largestAt(row, 0, size);
+      return row[best]! - row.reduce((most, value, at) => (at === best ? most : Math.max(most, value)), -Infinity);
+    },
+    values(index) {
+      const start = index * size;
+      const values = classNames.map((name, at) => ({
+        ...{ name, truth: null },
+        first: outputs.first[start + at]!,
+        fakeQuant: outputs.fakeQuant[start + at]!,
+        int8: dequantizeValue(tested.int8[start + at]!, output.scale, output.zeroPoint),
+        code: tested.int8[start + at]!,
+      }));
+      const answered = [outputs.first, outputs.fakeQuant, outputs.int8].map((of) => largestAt(of, start, size));
+      return listedValues(values, [labels[index]!, ...answered]);
+    },
+  };
 }
 
 /** How often the right class is among those with the largest outputs. */

@@ -33,6 +33,12 @@ export function dequantize(codes: Int32Array, { scale, zeroPoint }: OutputScale)
   return Float32Array.from(codes, (code) => dequantizeValue(code, scale, zeroPoint));
 }
 
+/** Of the models that examples are shown of, as real values: the one that int8 is compared with comes first. */
+export function realOutputs(tested: Tested): Readonly<Record<'first' | 'fakeQuant' | 'int8', Float32Array>> {
+  const { float, qatFloat, fakeQuant, int8, output } = tested;
+  return { first: float ?? qatFloat, fakeQuant, int8: dequantize(int8, output) };
+}
+
 /** Something computed from the outputs of every model, as real values. */
 export function ofEachModel<T>(tested: Tested, compute: (outputs: Float32Array) => T) {
   return mapModels(outputsOf(tested), (outputs) =>

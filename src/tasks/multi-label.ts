@@ -4,16 +4,17 @@ import { tensor } from '../core/tensor.ts';
 import { counted } from '../core/words.ts';
 import type { Split } from '../data/dataset.ts';
 import { targetsOf } from '../data/dataset.ts';
+import type { Examples } from '../measurements/examples.ts';
 import type { Table } from '../measurements/metrics.ts';
 import type { MeasuredBy } from './define.ts';
 import { defineTask } from './define.ts';
 import { meanLogisticEntropy } from './entropy.ts';
-import { dequantize } from './models.ts';
+import { answersOf, baselineOf, groupsOfLabels, listedValues, shownExamples } from './examples.ts';
+import { dequantize, realOutputs } from './models.ts';
 import { areaUnderCurve } from './ranking.ts';
 import type { Counts } from './scores.ts';
 import { scoreDrop, scoresOf, totalsOf } from './scores.ts';
 import type { Tested } from './tested.ts';
-import { pictureOf } from './tested.ts';
 
 /** By label: labels that are rightly found, wrongly found, missed. */
 const KINDS = 3;
@@ -45,7 +46,7 @@ function macroF1(totals: Float64Array): number {
 }
 
 function measure(tested: Tested): MeasuredBy<'multi_label'> {
-  const { spec, dataset, float } = tested;
+  const { spec, dataset } = tested;
   const { test: split } = dataset;
   const tags = spec.tags ?? [];
   // A probability of one half.
@@ -60,24 +61,50 @@ function measure(tested: Tested): MeasuredBy<'multi_label'> {
       score: macroF1(totalsOf(countsOf(new Float32Array(split.count * tags.length).fill(1), split, 0.5))),
     },
     tables: [labelTable(tags, tested, threshold)],
-    examples: Array.from({ length: Math.min(tested.numExamples, split.count) }, (_, index) => {
-      const named = (holds: (at: number) => boolean): string => {
-        const found = tags.filter((_tag, label) => holds(index * tags.length + label));
-        return found.length === 0 ? 'none' : found.join(', ');
-      };
-      const int8 = dequantize(tested.int8, tested.output);
-      const picture = pictureOf(tested, index);
-      return {
-        index,
-        answers: [
-          { name: 'labels', text: named((at) => targetsOf(split)[at] === 1) },
-          { name: 'int8', text: named((at) => int8[at]! >= threshold) },
-          ...(float === null ? [] : [{ name: 'float', text: named((at) => float[at]! >= threshold) }]),
-        ],
-        pictures: picture === null ? [] : [{ title: 'input', ...picture }],
-      };
-    }),
+    examples: examplesOf(tested, tags, threshold),
   };
+}
+
+function examplesOf(tested: Tested, tags: readonly string[], threshold: number): Examples {
+  const { test: split } = tested.dataset;
+  const truth = targetsOf(split);
+  const outputs = realOutputs(tested);
+  const size = tags.length;
+  const labels = (index: number): number[] => tags.map((_, label) => index * size + label);
+  const isRight = (of: Float32Array, at: number): boolean => of[at]! >= threshold === (truth[at] === 1);
+  const margin = (of: Float32Array, at: number): number => Math.abs(of[at]! - threshold);
+  const named = (index: number, holds: (at: number) => boolean): string => {
+    const found = tags.filter((_tag, label) => holds(index * size + label));
+    return found.length === 0 ? 'none' : found.join(', ');
+  };
+  return shownExamples(
+    tested,
+    { unit: tested.areProbabilities ? 'probability' : 'logits', threshold },
+    groupsOfLabels(baselineOf(tested).title, labels, (of, at) => ({
+      right: isRight(outputs[of], at),
+      margin: margin(outputs[of], at),
+    })),
+    (index) => ({
+      truth: named(index, (at) => truth[at] === 1),
+      answers: answersOf(tested, (model) => ({
+        text: named(index, (at) => outputs[model][at]! >= threshold),
+        right: labels(index).every((at) => isRight(outputs[model], at)),
+        margin: Math.min(...labels(index).map((at) => margin(outputs[model], at))),
+        error: null,
+      })),
+      ...listedValues(
+        labels(index).map((at, label) => ({
+          name: tags[label] ?? '',
+          truth: truth[at]!,
+          first: outputs.first[at]!,
+          fakeQuant: outputs.fakeQuant[at]!,
+          int8: outputs.int8[at]!,
+          code: tested.int8[at]!,
+        })),
+        labels(index).flatMap((at, label) => (truth[at] === 1 ? [label] : [])),
+      ),
+    }),
+  );
 }
 
 function labelTable(tags: readonly string[], tested: Tested, threshold: number): Table {

@@ -8,13 +8,15 @@ import { inputRange, inputWriter, pixelNormalization } from '../data/batches.ts'
 import type { Split } from '../data/dataset.ts';
 import type { MeasuredBy } from './define.ts';
 import { defineTask } from './define.ts';
-import type { ReconstructTest, Table } from '../measurements/metrics.ts';
+import type { Examples } from '../measurements/examples.ts';
+import type { Table } from '../measurements/metrics.ts';
+import { answersOfErrors, baselineOf, groupsOfErrors, meanDifference, shownExamples } from './examples.ts';
 import { areaUnderCurve } from './ranking.ts';
 import type { Tested } from './tested.ts';
 import { errorRise, summarize, summarizeModels } from './errors.ts';
 import type { OfModels } from './models.ts';
-import { dequantize, mapModels, ofEachModel } from './models.ts';
-import { base64, pictureOf } from './tested.ts';
+import { mapModels, ofEachModel, realOutputs } from './models.ts';
+import { viewerOf } from './views.ts';
 
 /**
  * The mean squared error of each image: between the output and the real values of the pixels, which are the network's
@@ -40,13 +42,12 @@ type Reconstruction = MeasuredBy<'reconstruct'>;
 function measure(tested: Tested): Reconstruction {
   const { test: split } = tested.dataset;
   const errors = ofEachModel(tested, (outputs) => imageErrors(outputs, split, tested.spec.normalize));
-  const { int8, float } = errors;
   return {
     task: 'reconstruct',
     ...summarizeModels(errors),
     meanImageError: summarize(imageErrors(meanImages(split, tested.spec.normalize), split, tested.spec.normalize)).mean,
     ...detectionOf(tested, errors),
-    examples: examplesOf(tested, int8, float),
+    examples: examplesOf(tested, errors),
   };
 }
 
@@ -82,23 +83,30 @@ function meanImages(split: Split, normalize: Normalization): Float32Array {
   return Float32Array.from({ length: count * size }, (_, at) => sums[at % size]! / count);
 }
 
-function examplesOf(tested: Tested, int8: Float64Array, float: Float64Array | null): ReconstructTest['examples'] {
-  const { spec, dataset, output } = tested;
-  const { test: split } = dataset;
-  const { size } = split.inputs;
-  return Array.from({ length: Math.min(tested.numExamples, split.count) }, (_, index) => {
-    const [start, end] = [index * size, (index + 1) * size];
-    const codes = tested.int8.subarray(start, end);
-    const picture = pictureOf(tested, index);
-    return {
-      index,
-      raw: [...codes],
-      ...output,
-      error: int8[index]!,
-      floatError: float === null ? null : float[index]!,
-      image: picture && { ...picture, reconstruction: base64(toPixels(dequantize(codes, output), spec.normalize)) },
-    };
-  });
+function examplesOf(tested: Tested, errors: OfModels<Float64Array>): Examples {
+  const { spec, dataset } = tested;
+  const { size, kind } = dataset.test.inputs;
+  const outputs = realOutputs(tested);
+  const viewer = viewerOf(dataset);
+  const groups = groupsOfErrors(
+    baselineOf(tested).title,
+    (index) => meanDifference(outputs.int8, outputs.first, index, size),
+    (index) => errors.int8[index]!,
+  );
+  const answers = [
+    { title: baselineOf(tested).title, of: outputs.first },
+    { title: 'int8', of: outputs.int8 },
+  ];
+  return shownExamples(tested, { unit: 'mean squared error' }, groups, (index) => ({
+    truth: null,
+    answers: answersOfErrors(tested, errors, index),
+    ...{ values: [], hidden: 0 },
+    views: answers.flatMap(({ title, of }) => {
+      const reals = of.subarray(index * size, (index + 1) * size);
+      const view = viewer.values(kind === 'pixels' ? toPixels(reals, spec.normalize) : reals);
+      return view === null ? [] : [{ title, view }];
+    }),
+  }));
 }
 
 /** The pixels, 0..255, whose real values are nearest. */

@@ -2,10 +2,13 @@
 import type { Shape } from '../core/tensor.ts';
 import { targetsOf } from '../data/dataset.ts';
 import type { Split } from '../data/dataset.ts';
+import type { Examples } from '../measurements/examples.ts';
 import type { RegressTest } from '../measurements/metrics.ts';
 import type { Target } from '../models/layers.ts';
 import { errorRise, summarize, summarizeModels } from './errors.ts';
-import { dequantize, ofEachModel } from './models.ts';
+import { answersOfErrors, baselineOf, groupsOfErrors, meanDifference, shownExamples } from './examples.ts';
+import type { OfModels } from './models.ts';
+import { ofEachModel, realOutputs } from './models.ts';
 import type { MeasuredBy } from './define.ts';
 import { defineTask } from './define.ts';
 import type { Tested } from './tested.ts';
@@ -33,7 +36,7 @@ function measure(tested: Tested): Regression {
     unit: others.length === 0 ? (only?.name ?? null) : null,
     targets: columns.map((target, column) => measureTarget(tested, target, column, columns.length)),
     meanAnswer: summarize(exampleErrors(meanTargets(split, columns.length), split, unit)).mean,
-    examples: examplesOf(tested, columns),
+    examples: examplesOf(tested, columns, errors),
   };
 }
 
@@ -73,23 +76,35 @@ function meanTargets(split: Split, columns: number): Float32Array {
   return Float32Array.from({ length: targets.length }, (_, at) => sums[at % columns]! / split.count);
 }
 
-function examplesOf(tested: Tested, columns: readonly Target[]): RegressTest['examples'] {
-  const { dataset, output, float, int8 } = tested;
-  const { test: split } = dataset;
+function examplesOf(tested: Tested, columns: readonly Target[], errors: OfModels<Float64Array>): Examples {
+  const { test: split } = tested.dataset;
   const targets = targetsOf(split);
   const size = columns.length;
-  const inUnits = (values: Float32Array): number[] =>
-    Array.from(values, (value, column) => (columns[column]?.mean ?? 0) + (columns[column]?.deviation ?? 1) * value);
-  return Array.from({ length: Math.min(tested.numExamples, split.count) }, (_, index) => {
-    const [start, end] = [index * size, (index + 1) * size];
-    const codes = int8.subarray(start, end);
-    return {
-      ...{ index, raw: [...codes], ...output },
-      target: inUnits(targets.subarray(start, end)),
-      answer: inUnits(dequantize(codes, output)),
-      floatAnswer: float === null ? null : inUnits(float.subarray(start, end)),
-    };
-  });
+  const outputs = realOutputs(tested);
+  const inUnit = (value: number, column: number): number =>
+    (columns[column]?.mean ?? 0) + (columns[column]?.deviation ?? 1) * value;
+  const groups = groupsOfErrors(
+    baselineOf(tested).title,
+    (index) => meanDifference(outputs.int8, outputs.first, index, size),
+    (index) => errors.int8[index]!,
+  );
+  const unit = columns.length === 1 ? (columns[0]?.name ?? '') : 'standard deviations';
+  return shownExamples(tested, { unit }, groups, (index) => ({
+    truth: null,
+    answers: answersOfErrors(tested, errors, index),
+    values: columns.map(({ name }, column) => {
+      const at = index * size + column;
+      return {
+        name,
+        truth: inUnit(targets[at]!, column),
+        first: inUnit(outputs.first[at]!, column),
+        fakeQuant: inUnit(outputs.fakeQuant[at]!, column),
+        int8: inUnit(outputs.int8[at]!, column),
+        code: tested.int8[at]!,
+      };
+    }),
+    hidden: 0,
+  }));
 }
 
 /** Numbers: those of the target columns. */

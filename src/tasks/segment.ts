@@ -3,17 +3,20 @@ import type { Shape } from '../core/tensor.ts';
 import type { Split } from '../data/dataset.ts';
 import { masksOf } from '../data/dataset.ts';
 import { pixelReader } from '../data/inputs.ts';
+import type { Examples } from '../measurements/examples.ts';
 import type { Table } from '../measurements/metrics.ts';
 import { largestAt, targetTable } from './classify.ts';
 import type { MeasuredBy } from './define.ts';
 import { defineTask } from './define.ts';
 import { meanRowEntropy } from './entropy.ts';
 import { classWeights } from './loss-options.ts';
-import { dequantize, ofEachModel } from './models.ts';
+import type { Group } from './examples.ts';
+import { answersOf, baselineOf, shownExamples } from './examples.ts';
+import { ofEachModel, realOutputs } from './models.ts';
 import type { Counts } from './scores.ts';
 import { scoreDrop, scoresOf, totalsOf } from './scores.ts';
 import type { Tested } from './tested.ts';
-import { base64, pictureOf } from './tested.ts';
+import { maskOf } from './views.ts';
 
 /** By class: its pixels that are found, and pixels that have the class in the mask or in the answer. */
 const KINDS = 2;
@@ -104,52 +107,59 @@ function unionTable(classNames: readonly string[], tested: Tested, counts: (outp
   };
 }
 
-/** Colours that people with any colour vision tell apart. @see Okabe and Ito 2008, Color Universal Design */
-const palette = [
-  [0, 0, 0],
-  [230, 159, 0],
-  [86, 180, 233],
-  [0, 158, 115],
-  [240, 228, 66],
-  [0, 114, 178],
-  [213, 94, 0],
-  [204, 121, 167],
-  [255, 255, 255],
-] as const;
-
-function examplesOf(tested: Tested, classes: number): MeasuredBy<'segment'>['examples'] {
-  const { spec, dataset, float, int8, output } = tested;
-  const { test: split } = dataset;
+function examplesOf(tested: Tested, classes: number): Examples {
+  const { dataset, spec } = tested;
+  const { test: split, classNames } = dataset;
   const [height, width] = spec.image;
   const masks = masksOf(split);
+  const outputs = realOutputs(tested);
   const read = pixelReader(masks);
-  const painted = (title: string, labels: Uint8Array) => {
-    const pixels = Uint8Array.from({ length: 3 * labels.length }, (_, at) => {
-      const color = palette[labels[Math.floor(at / 3)]! % palette.length] ?? palette[0];
-      return color[at % 3] ?? 0;
-    });
-    return { title, width, height, channels: 3 as const, pixels: base64(pixels) };
-  };
-  const size = masks.size * classes;
-  const part = <T extends Float32Array | Int32Array>(outputs: T, index: number) =>
-    outputs.subarray(index * size, (index + 1) * size);
-  return Array.from({ length: Math.min(tested.numExamples, split.count) }, (_, index) => {
-    const picture = pictureOf(tested, index);
-    const ofInt8 = dequantize(Int32Array.from(part(int8, index)), output);
-    const answer = classesOf(ofInt8, 0, masks.size, classes);
-    const mask = read(index);
-    const right = mask.reduce((count, label, pixel) => count + Number(label === answer[pixel]), 0);
-    return {
-      index,
-      answers: [{ name: 'pixels right', text: `${right} of ${mask.length}` }],
-      pictures: [
-        ...(picture === null ? [] : [{ title: 'input', ...picture }]),
-        painted('mask', Uint8Array.from(mask)),
-        painted('int8', answer),
-        ...(float === null ? [] : [painted('float', classesOf(float, index, masks.size, classes))]),
-      ],
+  const answer = (model: keyof typeof outputs, index: number): Uint8Array =>
+    classesOf(outputs[model], index, masks.size, classes);
+  /** Pixels that are right in one model and wrong in another; null where there are none. */
+  const turned =
+    (right: keyof typeof outputs, wrong: keyof typeof outputs): Group['rank'] =>
+    (index) => {
+      const [mask, a, b] = [read(index), answer(right, index), answer(wrong, index)];
+      const pixels = mask.reduce((sum, label, at) => sum + Number(a[at] === label && b[at] !== label), 0);
+      return pixels === 0 ? null : pixels;
     };
-  });
+  const numRight = (model: keyof typeof outputs, index: number): number => {
+    const found = answer(model, index);
+    return read(index).reduce((sum, label, at) => sum + Number(found[at] === label), 0);
+  };
+  const { title: name } = baselineOf(tested);
+  const groups: Group[] = [
+    {
+      title: 'Pixels turned wrong',
+      lead: `Pixels are right in ${name} and wrong in int8. First come the images with the most of them.`,
+      ...{ weight: 1, rank: turned('first', 'int8') },
+    },
+    {
+      title: 'Pixels turned right',
+      lead: `Pixels are wrong in ${name} and right in int8. First come the images with the most of them.`,
+      ...{ weight: 1, rank: turned('int8', 'first') },
+    },
+    {
+      title: 'Most wrong pixels',
+      lead: 'First come the images with the most pixels that int8 gets wrong; those above are left out.',
+      ...{ weight: 1, rank: (index) => masks.size - numRight('int8', index) },
+    },
+  ];
+  return shownExamples(tested, { unit: 'share of wrong pixels', classes: [...classNames] }, groups, (index) => ({
+    truth: null,
+    answers: answersOf(tested, (model) => {
+      const right = numRight(model, index);
+      const text = `${right} of ${masks.size} pixels right`;
+      return { text, right: null, margin: null, error: 1 - right / masks.size };
+    }),
+    ...{ values: [], hidden: 0 },
+    views: [
+      { title: 'mask', view: maskOf(read(index), width, height) },
+      { title: name, view: maskOf(answer('first', index), width, height) },
+      { title: 'int8', view: maskOf(answer('int8', index), width, height) },
+    ],
+  }));
 }
 
 export const segment = defineTask({

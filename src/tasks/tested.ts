@@ -2,10 +2,10 @@ import type { Static, TObject } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
 import { choice, key } from '../core/schema.ts';
 import type { Split, TestData } from '../data/dataset.ts';
-import { pixelReader } from '../data/inputs.ts';
 import type { Purpose } from '../graph/contract.ts';
 import type { OutputScale } from '../evaluation/integer-input.ts';
 import { thresholdAims } from './ranking.ts';
+import { base64 } from './views.ts';
 
 /** Fields of the test stage that belong to some tasks. */
 export const testFields = {
@@ -62,17 +62,7 @@ export interface Tested extends Outputs {
   readonly numExamples: number;
 }
 
-/** A test image as a page can show it; null for what is no picture. */
-export function pictureOf({ spec, dataset }: Tested, index: number) {
-  const [height, width, channels] = spec.image;
-  const { inputs } = dataset.test;
-  if (inputs.kind !== 'pixels' || (channels !== 1 && channels !== 3)) return null;
-  return { width, height, channels, pixels: base64(pixelReader(inputs)(index)) } as const;
-}
-
 /** What is measured of each example by the integer model, as the report pairs it with that of another model. */
 export function outcomesOf(values: ArrayLike<number>): string {
   return base64(new Uint8Array(Float32Array.from(values).buffer));
 }
-
-export const base64 = (pixels: Uint8Array): string => Buffer.from(pixels).toString('base64');
