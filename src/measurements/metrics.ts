@@ -246,8 +246,6 @@ const AccuracyCount = object({ top1: share, correct: count, n: count });
 export const runtimes = ['float', 'qat_float', 'fake_quant', 'int8', 'int8_litert'] as const;
 export type RuntimeName = (typeof runtimes)[number];
 
-});
-
 export const Gate = object({
   name: Type.String(),
   rule: Type.Union([Type.Literal('at_least'), Type.Literal('at_most')]),
@@ -338,6 +336,14 @@ export const ClassifyTest = object({
   // int8 is the reference interpreter: the SIMD kernels compute its codes, and the stage compares some with its loops.
   accuracy: byRuntime(AccuracyCount),
   confusion: Type.Array(Type.Array(count), { description: 'int8; rows are true classes, columns predicted ones' }),
+  confusionBefore: nullable(
+    object({
+      model: Type.Union([Type.Literal('float'), Type.Literal('qat_float')], {
+        description: 'float, or where there is none the QAT weights without quantizers',
+      }),
+      counts: Type.Array(Type.Array(count)),
+    }),
+  ),
   agreement: object({
     fake_quant_vs_float: nullable(share),
     int8_vs_fake_quant: nullable(share),

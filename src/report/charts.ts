@@ -164,48 +164,6 @@ export function bar(share: number, color: number): Markup {
   return markup`<span class="bar"><span class="fill c${color}" style="width:${place(100 * Math.min(1, Math.max(0, share)))}%"></span></span>`;
 }
 
-export interface Bitmap {
-  readonly width: number;
-  readonly height: number;
-  readonly channels: 1 | 3;
-  /** base64 of height x width x channels bytes. */
-  readonly pixels: string;
-}
-
-const LARGEST_THUMBNAIL = 64;
-
-/**
- * A picture as a data URI, subsampled to at most 64 pixels a side. Uncompressed BMP, whose bytes depend on no
- * compressor's version.
- */
-export function thumbnail(image: Bitmap, label: string): Markup {
-  const step = Math.max(1, Math.ceil(Math.max(image.width, image.height) / LARGEST_THUMBNAIL));
-  const width = Math.floor(image.width / step);
-  const height = Math.floor(image.height / step);
-  const pixels = Buffer.from(image.pixels, 'base64');
-  const stride = Math.ceil((width * 3) / 4) * 4;
-  const file = Buffer.alloc(54 + stride * height);
-  file.write('BM', 0, 'latin1');
-  file.writeUInt32LE(file.length, 2);
-  file.writeUInt32LE(54, 10);
-  file.writeUInt32LE(40, 14);
-  file.writeInt32LE(width, 18);
-  // Negative height: rows from top to bottom.
-  file.writeInt32LE(-height, 22);
-  file.writeUInt16LE(1, 26);
-  file.writeUInt16LE(24, 28);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const from = (y * step * image.width + x * step) * image.channels;
-      for (let channel = 0; channel < 3; channel++) {
-        const source = image.channels === 1 ? from : from + (2 - channel);
-        file[54 + y * stride + x * 3 + channel] = pixels[source] ?? 0;
-      }
-    }
-  }
-  return markup`<img class="thumb" alt="${label}" width="${width}" height="${height}" src="data:image/bmp;base64,${file.toString('base64')}">`;
-}
-
 /** Round numbers (1, 2 or 5 times a power of ten) that cover the interval, about five of them. */
 function linearTicks(low: number, high: number): number[] {
   const rough = (high - low || Math.abs(high) || 1) / 5;

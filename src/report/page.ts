@@ -1,3 +1,4 @@
+import { exampleStyle } from './example-style.ts';
 import { markup } from './markup.ts';
 import type { Markup } from './markup.ts';
 import { script, style } from './style.ts';
@@ -10,7 +11,7 @@ export function page(title: string, body: Markup): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title}</title>
-<style>${style}</style>
+<style>${style}${exampleStyle}</style>
 </head>
 <body>
 ${body}

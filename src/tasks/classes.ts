@@ -24,6 +24,9 @@ export function predictions(split: Split, classOf: (index: number) => number): P
 
 export type MeasuredClasses = MeasuredBy<'classify'>;
 
+/** Of more classes there are too many pairs for a record. */
+const MOST_COMPARED = 200;
+
 export function measureClasses<T extends MeasuredClasses['task']>(
   task: T,
   tested: Tested,
@@ -44,6 +47,13 @@ export function measureClasses<T extends MeasuredClasses['task']>(
     classes: [...dataset.classNames],
     accuracy: mapModels(models, ({ correct }) => ({ top1: correct / split.count, correct, n: split.count })),
     confusion: confusionOf(int8.classes, split, dataset.classNames.length),
+    confusionBefore:
+      dataset.classNames.length > MOST_COMPARED
+        ? null
+        : {
+            model: baselineOf(tested).model,
+            counts: confusionOf((float ?? models.qat_float).classes, split, dataset.classNames.length),
+          },
     agreement,
     flips: whole,
     costs,

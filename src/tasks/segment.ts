@@ -116,14 +116,22 @@ function examplesOf(tested: Tested, classes: number): Examples {
   const read = pixelReader(masks);
   const answer = (model: keyof typeof outputs, index: number): Uint8Array =>
     classesOf(outputs[model], index, masks.size, classes);
-  /** Pixels that are right in one model and wrong in another; null where there are none. */
-  const turned =
-    (right: keyof typeof outputs, wrong: keyof typeof outputs): Group['rank'] =>
-    (index) => {
-      const [mask, a, b] = [read(index), answer(right, index), answer(wrong, index)];
-      const pixels = mask.reduce((sum, label, at) => sum + Number(a[at] === label && b[at] !== label), 0);
-      return pixels === 0 ? null : pixels;
-    };
+  /** By example: pixels that float and int8 get right, and those that one of them does. */
+  const judged = Array.from({ length: split.count }, (_, index) => {
+    const [mask, before, after] = [read(index), answer('first', index), answer('int8', index)];
+    const pixels = { turnedWrong: 0, turnedRight: 0, wrong: 0 };
+    for (let at = 0; at < mask.length; at++) {
+      const [was, is] = [before[at] === mask[at], after[at] === mask[at]];
+      if (was && !is) pixels.turnedWrong++;
+      if (!was && is) pixels.turnedRight++;
+      if (!is) pixels.wrong++;
+    }
+    return pixels;
+  });
+  const some =
+    (kind: 'turnedWrong' | 'turnedRight' | 'wrong'): Group['rank'] =>
+    (index) =>
+      judged[index]?.[kind] || null;
   const numRight = (model: keyof typeof outputs, index: number): number => {
     const found = answer(model, index);
     return read(index).reduce((sum, label, at) => sum + Number(found[at] === label), 0);
@@ -133,17 +141,17 @@ function examplesOf(tested: Tested, classes: number): Examples {
     {
       title: 'Pixels turned wrong',
       lead: `Pixels are right in ${name} and wrong in int8. First come the images with the most of them.`,
-      ...{ weight: 1, rank: turned('first', 'int8') },
+      ...{ weight: 1, rank: some('turnedWrong') },
     },
     {
       title: 'Pixels turned right',
       lead: `Pixels are wrong in ${name} and right in int8. First come the images with the most of them.`,
-      ...{ weight: 1, rank: turned('int8', 'first') },
+      ...{ weight: 1, rank: some('turnedRight') },
     },
     {
       title: 'Most wrong pixels',
       lead: 'First come the images with the most pixels that int8 gets wrong; those above are left out.',
-      ...{ weight: 1, rank: (index) => masks.size - numRight('int8', index) },
+      ...{ weight: 1, rank: some('wrong') },
     },
   ];
   return shownExamples(tested, { unit: 'share of wrong pixels', classes: [...classNames] }, groups, (index) => ({

@@ -1,43 +1,99 @@
-import { bar, thumbnail } from '../charts.ts';
-import { fixed, fullScale, integer } from '../format.ts';
+/** The section of test examples: what quantization turned comes first. */
+import type { Examples, ExampleValue, ShownExample } from '../../measurements/examples.ts';
+import { fullScale, integer, orNone, significant } from '../format.ts';
 import { markup } from '../markup.ts';
 import type { Markup } from '../markup.ts';
-import type { ClassifyResult } from '../report.ts';
-import { mark } from './mark.ts';
+import { drawView, maskColors } from '../views.ts';
 
-const MOST_EXAMPLES = 16;
-const MOST_CLASSES = 10;
+/** Null where the test shows no example. */
+export function examplesSection({ examples, n }: { readonly examples: Examples; readonly n: number }): Markup | null {
+  const { shown, groups } = examples;
+  if (shown.length === 0) return null;
+  const legend = shown.some(({ views }) => views.some(({ view }) => view.kind === 'mask'));
+  return markup`<p class="lead">${leadOf(examples)}</p>${legend ? maskLegend(examples) : null}
+${groups.map(({ title, lead, found }, group) => {
+  const cards = shown.filter((example) => example.group === group);
+  if (cards.length === 0) return found === 0 ? markup`<p class="muted">${title}: none of ${integer(n)}.</p>` : null;
+  const all = cards.length === found ? (found === 1 ? 'it is shown' : 'all are shown') : `${cards.length} are shown`;
+  return markup`<h3>${title} <span class="muted">${integer(found)} of ${integer(n)}, ${all}</span></h3>
+<p class="lead">${lead}</p>
+<div class="cards">${cards.map((example) => card(example, examples))}</div>`;
+})}`;
+}
 
-export function examplesSection({ metrics }: ClassifyResult): Markup | null {
-  const { classes, examples } = metrics;
-  const [first] = examples;
-  if (first === undefined) return null;
-  const className = (index: number): string => classes[index] ?? String(index);
-  // A single output is that of the second class.
-  const outputClass = (index: number): number => (first.raw.length === 1 ? 1 : index);
-  return markup`<p class="lead">Output codes q of the .tflite file and their real values: real = ${fullScale(first.scale)} \u00d7 (q \u2212 (${integer(first.zeroPoint)})).</p>
-<div class="examples">${examples.slice(0, MOST_EXAMPLES).map((example) => {
-    const largest = Math.max(1e-9, ...example.dequantized.map(Math.abs));
-    const rows = example.raw
-      .map((code, index) => ({ code, index, real: example.dequantized[index] ?? 0 }))
-      .sort((a, b) => b.code - a.code || a.index - b.index)
-      .slice(0, MOST_CLASSES);
-    if (classes.length <= MOST_CLASSES) rows.sort((a, b) => a.index - b.index);
-    const right = example.predicted === example.label;
-    return markup`
-<div class="example"><header>${
-      example.image === null ? null : thumbnail(example.image, `example ${example.index}`)
-    }<div><span class="muted">#${example.index}, true class ${className(example.label)}</span><br>${mark(
-      right ? 'good' : 'bad',
-      `int8: ${className(example.predicted)}`,
-    )}${
-      example.floatPredicted === null || example.floatPredicted === example.predicted
-        ? null
-        : markup`<br>float: ${className(example.floatPredicted)}`
-    }</div></header>
-<table><thead><tr><th scope="col">class</th><th scope="col" class="n">q</th><th scope="col" class="n">real</th><th scope="col"></th></tr></thead><tbody>${rows.map(
-      ({ code, index, real }) => markup`
-<tr class="${outputClass(index) === example.predicted ? 'top' : ''}"><th scope="row">${className(outputClass(index))}</th><td class="n">${integer(code)}</td><td class="n">${fixed(real, 4)}</td><td>${bar(Math.max(0, real) / largest, 0)}</td></tr>`,
-    )}</tbody></table></div>`;
-  })}</div>`;
+function leadOf({ unit, scale, zeroPoint, shown }: Examples): string {
+  const hasMargin = shown.some(({ answers }) => answers.some(({ margin }) => margin !== null));
+  const margin = hasMargin
+    ? `Margin: how far the answer is ahead of the next one, or from the threshold (${unit}). `
+    : `Error: ${unit}. `;
+  const hasValues = shown.some(({ values }) => values.length > 0);
+  const codes = `Codes q of the .tflite file stand for ${fullScale(scale)} \u00d7 (q \u2212 (${integer(zeroPoint)})).`;
+  return `${margin}${hasValues ? codes : ''}`.trim();
+}
+
+function maskLegend({ classes }: Examples): Markup {
+  return markup`<p class="mask-legend">${classes.map((name, label) => {
+    const [red = 0, green = 0, blue = 0] = maskColors[label % maskColors.length] ?? [];
+    return markup`<span><i style="background:rgb(${red},${green},${blue})"></i>${name}</span>`;
+  })}</p>`;
+}
+
+const models = { float: 'float', qat_float: 'float (QAT weights)', fake_quant: 'fake-quant', int8: 'int8' } as const;
+
+function card(example: ShownExample, examples: Examples): Markup {
+  const { index, name, views, truth } = example;
+  const label = `example ${index}${truth === null ? '' : `, ${truth}`}`;
+  return markup`<article class="card"><header>#${index}${name === null ? null : markup` <span class="muted">${name}</span>`}</header>
+${
+  views.length === 0
+    ? null
+    : markup`<div class="views">${views.map(
+        ({ title, view }) =>
+          markup`<figure>${drawView(view, `${title} of ${label}`)}${views.length > 1 ? markup`<figcaption>${title}</figcaption>` : null}</figure>`,
+      )}</div>`
+}
+${answersTable(example)}${valuesTable(example, examples)}</article>`;
+}
+
+function answersTable({ truth, answers, values }: ShownExample): Markup {
+  const [only, ...others] = values;
+  // One number says itself what the answer is; several stand in a table of their own.
+  const single = only !== undefined && others.length === 0 && only.truth !== null ? only : null;
+  const measure = answers.some(({ margin }) => margin !== null) ? 'margin' : 'error';
+  const hasAnswer = single !== null || answers.some(({ text }) => text !== null);
+  const head = truth ?? (single?.truth == null ? null : significant(single.truth));
+  const number = { float: single?.first, qat_float: single?.first, fake_quant: single?.fakeQuant, int8: single?.int8 };
+  return markup`<table class="answers"><thead><tr><th scope="col"><span class="hidden">Model</span></th>${hasAnswer ? markup`<th scope="col"><span class="hidden">Answer</span></th>` : null}<th scope="col" class="n">${measure}</th></tr></thead><tbody>
+${head === null ? null : markup`<tr class="truth"><th scope="row">true</th><td>${head}</td><td></td></tr>`}
+${answers.map(({ model, text, right, margin, error }) => {
+  const value = number[model];
+  const answer = text ?? (value === undefined ? '' : significant(value));
+  const mark = right === null ? '' : right ? '\u2713 ' : '\u2717 ';
+  const tone = right === null ? '' : right ? 'is-right' : 'is-wrong';
+  return markup`<tr><th scope="row">${models[model]}</th>${hasAnswer ? markup`<td class="${tone}">${mark}${answer}</td>` : null}<td class="n">${orNone(measure === 'margin' ? margin : error, significant)}</td></tr>
+`;
+})}</tbody></table>`;
+}
+
+function valuesTable(example: ShownExample, { threshold }: Examples): Markup | null {
+  const { values, hidden, answers } = example;
+  if (values.length === 0) return null;
+  const first = answers[0]?.model ?? 'float';
+  const hasTruth = values.some(({ truth }) => truth !== null);
+  const all = values.flatMap((value) => [value.first, value.int8]);
+  const [low, high] = [Math.min(0, ...all), Math.max(...all, threshold ?? 0)];
+  const share = (value: number): string => (high === low ? 0 : (100 * (value - low)) / (high - low)).toFixed(1);
+  const bars = ({ first: before, int8 }: ExampleValue): Markup | null =>
+    // Targets of several columns have different units.
+    hasTruth && threshold === null
+      ? null
+      : markup`<span class="bars"><span class="before" style="width:${share(before)}%"></span><span class="after" style="width:${share(int8)}%"></span></span>`;
+  const more = hidden === 0 ? '' : `, ${hidden} more are not shown`;
+  return markup`<details><summary>Output by element${more}</summary><div class="scroll" tabindex="0" role="region" aria-label="output of example ${example.index}"><table class="values"><thead><tr><th scope="col"><span class="hidden">Element</span></th>${hasTruth ? markup`<th scope="col" class="n">true</th>` : null}<th scope="col" class="n">${first === 'float' ? 'float' : 'QAT'}</th><th scope="col" class="n">int8</th><th scope="col" class="n">q</th></tr></thead><tbody>
+${values.map(
+  (value) => markup`<tr><th scope="row">${value.name}${bars(value)}</th>${
+    hasTruth ? markup`<td class="n">${orNone(value.truth, significant)}</td>` : null
+  }<td class="n">${significant(value.first)}</td><td class="n">${significant(value.int8)}</td><td class="n">${integer(value.code)}</td></tr>
+`,
+)}</tbody></table></div></details>`;
 }

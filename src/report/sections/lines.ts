@@ -8,9 +8,9 @@ import { examplesSection } from './examples.ts';
 import { footprintSection } from './footprint.ts';
 import { layersSection } from './layers.ts';
 import { quantizationsSection } from './quantizations.ts';
-import { errorSection, reconstructionsSection } from './reconstruction.ts';
-import { answersSection, regressionSection } from './regression.ts';
-import { scoreSection, scoredExamplesSection } from './score.ts';
+import { errorSection } from './reconstruction.ts';
+import { regressionSection } from './regression.ts';
+import { scoreSection } from './score.ts';
 import { section } from './section.ts';
 import type { Section } from './section.ts';
 import { taskTables } from './task-tables.ts';
@@ -25,7 +25,7 @@ export function lineSections(report: Report): (Section | null)[] {
     section('training', 'Training', trainingSection(report)),
     ...report.tests.flatMap((test) => [
       section(`layers-${test.stage}`, `Layers${suffixOf(test)}`, layersSection(test)),
-      section(`examples-${test.stage}`, `Examples${suffixOf(test)}`, examplesOf(test)),
+      section(`examples-${test.stage}`, `Examples${suffixOf(test)}`, examplesSection(test.metrics)),
     ]),
     section('footprint', 'Footprint', footprintSection(report)),
   ];
@@ -42,7 +42,7 @@ ${taskTables(test.metrics)}`,
   if ('accuracy' in test) {
     return [
       withTables('accuracy', 'Accuracy', accuracySection(test)),
-      section(`confusion-${test.stage}`, `Confusion${suffix}`, confusionSection(test)),
+      section(`confusion-${test.stage}`, `Classes${suffix}`, confusionSection(test.metrics, `confusion-${test.stage}`)),
     ];
   }
   if ('score' in test) return [withTables('score', 'Score', scoreSection(test))];
@@ -54,10 +54,4 @@ ${taskTables(test.metrics)}`,
     default:
       return unreachable(test);
   }
-}
-
-function examplesOf(test: Test): Markup | null {
-  if ('accuracy' in test) return examplesSection(test);
-  if ('score' in test) return scoredExamplesSection(test);
-  return test.task === 'regress' ? answersSection(test) : reconstructionsSection(test);
 }

@@ -1,7 +1,6 @@
 /** The sections of the report on a network that gives its input back. */
 import { runtimes } from '../../measurements/metrics.ts';
 import type { RuntimeName } from '../../measurements/metrics.ts';
-import { thumbnail } from '../charts.ts';
 import { change, integer, orNone, seconds, significant } from '../format.ts';
 import { markup } from '../markup.ts';
 import type { Markup } from '../markup.ts';
@@ -54,24 +53,3 @@ const rootColumn: Column<ErrorRow> = {
   kind: 'number',
   cell: ({ measured }) => significant(Math.sqrt(measured.mean)),
 };
-
-const MOST_EXAMPLES = 16;
-
-export function reconstructionsSection({ metrics }: ReconstructResult): Markup | null {
-  const examples = metrics.examples.slice(0, MOST_EXAMPLES);
-  if (examples.length === 0) return null;
-  return markup`<p class="lead">Test examples and their reconstructions by the .tflite file. Pixel values are clipped to 0..255.</p>
-<div class="examples">${examples.map(
-    ({ index, image, error, floatError }) => markup`
-<div class="example pair"><div>${
-      image === null
-        ? null
-        : markup`${thumbnail(image, `image ${index}`)}${thumbnail(
-            { ...image, pixels: image.reconstruction },
-            `int8 reconstruction of image ${index}`,
-          )}`
-    }</div><p><span class="muted">#${index},</span> int8 error ${significant(error)}${
-      floatError === null ? null : markup`<br><span class="muted">float ${significant(floatError)}</span>`
-    }</p></div>`,
-  )}</div>`;
-}

@@ -1,7 +1,7 @@
 /** The sections of the report on a network that gives numbers. */
 import { runtimes } from '../../measurements/metrics.ts';
 import type { RegressTest } from '../../measurements/metrics.ts';
-import { NOT_MEASURED, orNone, significant } from '../format.ts';
+import { orNone, significant } from '../format.ts';
 import { markup } from '../markup.ts';
 import type { Markup } from '../markup.ts';
 import { table } from '../page.ts';
@@ -34,23 +34,3 @@ const targetColumns: readonly Column<Target>[] = [
   })),
   { head: 'Mean answer', kind: 'number', cell: ({ meanAnswer }) => significant(meanAnswer) },
 ];
-
-type Example = RegressTest['examples'][number];
-
-export function answersSection({ metrics: { examples } }: RegressResult): Markup | null {
-  if (examples.length === 0) return null;
-  const numbers = (values: readonly number[]): string => values.map(significant).join(', ');
-  const columns: readonly Column<Example>[] = [
-    { head: 'Example', kind: 'number', cell: ({ index }) => `#${index}` },
-    { head: 'Target', kind: 'number', cell: ({ target }) => numbers(target) },
-    { head: 'int8', kind: 'number', cell: ({ answer }) => numbers(answer) },
-    {
-      head: 'float',
-      kind: 'number',
-      cell: ({ floatAnswer }) => (floatAnswer === null ? NOT_MEASURED : numbers(floatAnswer)),
-    },
-    { head: 'Code', kind: 'number', cell: ({ raw }) => raw.join(', ') },
-  ];
-  return markup`<p class="lead">Test examples, and what the .tflite file and the float model answer.</p>
-${table(examples, columns, { sorting: 'fixed', width: 'narrow' })}`;
-}

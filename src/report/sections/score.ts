@@ -1,7 +1,6 @@
 /** The sections of the report on a network whose answers have a score of all examples together. */
 import { runtimes } from '../../measurements/metrics.ts';
 import type { RuntimeName } from '../../measurements/metrics.ts';
-import { thumbnail } from '../charts.ts';
 import { capitalized, fixed, integer, orNone, percent, points, seconds } from '../format.ts';
 import { markup } from '../markup.ts';
 import type { Markup } from '../markup.ts';
@@ -39,24 +38,3 @@ const scoreColumns = (name: string): readonly Column<ScoreRow>[] => [
   { head: 'n', kind: 'number', cell: ({ measured }) => integer(measured.n) },
   { head: 'Time', kind: 'number', cell: (row) => orNone(row.seconds, seconds) },
 ];
-
-const MOST_EXAMPLES = 16;
-
-export function scoredExamplesSection({ metrics }: ScoreResult): Markup | null {
-  const examples = metrics.examples.slice(0, MOST_EXAMPLES);
-  if (examples.length === 0) return null;
-  return markup`<p class="lead">Test examples, and what the .tflite file and the float model answer.</p>
-<div class="examples">${examples.map(
-    ({ index, answers, pictures }) => markup`
-<div class="example pair">${
-      pictures.length === 0
-        ? null
-        : markup`<div>${pictures.map(
-            (picture) =>
-              markup`<figure>${thumbnail(picture, `${picture.title} of example ${index}`)}<figcaption>${picture.title}</figcaption></figure>`,
-          )}</div>`
-    }<p><span class="muted">#${index}</span>${answers.map(
-      ({ name, text }) => markup`<br><span class="muted">${name}:</span> ${text}`,
-    )}</p></div>`,
-  )}</div>`;
-}
