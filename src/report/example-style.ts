@@ -9,7 +9,7 @@ h3 .muted{font-weight:400;font-size:.85rem;margin-left:.4em}
 .card table{width:100%;font-size:inherit;table-layout:fixed}
 .card th,.card td{padding:2px 6px 2px 0;border:0;overflow-wrap:anywhere;font-weight:400}
 .card td.n,.card th.n{overflow-wrap:normal}
-.card .answers th:first-child{width:34%;color:var(--muted)}.card .answers th:last-child,.card .answers td:last-child{width:27%}
+.card .answers th:first-child{width:37%;color:var(--muted);white-space:nowrap}.card .answers th:last-child,.card .answers td:last-child{width:25%}
 .card .truth td{font-weight:600}.card .is-right{color:var(--c2)}.card .is-wrong{color:var(--c1);font-weight:600}
 .card .values th:first-child{width:34%}
 .card details{margin:6px 0 0}.card summary{font-size:.8rem}.card .scroll{margin:6px 0 0}

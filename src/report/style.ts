@@ -80,13 +80,6 @@ svg line.mark{stroke:var(--ink);stroke-dasharray:3 3;opacity:.65}svg text.mark{f
 .flow .run rect{stroke:var(--c0);stroke-width:1.5}.flow .failed rect{stroke:var(--c1);stroke-width:2}.flow .waiting rect{stroke-dasharray:4 3}
 .flow .name{fill:var(--ink);font-size:13px;font-weight:600}
 .better{color:var(--c2)}.worse{color:var(--c1)}
-.examples{display:grid;grid-template-columns:repeat(auto-fill,minmax(230px,1fr));gap:20px;margin-top:12px}
-.example{border:1px solid var(--line);border-radius:8px;padding:14px 16px;break-inside:avoid}
-.example header{display:flex;gap:14px;align-items:center;margin-bottom:8px;font-size:.9rem;line-height:1.35}
-.example table{width:100%;font-size:.8rem}.example th,.example td{padding:2px 8px 2px 0;border:0}.example thead th{border:0}
-.example tr.top{font-weight:650}.example .bar{width:44px;margin:0}
-.pair div{display:flex;flex-wrap:wrap;gap:8px}.pair figure{flex:none}.pair figcaption{color:var(--muted);font-weight:400}.pair p{margin:8px 0 0;font-size:.9rem;line-height:1.35}.pair .thumb{width:96px;height:96px}
-.thumb{image-rendering:pixelated;width:56px;height:56px;object-fit:contain;border-radius:4px;background:var(--surface)}
 details.cell{border-top:1px solid var(--line);padding-top:10px}.cell h3.part{margin-top:36px}
 details{margin:12px 0}summary{cursor:pointer;color:var(--c0);font-size:.9rem}
 pre{background:var(--surface);padding:16px 18px;border-radius:8px;overflow-x:auto;font-size:.8rem;line-height:1.5;white-space:pre-wrap;overflow-wrap:anywhere}

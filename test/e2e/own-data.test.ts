@@ -62,7 +62,13 @@ ${stages(40)}`,
       readonly metrics: {
         readonly meanAnswer: number;
         readonly error: { readonly int8: { readonly mean: number } };
-        readonly examples: readonly { raw: readonly number[]; target: readonly number[]; answer: readonly number[] }[];
+        readonly examples: {
+          readonly shown: readonly {
+            readonly index: number;
+            readonly name: string;
+            readonly values: readonly { truth: number; int8: number; code: number }[];
+          }[];
+        };
       };
     }[];
   }
@@ -95,12 +101,14 @@ ${stages(40)}`,
     };
     const { examples } = metrics();
     const codes = new Int8Array(await predict());
-    expect([...codes.subarray(0, 20)]).toEqual(examples.flatMap(({ raw }) => raw));
     const outputs = await predict('--dequantize');
     const { mean, deviation } = moments(targets.slice(0, 300));
-    for (const [row, { target, answer }] of examples.entries()) {
-      expect(target[0]).toBeCloseTo(targets[300 + row]!, 3);
-      expect(answer[0]).toBeCloseTo(mean + deviation * outputs.readFloatLE(4 * row), 3);
+    expect(examples.shown).toHaveLength(40);
+    for (const { index: row, values } of examples.shown) {
+      const [{ truth, int8, code } = { truth: NaN, int8: NaN, code: NaN }] = values;
+      expect(code).toBe(codes[row]);
+      expect(truth).toBeCloseTo(targets[300 + row]!, 3);
+      expect(int8).toBeCloseTo(mean + deviation * outputs.readFloatLE(4 * row), 3);
     }
   });
 

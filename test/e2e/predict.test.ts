@@ -89,12 +89,13 @@ describe('the files of a run', () => {
 
   it('predicts the raw codes that the report shows', async () => {
     const { examples } = JSON.parse(readFileSync(at('test/test.json'), 'utf8')) as {
-      examples: { raw: number[]; image: { pixels: string } }[];
+      examples: { shown: { values: { code: number }[]; views: { view: { pixels: string } }[] }[] };
     };
+    const { shown } = examples;
     // scale 1/255 and mean 0 make pixel p the code p - 128.
-    const pixels = Buffer.concat(examples.map(({ image }) => Buffer.from(image.pixels, 'base64')));
+    const pixels = Buffer.concat(shown.map(({ views }) => Buffer.from(views[0]?.view.pixels ?? '', 'base64')));
     const codes = Int8Array.from(pixels, (pixel) => pixel - 128);
-    space.write('images.npy', npyFile('|i1', [examples.length, 12, 12, 1], codes));
+    space.write('images.npy', npyFile('|i1', [shown.length, 12, 12, 1], codes));
     const { code } = await space.qpipe(
       'predict',
       at('convert/model.tflite'),
@@ -104,7 +105,9 @@ describe('the files of a run', () => {
       'y.npy',
     );
     expect(code).toBe(0);
-    expect([...new Int8Array(npyContent(space.file('y.npy')).body)]).toEqual(examples.flatMap(({ raw }) => raw));
+    expect([...new Int8Array(npyContent(space.file('y.npy')).body)]).toEqual(
+      shown.flatMap(({ values }) => values.map(({ code }) => code)),
+    );
   });
 
   it.each([

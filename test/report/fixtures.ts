@@ -1,5 +1,6 @@
 import type { Json, JsonObject } from '../../src/core/json.ts';
 import type { RunRecord, StageRecord } from '../../src/runner/record.ts';
+import type { ShownExample } from '../../src/measurements/examples.ts';
 import type {
   ClassifyTest,
   ConvertMetrics,
@@ -132,6 +133,11 @@ const confusion = classCounts.map((count, label) => {
   return row;
 });
 
+/** Eleven examples of digit 4 that int8 takes for 9 are right in float, but for four of them. */
+const earlier = confusion.map((row, label) =>
+  row.map((value, guess) => (label === 4 && guess === 9 ? value - 7 : label === 4 && guess === 4 ? value + 7 : value)),
+);
+
 /** The same fraction of each class. */
 const recognized = (share: number): number[] => classCounts.map((count) => Math.round(share * count));
 
@@ -144,19 +150,29 @@ const digit = (label: number): string =>
     }),
   ).toString('base64');
 
-const example = (index: number, label: number, predicted: number, floatPredicted: number) => {
-  const raw = classCounts.map((_, code) => (code === predicted ? 96 : code === label ? 24 : -128 + ((code * 7) % 5)));
-  return {
-    index,
-    label,
-    raw,
-    scale: 0.00390625,
-    zeroPoint: -128,
-    dequantized: raw.map((code) => 0.00390625 * (code + 128)),
-    predicted,
-    floatPredicted,
-    image: { width: 28, height: 28, channels: 1 as const, pixels: digit(label) },
+const picture = (label: number) => ({
+  kind: 'picture' as const,
+  ...{ width: 28, height: 28, channels: 1 as const, pixels: digit(label) },
+});
+
+/** Outputs are 1 for the answer, 0.6 for the label and little for the others. */
+const example = (group: number, index: number, label: number, predicted: number, floatPredicted: number) => {
+  const real = (answer: number, at: number): number => (at === answer ? 0.875 : at === label ? 0.59375 : 0.015625);
+  const answer = (of: number) => ({ text: String(of), right: of === label, margin: 0.28125, error: null });
+  const shown: ShownExample = {
+    ...{ index, name: `digits/${label}/${index}.png`, group, truth: String(label), hidden: 0 },
+    answers: [
+      { model: 'float', ...answer(floatPredicted) },
+      { model: 'fake_quant', ...answer(predicted) },
+      { model: 'int8', ...answer(predicted) },
+    ],
+    values: classCounts.map((_, at) => ({
+      ...{ name: String(at), truth: null, first: real(floatPredicted, at), fakeQuant: real(predicted, at) },
+      ...{ int8: real(predicted, at), code: 256 * real(predicted, at) - 128 },
+    })),
+    views: [{ title: 'input', view: picture(label) }],
   };
+  return shown;
 };
 
 const layer = (
@@ -217,6 +233,7 @@ export const test: ClassifyTest = {
   litertNote: null,
   preparation: null,
   confusion,
+  confusionBefore: { model: 'float', counts: earlier },
   agreement: { fake_quant_vs_float: 0.9968, int8_vs_fake_quant: 0.9992, int8_vs_litert: 0.9998 },
   flips: { rightToWrong: 15, wrongToRight: 7 },
   costs: {
@@ -292,10 +309,16 @@ export const test: ClassifyTest = {
     ),
     layer('probabilities', 'softmax', [1, 10], 0.00390625, -128, null, [41.6, 30.9, 0.9999, 3], 0, 243),
   ],
-  examples: [
-    example(0, 7, 7, 7), example(1, 2, 2, 2), example(2, 1, 1, 1), example(8, 5, 6, 5),
-    example(115, 4, 9, 9), example(321, 2, 7, 2), example(445, 6, 0, 6), example(3, 0, 0, 0),
-  ], // prettier-ignore
+  examples: {
+    ...{ unit: 'probability', scale: 0.00390625, zeroPoint: -128, threshold: null, classes: [] },
+    groups: [
+      { title: 'Turned wrong', lead: 'Right in float, wrong in int8.', found: 31 },
+      { title: 'Turned right', lead: 'Wrong in float, right in int8.', found: 0 },
+      { title: 'Wrong with confidence', lead: 'Wrong in float and in int8.', found: 2 },
+      { title: 'Closest calls', lead: 'Right in float and in int8.', found: 9_880 },
+    ],
+    shown: [example(0, 8, 5, 6, 5), example(0, 321, 2, 7, 2), example(2, 115, 4, 9, 9)],
+  },
   gates: [
     { name: 'int8_top1', rule: 'at_least', limit: 0.985, value: 0.9904, unit: 'share', ok: true },
     { name: 'int8_drop', rule: 'at_most', limit: 0.003, value: 0.0008, unit: 'share_difference', ok: true },
@@ -332,15 +355,23 @@ export const reconstruction: ReconstructTest = {
   litertNote: null,
   preparation: null,
   layers: test.layers,
-  examples: [0, 1].map((index) => ({
-    index,
-    raw: [-128, 127],
-    scale: 0.00390625,
-    zeroPoint: -128,
-    error: 0.0123,
-    floatError: 0.0119,
-    image: { width: 28, height: 28, channels: 1, pixels: digit(index), reconstruction: digit(index + 1) },
-  })),
+  examples: {
+    ...{ unit: 'mean squared error', scale: 0.00390625, zeroPoint: -128, threshold: null, classes: [] },
+    groups: [{ title: 'Largest errors', lead: 'First come those with the largest error of int8.', found: 10_000 }],
+    shown: [0, 1].map((index) => ({
+      ...{ index, name: null, group: 0, truth: null, values: [], hidden: 0 },
+      answers: [
+        { model: 'float' as const, text: null, right: null, margin: null, error: 0.0119 },
+        { model: 'fake_quant' as const, text: null, right: null, margin: null, error: 0.0121 },
+        { model: 'int8' as const, text: null, right: null, margin: null, error: 0.0123 },
+      ],
+      views: [
+        { title: 'input', view: picture(index) },
+        { title: 'float', view: picture(index + 1) },
+        { title: 'int8', view: picture(index + 2) },
+      ],
+    })),
+  },
   gates: [{ name: 'error_rise_max', rule: 'at_most', limit: 0.05, value: 0.03, unit: 'share', ok: true }],
   model: test.model,
   seconds: test.seconds,

@@ -33,7 +33,9 @@ describe('the report on a network that reconstructs', () => {
 
   it('shows each image beside its reconstruction, and nothing of classes', () => {
     const html = renderReport(report);
-    expect(html.match(/alt="int8 reconstruction of image \d+"/g)).toHaveLength(2);
+    for (const title of ['input', 'float', 'int8']) {
+      expect(html.match(new RegExp(`alt="${title} of example \\d+"`, 'g')), title).toHaveLength(2);
+    }
     expect(html).toContain('Reconstruction error');
     expect(html).toContain('Validation loss');
     expect(html).not.toMatch(/Top-1|Confusion|Accuracy/);

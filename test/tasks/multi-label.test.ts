@@ -60,15 +60,13 @@ describe('a network that labels', () => {
   });
 
   it('shows the labels of examples by name', () => {
-    const [first, , , last] = multiLabel.measure(tested({ numExamples: 4, float: null })).examples;
-    expect(first?.answers).toEqual([
-      { name: 'labels', text: 'rain, wind' },
-      { name: 'int8', text: 'rain, wind' },
-    ]);
-    expect(last?.answers).toEqual([
-      { name: 'labels', text: 'none' },
-      { name: 'int8', text: 'rain' },
-    ]);
+    const { shown } = multiLabel.measure(tested({ numExamples: 4, float: null })).examples;
+    const saidOf = (of: number) => {
+      const { truth, answers } = shown.find(({ index }) => index === of) ?? { truth: null, answers: [] };
+      return [truth, ...answers.map(({ model, text }) => `${model}: ${text}`)];
+    };
+    expect(saidOf(0)).toEqual(['rain, wind', 'qat_float: rain, wind', 'fake_quant: rain, wind', 'int8: rain, wind']);
+    expect(saidOf(3)).toEqual(['none', 'qat_float: rain', 'fake_quant: rain', 'int8: rain']);
   });
 
   it('has the cross entropy of a yes or no as its validation loss', () => {

@@ -61,15 +61,17 @@ describe('a regression', () => {
   });
 
   it('of one target has an error in its unit', () => {
-    const one: Split = { ...test, count: 4 };
+    const one: Split = { ...test, count: 4, inputs: inputsOf(new Float32Array(4), 1) };
     const { unit, error } = regress.measure(tested([columns[1]!], one));
     expect(unit).toBe('age');
     expect(error.float?.mean).toBe((10 * (0.5 + 1)) / 4);
   });
 
   it('shows answers in the units of the targets', () => {
-    expect(regress.measure(tested(columns, test)).examples).toEqual([
-      { index: 0, raw: [7, 2], scale: 0.5, zeroPoint: 4, target: [12, 30], answer: [13, 30], floatAnswer: [13, 30] },
+    const { shown } = regress.measure(tested(columns, test)).examples;
+    expect(shown.find(({ index }) => index === 0)?.values).toEqual([
+      { name: 'length', truth: 12, first: 13, fakeQuant: 12, int8: 13, code: 7 },
+      { name: 'age', truth: 30, first: 30, fakeQuant: 30, int8: 30, code: 2 },
     ]);
   });
 

@@ -49,28 +49,26 @@ describe('a network that segments', () => {
     expect(score.float?.value).toBe((3 / 8 + 0) / 2);
   });
 
-  it('paints masks and answers in the same colours', () => {
-    const [first] = segment.measure({
+  it('shows the mask beside the answers', () => {
+    const { shown, classes } = segment.measure({
       ...tested({ numExamples: 1, float: null }),
       spec: { ...tested().spec, image: [2, 2, 1] },
     }).examples;
-    expect(first?.answers).toEqual([{ name: 'pixels right', text: '3 of 4' }]);
-    const [mask, int8] = (first?.pictures ?? []).map(({ title, width, height, channels, pixels }) => ({
-      ...{ title, width, height, channels },
-      pixels: [...Buffer.from(pixels, 'base64')],
-    }));
-    const [black, orange] = [
-      [0, 0, 0],
-      [230, 159, 0],
-    ];
-    expect(mask).toEqual({
-      title: 'mask',
-      width: 2,
-      height: 2,
-      channels: 3,
-      pixels: [black, black, orange, orange].flat(),
-    });
-    expect(int8?.pixels).toEqual([black, orange, orange, orange].flat());
+    expect(classes).toEqual(classNames);
+    // The second has two wrong pixels, the first one.
+    const [first] = shown;
+    expect(first?.index).toBe(1);
+    expect(first?.answers.map(({ text }) => text)).toEqual(Array(3).fill('2 of 4 pixels right'));
+    const labels = (first?.views ?? []).map(({ title, view }) => [
+      title,
+      ...(view.kind === 'mask' ? Buffer.from(view.labels, 'base64') : []),
+    ]);
+    expect(labels).toEqual([
+      ['input'],
+      ['mask', ...masks.subarray(4)],
+      ['float (QAT weights)', ...answer.slice(4)],
+      ['int8', ...answer.slice(4)],
+    ]);
   });
 
   it('has the mean cross entropy of pixels as its validation loss, and the share of right ones', () => {

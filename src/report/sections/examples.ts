@@ -70,10 +70,13 @@ ${answers.map(({ model, text, right, margin, error }) => {
   const answer = text ?? (value === undefined ? '' : significant(value));
   const mark = right === null ? '' : right ? '\u2713 ' : '\u2717 ';
   const tone = right === null ? '' : right ? 'is-right' : 'is-wrong';
-  return markup`<tr><th scope="row">${models[model]}</th>${hasAnswer ? markup`<td class="${tone}">${mark}${answer}</td>` : null}<td class="n">${orNone(measure === 'margin' ? margin : error, significant)}</td></tr>
+  return markup`<tr><th scope="row">${models[model]}</th>${hasAnswer ? markup`<td class="${tone}">${mark}${answer}</td>` : null}<td class="n">${measure === 'margin' ? marginText(margin) : orNone(error, significant)}</td></tr>
 `;
 })}</tbody></table>`;
 }
+
+/** Equal outputs: the first of them is the answer. */
+const marginText = (margin: number | null): string => (margin === 0 ? 'tie' : orNone(margin, significant));
 
 function valuesTable(example: ShownExample, { threshold }: Examples): Markup | null {
   const { values, hidden, answers } = example;

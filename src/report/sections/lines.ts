@@ -21,11 +21,14 @@ export function lineSections(report: Report): (Section | null)[] {
   const suffixOf = ({ stage }: Test): string => (report.tests.length > 1 ? `: ${stage}` : '');
   return [
     section('quantizations', 'PTQ or QAT', quantizationsSection(report.quantizations)),
-    ...report.tests.flatMap((test) => resultSections(test, suffixOf(test))),
+    ...report.tests.flatMap((test) => {
+      const [result = null, ...others] = resultSections(test, suffixOf(test));
+      const examples = examplesSection(test.metrics);
+      return [result, section(`examples-${test.stage}`, `Examples${suffixOf(test)}`, examples), ...others];
+    }),
     section('training', 'Training', trainingSection(report)),
     ...report.tests.flatMap((test) => [
       section(`layers-${test.stage}`, `Layers${suffixOf(test)}`, layersSection(test)),
-      section(`examples-${test.stage}`, `Examples${suffixOf(test)}`, examplesSection(test.metrics)),
     ]),
     section('footprint', 'Footprint', footprintSection(report)),
   ];
