@@ -2,7 +2,7 @@
 export type { VerifyCacheOptions } from './cli/cache.ts';
 export { verifyCache } from './cli/cache.ts';
 export type { CompareOptions } from './cli/compare.ts';
-export { compare, comparisonText } from './cli/compare.ts';
+export { compare, comparisonMarkdown, comparisonText } from './cli/compare.ts';
 export type { PipelineData } from './cli/data.ts';
 export { describeData } from './cli/data.ts';
 export { dataText } from './cli/data-text.ts';
@@ -55,7 +55,7 @@ export type { LoadedPipeline } from './config/load.ts';
 export { loadPipeline, parsePipeline } from './config/load.ts';
 export type { ResolvedPipeline } from './config/resolve.ts';
 export type { PipelineConfig } from './config/schema.ts';
-export type { Comparison } from './report/compare.ts';
+export type { Comparison } from './report/compare/index.ts';
 export type { Report } from './report/report.ts';
 export type { Collected } from './runner/collect.ts';
 export type { RunEvent } from './runner/event.ts';

@@ -30,6 +30,12 @@ export async function findRun({ run, runs = 'runs' }: FindRunOptions): Promise<F
   return { folder, record: await settleRun(folder, record, thisOwner(), Date.now()) };
 }
 
+/** A run by its folder or its id; what is neither is given back, for the reader of it to say what is wrong. */
+export function runFolder(run: string, runs: string): string {
+  if (existsSync(join(run, 'run.json'))) return run;
+  return existsSync(join(runs, run, 'run.json')) ? join(runs, run) : run;
+}
+
 /** Whether a command line's word is the folder or the id of a run. */
 export const isRun = (word: string, runs = 'runs'): boolean => folderOf(word, runs) !== null;
 

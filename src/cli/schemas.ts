@@ -1,5 +1,5 @@
 import { pipelineSchema } from '../config/schema.ts';
-import { Comparison } from '../report/compare.ts';
+import { Comparison } from '../report/compare/index.ts';
 import { Report } from '../report/report.ts';
 import { runEventSchema } from '../runner/event.ts';
 import { runRecordSchema } from '../runner/record.ts';

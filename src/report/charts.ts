@@ -165,7 +165,7 @@ export function bar(share: number, color: number): Markup {
 }
 
 /** Round numbers (1, 2 or 5 times a power of ten) that cover the interval, about five of them. */
-function linearTicks(low: number, high: number): number[] {
+export function linearTicks(low: number, high: number): number[] {
   const rough = (high - low || Math.abs(high) || 1) / 5;
   const exponent = Number(rough.toExponential().split('e')[1]);
   const power = Number(`1e${exponent}`);

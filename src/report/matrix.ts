@@ -227,7 +227,8 @@ function bestGroup(
 const mcnemar = (gains: Float64Array): number =>
   mcnemarExact(gains.filter((value) => value < 0).length, gains.filter((value) => value > 0).length);
 
-function outcomesOf(text: string | undefined): Float32Array {
+/** `outcomes` of a test, decoded. */
+export function outcomesOf(text: string | undefined): Float32Array {
   // Copied, since a buffer may begin anywhere.
   return new Float32Array(Uint8Array.from(Buffer.from(text ?? '', 'base64')).buffer);
 }

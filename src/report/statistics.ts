@@ -28,6 +28,38 @@ export function meanInterval(mean: number, deviation: number, n: number): Interv
   return { low: mean - half, high: mean + half };
 }
 
+/**
+ * The 95 % interval of `b - a` for two shares that were counted apart, by the score intervals of both.
+ *
+ * @see R. G. Newcombe, "Interval estimation for the difference between independent proportions", Statistics in Medicine 17
+ *   (1998), method 10
+ */
+export function shareDifference(a: Counted, b: Counted): Interval {
+  const [x, y] = [a.correct / a.n, b.correct / b.n];
+  const [first, second] = [wilsonInterval(a.correct, a.n), wilsonInterval(b.correct, b.n)];
+  return {
+    low: y - x - Math.hypot(y - second.low, first.high - x),
+    high: y - x + Math.hypot(second.high - y, x - first.low),
+  };
+}
+
+export interface Counted {
+  readonly correct: number;
+  readonly n: number;
+}
+
+/**
+ * The 95 % interval of the change of a share on the same n examples.
+ *
+ * @see D. G. Bonett, R. M. Price, "Adjusted Wald confidence interval for a difference of binomial proportions based on
+ *   paired data", J. Educational and Behavioral Statistics 37 (2012)
+ */
+export function pairedShareDifference(rightToWrong: number, wrongToRight: number, n: number): Interval {
+  const [lost, won] = [(rightToWrong + 1) / (n + 2), (wrongToRight + 1) / (n + 2)];
+  const half = Z95 * Math.sqrt((lost + won - (won - lost) ** 2) / (n + 2));
+  return { low: Math.max(-1, won - lost - half), high: Math.min(1, won - lost + half) };
+}
+
 export function overlaps(a: Interval, b: Interval): boolean {
   return a.low <= b.high && b.low <= a.high;
 }

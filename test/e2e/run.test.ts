@@ -160,7 +160,12 @@ describe('a run of a whole pipeline', () => {
     expect(compared.stdout).not.toContain('stages.pretrain.epochs');
     expect(space.text('compare.html')).toContain('<html');
     const { stdout } = await space.qpipe('compare', `${a}/latest`, `${b}/latest`, '--json');
-    expect(JSON.parse(stdout)).toBeTypeOf('object');
+    expect(JSON.parse(stdout)).toMatchObject({
+      schema: 'qpipe-comparison-2',
+      settings: [{ path: 'stages.qat.delay', places: [expect.stringMatching(/^tiny\.yaml:\d+$/), '--set'] }],
+    });
+    const folders = await space.qpipe('compare', 'runs/nosuch', `${a}/latest`, 'runs/none', '--md');
+    expect(folders.stderr.match(/error not-a-run/g)).toHaveLength(2);
   });
 
   it('writes a report again', async () => {

@@ -2,7 +2,7 @@ import { Ajv } from 'ajv';
 import { createColors } from 'picocolors';
 import { describe, expect, it } from 'vitest';
 import { summaryText } from '../../src/cli/summary.ts';
-import { compareRuns } from '../../src/report/compare.ts';
+import { compareRuns } from '../../src/report/compare/index.ts';
 import { renderReport } from '../../src/report/html.ts';
 import { buildReport, Report } from '../../src/report/report.ts';
 import { config, reconstructing, reconstruction, run } from './fixtures.ts';
@@ -58,11 +58,13 @@ describe('comparing runs that reconstruct', () => {
     const error = { ...reconstruction.error, int8: { mean, deviation: 0.01 } };
     return { record: reconstructing({ ...reconstruction, error }), config };
   };
-  const judged = (mean: number) =>
-    compareRuns(with8(0.0206), with8(mean)).metrics.find(({ name }) => name.endsWith('int8 microcontroller (TFLM)'))
-      ?.judgement;
+  const int8Of = (b: ReturnType<typeof with8>) => {
+    const [test] = compareRuns([with8(0.0206), b]).tests;
+    return test?.models.find(({ runtime }) => runtime === 'int8')?.against[1];
+  };
+  const judged = (mean: number) => int8Of(with8(mean))?.judgement;
 
-  it('judges less error as better, unless the intervals overlap', () => {
+  it('judges less error as better, unless the interval of the difference holds zero', () => {
     expect(judged(0.0206)).toBe('same');
     expect(judged(0.0205)).toBe('noise');
     expect(judged(0.019)).toBe('better');
@@ -70,8 +72,10 @@ describe('comparing runs that reconstruct', () => {
   });
 
   it('says that a network of another task has nothing to compare', () => {
-    const { notes, metrics } = compareRuns({ record: run, config }, with8(0.02));
-    expect(notes).toContain('The networks of the runs have different tasks: their results cannot be compared.');
-    expect(metrics.filter(({ judgement }) => judgement === 'better' || judgement === 'worse')).toEqual([]);
+    const { notes, tests } = compareRuns([{ record: run, config }, with8(0.02)]);
+    expect(notes).toContain('The networks of `test` have different tasks, so their results cannot be compared.');
+    expect(tests.flatMap(({ models }) => models.flatMap(({ against }) => against)).every((one) => one === null)).toBe(
+      true,
+    );
   });
 });

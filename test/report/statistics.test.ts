@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { mcnemarExact, overlaps, wilsonInterval } from '../../src/report/statistics.ts';
+import {
+  mcnemarExact,
+  overlaps,
+  pairedShareDifference,
+  shareDifference,
+  wilsonInterval,
+} from '../../src/report/statistics.ts';
 
 const tenths = ({ low, high }: { low: number; high: number }) => [low, high].map((x) => Math.round(x * 1000) / 10);
 
@@ -39,5 +45,25 @@ describe('mcnemarExact', () => {
   it('does not underflow for thousands of disagreements', () => {
     // Normal approximation with continuity correction: z = (100 - 1) / sqrt(2000) = 2.2137, two-sided p = 0.02685.
     expect(mcnemarExact(1050, 950)).toBeCloseTo(0.02685, 3);
+  });
+});
+
+describe('shareDifference', () => {
+  it('gives the published intervals of Newcombe (1998), table II, method 10, with their signs turned', () => {
+    const rounded = (a: [number, number], b: [number, number]) => {
+      const { low, high } = shareDifference({ correct: a[0], n: a[1] }, { correct: b[0], n: b[1] });
+      return [low, high].map((value) => Number(value.toFixed(4)));
+    };
+    expect(rounded([48, 80], [56, 70])).toEqual([0.0524, 0.3339]);
+    expect(rounded([3, 10], [9, 10])).toEqual([0.1705, 0.809]);
+    expect(rounded([0, 20], [10, 10])).toEqual([0.6791, 1]);
+  });
+});
+
+describe('pairedShareDifference', () => {
+  it('is the formula of Bonett and Price, by hand', () => {
+    // (1 + 1) / 100 and (7 + 1) / 100: 0.06 +- 1.96 * sqrt((0.1 - 0.0036) / 100).
+    const { low, high } = pairedShareDifference(1, 7, 98);
+    expect([low, high]).toEqual([expect.closeTo(-0.0008533, 6), expect.closeTo(0.1208533, 6)]);
   });
 });

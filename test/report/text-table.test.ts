@@ -1,7 +1,7 @@
 import { createColors } from 'picocolors';
 import { describe, expect, it } from 'vitest';
 import { summaryText } from '../../src/cli/summary.ts';
-import { compareRuns, renderComparisonText } from '../../src/report/compare.ts';
+import { compareRuns, renderComparisonText } from '../../src/report/compare/index.ts';
 import { buildReport } from '../../src/report/report.ts';
 import { textTable, wrap } from '../../src/report/text-table.ts';
 import { config, reconstructing, run, stages, test } from './fixtures.ts';
@@ -60,12 +60,14 @@ describe.each([40, 80])('in a terminal of %d columns', (width) => {
   });
 
   it('a comparison fits and loses no number', () => {
-    const comparison = compareRuns({ record: run, config }, { record: { ...odd, id: 'other' }, config: {} });
+    const comparison = compareRuns([
+      { record: run, config },
+      { record: { ...odd, id: 'other' }, config: {} },
+    ]);
     const text = renderComparisonText(comparison, { color: 'plain', width });
     expect(text.split('\n').filter((line) => line.length > width)).toEqual([]);
-    for (const { a } of comparison.metrics.filter(({ unit }) => unit === 'share')) {
-      expect(text).toContain(`${(100 * a!).toFixed(2)} %`);
-    }
+    const values = comparison.tests.flatMap(({ models }) => models.flatMap((model) => model.values));
+    for (const one of values) expect(text).toContain(`${(100 * one!.value).toFixed(2)} %`);
   });
 });
 

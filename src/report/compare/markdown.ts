@@ -1,0 +1,61 @@
+/** A comparison for a pull request: one sentence, a short table, and the detail folded. */
+import { counted } from '../../core/words.ts';
+import type { Comparison } from './schema.ts';
+import type { Cell, Sheet } from './sheets.ts';
+import { sheetsOf, summarySheet } from './sheets.ts';
+
+/** GitHub takes 65,536 characters a comment. */
+const mostRows = 25;
+
+/** GitHub-flavoured Markdown; whatever names contain shows as text. */
+export function renderComparisonMarkdown(comparison: Comparison): string {
+  const { sentence, notes, runs } = comparison;
+  const summary = summarySheet(comparison);
+  const parts = [
+    `**qpipe compare** \u2013 ${escaped(sentence)}`,
+    ...notes.map((note) => `> ${escaped(note)}`),
+    ...(summary.rows.length === 0 ? [] : [tableText(summary)]),
+    `<details>\n<summary>${runs.map(({ name, id }) => `${name} ${entities(id)}`).join(' \u00b7 ')}</summary>`,
+    ...sheetsOf(comparison).map(sheetText),
+    '</details>',
+  ];
+  return `${parts.join('\n\n').replaceAll('\u202f', '\u00a0')}\n`;
+}
+
+function sheetText(sheet: Sheet): string {
+  const rows = sheet.rows.slice(0, mostRows);
+  const left = sheet.rows.length - rows.length;
+  return [
+    `#### ${escaped(sheet.title)}`,
+    ...(sheet.lead === null ? [] : [escaped(sheet.lead)]),
+    tableText({ ...sheet, rows }),
+    ...(left === 0 ? [] : [`${counted(left, 'more row')}.`]),
+  ].join('\n\n');
+}
+
+function tableText({ columns, rows }: Sheet): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [
+    line(columns.map(({ head }) => escaped(head))),
+    line(columns.map(({ kind }) => (kind === 'numbers' ? '---:' : '---'))),
+    ...rows.map((row) => line(row.map(cellText))),
+  ].join('\n');
+}
+
+function cellText({ text, tone }: Cell): string {
+  const shown = escaped(text);
+  return (tone === 'better' || tone === 'worse') && shown !== '' ? `**${shown}**` : shown;
+}
+
+const codes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '@': '@\u2060' };
+
+/** In HTML. What follows an @ is kept apart from it, since GitHub would call somebody of that name. */
+const entities = (text: string): string => text.replace(/[&<>@]/g, (character) => codes[character] ?? character);
+
+/** As text between words of Markdown, in one line. */
+function escaped(text: string): string {
+  const line = text.replaceAll(/\s*\n\s*/g, ' ').replaceAll(/[\\`*_{}[\]#|~!]/g, String.raw`\$&`);
+  return entities(line).replaceAll(/(https?):\/\/|\b(www)\./gi, (_, scheme?: string, host?: string) =>
+    scheme === undefined ? `${host ?? ''}&#46;` : `${scheme}:&#47;&#47;`,
+  );
+}
