@@ -3,7 +3,7 @@ import { lexer, parse } from 'marked';
 import type { Tokens } from 'marked';
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../src/core/json.ts';
-import type { ClassifyTest, RegressTest, TestMetrics } from '../../src/measurements/metrics.ts';
+import type { ClassifyTest, TestMetrics } from '../../src/measurements/metrics.ts';
 import type { ComparedRun } from '../../src/report/compare/index.ts';
 import {
   compareRuns,
@@ -134,16 +134,13 @@ describe('compareRuns', () => {
     const errors = (shift: number): TestMetrics => {
       const values = Float32Array.from(from(0, 50), (index) => 1 + (index % 5) + shift * (1 + (index % 2)));
       const mean = values.reduce((sum, value) => sum + value, 0) / 50;
-      const metrics: RegressTest = {
+      return {
         ...reconstruction,
-        ...{ task: 'regress', unit: null, targets: [], meanAnswer: 2, examples: [], n: 50 },
+        n: 50,
         error: { ...reconstruction.error, int8: { mean, deviation: 1 } },
         outcomes: Buffer.from(values.buffer).toString('base64'),
         model: { ...test.model, sha256: (shift === 0 ? 'aa' : 'bb').repeat(32) },
       };
-      delete (metrics as { meanImageError?: number }).meanImageError;
-      delete (metrics as { detection?: unknown }).detection;
-      return metrics;
     };
     const comparison = compareRuns([compared(withTest(errors(0))), compared(withTest(errors(-0.1)))]);
     const contrast = int8Of(comparison)?.against[1];
@@ -152,7 +149,7 @@ describe('compareRuns', () => {
     const half = (1.959964 * 0.05 * Math.sqrt(50 / 49)) / Math.sqrt(50);
     expect([contrast?.low, contrast?.high]).toEqual([expect.closeTo(-0.15 - half, 4), expect.closeTo(-0.15 + half, 4)]);
     expect(contrast).toMatchObject({ method: 'paired', judgement: 'better' });
-    expect(comparison.sentence).toMatch(/int8 mean absolute error is better by 0\.15 \(3 to 2\.85, p < 0\.001\)/);
+    expect(comparison.sentence).toMatch(/int8 mean squared error is better by 0\.15 \(3 to 2\.85, p < 0\.001\)/);
     expect(comparison.tests[0]?.flips[0]).toMatchObject({ onlyFirst: 0, onlyThis: 50 });
   });
 
