@@ -1,7 +1,7 @@
 // Builds dist/: AssemblyScript kernels -> .wasm, TypeScript -> JavaScript and types, then the stage manifest
 // (digest of each stage's numeric code, part of every cache key) and the `qpipe` link that `npx qpipe` finds.
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { dirname, join } from 'node:path';
 import { build, transform } from 'esbuild';
@@ -75,6 +75,12 @@ for (const file of [`${engine}/kernels.wasm`, `${interpreter}/integer.wasm`])
   cpSync(join(root, file), join(root, file.replace(/^src/, 'dist')));
 // One file of a package: wherever the package would be installed, the code finds its copy in dist.
 cpSync(join(root, 'node_modules/@cwasm/jpeg-turbo/jpeg-turbo.wasm'), join(root, 'dist/formats/jpeg-turbo.wasm'));
+mkdirSync(join(root, 'dist/report'), { recursive: true });
+const uplot = (file) => readFileSync(join(root, 'node_modules/uplot', file), 'utf8');
+// Reports hold a copy, so they hold its licence; the comment at its start has an address, which no report needs.
+const uplotScript = uplot('dist/uPlot.iife.min.js').replace(/^\/\*![^]*?\*\/\s*/, '');
+writeFileSync(join(root, 'dist/report/uplot.js'), `/* uPlot\n${uplot('LICENSE')}*/\n${uplotScript}`);
+cpSync(join(root, 'node_modules/uplot/dist/uPlot.min.css'), join(root, 'dist/report/uplot.css'));
 await writeStageManifest(root);
 await writeStandaloneCheck(root);
 // The command line as one script with its packages inside: many small files take longer to find than to run, and the
