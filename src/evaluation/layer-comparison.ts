@@ -14,12 +14,20 @@ import { ops } from '../ops/index.ts';
 import { removeFakeQuant, setBatch } from '../passes/index.ts';
 import { chunks } from './evaluate.ts';
 import { modelInput } from './graphs.ts';
+import { watchInput } from './input-statistics.ts';
 import { elementWriter, modelImages } from './integer-input.ts';
 import { describeFilter } from './filter-statistics.ts';
 import { createHistogram } from './histogram.ts';
-import { createClipping, createCodeCounts, createDeviation, createExtent, createSteps } from './layer-statistics.ts';
+import {
+  createClipping,
+  createCodeCounts,
+  createDeviation,
+  createExtent,
+  createOffsets,
+  createSteps,
+} from './layer-statistics.ts';
 import { affordableExamples, evaluationBatch, spread } from './memory.ts';
-import type { Layer as LayerMetrics } from '../measurements/layers.ts';
+import type { Layer as LayerMetrics, ModelInput } from '../measurements/layers.ts';
 
 /** Images on which every layer is compared at most. */
 const mostCompared = 64;
@@ -32,6 +40,7 @@ export type Turn = (share: number) => Promise<void>;
 
 export interface LayerComparison {
   readonly layers: readonly LayerMetrics[];
+  readonly input: ModelInput;
   /** How many images were compared. */
   readonly compared: number;
 }
@@ -56,15 +65,16 @@ export async function compareLayers(
   const layers = nodes.map((node) => watchLayer(interpreter.graph, node, counterpartOf(evalGraph, node.name, own)));
   const images = spread(affordableExamples(interpreter.graph, mostCompared), split.count);
   const material: Material = { interpreter, evalGraph, split, normalize, open, images };
+  const input = watchInput(interpreter.graph);
   // Watching is most of the work; the quantizers are tried one at a time behind it.
-  const float = await watch(layers, material, (share) => turn(share / 2));
+  const float = await watch({ layers, input }, material, (share) => turn(share / 2));
   const result: LayerMetrics[] = [];
   for (const [index, layer] of layers.entries()) {
     const outputNoise = await noiseAtOutput(material, layer.counterpart.quantizers, float);
     result.push({ ...layer.result(), ...rangeOf(interpreter.graph, layer, layers), outputNoise });
     await turn((1 + (index + 1) / layers.length) / 2);
   }
-  return { layers: result, compared: images.length };
+  return { layers: result, input: input.result(), compared: images.length };
 }
 
 interface Material {
@@ -78,7 +88,11 @@ interface Material {
 }
 
 /** Feeds all layers with their values. Returns the float output of all compared images. */
-async function watch(layers: readonly WatchedLayer[], material: Material, turn: Turn): Promise<Float32Array> {
+async function watch(
+  { layers, input }: { readonly layers: readonly WatchedLayer[]; readonly input: ReturnType<typeof watchInput> },
+  material: Material,
+  turn: Turn,
+): Promise<Float32Array> {
   const { interpreter, evalGraph, split, normalize, open, images } = material;
   const floatGraph = removeFakeQuant(evalGraph);
   const [output = ''] = floatGraph.outputs;
@@ -92,6 +106,7 @@ async function watch(layers: readonly WatchedLayer[], material: Material, turn: 
       const outputs: Float32Array[] = [];
       const image = modelImages(interpreter.graph, normalize, split.inputs);
       for (const { start, count, inputs: reals } of chunks(split, normalize, batch, images)) {
+        input.add(reals.subarray(0, (count * reals.length) / batch));
         const [fakeQuantValues, floatValues] = [await quantized.run(reals), await float.run(reals)];
         for (let index = 0; index < count; index++) {
           interpreter.run([image(images[start + index]!)]);
@@ -187,6 +202,7 @@ function watchLayer(graph: Graph, node: Node, counterpart: Counterpart): Watched
   const [steps, kernelSteps] = [createSteps(scale), createSteps(scale)];
   const codes = createCodeCounts(codeRange, zeroPoint, type.shape.at(-1) ?? 1);
   const values = createHistogram(scale);
+  const offsets = createOffsets(scale, type.shape.at(-1) ?? 1);
   const extent = createExtent(readers.map(({ name }) => perTensor(valueOf(graph, name).quant, name).scale));
   const clipping = createClipping({
     min: scale * (codeRange.min - zeroPoint - 0.5),
@@ -217,6 +233,7 @@ function watchLayer(graph: Graph, node: Node, counterpart: Counterpart): Watched
       if (made === null) return;
       kernelOnly.add(made, wanted);
       kernelSteps.add(made, wanted);
+      offsets.add(made, wanted);
     },
     result() {
       const weights = rule.kind === 'affine' ? valueOf(graph, node.inputs[rule.weight] ?? '').quant : null;
@@ -231,7 +248,12 @@ function watchLayer(graph: Graph, node: Node, counterpart: Counterpart): Watched
         sqnrDb: integer.sqnrDb(),
         floatSqnrDb: whole.sqnrDb(),
         ...steps.result(),
-        kernel: hasKernel ? { sqnrDb: kernelOnly.sqnrDb(), withinOneStep: kernelSteps.result().withinOneStep } : null,
+        kernel: hasKernel
+          ? {
+              ...{ sqnrDb: kernelOnly.sqnrDb(), withinOneStep: kernelSteps.result().withinOneStep },
+              offset: offsets.result(),
+            }
+          : null,
         clipped: clipping.result(),
         activations: {
           min: scale * (codeRange.min - zeroPoint),

@@ -45,6 +45,30 @@ export function createSteps(scale: number) {
   };
 }
 
+/** Whether the values of a channel (the last axis) are off by a constant, as with a wrong bias. */
+export function createOffsets(scale: number, channels: number) {
+  const sums = new Float64Array(channels);
+  let [noise, count] = [0, 0];
+  return {
+    add(values: ArrayLike<number>, reference: ArrayLike<number>): void {
+      for (let at = 0; at < reference.length; at++) {
+        const error = values[at]! - reference[at]!;
+        sums[at % channels]! += error;
+        noise += error ** 2;
+      }
+      count += reference.length;
+    },
+    /** The channel that is off by most on average, and of the noise what the means of all channels explain, 0..1. */
+    result(): { channel: number; steps: number; share: number } {
+      const perChannel = count / channels;
+      const channel = sums.reduce((most, sum, index) => (Math.abs(sum) > Math.abs(sums[most]!) ? index : most), 0);
+      const explained = sums.reduce((total, sum) => total + sum ** 2 / perChannel, 0);
+      const share = noise === 0 ? 0 : Math.min(1, explained / noise);
+      return { channel, steps: sums[channel]! / perChannel / scale, share };
+    },
+  };
+}
+
 /** What a range cuts off, and how much of the noise that makes. Bounds are real values; what lies outside is clipped. */
 export function createClipping(bounds: { readonly min: number; readonly max: number }) {
   let [below, above, noise, clippedNoise, count] = [0, 0, 0, 0, 0];

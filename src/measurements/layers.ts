@@ -93,7 +93,23 @@ export const Layer = object({
   largestDifference: nullable(Type.Number({ description: 'int8 against fake-quant, in steps; 0 says exact' })),
   kernel: nullable(
     object(
-      { sqnrDb: nullable(Type.Number()), withinOneStep: share },
+      {
+        ...{ sqnrDb: nullable(Type.Number()), withinOneStep: share },
+        offset: Type.Optional(
+          object(
+            {
+              channel: count,
+              steps: Type.Number({ description: 'mean difference of its values, in steps' }),
+              share: Type.Number({
+                minimum: 0,
+                maximum: 1,
+                description: 'of the noise, what such means of all channels explain',
+              }),
+            },
+            { description: 'the channel that is off by most on average: what a wrong bias does' },
+          ),
+        ),
+      },
       { description: "the integer kernel alone, on the codes of the fake-quant graph's inputs, against its output" },
     ),
   ),
@@ -118,4 +134,14 @@ export const Layer = object({
     Type.Number({ minimum: 0, description: 'largest magnitude of the range over that of 99.9 % of the values' }),
   ),
 });
+/** The input of the model on the compared examples, beside its range. */
+export const ModelInput = object({
+  ...Activations.properties,
+  clipped: object({ below: share, above: share }, { description: 'values more than half a step outside the range' }),
+  headroom: nullable(
+    Type.Number({ minimum: 0, description: 'largest magnitude of the range over that of 99.9 % of the values' }),
+  ),
+});
+export type ModelInput = Static<typeof ModelInput>;
+
 export type Layer = Static<typeof Layer>;

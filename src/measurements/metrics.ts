@@ -4,7 +4,7 @@ import { Value } from '@sinclair/typebox/value';
 import type { JsonObject } from '../core/json.ts';
 import { object } from '../core/schema.ts';
 import { Examples } from './examples.ts';
-import { Layer } from './layers.ts';
+import { Layer, ModelInput } from './layers.ts';
 import { nullable } from './nullable.ts';
 
 /**
@@ -303,6 +303,7 @@ const testProperties = {
   compared: Type.Integer({ minimum: 0, description: 'examples on which layers are compared, spread over the split' }),
   litertNote: nullable(Type.String({ description: 'why LiteRT did not run, or ran on fewer examples' })),
   layers: Type.Array(Layer, { description: 'in the order of execution' }),
+  input: Type.Optional(ModelInput),
   preparation: nullable(
     Type.Array(object({ name: Type.String(), mean: Type.Number(), deviation: Type.Number() }), {
       description:

@@ -136,16 +136,24 @@ export const test = defineStage({
       numExamples: config.examples,
     });
     const { evalGraph, open } = floats;
-    const { layers, compared } = await compareLayers(interpreter, evalGraph, split, spec.normalize, open, (share) => {
-      context.signal.throwIfAborted();
-      return progress(imageSteps)(Math.round(share * comparisonSteps));
-    });
+    const { layers, input, compared } = await compareLayers(
+      interpreter,
+      evalGraph,
+      split,
+      spec.normalize,
+      open,
+      (share) => {
+        context.signal.throwIfAborted();
+        return progress(imageSteps)(Math.round(share * comparisonSteps));
+      },
+    );
     const metrics: UnjudgedTest = {
       kind: 'test',
       n: split.count,
       litertNote,
       compared,
       layers: [...layers],
+      input,
       preparation: spec.channels === undefined ? null : [...spec.channels],
       model: describeModel(bytes, interpreter.graph),
       seconds: {
