@@ -1,3 +1,5 @@
+import { chartStyle } from './charts/style.ts';
+import { zooming } from './charts/zoom.ts';
 import { exampleStyle } from './example-style.ts';
 import { markup } from './markup.ts';
 import type { Markup } from './markup.ts';
@@ -11,11 +13,12 @@ export function page(title: string, body: Markup): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title}</title>
-<style>${style}${exampleStyle}</style>
+<style>${style}${exampleStyle}${chartStyle}</style>
 </head>
 <body>
 ${body}
 <script>${script}</script>
+${body.markup.includes('data-curves') ? zooming() : null}
 </body>
 </html>
 `.markup;

@@ -382,11 +382,15 @@ function locateModel(model: TestMetrics['model'], stages: readonly Pick<StageRec
 }
 
 function describeStage(stage: StageRecord, all: readonly StageRecord[]): Report['stages'][number] {
-  const { name, kind, key, cached, seconds, verdict, inputs, outputs } = stage;
+  const { name, kind, key, cached, seconds, verdict, inputs, outputs, resumedAt } = stage;
   const digests = new Set<string>(Object.values(stage.inputs).map(({ digest }) => digest));
   const earlier = all.slice(0, all.indexOf(stage));
   const reads = earlier.filter((other) => Object.values(other.outputs).some(({ digest }) => digests.has(digest)));
-  return { name, kind, key, cached, seconds, verdict, inputs, outputs, reads: reads.map((other) => other.name) };
+  return {
+    ...{ name, kind, key, cached, seconds, verdict, inputs, outputs },
+    ...(resumedAt !== undefined && { resumedAt }),
+    reads: reads.map((other) => other.name),
+  };
 }
 
 /** Steps of the longest chain of trainings that lead to this stage. */

@@ -93,17 +93,23 @@ figure,tr,.facts{break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:vis
 /** Click on a column head to sort; without scripts the tables stand in their own order. */
 export const script = trustedMarkup(`
 for (const table of document.querySelectorAll('table.sortable')) {
-  const body = table.tBodies[0];
+  // A row that opens is a body of its own, together with what it opens to.
+  const folds = table.classList.contains('folding');
+  const home = folds ? table : table.tBodies[0];
+  const groups = () => [...(folds ? table.tBodies : home.rows)];
   [...table.tHead.rows[0].cells].forEach((head, column) => {
     const button = document.createElement('button');
     button.append(...head.childNodes);
     head.append(button);
-    const valueOf = (row) => row.cells[column].dataset.value ?? row.cells[column].textContent;
+    const valueOf = (group) => {
+      const cell = (folds ? group.rows[0] : group).cells[column];
+      return cell.dataset.value ?? cell.textContent;
+    };
     button.addEventListener('click', () => {
       const direction = head.getAttribute('aria-sort') === 'ascending' ? -1 : 1;
       for (const other of head.parentNode.cells) other.removeAttribute('aria-sort');
       head.setAttribute('aria-sort', direction === 1 ? 'ascending' : 'descending');
-      body.append(...[...body.rows].sort((a, b) => {
+      home.append(...groups().sort((a, b) => {
         const [x, y] = [valueOf(a), valueOf(b)];
         if (x === '' || y === '') return (x === '') - (y === '');
         return direction * (isNaN(x) || isNaN(y) ? x.localeCompare(y) : x - y);

@@ -206,7 +206,7 @@ async function runStage<J extends object>(run: Run<J>, stage: StagePlan<J>): Pro
     { store, work, emit, signal, clock, now, busy, presence },
   );
   run.results.set(stage.name, record);
-  const { key, seconds } = record;
+  const { key, seconds, resumedAt } = record;
   const { metrics, verdict } = work.judge(stage, record.metrics);
   await materialize(folder, store, stage, record, metrics);
 
@@ -216,7 +216,8 @@ async function runStage<J extends object>(run: Run<J>, stage: StagePlan<J>): Pro
   }));
   const digests = mapValues(outputs, ({ digest }) => digest);
   const { name, kind } = stage;
-  run.stages.set(name, { name, kind, key, cached, seconds, verdict, inputs, outputs, metrics });
+  const resumed = resumedAt === undefined ? {} : { resumedAt };
+  run.stages.set(name, { name, kind, key, cached, seconds, verdict, inputs, outputs, ...resumed, metrics });
   const result = work.result?.(stage, metrics) ?? null;
   const shown = result !== null && { result: { text: result.text, curve: [...result.curve] } };
   emit({ kind: 'stage-finished', stage: name, cached, seconds, verdict, outputs: digests, ...shown });

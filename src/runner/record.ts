@@ -32,6 +32,10 @@ const artifactFields = {
   bytes: Type.Integer({ minimum: 0 }),
 };
 
+const resumedAt = Type.Optional(
+  Type.Array(Type.Integer(), { description: 'steps behind which the execution was interrupted and went on' }),
+);
+
 /** The result of one execution, kept under its key and sealed. Writing it is what makes the result exist. */
 export const actionRecordSchema = Type.Object({
   schema: Type.Literal('qpipe-action-v2'),
@@ -41,9 +45,7 @@ export const actionRecordSchema = Type.Object({
   startedAt: Type.String({ description: 'ISO 8601, UTC' }),
   seconds: Type.Number({ minimum: 0 }),
   run: Type.String({ description: 'the run that executed it' }),
-  resumedAt: Type.Optional(
-    Type.Array(Type.Integer(), { description: 'steps behind which the execution was interrupted and went on' }),
-  ),
+  resumedAt,
   provenance: provenanceSchema,
 });
 export type ActionRecord = Static<typeof actionRecordSchema>;
@@ -60,6 +62,7 @@ export const stageRecordSchema = Type.Object({
     Type.String(),
     Type.Object({ ...artifactFields, path: Type.String({ description: 'relative to the run folder' }) }),
   ),
+  resumedAt,
   metrics: anyObject,
 });
 export type StageRecord = Static<typeof stageRecordSchema>;

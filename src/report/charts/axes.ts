@@ -1,6 +1,11 @@
 /** What charts share: positions, ticks, and how wide a text is before a browser has drawn it. */
 import { fixed } from '../format.ts';
 
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
 /** The longest text of a chart's style is 13 pixels high in narrow windows; digits and letters of it are narrower. */
 const characterWidth = 7.2;
 

@@ -2,14 +2,10 @@ import { log } from '../../core/math.ts';
 import { markup, nothing } from '../markup.ts';
 import type { Markup } from '../markup.ts';
 import { decadeTicks, linearTicks, maximum, minimum, place, shorten, textWidth, tickText } from './axes.ts';
+import type { Point } from './axes.ts';
 import { placeMarks } from './mark-lanes.ts';
 import type { PlacedMark } from './mark-lanes.ts';
 import { smoothed } from './smoothing.ts';
-
-export interface Point {
-  readonly x: number;
-  readonly y: number;
-}
 
 export interface Series {
   readonly name: string;
@@ -58,12 +54,12 @@ const LONGEST_LABEL = 28;
  * the script that adds zooming.
  */
 export function curveChart(chart: CurveChart): Markup {
-  const drawn = chart.series.flatMap((one) => {
-    const isShown = ({ y }: Point): boolean =>
-      Number.isFinite(y) && y >= chart.floor && (chart.scale === 'linear' || y > 0);
-    const points = one.points.filter(isShown);
+  const all = chart.series.flatMap((one) => {
+    const isNumber = ({ y }: Point): boolean => Number.isFinite(y) && (chart.scale === 'linear' || y > 0);
+    const points = one.points.filter(isNumber);
     return points.length === 0 ? [] : [{ ...one, points, line: one.kind === 'noisy' ? smoothed(points) : points }];
   });
+  const drawn = within(all, floorOf(chart, all));
   if (drawn.length === 0) return nothing;
   const frame = frameOf(
     chart,
@@ -88,6 +84,21 @@ ${frame.marks.map((mark) => markLine(mark, frame))}
 ${drawn.map((one) => curve(one, frame, chart))}
 <line class="axis" x1="${left}" x2="${width - right}" y1="${base}" y2="${base}"/>
 </svg></figure>`;
+}
+
+type Drawn = Series & { readonly line: readonly Point[] };
+
+/** On a logarithmic scale single batches may lie far below all that matters: a decade below the lines is enough. */
+function floorOf({ scale, floor }: CurveChart, series: readonly Drawn[]): number {
+  if (scale === 'linear') return floor;
+  return Math.max(floor, minimum(series.flatMap(({ line }) => line.map(({ y }) => y))) / 10);
+}
+
+function within(series: readonly Drawn[], floor: number): Drawn[] {
+  const above = (points: readonly Point[]): Point[] => points.filter(({ y }) => y >= floor);
+  return series
+    .map((one) => ({ ...one, points: above(one.points), line: above(one.line) }))
+    .filter(({ points }) => points.length > 0);
 }
 
 function frameOf(chart: CurveChart, all: readonly Point[]): Frame {
@@ -128,11 +139,7 @@ function markLine({ x, label, anchor, lane }: PlacedMark, { top, height, bottom 
 <text class="mark" x="${place(x)}" y="${place(below - 3)}" text-anchor="${anchor}">${label}</text>`;
 }
 
-function curve(
-  { kind, color, name, points, line }: Series & { readonly line: readonly Point[] },
-  { atX, atY }: Frame,
-  { tick, xName }: CurveChart,
-): Markup {
+function curve({ kind, color, name, points, line }: Drawn, { atX, atY }: Frame, { tick, xName }: CurveChart): Markup {
   const path = (of: readonly Point[]): string =>
     of.map(({ x, y }, index) => `${index === 0 ? 'M' : 'L'}${place(atX(x))} ${place(atY(y))}`).join('');
   const raw = kind === 'noisy' ? markup`<path class="curve raw c${color}" d="${path(points)}"/>` : null;
@@ -144,20 +151,16 @@ function curve(
 }
 
 /** What the script needs, as JSON: numbers with five digits are finer than a screen. */
-function curveData(
-  chart: CurveChart,
-  drawn: readonly (Series & { readonly line: readonly Point[] })[],
-  { marks }: Frame,
-): string {
+function curveData(chart: CurveChart, drawn: readonly Drawn[], { marks }: Frame): string {
   const short = (value: number): number => Number(value.toPrecision(5));
   return JSON.stringify({
-    ...{ x: chart.xName, y: chart.yName, log: chart.scale === 'logarithmic' },
+    ...{ x: chart.xName, y: chart.yName, log: chart.scale === 'logarithmic', percent: chart.tick(1).endsWith('%') },
     marks: marks.map(({ step, label, anchor, lane }) => ({ x: step, label, anchor, lane })),
     series: drawn.map(({ name, color, kind, points, line }) => ({
       ...{ name, color, kind },
       x: points.map(({ x }) => x),
       y: points.map(({ y }) => short(y)),
-      line: kind === 'noisy' ? line.map(({ y }) => short(y)) : null,
+      line: kind === 'noisy' ? { x: line.map(({ x }) => x), y: line.map(({ y }) => short(y)) } : null,
     })),
   });
 }

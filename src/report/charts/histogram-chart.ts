@@ -76,7 +76,7 @@ export function channelChart(
   const { left, right, top, bottom } = SIZE;
   const first = minimum([0, ...channels.map(({ min }) => min)]);
   const last = maximum([0, ...channels.map(({ max }) => max)]);
-  const labels = linearTicks(first, last, 3).filter((tick) => tick >= first && tick <= last);
+  const labels = linearTicks(first, last, 5).filter((tick) => tick >= first && tick <= last);
   const start = left + Math.max(...labels.map((tick) => textWidth(tickText(tick))));
   const step = (SIZE.width - start - right) / Math.max(1, channels.length);
   const base = SIZE.height - bottom;

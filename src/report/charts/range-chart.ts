@@ -17,7 +17,7 @@ const SIZE = { width: 340, height: 140, right: 8, top: 20, bottom: 20 } as const
 export function rangeChart({ name, min, max, updates, history }: RangeTrack, delay: number): Markup {
   const low = minimum([0, ...history.map((point) => point.min)]);
   const high = maximum([0, ...history.map((point) => point.max)]);
-  const labels = linearTicks(low, high, 3).filter((tick) => tick >= low && tick <= high);
+  const labels = linearTicks(low, high, 5).filter((tick) => tick >= low && tick <= high);
   const left = 8 + Math.max(...labels.map((tick) => textWidth(tickText(tick))));
   const [first, last] = [history[0]?.step ?? 0, history.at(-1)?.step ?? 1];
   const base = SIZE.height - SIZE.bottom;

@@ -1,4 +1,4 @@
-import type { Point } from './curve-chart.ts';
+import type { Point } from './axes.ts';
 
 /** Points over which a curve is averaged: a twentieth of all. */
 const averagedShare = 1 / 20;

@@ -17,7 +17,7 @@ const ownStyle = `
 .curves.live>svg,.curves.live .legend{display:none}
 .curves .uplot{width:100%;font-family:inherit}.curves .u-legend{font-size:.78rem;text-align:left;color:var(--muted);margin:0}
 .curves .u-legend th{font-weight:400}.curves .u-legend td{color:var(--ink)}.curves .u-select{background:var(--muted);opacity:.2}
-.curves .u-inline tr{margin-right:10px}.curves .u-series>*{padding:2px}
+.curves .u-inline tr{margin-right:10px}.curves .u-series>*{padding:2px;border:0}
 @media print{.curves .uplot{display:none}.curves.live>svg{display:block}.curves.live .legend{display:flex}}
 `;
 
@@ -59,14 +59,15 @@ const script = `
     };
   }
 
-  function seriesOf({ name, color, kind }, part) {
+  function seriesOf({ name, color, kind }, part, text) {
     const stroke = () => css('--c' + color);
     if (part === 'raw') {
       const pale = () => 'color-mix(in srgb,' + css('--c' + color) + ' 30%,' + css('--paper') + ')';
-      return { label: name + ', batch', stroke: pale, width: 1, spanGaps: true, points: { show: false } };
+      return { label: name + ', batch', stroke: pale, width: 1, spanGaps: true, value: (_, value) => text(value),
+        points: { show: false } };
     }
     const dots = kind === 'points';
-    return { label: name, stroke, width: dots ? 0.5 : 1.8, spanGaps: true, value: (_, value) => short(value),
+    return { label: name, stroke, width: dots ? 0.5 : 1.8, spanGaps: true, value: (_, value) => text(value),
       points: { show: dots, size: 6, stroke, fill: stroke } };
   }
 
@@ -77,15 +78,21 @@ const script = `
     figure.classList.toggle('live', width >= narrowest);
     if (width < narrowest) return;
     const data = JSON.parse(figure.dataset.curves);
+    const text = (value) => value == null ? '' : data.percent ? short(100 * value) + ' %' : short(value);
+    const decades = (_, axis, low, high) => {
+      const found = [];
+      for (let at = Math.ceil(Math.log10(low) - 1e-9); at <= Math.log10(high) + 1e-9; at++) found.push(Number('1e' + at));
+      return found;
+    };
     const tables = [];
     const series = [{ label: data.x }];
     for (const one of data.series) {
       if (one.line !== null) {
         tables.push([one.x, one.y]);
-        series.push(seriesOf(one, 'raw'));
+        series.push(seriesOf(one, 'raw', text));
       }
-      tables.push([one.x, one.line ?? one.y]);
-      series.push(seriesOf(one, 'line'));
+      tables.push(one.line === null ? [one.x, one.y] : [one.line.x, one.line.y]);
+      series.push(seriesOf(one, 'line', text));
     }
     const lanes = 1 + Math.max(-1, ...data.marks.map((mark) => mark.lane));
     const axis = (label, size) => ({ label, size, labelSize: 18, labelFont: '12px system-ui', font: '11px system-ui',
@@ -93,7 +100,7 @@ const script = `
     plots.set(figure, new uPlot({
       width, height: 230 + lane * lanes, series, padding: [8 + lane * lanes, 16, 0, 0],
       scales: { x: { time: false, range: (_, low, high) => [low, high] }, y: { distr: data.log ? 3 : 1 } },
-      axes: [axis(data.x, 30), { ...axis(data.y, 52), values: (_, splits) => splits.map(short) }],
+      axes: [axis(data.x, 30), { ...axis(data.y, 52), values: (_, splits) => splits.map(text), ...(data.log && { splits: decades }) }],
       cursor: { points: { size: 5 } }, hooks: { draw: [marksOf(data)] },
     }, uPlot.join(tables), figure));
     const canvas = figure.querySelector('canvas');

@@ -1,8 +1,9 @@
 /** A comparison as one self-contained page, like the report. */
 import { counted } from '../../core/words.ts';
-import { lineChart } from '../charts.ts';
-import type { Series } from '../charts.ts';
-import { integer, significant } from '../format.ts';
+import { tickText } from '../charts/axes.ts';
+import { curveChart } from '../charts/curve-chart.ts';
+import type { Series } from '../charts/curve-chart.ts';
+import { integer } from '../format.ts';
 import { markup } from '../markup.ts';
 import type { Markup } from '../markup.ts';
 import { page, table } from '../page.ts';
@@ -89,16 +90,15 @@ function curvesSection({ training, runs }: Comparison): Markup | null {
   );
   const same = training.filter(({ identical }) => identical).map(({ stage }) => `\`${stage}\``);
   if (drawn.length === 0) return null;
-  return markup`<section><h2>Training</h2><p class="lead">The loss of each batch, and dotted that of the validation after each epoch.${
+  return markup`<section><h2>Training</h2><p class="lead">Pale: the loss of single batches. Lines: its moving average over about a twentieth of the training. Points: validation after each epoch.${
     same.length === 0 ? '' : ` Not shown is ${listText(same)}, which trained the same model in all runs.`
   }</p>
-<div class="charts">${drawn.map((one) => curveChart(one, runs))}</div></section>`;
+<div class="charts">${drawn.map((one) => lossChart(one, runs))}</div></section>`;
 }
 
-function curveChart({ stage, curves }: Training, runs: Comparison['runs']): Markup {
+function lossChart({ stage, curves }: Training, runs: Comparison['runs']): Markup {
   const delays = curves.flatMap((curve) => curve?.delay ?? []);
   const latest = Math.max(0, ...delays);
-  const isMoved = new Set(delays).size > 1;
   const series = curves.flatMap((curve, run): Series[] => {
     if (curve === null) return [];
     const shift = curve.delay === null ? 0 : latest - curve.delay;
@@ -106,22 +106,22 @@ function curveChart({ stage, curves }: Training, runs: Comparison['runs']): Mark
     const moved = (points: readonly (readonly [number, number])[]) =>
       points.map(([step, y]) => ({ x: step + shift, y }));
     return [
-      { name, color: run % 6, stroke: 'faint', points: moved(curve.loss) },
-      { name: `${name}, validation`, color: run % 6, stroke: 'dotted', points: moved(curve.validation) },
+      { name, color: run % 6, kind: 'noisy', points: moved(curve.loss) },
+      { name: `${name}, validation`, color: run % 6, kind: 'points', points: moved(curve.validation) },
     ];
   });
-  const label = isMoved ? 'quantization begins, in each run' : 'quantization begins';
   const shifts = curves.flatMap((curve, run) =>
     curve?.delay == null || curve.delay === latest
       ? []
       : [`${runs[run]?.name ?? ''} by ${integer(latest - curve.delay)}`],
   );
-  return markup`<div>${lineChart({
+  return markup`<div>${curveChart({
     title: `Loss of ${stage}`,
+    ...{ xName: 'step', yName: 'loss' },
     series,
-    marks: latest > 0 ? [{ x: latest, label }] : [],
+    marks: latest > 0 ? [{ x: latest, label: 'quantization begins' }] : [],
     scale: 'logarithmic',
     floor: 0,
-    tick: significant,
+    tick: tickText,
   })}${shifts.length === 0 ? null : markup`<p class="muted">Moved to the right: ${listText(shifts)} steps.</p>`}</div>`;
 }

@@ -1,5 +1,5 @@
 /** Runs as points: what is reached against the size of the file. */
-import { linearTicks } from '../charts.ts';
+import { linearTicks } from '../charts/axes.ts';
 import { bytes } from '../format.ts';
 import { markup } from '../markup.ts';
 import type { Markup } from '../markup.ts';

@@ -1,10 +1,14 @@
 import { counted } from '../../core/words.ts';
 import { deviceCode } from '../../export/device-code.ts';
 import type { ConvertMetrics, TestMetrics } from '../../measurements/metrics.ts';
-import { bytes, fixed, fullScale, integer, orNone, percent, shapeText } from '../format.ts';
+import { arenaChart, largestBuffer } from '../charts/arena-chart.ts';
+import type { Buffer } from '../charts/arena-chart.ts';
+import { bar } from '../charts.ts';
+import { NOT_MEASURED, bytes, fixed, fullScale, integer, orNone, percent, shapeText } from '../format.ts';
 import { markup } from '../markup.ts';
 import type { Markup } from '../markup.ts';
 import { table } from '../page.ts';
+import type { Column } from '../page.ts';
 import type { Report } from '../report.ts';
 
 export function footprintSection({ conversions, model, tests }: Report): Markup | null {
@@ -34,15 +38,8 @@ ${table(
   ],
   { sorting: 'fixed', width: 'narrow' },
 )}
-<details><summary>${metrics.operators.length} operators</summary>${table(
-      metrics.operators,
-      [
-        { head: 'Operator', kind: 'text', cell: ({ op }) => op },
-        { head: 'Output', kind: 'text', cell: ({ name }) => name },
-        { head: 'Shape', kind: 'number', cell: ({ outputShape }) => shapeText(outputShape) },
-      ],
-      { sorting: 'fixed', width: 'narrow' },
-    )}</details>`;
+${arenaPart(metrics)}
+${operatorsPart(metrics)}`;
   })}
 ${model === null ? null : modelTable(model)}
 ${preparationTable(tests.at(-1)?.metrics)}`;
@@ -54,9 +51,46 @@ function memoryText({ memory, targets = [] }: ConvertMetrics): Markup | null {
   const taken = targets.map(({ title, leaves }) =>
     leaves.length === 0 ? `${title} takes the whole model` : `${title} takes all but ${counted(leaves.length, 'op')}`,
   );
-  return markup`<p class="lead">On TensorFlow Lite Micro its tensor arena takes ${bytes(memory.arena)} (activations and scratch memory; the interpreter's structures come on top). One example takes ${integer(memory.macs)} multiplications.${
+  return markup`<p class="lead">On TensorFlow Lite Micro its tensor arena takes ${bytes(memory.arena)} for activations and scratch memory, besides the interpreter\u2019s own structures. One example takes ${integer(memory.macs)} multiplications.${
     taken.length === 0 ? '' : ` ${sentence(taken.join('; '))}.`
   }</p>`;
+}
+
+/** Where the tensors lie, and which of them decides. Nothing in records of before that was kept. */
+function arenaPart({ memory }: ConvertMetrics): Markup | null {
+  const buffers = memory?.buffers ?? [];
+  const largest = largestBuffer(buffers);
+  if (memory === undefined || largest === undefined) return null;
+  const columns: Column<Buffer>[] = [
+    { head: 'Tensor', kind: 'text', cell: ({ name }) => name },
+    { head: 'Bytes', kind: 'number', cell: (buffer) => integer(buffer.bytes) },
+    { head: 'Offset', kind: 'number', cell: ({ offset }) => integer(offset) },
+    { head: 'Ops', kind: 'number', cell: ({ first, last }) => `${first} to ${last}` },
+  ];
+  return markup`<h3>Memory while it runs</h3>
+<p class="lead">Planned as the planner of TensorFlow Lite Micro does for its reference kernels: each box is a tensor, as long as it is needed. Kernels of a chip\u2019s vendor may ask for more, so take it as an estimate there. The largest tensor is <strong>${largest.name}</strong> with ${bytes(largest.bytes)}.</p>
+${arenaChart(buffers, memory.arena)}
+<details><summary>${counted(buffers.length, 'tensor')} in the arena</summary>${table(buffers, columns, { sorting: 'fixed', width: 'narrow' })}</details>`;
+}
+
+/** What runs, and where the multiplications are. */
+function operatorsPart({ operators, memory }: ConvertMetrics): Markup {
+  type Operator = ConvertMetrics['operators'][number];
+  const most = Math.max(1, ...operators.map(({ macs = 0 }) => macs));
+  const columns: Column<Operator>[] = [
+    { head: 'Operator', kind: 'text', cell: ({ op, name }) => markup`${name}<small>${op}</small>` },
+    { head: 'Output', kind: 'number', cell: ({ outputShape }) => shapeText(outputShape) },
+  ];
+  const multiplications: Column<Operator> = {
+    head: 'Multiplications',
+    kind: 'number',
+    cell: ({ macs = 0 }) =>
+      macs === 0
+        ? NOT_MEASURED
+        : markup`${integer(macs)}<small>${bar(macs / most, 0)}${percent(macs / (memory?.macs ?? macs))}</small>`,
+  };
+  const shown = operators.some(({ macs }) => macs !== undefined) ? [...columns, multiplications] : columns;
+  return markup`<details><summary>${counted(operators.length, 'operator')}, with their multiplications</summary>${table(operators, shown, { sorting: 'fixed', width: 'full' })}</details>`;
 }
 
 const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,103 +1,106 @@
+import { exp } from '../../core/math.ts';
+import { counted } from '../../core/words.ts';
 import { bar } from '../charts.ts';
+import { place } from '../charts/axes.ts';
+import { channelChart, histogramChart } from '../charts/histogram-chart.ts';
 import { noiseShares } from '../diagnosis.ts';
-import { NOT_MEASURED, fixed, integer, orNone, percent, shapeText, significant } from '../format.ts';
+import { NOT_MEASURED, decibel, fixed, integer, orNone, percent, shapeText, significant } from '../format.ts';
 import { idleChannels, weightRangeRatio } from '../lints.ts';
 import { markup } from '../markup.ts';
 import type { Markup } from '../markup.ts';
-import { table } from '../page.ts';
 import type { Column } from '../page.ts';
+import { foldTable } from '../fold-table.ts';
 import type { Test } from '../report.ts';
 
 type Layer = Test['metrics']['layers'][number];
 
+/** Where the accuracy went, from the input to the output. */
 export function layersSection({ metrics, diagnosis }: Test): Markup | null {
-  if (metrics.layers.length === 0) return null;
-  return markup`<p class="lead">SQNR is the signal-to-quantization-noise ratio; higher is better. Float to fake-quant shows the cost of ranges and 8 bits, fake-quant to int8 the cost of integer kernels. Share of output error: the effect of this layer's quantizers alone on the output of the network. Within 1 step: share of outputs within one step (one unit of the scale) of fake-quant, for this kernel alone; below, for the whole network so far.</p>
-${diagnosis === null ? null : markup`<p>${diagnosis.sentence}</p>`}
-${table(metrics.layers, layerColumns(metrics.layers), { sorting: 'sortable', width: 'full' })}`;
+  const { layers, compared } = metrics;
+  if (layers.length === 0) return null;
+  return markup`<p class="lead">int8 beside float with the same weights, layer by layer, on ${counted(compared, 'test example')}. Each layer opens to its values and weights.</p>
+<dl class="help">
+<div><dt>Noise</dt><dd>How far int8 is from float behind the layer, as a share of the signal. <span class="key dotted c0">by ranges and 8 bits</span> <span class="key dotted c1">by the rounding of integer kernels</span></dd></div>
+<div><dt>Own part</dt><dd>How much of the noise at the model’s output this layer’s 8 bits make by themselves.</dd></div>
+<div><dt>Cut off</dt><dd>Share of values outside the layer’s range, which become its ends.</dd></div>
+<div><dt>Codes</dt><dd>How many of the 256 codes occur.</dd></div>
+</dl>
+${foldTable(layers, layerColumns(layers, diagnosis?.layer ?? null), {
+  summary: 'values, weights, numbers',
+  body: layerDetails,
+})}`;
 }
 
-function layerColumns(layers: readonly Layer[]): Column<Layer>[] {
+function layerColumns(layers: readonly Layer[], blamed: string | null): (Column<Layer> & { wideOnly?: true })[] {
   const shares = noiseShares(layers);
+  const largest = Math.max(1e-9, ...layers.map((layer) => noiseOf(layer)?.whole ?? 0));
   return [
     {
       head: 'Layer',
       kind: 'text',
       cell: ({ name, op, shape }) =>
-        markup`${breakable(name)}<small>${name.endsWith(op) ? '' : `${op} `}${shapeText(shape)}</small>`,
+        markup`${breakable(name)}<small>${name.endsWith(op) ? '' : `${op} `}${shapeText(shape)}</small>${
+          name === blamed ? markup`<small class="blamed">costs most</small>` : null
+        }`,
     },
     {
-      head: 'Scale',
+      head: 'Noise',
       kind: 'number',
-      cell: ({ scale, zeroPoint }) => markup`${significant(scale)}<small>zero ${integer(zeroPoint)}</small>`,
-      value: ({ scale }) => scale,
+      cell: (layer) => noiseCell(layer, largest),
+      value: (layer) => noiseOf(layer)?.whole ?? null,
     },
     {
-      head: 'Weight range ratio',
-      kind: 'number',
-      cell: ({ filter }) => (filter === null ? NOT_MEASURED : filterCell(filter)),
-      value: ({ filter }) => weightRangeRatio(filter),
-    },
-    {
-      head: 'Largest multiplier',
-      kind: 'number',
-      cell: ({ filter }) =>
-        filter === null || filter.multipliers === null
-          ? NOT_MEASURED
-          : markup`${significant(filter.multipliers.max)}<small>smallest ${significant(filter.multipliers.min)}</small>`,
-      value: ({ filter }) => filter?.multipliers?.max ?? null,
-    },
-    {
-      head: 'Float to fake-quant, dB',
-      kind: 'number',
-      cell: ({ fakeQuantSqnrDb }) => orNone(fakeQuantSqnrDb, (value) => fixed(value, 1)),
-      value: ({ fakeQuantSqnrDb }) => fakeQuantSqnrDb,
-    },
-    {
-      head: 'Fake-quant to int8, dB',
-      kind: 'number',
-      cell: ({ sqnrDb, largestDifference }) =>
-        sqnrDb === null && largestDifference === 0 ? 'exact' : orNone(sqnrDb, (value) => fixed(value, 1)),
-      value: ({ sqnrDb }) => sqnrDb,
-    },
-    {
-      head: 'Float to int8, dB',
-      kind: 'number',
-      cell: ({ floatSqnrDb }) => orNone(floatSqnrDb, (value) => fixed(value, 1)),
-      value: ({ floatSqnrDb }) => floatSqnrDb,
-    },
-    {
-      head: 'Share of output error',
+      head: 'Own part',
       kind: 'number',
       cell: ({ name }) => {
         const part = shares.get(name);
-        return part === undefined ? NOT_MEASURED : markup`${fixed(100 * part, 1)} %<small>${bar(part, 1)}</small>`;
+        return part === undefined ? NOT_MEASURED : markup`${fixed(100 * part, 1)} %<small>${bar(part, 2)}</small>`;
       },
       value: ({ name }) => shares.get(name) ?? null,
     },
     {
-      head: 'Within 1 step',
+      head: 'Cut off',
       kind: 'number',
-      cell: ({ kernel, withinOneStep }) =>
-        markup`${orNone(kernel?.withinOneStep ?? null, percent)}<small>so far ${orNone(withinOneStep, percent)}</small>`,
-      value: ({ kernel }) => kernel?.withinOneStep ?? null,
+      wideOnly: true,
+      cell: ({ clipped }) => orNone(clippedShare(clipped), percent),
+      value: ({ clipped }) => clippedShare(clipped),
     },
     {
-      head: 'Clipped',
+      head: 'Codes',
       kind: 'number',
-      cell: ({ clipped }) => (clipped === null ? NOT_MEASURED : clippedCell(clipped)),
-      value: ({ clipped }) => (clipped === null ? null : clipped.below + clipped.above),
-    },
-    {
-      head: 'Codes of 256',
-      kind: 'number',
-      cell: ({ usedCodes, headroom }) =>
-        markup`${orNone(usedCodes, integer)}${
-          headroom === null ? null : markup`<small>headroom ${fixed(headroom, 1)}\u00d7</small>`
-        }`,
+      wideOnly: true,
+      cell: ({ usedCodes }) => orNone(usedCodes, integer),
       value: ({ usedCodes }) => usedCodes,
     },
   ];
+}
+
+interface Noise {
+  /** Of the root mean square of the signal. */
+  readonly whole: number;
+  /** Of the noise power, 0..1. */
+  readonly kernels: number;
+}
+
+/** Null where nothing was measured or nothing differs. */
+function noiseOf({ floatSqnrDb, sqnrDb }: Layer): Noise | null {
+  if (floatSqnrDb === null) return null;
+  const kernels = sqnrDb === null ? 0 : Math.min(1, exp(((floatSqnrDb - sqnrDb) / 10) * Math.LN10));
+  return { whole: exp((-floatSqnrDb / 20) * Math.LN10), kernels };
+}
+
+/** A bar on one scale for all layers, in two parts. */
+function noiseCell(layer: Layer, largest: number): Markup | string {
+  const noise = noiseOf(layer);
+  if (noise === null) return layer.largestDifference === 0 ? 'none' : NOT_MEASURED;
+  const { whole, kernels } = noise;
+  const length = (100 * whole) / largest;
+  const parts = `of its power ${fixed(100 * (1 - kernels), 0)} % by ranges, ${fixed(100 * kernels, 0)} % by kernels`;
+  return markup`${percent(whole)}<small><span class="bar noise" role="img" aria-label="${parts}"><span class="fill c0" style="width:${place(length * (1 - kernels))}%"></span><span class="fill c1" style="width:${place(length * kernels)}%"></span></span></small>`;
+}
+
+function clippedShare(clipped: Layer['clipped']): number | null {
+  return clipped === null ? null : clipped.below + clipped.above;
 }
 
 /** A path may be broken behind its slashes. */
@@ -105,17 +108,86 @@ function breakable(name: string): Markup {
   return markup`${name.split('/').map((part, index) => (index === 0 ? part : markup`/<wbr>${part}`))}`;
 }
 
-function filterCell(filter: NonNullable<Layer['filter']>): Markup {
-  const ratio = orNone(weightRangeRatio(filter), (value) => `${fixed(value, value < 100 ? 1 : 0)}\u00d7`);
-  const idle = idleChannels(filter);
-  return markup`${ratio}<small>${idle === 0 ? '' : `${integer(idle)} of `}${integer(filter.channels)} ${
-    idle === 0 ? 'channels' : 'dead'
-  }</small>`;
+function layerDetails(layer: Layer): Markup {
+  const { activations, filter } = layer;
+  const weights = filter?.weights;
+  return markup`<div class="charts layer">${
+    activations === undefined
+      ? null
+      : histogramChart({
+          title: 'Values',
+          note: rangeText(activations, layer.clipped),
+          histogram: activations.values,
+          range: activations,
+        })
+  }${
+    weights === undefined
+      ? null
+      : markup`${histogramChart({ title: 'Weights', note: 'of all channels', histogram: weights.values, range: null })}${channelChart(
+          'Weights by channel',
+          channelNote(filter),
+          weights.channels,
+        )}`
+  }</div>
+<dl class="numbers">${numbersOf(layer).map(({ name, text }) => markup`<div><dt>${name}</dt><dd>${text}</dd></div>`)}</dl>`;
 }
 
-function clippedCell({ below, above }: NonNullable<Layer['clipped']>): Markup {
+function rangeText({ min, max }: NonNullable<Layer['activations']>, clipped: Layer['clipped']): string {
+  const cut = clipped === null || clipped.below + clipped.above === 0 ? '' : `, ${clippedText(clipped)}`;
+  return `range ${significant(min)} to ${significant(max)}${cut}`;
+}
+
+function clippedText({ below, above }: NonNullable<Layer['clipped']>): string {
   const sides = [below > 0 ? `${percent(below)} below` : null, above > 0 ? `${percent(above)} above` : null];
-  return markup`${percent(below + above)}${
-    below > 0 && above > 0 ? sides.map((side) => markup`<small>${side}</small>`) : null
-  }`;
+  return sides.filter((side) => side !== null).join(', ') || 'none';
+}
+
+function channelNote(filter: Layer['filter']): string {
+  const ratio = weightRangeRatio(filter);
+  const { channels = 0, weights } = filter ?? {};
+  const shown = weights === undefined || weights.channels.length === channels ? '' : `${weights.channels.length} of `;
+  const spread = ratio === null ? '' : `, furthest ${fixed(ratio, ratio < 100 ? 1 : 0)}\u00d7 the least`;
+  return `${shown}${integer(channels)} channels${spread}`;
+}
+
+/** What the table has no room for. */
+function numbersOf(layer: Layer): { name: string; text: string }[] {
+  const { scale, zeroPoint, filter, kernel } = layer;
+  const idle = filter === null ? 0 : idleChannels(filter);
+  const some = (name: string, text: string | null) => (text === null ? [] : [{ name, text }]);
+  const below = (value: number | null): string => (value === null ? 'nothing differs' : `${decibel(value)} below`);
+  return [
+    ...some('Scale and zero point', `${significant(scale)}, ${integer(zeroPoint)}`),
+    ...some('Range', ownership(layer)),
+    ...some('Cut off', layer.clipped === null ? null : clippedText(layer.clipped)),
+    ...some('Codes that occur', layer.usedCodes === null ? null : `${integer(layer.usedCodes)} of 256`),
+    ...some(
+      'Headroom',
+      layer.headroom === null ? null : `${fixed(layer.headroom, 1)}\u00d7 what 99.9 % of values need`,
+    ),
+    ...some('Noise, float to fake-quant', below(layer.fakeQuantSqnrDb)),
+    ...some('Noise, fake-quant to int8', below(layer.sqnrDb)),
+    ...some('Noise, float to int8', below(layer.floatSqnrDb)),
+    ...some('Kernel alone within one step', kernel === null ? null : percent(kernel.withinOneStep)),
+    ...some('Within one step so far', layer.withinOneStep === null ? null : percent(layer.withinOneStep)),
+    ...some('Multipliers', multiplierText(filter)),
+    ...some('Channels without effect', filter === null ? null : `${integer(idle)} of ${integer(filter.channels)}`),
+  ];
+}
+
+function ownership({ range, sharedRange }: Layer): string {
+  if (sharedRange !== null) return `that of ${sharedRange.by}, which ${sharedRange.neededBy} needs`;
+  switch (range) {
+    case 'own':
+      return 'trained for it';
+    case 'shared':
+      return 'that of its input';
+    default:
+      return 'given by the int8 specification';
+  }
+}
+
+function multiplierText(filter: Layer['filter']): string | null {
+  if (filter === null || filter.multipliers === null) return null;
+  return `${significant(filter.multipliers.min)} to ${significant(filter.multipliers.max)}`;
 }

@@ -1,7 +1,9 @@
 import { isCounted, isCountedTask } from '../../measurements/metrics.ts';
 import type { CountedTrain } from '../../measurements/metrics.ts';
-import { bandSparkline, lineChart } from '../charts.ts';
-import type { Series } from '../charts.ts';
+import { tickText } from '../charts/axes.ts';
+import { curveChart } from '../charts/curve-chart.ts';
+import type { CurveChart, Series } from '../charts/curve-chart.ts';
+import { rangeChart } from '../charts/range-chart.ts';
 import { NOT_MEASURED, fixed, integer, orNone, percent, significant } from '../format.ts';
 import { markup } from '../markup.ts';
 import type { Markup } from '../markup.ts';
@@ -10,56 +12,59 @@ import type { Column } from '../page.ts';
 import type { Report } from '../report.ts';
 import { sharedName } from '../titles.ts';
 
-export function trainingSection({ training }: Report): Markup | null {
+export function trainingSection(report: Pick<Report, 'training' | 'stages'>): Markup | null {
+  const { training } = report;
   const [first] = training;
   if (first === undefined) return null;
-  const marks = training.flatMap(({ stage, stepsBefore, metrics }) => [
-    ...(stepsBefore === 0 ? [] : [{ x: stepsBefore, label: `${stage} starts` }]),
-    ...(metrics.level === 'qat' && metrics.delay > 0
-      ? [{ x: stepsBefore + metrics.delay, label: `delay ends (${stage})` }]
-      : []),
-  ]);
-  const classifiers = training.filter(isClassifier);
-  const rate: Series[] = training.map(({ stage, stepsBefore, metrics }, color) => ({
-    name: stage,
-    color: color % 6,
-    stroke: 'faint',
-    points: metrics.history.map(({ step, learningRate }) => ({ x: stepsBefore + step, y: learningRate })),
-  }));
-  return markup`<p class="lead">The x-axis counts optimizer steps. A stage that continues another starts where that one ended.</p>
-<div class="charts">
-${lineChart({
-  title: 'Loss',
-  series: curves(
-    training,
-    ({ history }) => history.map(({ step, loss }) => ({ step, y: loss })),
-    ({ epochs }) => epochs.map(({ step, validationLoss }) => ({ step, y: validationLoss })),
-  ),
-  marks,
-  scale: 'logarithmic',
-  floor: 0,
-  tick: significant,
-})}
-${
-  classifiers.length === 0
-    ? null
-    : lineChart({
-        title: 'Accuracy',
-        series: curves(
-          classifiers,
-          ({ history }) => history.map(({ step, accuracy }) => ({ step, y: accuracy })),
-          ({ epochs }) => epochs.map(({ step, validationAccuracy }) => ({ step, y: validationAccuracy })),
-        ),
-        marks,
-        scale: 'linear',
-        floor: accuracyFloor(classifiers),
-        tick: (share) => `${fixed(share * 100, 0)} %`,
-      })
-}
-${lineChart({ title: 'Learning rate', series: rate, marks, scale: 'linear', floor: 0, tick: significant })}
-</div>
+  return markup`<p class="lead">A stage that continues another starts at the step where that one ended. Pale: single batches. Lines: their moving average over about a twentieth of the training. Points: validation after each epoch.</p>
+<div class="charts">${trainingCharts(report).map(curveChart)}</div>
 ${table(training, [...trainingColumns, validationColumn(first), speedColumn], { sorting: 'fixed', width: 'full' })}
-${training.map(rangesTable)}`;
+${training.map(rangeTracks)}`;
+}
+
+/** Loss, accuracy where there is one, and learning rate of all trainings, in a row. */
+export function trainingCharts({ training, stages }: Pick<Report, 'training' | 'stages'>): CurveChart[] {
+  const classifiers = training.filter(isClassifier);
+  const common = { xName: 'step', marks: marksOf(training, stages) };
+  const loss: CurveChart = {
+    ...{ ...common, title: 'Loss', yName: 'loss', scale: 'logarithmic', floor: 0, tick: tickText },
+    series: curves(
+      training,
+      ({ history }) => history.map(({ step, loss }) => ({ step, y: loss })),
+      ({ epochs }) => epochs.map(({ step, validationLoss }) => ({ step, y: validationLoss })),
+    ),
+  };
+  const accuracy: CurveChart = {
+    ...{ ...common, title: 'Accuracy', yName: 'accuracy', scale: 'linear', floor: accuracyFloor(classifiers) },
+    tick: (share) => `${tickText(share * 100)} %`,
+    series: curves(
+      classifiers,
+      ({ history }) => history.map(({ step, accuracy }) => ({ step, y: accuracy })),
+      ({ epochs }) => epochs.map(({ step, validationAccuracy }) => ({ step, y: validationAccuracy })),
+    ),
+  };
+  const rate: CurveChart = {
+    ...{ ...common, title: 'Learning rate', yName: 'learning rate', scale: 'linear', floor: 0, tick: tickText },
+    series: training.map(({ stage, stepsBefore, metrics }, color): Series => {
+      const points = metrics.history.map(({ step, learningRate }) => ({ x: stepsBefore + step, y: learningRate }));
+      return { name: stage, color: color % 6, kind: 'exact', points };
+    }),
+  };
+  return classifiers.length === 0 ? [loss, rate] : [loss, accuracy, rate];
+}
+
+/** Where stages start, go on after an interruption, and where the quantization delay ends. */
+function marksOf(training: Report['training'], stages: Report['stages']): CurveChart['marks'] {
+  return training.flatMap(({ stage, stepsBefore, metrics }) => {
+    const resumes = stages.find(({ name }) => name === stage)?.resumedAt ?? [];
+    return [
+      ...(stepsBefore === 0 ? [] : [{ x: stepsBefore, label: `${stage} starts` }]),
+      ...(metrics.level === 'qat' && metrics.delay > 0 && metrics.delay <= metrics.steps
+        ? [{ x: stepsBefore + metrics.delay, label: training.length > 2 ? `delay of ${stage} ends` : 'delay ends' }]
+        : []),
+      ...resumes.map((step) => ({ x: stepsBefore + step, label: 'resumed' })),
+    ];
+  });
 }
 
 type Training = Report['training'][number];
@@ -69,12 +74,14 @@ function isClassifier(training: Training): training is Classifier {
   return isCounted(training.metrics);
 }
 
+type ObservedRange = Extract<Training['metrics'], { level: 'qat' }>['ranges'][number];
+
 interface CurvePoint {
   readonly step: number;
   readonly y: number | null;
 }
 
-/** For each training its steps, and its validations dotted. */
+/** For each training its steps, and its validations as points. */
 function curves<T extends Training>(
   trainings: readonly T[],
   train: (metrics: T['metrics']) => readonly CurvePoint[],
@@ -84,11 +91,11 @@ function curves<T extends Training>(
     points.flatMap(({ step, y }) => (y === null ? [] : [{ x: stepsBefore + step, y }]));
   return trainings
     .flatMap(({ stage, stepsBefore, metrics }, color): Series[] => [
-      { name: stage, color: color % 6, stroke: 'faint', points: shifted(train(metrics), stepsBefore) },
+      { name: stage, color: color % 6, kind: 'noisy', points: shifted(train(metrics), stepsBefore) },
       {
         name: `${stage}, validation`,
         color: color % 6,
-        stroke: 'dotted',
+        kind: 'points',
         points: shifted(validate(metrics), stepsBefore),
       },
     ])
@@ -159,19 +166,26 @@ const speedColumn: Column<Training> = {
   cell: ({ metrics }) => integer(metrics.imagesPerSecond),
 };
 
-function rangesTable({ stage, metrics }: Training): Markup | null {
+const rangeColumns: readonly Column<ObservedRange>[] = [
+  { head: 'Tensor', kind: 'text', cell: ({ name }) => name },
+  { head: 'Min', kind: 'number', cell: ({ min }) => significant(min) },
+  { head: 'Max', kind: 'number', cell: ({ max }) => significant(max) },
+  { head: 'Updates', kind: 'number', cell: ({ updates }) => integer(updates) },
+];
+
+const TRACKS_SHOWN = 12;
+
+/** How the ranges of activations came about, a small chart for each. */
+function rangeTracks({ stage, metrics }: Training): Markup | null {
   if (metrics.level !== 'qat' || metrics.ranges.length === 0) return null;
-  const { delay } = metrics;
+  const { delay, ranges } = metrics;
+  const tracked = ranges.filter(({ history }) => history.length > 1);
+  const charts = (some: typeof ranges): Markup =>
+    markup`<div class="charts tracks">${some.map((range) => rangeChart(range, delay))}</div>`;
+  const more = tracked.slice(TRACKS_SHOWN);
   return markup`<h3>Activation ranges: ${stage}</h3>
-${table(
-  metrics.ranges,
-  [
-    { head: 'Tensor', kind: 'text', cell: ({ name }) => name },
-    { head: 'Min', kind: 'number', cell: ({ min }) => significant(min), value: ({ min }) => min },
-    { head: 'Max', kind: 'number', cell: ({ max }) => significant(max), value: ({ max }) => max },
-    { head: 'Updates', kind: 'number', cell: ({ updates }) => integer(updates), value: ({ updates }) => updates },
-    { head: 'Over steps', kind: 'text', cell: ({ history }) => bandSparkline(history, delay) },
-  ],
-  { sorting: 'fixed', width: 'full' },
-)}`;
+<p class="lead">The range of each tensor over the steps, as the observers saw it: its codes are spread between the two lines. A range that still grows at the end has not seen enough.</p>
+${charts(tracked.slice(0, TRACKS_SHOWN))}
+${more.length === 0 ? null : markup`<details><summary>${more.length} more ranges</summary>${charts(more)}</details>`}
+<details><summary>As a table</summary>${table(ranges, rangeColumns, { sorting: 'fixed', width: 'full' })}</details>`;
 }
