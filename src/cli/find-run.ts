@@ -5,7 +5,7 @@ import { userError } from '../core/diagnostic.ts';
 import { thisOwner } from '../runner/owner.ts';
 import type { RunRecord } from '../runner/record.ts';
 import { listRuns, readRunRecord } from '../runner/runs.ts';
-import { settleRun } from '../runner/sweep.ts';
+import { settleRun } from '../runner/settle.ts';
 import { notARun } from './run-argument.ts';
 
 export interface FindRunOptions {

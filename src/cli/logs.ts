@@ -1,7 +1,8 @@
 /** `qpipe logs`: what a run printed. */
 import { userError } from '../core/diagnostic.ts';
 import { didYouMean } from '../config/suggest.ts';
-import { eventReader, followEvents } from '../runner/event-reader.ts';
+import { eventReader } from '../runner/event-reader.ts';
+import { followEvents } from '../runner/follow-events.ts';
 import type { RunEvent } from '../runner/event.ts';
 import { thisOwner } from '../runner/owner.ts';
 import type { RunStatus } from '../runner/record.ts';

@@ -10,7 +10,7 @@ import { accuracyName } from '../report/titles.ts';
 import { thisOwner } from '../runner/owner.ts';
 import type { RunRecord, RunStatus } from '../runner/record.ts';
 import { listRuns } from '../runner/runs.ts';
-import { settleRun } from '../runner/sweep.ts';
+import { settleRun } from '../runner/settle.ts';
 import { durationText, shortened } from './words.ts';
 
 export interface LsOptions {

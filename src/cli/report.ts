@@ -15,7 +15,8 @@ import { thisOwner } from '../runner/owner.ts';
 import type { RunRecord } from '../runner/record.ts';
 import { runRecordSchema } from '../runner/record.ts';
 import { unseal } from '../runner/sealed.ts';
-import { settleRun, sweepTemporaries, temporaryIn } from '../runner/sweep.ts';
+import { settleRun } from '../runner/settle.ts';
+import { sweepTemporaries, temporaryIn } from '../runner/sweep.ts';
 import { notARun } from './run-argument.ts';
 
 export interface RunFolderContents {

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { Type } from '@sinclair/typebox';
 import type { Static, TProperties } from '@sinclair/typebox';
 import { explainWriteError } from './disk-error.ts';
-import { digestSchema, runStatusSchema, verdictSchema } from './record.ts';
+import { digestSchema, reachedStageSchema, runStatusSchema, verdictSchema } from './record.ts';
 
 function event<K extends string, P extends TProperties>(kind: K, fields: P) {
   return Type.Object({ kind: Type.Literal(kind), time: Type.String({ description: 'ISO 8601, UTC' }), ...fields });
@@ -51,6 +51,7 @@ export const runEventSchema = Type.Union([
         { description: 'what the stage reached, in a few words' },
       ),
     ),
+    record: Type.Optional(reachedStageSchema),
   }),
   event('stage-failed', { stage, message: Type.String() }),
   event('stage-skipped', { stage, because: Type.String({ description: 'name of the stage that failed before it' }) }),

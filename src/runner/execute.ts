@@ -19,6 +19,7 @@ import { executeStage } from './stage.ts';
 import { isNamed } from './select.ts';
 import { openStore } from './store.ts';
 import type { Artifact, Store } from './store.ts';
+import { warningOf } from './warnings.ts';
 
 export interface ExecuteOptions<J extends object = object> {
   /** Folder of the store; made if it is missing. */
@@ -216,47 +217,13 @@ async function runStage<J extends object>(run: Run<J>, stage: StagePlan<J>): Pro
   }));
   const digests = mapValues(outputs, ({ digest }) => digest);
   const { name, kind } = stage;
-  const resumed = resumedAt === undefined ? {} : { resumedAt };
-  run.stages.set(name, { name, kind, key, cached, seconds, verdict, inputs, outputs, ...resumed, metrics });
+  const common = { name, kind, key, cached, seconds, verdict, inputs, outputs };
+  const reached = { ...common, ...(resumedAt !== undefined && { resumedAt }) };
+  run.stages.set(name, { ...reached, metrics });
   const result = work.result?.(stage, metrics) ?? null;
   const shown = result !== null && { result: { text: result.text, curve: [...result.curve] } };
-  emit({ kind: 'stage-finished', stage: name, cached, seconds, verdict, outputs: digests, ...shown });
-}
-
-/** What an event says of the store that whoever reads the report must know too; null for all others. */
-function warningOf(event: UntimedEvent): RunWarning | null {
-  switch (event.kind) {
-    case 'cache-repaired':
-      return {
-        code: event.kind,
-        layer: null,
-        message: `the stored result of stage ${event.stage} was damaged (${event.found}), so the stage ran again`,
-        hint: 'check the disk that the store is on',
-      };
-    case 'checkpoint-damaged':
-      return {
-        code: event.kind,
-        layer: null,
-        message: `of stage ${event.stage}, ${event.found}, so some of its steps ran again`,
-        hint: 'check the disk that the store is on',
-      };
-    case 'checkpoint-refused':
-      return {
-        code: event.kind,
-        layer: null,
-        message: `stage ${event.stage} could not save how far it was (${event.message}); had it been interrupted, it would have started again`,
-        hint: event.hint,
-      };
-    case 'nondeterminism':
-      return {
-        code: event.kind,
-        layer: null,
-        message: `stage ${event.stage} wrote another ${event.output} than an earlier run with the same key`,
-        hint: 'report it as a mistake in qpipe, with the pipeline',
-      };
-    default:
-      return null;
-  }
+  const finished = { kind: 'stage-finished', stage: name, cached, seconds, verdict, outputs: digests } as const;
+  emit({ ...finished, ...shown, record: reached });
 }
 
 function resolveInputs<J extends object>(run: Run<J>, stage: StagePlan<J>): Record<string, ResolvedInput> {

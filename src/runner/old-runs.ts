@@ -9,7 +9,7 @@ import type { Owner } from './owner.ts';
 import { livenessOf } from './owner.ts';
 import type { RunRecord } from './record.ts';
 import { readRunRecord } from './runs.ts';
-import { settleRun } from './sweep.ts';
+import { settleRun } from './settle.ts';
 
 export interface SortedRuns {
   readonly old: readonly Found[];

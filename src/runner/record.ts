@@ -32,9 +32,10 @@ const artifactFields = {
   bytes: Type.Integer({ minimum: 0 }),
 };
 
-const resumedAt = Type.Optional(
-  Type.Array(Type.Integer(), { description: 'steps behind which the execution was interrupted and went on' }),
-);
+/** No part of the result: with and without an interruption its bytes are the same. */
+const resumedAtSchema = Type.Array(Type.Integer(), {
+  description: 'steps behind which the execution was interrupted and went on',
+});
 
 /** The result of one execution, kept under its key and sealed. Writing it is what makes the result exist. */
 export const actionRecordSchema = Type.Object({
@@ -45,12 +46,12 @@ export const actionRecordSchema = Type.Object({
   startedAt: Type.String({ description: 'ISO 8601, UTC' }),
   seconds: Type.Number({ minimum: 0 }),
   run: Type.String({ description: 'the run that executed it' }),
-  resumedAt,
+  resumedAt: Type.Optional(resumedAtSchema),
   provenance: provenanceSchema,
 });
 export type ActionRecord = Static<typeof actionRecordSchema>;
 
-export const stageRecordSchema = Type.Object({
+const reachedFields = {
   name: Type.String(),
   kind: Type.String(),
   key: keySchema,
@@ -62,10 +63,14 @@ export const stageRecordSchema = Type.Object({
     Type.String(),
     Type.Object({ ...artifactFields, path: Type.String({ description: 'relative to the run folder' }) }),
   ),
-  resumedAt,
-  metrics: anyObject,
-});
+  resumedAt: Type.Optional(resumedAtSchema),
+};
+
+export const stageRecordSchema = Type.Object({ ...reachedFields, metrics: anyObject });
 export type StageRecord = Static<typeof stageRecordSchema>;
+
+/** A finished stage without its measurements, which are in its folder: what an event says of it. */
+export const reachedStageSchema = Type.Object(reachedFields);
 
 /** What is odd about a run apart from its stages' results, whose metrics speak for themselves. */
 export const runWarningSchema = Type.Object({

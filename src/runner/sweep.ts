@@ -1,18 +1,15 @@
 /** What killed processes have left behind. Only what belongs to a process that is gone for certain is touched. */
-import { open, rm, rmdir, stat } from 'node:fs/promises';
+import { rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../core/diagnostic.ts';
 import { diskTime, evict, hasCode, holderOf, livenessOfHolder } from './claim.ts';
 import { namesIn } from './folder.ts';
-import type { Liveness, Owner } from './owner.ts';
-import { livenessOf, livenessOfName, ownerName } from './owner.ts';
-import type { RunRecord } from './record.ts';
-import { writeRunRecord } from './run-folder.ts';
-import { readRunRecord } from './runs.ts';
+import type { Owner } from './owner.ts';
+import { livenessOfName, ownerName } from './owner.ts';
 import type { Store } from './store.ts';
 import { temporaryPath } from './store.ts';
 
-const dayMs = 24 * 60 * 60 * 1000;
+export const dayMs = 24 * 60 * 60 * 1000;
 
 /**
  * Empties `work/`, `tmp/`, `leases/` and `live/` of what belongs to processes that are gone. What belongs to a process
@@ -66,38 +63,6 @@ function leftovers(store: Store, users: ReadonlySet<string>): (path: string, nam
   };
 }
 
-/**
- * The record of a run as it is now: one that says `running`, and whose process is gone, was interrupted. The folder
- * then gets that record, and loses what is half-written, if it can be written.
- *
- * @param self the process that asks
- * @param now milliseconds since 1970
- */
-export async function settleRun(folder: string, record: RunRecord, self: Owner, now: number): Promise<RunRecord> {
-  if (record.status !== 'running' || record.owner === undefined) return record;
-  if ((await livenessOfRun(folder, record.owner, self, now)) !== 'gone') return record;
-  const settled: RunRecord = { ...record, status: 'interrupted' };
-  await tolerant(async () => {
-    for (const name of await namesIn(join(folder, 'stages'))) {
-      if (/^\..*\.partial$/.test(name)) await rm(join(folder, 'stages', name), { recursive: true, force: true });
-    }
-    writeRunRecord({ path: folder }, settled);
-  });
-  return settled;
-}
-
-/** Settles all runs of a folder; quick, since only those that say `running` are read. */
-export async function settleRuns(runs: string, self: Owner, now: number): Promise<void> {
-  await tolerant(async () => {
-    for (const name of await namesIn(runs)) {
-      const folder = join(runs, name);
-      if (name === 'latest' || !(await saysRunning(join(folder, 'run.json')))) continue;
-      const record = await readRunRecord(folder);
-      if (record !== null) await settleRun(folder, record, self, now);
-    }
-  });
-}
-
 const temporaryPrefix = '.tmp-';
 
 /** Where a process writes a file of a run's folder before it gets its name. */
@@ -116,34 +81,8 @@ export async function sweepTemporaries(folder: string, self: Owner): Promise<voi
   });
 }
 
-/** A machine that was started again has none of its processes left; one elsewhere is believed for a day. */
-async function livenessOfRun(folder: string, owner: Owner, self: Owner, now: number): Promise<Liveness> {
-  const liveness = livenessOf(owner, self);
-  if (liveness !== 'unknown') return liveness;
-  if (owner.host === self.host && owner.boot !== self.boot) return 'gone';
-  return now - (await modifiedAt(join(folder, 'events.ndjson'))) > dayMs ? 'gone' : 'unknown';
-}
-
-/** The status is among the first fields of the file, before anything long. */
-const headBytes = 16 * 1024;
-
-async function saysRunning(file: string): Promise<boolean> {
-  try {
-    const handle = await open(file, 'r');
-    try {
-      const { buffer, bytesRead } = await handle.read(Buffer.alloc(headBytes), 0, headBytes, 0);
-      return buffer.toString('utf8', 0, bytesRead).includes('"status": "running"');
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR', 'EISDIR')) return false;
-    throw error;
-  }
-}
-
 /** Milliseconds since 1970; now for what has just vanished. */
-async function modifiedAt(path: string): Promise<number> {
+export async function modifiedAt(path: string): Promise<number> {
   try {
     return (await stat(path)).mtimeMs;
   } catch (error) {
@@ -153,7 +92,7 @@ async function modifiedAt(path: string): Promise<number> {
 }
 
 /** Tidying up is no reason to fail: whoever needs the disk next says what is wrong with it. */
-async function tolerant(body: () => Promise<void>): Promise<void> {
+export async function tolerant(body: () => Promise<void>): Promise<void> {
   try {
     await body();
   } catch (error) {

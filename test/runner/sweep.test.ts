@@ -18,7 +18,8 @@ import type { RunRecord } from '../../src/runner/record.ts';
 import { seal, unseal } from '../../src/runner/sealed.ts';
 import type { Store } from '../../src/runner/store.ts';
 import { openStore } from '../../src/runner/store.ts';
-import { settleRun, settleRuns, sweepStore } from '../../src/runner/sweep.ts';
+import { settleRun, settleRuns } from '../../src/runner/settle.ts';
+import { sweepStore } from '../../src/runner/sweep.ts';
 
 let root: string;
 let store: Store;
