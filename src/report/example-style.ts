@@ -8,9 +8,8 @@ h3 .muted{font-weight:400;font-size:.85rem;margin-left:.4em}
 .card header{font-weight:600;margin-bottom:8px;overflow-wrap:anywhere}.card header .muted{font-weight:400}
 .card table{width:100%;font-size:inherit;table-layout:fixed}
 .card th,.card td{padding:2px 6px 2px 0;border:0;overflow-wrap:anywhere;font-weight:400}
-.card td.n,.card th.n{overflow-wrap:normal}
-.card .answers th:first-child{width:37%;color:var(--muted);white-space:nowrap}.card .answers th:last-child,.card .answers td:last-child{width:25%}
-.card .truth td{font-weight:600}.card .is-right{color:var(--c2)}.card .is-wrong{color:var(--c1);font-weight:600}
+.card .answers{table-layout:auto}.card .answers th:first-child{color:var(--muted);white-space:nowrap}.card .answers td:nth-child(2){width:99%}.card td.n,.card th.n{padding-right:0;padding-left:6px;white-space:nowrap}
+.card .truth td{font-weight:600}.card .is-right{color:color-mix(in srgb,var(--c2),var(--ink) 20%)}.card .is-wrong{color:color-mix(in srgb,var(--c1),var(--ink) 30%);font-weight:600}
 .card .values th:first-child{width:34%}
 .card details{margin:6px 0 0}.card summary{font-size:.8rem}.card .scroll{margin:6px 0 0}
 .card figcaption{font-size:.78rem;font-weight:400;margin:2px 0 0}
@@ -28,7 +27,7 @@ h3 .muted{font-weight:400;font-size:.85rem;margin-left:.4em}
 .deviation{position:relative;display:block;height:8px;background:linear-gradient(var(--line),var(--line)) 50% 0/1px 100% no-repeat}
 .deviation span{position:absolute;top:1px;height:6px;background:var(--c0)}
 .bars{display:block}.bars span{display:block;height:3px;max-width:100%;margin-top:1px}.bars .before{background:color-mix(in srgb,var(--c0),var(--paper) 55%)}.bars .after{background:var(--c0)}
-.mask-legend{display:flex;flex-wrap:wrap;gap:4px 16px;font-size:.8rem}.mask-legend i{display:inline-block;width:12px;height:12px;margin-right:5px;border:1px solid var(--line);vertical-align:-1px}
+.mask-legend{overflow-wrap:anywhere;display:flex;flex-wrap:wrap;gap:4px 16px;font-size:.8rem}.mask-legend i{display:inline-block;width:12px;height:12px;margin-right:5px;border:1px solid var(--line);vertical-align:-1px}
 .hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 .toggle>label{display:inline-block;padding:4px 12px;border:1px solid var(--line);font-size:.82rem;cursor:pointer}
 .toggle>label:first-of-type{border-radius:6px 0 0 6px}.toggle>label:last-of-type{border-radius:0 6px 6px 0;border-left:0}
@@ -43,5 +42,8 @@ h3 .muted{font-weight:400;font-size:.85rem;margin-left:.4em}
 .track>span{position:absolute;top:50%}.track .span{height:2px;margin-top:-1px}
 .track .ring,.track .dot{width:9px;height:9px;margin:-4.5px 0 0 -4.5px;border-radius:50%}.track .ring{border:1.5px solid var(--muted);background:var(--paper)}
 .worse .span,.worse .dot{background:var(--c1)}.better .span,.better .dot{background:var(--c0)}
-@media print{.toggle>.pane{display:block}.toggle>input,.toggle>label{display:none}.cards{grid-template-columns:repeat(3,1fr)}}
+.confusion td.right{background:color-mix(in srgb,var(--c0) calc(var(--v)*45%),var(--surface))}
+.confusion td.wrong{background:color-mix(in srgb,var(--c1) calc(var(--v)*45%),var(--surface))}
+.confusion thead th,.confusion tbody th{overflow-wrap:anywhere;white-space:normal;min-width:44px;max-width:110px}.confusion tbody th{min-width:64px;max-width:180px}
+@media print{.confusion td,.confusion thead th{min-width:0!important;padding:2px}.confusion tbody th{min-width:0!important}.toggle>.pane{display:block}.toggle>input,.toggle>label{display:none}.cards{grid-template-columns:repeat(3,1fr)}}
 `);

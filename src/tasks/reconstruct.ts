@@ -97,7 +97,7 @@ function examplesOf(tested: Tested, errors: OfModels<Float64Array>): Examples {
     { title: baselineOf(tested).title, of: outputs.first },
     { title: 'int8', of: outputs.int8 },
   ];
-  return shownExamples(tested, { unit: 'mean squared error' }, groups, (index) => ({
+  return shownExamples(tested, { unit: 'squared, the mean over the elements of the input' }, groups, (index) => ({
     truth: null,
     answers: answersOfErrors(tested, errors, index),
     ...{ values: [], hidden: 0 },

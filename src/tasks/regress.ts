@@ -88,7 +88,11 @@ function examplesOf(tested: Tested, columns: readonly Target[], errors: OfModels
     (index) => meanDifference(outputs.int8, outputs.first, index, size),
     (index) => errors.int8[index]!,
   );
-  const unit = columns.length === 1 ? (columns[0]?.name ?? '') : 'standard deviations';
+  const [only, ...others] = columns;
+  const unit =
+    only !== undefined && others.length === 0
+      ? `absolute, in the unit of ${only.name}`
+      : 'absolute, the mean over the targets, in standard deviations';
   return shownExamples(tested, { unit }, groups, (index) => ({
     truth: null,
     answers: answersOfErrors(tested, errors, index),

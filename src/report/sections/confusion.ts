@@ -78,7 +78,7 @@ function matrix(
 ${confusion.map(
   (row, label) => markup`<tr><th scope="row">${className(label)}</th>${row.map((_, guess) => {
     const { tone, depth, text } = cellOf(label, guess);
-    const classNames = `${tone}${depth > 0.78 ? ' strong' : ''}${depth === 0 ? ' zero' : ''}`;
+    const classNames = `${tone}${depth === 0 ? ' zero' : ''}`;
     return markup`<td class="${classNames}" style="--v:${depth.toFixed(3)}" title="${className(label)}, answered ${className(guess)}">${text}</td>`;
   })}</tr>
 `,

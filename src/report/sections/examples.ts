@@ -13,22 +13,33 @@ export function examplesSection({ examples, n }: { readonly examples: Examples; 
   return markup`<p class="lead">${leadOf(examples)}</p>${legend ? maskLegend(examples) : null}
 ${groups.map(({ title, lead, found }, group) => {
   const cards = shown.filter((example) => example.group === group);
-  if (cards.length === 0) return found === 0 ? markup`<p class="muted">${title}: none of ${integer(n)}.</p>` : null;
-  const all = cards.length === found ? (found === 1 ? 'it is shown' : 'all are shown') : `${cards.length} are shown`;
-  return markup`<h3>${title} <span class="muted">${integer(found)} of ${integer(n)}, ${all}</span></h3>
+  if (cards.length === 0)
+    return found === 0 ? markup`<p class="lead"><strong>${title}</strong>: none of ${integer(n)}.</p>` : null;
+  return markup`<h3>${title} <span class="muted">${countText(cards.length, found, n)}</span></h3>
 <p class="lead">${lead}</p>
 <div class="cards">${cards.map((example) => card(example, examples))}</div>`;
 })}`;
 }
 
+/** How many there are, and how many of them are shown. */
+function countText(shown: number, found: number, n: number): string {
+  const verb = shown === 1 ? 'is' : 'are';
+  const which = shown < found ? `${shown} ${verb} shown` : found === 1 ? 'it is shown' : 'all are shown';
+  // Where every example is of the kind, only the order says something.
+  return found === n ? `${shown} of ${integer(n)} ${verb} shown` : `${integer(found)} of ${integer(n)}, ${which}`;
+}
+
 function leadOf({ unit, scale, zeroPoint, shown }: Examples): string {
-  const hasMargin = shown.some(({ answers }) => answers.some(({ margin }) => margin !== null));
-  const margin = hasMargin
+  const some = (of: 'margin' | 'error'): boolean =>
+    shown.some(({ answers }) => answers.some((one) => one[of] !== null));
+  const measure = some('margin')
     ? `Margin: how far the answer is ahead of the next one, or from the threshold (${unit}). `
-    : `Error: ${unit}. `;
+    : some('error')
+      ? `Errors: ${unit}. `
+      : `${unit} `;
   const hasValues = shown.some(({ values }) => values.length > 0);
   const codes = `Codes q of the .tflite file stand for ${fullScale(scale)} \u00d7 (q \u2212 (${integer(zeroPoint)})).`;
-  return `${margin}${hasValues ? codes : ''}`.trim();
+  return `${measure}${hasValues ? codes : ''}`.trim();
 }
 
 function maskLegend({ classes }: Examples): Markup {
@@ -59,24 +70,29 @@ function answersTable({ truth, answers, values }: ShownExample): Markup {
   const [only, ...others] = values;
   // One number says itself what the answer is; several stand in a table of their own.
   const single = only !== undefined && others.length === 0 && only.truth !== null ? only : null;
-  const measure = answers.some(({ margin }) => margin !== null) ? 'margin' : 'error';
+  const hasMargin = answers.some(({ margin }) => margin !== null);
+  const hasError = answers.some(({ error }) => error !== null);
+  const measure = hasMargin ? 'margin' : hasError ? 'error' : null;
   const hasAnswer = single !== null || answers.some(({ text }) => text !== null);
   const head = truth ?? (single?.truth == null ? null : significant(single.truth));
   const number = { float: single?.first, qat_float: single?.first, fake_quant: single?.fakeQuant, int8: single?.int8 };
-  return markup`<table class="answers"><thead><tr><th scope="col"><span class="hidden">Model</span></th>${hasAnswer ? markup`<th scope="col"><span class="hidden">Answer</span></th>` : null}<th scope="col" class="n">${measure}</th></tr></thead><tbody>
+  return markup`<table class="answers"><thead><tr><th scope="col"><span class="hidden">Model</span></th>${hasAnswer ? markup`<th scope="col"><span class="hidden">Answer</span></th>` : null}${measure === null ? null : markup`<th scope="col" class="n">${measure}</th>`}</tr></thead><tbody>
 ${head === null ? null : markup`<tr class="truth"><th scope="row">true</th><td>${head}</td><td></td></tr>`}
 ${answers.map(({ model, text, right, margin, error }) => {
   const value = number[model];
   const answer = text ?? (value === undefined ? '' : significant(value));
   const mark = right === null ? '' : right ? '\u2713 ' : '\u2717 ';
   const tone = right === null ? '' : right ? 'is-right' : 'is-wrong';
-  return markup`<tr><th scope="row">${models[model]}</th>${hasAnswer ? markup`<td class="${tone}">${mark}${answer}</td>` : null}<td class="n">${measure === 'margin' ? marginText(margin) : orNone(error, significant)}</td></tr>
+  return markup`<tr><th scope="row">${models[model]}</th>${hasAnswer ? markup`<td class="${tone}">${mark}${answer}</td>` : null}${measure === null ? null : markup`<td class="n">${hasMargin ? marginText(margin) : orNone(error, digits3)}</td>`}</tr>
 `;
 })}</tbody></table>`;
 }
 
 /** Equal outputs: the first of them is the answer. */
-const marginText = (margin: number | null): string => (margin === 0 ? 'tie' : orNone(margin, significant));
+const marginText = (margin: number | null): string => (margin === 0 ? 'tie' : orNone(margin, digits3));
+
+/** Enough to compare, and short enough for a card. */
+const digits3 = (value: number): string => significant(Number(value.toPrecision(3)));
 
 function valuesTable(example: ShownExample, { threshold }: Examples): Markup | null {
   const { values, hidden, answers } = example;
