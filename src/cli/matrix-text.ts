@@ -13,27 +13,32 @@ const mostRows = 16;
 const numbers = (head: string): TextColumn => ({ head, kind: 'numbers' });
 const words = (head: string): TextColumn => ({ head, kind: 'words' });
 
-/** A row a cell; where seeds vary, also the mean and the spread of the cells that differ only in them. */
-export function matrixLines(matrix: MatrixReport, columns: number, paint: Paint): string[] {
-  const { axes, rows, groups } = matrix;
+/** A row a cell; of many cells the best. */
+export function matrixTable({ axes, rows }: MatrixReport): {
+  readonly columns: readonly TextColumn[];
+  readonly rows: readonly (readonly string[])[];
+} {
   const [first] = rows;
-  if (first === undefined) return [];
+  if (first === undefined) return { columns: [], rows: [] };
   const calledOften = new Set(rows.map(({ called }) => called)).size > 1;
   const shown = rows.length <= mostRows ? rows : best(rows);
-  const heads = [
+  const columns = [
     ...axes.map(({ name }) => words(name)),
     ...(calledOften ? [words('test')] : []),
     ...[numbers(`int8 ${first.measure}`), numbers('float'), numbers('fake-quant'), numbers('against float')],
     ...[numbers('size'), words('gates')],
   ];
-  const lines = textTable(
-    heads,
-    shown.map((row) => cellsOf(row, calledOften)),
-    columns,
-    paint,
-  );
-  const hidden = rows.length - shown.length;
-  if (hidden > 0) lines.push(`the best ${shown.length} of ${rows.length} cells; report.html has all`);
+  return { columns, rows: shown.map((row) => cellsOf(row, calledOften)) };
+}
+
+/** The same for a terminal; where seeds vary, also the mean and the spread of the cells that differ only in them. */
+export function matrixLines(matrix: MatrixReport, columns: number, paint: Paint): string[] {
+  const { groups } = matrix;
+  const { columns: heads, rows } = matrixTable(matrix);
+  if (rows.length === 0) return [];
+  const lines = textTable(heads, rows, columns, paint);
+  const hidden = matrix.rows.length - rows.length;
+  if (hidden > 0) lines.push(`the best ${rows.length} of ${matrix.rows.length} cells; report.html has all`);
   return groups.length === 0 ? lines : [...lines, '', ...groupLines(matrix, columns, paint)];
 }
 

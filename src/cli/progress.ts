@@ -29,7 +29,8 @@ export function plainProgress(write: (line: string) => void): Progress {
   };
 }
 
-function plainLine(event: RunEvent): string | null {
+/** Null for what a log does not say. */
+export function plainLine(event: RunEvent): string | null {
   switch (event.kind) {
     case 'run-started':
       return `run ${event.run}: ${stagesText(event.stages)}`;

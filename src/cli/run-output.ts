@@ -17,12 +17,15 @@ export interface RunOutput {
   /** Returns when all events are shown, also behind a failure. */
   readonly finish: () => Promise<void>;
   readonly result: (result: RunResult) => void;
+  /** What is said of a failure besides what every command says of it. */
+  readonly failure: (error: unknown) => void;
 }
 
-export type RunFormat = 'text' | 'json';
+export type RunFormat = 'text' | 'github' | 'json';
 
 export const runOutputs: { readonly [F in RunFormat]: () => Promise<RunOutput> } = {
   text: textOutput,
+  github: async () => (await import('./github-output.ts')).githubOutput(process.env),
   json: jsonOutput,
 };
 
@@ -37,6 +40,7 @@ async function textOutput(): Promise<RunOutput> {
     warning: (warning) => noteDiagnostic(warning, 'warning'),
     finish: () => progress.finish(),
     result: ({ report, folder }) => out(summaryText(report, relative('.', folder), outputColumns(), colors)),
+    failure: () => undefined,
   };
 }
 
@@ -49,5 +53,6 @@ function jsonOutput(): Promise<RunOutput> {
     finish: () => progress.finish(),
     // The report is a file, whose place the events say.
     result: () => undefined,
+    failure: () => undefined,
   });
 }

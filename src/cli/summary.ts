@@ -4,6 +4,7 @@ import { bytes, orNone, significant } from '../report/format.ts';
 import { foundText, groupLints, lintsShown } from '../report/lints.ts';
 import type { Measured, MeasuredError, MeasuredScore, Report, ReportGate, Test } from '../report/report.ts';
 import { errorName, gateLimit, gateNumber, gateText, headlineDiagnosis, headlineTest } from '../report/report.ts';
+import type { TextColumn } from '../report/text-table.ts';
 import { textTable, wrap } from '../report/text-table.ts';
 import { accuracyName } from '../report/titles.ts';
 import { matrixLines } from './matrix-text.ts';
@@ -19,12 +20,9 @@ type Colors = ReturnType<typeof createColors>;
  * @param columns at which sentences wrap between words; Infinity never wraps them
  */
 export function summaryText(report: Report, folder: string, columns: number, colors: Colors): string {
-  const headline = headlineTest(report);
-  // Of several branches the sentence is about one.
-  const lead = isBranched(report) && headline !== undefined ? `${headline.stage}: ` : '';
-  const lines: string[] = ['', ...wrap(`${lead}${report.sentence}`, columns)];
+  const lines: string[] = ['', ...wrap(verdictText(report), columns)];
   const diagnosis = headlineDiagnosis(report);
-  if (diagnosis !== undefined) lines.push(...wrap(`${lead}${diagnosis}`, columns).map((line) => colors.dim(line)));
+  if (diagnosis !== undefined) lines.push(...wrap(diagnosis, columns).map((line) => colors.dim(line)));
   for (const { sentence } of report.quantizations) lines.push(...wrap(sentence.replaceAll('`', ''), columns));
   lines.push(...resultLines(report, columns, colors));
   lines.push(...gateLines(report, columns, colors));
@@ -36,13 +34,26 @@ export function summaryText(report: Report, folder: string, columns: number, col
 /** Whether several stages have tested models that are no cells of a matrix. */
 const isBranched = ({ matrix, tests }: Report): boolean => matrix === undefined && tests.length > 1;
 
+/** The sentence of the report; of several branches it is about one, which is named. */
+export function verdictText(report: Report): string {
+  const headline = headlineTest(report);
+  return isBranched(report) && headline !== undefined ? `${headline.stage}: ${report.sentence}` : report.sentence;
+}
+
 function resultLines(report: Report, columns: number, colors: Colors): string[] {
   const paint = (text: string, row: number): string => (row < 0 ? colors.dim(text) : text);
   if (report.matrix !== undefined) return matrixLines(report.matrix, columns, paint);
+  const { columns: heads, rows } = resultTable(report);
+  return rows.length === 0 ? [] : textTable(heads, rows, columns, paint);
+}
+
+/** A row for each model of the only test, or for each test. */
+export function resultTable(report: Report): {
+  readonly columns: readonly TextColumn[];
+  readonly rows: readonly (readonly string[])[];
+} {
   const { heads, rows } = isBranched(report) ? branches(report) : results(report);
-  if (rows.length === 0) return [];
-  const kinds = heads.map((head, index) => ({ head, kind: index === 0 ? ('words' as const) : ('numbers' as const) }));
-  return textTable(kinds, rows, columns, paint);
+  return { columns: heads.map((head, index) => ({ head, kind: index === 0 ? 'words' : 'numbers' })), rows };
 }
 
 /** Those of a matrix are in its table. What is met needs few words. */

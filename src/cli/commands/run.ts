@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { Option } from 'commander';
 import { userError } from '../../core/diagnostic.ts';
 import { onInterrupt } from '../signals.ts';
 import type { AddCommand } from './define.ts';
@@ -28,7 +29,12 @@ export const addRun: AddCommand = (program, finish) => {
     .option('--no-wait', 'fail when another run makes a result that this one needs, instead of waiting for it')
     .option('--dry-run', 'say what each stage would do, and why; run and write nothing')
     .option('--check', 'with --dry-run: exit code 3 if a stage would run')
-    .option('--json', 'print only events, as JSON lines')
+    .addOption(
+      new Option('--format <format>', 'what to print; github: annotations, groups and the summary of a workflow')
+        .choices(['text', 'github'])
+        .default('text'),
+    )
+    .addOption(new Option('--json', 'print only events, as JSON lines').conflicts('format'))
     .addHelpText(
       'after',
       '\nExamples:\n  qpipe run lenet.yaml --set stages.qat.delay=1000\n  qpipe run lenet.yaml --from qat -j 2',
@@ -60,6 +66,7 @@ interface RunCommandOptions {
   readonly wait: boolean;
   readonly dryRun?: true;
   readonly check?: true;
+  readonly format: 'text' | 'github';
   readonly json?: true;
 }
 
@@ -96,10 +103,10 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
     import('../../runner/execute.ts'),
     import('../run-output.ts'),
   ]);
-  const output = await runOutputs[options.json === true ? 'json' : 'text']();
+  const output = await runOutputs[options.json === true ? 'json' : options.format]();
   const interruption = onInterrupt();
   try {
-    const { json: _json, dryRun: _dryRun, check: _check, keepGoing, wait, cache, ...others } = options;
+    const { json: _json, format: _format, dryRun: _dryRun, check: _check, keepGoing, wait, cache, ...others } = options;
     const { resume, set, engine, data, ...settings } = others;
     const what =
       resume === undefined
@@ -121,7 +128,10 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
     return result.record.status === 'fail' ? exitCodes.gateNotMet : exitCodes.ok;
   } catch (error) {
     await output.finish();
-    if (!(error instanceof Interrupted)) throw error;
+    if (!(error instanceof Interrupted)) {
+      output.failure(error);
+      throw error;
+    }
     note('interrupted; results of finished stages are kept, and a training goes on where it was');
     return interruption.exitCode();
   } finally {

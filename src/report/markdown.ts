@@ -1,0 +1,28 @@
+/** GitHub-flavoured Markdown in which whatever names contain shows as text. */
+
+const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '@': '@\u2060' };
+
+/** As text in one line. What follows an @ is kept apart from it, since GitHub would call somebody of that name. */
+export function markdownText(text: string): string {
+  return text
+    .replaceAll(/\s*\n\s*/g, ' ')
+    .replaceAll(/[\\`*_{}[\]#|~!]/g, String.raw`\$&`)
+    .replace(/[&<>@]/g, (character) => entities[character] ?? character)
+    .replaceAll(/(https?):\/\/|\b(www)\./gi, (_, scheme?: string, host?: string) =>
+      scheme === undefined ? `${host ?? ''}&#46;` : `${scheme}:&#47;&#47;`,
+    );
+}
+
+export interface MarkdownColumn {
+  readonly head: string;
+  readonly kind: 'words' | 'numbers';
+}
+
+export function markdownTable(columns: readonly MarkdownColumn[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [
+    line(columns.map(({ head }) => markdownText(head))),
+    line(columns.map(({ kind }) => (kind === 'numbers' ? '---:' : '---'))),
+    ...rows.map((row) => line(row.map(markdownText))),
+  ].join('\n');
+}
