@@ -12,7 +12,7 @@ export type Annotation = 'error' | 'warning' | 'notice';
 
 export interface AnnotationPlace {
   /** Relative to the checked-out repository. */
-  readonly file?: string;
+  readonly file?: string | undefined;
   readonly line?: number;
   readonly col?: number;
   readonly endColumn?: number;

@@ -1,4 +1,4 @@
-/** What `qpipe run` prints, by the format that was asked for. */
+/** What `qpipe run` prints for people and for programs. */
 import { relative } from 'node:path';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import type { DownloadProgress } from '../data/download.ts';
@@ -21,15 +21,7 @@ export interface RunOutput {
   readonly failure: (error: unknown) => void;
 }
 
-export type RunFormat = 'text' | 'github' | 'json';
-
-export const runOutputs: { readonly [F in RunFormat]: () => Promise<RunOutput> } = {
-  text: textOutput,
-  github: async () => (await import('./github-output.ts')).githubOutput(process.env),
-  json: jsonOutput,
-};
-
-async function textOutput(): Promise<RunOutput> {
+export async function textOutput(): Promise<RunOutput> {
   const colors = await terminalColors();
   const progress: Progress = process.stdout.isTTY
     ? liveView(process.stdout, { colors, now: () => performance.now() })
@@ -44,7 +36,7 @@ async function textOutput(): Promise<RunOutput> {
   };
 }
 
-function jsonOutput(): Promise<RunOutput> {
+export function jsonOutput(): Promise<RunOutput> {
   const progress = jsonProgress(out);
   return Promise.resolve({
     event: (event) => progress.show(event),

@@ -1,16 +1,17 @@
 /** GitHub-flavoured Markdown in which whatever names contain shows as text. */
 
-const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '@': '@\u2060' };
+const codes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '@': '@\u2060' };
 
-/** As text in one line. What follows an @ is kept apart from it, since GitHub would call somebody of that name. */
+/** In HTML. What follows an @ is kept apart from it, since GitHub would call somebody of that name. */
+export const markdownEntities = (text: string): string =>
+  text.replace(/[&<>@]/g, (character) => codes[character] ?? character);
+
+/** As text between words of Markdown, in one line. */
 export function markdownText(text: string): string {
-  return text
-    .replaceAll(/\s*\n\s*/g, ' ')
-    .replaceAll(/[\\`*_{}[\]#|~!]/g, String.raw`\$&`)
-    .replace(/[&<>@]/g, (character) => entities[character] ?? character)
-    .replaceAll(/(https?):\/\/|\b(www)\./gi, (_, scheme?: string, host?: string) =>
-      scheme === undefined ? `${host ?? ''}&#46;` : `${scheme}:&#47;&#47;`,
-    );
+  const line = text.replaceAll(/\s*\n\s*/g, ' ').replaceAll(/[\\`*_{}[\]#|~!]/g, String.raw`\$&`);
+  return markdownEntities(line).replaceAll(/(https?):\/\/|\b(www)\./gi, (_, scheme?: string, host?: string) =>
+    scheme === undefined ? `${host ?? ''}&#46;` : `${scheme}:&#47;&#47;`,
+  );
 }
 
 export interface MarkdownColumn {

@@ -14,6 +14,8 @@ const filesBelow = (folder: string, extension: string): readonly string[] =>
 const sources = filesBelow('src', '.ts');
 const pages = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...filesBelow('docs', '.md')];
 const texts = [...sources, ...pages, ...filesBelow('pipelines', '.yaml'), ...filesBelow('schemas', '.json')];
+/** Those of other programs are in them too. */
+const workflows = filesBelow('examples', '.yml');
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
 
 /** What `--help` of the program says: the options of each command, and the commands in it. */
@@ -74,6 +76,7 @@ describe('a command line that is quoted', () => {
     expect(commandLines("remedy: 'qpipe engine install tensorflow'")).toEqual(['engine install tensorflow']);
     expect(commandLines('what qpipe runs')).toEqual([]);
     expect(texts.flatMap((file) => commandLines(read(file))).length).toBeGreaterThan(35);
+    expect(workflows.flatMap((file) => commandLines(read(file)))).toHaveLength(3);
   });
 
   it('is judged by the program', () => {
@@ -85,7 +88,7 @@ describe('a command line that is quoted', () => {
     expect(fault('--version')).toBeNull();
   });
 
-  it.each(texts.filter((file) => commandLines(read(file)).length > 0))('in %s exists', (file) => {
+  it.each([...texts, ...workflows].filter((file) => commandLines(read(file)).length > 0))('in %s exists', (file) => {
     expect(commandLines(read(file)).flatMap((line) => fault(line) ?? [])).toEqual([]);
   });
 });
@@ -102,7 +105,7 @@ function optionsIn(file: string): string[] {
 
 describe('an option that is named', () => {
   // The benchmark is a program of its own.
-  const files = texts.filter((file) => !['docs/benchmarks.md', 'src/report/style.ts'].includes(file));
+  const files = texts.filter((file) => file !== 'docs/benchmarks.md' && !file.endsWith('style.ts'));
   const naming = files.filter((file) => optionsIn(file).length > 0);
 
   it('is found', () => expect(naming.flatMap(optionsIn).length).toBeGreaterThan(40));

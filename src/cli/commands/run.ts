@@ -101,7 +101,7 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
   const [{ run }, { Interrupted }, { runOutputs }] = await Promise.all([
     import('../run.ts'),
     import('../../runner/execute.ts'),
-    import('../run-output.ts'),
+    import('../run-formats.ts'),
   ]);
   const output = await runOutputs[options.json === true ? 'json' : options.format]();
   const interruption = onInterrupt();

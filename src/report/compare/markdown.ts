@@ -1,5 +1,6 @@
 /** A comparison for a pull request: one sentence, a short table, and the detail folded. */
 import { counted } from '../../core/words.ts';
+import { markdownEntities as entities, markdownText as escaped } from '../markdown.ts';
 import type { Comparison } from './schema.ts';
 import type { Cell, Sheet } from './sheets.ts';
 import { sheetsOf, summarySheet } from './sheets.ts';
@@ -45,17 +46,4 @@ function tableText({ columns, rows }: Sheet): string {
 function cellText({ text, tone }: Cell): string {
   const shown = escaped(text);
   return (tone === 'better' || tone === 'worse') && shown !== '' ? `**${shown}**` : shown;
-}
-
-const codes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '@': '@\u2060' };
-
-/** In HTML. What follows an @ is kept apart from it, since GitHub would call somebody of that name. */
-const entities = (text: string): string => text.replace(/[&<>@]/g, (character) => codes[character] ?? character);
-
-/** As text between words of Markdown, in one line. */
-function escaped(text: string): string {
-  const line = text.replaceAll(/\s*\n\s*/g, ' ').replaceAll(/[\\`*_{}[\]#|~!]/g, String.raw`\$&`);
-  return entities(line).replaceAll(/(https?):\/\/|\b(www)\./gi, (_, scheme?: string, host?: string) =>
-    scheme === undefined ? `${host ?? ''}&#46;` : `${scheme}:&#47;&#47;`,
-  );
 }
