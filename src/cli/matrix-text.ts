@@ -1,7 +1,7 @@
 /** The cells of a matrix in a terminal. */
 import { change, orNone, points } from '../report/format.ts';
-import type { MatrixGroup, MatrixReport, MatrixRow } from '../report/matrix.ts';
-import { differenceText, measureText } from '../report/matrix.ts';
+import type { CellNoun, MatrixGroup, MatrixReport, MatrixRow } from '../report/matrix.ts';
+import { cellNouns, differenceText, measureText } from '../report/matrix.ts';
 import type { Spread } from '../report/statistics.ts';
 import type { Paint, TextColumn } from '../report/text-table.ts';
 import { textTable } from '../report/text-table.ts';
@@ -13,8 +13,11 @@ const mostRows = 16;
 const numbers = (head: string): TextColumn => ({ head, kind: 'numbers' });
 const words = (head: string): TextColumn => ({ head, kind: 'words' });
 
-/** A row a cell; of many cells the best. */
-export function matrixTable({ axes, rows }: MatrixReport): {
+/** A row a cell or branch; of many the best. */
+export function matrixTable(
+  { axes, rows }: MatrixReport,
+  noun: CellNoun = 'cell',
+): {
   readonly columns: readonly TextColumn[];
   readonly rows: readonly (readonly string[])[];
 } {
@@ -23,22 +26,27 @@ export function matrixTable({ axes, rows }: MatrixReport): {
   const calledOften = new Set(rows.map(({ called }) => called)).size > 1;
   const shown = rows.length <= mostRows ? rows : best(rows);
   const columns = [
+    ...(noun === 'branch' ? [words('branch')] : []),
     ...axes.map(({ name }) => words(name)),
     ...(calledOften ? [words('test')] : []),
     ...[numbers(`int8 ${first.measure}`), numbers('float'), numbers('fake-quant'), numbers('against float')],
     ...[numbers('size'), words('gates')],
   ];
-  return { columns, rows: shown.map((row) => cellsOf(row, calledOften)) };
+  return {
+    columns,
+    rows: shown.map((row) => [...(noun === 'branch' ? [row.cell] : []), ...cellsOf(row, calledOften)]),
+  };
 }
 
 /** The same for a terminal; where seeds vary, also the mean and the spread of the cells that differ only in them. */
-export function matrixLines(matrix: MatrixReport, columns: number, paint: Paint): string[] {
+export function matrixLines(matrix: MatrixReport, columns: number, paint: Paint, noun: CellNoun = 'cell'): string[] {
   const { groups } = matrix;
-  const { columns: heads, rows } = matrixTable(matrix);
+  const { columns: heads, rows } = matrixTable(matrix, noun);
   if (rows.length === 0) return [];
   const lines = textTable(heads, rows, columns, paint);
   const hidden = matrix.rows.length - rows.length;
-  if (hidden > 0) lines.push(`the best ${rows.length} of ${matrix.rows.length} cells; report.html has all`);
+  if (hidden > 0)
+    lines.push(`the best ${rows.length} of ${matrix.rows.length} ${cellNouns[noun]}; report.html has all`);
   return groups.length === 0 ? lines : [...lines, '', ...groupLines(matrix, columns, paint)];
 }
 

@@ -4,8 +4,7 @@ import { markdownTable, markdownText } from '../report/markdown.ts';
 import { foundText, groupLints, lintsShown } from '../report/lints.ts';
 import type { Report } from '../report/report.ts';
 import { gateLimit, gateNumber, headlineDiagnosis } from '../report/report.ts';
-import { matrixTable } from './matrix-text.ts';
-import { resultTable, verdictText } from './summary.ts';
+import { resultTable } from './summary.ts';
 import { durationText } from './words.ts';
 
 const marks = { pass: '✅', fail: '❌' } as const;
@@ -15,10 +14,10 @@ export function summaryMarkdown(report: Report, folder: string): string {
   const { run } = report;
   const diagnosis = headlineDiagnosis(report);
   const lints = groupLints(lintsShown(report));
-  const { columns, rows } = report.matrix === undefined ? resultTable(report) : matrixTable(report.matrix);
+  const { columns, rows } = resultTable(report);
   const parts = [
     `### ${run.status === 'pass' ? marks.pass : marks.fail} qpipe: ${markdownText(run.pipeline)}`,
-    markdownText(verdictText(report)),
+    markdownText(report.sentence),
     ...(diagnosis === undefined ? [] : [markdownText(diagnosis)]),
     ...(rows.length === 0 ? [] : [markdownTable(columns, rows)]),
     ...(report.gates.length === 0 ? [] : [gateTable(report)]),

@@ -1,13 +1,13 @@
 import { dirname } from 'node:path';
 import type { createColors } from 'picocolors';
-import { bytes, orNone, significant } from '../report/format.ts';
+import { significant } from '../report/format.ts';
 import { foundText, groupLints, lintsShown } from '../report/lints.ts';
-import type { Measured, MeasuredError, MeasuredScore, Report, ReportGate, Test } from '../report/report.ts';
+import type { Measured, MeasuredError, MeasuredScore, Report, ReportGate } from '../report/report.ts';
 import { errorName, gateLimit, gateNumber, gateText, headlineDiagnosis, headlineTest } from '../report/report.ts';
 import type { TextColumn } from '../report/text-table.ts';
 import { textTable, wrap } from '../report/text-table.ts';
 import { accuracyName } from '../report/titles.ts';
-import { matrixLines } from './matrix-text.ts';
+import { matrixLines, matrixTable } from './matrix-text.ts';
 import { runtimeTitles } from '../measurements/runtime-titles.ts';
 import type { RuntimeName } from '../measurements/metrics.ts';
 import { runtimes } from '../measurements/metrics.ts';
@@ -20,7 +20,7 @@ type Colors = ReturnType<typeof createColors>;
  * @param columns at which sentences wrap between words; Infinity never wraps them
  */
 export function summaryText(report: Report, folder: string, columns: number, colors: Colors): string {
-  const lines: string[] = ['', ...wrap(verdictText(report), columns)];
+  const lines: string[] = ['', ...wrap(report.sentence, columns)];
   const diagnosis = headlineDiagnosis(report);
   if (diagnosis !== undefined) lines.push(...wrap(diagnosis, columns).map((line) => colors.dim(line)));
   for (const { sentence } of report.quantizations) lines.push(...wrap(sentence.replaceAll('`', ''), columns));
@@ -31,35 +31,31 @@ export function summaryText(report: Report, folder: string, columns: number, col
   return lines.join('\n').replaceAll('\u202f', ' ');
 }
 
-/** Whether several stages have tested models that are no cells of a matrix. */
-const isBranched = ({ matrix, tests }: Report): boolean => matrix === undefined && tests.length > 1;
-
-/** The sentence of the report; of several branches it is about one, which is named. */
-export function verdictText(report: Report): string {
-  const headline = headlineTest(report);
-  return isBranched(report) && headline !== undefined ? `${headline.stage}: ${report.sentence}` : report.sentence;
-}
-
 function resultLines(report: Report, columns: number, colors: Colors): string[] {
   const paint = (text: string, row: number): string => (row < 0 ? colors.dim(text) : text);
-  if (report.matrix !== undefined) return matrixLines(report.matrix, columns, paint);
+  const { matrix, branches } = report;
+  if (matrix !== undefined) return matrixLines(matrix, columns, paint);
+  if (branches !== undefined) return matrixLines(branches, columns, paint, 'branch');
   const { columns: heads, rows } = resultTable(report);
   return rows.length === 0 ? [] : textTable(heads, rows, columns, paint);
 }
 
-/** A row for each model of the only test, or for each test. */
+/** A row for each cell or branch, or for each model of the only test. */
 export function resultTable(report: Report): {
   readonly columns: readonly TextColumn[];
   readonly rows: readonly (readonly string[])[];
 } {
-  const { heads, rows } = isBranched(report) ? branches(report) : results(report);
+  const { matrix, branches } = report;
+  if (matrix !== undefined) return matrixTable(matrix);
+  if (branches !== undefined) return matrixTable(branches, 'branch');
+  const { heads, rows } = results(report);
   return { columns: heads.map((head, index) => ({ head, kind: index === 0 ? 'words' : 'numbers' })), rows };
 }
 
 /** Those of a matrix are in its table. What is met needs few words. */
 function gateLines(report: Report, columns: number, colors: Colors): string[] {
   if (report.matrix !== undefined) return [];
-  const nameOf = ({ stage, name }: ReportGate): string => (isBranched(report) ? `${stage}, ${name}` : name);
+  const nameOf = ({ stage, name }: ReportGate): string => (report.branches !== undefined ? `${stage}, ${name}` : name);
   const met = report.gates.flatMap((gate) =>
     gate.ok && gate.value !== null ? [`${nameOf(gate)} ${gateNumber(gate.value, gate.unit)} (${gateLimit(gate)})`] : [],
   );
@@ -101,7 +97,7 @@ interface ResultTable {
 
 const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
 
-/** A row for each model of the only test. */
+/** A row for each cell or branch, or for each model of the only test. */
 function results(report: Report): ResultTable {
   const heads = (measure: string): string[] => ['model', measure, '95 % interval', 'examples'];
   if ('accuracy' in report) {
@@ -114,21 +110,6 @@ function results(report: Report): ResultTable {
   }
   if (report.task === null) return { heads: [], rows: [] };
   return { heads: heads(errorName(report)), rows: rowsOf(report.error, ({ mean }) => mean, significant) };
-}
-
-/** A row for each test, in the order of the pipeline. */
-function branches({ tests }: Report): ResultTable {
-  const rows = tests.map((test) => {
-    const [int8, float] = (['int8', 'float'] as const).map((runtime) => valueText(test, runtime));
-    return [test.stage, float ?? '', int8 ?? '', bytes(test.metrics.model.bytes)];
-  });
-  return { heads: ['test', 'float', 'int8', 'file'], rows };
-}
-
-function valueText(test: Test, runtime: RuntimeName): string {
-  if ('accuracy' in test) return orNone(test.accuracy[runtime]?.top1 ?? null, percent);
-  if ('score' in test) return orNone(test.score[runtime]?.value ?? null, percent);
-  return orNone(test.error[runtime]?.mean ?? null, significant);
 }
 
 function rowsOf<M extends Measured | MeasuredError | MeasuredScore>(

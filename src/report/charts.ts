@@ -1,6 +1,7 @@
 import { maximum, place, shorten } from './charts/axes.ts';
 import { markup } from './markup.ts';
 import type { Markup } from './markup.ts';
+import { scrollArea } from './scroll-area.ts';
 
 /** Static SVG and image helpers. Colours are classes `c0`..`c5` of the style sheet, so that they follow the theme. */
 
@@ -44,7 +45,9 @@ export function flowChart(nodes: readonly FlowNode[]): Markup {
   const longest = maximum(nodes.flatMap((node, child) => node.parents.map((parent) => span(parent, child))));
   const width = maximum(nodes.map((_, index) => atX(index))) + box.width + 1;
   const height = maximum(nodes.map((_, index) => atY(index))) + box.height + 1 + (longest > 1 ? 10 + 7 * longest : 0);
-  return markup`<div class="scroll"><svg class="flow" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="stages and their inputs">
+  return scrollArea(
+    'Stages and their inputs',
+    markup`<svg class="flow" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="stages and their inputs">
 ${nodes.map((node, child) => node.parents.map((parent) => markup`<path class="edge" d="${edge(parent, child)}"/>`))}
 ${nodes.map(
   (node, index) => markup`<g class="node ${node.state}"><title>${node.name}: ${node.note}</title>
@@ -52,7 +55,8 @@ ${nodes.map(
 <text class="name" x="${atX(index) + 12}" y="${atY(index) + 21}">${shorten(node.name, 17)}</text>
 <text class="note" x="${atX(index) + 12}" y="${atY(index) + 38}">${shorten(node.note, 20)}</text></g>`,
 )}
-</svg></div>`;
+</svg>`,
+  );
 }
 
 /** A horizontal bar behind nothing: its length is `share` of the cell. */

@@ -1,5 +1,6 @@
 import { markup } from './markup.ts';
 import { page } from './page.ts';
+import { sideBySide } from './report.ts';
 import type { Report } from './report.ts';
 import { cellsSection } from './sections/cells.ts';
 import { lineSections } from './sections/lines.ts';
@@ -11,14 +12,19 @@ import { headSection } from './sections/verdict.ts';
 
 /** `report.html`: one page that opens from disk without a network. Equal reports give equal bytes. */
 export function renderReport(report: Report): string {
-  const { matrix } = report;
+  const cells = sideBySide(report);
+  const noun = report.matrix === undefined ? 'branch' : 'cell';
   const sections = [
-    ...(matrix === undefined
+    ...(cells === undefined
       ? lineSections(report)
       : [
-          section('matrix', 'Matrix', matrixSection(matrix)),
+          section(
+            report.matrix === undefined ? 'branches' : 'matrix',
+            report.matrix === undefined ? 'Branches' : 'Matrix',
+            matrixSection(cells, noun),
+          ),
           section('quantizations', 'PTQ or QAT', quantizationsSection(report.quantizations)),
-          section('cells', 'Cells', cellsSection(report, matrix)),
+          section('cells', `Each ${noun}`, cellsSection(report, cells, noun)),
         ]),
     section('provenance', 'Provenance', provenanceSection(report)),
   ].filter((part) => part !== null);

@@ -479,18 +479,28 @@ export interface LintGroup {
   readonly others: readonly Lint[];
 }
 
-/** What the cells of a matrix have in common is one lint, which says in how many stages it was found. */
-export function lintsShown({ lints, matrix }: { readonly lints: readonly Lint[]; readonly matrix?: object }): Lint[] {
-  if (matrix === undefined) return [...lints];
+interface Linted {
+  readonly lints: readonly Lint[];
+  readonly stages: readonly { readonly name: string; readonly kind: string }[];
+  readonly matrix?: object;
+  readonly branches?: object;
+}
+
+/** What cells or branches have in common is one lint, which says in how many of them it was found. */
+export function lintsShown({ lints, stages, matrix, branches }: Linted): Lint[] {
+  if (matrix === undefined && branches === undefined) return [...lints];
+  const kindOf = new Map(stages.map(({ name, kind }) => [name, kind]));
   const alike = new Map<string, Lint[]>();
   for (const one of lints) {
-    const called = one.stage?.replace(/@.*/, '') ?? null;
+    const called =
+      one.stage === null ? null : matrix === undefined ? kindOf.get(one.stage) : one.stage.replace(/@.*/, '');
     const key = JSON.stringify([one.code, one.severity, called, one.layer, called === null ? one.found : null]);
     alike.set(key, [...(alike.get(key) ?? []), one]);
   }
   return [...alike.values()].flatMap(([first, ...others]) => {
     if (first === undefined || others.length === 0 || first.stage === null) return first ?? [];
-    return { ...first, stage: `${first.stage} and ${counted(others.length, 'other cell')}` };
+    const more = matrix === undefined ? counted(others.length, 'other') : counted(others.length, 'other cell');
+    return { ...first, stage: `${first.stage} and ${more}` };
   });
 }
 

@@ -82,6 +82,9 @@ export type MatrixRow = MatrixReport['rows'][number];
 export type MatrixGroup = MatrixReport['groups'][number];
 type BestCell = NonNullable<MatrixReport['best']>;
 
+/** What the tests are that stand side by side. */
+export type CellNoun = 'cell' | 'branch';
+
 /** What is looked at of a test. */
 export interface CellTest extends Omit<MatrixRow, 'cell' | 'labels' | 'called'> {
   /** Of every example; left out by records of other versions. */
@@ -90,7 +93,12 @@ export interface CellTest extends Omit<MatrixRow, 'cell' | 'labels' | 'called'> 
   readonly examples: string | null;
 }
 
-export function matrixReport({ axes, cells }: MatrixRecord, tests: readonly CellTest[]): MatrixReport {
+/** @param noun what a cell is called: those of a pipeline with several tests are its branches */
+export function matrixReport(
+  { axes, cells }: MatrixRecord,
+  tests: readonly CellTest[],
+  noun: CellNoun = 'cell',
+): MatrixReport {
   const byStage = new Map(tests.map((test) => [test.test, test]));
   const varying = axes.flatMap((axis, index) => (axis.labels.length > 1 ? [{ ...axis, index }] : []));
   const rows = cells.flatMap((cell) =>
@@ -103,7 +111,11 @@ export function matrixReport({ axes, cells }: MatrixRecord, tests: readonly Cell
     }),
   );
   const tested = new Set(rows.map(({ cell }) => cell));
-  const named = varying.map(({ setting, name }) => ({ setting, name, isSeed: setting.split('.').at(-1) === 'seed' }));
+  const named = varying.map(({ setting, name }) => ({
+    setting,
+    name,
+    isSeed: noun === 'cell' && setting.split('.').at(-1) === 'seed',
+  }));
   const several = new Set(rows.map(({ called }) => called)).size > 1;
   const groups = named.some(({ isSeed }) => isSeed) ? groupsOf(rows, named, several) : [];
   const outcomes = (row: MatrixRow) => {
@@ -115,7 +127,7 @@ export function matrixReport({ axes, cells }: MatrixRecord, tests: readonly Cell
   const best = groups.length > 0 ? bestGroup(groups, rows, seedsOf) : bestCell(rows, several, outcomes);
   const untested = cells.flatMap(({ name }) => (tested.has(name) ? [] : [name]));
   const found = { axes: named, rows, untested, groups, best };
-  return { ...found, sentence: sentenceOf(found, cells.length) };
+  return { ...found, sentence: sentenceOf(found, cells.length, noun) };
 }
 
 function groupsOf(rows: readonly MatrixRow[], axes: MatrixReport['axes'], several: boolean): MatrixGroup[] {
@@ -156,6 +168,9 @@ function bestOf<T extends Pick<MatrixRow, 'kind' | 'measure'>>(all: readonly T[]
   }
   return others.reduce((best, one) => (gain(first.kind, value(one), value(best)) > 0 ? one : best), first);
 }
+
+/** Of several. */
+export const cellNouns = { cell: 'cells', branch: 'branches' } as const;
 
 const significance = 0.05;
 
@@ -242,19 +257,23 @@ export function differenceText(kind: MatrixRow['kind'], value: number): string {
   return kind === 'error' ? significant(Math.abs(value)) : points(Math.abs(value)).replace('+', '');
 }
 
-function sentenceOf({ rows, untested, groups, best }: Omit<MatrixReport, 'sentence'>, cells: number): string {
+function sentenceOf(
+  { rows, untested, groups, best }: Omit<MatrixReport, 'sentence'>,
+  cells: number,
+  noun: CellNoun,
+): string {
+  const all = (count: number): string => counted(count, noun, cellNouns[noun]);
   const state =
     untested.length === 0
       ? ''
-      : ` ${counted(untested.length, 'cell')} of ${cells} ${untested.length === 1 ? 'has' : 'have'} no result.`;
+      : ` ${all(untested.length)} of ${cells} ${untested.length === 1 ? 'has' : 'have'} no result.`;
   const first = rows[0];
-  if (first === undefined) return `The matrix has ${counted(cells, 'cell')}; none has a result.`;
+  if (first === undefined) return `The matrix has ${all(cells)}; none has a result.`;
   const gated = rows.filter(({ gates }) => gates.all > 0);
   const met = gated.filter(({ gates }) => gates.unmet.length === 0).length;
-  const gates =
-    gated.length === 0 ? ' No gate was set.' : ` Gates are met in ${met} of ${counted(gated.length, 'cell')}.`;
+  const gates = gated.length === 0 ? ' No gate was set.' : ` Gates are met in ${met} of ${all(gated.length)}.`;
   const ending = `${gates}${state}`;
-  if (best === null) return `The ${cells} cells measure different things, so none is the best.${ending}`;
+  if (best === null) return `The ${all(cells)} measure different things, so none is the best.${ending}`;
   const group = groups.find(({ name }) => name === best.name);
   const value =
     group === undefined
@@ -264,7 +283,7 @@ function sentenceOf({ rows, untested, groups, best }: Omit<MatrixReport, 'senten
         } over ${counted(group.int8.n, 'seed')}`;
   const int8 = `int8 ${first.measure} ${value}`;
   if (best.leads.length === 0) return `${capitalizedName(best.name)}${int8}.${ending}`;
-  const others = group === undefined ? counted(rows.length, 'cell') : counted(groups.length, 'setting');
+  const others = group === undefined ? all(rows.length) : counted(groups.length, 'setting');
   return `Best of ${others}: ${best.name}, ${int8}. ${leadText(best)}${ending}`;
 }
 

@@ -3,6 +3,7 @@ import { zooming } from './charts/zoom.ts';
 import { exampleStyle } from './example-style.ts';
 import { markup } from './markup.ts';
 import type { Markup } from './markup.ts';
+import { scrollArea } from './scroll-area.ts';
 import { script, style } from './style.ts';
 
 /** One self-contained document: no font, image, style or script from anywhere else. */
@@ -16,7 +17,9 @@ export function page(title: string, body: Markup): string {
 <style>${style}${exampleStyle}${chartStyle}</style>
 </head>
 <body>
+<main>
 ${body}
+</main>
 <script>${script}</script>
 ${body.markup.includes('data-curves') ? zooming() : null}
 </body>
@@ -41,9 +44,11 @@ export interface TableOptions {
 export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[], options: TableOptions): Markup {
   const sortable = options.sorting === 'sortable' ? ' sortable' : '';
   const align = (column: Column<Row>): string => (column.kind === 'number' ? 'n' : '');
-  return markup`<div class="scroll"><table class="${options.width}${sortable}"><thead><tr>${columns.map(
-    (column) => markup`<th scope="col" class="${align(column)}">${column.head}</th>`,
-  )}</tr></thead><tbody>
+  return scrollArea(
+    `Table: ${columns.map(({ head }) => head).join(', ')}`,
+    markup`<table class="${options.width}${sortable}"><thead><tr>${columns.map(
+      (column) => markup`<th scope="col" class="${align(column)}">${column.head}</th>`,
+    )}</tr></thead><tbody>
 ${rows.map(
   (row) => markup`<tr>${columns.map((column, index) => {
     const value = column.value === undefined ? null : markup` data-value="${column.value(row) ?? ''}"`;
@@ -52,5 +57,6 @@ ${rows.map(
       : markup`<td class="${align(column)}"${value}>${column.cell(row)}</td>`;
   })}</tr>
 `,
-)}</tbody></table></div>`;
+)}</tbody></table>`,
+  );
 }

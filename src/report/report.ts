@@ -42,9 +42,11 @@ import {
 } from './lints.ts';
 import type { CellTest } from './matrix.ts';
 import { MatrixReport, matrixReport } from './matrix.ts';
+import { branchesAsMatrix, lineReader, readsOf } from './lines-of-stages.ts';
 import type { PairedTest } from './sections/quantizations.ts';
 import { QuantizationPair, quantizationPairs } from './sections/quantizations.ts';
-import { mcnemarExact, meanInterval, wilsonInterval } from './statistics.ts';
+import type { Interval } from './statistics.ts';
+import { mcnemarExact, meanInterval, pairedShareInterval, wilsonInterval } from './statistics.ts';
 import { accuracyName } from './titles.ts';
 
 const Measured = object({
@@ -90,7 +92,19 @@ const MeasuredScore = object({
 
 const Score = perRuntime(MeasuredScore);
 
-const testProperties = { stage: Type.String(), diagnosis: nullable(Diagnosis) };
+const testProperties = {
+  stage: Type.String(),
+  diagnosis: nullable(Diagnosis),
+  lossInterval: nullable(
+    object(
+      { low: Type.Number(), high: Type.Number() },
+      {
+        description:
+          'of `drop` or `rise` of int8, 95 %, paired on the same examples: shares by Agresti and Min (2005), others by 1.96 standard errors of the mean difference',
+      },
+    ),
+  ),
+};
 
 const ClassifyResult = object({
   ...testProperties,
@@ -162,13 +176,19 @@ const Body = Type.Object({
   conversions: Type.Array(object({ stage: Type.String(), metrics: ConvertMetrics })),
   tests: Type.Array(Test),
   matrix: Type.Optional(MatrixReport),
+  branches: Type.Optional(
+    Type.Composite([MatrixReport], {
+      description:
+        'without a matrix, the tests side by side if there are several: each is a cell, and the settings that differ on their ways are the axes',
+    }),
+  ),
   quantizations: Type.Array(QuantizationPair, { description: '`ptq` and `qat` from one float model' }),
   config: Type.Unsafe<Json>({}),
 });
 
 /**
- * `report.json`. What was measured and `model` are those of the last test stage, or of that of the best cell of a matrix;
- * `gates` are those of all of them.
+ * `report.json`. What was measured and `model` are those of the test stage, of several or of a matrix of that of the best;
+ * `gates` are those of all of them. Where the best cannot be said, it is the last.
  */
 export const Report = Type.Intersect([Body, Headline]);
 
@@ -188,7 +208,8 @@ type Headline = Static<typeof Headline>;
 
 /** @param config the resolved pipeline, shown as it is; null when it was not kept */
 export function buildReport(record: RunRecord, config: Json = null): Report {
-  const stages = record.stages.map((stage) => describeStage(stage, record.stages));
+  const lineOf = lineReader(config, record.matrix);
+  const stages = record.stages.map((stage) => describeStage(stage, readsOf(stage, record.stages, lineOf)));
   const measured = record.stages.map((stage) => ({ stage: stage.name, metrics: readStageMetrics(stage.metrics) }));
   const training: Report['training'] = [];
   const imports: Report['imports'] = [];
@@ -227,13 +248,26 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
           record.matrix,
           tests.map((test) => cellTest(test, examples(test.stage))),
         );
-  const headline = headlineTest({ tests, ...(matrix === null ? {} : { matrix }) });
+  const branches =
+    matrix !== null || tests.length < 2
+      ? null
+      : matrixReport(
+          branchesAsMatrix(
+            tests.map(({ stage }) => stage),
+            stages,
+            config,
+          ),
+          tests.map((test) => cellTest(test, examples(test.stage))),
+          'branch',
+        );
+  const several = { ...(matrix === null ? {} : { matrix }), ...(branches === null ? {} : { branches }) };
+  const headline = headlineTest({ tests, ...several });
   const gates = tests.flatMap((test) => test.metrics.gates.map((gate) => ({ stage: test.stage, ...gate })));
   const { id, pipeline, origin, status, startedAt, seconds, provenance } = record;
   return {
     schema: 'qpipe-report-1',
     run: { id, pipeline, origin, status, startedAt, seconds, provenance },
-    sentence: verdictSentence(record, matrix?.sentence ?? testSentence(headline, gates)),
+    sentence: verdictSentence(record, (matrix ?? branches)?.sentence ?? testSentence(headline, gates)),
     ...headlineOf(headline, training),
     gates,
     model: headline === undefined ? null : locateModel(headline.metrics.model, record.stages),
@@ -251,7 +285,7 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
     calibrations,
     conversions,
     tests,
-    ...(matrix === null ? {} : { matrix }),
+    ...several,
     quantizations: quantizationPairs(stages, tests.flatMap(pairedTest)).filter(
       ({ ptq, qat }) => record.matrix === undefined || inOneCell(record.matrix, ptq.test, qat.test),
     ),
@@ -259,23 +293,34 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
   };
 }
 
-/** The test whose numbers stand at the top: that of the best cell, else the last. */
-export function headlineTest({ tests, matrix }: Pick<Report, 'tests' | 'matrix'>): Test | undefined {
-  return tests.find(({ stage }) => stage === matrix?.best?.test) ?? tests.at(-1);
+/** The cells of the matrix, or the branches; undefined where there is one test. */
+export function sideBySide({ matrix, branches }: Pick<Report, 'matrix' | 'branches'>): MatrixReport | undefined {
+  return matrix ?? branches;
 }
 
-/** Where the headline's accuracy went; of a matrix with the cell. Undefined where no test says it. */
+/** The test whose numbers stand at the top: that of the best cell or branch, else the last. */
+export function headlineTest(report: Pick<Report, 'tests' | 'matrix' | 'branches'>): Test | undefined {
+  const best = sideBySide(report)?.best?.test;
+  return report.tests.find(({ stage }) => stage === best) ?? report.tests.at(-1);
+}
+
+/** The cell or branch whose numbers stand at the top; undefined where there is one test. */
+export function headlineCell(report: Pick<Report, 'tests' | 'matrix' | 'branches'>): string | undefined {
+  const test = headlineTest(report)?.stage;
+  return sideBySide(report)?.rows.find((row) => row.test === test)?.cell;
+}
+
+/** Where the headline's accuracy went; of several with the name of the cell or branch. Undefined where no test says it. */
 export function headlineDiagnosis(report: Report): string | undefined {
-  const test = headlineTest(report);
-  const sentence = test?.diagnosis?.sentence;
-  const cell = report.matrix?.rows.find((row) => row.test === test?.stage)?.cell;
+  const sentence = headlineTest(report)?.diagnosis?.sentence;
+  const cell = headlineCell(report);
   return sentence === undefined || cell === undefined ? sentence : `${cell}: ${sentence}`;
 }
 
 /** The report as it would be of these stages alone. */
 export function partOf(report: Report, names: ReadonlySet<string>): Report {
   const isHere = ({ stage }: { readonly stage: string }): boolean => names.has(stage);
-  const { matrix: _matrix, ...whole } = report;
+  const { matrix: _matrix, branches: _branches, ...whole } = report;
   const tests = report.tests.filter(isHere);
   const test = tests.at(-1);
   const stages = report.stages.filter(({ name }) => names.has(name));
@@ -381,15 +426,12 @@ function locateModel(model: TestMetrics['model'], stages: readonly Pick<StageRec
   return output === undefined ? null : { ...model, path: output.path };
 }
 
-function describeStage(stage: StageRecord, all: readonly StageRecord[]): Report['stages'][number] {
+function describeStage(stage: StageRecord, reads: string[]): Report['stages'][number] {
   const { name, kind, key, cached, seconds, verdict, inputs, outputs, resumedAt } = stage;
-  const digests = new Set<string>(Object.values(stage.inputs).map(({ digest }) => digest));
-  const earlier = all.slice(0, all.indexOf(stage));
-  const reads = earlier.filter((other) => Object.values(other.outputs).some(({ digest }) => digests.has(digest)));
   return {
     ...{ name, kind, key, cached, seconds, verdict, inputs, outputs },
     ...(resumedAt !== undefined && { resumedAt }),
-    reads: reads.map((other) => other.name),
+    reads,
   };
 }
 
@@ -437,7 +479,8 @@ function summarizeScore(stage: string, metrics: ScoreTest): ScoreResult {
     },
     (change) => `${points(change).replace('+', '')} of the ${scoreName}`,
   );
-  return { task: metrics.task, stage, score: forEachRuntime(measure), diagnosis, metrics };
+  const lossInterval = whole === null ? null : meanInterval(whole.mean, whole.deviation, n);
+  return { task: metrics.task, stage, score: forEachRuntime(measure), lossInterval, diagnosis, metrics };
 }
 
 function summarizeClassification(stage: string, metrics: ClassifyTest): ClassifyResult {
@@ -468,7 +511,8 @@ function summarizeClassification(stage: string, metrics: ClassifyTest): Classify
     },
     (change) => points(change).replace('+', ''),
   );
-  return { task: metrics.task, stage, accuracy, mcnemarP, diagnosis, metrics };
+  const lossInterval = flips === null ? null : pairedShareInterval(flips.rightToWrong, flips.wrongToRight, n);
+  return { task: metrics.task, stage, accuracy, mcnemarP, lossInterval, diagnosis, metrics };
 }
 
 /** Paired, since the same examples were counted. */
@@ -478,7 +522,9 @@ function costOfFlips({ rightToWrong, wrongToRight }: Flips, n: number): Cost {
   return { change, loss: mcnemarExact(rightToWrong, wrongToRight) < 0.05 ? 'real' : 'within_chance' };
 }
 
-function summarizeErrors(metrics: RegressTest | ReconstructTest): Pick<ReconstructResult, 'error' | 'diagnosis'> {
+function summarizeErrors(
+  metrics: RegressTest | ReconstructTest,
+): Pick<ReconstructResult, 'error' | 'diagnosis' | 'lossInterval'> {
   const { n, error } = metrics;
   const measure = (runtime: RuntimeName): MeasuredError | null => {
     const measured = error[runtime];
@@ -501,7 +547,14 @@ function summarizeErrors(metrics: RegressTest | ReconstructTest): Pick<Reconstru
     },
     (change) => `${significant(change)} of the ${errorName(metrics)}`,
   );
-  return { error: errors, diagnosis };
+  return { error: errors, lossInterval: riseInterval(metrics), diagnosis };
+}
+
+/** Of the error's rise as a fraction of that of float, which is taken as exact. */
+function riseInterval({ n, error, costs }: RegressTest | ReconstructTest): Interval | null {
+  if (costs.whole === null || error.float === null || error.float.mean === 0) return null;
+  const { low, high } = meanInterval(costs.whole.mean, costs.whole.deviation, n);
+  return { low: low / error.float.mean, high: high / error.float.mean };
 }
 
 /** What a task's error is called. */
@@ -559,7 +612,7 @@ function testSentence(test: Test | undefined, gates: readonly ReportGate[]): str
   const [first] = unmet;
   if (gates.length === 0) return `${result}. No gate was set.`;
   if (first === undefined)
-    return `${result}. ${gates.length === 1 ? 'The gate is' : `All ${gates.length} gates are`} met.`;
+    return `${result}. ${gates.length === 1 ? 'The gate is' : gates.length === 2 ? 'Both gates are' : `All ${gates.length} gates are`} met.`;
   const others =
     unmet.length === 1 ? '' : `, nor ${unmet.length === 2 ? 'is 1 other' : `are ${unmet.length - 1} others`}`;
   return `${result}. Gate ${first.name} is not met${others}: ${gateText(first)}.`;

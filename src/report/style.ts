@@ -30,8 +30,9 @@ code,.mono{font-family:ui-monospace,'SF Mono',Menlo,Consolas,'DejaVu Sans Mono',
 .verdict strong{color:var(--tone);margin-right:.5em}
 .good{--tone:var(--c2)}.bad{--tone:var(--c1)}.plain{--tone:var(--muted)}
 .mark-good,.mark-bad{font-weight:600;white-space:nowrap}.mark-good{color:var(--c2)}.mark-bad{color:var(--c1)}
-.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:24px;margin:32px 0 8px}
-.facts dt{color:var(--muted);font-size:.8rem}.facts dd{margin:0;font-size:1.6rem;font-weight:600;line-height:1.25;letter-spacing:-.01em}
+.trained,.of{margin-top:20px;max-width:96ch}.of{color:var(--muted);font-size:.9rem;margin-bottom:0}
+.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(220px,1fr));gap:22px 28px;margin:24px 0 8px}
+.facts dt{color:var(--muted);font-size:.8rem}.facts dd{margin:0;overflow-wrap:anywhere;font-size:1.6rem;font-weight:600;line-height:1.25;letter-spacing:-.01em}
 .facts small{display:block;font-size:.8rem;font-weight:400;color:var(--muted);letter-spacing:0}
 .lints{margin:24px 0 0;padding:0;list-style:none;font-size:.9rem}
 .lints>li{padding:8px 0 8px 26px;position:relative;max-width:96ch;overflow-wrap:anywhere}
@@ -92,6 +93,11 @@ figure,tr,.facts{break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:vis
 
 /** Click on a column head to sort; without scripts the tables stand in their own order. */
 export const script = trustedMarkup(`
+const areas = document.querySelectorAll('.scroll[tabindex]');
+const passOver = () => areas.forEach((area) => { area.tabIndex = area.scrollWidth > area.clientWidth ? 0 : -1; });
+passOver();
+addEventListener('resize', passOver);
+document.addEventListener('toggle', passOver, true);
 for (const table of document.querySelectorAll('table.sortable')) {
   // A row that opens is a body of its own, together with what it opens to.
   const folds = table.classList.contains('folding');

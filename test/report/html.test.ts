@@ -31,8 +31,15 @@ describe('report.html', () => {
     const html = render(run);
     expect(html).not.toMatch(/https?:/);
     expect(html).not.toMatch(/<link|@import|url\(|srcset|<iframe|<object/);
-    const sources = [...html.matchAll(/\s(?:src|href)="([^"]*)"/g)].map(([, target = '']) => target);
-    expect(sources.filter((target) => !target.startsWith('#') && !target.startsWith('data:'))).toEqual([]);
+    const images = [...html.matchAll(/\ssrc="([^"]*)"/g)].map(([, target = '']) => target);
+    expect(images.filter((target) => !target.startsWith('data:'))).toEqual([]);
+  });
+
+  it('links to the files of the run beside it, and nowhere else', () => {
+    const targets = [...render(run).matchAll(/\shref="([^"#][^"]*)"/g)].map(([, target = '']) => target);
+    const written = run.stages.flatMap(({ outputs }) => Object.values(outputs).map(({ path }) => path));
+    const beside = ['pipeline.yaml', 'resolved.json', 'report.json', 'run.json', 'events.ndjson'];
+    expect(new Set(targets)).toEqual(new Set([...written, ...beside]));
   });
 
   it('has the same bytes for equal inputs and stays below a megabyte', () => {

@@ -1,3 +1,4 @@
+import { counted } from '../../core/words.ts';
 import { runtimes } from '../../measurements/metrics.ts';
 import type { RuntimeName } from '../../measurements/metrics.ts';
 import { runtimeTitles } from '../../measurements/runtime-titles.ts';
@@ -20,33 +21,38 @@ export function accuracySection(test: ClassifyResult): Markup {
     const measured = test.accuracy[runtime];
     return measured === null ? [] : [{ runtime, measured, seconds: test.metrics.seconds[runtime] }];
   });
-  const { flips, agreement } = test.metrics;
-  const agreements = [
-    { pair: 'fake-quant and float', share: agreement.fake_quant_vs_float },
-    { pair: `${runtimeTitles.int8} and fake-quant`, share: agreement.int8_vs_fake_quant },
-    {
-      pair: `${runtimeTitles.int8} and ${runtimeTitles.int8_litert.replace('int8 ', '')}`,
-      share: agreement.int8_vs_litert,
-    },
-  ];
-  return markup`<p class="lead">${test.task === 'classify' ? 'Top-1 accuracy' : 'Accuracy'} on the test split. ${fileLead} Intervals are 95 % (Wilson).</p>
+  return markup`<p class="lead">${test.task === 'classify' ? 'Top-1 accuracy: the share of test examples whose class is right' : 'Accuracy: the share of test examples whose answer is right'}. ${fileLead} Intervals are 95 % (Wilson).</p>
 ${table(rows, accuracyColumns(accuracyName(test)), { sorting: 'fixed', width: 'full' })}
-${
-  flips === null || test.mcnemarP === null
-    ? null
-    : markup`<p>From float to int8, ${integer(flips.rightToWrong)} examples become wrong and ${integer(flips.wrongToRight)} become right. If there were no real difference, the probability of a split at least this uneven would be ${probability(test.mcnemarP)} (exact McNemar test): ${
-        test.mcnemarP < 0.05 ? 'unlikely to be chance' : 'consistent with chance'
-      }.</p>`
+${pairedText(test)}
+${timesOf(rows)}`;
 }
-<h3>Same predicted class</h3>
-${table(
-  agreements.filter(({ share }) => share !== null),
-  [
-    { head: 'Pair', kind: 'text', cell: ({ pair }) => pair },
-    { head: 'Share of examples', kind: 'number', cell: ({ share }) => orNone(share, percent) },
-  ],
-  { sorting: 'fixed', width: 'narrow' },
-)}`;
+
+function pairedText({ metrics: { flips }, mcnemarP }: ClassifyResult): Markup | null {
+  if (flips === null || mcnemarP === null) return null;
+  const { rightToWrong, wrongToRight } = flips;
+  if (rightToWrong + wrongToRight === 0) {
+    return markup`<p>float and int8 are right on the same examples.</p>`;
+  }
+  return markup`<p>int8 is wrong on ${counted(rightToWrong, 'example')} that float has right, and right on ${integer(wrongToRight)} that float has wrong. If both models were equally good, a split at least this uneven would occur with a probability of ${probability(mcnemarP)} (exact McNemar test), so the difference ${
+    mcnemarP < 0.05 ? 'is more than chance' : 'may be chance'
+  }.</p>`;
+}
+
+/** Apart from the accuracies, where it would read like what a device needs. */
+function timesOf(rows: readonly AccuracyRow[]): Markup | null {
+  const timed = rows.flatMap(({ runtime, seconds: time, measured }) =>
+    time === null ? [] : [{ runtime, time, n: measured.n }],
+  );
+  if (timed.length === 0) return null;
+  return markup`<details><summary>How long this test took</summary><p class="lead">All test examples, on the computer that ran qpipe. This says nothing of how fast a device is.</p>${table(
+    timed,
+    [
+      { head: 'Model', kind: 'text', cell: ({ runtime }) => runtimeTitles[runtime] },
+      { head: 'Examples', kind: 'number', cell: ({ n }) => integer(n) },
+      { head: 'Took', kind: 'number', cell: ({ time }) => seconds(time) },
+    ],
+    { sorting: 'fixed', width: 'narrow' },
+  )}</details>`;
 }
 
 const accuracyColumns = (name: string): readonly Column<AccuracyRow>[] => [
@@ -59,6 +65,5 @@ const accuracyColumns = (name: string): readonly Column<AccuracyRow>[] => [
   },
   { head: 'Against float', kind: 'number', cell: ({ measured }) => orNone(measured.drop, (drop) => points(-drop)) },
   { head: 'Correct', kind: 'number', cell: ({ measured }) => integer(measured.correct) },
-  { head: 'n', kind: 'number', cell: ({ measured }) => integer(measured.n) },
-  { head: 'Time', kind: 'number', cell: (row) => orNone(row.seconds, seconds) },
+  { head: 'Examples', kind: 'number', cell: ({ measured }) => integer(measured.n) },
 ];

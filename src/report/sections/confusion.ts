@@ -4,6 +4,7 @@ import { fixed, integer, NOT_MEASURED, percent, points } from '../format.ts';
 import { markup } from '../markup.ts';
 import type { Markup } from '../markup.ts';
 import { table } from '../page.ts';
+import { scrollArea } from '../scroll-area.ts';
 
 /** Classes of which a matrix is shown at most. */
 const LARGEST_MATRIX = 24;
@@ -72,9 +73,11 @@ function matrix(
   cellOf: (label: number, guess: number) => Cell,
 ): Markup {
   const className = (index: number): string => classes[index] ?? String(index);
-  return markup`<div class="scroll" tabindex="0" role="region" aria-label="confusion, ${title}"><table class="confusion"><thead><tr><td></td>${classes.map(
-    (name) => markup`<th scope="col">${name}</th>`,
-  )}</tr></thead><tbody>
+  return scrollArea(
+    `confusion, ${title}`,
+    markup`<table class="confusion"><thead><tr><td></td>${classes.map(
+      (name) => markup`<th scope="col">${name}</th>`,
+    )}</tr></thead><tbody>
 ${confusion.map(
   (row, label) => markup`<tr><th scope="row">${className(label)}</th>${row.map((_, guess) => {
     const { tone, depth, text } = cellOf(label, guess);
@@ -82,7 +85,8 @@ ${confusion.map(
     return markup`<td class="${classNames}" style="--v:${depth.toFixed(3)}" title="${className(label)}, answered ${className(guess)}">${text}</td>`;
   })}</tr>
 `,
-)}</tbody></table></div>`;
+)}</tbody></table>`,
+  );
 }
 
 interface Pair {

@@ -1,6 +1,7 @@
 /** The section of test examples: what quantization turned comes first. */
 import type { Examples, ExampleValue, ShownExample } from '../../measurements/examples.ts';
 import { fullScale, integer, orNone, significant } from '../format.ts';
+import { scrollArea } from '../scroll-area.ts';
 import { markup } from '../markup.ts';
 import type { Markup } from '../markup.ts';
 import { drawView, maskColors } from '../views.ts';
@@ -108,11 +109,14 @@ function valuesTable(example: ShownExample, { threshold }: Examples): Markup | n
       ? null
       : markup`<span class="bars"><span class="before" style="width:${share(before)}%"></span><span class="after" style="width:${share(int8)}%"></span></span>`;
   const more = hidden === 0 ? '' : `, ${hidden} more are not shown`;
-  return markup`<details><summary>Output by element${more}</summary><div class="scroll" tabindex="0" role="region" aria-label="output of example ${example.index}"><table class="values"><thead><tr><th scope="col"><span class="hidden">Element</span></th>${hasTruth ? markup`<th scope="col" class="n">true</th>` : null}<th scope="col" class="n">${first === 'float' ? 'float' : 'QAT'}</th><th scope="col" class="n">int8</th><th scope="col" class="n">q</th></tr></thead><tbody>
+  return markup`<details><summary>Output by element${more}</summary>${scrollArea(
+    `output of example ${example.index}`,
+    markup`<table class="values"><thead><tr><th scope="col"><span class="hidden">Element</span></th>${hasTruth ? markup`<th scope="col" class="n">true</th>` : null}<th scope="col" class="n">${first === 'float' ? 'float' : 'QAT'}</th><th scope="col" class="n">int8</th><th scope="col" class="n">q</th></tr></thead><tbody>
 ${values.map(
   (value) => markup`<tr><th scope="row">${value.name}${bars(value)}</th>${
     hasTruth ? markup`<td class="n">${orNone(value.truth, significant)}</td>` : null
   }<td class="n">${significant(value.first)}</td><td class="n">${significant(value.int8)}</td><td class="n">${integer(value.code)}</td></tr>
 `,
-)}</tbody></table></div></details>`;
+)}</tbody></table>`,
+  )}</details>`;
 }

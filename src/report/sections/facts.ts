@@ -1,32 +1,125 @@
+/** The tiles at the top: what a device gets, and what that costs. */
+import { witnesses } from '../../measurements/runtime-titles.ts';
+import { noiseShares } from '../diagnosis.ts';
 import { bytes, change, fixed, integer, percent, points, significant } from '../format.ts';
 import { markup, nothing } from '../markup.ts';
 import type { Markup } from '../markup.ts';
 import { headlineTest } from '../report.ts';
-import type { Report } from '../report.ts';
+import type { Report, Test } from '../report.ts';
 import { accuracyName } from '../titles.ts';
 
+interface Fact {
+  readonly name: string;
+  readonly value: string;
+  readonly note: string;
+}
+
+/** Of the model whose numbers stand at the top. */
 export function factsList(report: Report): Markup {
-  const conversion = conversionOf(report)?.metrics;
-  const facts = resultFacts(report);
-  const size = report.model?.bytes ?? conversion?.bytes;
-  if (size !== undefined) {
-    const note = conversion === undefined ? '' : sizeNote(conversion.floatBytes / size);
-    facts.push({ name: 'model file', value: bytes(size), note });
-  }
-  if (report.matrix !== undefined) {
-    const { rows, untested, best } = report.matrix;
-    const cells = new Set(rows.map(({ cell }) => cell)).size + untested.length;
-    const shown = rows.find(({ test }) => test === best?.test)?.cell;
-    facts.push({ name: 'cells', value: String(cells), note: shown === undefined ? '' : `the numbers are of ${shown}` });
-  }
-  if (report.stages.length > 0) {
-    const cached = report.stages.filter((stage) => stage.cached).length;
-    facts.push({ name: 'stages', value: String(report.stages.length), note: `${cached} from the cache` });
-  }
+  const test = headlineTest(report);
+  const facts = [...(test === undefined ? [] : resultFacts(test)), ...deviceFacts(report), ...layerFacts(test)];
   if (facts.length === 0) return nothing;
   return markup`<dl class="facts">${facts.map(
     ({ name, value, note }) => markup`<div><dt>${name}</dt><dd>${value}<small>${note}</small></dd></div>`,
   )}</dl>`;
+}
+
+/** On both kinds of devices, and what was lost on the way. */
+function resultFacts(test: Test): Fact[] {
+  const { name, text, int8, litert, loss } = measuresOf(test);
+  if (int8 === null) return [];
+  const interval = ({ low, high }: Span): string => `${name}; 95 %: ${text(low)} to ${text(high)}`;
+  const facts = [{ name: `On a ${witnesses.microcontroller}`, value: text(int8.value), note: interval(int8.interval) }];
+  if (litert !== null) {
+    facts.push({ name: `On a ${witnesses.phone}`, value: text(litert.value), note: interval(litert.interval) });
+  }
+  if (loss !== null) facts.push({ name: 'int8 against float', ...loss });
+  return facts;
+}
+
+interface Span {
+  readonly low: number;
+  readonly high: number;
+}
+
+interface Measure {
+  readonly value: number;
+  readonly interval: Span;
+}
+
+interface Measures {
+  readonly name: string;
+  readonly text: (value: number) => string;
+  readonly int8: Measure | null;
+  readonly litert: Measure | null;
+  readonly loss: { readonly value: string; readonly note: string } | null;
+}
+
+function measuresOf(test: Test): Measures {
+  if ('accuracy' in test) {
+    const { int8, int8_litert: litert } = test.accuracy;
+    const read = (measured: typeof int8): Measure | null =>
+      measured === null ? null : { value: measured.top1, interval: measured.interval };
+    const loss = shareLoss(int8?.drop ?? null, test.lossInterval);
+    return { name: accuracyName(test), text: percent, int8: read(int8), litert: read(litert), loss };
+  }
+  if ('score' in test) {
+    const { int8, int8_litert: litert } = test.score;
+    const loss = shareLoss(int8?.drop ?? null, test.lossInterval);
+    return { name: test.metrics.scoreName, text: percent, int8, litert, loss };
+  }
+  const { int8, int8_litert: litert } = test.error;
+  const read = (measured: typeof int8): Measure | null =>
+    measured === null ? null : { value: measured.mean, interval: measured.interval };
+  const name = test.task === 'regress' ? 'mean absolute error' : 'mean squared error';
+  const rise = int8?.rise ?? null;
+  const span = test.lossInterval;
+  const loss =
+    rise === null
+      ? null
+      : {
+          value: change(rise),
+          note: span === null ? 'error' : `error; 95 %: ${change(span.low)} to ${change(span.high)}`,
+        };
+  return { name, text: significant, int8: read(int8), litert: read(litert), loss };
+}
+
+/** Written as a change, so a loss is negative. */
+function shareLoss(drop: number | null, interval: Span | null): Measures['loss'] {
+  if (drop === null) return null;
+  const note = interval === null ? '' : `95 %, paired: ${points(-interval.high)} to ${points(-interval.low)}`;
+  return { value: points(-drop), note };
+}
+
+/** What the model takes on a device. */
+function deviceFacts(report: Report): Fact[] {
+  const conversion = conversionOf(report)?.metrics;
+  const facts: Fact[] = [];
+  const size = report.model?.bytes ?? conversion?.bytes;
+  if (size !== undefined) {
+    const note = conversion === undefined ? '' : sizeNote(conversion.floatBytes / size);
+    facts.push({ name: 'Flash for the model', value: bytes(size), note });
+  }
+  const memory = conversion?.memory;
+  if (memory === undefined) return facts;
+  facts.push({ name: 'RAM for its tensors', value: bytes(memory.arena), note: 'tensor arena of TFLM' });
+  const largest = (memory.buffers ?? []).reduce<{ name: string; bytes: number } | null>(
+    (most, buffer) => (buffer.bytes > (most?.bytes ?? 0) ? buffer : most),
+    null,
+  );
+  if (largest !== null) facts.push({ name: 'Largest tensor', value: bytes(largest.bytes), note: largest.name });
+  facts.push({ name: 'Multiplications', value: countText(memory.macs), note: 'MACs for one example' });
+  return facts;
+}
+
+/** The layer whose quantizers put most of the noise into the output. */
+function layerFacts(test: Test | undefined): Fact[] {
+  const shares = [...noiseShares(test?.metrics.layers ?? [])];
+  const [first] = shares.toSorted(([, a], [, b]) => b - a);
+  if (first === undefined || shares.length < 2) return [];
+  const [name, share] = first;
+  const note = `of the noise that quantization adds, from ${name}`;
+  return [{ name: 'Costliest layer', value: `${fixed(100 * share, 0)}\u202f%`, note }];
 }
 
 /** That of the model whose numbers stand at the top, else the last. */
@@ -42,36 +135,7 @@ function sizeNote(times: number): string {
   return times >= 1 ? `${fixed(times, 2)}\u00d7 smaller than float` : `${fixed(1 / times, 2)}\u00d7 as large as float`;
 }
 
-interface Fact {
-  readonly name: string;
-  readonly value: string;
-  readonly note: string;
-}
-
-function resultFacts(report: Report): Fact[] {
-  if ('accuracy' in report) {
-    const { int8 } = report.accuracy;
-    if (int8 === null) return [];
-    const name = accuracyName(report);
-    const share = { name: `int8 ${name}`, value: percent(int8.top1), note: `of ${integer(int8.n)} examples` };
-    return int8.drop === null ? [share] : [share, { name: 'against float', value: points(-int8.drop), note: name }];
-  }
-  if ('score' in report) {
-    const { int8 } = report.score;
-    const last = headlineTest(report);
-    if (int8 === null || last === undefined || !('score' in last)) return [];
-    const { scoreName } = last.metrics;
-    const score = { name: `int8 ${scoreName}`, value: percent(int8.value), note: `${integer(int8.n)} examples` };
-    return int8.drop === null
-      ? [score]
-      : [score, { name: 'against float', value: points(-int8.drop), note: scoreName }];
-  }
-  if (report.task === null) return [];
-  const { int8 } = report.error;
-  if (int8 === null) return [];
-  const kind = report.task === 'regress' ? 'mean absolute' : 'mean square';
-  const note = `${kind}, ${integer(int8.n)} examples`;
-  const error = { name: 'int8 error', value: significant(int8.mean), note };
-  if (int8.rise === null) return [error];
-  return [error, { name: 'against float', value: change(int8.rise), note: 'error' }];
+/** `12.5 million`, `412 928`: three digits are enough from a million on. */
+function countText(count: number): string {
+  return count < 1e6 ? integer(count) : `${Number((count / 1e6).toPrecision(3))} million`;
 }

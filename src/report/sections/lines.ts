@@ -3,6 +3,7 @@ import { markup } from '../markup.ts';
 import type { Markup } from '../markup.ts';
 import type { Report, Test } from '../report.ts';
 import { accuracySection } from './accuracy.ts';
+import { agreementSection } from './agreement.ts';
 import { confusionSection } from './confusion.ts';
 import { examplesSection } from './examples.ts';
 import { footprintSection } from './footprint.ts';
@@ -30,6 +31,13 @@ export function lineSections(report: Report): (Section | null)[] {
     ...report.tests.flatMap((test) => [
       section(`layers-${test.stage}`, `Layers${suffixOf(test)}`, layersSection(test)),
     ]),
+    ...report.tests.map((test) =>
+      section(
+        `agreement-${test.stage}`,
+        `Agreement${suffixOf(test)}`,
+        'accuracy' in test ? agreementSection(test) : null,
+      ),
+    ),
     section('footprint', 'Footprint', footprintSection(report)),
   ];
 }

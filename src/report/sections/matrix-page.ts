@@ -3,7 +3,7 @@ import { counted } from '../../core/words.ts';
 import { bytes, capitalized, change, NOT_MEASURED, orNone, points, probability } from '../format.ts';
 import { markup } from '../markup.ts';
 import type { Markup } from '../markup.ts';
-import type { MatrixGroup, MatrixReport, MatrixRow } from '../matrix.ts';
+import type { CellNoun, MatrixGroup, MatrixReport, MatrixRow } from '../matrix.ts';
 import { differenceText, measureText } from '../matrix.ts';
 import { table } from '../page.ts';
 import type { Column } from '../page.ts';
@@ -12,10 +12,10 @@ import type { Spread } from '../statistics.ts';
 /** Up to so many comparisons are shown at once. */
 const MOST_LEADS = 6;
 
-export function matrixSection(matrix: MatrixReport): Markup {
+export function matrixSection(matrix: MatrixReport, noun: CellNoun): Markup {
   const { rows, groups, untested } = matrix;
-  return markup`<p class="lead">One row a cell, with the settings that differ. The numbers of a cell lead to its details.</p>
-${table(rows, rowColumns(matrix), { sorting: 'sortable', width: 'full' })}
+  return markup`<p class="lead">One row a ${noun}, with the settings that differ. ${noun === 'cell' ? 'The number of a cell leads' : 'The name of a branch, which is that of its test, leads'} to its details.</p>
+${table(rows, rowColumns(matrix, noun), { sorting: 'sortable', width: 'full' })}
 ${untested.length === 0 ? null : markup`<p>Without a result: ${untested.join('; ')}.</p>`}
 ${groups.length === 0 ? null : markup`<h3>Over the seeds</h3><p class="lead">Mean \u00b1 standard deviation of the cells that differ only in their seed, and their range.</p>${table(groups, groupColumns(matrix), { sorting: 'sortable', width: 'full' })}`}
 ${leadsTable(matrix)}`;
@@ -24,7 +24,7 @@ ${leadsTable(matrix)}`;
 /** The anchor of a cell's details. */
 export const cellId = (index: number): string => `cell-${index + 1}`;
 
-function rowColumns({ axes, rows, best }: MatrixReport): Column<MatrixRow>[] {
+function rowColumns({ axes, rows, best }: MatrixReport, noun: CellNoun): Column<MatrixRow>[] {
   const cells = [...new Set(rows.map(({ cell }) => cell))];
   const calledOften = new Set(rows.map(({ called }) => called)).size > 1;
   const [first] = rows;
@@ -35,12 +35,12 @@ function rowColumns({ axes, rows, best }: MatrixReport): Column<MatrixRow>[] {
   });
   return [
     {
-      head: 'Cell',
-      kind: 'number',
+      head: capitalized(noun),
+      kind: noun === 'cell' ? 'number' : 'text',
       cell: ({ cell, test }) => {
         const index = cells.indexOf(cell);
         const mark = test === best?.test ? markup`<small>best</small>` : null;
-        return markup`<a href="#${cellId(index)}">${index + 1}</a>${mark}`;
+        return markup`<a href="#${cellId(index)}">${noun === 'cell' ? index + 1 : cell}</a>${mark}`;
       },
       value: ({ cell }) => cells.indexOf(cell),
     },
@@ -124,7 +124,7 @@ function leadsTable({ best, rows }: MatrixReport): Markup | null {
   const how =
     best.pairedBy === 'seeds'
       ? 'A t-test of the differences between trainings with the same seed. With few seeds only large differences are beyond noise.'
-      : 'On the same test examples: the exact McNemar test where they are right or wrong, else a t-test. It says nothing of another seed: for that, add `seed` to the matrix.';
+      : 'On the same test examples: the exact McNemar test where they are right or wrong, else a t-test. It says nothing of another seed: for that, use a matrix over `seed`.';
   const body = table(
     best.leads,
     [

@@ -1,0 +1,55 @@
+/** What was made, in a sentence or two, for a reader who has not seen the pipeline. */
+import { counted } from '../../core/words.ts';
+import type { Json } from '../../core/json.ts';
+import { integer, shapeText } from '../format.ts';
+import { chainOf } from '../lines-of-stages.ts';
+import { markup } from '../markup.ts';
+import type { Markup } from '../markup.ts';
+import { headlineTest } from '../report.ts';
+import type { Report, Test } from '../report.ts';
+
+/** Of the model whose numbers stand at the top; nothing before anything was trained. */
+export function trainedText(report: Report): Markup | null {
+  const test = headlineTest(report);
+  const chain = new Set(
+    test === undefined ? report.stages.map(({ name }) => name) : chainOf(report.stages, test.stage),
+  );
+  const steps = report.stages.flatMap(({ name }) => (chain.has(name) ? stepsOf(report, name) : []));
+  if (steps.length === 0) return null;
+  const about = descriptionOf(report.config);
+  return markup`<p class="trained">${about === null ? null : `${about.replace(/\.$/, '')}. `}${networkText(report, test, chain)}${steps.map((step, index) => `${index === 0 ? ' It was ' : index === steps.length - 1 ? ', then ' : ', '}${step}`)}.</p>`;
+}
+
+function networkText(report: Report, test: Test | undefined, chain: ReadonlySet<string>): string {
+  const trained = report.training.find(({ stage }) => chain.has(stage));
+  const size = trained === undefined ? '' : ` of ${integer(trained.metrics.parameters)} parameters`;
+  if (test === undefined) return `A network${size}.`;
+  const { input } = test.metrics.model;
+  const shape = shapeText(input.shape.slice(1));
+  return `A network${size} for ${taskText(test)}, from inputs of ${shape}.`;
+}
+
+function taskText({ metrics }: Test): string {
+  if ('classes' in metrics)
+    return `${metrics.task === 'classify' ? '' : `${metrics.task.replace('_', ' ')}, `}${counted(metrics.classes.length, 'class', 'classes')}`;
+  return metrics.task === 'regress' ? 'values (regression)' : 'reconstruction of its input';
+}
+
+/** What a stage did to the weights, in the passive. */
+function stepsOf({ training, imports, calibrations }: Report, stage: string): string[] {
+  const trained = training.find((one) => one.stage === stage)?.metrics;
+  if (trained !== undefined) {
+    const how = trained.level === 'float' ? 'in float' : 'with simulated 8-bit rounding';
+    return [`trained for ${counted(trained.epochs.length, 'epoch')} ${how} (${stage})`];
+  }
+  if (imports.some((one) => one.stage === stage)) return [`imported (${stage})`];
+  const calibrated = calibrations.find((one) => one.stage === stage)?.metrics;
+  if (calibrated === undefined) return [];
+  return [`quantized from ${counted(calibrated.examples, 'example')} without training (${stage})`];
+}
+
+function descriptionOf(config: Json): string | null {
+  if (typeof config !== 'object' || config === null || !('description' in config)) return null;
+  const { description } = config;
+  return typeof description === 'string' ? description : null;
+}
