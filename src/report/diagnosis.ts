@@ -3,10 +3,11 @@ import type { Static } from '@sinclair/typebox';
 import { unreachable } from '../core/assert.ts';
 import { exp } from '../core/math.ts';
 import { object } from '../core/schema.ts';
-import { nullable } from '../measurements/metrics.ts';
+import { nullable, oneOf } from '../measurements/metrics.ts';
 import type { TestMetrics } from '../measurements/metrics.ts';
-import { decibel, fixed, percent } from './format.ts';
-import { thresholds } from './lints.ts';
+import { causes, dataFault, deadLayer, isFarOff, kernelFault, rangeFault } from './faults.ts';
+import type { Fault, Learned } from './faults.ts';
+import { decibel, fixed } from './format.ts';
 
 /** Whether a difference between two models on the same examples is more than chance. */
 export const losses = ['none', 'within_chance', 'real'] as const;
@@ -44,6 +45,7 @@ export const Diagnosis = object({
     [Type.Literal('nothing'), Type.Literal('training'), Type.Literal('ranges'), Type.Literal('integer_kernel')],
     { description: 'what costs most of what is lost, by the accuracies; nothing: no loss beyond chance' },
   ),
+  cause: nullable(oneOf(causes)),
   costs: Costs,
   sqnrDb: nullable(Type.Number({ description: 'int8 against float after the last layer; null when exact' })),
   kernelShare: Type.Number({ minimum: 0, maximum: 1, description: 'of that noise, what the integer kernels explain' }),
@@ -54,41 +56,86 @@ export type Diagnosis = Static<typeof Diagnosis>;
 
 type Layer = TestMetrics['layers'][number];
 
+/** What the test stage measured beside costs. */
+export interface Evidence extends Pick<TestMetrics, 'layers' | 'compared' | 'input'> {
+  /** Null where nothing counts right answers. */
+  readonly learned: Learned | null;
+}
+
 /**
- * What was lost, to training or to quantization, and in which layer. The accuracies decide what is to blame; the noise
- * only tells which layer. Null without layers.
+ * What was lost, to training or to quantization, in which layer, why, and what to do. The accuracies decide what is to
+ * blame; the noise only tells which layer. Null without layers.
  *
- * @param layers in the order of execution
  * @param amount writes a cost for people, for example `2.40 points`
  */
-export function diagnose(layers: readonly Layer[], costs: Costs, amount: (change: number) => string): Diagnosis | null {
+export function diagnose(
+  { layers, compared, input, learned }: Evidence,
+  costs: Costs,
+  amount: (change: number) => string,
+): Diagnosis | null {
   const last = layers.at(-1);
   if (last === undefined) return null;
   const { floatSqnrDb: sqnrDb } = last;
   const kernelShare = sqnrDb === null || last.sqnrDb === null ? 0 : Math.min(1, powerRatio(sqnrDb - last.sqnrDb));
-  const blame = blameOf(costs);
-  const base = { blame, costs, sqnrDb, kernelShare };
   const whole = costSentence(costs, amount);
+  const base = { blame: blameOf(costs), costs, sqnrDb, kernelShare, layer: null, layerShare: null, cause: null };
+  // What makes all other numbers meaningless comes first.
+  const first = deadLayer(layers, compared) ?? dataFault(learned, input);
+  if (first !== null) {
+    return { ...base, sentence: `${first.sentence} ${whole}`, cause: first.cause, layer: first.layer };
+  }
   if (sqnrDb === null) {
-    const sentence = `${whole} Quantization changes nothing: the integers say what the same weights say in float.`;
-    return { sentence, ...base, layer: null, layerShare: null };
+    return {
+      ...base,
+      sentence: `${whole} Quantization changes nothing: the integers say what the same weights say in float.`,
+    };
   }
   const noise =
     `Noise at the output is ${decibel(sqnrDb)} below the signal, ` +
     `${fixed(100 * kernelShare, 0)} % of it from the integer kernels`;
   const source = costs.quantization.loss !== 'real' ? null : costs.kernels > costs.ranges ? 'integer_kernel' : 'ranges';
-  const worst = source === null ? null : source === 'integer_kernel' ? noisiestKernel(layers) : noisiestRange(layers);
-  if (source === null || worst === null) {
-    return { sentence: `${whole} ${noise}.`, ...base, layer: null, layerShare: null };
-  }
-  const { layer, share } = worst;
-  return {
-    sentence: `${whole} ${noise}; ${layerClause(source, layer, share)}.`,
-    ...base,
-    layer: layer.name,
-    layerShare: share,
-  };
+  const found = source === null ? quietFault(layers) : loudFault(source, layers);
+  if (found === null) return { ...base, sentence: `${whole} ${noise}.` };
+  const { cause, layer } = found.fault;
+  return { ...base, sentence: `${whole} ${noise}${found.clause}`, cause, layer, layerShare: found.share };
 }
+
+interface Found {
+  readonly fault: Fault;
+  readonly share: number | null;
+  /** Behind what is said of the noise. */
+  readonly clause: string;
+}
+
+/** What costs accuracy. */
+function loudFault(source: 'ranges' | 'integer_kernel', layers: readonly Layer[]): Found | null {
+  const worst = source === 'integer_kernel' ? noisiestKernel(layers) : noisiestRange(layers);
+  if (worst === null) return null;
+  const { layer, share } = worst;
+  const percentage = `${fixed(100 * share, 0)} %`;
+  if (source === 'ranges') {
+    const fault = rangeFault(layer);
+    const clause = `; of what fake-quant adds, ${layer.name} puts in most (${percentage}): ${fault.sentence}`;
+    return { fault, share, clause };
+  }
+  const off = kernelFault([layer]);
+  const fault: Fault = off ?? { cause: 'kernel', layer: layer.name, sentence: '' };
+  const detail = off === null ? '' : ` ${sentenceCase(off.sentence)}`;
+  return { fault, share, clause: `; the kernel of ${layer.name} adds most (${percentage}).${detail}` };
+}
+
+/** What costs nothing yet, and is wrong all the same. */
+function quietFault(layers: readonly Layer[]): Found | null {
+  const kernel = kernelFault(layers);
+  if (kernel !== null) return { fault: kernel, share: null, clause: `. Still, ${kernel.sentence}` };
+  const worst = noisiestRange(layers);
+  if (worst === null || worst.share <= 0.5 || !isFarOff(worst.layer)) return null;
+  const fault = rangeFault(worst.layer);
+  const clause = `. Still, ${worst.layer.name} makes ${fixed(100 * worst.share, 0)} % of what fake-quant adds: ${fault.sentence}`;
+  return { fault, share: worst.share, clause };
+}
+
+const sentenceCase = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 
 function blameOf({ training, quantization, ranges, kernels }: Costs): Diagnosis['blame'] {
   const ofTraining = training?.loss === 'real' ? training.change : 0;
@@ -163,28 +210,6 @@ function noisiestKernel(layers: readonly Layer[]): Worst | null {
 
 function worstOf(candidates: readonly Worst[]): Worst | null {
   return candidates.reduce<Worst | null>((best, one) => (one.share > (best?.share ?? 0) ? one : best), null);
-}
-
-function layerClause(source: 'ranges' | 'integer_kernel', layer: Layer, share: number): string {
-  const percentage = `${fixed(100 * share, 0)} %`;
-  return source === 'ranges'
-    ? `of what fake-quant adds, ${layer.name} puts in most (${percentage}): ${causeOf(layer)}`
-    : `the kernel of ${layer.name} adds most (${percentage})`;
-}
-
-/** Why a range costs what it does, as far as the values tell. */
-function causeOf({ name, clipped, headroom, range, sharedRange }: Layer): string {
-  if (sharedRange !== null && sharedRange.neededBy !== name) {
-    return `it shares the range of ${sharedRange.by}, which ${sharedRange.neededBy} needs`;
-  }
-  if (clipped !== null && clipped.noiseShare > 0.5) {
-    const share = percent(clipped.below + clipped.above);
-    return `its range is too narrow, and the ${share} of its values that are clipped cause ${fixed(100 * clipped.noiseShare, 0)} % of its noise`;
-  }
-  if (range === 'own' && headroom !== null && headroom > thresholds.headroom) {
-    return `its range is ${fixed(headroom, 1)} times as wide as 99.9 % of its values need`;
-  }
-  return 'its range fits, so this is the cost of rounding to 8 bits';
 }
 
 function powerRatio(decibels: number): number {

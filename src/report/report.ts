@@ -29,7 +29,9 @@ import type { Flips, ImageErrors, RuntimeName, TestMetrics } from '../measuremen
 import { witnesses } from '../measurements/runtime-titles.ts';
 import { diagnose, Diagnosis } from './diagnosis.ts';
 import type { Cost } from './diagnosis.ts';
+import type { Learned } from './faults.ts';
 import { bytes, fixed, integer, percent, points, significant } from './format.ts';
+import { learnedBefore } from './learned.ts';
 import {
   conversionLints,
   importLints,
@@ -232,7 +234,7 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
         conversions.push({ stage, metrics });
         break;
       case 'test':
-        tests.push(summarizeTest(stage, metrics));
+        tests.push(summarizeTest(stage, metrics, (test) => learnedBefore(stage, test, stages, training)));
         break;
       case 'export':
         break;
@@ -447,8 +449,8 @@ function stepsBefore(name: string, stages: Report['stages'], earlier: Report['tr
   );
 }
 
-function summarizeTest(stage: string, metrics: TestMetrics): Test {
-  if ('accuracy' in metrics) return summarizeClassification(stage, metrics);
+function summarizeTest(stage: string, metrics: TestMetrics, learned: (metrics: ClassifyTest) => Learned | null): Test {
+  if ('accuracy' in metrics) return summarizeClassification(stage, metrics, learned(metrics));
   if ('score' in metrics) return summarizeScore(stage, metrics);
   return metrics.task === 'regress'
     ? { task: metrics.task, stage, ...summarizeErrors(metrics), metrics }
@@ -469,7 +471,7 @@ function summarizeScore(stage: string, metrics: ScoreTest): ScoreResult {
   const between = score.fake_quant?.value ?? score.int8.value;
   const before = score.int8.value + quantization.mean;
   const diagnosis = diagnose(
-    metrics.layers,
+    { ...metrics, learned: null },
     {
       whole: whole === null ? null : costOfErrors(whole, n),
       training: training === null ? null : costOfErrors(training, n),
@@ -483,7 +485,7 @@ function summarizeScore(stage: string, metrics: ScoreTest): ScoreResult {
   return { task: metrics.task, stage, score: forEachRuntime(measure), lossInterval, diagnosis, metrics };
 }
 
-function summarizeClassification(stage: string, metrics: ClassifyTest): ClassifyResult {
+function summarizeClassification(stage: string, metrics: ClassifyTest, learned: Learned | null): ClassifyResult {
   const measure = (runtime: RuntimeName): Measured | null => {
     const counted = metrics.accuracy[runtime];
     if (counted === null) return null;
@@ -501,7 +503,7 @@ function summarizeClassification(stage: string, metrics: ClassifyTest): Classify
   const before = qatFloat?.top1 ?? int8.top1;
   const between = fakeQuant?.top1 ?? before;
   const diagnosis = diagnose(
-    metrics.layers,
+    { ...metrics, learned },
     {
       whole: flips === null ? null : costOfFlips(flips, n),
       training: costs.training === null ? null : costOfFlips(costs.training, n),
@@ -537,7 +539,7 @@ function summarizeErrors(
   const { whole, training, quantization } = metrics.costs;
   const between = error.fake_quant?.mean ?? error.int8.mean;
   const diagnosis = diagnose(
-    metrics.layers,
+    { ...metrics, learned: null },
     {
       whole: whole === null ? null : costOfErrors(whole, n),
       training: training === null ? null : costOfErrors(training, n),

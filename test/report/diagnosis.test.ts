@@ -23,7 +23,8 @@ const lost = (training: number, ranges: number, kernels = 0, loss?: Loss) => ({
   ranges,
   kernels,
 });
-const found = (given: readonly Layer[], costs: Parameters<typeof diagnose>[1]) => diagnose(given, costs, amount);
+const found = (given: Layer[], costs: Parameters<typeof diagnose>[1]) =>
+  diagnose({ layers: given, compared: 64, learned: null }, costs, amount);
 const sentence = (...given: Parameters<typeof found>) => found(...given)?.sentence.replaceAll('\u202f', ' ');
 
 describe('the diagnosis', () => {
@@ -35,7 +36,8 @@ describe('the diagnosis', () => {
     expect(sentence(layers(), lost(0, 0.03))).toBe(
       'The loss against float is real: training costs nothing, quantization costs 3.00 points. Noise at the output is ' +
         '20.0 dB below the signal, 1 % of it from the integer kernels; of what fake-quant adds, c puts in most (75 %): ' +
-        'its range fits, so this is the cost of rounding to 8 bits.',
+        'its range fits, so this is the cost of rounding to 8 bits. Train longer with quantization, or give the layer ' +
+        'more filters.',
     );
   });
 

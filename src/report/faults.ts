@@ -1,0 +1,171 @@
+/** What is wrong with a model or its data, as far as the measurements tell by themselves. */
+import type { Layer, ModelInput } from '../measurements/layers.ts';
+import { fixed, percent } from './format.ts';
+import { thresholds } from './lints.ts';
+
+/** Why accuracy is lost or missing. */
+export const causes = [
+  'dead_layer',
+  'labels',
+  'normalization',
+  'nothing_learned',
+  'bias',
+  'kernel',
+  'range_too_wide',
+  'range_too_narrow',
+  'shared_range',
+  'rounding',
+] as const;
+export type Cause = (typeof causes)[number];
+
+export interface Fault {
+  readonly cause: Cause;
+  readonly layer: string | null;
+  /** Whole sentences: what is wrong, and what to do. */
+  readonly sentence: string;
+}
+
+/** What a network that decides between classes has learned, and what it then answers. */
+export interface Learned {
+  /** Shares of right answers at the end of the training. */
+  readonly training: number;
+  readonly validation: number | null;
+  /** The same network on the test examples, before anything was quantized. */
+  readonly test: number;
+  readonly examples: number;
+  /** Share of the most frequent class in the test examples. */
+  readonly guessing: number;
+}
+
+/** A layer whose values are the same for all examples, in float too; the first, since those behind it follow. */
+export function deadLayer(layers: readonly Layer[], compared: number): Fault | null {
+  if (compared < thresholds.countedImages) return null;
+  const dead = layers.find(isDead);
+  if (dead === undefined) return null;
+  const why = dead.filter?.deadChannels === dead.filter?.channels ? 'all its weights are 0' : 'its values never change';
+  return {
+    cause: 'dead_layer',
+    layer: dead.name,
+    sentence: `${dead.name} is dead: ${why}, so nothing of the input passes it. Lower the learning rate, give it batch norm or a leaky_relu, and train again.`,
+  };
+}
+
+function isDead({ filter, activations }: Layer): boolean {
+  if (filter === null || filter.constantChannels < filter.channels) return false;
+  const bins = activations?.values.counts.filter((count) => count > 0).length ?? 0;
+  return filter.deadChannels === filter.channels || bins === 1;
+}
+
+/** Our choice: so much less than on validation examples is no matter of chance, nor of somewhat harder examples. */
+const surprisingGap = 0.25;
+
+/**
+ * Labels that do not belong to their examples, or inputs on another scale than those of the training: both look like a
+ * bad network, but not on the examples of its own training.
+ */
+export function dataFault(learned: Learned | null, input: ModelInput | undefined): Fault | null {
+  if (learned === null || learned.examples < thresholds.countedExamples) return null;
+  const { training, validation, test, examples, guessing } = learned;
+  const expected = validation ?? training;
+  const chance = 3 * Math.sqrt(0.25 / examples);
+  if (expected - test > surprisingGap + chance) return testFault(expected, test, input);
+  if (test > guessing + chance || expected > guessing + surprisingGap / 2) return null;
+  const beside = validation === null ? percent(test) : `${percent(validation)} on validation examples`;
+  if (training - expected > surprisingGap) {
+    const sentence = `The network knows its training examples by heart (${percent(training)} right) and nothing else (${beside}): the labels do not belong to their examples, or these are far too few. Check the label file.`;
+    return { cause: 'labels', layer: null, sentence };
+  }
+  const sentence = `The network has learned nothing: ${percent(training)} of its training examples are right, and guessing reaches ${percent(guessing)}. Check that labels belong to their examples, then the normalization of the input and the learning rate.`;
+  return { cause: 'nothing_learned', layer: null, sentence };
+}
+
+function testFault(expected: number, test: number, input: ModelInput | undefined): Fault {
+  const found = `In float, ${percent(test)} of the test examples are right, against ${percent(expected)} in training`;
+  const misfit = input === undefined ? null : misfitOf(input);
+  if (misfit !== null) {
+    return {
+      cause: 'normalization',
+      layer: null,
+      sentence: `${found}, and ${misfit}: the test examples are not on the scale of the training examples. Prepare both in the same way.`,
+    };
+  }
+  return {
+    cause: 'labels',
+    layer: null,
+    sentence: `${found}, and the inputs are on the same scale: the labels of the test examples do not belong to them. Check the label file and the order of the classes.`,
+  };
+}
+
+/** Shares and factors that examples of one kind do not differ by. Our choice. */
+const misfits = { clipped: 0.05, headroom: thresholds.headroom };
+
+function misfitOf({ clipped, headroom }: ModelInput): string | null {
+  const outside = clipped.below + clipped.above;
+  if (outside > misfits.clipped) return `${percent(outside)} of their values lie outside the range of the input`;
+  if (headroom !== null && headroom > misfits.headroom) {
+    return `their values fill 1/${fixed(headroom, 0)} of the range of the input`;
+  }
+  return null;
+}
+
+/** An integer kernel that computes something else than training simulated; the worst of them. */
+export function kernelFault(layers: readonly Layer[]): Fault | null {
+  const off = layers
+    .filter(({ kernel }) => kernel !== null && kernel.withinOneStep < thresholds.withinOneStep)
+    .sort((a, b) => (a.kernel?.withinOneStep ?? 1) - (b.kernel?.withinOneStep ?? 1));
+  const [worst] = off;
+  return worst === undefined ? null : describeKernel(worst);
+}
+
+function describeKernel({ name, kernel }: Layer): Fault {
+  const { withinOneStep = 1, offset } = kernel ?? {};
+  const found = `the integer kernel of ${name} computes something else than fake-quant: on the same inputs only ${percent(withinOneStep)} of its values are within one step`;
+  if (offset !== undefined && offset.share > 0.5) {
+    const steps = fixed(Math.abs(offset.steps), 1);
+    return {
+      cause: 'bias',
+      layer: name,
+      sentence: `${found}, and they are off by a constant (channel ${offset.channel} by ${steps} steps). Check its bias in the .tflite file, and convert again.`,
+    };
+  }
+  return {
+    cause: 'kernel',
+    layer: name,
+    sentence: `${found}. Check its multipliers and zero point, and convert again; if they are sound, please report a bug.`,
+  };
+}
+
+/** Why the range of a layer costs what it does: as a clause, and what to do. */
+export function rangeFault({ name, clipped, headroom, range, sharedRange }: Layer): Fault {
+  const fault = (cause: Cause, sentence: string): Fault => ({ cause, layer: name, sentence });
+  if (sharedRange !== null && sharedRange.neededBy !== name) {
+    return fault(
+      'shared_range',
+      `it shares the range of ${sharedRange.by}, which ${sharedRange.neededBy} needs. Scale ${sharedRange.neededBy} down before they are joined, for example by batch norm.`,
+    );
+  }
+  if (clipped !== null && clipped.noiseShare > 0.5) {
+    const share = percent(clipped.below + clipped.above);
+    return fault(
+      'range_too_narrow',
+      `its range is too narrow, and the ${share} of its values that are clipped cause ${fixed(100 * clipped.noiseShare, 0)} % of its noise. Observe with \`ranges: running_extremes\` and longer, on examples like those of the test.`,
+    );
+  }
+  if (range === 'own' && headroom !== null && headroom > thresholds.headroom) {
+    return fault(
+      'range_too_wide',
+      `its range is ${fixed(headroom, 1)} times as wide as 99.9 % of its values need. Limit its values (relu6, weight decay), or lower \`range_window\` so that old extremes decay sooner.`,
+    );
+  }
+  return fault(
+    'rounding',
+    'its range fits, so this is the cost of rounding to 8 bits. Train longer with quantization, or give the layer more filters.',
+  );
+}
+
+/** Whether a range is so far off that it is worth a word before it costs accuracy. */
+export function isFarOff({ range, clipped, headroom }: Layer): boolean {
+  const isNarrow =
+    clipped !== null && clipped.noiseShare > 0.5 && clipped.below + clipped.above > thresholds.clippedShare;
+  return range === 'own' && (isNarrow || (headroom !== null && headroom > thresholds.headroom));
+}
