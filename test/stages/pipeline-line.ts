@@ -1,5 +1,5 @@
 /** All six stages in a row on a network and a data set, in a folder of their own. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { internal, present } from '../../src/core/assert.ts';
@@ -96,12 +96,21 @@ function openLine(
     threads,
     now: () => performance.now(),
   };
-  const run = async (name: string, config: StageConfig, inputs: Record<string, string>): Promise<unknown> => {
+  const run = async (
+    name: string,
+    config: StageConfig,
+    inputs: Record<string, string>,
+    tested: Dataset = dataset,
+  ): Promise<unknown> => {
     const directory = join(root, name);
     mkdirSync(directory);
     const definition = stages[config.uses] as StageDefinition; // by its kind, which the table forgets
     const { signal } = new AbortController();
-    const { metrics } = await definition.run(config, { inputs, directory, emit: () => undefined, signal }, environment);
+    const { metrics } = await definition.run(
+      config,
+      { inputs, directory, emit: () => undefined, signal },
+      { ...environment, testData: () => Promise.resolve(tested) },
+    );
     for (const output of Object.values(definition.outputs(config)))
       await artifactChecks[output.type](file(name, output.file));
     return metrics;
@@ -110,33 +119,69 @@ function openLine(
   return { run, file, remove, float: file('pretrain', 'float_model.safetensors') };
 }
 
-async function runFromFloat(
-  { run, file, remove, float }: ReturnType<typeof openLine>,
-  { qat, convert, test }: LaterStages,
+type Line = ReturnType<typeof openLine>;
+
+async function runFromFloat(line: Line, { qat, ...config }: LaterStages) {
+  const trained = await line.run('qat', { uses: 'qat', from: 'pretrain', ...qat }, { model: line.float });
+  const { file, remove } = line;
+  return { qat: trained as TrainMetrics, ...(await runFromQat(line, config)), file, remove };
+}
+
+/** What happens to files between two stages, by their path. */
+export interface Tampering {
+  readonly qat?: (file: string) => Promise<void>;
+  readonly convert?: (file: string) => void;
+  /** What the test stage is given; default: what trained the network. */
+  readonly dataset?: Dataset;
+}
+
+/** @param suffix of the folders of the stages, which are new ones */
+async function runFromQat(
+  { run, file, float }: Line,
+  { convert, test }: Omit<LaterStages, 'qat'>,
+  suffix = '',
+  tampering: Tampering = {},
 ) {
-  const model = file('qat', 'qat_model.safetensors');
-  const graph = file('eval', 'eval_graph.pb');
-  const checkpoint = file('eval', 'checkpoint.safetensors');
-  const tflite = file('convert', 'model.tflite');
-  const trained = await run('qat', { uses: 'qat', from: 'pretrain', ...qat }, { model: float });
-  await run('eval', { uses: 'save-eval-graph', from: 'qat' }, { model });
-  await run('freeze', { uses: 'freeze', from: 'eval' }, { graph, checkpoint });
+  const name = (stage: string): string => `${stage}${suffix}`;
+  let model = file('qat', 'qat_model.safetensors');
+  if (tampering.qat !== undefined) {
+    const copy = file(name('tampered'), 'qat_model.safetensors');
+    mkdirSync(dirname(copy));
+    copyFileSync(model, copy);
+    await tampering.qat(copy);
+    model = copy;
+  }
+  const graph = file(name('eval'), 'eval_graph.pb');
+  const checkpoint = file(name('eval'), 'checkpoint.safetensors');
+  const tflite = file(name('convert'), 'model.tflite');
+  await run(name('eval'), { uses: 'save-eval-graph', from: 'qat' }, { model });
+  await run(name('freeze'), { uses: 'freeze', from: 'eval' }, { graph, checkpoint });
   const converted = await run(
-    'convert',
+    name('convert'),
     { uses: 'convert', from: 'freeze', ...convert },
-    { graph: file('freeze', 'frozen.pb'), model },
+    { graph: file(name('freeze'), 'frozen.pb'), model },
   );
+  tampering.convert?.(tflite);
   const tested = await run(
-    'test',
+    name('test'),
     { uses: 'test', from: 'convert', examples: 2, litert: 'off', gates: {}, ...test },
     { model: tflite, graph, checkpoint, qat: model, float },
+    tampering.dataset,
   );
+  return { convert: converted as ConvertMetrics, test: tested as TestMetrics };
+}
+
+/** A line that is trained once, and goes on from its QAT model as often as it is tampered with. */
+export async function openTampering({ spec, dataset, pretrain, qat, ...config }: LineConfig) {
+  const line = openLine(dataset, spec, config);
+  const pretrained = await line.run('pretrain', { uses: 'float-pretrain', ...pretrain }, {});
+  const trained = await line.run('qat', { uses: 'qat', from: 'pretrain', ...qat }, { model: line.float });
+  let runs = 0;
   return {
+    pretrain: pretrained as TrainMetrics,
     qat: trained as TrainMetrics,
-    convert: converted as ConvertMetrics,
-    test: tested as TestMetrics,
-    file,
-    remove,
+    run: (tampering: Tampering = {}) => runFromQat(line, config, `-${++runs}`, tampering),
+    remove: line.remove,
   };
 }
 
