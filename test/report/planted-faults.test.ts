@@ -144,7 +144,7 @@ describe.each([
 
   it('a range ten times too wide', async () => {
     const found = await diagnosisOf({
-      qat: async (file) => change(file, `${layer}/act_quant/`, (value) => 10 * value),
+      qat: (file) => change(file, `${layer}/act_quant/`, (value) => 10 * value),
     });
     expect(found).toMatchObject({ cause: 'range_too_wide' });
     expect(found?.layer?.startsWith(named), found?.sentence).toBe(true);
@@ -153,7 +153,7 @@ describe.each([
 
   it('a range ten times too narrow', async () => {
     const found = await diagnosisOf({
-      qat: async (file) => change(file, `${layer}/act_quant/`, (value) => value / 10),
+      qat: (file) => change(file, `${layer}/act_quant/`, (value) => value / 10),
     });
     expect(found).toMatchObject({ cause: 'range_too_narrow' });
     expect(found?.layer?.startsWith(named), found?.sentence).toBe(true);
@@ -167,7 +167,7 @@ describe.each([
 
   it('a dead layer', async () => {
     const found = await diagnosisOf({
-      qat: async (file) => {
+      qat: (file) => {
         change(file, `${layer}/filter`, () => 0);
         change(file, `${layer}/bias`, () => -1);
       },

@@ -129,7 +129,7 @@ async function runFromFloat(line: Line, { qat, ...config }: LaterStages) {
 
 /** What happens to files between two stages, by their path. */
 export interface Tampering {
-  readonly qat?: (file: string) => Promise<void>;
+  readonly qat?: (file: string) => void;
   readonly convert?: (file: string) => void;
   /** What the test stage is given; default: what trained the network. */
   readonly dataset?: Dataset;
@@ -148,7 +148,7 @@ async function runFromQat(
     const copy = file(name('tampered'), 'qat_model.safetensors');
     mkdirSync(dirname(copy));
     copyFileSync(model, copy);
-    await tampering.qat(copy);
+    tampering.qat(copy);
     model = copy;
   }
   const graph = file(name('eval'), 'eval_graph.pb');
