@@ -8,6 +8,7 @@ import { loadMatrix } from '../config/load.ts';
 import { checkMatrixWithoutData, makeMatrixPlan } from '../config/matrix-plan.ts';
 import { threadsOf } from '../config/plan.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
+import { machineMemory } from '../core/machine.ts';
 import type { DownloadProgress } from '../data/download.ts';
 import { downloadFile, missingFiles } from '../data/download.ts';
 import type { Report } from '../report/report.ts';
@@ -17,6 +18,7 @@ import { execute, Interrupted } from '../runner/execute.ts';
 import type { Plan, StageWork } from '../runner/plan.ts';
 import type { RunRecord } from '../runner/record.ts';
 import { select } from '../runner/select.ts';
+import type { Job } from '../runner/stage.ts';
 import { executeStage } from '../runner/stage.ts';
 import { openStore, temporaryPath } from '../runner/store.ts';
 import { settleRuns } from '../runner/settle.ts';
@@ -28,7 +30,7 @@ import { writeReport } from './report.ts';
 import { checkNames } from './stage-names.ts';
 import { packageFile } from '../core/package-file.ts';
 import type { StageJob } from '../stages/job.ts';
-import { stageWork } from '../stages/job.ts';
+import { definitionOf, stageWork } from '../stages/job.ts';
 import { resourcesIn } from './resources.ts';
 
 export type RunOptions = RunSettings & (RunOfFile | RunAgain);
@@ -70,6 +72,8 @@ interface RunSettings {
   readonly failures?: 'stop' | 'keep-going';
   /** What to do when another process makes a result that this run needs; default: wait for it, and use it. */
   readonly busy?: 'wait' | 'fail';
+  /** Whether stages that have a result run once more, to compare what they write with it; default `trust`. */
+  readonly results?: 'trust' | 'verify';
   /** Whether results are taken from the store and kept there; default `on`. */
   readonly cache?: 'on' | 'off';
   readonly signal?: AbortSignal;
@@ -148,7 +152,8 @@ async function runPlan(
   const record = await execute(plan, {
     ...where,
     ...{ runs, work, stored, force: force ?? [], busy: options.busy ?? 'wait' },
-    schedule: { jobs, failures, cores: os.availableParallelism() },
+    ...(options.results !== undefined && { results: options.results }),
+    schedule: { jobs, failures, cores: os.availableParallelism(), memory: machineMemory() },
     ...(jobs > 1 && { executor: await sharedMachine(where.store) }),
     emit: (event) => options.onEvent?.(event),
     clock: () => new Date(),
@@ -166,5 +171,6 @@ async function sharedMachine(store: string): Promise<StageExecutor<StageJob>> {
     command: [process.execPath, fileURLToPath(packageFile('bin/qpipe.js')), 'exec-stage'],
     store,
   });
-  return (job, host) => (job.stage.needs.threads > 0 ? inChild(job, host) : executeStage(job, host));
+  const computesHere = ({ stage: { job } }: Job<StageJob>): boolean => definitionOf(job.config).uses.includes('engine');
+  return (job, host) => (computesHere(job) ? inChild(job, host) : executeStage(job, host));
 }

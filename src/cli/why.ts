@@ -5,10 +5,13 @@ import { present } from '../core/assert.ts';
 import type { Place } from '../core/diagnostic.ts';
 import { userError } from '../core/diagnostic.ts';
 import { didYouMean } from '../config/suggest.ts';
+import { newestStep } from '../runner/checkpoints.ts';
+import { trajectoryKey } from '../runner/fingerprint.ts';
 import type { Foreseen } from '../runner/foresee.ts';
 import type { RunRecord } from '../runner/record.ts';
 import { listRuns } from '../runner/runs.ts';
 import { isNamed } from '../runner/select.ts';
+import type { Store } from '../runner/store.ts';
 import { readPreimage } from '../runner/store.ts';
 import type { Change, Reason } from '../runner/why.ts';
 import { reasonsOf } from '../runner/why.ts';
@@ -35,6 +38,8 @@ export interface Why {
   readonly run: RunOfStage | null;
   /** What the changes are counted from: that run, or where it has made the result of now, the one before it. */
   readonly since: RunOfStage | null;
+  /** The step behind which an execution would go on, from what an earlier one has reached; null when it begins anew. */
+  readonly continues: number | null;
   /** Of the stage and those before it, producers first; null when they cannot be known. */
   readonly changes: readonly StageChanges[] | null;
 }
@@ -79,8 +84,16 @@ export async function why(options: WhyOptions): Promise<Why> {
     ...{ stage: asked, state: foreseen.state },
     run: run === undefined ? null : runOf(run, asked),
     since: since === undefined ? null : runOf(since, asked),
+    continues: await continuesAt(found.store, foreseen),
     changes: reason === undefined ? null : changesOf(reason, found),
   };
+}
+
+async function continuesAt(store: Store, { state, stage, inputs }: Foreseen): Promise<number | null> {
+  const known = Object.entries(inputs).flatMap(([name, digest]) => (digest === null ? [] : [[name, digest] as const]));
+  if (state !== 'run' || known.length < Object.keys(inputs).length) return null;
+  const trajectory = trajectoryKey(stage, Object.fromEntries(known));
+  return trajectory === null ? null : newestStep(store, trajectory);
 }
 
 /** The run before the one that made the result, if that is the newest; else the newest. */
@@ -211,7 +224,16 @@ const noStage = (stage: string, { stages }: ForeseenPipeline) =>
   );
 
 /** For a terminal; the answer first, then a line for each change. */
-export function whyText({ stage, state, run, since, changes }: Why): string {
+export function whyText(why: Why): string {
+  const { stage, continues } = why;
+  const tail =
+    continues === null
+      ? []
+      : [`${stage} goes on behind step ${continues}, which an earlier training with the same steps has reached`];
+  return [reasonText(why), ...tail].join('\n');
+}
+
+function reasonText({ stage, state, run, since, changes }: Why): string {
   if (run === null || since === null) {
     return state === 'stored' ? `${stage} is stored, from a run elsewhere` : `${stage} has not run yet`;
   }

@@ -331,7 +331,7 @@ function planStage({ name, config }: ResolvedStage, shared: Shared): JobPlan {
       modelFile: shared.modelDigests.get(name) ?? null,
       outside,
     },
-    needs: { threads: uses.has('engine') ? threads : 0 },
+    needs: definition.needs(config) ?? { threads: uses.has('engine') ? threads : 0 },
   };
 }
 

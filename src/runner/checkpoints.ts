@@ -88,6 +88,12 @@ export function openCheckpoints({ store, trajectory, name, emit, existing }: Che
   };
 }
 
+/** The step of the newest checkpoint; null without one. It is not read, so that it may be damaged. */
+export async function newestStep({ folder }: Pick<Store, 'folder'>, trajectory: string): Promise<number | null> {
+  const [newest] = await entries(join(folder, 'ckpt', trajectory));
+  return newest === undefined ? null : Number(newest.step);
+}
+
 interface Entry {
   readonly name: string;
   readonly number: number;

@@ -38,6 +38,8 @@ export interface ExecuteOptions<J extends object = object> {
   readonly provenance: Provenance;
   /** Names of stages that run even if they have a result, and replace it. */
   readonly force?: readonly string[];
+  /** Whether stages that have a result run once more, to compare what they write with it; default `trust`. */
+  readonly results?: 'trust' | 'verify';
   /** Names of stages that must have a result; see `select`. */
   readonly stored?: ReadonlySet<string>;
   readonly schedule?: Partial<Schedule>;
@@ -52,6 +54,8 @@ export interface Schedule {
   /** How many stages run at once, at most. */
   readonly jobs: number;
   readonly cores: number;
+  /** Bytes that stages may fill together; default: any number. */
+  readonly memory: number;
   readonly failures: 'stop' | 'keep-going';
   /** Which of several ready stages starts; default: the first of the plan. */
   readonly pick: (ready: readonly Task[]) => Task;
@@ -169,11 +173,11 @@ function finish<J extends object>(run: Run<J>, status: RunStatus): RunRecord {
 async function runStages<J extends object>(run: Run<J>): Promise<Extract<Ending, { kind: 'failed' }> | null> {
   const { plan, options } = run;
   const first = (ready: readonly Task[]): Task => present(ready[0], 'a ready stage');
-  const { jobs = 1, cores = Infinity, failures = 'stop', pick = first } = options.schedule ?? {};
+  const { jobs = 1, cores = Infinity, memory = Infinity, failures = 'stop', pick = first } = options.schedule ?? {};
   const byName = new Map(plan.stages.map((stage) => [stage.name, stage]));
   const tasks = plan.stages.map(({ name, inputs, needs }): Task => {
     const after = Object.values(inputs).flatMap((input) => (input.kind === 'output' ? [input.stage] : []));
-    return { name, after, threads: needs.threads };
+    return { name, after, ...needs };
   });
   const one = async ({ name }: Task): Promise<void> => {
     try {
@@ -183,7 +187,7 @@ async function runStages<J extends object>(run: Run<J>): Promise<Extract<Ending,
       throw error;
     }
   };
-  const endings = await runAll(tasks, one, { jobs, cores, failures, pick, signal: options.signal });
+  const endings = await runAll(tasks, one, { jobs, cores, memory, failures, pick, signal: options.signal });
   let failure: Extract<Ending, { kind: 'failed' }> | null = null;
   for (const { name } of plan.stages) {
     const ending = present(endings.get(name), `ending of stage ${name}`);
@@ -199,8 +203,9 @@ async function runStage<J extends object>(run: Run<J>, stage: StagePlan<J>): Pro
   // A signal to stop is seen even where a result follows a result.
   await nextTurn();
   const inputs = resolveInputs(run, stage);
+  const unforced = options.results === 'verify' ? 'verify' : 'use';
   const isStored = options.stored?.has(stage.name) === true;
-  const existing = isStored ? 'require' : isNamed(stage.name, options.force ?? []) ? 'replace' : 'use';
+  const existing = isStored ? 'require' : isNamed(stage.name, options.force ?? []) ? 'replace' : unforced;
   const execution: StageExecutor<J> = options.executor ?? executeStage;
   const { record, cached } = await execution(
     { stage, inputs, run: folder.id, provenance, existing },

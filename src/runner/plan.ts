@@ -59,6 +59,8 @@ export interface StagePlan<Job extends object = object> {
 export interface StageNeeds {
   /** Cores that it keeps busy; 0 for a stage that is over in a moment. */
   readonly threads: number;
+  /** Bytes of memory; left out by a stage that needs little. */
+  readonly memory?: number;
 }
 
 /** What stages do. The runner knows when, where and whether. */

@@ -6,6 +6,8 @@ export interface Task {
   readonly after: readonly string[];
   /** Cores that it keeps busy. */
   readonly threads: number;
+  /** Bytes of memory that it fills; default 0. */
+  readonly memory?: number;
 }
 
 export interface ScheduleOptions<T extends Task> {
@@ -13,6 +15,8 @@ export interface ScheduleOptions<T extends Task> {
   readonly jobs: number;
   /** Cores of the machine. A task that wants more than are free waits, unless nothing else runs. */
   readonly cores: number;
+  /** Bytes of the machine, for which the same is true; default: any number. */
+  readonly memory?: number;
   /** What a failure does to the tasks that do not need the failed one. */
   readonly failures: 'stop' | 'keep-going';
   /** Which of several ready tasks to start; a test draws one, so that a dependency that nobody declared shows. */
@@ -37,7 +41,7 @@ export type Ending =
 export async function runAll<T extends Task>(
   tasks: readonly T[],
   run: (task: T) => Promise<void>,
-  { jobs, cores, failures, pick, signal }: ScheduleOptions<T>,
+  { jobs, cores, memory = Infinity, failures, pick, signal }: ScheduleOptions<T>,
 ): Promise<ReadonlyMap<string, Ending>> {
   const endings = new Map<string, Ending>();
   const running = new Map<T, Promise<void>>();
@@ -59,10 +63,11 @@ export async function runAll<T extends Task>(
     );
     running.set(task, ended);
   };
-  const fits = ({ threads }: T): boolean => {
+  const fits = (next: T): boolean => {
     if (running.size === 0) return true;
-    const busy = [...running.keys()].reduce((sum, task) => sum + task.threads, 0);
-    return running.size < jobs && busy + threads <= cores;
+    const all = [...running.keys(), next];
+    const [threads, bytes] = [total(all, (task) => task.threads), total(all, (task) => task.memory ?? 0)];
+    return running.size < jobs && threads <= cores && bytes <= memory;
   };
   const stopped = (): boolean => signal.aborted || (failures === 'stop' && hasFailed);
 
@@ -75,6 +80,9 @@ export async function runAll<T extends Task>(
   for (const { name } of tasks) if (!endings.has(name)) endings.set(name, { kind: 'not-started' });
   return endings;
 }
+
+const total = <T>(tasks: readonly T[], of: (task: T) => number): number =>
+  tasks.reduce((sum, task) => sum + of(task), 0);
 
 /** The tasks that have not started. A step costs what the tasks behind it do, and not what all of them would. */
 function waitingTasks<T extends Task>(tasks: readonly T[]) {

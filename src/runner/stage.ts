@@ -26,8 +26,11 @@ export interface Job<J extends object = object> {
   /** Of the run that asks for it. */
   readonly run: string;
   readonly provenance: Provenance;
-  /** `replace` runs the stage even if it has a result; `require` does not run it, so that it must have one. */
-  readonly existing: 'use' | 'replace' | 'require';
+  /**
+   * `replace` runs the stage even if it has a result; `require` does not run it, so that it must have one. `verify` runs
+   * a stage that has one once more, says where its files differ, and uses what is stored.
+   */
+  readonly existing: 'use' | 'replace' | 'require' | 'verify';
 }
 
 export interface ResolvedInput {
@@ -74,6 +77,7 @@ export async function executeStage<J extends object>(job: Job<J>, host: StageHos
   const look = (): Promise<Lookup> => host.presence.undisturbed(() => findResult(store, identity, stage.outputs));
   const lookup = await look();
   for (const damage of lookup.damage) emit({ kind: 'cache-repaired', stage: stage.name, ...damage });
+  if (lookup.kind === 'hit' && job.existing === 'verify') return verifyResult(job, lookup.record, host);
   if (lookup.kind === 'hit' && job.existing !== 'replace') return useResult(stage, lookup.record, emit);
   if (job.existing === 'require') throw notStored(stage.name);
 
@@ -142,6 +146,20 @@ function useResult(stage: StagePlan, record: ActionRecord, emit: (event: Untimed
   return { record, cached: true };
 }
 
+async function verifyResult<J extends object>(
+  job: Job<J>,
+  record: ActionRecord,
+  host: StageHost<J>,
+): Promise<StageResult> {
+  const { name } = job.stage;
+  host.emit({ kind: 'stage-started', stage: name, key: record.key, cached: false });
+  host.presence.rest();
+  for (const { output, stored, now } of await rebuild(job, record, host)) {
+    if (stored !== now) host.emit({ kind: 'nondeterminism', stage: name, output, before: stored, now });
+  }
+  return { record, cached: true };
+}
+
 function waitingEvent(stage: string, { pid, host, run, state }: WaitedFor): UntimedEvent {
   return { kind: 'stage-waiting', stage, pid, host, run, state };
 }
@@ -180,7 +198,7 @@ async function perform<J extends object>(
     ...(trajectory !== null && {
       checkpoints: openCheckpoints({
         ...{ store, trajectory, name, emit },
-        existing: existing === 'replace' ? 'ignore' : 'use',
+        existing: existing === 'replace' || existing === 'verify' ? 'ignore' : 'use',
       }),
     }),
     signal,

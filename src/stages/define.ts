@@ -3,7 +3,7 @@ import { Type } from '@sinclair/typebox';
 import { key, object, runtime } from '../core/schema.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { Judgement } from '../runner/plan.ts';
+import type { Judgement, StageNeeds } from '../runner/plan.ts';
 import type { Outside, StageRun } from './run.ts';
 
 /** What a stage hands to the next; the number is the version of the format. */
@@ -84,6 +84,8 @@ export interface StageDefinition<Kind extends string = string, Config extends TS
   run(...args: Parameters<StageRun<Static<Config>>>): ReturnType<StageRun<Static<Config>>>;
   /** Compares what `run` measured with limits in fields that are no part of the key. */
   judge(config: Static<Config>, metrics: JsonObject): Judgement;
+  /** What it takes of the machine; null for a stage that takes what engines do. */
+  needs(config: Static<Config>): StageNeeds | null;
   /**
    * The fields that decide what happens in each step of a stage that advances step by step: the others say how many
    * there are, and what is made of the last. Null for a stage that keeps no checkpoints.
@@ -121,11 +123,13 @@ export function defineStage<const Kind extends string, const F extends FromRule,
   readonly outside?: StageDefinition<Kind, TObject<P>>['outside'];
   /** Left out by a stage that has no limits. */
   readonly judge?: (config: Static<TObject<P>>, metrics: JsonObject) => Judgement;
+  /** Left out by a stage of which `uses` says enough. */
+  readonly needs?: (config: Static<TObject<P>>) => StageNeeds;
   /** Left out by a stage that keeps no checkpoints. */
   readonly trajectory?: (config: Static<TObject<P>>) => Partial<Static<TObject<P>>>;
 }): StageDefinition<Kind, StageSchema<Kind, F, P>> {
   const { kind, revision, description, from, produces, uses, inputs, outputs, fields, run } = definition;
-  const { judge = pass, trajectory = none, mistakes = noMistakes, outside = nothing } = definition;
+  const { judge = pass, trajectory = none, mistakes = noMistakes, outside = nothing, needs = none } = definition;
   // Not in the key: names do not matter there, and the input is known by the digest of its content.
   const fromSchema = Type.String(runtime('Name of the stage whose result this stage reads'));
   const config = object(
@@ -149,6 +153,7 @@ export function defineStage<const Kind extends string, const F extends FromRule,
     outputs: byConfig(outputs) as unknown as Whole['outputs'],
     mistakes: mistakes as unknown as Whole['mistakes'],
     outside: outside as unknown as Whole['outside'],
+    needs: needs as unknown as Whole['needs'],
     ...{ run: runWhole, judge: judgeWhole, trajectory: trajectoryOfWhole },
   };
 }

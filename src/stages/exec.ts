@@ -71,6 +71,23 @@ const fields = {
       maximum: 2_000_000,
     }),
   ),
+  threads: Type.Integer({
+    ...runtime('Cores that the program keeps busy: with `--jobs`, other stages run beside it on those that are left'),
+    minimum: 0,
+    default: 1,
+  }),
+  memory: Type.Optional(
+    Type.Unsafe<number>({
+      type: ['integer', 'string'],
+      minimum: 1e6,
+      pattern: '^[0-9]+([.][0-9]+)? ?(MB|GB|MiB|GiB)$',
+      examples: ['2 GB', '512 MB'],
+      'x-parse': 'bytes',
+      ...runtime(
+        'How much memory the program fills: with `--jobs`, stages that say so run side by side only where all of it fits into the machine; default: little',
+      ),
+    }),
+  ),
 };
 
 type ExecConfig = Static<TObject<typeof fields>>;
@@ -101,6 +118,7 @@ export const exec = defineStage({
     ]),
   ],
   outside: look,
+  needs: ({ threads, memory }) => ({ threads, ...(memory !== undefined && { memory }) }),
 
   async run(config, context, environment) {
     const outside = environment.outside();

@@ -6,9 +6,15 @@ import type { IdentityMemory } from '../../src/data/pool.ts';
 import { makePlan } from '../../src/config/plan.ts';
 import { openResources } from '../../src/stages/resources.ts';
 import { tensorflowEngine } from '../engine/engines.ts';
-import { edited } from './example.ts';
+import { edited, example } from './example.ts';
 
-const identities: IdentityMemory = (_key, make) => make();
+const known = new Map<string, object>();
+/** The examples are read once. */
+const identities: IdentityMemory = async <T extends object>(key: string, make: () => T | Promise<T>): Promise<T> => {
+  const found = (known.get(key) as T | undefined) ?? (await make()); // what this very key was made with
+  known.set(key, found);
+  return found;
+};
 
 describe('a plan', () => {
   const stages = async (text: string) => {
@@ -30,6 +36,46 @@ describe('a plan', () => {
     );
     const changed = [...(plain ?? [])].flatMap(([name, config]) => (augmented?.get(name) === config ? [] : [name]));
     expect(changed).toEqual(['pretrain', 'qat']);
+  });
+
+  /** All that a key is made of, apart from what other stages write. */
+  const keyed = async (text: string) =>
+    new Map(
+      (await stages(text)).map(({ name, kind, implementation, config, seeds, environment, replicas, inputs }) => {
+        const external = Object.entries(inputs).filter(([, input]) => input.kind === 'external');
+        return [name, JSON.stringify([kind, implementation, config, seeds, environment, replicas, external])] as const;
+      }),
+    );
+
+  it.each<[string, readonly (readonly [string, string])[], readonly string[]]>([
+    ['a description', [['optional text', 'another text']], []],
+    ['a comment', [['# A comment', '# Another']], []],
+    ['the name of the pipeline', [['name: mnist-lenet', 'name: renamed']], []],
+    ['threads', [['engine: wasm', 'engine: wasm\nthreads: 2']], []],
+    ['memory', [['engine: wasm', 'engine: wasm\nmemory: 1 GB']], []],
+    ['how often a state is saved', [['keep: best', 'keep: best\n    checkpoint: { steps: 7 }']], []],
+    ['a gate', [['int8_top1_min: 0.98', 'int8_top1_min: 0.5']], []],
+    ['the seed', [['seed: 1', 'seed: 2']], ['pretrain', 'qat']],
+    ['a learning rate', [['learning_rate: 0.05', 'learning_rate: 0.04']], ['pretrain']],
+    ['epochs', [['epochs: 3', 'epochs: 4']], ['pretrain']],
+    ['the delay', [['delay: 500', 'delay: 400']], ['qat']],
+    ['the window of ranges', [['range_window: 9000', 'range_window: 8000']], ['qat']],
+    ['replicas', [['[cpu:0, cpu:1]', '[cpu:0]']], ['qat']],
+    ['a setting of the converter', [['convert, from: freeze', 'convert, from: freeze, metadata: false']], ['convert']],
+    ['the engine', [['engine: wasm', 'engine: reference']], ['pretrain', 'qat', 'test']],
+  ])('has other keys for %s only where it matters', async (_what, edits, changed) => {
+    const [before, after] = await Promise.all([keyed(example), keyed(edited(...edits))]);
+    expect([...after.keys()]).toEqual([...before.keys()]);
+    expect([...after].flatMap(([name, identity]) => (before.get(name) === identity ? [] : [name]))).toEqual(changed);
+  });
+
+  it('has the keys of stages that are named otherwise', async () => {
+    const renamed = [
+      ['  qat:\n', '  quantized:\n'],
+      ['from: qat', 'from: quantized'],
+    ] as const;
+    const [before, after] = await Promise.all([keyed(example), keyed(edited(...renamed))]);
+    expect([...after.values()]).toEqual([...before.values()]);
   });
 
   it('is plain JSON, so that another process may run its stages', async () => {

@@ -284,6 +284,25 @@ describe('the cache', () => {
     expect([...readdirSync(join(store, 'v1/work')), ...readdirSync(join(store, 'v1/tmp'))]).toEqual([]);
   });
 
+  it('verifies stored results: all run once more, and what is stored stays and is used', async () => {
+    const first = await run(chain());
+    const again = await run(chain(), { results: 'verify' });
+    expect(executed).toEqual(['pretrain', 'qat', 'convert']);
+    expect(again.stages.map(({ cached }) => cached)).toEqual([true, true, true]);
+    expect([again.warnings, again.stages.map(({ outputs }) => outputs)]).toEqual([
+      [],
+      first.stages.map(({ outputs }) => outputs),
+    ]);
+
+    let letter = 'a';
+    const moody = planOf(fake('moody', () => letter));
+    const [before] = (await run(moody)).stages;
+    letter = 'b';
+    const { stages, warnings } = await run(moody, { results: 'verify' });
+    expect(warnings).toMatchObject([{ code: 'nondeterminism' }]);
+    expect(stages[0]!.outputs).toEqual(before!.outputs);
+  });
+
   it('refuses a store of another version', async () => {
     await run(chain());
     writeFileSync(join(store, 'v1/VERSION'), 'qpipe-store-v9\n');

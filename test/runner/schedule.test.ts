@@ -37,6 +37,19 @@ describe('a schedule', () => {
     expect(order).toEqual(['a', 'b', 'c', 'd']);
   });
 
+  it('runs side by side only what fits into memory together; alone runs whatever it wants', async () => {
+    const { run, names, end } = held();
+    const sized = [3, 6, 4, 50].map((memory, index) => ({ ...task('abcd'[index]!, [], 0), memory }));
+    const all = runAll(sized, run, options({ jobs: 4, cores: 4, memory: 8 }));
+    const seen: string[] = [];
+    for (let running = await names(); running.length > 0; running = await names()) {
+      seen.push(running.join(''));
+      end(running[0]!);
+    }
+    await all;
+    expect(seen).toEqual(['ac', 'c', 'b', 'd']);
+  });
+
   it('starts nothing before what it needs has ended, whatever is drawn', async () => {
     const random = createRandom(1, 'order');
     const seen = new Set<string>();

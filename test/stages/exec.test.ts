@@ -79,7 +79,7 @@ describe('a command', () => {
 
 describe('the fields of an exec stage', () => {
   const config = {
-    ...{ uses: 'exec' as const, command: ['p'], inputs: {}, files: [], environment: [] },
+    ...{ uses: 'exec' as const, command: ['p'], inputs: {}, files: [], environment: [], threads: 1 },
     outputs: { a: 'a' },
   };
   const mistakes = (changes: Partial<Parameters<typeof exec.mistakes>[0]>) =>

@@ -3,7 +3,7 @@ import { levels } from '../../graph/graph.ts';
 import type { Level } from '../../graph/graph.ts';
 import type { AddCommand } from './define.ts';
 import { dataOption, setOption } from '../options.ts';
-import { out } from '../terminal.ts';
+import { note, out } from '../terminal.ts';
 
 export const addGraph: AddCommand = (program) => {
   program
@@ -16,7 +16,9 @@ export const addGraph: AddCommand = (program) => {
     .option('--each-pass', 'print the graph after every pass')
     .addHelpText('after', '\nExample:\n  qpipe graph lenet.yaml --level int8')
     .action(async (pipeline: string, { eachPass, ...options }: GraphCommandOptions) => {
-      const { graphText } = await import('../graph.ts');
+      const [{ graphText }, { matrixNote }] = await Promise.all([import('../graph.ts'), import('../matrix-note.ts')]);
+      const cell = await matrixNote(pipeline, options.set, options.data);
+      if (cell !== null) note(cell);
       out(await graphText({ pipeline, ...options, passes: eachPass === true ? 'each' : 'last' }));
     });
 };

@@ -26,6 +26,7 @@ export const addRun: AddCommand = (program, finish) => {
     .option('--keep-going', 'when a stage fails, still run those that do not need it')
     .option('--resume <run>', 'folder of a run: use its pipeline as it was then, whatever the file says now')
     .option('--no-cache', 'neither take results from the store nor keep them there')
+    .option('--verify', 'run also stages that are stored, and compare what they write; exit code 1 if it differs')
     .option('--no-wait', 'fail when another run makes a result that this one needs, instead of waiting for it')
     .option('--dry-run', 'say what each stage would do, and why; run and write nothing')
     .option('--check', 'with --dry-run: exit code 3 if a stage would run')
@@ -64,6 +65,7 @@ interface RunCommandOptions {
   readonly resume?: string;
   readonly cache: boolean;
   readonly wait: boolean;
+  readonly verify?: true;
   readonly dryRun?: true;
   readonly check?: true;
   readonly format: 'text' | 'github';
@@ -106,7 +108,8 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
   const output = await runOutputs[options.json === true ? 'json' : options.format]();
   const interruption = onInterrupt();
   try {
-    const { json: _json, format: _format, dryRun: _dryRun, check: _check, keepGoing, wait, cache, ...others } = options;
+    const { json: _json, format: _format, dryRun: _dryRun, check: _check, ...wanted } = options;
+    const { keepGoing, wait, cache, verify, ...others } = wanted;
     const { resume, set, engine, data, ...settings } = others;
     const what =
       resume === undefined
@@ -117,6 +120,7 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
       ...settings,
       cache: cache ? 'on' : 'off',
       ...(keepGoing === true && { failures: 'keep-going' }),
+      ...(verify === true && { results: 'verify' }),
       signal: interruption.signal,
       busy: wait ? 'wait' : 'fail',
       onEvent: output.event,
@@ -125,6 +129,8 @@ async function runCommand(pipeline: string, options: RunCommandOptions): Promise
     });
     await output.finish();
     output.result(result);
+    const { warnings } = result.record;
+    if (verify === true && warnings.some(({ code }) => code === 'nondeterminism')) return exitCodes.failed;
     return result.record.status === 'fail' ? exitCodes.gateNotMet : exitCodes.ok;
   } catch (error) {
     await output.finish();
