@@ -84,6 +84,8 @@ export interface Split {
   readonly masks?: Inputs;
   /** The file or the row that each test example comes from, where the source knows it. */
   readonly names?: readonly string[];
+  /** What the recording of each test example looks like, where it is one: base64 of `envelope`. */
+  readonly waves?: readonly string[];
 }
 
 export type Labels = Uint8Array | Uint16Array;

@@ -39,7 +39,7 @@ export function splitValidation(
 }
 
 /** The examples at the indices; their inputs stay where they are. */
-export function pick({ inputs, labels, targets, masks, names, count }: Split, indices: Uint32Array): Split {
+export function pick({ inputs, labels, targets, masks, names, waves, count }: Split, indices: Uint32Array): Split {
   const rows = <T extends Uint8Array | Uint16Array | Float32Array>(column: T): T => {
     const size = column.length / Math.max(1, count);
     // Not `slice`, which in a Buffer shares the memory that this is about to read.
@@ -47,13 +47,16 @@ export function pick({ inputs, labels, targets, masks, names, count }: Split, in
     indices.forEach((from, to) => out.set(column.subarray(from * size, (from + 1) * size), to * size));
     return out;
   };
+  const texts = (column: readonly string[]): string[] =>
+    Array.from(indices, (index) => column[index] ?? internal(`no example ${index}`));
   return {
     count: indices.length,
     inputs: pickInputs(inputs, indices),
     labels: labels && rows(labels),
     targets: targets && rows(targets),
     ...(masks && { masks: pickInputs(masks, indices) }),
-    ...(names && { names: Array.from(indices, (index) => names[index] ?? internal(`no name ${index}`)) }),
+    ...(names && { names: texts(names) }),
+    ...(waves && { waves: texts(waves) }),
   };
 }
 

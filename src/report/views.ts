@@ -86,15 +86,21 @@ function heat(view: HeatView, label: string): Markup {
 <small>\u2192 ${time} \u00b7 \u2191 ${up} \u00b7 dark ${significant(min)}, bright ${significant(max)}</small></div>`;
 }
 
-/** @param envelope pairs of int8: the lowest and the highest sample of each stretch */
+/**
+ * Quiet recordings fill the drawing as loud ones do.
+ *
+ * @param envelope pairs of int8: the lowest and the highest sample of each stretch
+ */
 function waveform(envelope: Uint8Array): Markup {
   const samples = new Int8Array(envelope);
   const columns = samples.length / 2;
+  const peak = samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 1);
   const parts = Array.from({ length: columns }, (_, at) => {
     const [low = 0, high = 0] = [samples[2 * at], samples[2 * at + 1]];
-    return `M${at} ${-high}V${Math.max(-low, 1 - high)}`;
+    // A stretch of silence is a line too.
+    return `M${at} ${-high}V${Math.max(-low, peak / 64 - high)}`;
   });
-  return markup`<svg class="wave" viewBox="0 -128 ${columns} 256" preserveAspectRatio="none" role="img" aria-label="the samples of the recording"><path d="${parts.join('')}"/></svg>`;
+  return markup`<svg class="wave" viewBox="0 ${-peak} ${columns} ${2 * peak}" preserveAspectRatio="none" role="img" aria-label="the samples of the recording, the loudest at ${fixed((100 * peak) / 127, 0)} % of full scale"><path d="${parts.join('')}"/></svg>`;
 }
 
 function series({ channels, steps, averaged, hidden }: SeriesView, label: string): Markup {

@@ -20,7 +20,7 @@ export interface Viewer {
   readonly values: (values: Uint8Array | Float32Array) => View | null;
 }
 
-export function viewerOf({ image, reals, decoding, test: { inputs } }: TestData): Viewer {
+export function viewerOf({ image, reals, decoding, test: { inputs, waves } }: TestData): Viewer {
   const { height, width, channels } = image;
   if (inputs.kind === 'pixels') {
     if (channels !== 1 && channels !== 3) return { input: () => null, values: () => null };
@@ -31,7 +31,12 @@ export function viewerOf({ image, reals, decoding, test: { inputs } }: TestData)
   const read = realReader(inputs);
   const form = formOf(reals, image, decoding);
   const values = (of: Uint8Array | Float32Array): View => form(Float32Array.from(of));
-  return { input: (index) => values(read(index)), values };
+  const input = (index: number): View => {
+    const view = values(read(index));
+    const wave = waves?.[index];
+    return view.kind === 'heat' && wave !== undefined ? { ...view, wave } : view;
+  };
+  return { input, values };
 }
 
 /** Drawn by shape: a row is features or a series of them, everything else has two axes. */

@@ -104,7 +104,9 @@ ${stages(40)}`,
     const outputs = await predict('--dequantize');
     const { mean, deviation } = moments(targets.slice(0, 300));
     expect(examples.shown).toHaveLength(40);
-    for (const { index: row, values } of examples.shown) {
+    for (const { index: row, name, values } of examples.shown) {
+      // Below the line with the names of the columns.
+      expect(name).toBe(`line ${row + 2}`);
       const [{ truth, int8, code } = { truth: NaN, int8: NaN, code: NaN }] = values;
       expect(code).toBe(codes[row]);
       expect(truth).toBeCloseTo(targets[300 + row]!, 3);

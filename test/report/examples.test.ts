@@ -17,14 +17,16 @@ const base64 = (bytes: readonly number[]): string => Buffer.from(bytes).toString
 const ramp = (length: number, times = 1): number[] => Array.from({ length }, (_, at) => (at * times) % 256);
 const longName = 'a_very_long_class_name_without_any_space_that_somebody_really_uses';
 
+const sound: View = {
+  ...{ kind: 'heat', width: 49, height: 40, values: base64(ramp(1960)), min: -13.8, max: 4.25 },
+  ...{ across: 'time', up: 'frequency', seconds: 1, wave: base64(ramp(320, 7)) },
+};
+
 const views: Readonly<Record<string, View>> = {
   'small image': { kind: 'picture', width: 8, height: 8, channels: 1, pixels: base64(ramp(64, 4)) },
   'large image': { kind: 'picture', width: 96, height: 64, channels: 3, pixels: base64(ramp(96 * 64 * 3)) },
   mask: { kind: 'mask', width: 24, height: 24, labels: base64(ramp(576).map((at) => at % 3)) },
-  sound: {
-    ...{ kind: 'heat', width: 49, height: 40, values: base64(ramp(1960)), min: -13.8, max: 4.25 },
-    ...{ across: 'time', up: 'frequency', seconds: 1, wave: base64(ramp(320, 7)) },
-  },
+  sound,
   series: {
     ...{ kind: 'series', steps: 480, averaged: 3, hidden: 2 },
     channels: Array.from({ length: 9 }, (_, channel) => ({
@@ -163,6 +165,15 @@ describe('an example', () => {
     const { markup: html } = drawView(series, 'x');
     expect(html).toContain('d="M0 4L1 96L2 50"');
     expect(html).toContain('\u22125 to 5');
+  });
+
+  it('has a wave as high as its loudest sample', () => {
+    // Lowest and highest: -32 and 16, then silence.
+    const wave = Buffer.from(Int8Array.of(-32, 16, 0, 0)).toString('base64');
+    const { markup: html } = drawView({ ...sound, wave }, 'x');
+    expect(html).toContain('viewBox="0 -32 2 64"');
+    expect(html).toContain('d="M0 -16V32M1 0V0.5"');
+    expect(html).toContain('the loudest at 25 % of full scale');
   });
 
   it('has bars of features as long as they are deviations from the mean, up to three', () => {

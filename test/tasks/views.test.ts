@@ -51,6 +51,13 @@ describe('what is shown of an input', () => {
     expect(view?.kind === 'heat' && bytes(view.values)).toEqual([2, 5, 1, 4, 0, 3].map(share));
   });
 
+  it('has the wave of a recording above its spectrogram', () => {
+    const inputs = inputsOf(Float32Array.of(0, 1, 2, 3), 4);
+    const test = splitOf(1, { inputs, waves: ['gH8='] });
+    const view = viewerOf({ name: 'd', classNames: [], image: { height: 2, width: 2, channels: 1 }, test }).input(0);
+    expect(view).toMatchObject({ kind: 'heat', wave: 'gH8=' });
+  });
+
   it('is a line a channel of a series, in measured units', () => {
     const view = viewOf(Float32Array.of(0, 1, 2, -1, 4, 0), [1, 3, 2], {
       ...named({ name: 'pressure [hPa]', mean: 1000, deviation: 10 }, { name: 'wind', mean: 0, deviation: 1 }),

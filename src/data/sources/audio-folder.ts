@@ -9,10 +9,11 @@ import type { SourceFacts } from '../facts.ts';
 import type { ClassFile } from '../class-folders.ts';
 import { decodeClassFiles } from '../class-examples.ts';
 import { classFolders } from '../class-folders.ts';
-import type { DataContent, DecodedData } from '../dataset.ts';
+import type { DataContent, DecodedData, Split } from '../dataset.ts';
 import type { Decoding, ReadFile } from '../decoding/decoding.ts';
 import type { PreparedFeatures } from '../features/config.ts';
 import { featuresSchema, preparedFeatures } from '../features/config.ts';
+import { envelope } from '../envelope.ts';
 import { createResampler } from '../features/resample.ts';
 import type { Inputs, Sound } from '../inputs.ts';
 import type { BrokenFiles } from '../mistakes.ts';
@@ -95,13 +96,17 @@ async function decodeFolder(
   const folders = classFolders(path, contents, isRecording);
   const broken = collectBroken(source.broken);
   const rates = new Map<number, string>();
+  const waves = new Map<string, string>();
   const size = frames * bins + (source.keepsSound ? samplesOf(source) : 0);
   const what = { path, folders, broken, kind: 'reals', size } as const;
-  const decoded = await decodeClassFiles(decoding, what, (rate, { name }) => {
-    if (typeof rate === 'number' && !rates.has(rate)) rates.set(rate, name);
+  const decoded = await decodeClassFiles(decoding, what, (fact, { name }) => {
+    const { rate, wave } = fact as unknown as RecordingFact; // of `recordingReader`
+    if (!rates.has(rate)) rates.set(rate, name);
+    waves.set(name, wave);
   });
   const given = source.keepsSound ? withSound(source, frames * bins, decoded) : decoded;
-  const { notes, ...parts } = await makeParts(given, split, decoding.turn);
+  const { notes, ...divided } = await makeParts(given, split, decoding.turn);
+  const parts = { ...divided, test: withWaves(divided.test, waves) };
   return {
     ...{ name: path, classNames: folders.classNames, image: { height: frames, width: bins, channels: 1 } },
     notes: [...ignoredNotes(folders.ignored), ...broken.notes(), ...rateNotes(rates, audio.rate), ...notes],
@@ -127,7 +132,17 @@ function featuresOf(source: AudioFolderSource): PreparedFeatures {
   throw new UserError(features.problems.map((message) => ({ ...wrongFeatures, message, hint })));
 }
 
-/** Reads one recording and computes its features; the fact is its rate. */
+/** What is said of a recording. */
+interface RecordingFact {
+  readonly rate: number;
+  readonly wave: string;
+}
+
+/** Only those that are tested are shown to people. */
+const withWaves = (test: Split, waves: ReadonlyMap<string, string>): Split =>
+  test.names === undefined ? test : { ...test, waves: test.names.map((name) => waves.get(name) ?? '') };
+
+/** Reads one recording and computes its features. */
 function recordingReader(source: AudioFolderSource): ReadFile {
   const { rate } = source.audio;
   const length = samplesOf(source);
@@ -146,11 +161,12 @@ function recordingReader(source: AudioFolderSource): ReadFile {
     const samples = new Float32Array(length);
     samples.set(resample(wav.samples).subarray(0, length));
     const values = features.compute(samples);
-    if (!source.keepsSound) return { values, fact: wav.rate };
+    const fact = { rate: wav.rate, wave: Buffer.from(envelope(samples)).toString('base64') };
+    if (!source.keepsSound) return { values, fact };
     const row = new Float32Array(values.length + length);
     row.set(values);
     row.set(samples, values.length);
-    return { values: row, fact: wav.rate };
+    return { values: row, fact };
   };
 }
 

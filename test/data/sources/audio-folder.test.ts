@@ -72,6 +72,29 @@ describe('an audio folder', () => {
     for (const [at, value] of expected.entries()) expect(mean + deviation * second[at]!).toBeCloseTo(value, 3);
   });
 
+  it('keeps the names of test recordings, and how low and how high they go in each stretch', async () => {
+    // A ramp up to half of full scale in the first of two quarters of a second, then full scale downwards.
+    const samples = Int16Array.from({ length: 4000 }, (_, at) => (at < 2000 ? at * 8 : -32_768));
+    const files = { 'train/a/1.wav': tone(8000, 0.5, 90), 'train/b/1.wav': tone(8000, 0.5, 80) };
+    put(Object.fromEntries(Object.entries(files).map(([name, sound]) => [name, wav(8000, sound)])));
+    put({ 'test/a/quiet.wav': wav(8000, tone(8000, 0.1, 0)), 'test/b/loud.wav': wav(8000, samples) });
+    for (const keepsSound of [false, true]) {
+      const { test, train } = await load({ keepsSound });
+      expect(test.names).toEqual(['test/a/quiet.wav', 'test/b/loud.wav']);
+      const [quiet, loud] = (test.waves ?? []).map((wave) => [...new Int8Array(Buffer.from(wave, 'base64'))]);
+      expect(quiet).toEqual(Array(192).fill(0));
+      // Of 96 stretches the k-th begins at sample floor(k * 4000 / 96).
+      const expected = Array.from({ length: 96 }, (_, stretch) => {
+        const [start, end] = [Math.floor((stretch * 4000) / 96), Math.floor(((stretch + 1) * 4000) / 96)];
+        const part = [...samples.subarray(start, end)].map((sample) => Math.round((127 * sample) / 32_768));
+        return [Math.min(...part), Math.max(...part)];
+      });
+      expect(loud).toEqual(expected.flat());
+      // Only examples that are tested are shown.
+      expect([train.names, train.waves]).toEqual([undefined, undefined]);
+    }
+  });
+
   it('has inputs that a device quantizes to the codes of the integer front end', async () => {
     const samples = tone(8000, 0.5, 700);
     put({ 'a/1.wav': wav(8000, samples), 'b/1.wav': wav(8000, tone(8000, 0.5, 300)) });
