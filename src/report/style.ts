@@ -57,10 +57,7 @@ th[aria-sort=ascending] button::after{content:' \\2191'}th[aria-sort=descending]
 .confusion td,.confusion thead th{text-align:center;padding:5px 6px;min-width:40px;border:1px solid var(--paper)}
 .confusion thead th,.confusion tbody th{border-color:transparent}
 .confusion tbody th{padding:5px 10px 5px 0;text-align:right;white-space:nowrap}
-.confusion td.right{background:color-mix(in srgb,var(--c0) calc(var(--v)*80%),var(--surface))}
-.confusion td.wrong{background:color-mix(in srgb,var(--c1) calc(var(--v)*80%),var(--surface))}
-.confusion td.strong{color:var(--paper)}.confusion td.zero{color:transparent}
-.confusion td.side{background:none;text-align:right;padding-left:14px}
+.confusion td.zero{color:transparent}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:28px 40px;margin-top:8px}
 figure{margin:0;min-width:0}figcaption{font-size:.85rem;display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 16px;color:var(--ink);font-weight:500}
 .legend{display:flex;flex-wrap:wrap;gap:0 14px;color:var(--muted);font-weight:400}

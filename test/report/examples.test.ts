@@ -1,6 +1,7 @@
 // The sections of examples and classes: numbers by hand, text as text, and in a browser nothing outside its card.
 import { inflateSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createRandom } from '../../src/core/random.ts';
 import type { Examples, ShownExample, View } from '../../src/measurements/examples.ts';
 import type { ClassifyTest } from '../../src/measurements/metrics.ts';
 import type { Markup } from '../../src/report/markup.ts';
@@ -128,6 +129,13 @@ describe('the section of examples', () => {
 });
 
 describe('an example', () => {
+  it('of the largest images takes a reconstruction of eight with three pictures each to less than a megabyte', () => {
+    const random = createRandom(3, 'page');
+    const noise = Buffer.from(Array.from({ length: 96 * 96 * 3 }, () => random.below(256))).toString('base64');
+    const view: View = { kind: 'picture', width: 96, height: 96, channels: 3, pixels: noise };
+    expect(24 * drawView(view, 'x').markup.length).toBeLessThan(1_000_000);
+  });
+
   it('is drawn with its own pixels', () => {
     const { markup: html } = drawView(views['small image']!, 'x');
     const file = Buffer.from(/base64,([^"]+)"/.exec(html)?.[1] ?? '', 'base64');
