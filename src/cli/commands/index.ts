@@ -1,6 +1,7 @@
 import type { AddCommand } from './define.ts';
 import { addCache } from './cache.ts';
 import { addCompare } from './compare.ts';
+import { addCompletion } from './completion.ts';
 import { addData } from './data.ts';
 import { addDoctor } from './doctor.ts';
 import { addEngine } from './engine.ts';
@@ -42,6 +43,7 @@ export const commands: readonly AddCommand[] = [
   addUnpin,
   addCache,
   addSchema,
+  addCompletion,
   addEngine,
   addDoctor,
   addExecStage,
