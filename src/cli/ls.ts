@@ -137,7 +137,7 @@ function measuredText({ name, kind, values }: MeasuredRun): string {
 }
 
 /** In the time of this machine, to the minute. */
-function whenText(startedAt: string): string {
+export function whenText(startedAt: string): string {
   const date = new Date(startedAt);
   const two = (value: number): string => String(value).padStart(2, '0');
   const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;

@@ -71,7 +71,8 @@ async function keysNow(
   }
 }
 
-function stagesOf(events: readonly RunEvent[], run: RunStatus, now: Keys): StageState[] {
+/** @param now keys of the stages as they would be now; empty where nobody asks what has changed */
+export function stagesOf(events: readonly RunEvent[], run: RunStatus, now: Keys): StageState[] {
   const names = events.flatMap((event) => (event.kind === 'run-started' ? event.stages : []));
   return names.map((name) => {
     const own = events.filter((event) => 'stage' in event && event.stage === name);
@@ -148,7 +149,8 @@ export function statusText(state: RunState, width: number, colors: ReturnType<ty
   return [head, ...table, ...tail].join('\n');
 }
 
-function doingText({ state, event, progress }: StageState, width: number): string {
+/** What a stage does or did, in a line. */
+export function doingText({ state, event, progress }: StageState, width: number): string {
   const far = progress === null ? '' : progressText(progress, Math.min(width, 60)).replace(/^[━─]+ {2}/, '');
   switch (event?.kind) {
     case undefined:

@@ -77,7 +77,7 @@ svg line.mark{stroke:var(--ink);stroke-dasharray:3 3;opacity:.65}svg text.mark{f
 .flow .edge{fill:none;stroke:var(--muted);opacity:.55}.flow rect{fill:var(--surface);stroke:var(--line)}
 .flow .run rect{stroke:var(--c0);stroke-width:1.5}.flow .failed rect{stroke:var(--c1);stroke-width:2}.flow .waiting rect{stroke-dasharray:4 3}
 .flow .name{fill:var(--ink);font-size:13px;font-weight:600}
-.better{color:var(--c2)}.worse{color:var(--c1)}
+.better{color:var(--c2)}.worse{color:color-mix(in srgb,var(--c1),var(--ink) 25%)}
 details.cell{border-top:1px solid var(--line);padding-top:10px}.cell h3.part{margin-top:36px}
 details{margin:12px 0}summary{cursor:pointer;color:var(--c0);font-size:.9rem}
 pre{background:var(--surface);padding:16px 18px;border-radius:8px;overflow-x:auto;font-size:.8rem;line-height:1.5;white-space:pre-wrap;overflow-wrap:anywhere}

@@ -40,6 +40,8 @@ export interface Opened {
 export interface TestBrowser {
   /** Opens the page from a file of its own, `report.html` in an empty folder. */
   readonly open: (html: string, view?: View) => Promise<Opened>;
+  /** Opens the page of a server. */
+  readonly visit: (address: string, view?: View) => Promise<Opened>;
   readonly close: () => Promise<void>;
 }
 
@@ -54,6 +56,7 @@ export async function openBrowser(): Promise<TestBrowser> {
       writeFileSync(file, html);
       return openPage(browser, pathToFileURL(file).href, view);
     },
+    visit: (address, view) => openPage(browser, address, view),
     close: async () => {
       await browser.close();
       rmSync(folder, { recursive: true });

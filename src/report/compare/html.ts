@@ -32,7 +32,7 @@ export function renderComparisonHtml(comparison: Comparison, links?: Links): str
   const split = sheets.slice(0, behind).every(isBefore) ? behind : 0;
   return page(
     `${runs.map(({ id }) => id).join(', ')} \u2013 qpipe compare`,
-    markup`${links?.above ?? null}<main><header><h1>${listText(pipelines)}</h1>
+    markup`${links?.above ?? null}<header><h1>${listText(pipelines)}</h1>
 <p class="byline">${runs.map(({ name, id, status }) => {
       const said = markup`<span class="mono">${id}</span>`;
       const linked = links === undefined ? said : markup`<a href="${links.run(id)}">${said}</a>`;
@@ -43,8 +43,7 @@ ${settings.length === 0 ? markup`<section><h2>Settings</h2><p class="muted">The 
 ${sections.slice(0, split)}
 ${curvesSection(comparison)}
 ${tradeoff === null ? null : markup`<section><h2>Accuracy against size</h2>${scatterChart(tradeoff)}</section>`}
-${sections.slice(split)}
-</main>`,
+${sections.slice(split)}`,
   );
 }
 
