@@ -46,7 +46,7 @@ interface Frame {
   readonly atY: (y: number) => number;
 }
 
-const SIZE = { width: 520, plotHeight: 190, right: 22, bottom: 40, axisName: 18, lane: 15 } as const;
+const SIZE = { width: 520, plotHeight: 190, right: 22, bottom: 40, axisName: 20, lane: 15 } as const;
 const LONGEST_LABEL = 28;
 
 /**
@@ -79,7 +79,7 @@ ${frame.xTicks.map(
   (x) => markup`<text class="tick" x="${place(atX(x))}" y="${base + 16}" text-anchor="middle">${tickText(x)}</text>`,
 )}
 <text class="name" x="${place((left + width - right) / 2)}" y="${height - 6}" text-anchor="middle">${chart.xName}</text>
-<text class="name" x="12" y="${place((frame.top + base) / 2)}" text-anchor="middle" transform="rotate(-90 12 ${place((frame.top + base) / 2)})">${chart.yName}</text>
+<text class="name" x="15" y="${place((frame.top + base) / 2)}" text-anchor="middle" transform="rotate(-90 15 ${place((frame.top + base) / 2)})">${chart.yName}</text>
 ${frame.marks.map((mark) => markLine(mark, frame))}
 ${drawn.map((one) => curve(one, frame, chart))}
 <line class="axis" x1="${left}" x2="${width - right}" y1="${base}" y2="${base}"/>

@@ -3,6 +3,7 @@ import { trustedMarkup } from '../markup.ts';
 
 export const chartStyle = trustedMarkup(`
 .charts.layer,.charts.tracks{grid-template-columns:repeat(auto-fill,minmax(min(100%,290px),1fr));gap:20px 32px}
+section p{overflow-wrap:anywhere}
 .chart.small figcaption{display:block;overflow-wrap:anywhere}.chart.small figcaption .muted{display:block;font-size:.8rem}
 .charts+.scroll td small{white-space:normal;max-width:20ch;margin-left:auto}
 .chart.wide{max-width:900px;margin:8px 0 16px}.chart.wide svg{min-width:600px}.chart.wide .scroll{margin:0}
