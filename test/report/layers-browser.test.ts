@@ -69,7 +69,12 @@ describe.skipIf(!hasBrowser)('sections of layers in a browser', { timeout: 240_0
       }
     }, sections);
     expect(await page.locator('section[id]').count()).toBe(sections.length);
-    const found = [...(await geometry()), ...(view.scheme === 'dark' ? await accessibility() : []), ...errors, ...requests];
+    const found = [
+      ...(await geometry()),
+      ...(view.scheme === 'dark' ? await accessibility() : []),
+      ...errors,
+      ...requests,
+    ];
     await close();
     return found;
   }
