@@ -16,6 +16,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import numpy as np  # noqa: E402, F401
 
 import bundles  # noqa: E402, F401
+import comparisons  # noqa: E402, F401
 import devices  # noqa: E402, F401
 import keras_models  # noqa: E402, F401
 import onnx_networks  # noqa: E402, F401
