@@ -48,7 +48,7 @@ export function flowChart(nodes: readonly FlowNode[]): Markup {
   return scrollArea(
     'Stages and their inputs',
     markup`<svg class="flow" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="stages and their inputs">
-${nodes.map((node, child) => node.parents.map((parent) => markup`<path class="edge" d="${edge(parent, child)}"/>`))}
+${nodes.map((node, child) => node.parents.map((parent) => markup`<path class="edge behind" d="${edge(parent, child)}"/>`))}
 ${nodes.map(
   (node, index) => markup`<g class="node ${node.state}"><title>${node.name}: ${node.note}</title>
 <rect x="${atX(index)}" y="${atY(index)}" width="${box.width}" height="${box.height}" rx="6"/>

@@ -2,7 +2,7 @@ import { trustedMarkup } from './markup.ts';
 
 // The hues are those of Okabe and Ito, told apart with any kind of colour vision; darkened or lightened per theme.
 const light = `color-scheme:light;--paper:#fff;--surface:#f6f6f3;--ink:#1e2329;--muted:#646c75;--line:#e2e2dd;
---c0:#0072b2;--c1:#cf5b00;--c2:#00805c;--c3:#a8487f;--c4:#2c8fc9;--c5:#8f6b00`;
+--c0:#0072b2;--c1:#b54e00;--c2:#00805c;--c3:#a8487f;--c4:#2c8fc9;--c5:#8f6b00`;
 const dark = `color-scheme:dark;--paper:#15181c;--surface:#1d2126;--ink:#e5e8eb;--muted:#99a2ab;--line:#2e343b;
 --c0:#5cadea;--c1:#f0924f;--c2:#45c79e;--c3:#e08fbd;--c4:#8fd0f5;--c5:#dcb84c`;
 

@@ -8,7 +8,8 @@
  * - `outside`: a box reaches over the sides of the box that contains it (areas that scroll are left out)
  * - `cut`: text that its box hides, or text of a drawing beyond the drawing
  * - `overlap`: two texts of one drawing lie on each other
- * - `crossed`: a line of a drawing runs through one of its texts; lines of `.grid` may
+ * - `crossed`: a line of a drawing runs through one of its texts; lines of `.grid` may, and
+ *   those of `.behind`, which the boxes of the texts hide
  *
  * All with a pixel to spare. What is folded away is not seen.
  */
@@ -83,8 +84,8 @@ export function geometryProblems(): string[] {
     const frame = svg.getBoundingClientRect();
     const texts = [...svg.querySelectorAll('text')].filter(seen).map(letters);
     for (const box of texts) {
-      const { left, right, top, bottom } = box.element.getBoundingClientRect();
-      const over = Math.max(frame.left - left, right - frame.right, frame.top - top - 2, bottom - frame.bottom - 2);
+      const { left, right, top, bottom } = box;
+      const over = Math.max(frame.left - left, right - frame.right, frame.top - top, bottom - frame.bottom);
       if (over > SPARE) problems.push(`cut: ${named(box.element)} by ${over.toFixed(0)} px of its drawing`);
     }
     texts.forEach((box, index) => {
@@ -96,7 +97,7 @@ export function geometryProblems(): string[] {
     });
     if (texts.length === 0) return;
     for (const shape of svg.querySelectorAll<SVGGeometryElement>('path, line, polyline')) {
-      if (shape.closest('.grid, defs, clipPath') !== null || !seen(shape)) continue;
+      if (shape.closest('.grid, .behind, defs, clipPath') !== null || !seen(shape)) continue;
       const points = strokePoints(shape);
       const crossed = texts.find((box) => points.some(({ x, y }) => within(box, x, y)));
       if (crossed !== undefined) problems.push(`crossed: ${named(crossed.element)} by ${named(shape)}`);
