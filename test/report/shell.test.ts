@@ -201,11 +201,11 @@ describe.skipIf(!hasBrowser)('the whole page in a browser', { timeout: 240_000 }
   });
 
   it.each([
-    ['light', pages[0]],
-    ['dark', pages[0]],
-    ['light', pages[1]],
-    ['dark', pages[2]],
-  ] as const)('has nothing that axe finds serious: %s, %s', async (scheme, [name, html]) => {
+    ['light', ...pages[0]],
+    ['dark', ...pages[0]],
+    ['light', ...pages[1]],
+    ['dark', ...pages[2]],
+  ] as const)('has nothing that axe finds serious: %s, %s', async (scheme, name, html) => {
     // Branches fold out to what the others show.
     const { accessibility, close } = await browser.open(html, { scheme, unfold: name !== 'branches' });
     expect(await accessibility()).toEqual([]);
