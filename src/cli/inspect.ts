@@ -179,7 +179,7 @@ function aboutOf({ metadata, buffers }: TfliteFile): ModelMetadata | null {
   return bytes === undefined ? null : decodeMetadata(bytes);
 }
 
-function inspectTensor({ buffers }: TfliteFile, entry: TfliteTensor): InspectedTensor {
+export function inspectTensor({ buffers }: TfliteFile, entry: TfliteTensor): InspectedTensor {
   const scales = [...(entry.quantization?.scale ?? [])];
   return {
     name: entry.name,

@@ -1,20 +1,24 @@
 import { chartStyle } from './charts/style.ts';
 import { zooming } from './charts/zoom.ts';
 import { exampleStyle } from './example-style.ts';
-import { markup } from './markup.ts';
+import { markup, nothing } from './markup.ts';
 import type { Markup } from './markup.ts';
 import { scrollArea } from './scroll-area.ts';
 import { script, style } from './style.ts';
 
-/** One self-contained document: no font, image, style or script from anywhere else. */
-export function page(title: string, body: Markup): string {
+/**
+ * One self-contained document: no font, image, style or script from anywhere else.
+ *
+ * @param own rules of the style sheet that only this kind of page has
+ */
+export function page(title: string, body: Markup, own: Markup = nothing): string {
   return markup`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title}</title>
-<style>${style}${exampleStyle}${chartStyle}</style>
+<style>${style}${exampleStyle}${chartStyle}${own}</style>
 </head>
 <body>
 <main>

@@ -18,6 +18,7 @@ import numpy as np  # noqa: E402, F401
 import bundles  # noqa: E402, F401
 import comparisons  # noqa: E402, F401
 import devices  # noqa: E402, F401
+import file_tensors  # noqa: E402, F401
 import keras_models  # noqa: E402, F401
 import onnx_networks  # noqa: E402, F401
 import targets  # noqa: E402, F401
