@@ -1,6 +1,5 @@
 import { floatTensor } from '../core/tensor.ts';
 import type { Graph, Level } from '../graph/graph.ts';
-import { purposeOf } from '../graph/contract.ts';
 import type { OptimizerSpec, Pass, Ranges } from '../passes/index.ts';
 import { freezePasses, lowerToIntegers, runPasses } from '../passes/index.ts';
 import type { QuantizationOptions } from '../evaluation/graphs.ts';
@@ -8,7 +7,7 @@ import { evalGraph, trainingGraph } from '../evaluation/graphs.ts';
 import { calibratedForm } from '../stages/ptq.ts';
 import { quantizationOf } from '../stages/qat.ts';
 import { formOf } from '../stages/training.ts';
-import { tasks } from '../tasks/index.ts';
+import { outputsOf, trainingLoss } from '../tasks/outputs.ts';
 import type { LoadedPipeline } from './load.ts';
 import { pipelineNetwork } from './plan.ts';
 
@@ -38,13 +37,12 @@ const untrainedOptimizer: OptimizerSpec = { kind: 'sgd', momentum: 0.9, nesterov
  */
 export async function pipelineGraphs(loaded: LoadedPipeline, level: Level): Promise<readonly GraphAfterPass[]> {
   const model = await pipelineNetwork(loaded);
-  const purpose = purposeOf(model.contract);
   const graphs: GraphAfterPass[] = [];
   const observe = (pass: string, graph: Graph): void => void graphs.push({ pass, graph });
   const configs = loaded.pipeline.stages.map(({ config }) => config);
   const qat = configs.find((config) => config.uses === 'qat');
   const pretrain = configs.find((config) => config.uses === 'float-pretrain');
-  const loss = tasks[purpose.task].loss(loaded.pipeline.loss, purpose, null);
+  const loss = trainingLoss(outputsOf(model.contract), loaded.pipeline.loss, null);
   const ptq = configs.find((config) => config.uses === 'ptq');
   const quantization = qat === undefined ? untrainedQuantization : quantizationOf(qat);
   const form = qat === undefined && ptq !== undefined ? calibratedForm(ptq) : formOf(quantization);

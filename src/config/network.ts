@@ -15,7 +15,7 @@ import type { Locate } from './source.ts';
 
 /** Mistakes in how a network fits the images or its task, found before anything is trained. */
 export function networkDiagnostics(spec: ModelSpec, locate: Locate, inLayers: boolean): Diagnostic[] {
-  const built = outputShape(spec);
+  const built = outputShapes(spec);
   if (built instanceof ShapeError) {
     const { index, input, error } = firstMisfit(spec, built);
     const layer = spec.layers[index];
@@ -32,13 +32,27 @@ export function networkDiagnostics(spec: ModelSpec, locate: Locate, inLayers: bo
       },
     ];
   }
-  const expected = tasks[spec.task].output(spec);
-  if (expected.fits(built)) return [];
+  const outputs = spec.outputs ?? [{ output: spec.layers.at(-1)?.name ?? '', ...spec }];
+  return outputs.flatMap((output, at) => wrongOutput(spec, output, built[at] ?? [], locate, inLayers));
+}
+
+/** @param shape of the output, with the batch in front */
+function wrongOutput(
+  spec: ModelSpec,
+  { output, ...meaning }: NonNullable<ModelSpec['outputs']>[number],
+  shape: Shape,
+  locate: Locate,
+  inLayers: boolean,
+): Diagnostic[] {
+  const expected = tasks[meaning.task].output({ ...meaning, image: spec.image });
+  if (expected.fits(shape)) return [];
+  const layer = spec.layers.findIndex(({ name }) => name === output);
+  const who = spec.outputs === undefined ? 'the network outputs' : `output \`${output}\` gives`;
   return [
     {
       code: 'wrong-output',
-      place: locate(inLayers ? ['model', 'layers', String(spec.layers.length - 1)] : ['model'], 'value'),
-      message: `the network outputs ${shapeText(built)} for each image; expected ${expected.text}`,
+      place: locate(inLayers ? ['model', 'layers', String(layer)] : ['model'], 'value'),
+      message: `${who} ${shapeText(shape)} for each image; expected ${expected.text}`,
       hint: expected.hint ?? `end it with { kind: fully_connected, units: ${expected.values} }`,
     },
   ];
@@ -198,10 +212,10 @@ function oneImageGraph(spec: ModelSpec): Graph {
   return graph;
 }
 
-function outputShape(spec: ModelSpec): Shape | ShapeError {
+function outputShapes(spec: ModelSpec): readonly Shape[] | ShapeError {
   try {
     const graph = oneImageGraph(spec);
-    return valueOf(graph, graph.outputs[0] ?? '').type.shape;
+    return graph.outputs.map((name) => valueOf(graph, name).type.shape);
   } catch (error) {
     if (error instanceof ShapeError) return error;
     throw error;
@@ -212,9 +226,10 @@ function outputShape(spec: ModelSpec): Shape | ShapeError {
 function firstMisfit(spec: ModelSpec, whole: ShapeError): { index: number; input: Shape; error: ShapeError } {
   let input: Shape = [1, ...spec.image];
   for (let index = 0; index < spec.layers.length; index++) {
-    const built = outputShape({ ...spec, layers: spec.layers.slice(0, index + 1) });
+    const { outputs: _outputs, ...single } = spec;
+    const built = outputShapes({ ...single, layers: spec.layers.slice(0, index + 1) });
     if (built instanceof ShapeError) return { index, input, error: built };
-    input = built;
+    input = built[0] ?? input;
   }
   return { index: spec.layers.length - 1, input, error: whole };
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { internal, present, unreachable } from '../core/assert.ts';
+import { internal, present } from '../core/assert.ts';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { UserError } from '../core/diagnostic.ts';
 import type { Digest } from '../core/digest.ts';
@@ -29,7 +29,6 @@ import type { JobPlan, StageJob } from '../stages/job.ts';
 import type { LocatedOutside } from '../stages/run.ts';
 import { definitionOf } from '../stages/job.ts';
 import type { Resources } from '../stages/resources.ts';
-import type { Answers } from '../tasks/define.ts';
 import { tasks } from '../tasks/index.ts';
 import { dataFileDiagnostics } from './data-files.ts';
 import { keyPart } from './key-part.ts';
@@ -38,10 +37,11 @@ import { outsideOf } from './outside.ts';
 import { importedNetworks, modelDigests } from './imports.ts';
 import { networkDiagnostics, networkWarnings } from './network.ts';
 import type { NetworkData } from './purpose.ts';
-import { modelSpec, purposeFor, resolvedTask } from './purpose.ts';
+import { modelSpec, purposeFor, resolvedTask, resolvedTasks } from './purpose.ts';
 import type { ResolvedPipeline, ResolvedStage } from './resolve.ts';
 import { parentOf } from './resolve.ts';
 import { sizeDiagnostics, validationImages } from './checks/data.ts';
+import { answerProblems, askedAnswers } from './checks/outputs.ts';
 import { deviceDiagnostics, normalizedIn, normalizedOf, schemeDiagnostics } from './checks/stages.ts';
 import { warnings } from './checks/warnings.ts';
 import type { Conversion, ModelSize } from './targets.ts';
@@ -210,65 +210,16 @@ function checkTargets(loaded: LoadedPipeline, converted: () => readonly Conversi
 
 /** What is odd in the labels, but allowed. Throws for labels that cannot be learned from. */
 function checkLabels({ pipeline, locate }: LoadedPipeline, identity: DatasetIdentity): Diagnostic[] {
-  const { answers } = tasks[resolvedTask(pipeline)];
-  const missing = missingAnswers(answers, identity);
-  if (missing !== null) throw new UserError([{ code: 'no-answers', place: locate(['data'], 'key'), ...missing }], 64);
+  const asked = askedAnswers(pipeline.model, tasks[resolvedTask(pipeline)].answers);
+  const missing = answerProblems(asked, identity, locate);
+  if (missing.length > 0) throw new UserError(missing, 64);
   const problems = classDiagnostics(pipeline, identity, locate);
   if (problems.length > 0) throw new UserError(problems, 64);
-  if (answers !== 'classes') return [];
+  if (asked.every(({ answers }) => answers !== 'classes')) return [];
   const mistake = oneClass(identity);
   if (mistake !== null) throw mistake;
   const place = locate(['data'], 'key');
   return labelNotes(identity).map((message) => ({ code: 'odd-labels', place, message, hint: 'look at the labels' }));
-}
-
-/** What is said of data that have nothing to compare the network's answers with; else null. */
-function missingAnswers(
-  answers: Answers,
-  { classNames, tags, targets, hasMasks }: DatasetIdentity,
-): Pick<Diagnostic, 'message' | 'hint'> | null {
-  const taskFor =
-    tags !== undefined
-      ? 'multi_label'
-      : hasMasks !== undefined
-        ? 'segment'
-        : targets !== undefined
-          ? 'regress'
-          : 'reconstruct';
-  switch (answers) {
-    case 'classes':
-      return classNames.length > 0 && hasMasks === undefined
-        ? null
-        : {
-            message: 'the examples have no classes, which a network that classifies needs',
-            hint: `set \`model.task: ${taskFor}\`, or name the classes with \`data.columns.class\``,
-          };
-    case 'targets':
-      return targets !== undefined
-        ? null
-        : {
-            message: 'the examples have no targets, which a network with `task: regress` needs',
-            hint: 'name columns of `csv` or an array of `npz` with `data.columns.targets`, or leave `task` out to classify',
-          };
-    case 'tags':
-      return tags !== undefined
-        ? null
-        : {
-            message: 'the examples have no labels of yes and no, which a network with `task: multi_label` needs',
-            hint: 'name columns of `csv` or an array of `npz` with `data.columns.labels`, or leave `task` out to classify',
-          };
-    case 'masks':
-      return hasMasks !== undefined
-        ? null
-        : {
-            message: 'the examples have no masks, which a network with `task: segment` needs',
-            hint: 'name an array of `npz` with `data.columns.masks`, or leave `task` out to classify',
-          };
-    case 'inputs':
-      return null;
-    default:
-      return unreachable(answers);
-  }
 }
 
 /** What the stages of a pipeline have in common. */
@@ -353,16 +304,17 @@ function keyEnvironment(config: StageConfig, { pipeline, code, engines }: Shared
 function externalInputs(
   name: string,
   uses: ReadonlySet<StageNeed>,
-  { modelDigests, data, purpose, outside }: Shared,
+  { pipeline, modelDigests, data, outside }: Shared,
 ): Readonly<Record<string, StageInput>> {
   const { training, test } = data.identity.digests;
   const modelDigest = modelDigests.get(name);
+  const decides = resolvedTasks(pipeline).some((task) => tasks[task].decides);
   return {
     ...(modelDigest === undefined ? {} : { file: externalInput('ModelFile/1', modelDigest) }),
     ...mapValues(outside.get(name)?.inputs ?? {}, ({ type, digest }) => externalInput(type, digest)),
     ...(uses.has('training-data') ? { data: dataInput(training) } : {}),
     // Those of validation are a part of the training data.
-    ...(uses.has('validation-data') && tasks[purpose.task].decides ? { validation: dataInput(training) } : {}),
+    ...(uses.has('validation-data') && decides ? { validation: dataInput(training) } : {}),
     ...(uses.has('test-data') ? { data: dataInput(test) } : {}),
   };
 }

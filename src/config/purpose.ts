@@ -3,12 +3,13 @@ import { internal } from '../core/assert.ts';
 import { dataSettings } from '../data/config.ts';
 import type { DatasetIdentity } from '../data/dataset.ts';
 import { pixelMeaning } from '../data/normalize.ts';
-import type { InputMeaning, Purpose } from '../graph/contract.ts';
+import type { InputMeaning, OutputMeaning, Purpose } from '../graph/contract.ts';
 import type { Task } from '../measurements/metrics.ts';
+import type { ModelConfig, OutputConfig } from '../models/config.ts';
 import type { ModelSpec } from '../models/layers.ts';
 import { modelLayers } from '../models/presets.ts';
 import type { ResolvedPipeline } from './resolve.ts';
-import { pipelineTask } from './task.ts';
+import { pipelineTask, pipelineTasks } from './task.ts';
 
 /** What of the data a network's inputs and outputs depend on. */
 export type NetworkData = Pick<
@@ -19,6 +20,13 @@ export type NetworkData = Pick<
 /** Of a pipeline whose stages are in order. */
 export const resolvedTask = ({ model, stages }: ResolvedPipeline): Task =>
   pipelineTask(
+    model,
+    stages.map(({ config }) => config),
+  );
+
+/** The same of every output. */
+export const resolvedTasks = ({ model, stages }: ResolvedPipeline): readonly [Task, ...Task[]] =>
+  pipelineTasks(
     model,
     stages.map(({ config }) => config),
   );
@@ -49,6 +57,28 @@ export function modelSpec(pipeline: ResolvedPipeline, data: NetworkData): ModelS
     name: 'layers' in model ? 'layers' : model.preset,
     layers: modelLayers(model, data.classNames.length, purpose.image),
     ...purpose,
+    ...outputsOf(model, data),
+  };
+}
+
+function outputsOf(model: ModelConfig, data: NetworkData): Pick<ModelSpec, 'outputs'> {
+  if (!('layers' in model) || model.outputs === undefined) return {};
+  return {
+    outputs: Object.entries(model.outputs).map(([output, config]) => ({ output, ...meaningOfOutput(config, data) })),
+  };
+}
+
+function meaningOfOutput(
+  { task, targets: names, loss_weight: weight }: OutputConfig,
+  data: NetworkData,
+): OutputMeaning {
+  const { classNames: classes, tags, targets = [] } = data;
+  const named = names?.flatMap((name) => targets.find((target) => target.name === name) ?? []);
+  return {
+    ...{ task, classes },
+    ...(task === 'multi_label' && tags !== undefined && { tags }),
+    ...(task === 'regress' && { targets: named ?? targets }),
+    ...(weight !== 1 && { lossWeight: weight }),
   };
 }
 

@@ -2,6 +2,7 @@ import type { Diagnostic } from '../core/diagnostic.ts';
 import { answerDiagnostics, groupDiagnostics, normalizeDiagnostics } from './checks/data.ts';
 import { importTaskDiagnostics } from './checks/imports.ts';
 import { layerDiagnostics } from './checks/layers.ts';
+import { outputStageDiagnostics } from './checks/outputs.ts';
 import { stageDiagnostics } from './checks/stages.ts';
 import { stageFileDiagnostics } from './checks/stage-files.ts';
 import { targetSettingDiagnostics } from './checks/targets.ts';
@@ -14,6 +15,7 @@ export function semanticDiagnostics(config: PipelineConfig, locate: Locate): Dia
   return [
     ...layerDiagnostics(config, locate),
     ...taskDiagnostics(config, locate),
+    ...outputStageDiagnostics(config, locate),
     ...importTaskDiagnostics(config, locate),
     ...answerDiagnostics(config, locate),
     ...groupDiagnostics(config, locate),

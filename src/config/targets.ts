@@ -15,7 +15,7 @@ import { budgetDiagnostics, reasonText } from '../targets/file.ts';
 import { memoryOf, weightBytes } from '../targets/memory.ts';
 import { writeTflite } from '../tflite/write.ts';
 import { encodeMetadata, metadataName, modelMetadata } from '../models/metadata.ts';
-import { purposeOf } from '../graph/contract.ts';
+import { purposesOf } from '../graph/contract.ts';
 import { foreignEdges, orElse } from './checks/targets.ts';
 import { targets } from '../targets/index.ts';
 import type { TargetRow } from '../targets/define.ts';
@@ -94,10 +94,10 @@ export interface ModelSize {
 
 export function modelSize({ convert, model, graph }: Conversion): ModelSize {
   const hasMetadata = convert.config.uses === 'convert' && convert.config.metadata;
-  const entries = hasMetadata
-    ? [[metadataName, encodeMetadata(modelMetadata(purposeOf(model.contract)))] as const]
-    : [];
-  const file = writeTflite(graph, new Map(entries)).length;
+  const purposes = purposesOf(model.contract);
+  const entries = hasMetadata ? [[metadataName, encodeMetadata(modelMetadata(...purposes))] as const] : [];
+  const names = purposes.flatMap(({ output }) => output ?? []);
+  const file = writeTflite(graph, new Map(entries), names).length;
   return { stage: convert.name, ...memoryOf(graph), weights: weightBytes(graph), file };
 }
 

@@ -6,22 +6,22 @@ import { taskNames } from '../measurements/metrics.ts';
 import type { TaskRow } from '../tasks/define.ts';
 import { tasks } from '../tasks/index.ts';
 import { testFields } from '../tasks/tested.ts';
-import { taskOf } from './task.ts';
+import { tasksOf } from './task.ts';
 import type { ResolvedPipeline } from './resolve.ts';
 import type { PipelineConfig } from './schema.ts';
 import type { Locate, Path } from './source.ts';
 
 /** Fields of `loss` and of test stages that are for networks with another task. */
 export function taskDiagnostics(config: PipelineConfig, locate: Locate): Diagnostic[] {
-  const task = taskOf(config);
+  const own = tasksOf(config);
   const foreign = (path: Path, isFieldOf: (row: TaskRow) => boolean): Diagnostic[] => {
-    if (isFieldOf(tasks[task])) return [];
+    if (own.some((task) => isFieldOf(tasks[task]))) return [];
     const others = taskNames.filter((name) => isFieldOf(tasks[name]));
     return [
       {
         code: 'field-of-other-task',
         place: locate(path, 'key'),
-        message: `\`${path.join('.')}\` is for a network that ${oneOf(others.map(doesWhat))}; this one ${doesWhat(task)}`,
+        message: `\`${path.join('.')}\` is for a network that ${oneOf(others.map(doesWhat))}; this one ${[...new Set(own)].map(doesWhat).join(' and ')}`,
         hint: 'leave it out, or set `model.task`',
       },
     ];

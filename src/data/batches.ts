@@ -31,8 +31,8 @@ export function epochOrder(count: number, seed: number, epoch: number): Uint32Ar
  * Writes the examples order[start] .. order[start + batch - 1].
  *
  * @param outInputs [batch, height, width, channels], reals rounded to float32 after the one multiplication
- * @param outAnswers [batch], class indices, or [batch, number of targets], or [batch, height, width], class indices; not
- *   written where examples have none
+ * @param outAnswers [batch], class indices, and behind them [batch, number of targets], and [batch, height, width], class
+ *   indices, as far as examples have them
  * @param vary changes the example at a position of the order
  */
 export type FillBatch = (
@@ -49,31 +49,61 @@ export function batchWriter(split: Split, normalize: Normalization): FillBatch {
   const { inputs, labels, targets, masks } = split;
   const { size } = inputs;
   const answers = answersOf(split);
+  const { targets: numTargets, masks: maskSize } = answerSizes(split);
   const readMask = masks && pixelReader(masks);
   const write = inputWriter(inputs, normalize);
   return (order, start, batch, outInputs, outAnswers, vary = unvaried) => {
     if (start + batch > order.length) internal(`batch ${start}..${start + batch} of ${order.length} examples`);
     if (outInputs.length < batch * size || outAnswers.length < batch * answers)
       internal(`no room for ${batch} examples`);
+    const {
+      targets: [firstTarget],
+      masks: [firstMask],
+    } = answerSections(split, batch);
     for (let example = 0; example < batch; example++) {
       // Indices of a permutation of the split are below its count.
       const index = order[start + example]!;
       if (labels !== null) outAnswers[example] = labels[index]!;
-      if (targets !== null) outAnswers.set(targets.subarray(index * answers, (index + 1) * answers), example * answers);
+      if (targets !== null) {
+        const row = targets.subarray(index * numTargets, (index + 1) * numTargets);
+        outAnswers.set(row, firstTarget + example * numTargets);
+      }
       if (readMask !== undefined) {
         const mask = readMask(index);
-        outAnswers.set(vary.mask === null ? mask : vary.mask(mask, start + example), example * answers);
+        const varied = vary.mask === null ? mask : vary.mask(mask, start + example);
+        outAnswers.set(varied, firstMask + example * maskSize);
       }
       write(index, outInputs, example * size, vary, start + example);
     }
   };
 }
 
-/** Numbers that the answer of an example has: a class, its targets, or a class for each pixel. */
-export function answersOf({ count, labels, targets, masks }: Split): number {
-  if (masks !== undefined) return masks.size;
-  if (targets !== null) return targets.length / Math.max(1, count);
-  return labels === null ? 0 : 1;
+/** Columns that the answers of networks are compared with. */
+export type AnswerColumn = 'labels' | 'targets' | 'masks';
+
+/** Numbers that an example has in each column. */
+export function answerSizes({ count, labels, targets, masks }: Split): Readonly<Record<AnswerColumn, number>> {
+  return {
+    labels: labels === null ? 0 : 1,
+    targets: targets === null ? 0 : targets.length / Math.max(1, count),
+    masks: masks?.size ?? 0,
+  };
+}
+
+/** Numbers that the answers of an example have: a class, its targets, and a class for each pixel. */
+export function answersOf(split: Split): number {
+  const { labels, targets, masks } = answerSizes(split);
+  return labels + targets + masks;
+}
+
+/** Where a column lies in the answers of a batch: its first number, and that behind its last. */
+export function answerSections(
+  split: Split,
+  batch: number,
+): Readonly<Record<AnswerColumn, readonly [start: number, end: number]>> {
+  const { labels, targets, masks } = answerSizes(split);
+  const [first, second] = [batch * labels, batch * (labels + targets)];
+  return { labels: [0, first], targets: [first, second], masks: [second, second + batch * masks] };
 }
 
 type WriteInput = (index: number, out: Float32Array, to: number, vary?: Vary, position?: number) => void;

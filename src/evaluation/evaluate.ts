@@ -2,6 +2,7 @@ import { internal } from '../core/assert.ts';
 import type { Split } from '../data/dataset.ts';
 import type { Normalization } from '../data/batches.ts';
 import { inputWriter } from '../data/batches.ts';
+import { numElements } from '../core/tensor.ts';
 import type { Session } from '../engine/engine.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
@@ -9,15 +10,17 @@ import { logitsOf, setBatch } from '../passes/index.ts';
 import { modelInput } from './graphs.ts';
 import { evaluationBatch } from './memory.ts';
 
-/** The outputs of a float graph for a split, [count, values] each; the task evaluates them. */
+/** One output of a float graph for a split, [count, values] each; the task evaluates them. */
 export interface Evaluation {
   readonly outputs: Float32Array;
   /** What the last function reads; otherwise the outputs. */
   readonly logits: Float32Array;
 }
 
+type LastFunction = 'softmax' | 'logistic';
+
 /**
- * Runs a float or eval graph over a split.
+ * Runs a float or eval graph of one output over a split.
  *
  * @param graph inference form, any batch
  * @param open starts a session on the stage's engine
@@ -29,17 +32,38 @@ export async function evaluate(
   normalize: Normalization,
   open: (graph: Graph) => Promise<Session>,
   signal: AbortSignal,
-  last: 'softmax' | 'logistic' = 'softmax',
+  last: LastFunction = 'softmax',
 ): Promise<Evaluation> {
+  const [only] = await evaluateOutputs(graph, split, normalize, open, signal, [last]);
+  return only ?? internal('the graph has no output');
+}
+
+/**
+ * The same of every output.
+ *
+ * @param lasts by output, the function before which its logits are; null where they are the output
+ */
+export async function evaluateOutputs(
+  graph: Graph,
+  split: Split,
+  normalize: Normalization,
+  open: (graph: Graph) => Promise<Session>,
+  signal: AbortSignal,
+  lasts: readonly (LastFunction | null)[],
+): Promise<readonly Evaluation[]> {
   const size = evaluationBatch(graph, split.count);
   const batched = setBatch(graph, size);
   const input = modelInput(batched);
-  const [output = ''] = batched.outputs;
-  const logits = logitsOf(batched, last);
-  const values = valueOf(batched, output)
-    .type.shape.slice(1)
-    .reduce((product, size) => product * size, 1);
-  const results = new Map([output, logits].map((name) => [name, new Float32Array(split.count * values)] as const));
+  const named = batched.outputs.map((output, index) => {
+    const last = lasts[index] ?? null;
+    return { output, logits: last === null ? output : logitsOf(batched, last, index) };
+  });
+  const valuesOf = (name: string): number => numElements(valueOf(batched, name).type.shape.slice(1));
+  const results = new Map(
+    named
+      .flatMap(({ output, logits }) => [output, logits])
+      .map((name) => [name, new Float32Array(split.count * valuesOf(name))] as const),
+  );
   const session = await open({ ...batched, outputs: [...results.keys()] });
   try {
     for (const chunk of chunks(split, normalize, size)) {
@@ -47,6 +71,7 @@ export async function evaluate(
       const result = await session.run(new Map([[input, chunk.inputs]]));
       for (const [name, all] of results) {
         const batch = result.get(name) ?? internal(`the engine gave no "${name}"`);
+        const values = valuesOf(name);
         all.set(batch.subarray(0, chunk.count * values), chunk.start * values);
       }
     }
@@ -54,7 +79,7 @@ export async function evaluate(
     await session.close();
   }
   const of = (name: string): Float32Array => results.get(name) ?? internal(`"${name}" was not evaluated`);
-  return { outputs: of(output), logits: of(logits) };
+  return named.map(({ output, logits }) => ({ outputs: of(output), logits: of(logits) }));
 }
 
 interface Chunk {

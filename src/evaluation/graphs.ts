@@ -11,7 +11,6 @@ import { batchNormDefaults } from '../models/batch-norm.ts';
 import type {
   BatchNormForm,
   DropoutInQat,
-  Loss,
   ObservedSide,
   OptimizerSpec,
   Pass,
@@ -19,6 +18,7 @@ import type {
   Ranges,
   Scheme,
   TrainedRange,
+  TrainingLoss,
   WeightRanges,
 } from '../passes/index.ts';
 import {
@@ -67,7 +67,7 @@ export function trainingGraph(
   batch: number,
   quantization: QuantizationOptions,
   optimizer: OptimizerSpec,
-  loss: Loss,
+  loss: TrainingLoss,
   observe?: (pass: string, graph: Graph) => void,
 ): Graph {
   const network = verify(trainingForm(setBatch(model.graph, batch), batchNormDefaults.momentum));
@@ -79,7 +79,7 @@ function trainingPasses(
   { contract }: Model,
   quantization: QuantizationOptions,
   optimizer: OptimizerSpec,
-  loss: Loss,
+  loss: TrainingLoss,
 ): readonly Pass[] {
   if (quantization === null) return floatTrainingPasses(optimizer, loss);
   const { scheme, denseWeights, observe, batchNorm, dropout, ...observer } = quantization;

@@ -82,9 +82,9 @@ function inputConversion(graph: Graph): (real: number) => number {
   return (real) => quantizeValue(real, scale, zeroPoint, range);
 }
 
-/** What the integers of a model's output stand for: its own, or those behind DEQUANTIZE. */
-export function outputScale(graph: Graph): OutputScale {
-  const output = graph.outputs[0] ?? internal('the model has no output');
+/** What the integers of an output of a model stand for: its own, or those behind DEQUANTIZE. */
+export function outputScale(graph: Graph, index = 0): OutputScale {
+  const output = graph.outputs[index] ?? internal(`the model has no output ${index}`);
   const maker = producers(graph).get(output);
   const name = maker?.op === 'dequantize' ? (maker.inputs[0] ?? output) : output;
   const { scale, zeroPoint } = perTensor(valueOf(graph, name).quant, 'the model output');

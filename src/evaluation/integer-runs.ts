@@ -16,8 +16,8 @@ import { affordableExamples, spread } from './memory.ts';
 
 /** What an integer model gives for a split. */
 export interface IntegerRun {
-  /** [count, values] */
-  readonly codes: Int32Array;
+  /** By output, [count, values] each. */
+  readonly codes: readonly Int32Array[];
 }
 
 interface RunContext {
@@ -49,16 +49,18 @@ export async function runInteger(
   const { count, inputs: all } = split;
   const { size } = all;
   const image = modelImages(graph, normalize, all);
-  const values = valuesOf(graph);
-  const codes = new Int32Array(count * values);
+  const ports = portsOf(graph);
+  const codes = ports.map(({ values }) => new Int32Array(count * values));
   // What is prepared at once stays small, however many images there are.
   const most = Math.max(1, Math.floor(preparedBytes / size));
   for (let first = 0; first < count; first += most) {
     const images = Math.min(most, count - first);
     const inputs = newImages(graph, images * size);
     for (let index = 0; index < images; index++) inputs.set(image(first + index), index * size);
-    const [outputs = []] = await interpreter.run([inputs], { signal, progress: (done) => progress(first + done) });
-    codes.set(codesOf(graph, outputs), first * values);
+    const results = await interpreter.run([inputs], { signal, progress: (done) => progress(first + done) });
+    for (const [index, { codesOf, values }] of ports.entries()) {
+      codes[index]?.set(codesOf(results[index] ?? []), first * values);
+    }
   }
   return { codes };
 }
@@ -75,13 +77,16 @@ export async function checkReference(
   { split, normalize, signal, progress }: RunContext,
 ): Promise<void> {
   const images = modelImages(reference.graph, normalize, split.inputs);
-  const values = valuesOf(reference.graph);
+  const ports = portsOf(reference.graph);
   const checked = spread(numChecked(reference.graph, split), split.count);
   for (const [done, index] of checked.entries()) {
     const image = images(index);
     reference.run([image]);
-    const found = codesOf(reference.graph, reference.peek(reference.graph.outputs[0] ?? ''));
-    if (!sameCodes(found, codes.subarray(index * values, (index + 1) * values))) {
+    const isSame = ports.every(({ name, codesOf, values }, output) => {
+      const expected = codes[output]?.subarray(index * values, (index + 1) * values);
+      return sameCodes(codesOf(reference.peek(name)), expected ?? []);
+    });
+    if (!isSame) {
       const layer = await firstDifference(reference, fast, image);
       internal(`the SIMD kernels differ from the reference loops on test image ${index}, first in ${layer}`);
     }
@@ -122,25 +127,38 @@ export async function runLitert(
   try {
     const { quant } = valueOf(graph, graph.inputs[0] ?? '');
     const input = quant === null ? { scale: 1, zeroPoint: 0 } : perTensor(quant, 'the model input');
-    const output = outputScale(graph);
+    const ports = portsOf(graph);
     const images = modelImages(graph, context.normalize, context.split.inputs);
     const reals = new Float32Array(context.split.inputs.size);
-    return await collect(context, valuesOf(graph), async (index) => {
+    return await collect(context, ports, async (index) => {
       const image = images(index);
       for (let pixel = 0; pixel < reals.length; pixel++) reals[pixel] = input.scale * (image[pixel]! - input.zeroPoint);
-      const [result] = await model.run([reals]);
-      return Array.from(result?.data ?? [], (real) => codeOf(real, output));
+      const results = await model.run([reals]);
+      return ports.map(({ scale }, output) => Array.from(results[output]?.data ?? [], (real) => codeOf(real, scale)));
     });
   } finally {
     model.close();
   }
 }
 
-/** The integers that outputs stand for: theirs, or behind DEQUANTIZE the ones that it was given. */
-function codesOf(graph: Graph, outputs: ArrayLike<number>): Int32Array {
-  const isFloat = valueOf(graph, graph.outputs[0] ?? internal('the model has no output')).type.dtype === 'float32';
-  const quant = outputScale(graph);
-  return Int32Array.from(outputs, (value) => (isFloat ? codeOf(value, quant) : value));
+/** An output as runs are collected from it. */
+interface OutputPort {
+  readonly name: string;
+  /** Of one example. */
+  readonly values: number;
+  readonly scale: OutputScale;
+  /** The integers that outputs stand for: theirs, or behind DEQUANTIZE the ones that it was given. */
+  readonly codesOf: (outputs: ArrayLike<number>) => Int32Array;
+}
+
+function portsOf(graph: Graph): readonly OutputPort[] {
+  return graph.outputs.map((name, index) => {
+    const { type } = valueOf(graph, name);
+    const scale = outputScale(graph, index);
+    const integer = (value: number): number => (type.dtype === 'float32' ? codeOf(value, scale) : value);
+    const codesOf = (outputs: ArrayLike<number>): Int32Array => Int32Array.from(outputs, integer);
+    return { name, values: numElements(type.shape), scale, codesOf };
+  });
 }
 
 /** Exact: the error of one float32 product is far below half a step. */
@@ -148,19 +166,15 @@ function codeOf(real: number, { scale, zeroPoint }: OutputScale): number {
   return roundHalfAway(real / scale) + zeroPoint;
 }
 
-/** Values of one output. */
-function valuesOf(graph: Graph): number {
-  return numElements(valueOf(graph, graph.outputs[0] ?? internal('the model has no output')).type.shape);
-}
-
 async function collect(
   { split, signal, progress }: RunContext,
-  values: number,
-  run: (index: number) => ArrayLike<number> | Promise<ArrayLike<number>>,
+  ports: readonly OutputPort[],
+  run: (index: number) => Promise<readonly ArrayLike<number>[]>,
 ): Promise<IntegerRun> {
-  const codes = new Int32Array(split.count * values);
+  const codes = ports.map(({ values }) => new Int32Array(split.count * values));
   for (let index = 0; index < split.count; index++) {
-    codes.set(await run(index), index * values);
+    const results = await run(index);
+    for (const [output, { values }] of ports.entries()) codes[output]?.set(results[output] ?? [], index * values);
     if ((index + 1) % imagesPerTurn === 0) {
       signal.throwIfAborted();
       await progress(index + 1);

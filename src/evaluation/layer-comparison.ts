@@ -39,8 +39,11 @@ const turnBytes = 64 * 2 ** 20;
 export type Turn = (share: number) => Promise<void>;
 
 export interface LayerComparison {
+  /** Their noise is that at the first output of the network. */
   readonly layers: readonly LayerMetrics[];
   readonly input: ModelInput;
+  /** By layer, the noise at every output. */
+  readonly noise: readonly (readonly (number | null)[])[];
   /** How many images were compared. */
   readonly compared: number;
 }
@@ -69,12 +72,15 @@ export async function compareLayers(
   // Watching is most of the work; the quantizers are tried one at a time behind it.
   const float = await watch({ layers, input }, material, (share) => turn(share / 2));
   const result: LayerMetrics[] = [];
+  const noise: (readonly (number | null)[])[] = [];
   for (const [index, layer] of layers.entries()) {
-    const outputNoise = await noiseAtOutput(material, layer.counterpart.quantizers, float);
+    const found = await noiseAtOutputs(material, layer.counterpart.quantizers, float);
+    noise.push(found);
+    const outputNoise = found[0] ?? null;
     result.push({ ...layer.result(), ...rangeOf(interpreter.graph, layer, layers), outputNoise });
     await turn((1 + (index + 1) / layers.length) / 2);
   }
-  return { layers: result, input: input.result(), compared: images.length };
+  return { layers: result, noise, input: input.result(), compared: images.length };
 }
 
 interface Material {
@@ -87,23 +93,22 @@ interface Material {
   readonly images: Uint32Array;
 }
 
-/** Feeds all layers with their values. Returns the float output of all compared images. */
+/** Feeds all layers with their values. Returns the float outputs, each of all compared images. */
 async function watch(
   { layers, input }: { readonly layers: readonly WatchedLayer[]; readonly input: ReturnType<typeof watchInput> },
   material: Material,
   turn: Turn,
-): Promise<Float32Array> {
+): Promise<Float32Array[]> {
   const { interpreter, evalGraph, split, normalize, open, images } = material;
   const floatGraph = removeFakeQuant(evalGraph);
-  const [output = ''] = floatGraph.outputs;
   const valuesOfImage = layers.reduce((sum, { size }) => sum + size, 1);
   const batch = Math.max(1, Math.min(images.length, Math.floor(turnBytes / (12 * valuesOfImage))));
   const quantized = await openValues(evalGraph, batch, open, [...layers.map((layer) => layer.counterpart.quantized)]);
   try {
-    const activated = [...layers.map((layer) => layer.counterpart.activated), output];
+    const activated = [...layers.map((layer) => layer.counterpart.activated), ...floatGraph.outputs];
     const float = await openValues(floatGraph, batch, open, activated);
     try {
-      const outputs: Float32Array[] = [];
+      const outputs = floatGraph.outputs.map((name) => ({ name, values: new Array<Float32Array>() }));
       const image = modelImages(interpreter.graph, normalize, split.inputs);
       for (const { start, count, inputs: reals } of chunks(split, normalize, batch, images)) {
         input.add(reals.subarray(0, (count * reals.length) / batch));
@@ -118,11 +123,11 @@ async function watch(
             layers,
           };
           for (const layer of layers) layer.add(view);
-          outputs.push(part(floatValues, output, index, batch).slice());
+          for (const { name, values } of outputs) values.push(part(floatValues, name, index, batch).slice());
           await turn((start + index + 1) / images.length);
         }
       }
-      return concatenated(outputs);
+      return outputs.map(({ values }) => concatenated(values));
     } finally {
       await float.close();
     }
@@ -352,28 +357,32 @@ function weightQuantizers(graph: Graph, name: string): string[] {
   return quantizer?.op === 'fake_quant' ? [quantizer.name] : [];
 }
 
-/** What a layer's quantizers alone do to the output of the network: noise power over signal power. */
-async function noiseAtOutput(
+/** What a layer's quantizers alone do to each output of the network: noise power over signal power. */
+async function noiseAtOutputs(
   { evalGraph, split, normalize, open, images }: Material,
   quantizers: readonly string[],
-  float: Float32Array,
-): Promise<number | null> {
-  if (quantizers.length === 0) return null;
+  float: readonly Float32Array[],
+): Promise<readonly (number | null)[]> {
+  if (quantizers.length === 0) return float.map(() => null);
   const graph = removeFakeQuant(evalGraph, new Set(quantizers));
-  const [output = ''] = graph.outputs;
   const batch = evaluationBatch(graph, images.length);
-  const session = await openValues(graph, batch, open, [output]);
-  const deviation = createDeviation();
-  const size = float.length / images.length;
+  const session = await openValues(graph, batch, open, graph.outputs);
+  const outputs = float.map((expected, index) => ({
+    ...{ expected, name: graph.outputs[index] ?? internal(`no output ${index}`) },
+    ...{ size: expected.length / images.length, deviation: createDeviation() },
+  }));
   try {
     for (const { start, count, inputs: reals } of chunks(split, normalize, batch, images)) {
-      const values = (await session.run(reals)).get(output) ?? internal('no output');
-      deviation.add(values.subarray(0, count * size), float.subarray(start * size, (start + count) * size));
+      const results = await session.run(reals);
+      for (const { name, size, expected, deviation } of outputs) {
+        const values = results.get(name) ?? internal('no output');
+        deviation.add(values.subarray(0, count * size), expected.subarray(start * size, (start + count) * size));
+      }
     }
   } finally {
     await session.close();
   }
-  return deviation.noiseRatio();
+  return outputs.map(({ deviation }) => deviation.noiseRatio());
 }
 
 /** A concatenation, sum or difference that reads a value, also through ops that hand its codes on or rescale them. */

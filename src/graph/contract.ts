@@ -45,6 +45,10 @@ export interface OutputMeaning {
   readonly tags?: readonly string[];
   /** Of a network that regresses, by output. */
   readonly targets?: readonly Target[];
+  /** Of one output of several: the layer that it is, in the words of a pipeline. */
+  readonly output?: string;
+  /** Of one output of several: what its loss counts in the sum that training makes small; left out where that is 1. */
+  readonly lossWeight?: number;
 }
 
 interface Port {
@@ -82,8 +86,16 @@ export function contractOf(graph: Graph, inputs: readonly InputMeaning[], output
 /** What a network of one input and one output is for; the shape of its examples as height, width and channels. */
 export type Purpose = InputMeaning & OutputMeaning & { readonly image: readonly [number, number, number] };
 
-/** The contract of a graph of one input and one output. */
-export function contractFor(graph: Graph, purpose: InputMeaning & OutputMeaning): Contract {
+/**
+ * The contract of a graph of one input.
+ *
+ * @param outputs left out for one output, which is for the purpose
+ */
+export function contractFor(
+  graph: Graph,
+  purpose: InputMeaning & OutputMeaning,
+  outputs?: readonly OutputMeaning[],
+): Contract {
   const { normalize, channels, pixels, decoding, task, classes, tags, targets } = purpose;
   const input = {
     normalize,
@@ -91,12 +103,22 @@ export function contractFor(graph: Graph, purpose: InputMeaning & OutputMeaning)
     ...(pixels && { pixels }),
     ...(decoding && { decoding }),
   };
-  return contractOf(graph, [input], [{ task, classes, ...(tags && { tags }), ...(targets && { targets }) }]);
+  const only = { task, classes, ...(tags && { tags }), ...(targets && { targets }) };
+  return contractOf(graph, [input], outputs ?? [only]);
 }
 
-export function purposeOf({ inputs, outputs }: Contract): Purpose {
+/** What the first output of a network is for. */
+export function purposeOf(contract: Contract): Purpose {
+  return purposesOf(contract)[0];
+}
+
+/** What a network of one input is for, by output. */
+export function purposesOf({ inputs, outputs }: Contract): readonly [Purpose, ...Purpose[]] {
   const { name: _input, shape, ...input } = present(inputs[0], 'an input');
-  const { name: _output, shape: _shape, ...output } = present(outputs[0], 'an output');
   const [channels = 1, width = 1, height = 1] = shape.toReversed();
-  return { ...input, ...output, image: [height, width, channels] };
+  const image = [height, width, channels] as const;
+  const [first, ...others] = outputs.map(({ name: _output, shape: _shape, ...output }) => ({
+    ...{ ...input, ...output, image },
+  }));
+  return [present(first, 'an output'), ...others];
 }

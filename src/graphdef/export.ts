@@ -11,8 +11,11 @@ import type { GraphDef, NodeDef } from '../formats/protobuf/graph-def.ts';
 import { expandComposites } from './composites.ts';
 import { movedAxis } from './layout.ts';
 
-/** The name of the last node, which `freeze_graph` and similar tools ask for. */
-const outputNode = 'output';
+/**
+ * The name of the last node, which `freeze_graph` and similar tools ask for; those of further outputs are `output_1` and
+ * so on, as TensorFlow makes a name unique.
+ */
+export const outputNode = (index: number): string => (index === 0 ? 'output' : `output_${index}`);
 
 export interface ExportedGraph {
   readonly graphDef: GraphDef;
@@ -67,11 +70,11 @@ export function exportGraphDef(graph: Graph): ExportedGraph {
     });
     for (const [index, output] of node.outputs.entries()) names.set(output, outputs[index] ?? internal('no output'));
   }
-  const [output = '', ...others] = graph.outputs;
-  if (others.length > 0) internal('a graph with several outputs cannot be exported');
-  writer.node('Identity', outputNode, [names.get(output) ?? internal('the output was not written')], {
-    T: { kind: 'type', value: 'float32' },
-  });
+  for (const [index, output] of graph.outputs.entries()) {
+    writer.node('Identity', outputNode(index), [names.get(output) ?? internal('an output was not written')], {
+      T: { kind: 'type', value: 'float32' },
+    });
+  }
   // Producer 1286 is TensorFlow 2.12's; nothing here needs more than the oldest consumer that reads V3 batch norm.
   return {
     graphDef: { nodes: expandComposites(nodes), versions: { producer: 1286, minConsumer: 12 }, functionNames: [] },

@@ -15,6 +15,7 @@ import { opNames, ops } from '../ops/index.ts';
 import type { GraphDef, NodeDef } from '../formats/protobuf/graph-def.ts';
 import { parseInput, requireNoFunctions } from '../formats/protobuf/graph-def.ts';
 import { recognizeComposites } from './composites.ts';
+import { outputNode } from './export.ts';
 import { invertPermutation, movedAxis } from './layout.ts';
 
 /** Nodes that hand their first input on. */
@@ -49,8 +50,8 @@ export function importGraphDef(graphDef: GraphDef, variables: ReadonlyMap<string
     if (node.op === 'NoOp') continue;
     naming(path, node, () => importer.imported.set(node.name, importNode(importer, node)));
   }
-  const last = outputOf(importer, sorted);
-  return builder.finish([naming(path, last, () => operand(importer, last.name, null))]);
+  const ends = outputsOf(importer, sorted);
+  return builder.finish(ends.map((end) => naming(path, end, () => operand(importer, end.name, null))));
 }
 
 /** Shapes that do not fit are a mistake in the file, reported with the node. */
@@ -416,10 +417,13 @@ function inOurs(value: Tensor, layout: Layout | null): Tensor {
   return reshaped(value, [1, height, width, channels * multiplier]);
 }
 
-/** The one node that nothing reads. */
-function outputOf(importer: Importer, nodes: readonly NodeDef[]): NodeDef {
+/** The one node that nothing reads, or the several that `exportGraphDef` puts behind several outputs. */
+function outputsOf(importer: Importer, nodes: readonly NodeDef[]): readonly NodeDef[] {
   const read = new Set(nodes.flatMap(dataInputs).map(producerOf));
   const ends = nodes.filter((node) => !read.has(node.name) && node.op !== 'NoOp');
+  const byName = new Map(ends.map((node) => [node.name, node]));
+  const named = ends.flatMap((_, index) => byName.get(outputNode(index)) ?? []);
+  if (ends.length > 1 && named.length === ends.length) return named;
   const [last, ...others] = ends;
   if (last === undefined || others.length > 0) {
     throw userError(
@@ -432,5 +436,5 @@ function outputOf(importer: Importer, nodes: readonly NodeDef[]): NodeDef {
       'cut the graph to the output that is to be converted',
     );
   }
-  return last;
+  return [last];
 }

@@ -37,7 +37,8 @@ export const isClassTask = (task: Task): task is (typeof classTasks)[number] => 
 export const isErrorTask = (task: Task): task is (typeof errorTasks)[number] => (errorTasks as Tasks).includes(task);
 
 export type CountedTask = (typeof countedTasks)[number];
-export const isCountedTask = (task: Task): task is CountedTask => countedTasks.some((counted) => counted === task);
+export const isCountedTask = (task: Task | 'several'): task is CountedTask =>
+  countedTasks.some((counted) => counted === task);
 
 export const oneOf = <const T extends readonly [string, ...string[]]>(names: T) =>
   Type.Unsafe<T[number]>(
@@ -76,6 +77,24 @@ export const lossCurves = curves(
   uncountedTasks,
   {},
   { validationScore: Type.Optional(nullable(Type.Number({ description: 'of tasks with a score' }))) },
+);
+
+/** Of a network with several outputs: losses are sums, each output's times its weight. */
+export const severalCurves = curves(
+  ['several'],
+  {},
+  {
+    outputs: Type.Array(
+      object({
+        name: Type.String({ description: 'of the output' }),
+        trainLoss: Type.Number({ description: 'without its weight' }),
+        validationLoss: nullable(Type.Number()),
+        trainAccuracy: nullable(share),
+        validationShare: nullable(share),
+      }),
+      { description: 'in the order of the network' },
+    ),
+  },
 );
 
 const ObservedRange = object({
@@ -121,12 +140,14 @@ const qatProperties = {
   ranges: Type.Array(ObservedRange, { description: 'activation ranges in the order of the graph' }),
 };
 
-/** Two levels of two kinds of curves, told apart by `level` and `task`. */
+/** Two levels of three kinds of curves, told apart by `level` and `task`. */
 export const TrainMetrics = Type.Union([
   object({ ...floatProperties, ...countedCurves }),
   object({ ...floatProperties, ...lossCurves }),
+  object({ ...floatProperties, ...severalCurves }),
   object({ ...qatProperties, ...countedCurves }),
   object({ ...qatProperties, ...lossCurves }),
+  object({ ...qatProperties, ...severalCurves }),
 ]);
 
 // Import
@@ -449,12 +470,20 @@ export const ScoreTest = object({
 
 export const TestMetrics = Type.Union([ClassifyTest, RegressTest, ReconstructTest, ScoreTest]);
 
+/** Of a network with several outputs: a test of each, in their order. */
+export const OutputTests = object({
+  kind: Type.Literal('tests'),
+  outputs: Type.Array(object({ name: Type.String(), test: TestMetrics })),
+});
+
 export type TrainMetrics = Static<typeof TrainMetrics>;
 type CurveKey = 'task' | 'history' | 'epochs';
 export type CountedTrain = Extract<TrainMetrics, { task: CountedTask }>;
 export type CountedCurves = Pick<CountedTrain, CurveKey>;
-export type LossCurves = Pick<Exclude<TrainMetrics, CountedTrain>, CurveKey>;
-export type TrainCurves = CountedCurves | LossCurves;
+type SeveralTrain = Extract<TrainMetrics, { task: 'several' }>;
+export type LossCurves = Pick<Exclude<TrainMetrics, CountedTrain | SeveralTrain>, CurveKey>;
+export type SeveralCurves = Pick<SeveralTrain, CurveKey>;
+export type TrainCurves = CountedCurves | LossCurves | SeveralCurves;
 export const isCounted = (metrics: TrainMetrics): metrics is CountedTrain => isCountedTask(metrics.task);
 /** What every training records. */
 export type CommonTrain = Omit<TrainMetrics, 'kind' | 'level' | CurveKey>;
@@ -463,9 +492,15 @@ export type PtqMetrics = Static<typeof PtqMetrics>;
 export type ConvertMetrics = Static<typeof ConvertMetrics>;
 export type ExportMetrics = Static<typeof ExportMetrics>;
 export type TestMetrics = Static<typeof TestMetrics>;
+export type OutputTests = Static<typeof OutputTests>;
 /** What is measured, before the limits of a pipeline are compared with it. */
 export type UnjudgedTest =
   Omit<ClassifyTest, 'gates'> | Omit<RegressTest, 'gates'> | Omit<ReconstructTest, 'gates'> | Omit<ScoreTest, 'gates'>;
+/** The same of several outputs. */
+export interface UnjudgedTests {
+  readonly kind: 'tests';
+  readonly outputs: readonly { readonly name: string; readonly test: UnjudgedTest }[];
+}
 export type ClassifyTest = Static<typeof ClassifyTest>;
 export type RegressTest = Static<typeof RegressTest>;
 export type ReconstructTest = Static<typeof ReconstructTest>;
@@ -479,9 +514,11 @@ const byKind = {
   ptq: PtqMetrics,
   convert: ConvertMetrics,
   test: TestMetrics,
+  tests: OutputTests,
   export: ExportMetrics,
 } as const;
-export type StageMetrics = ImportMetrics | TrainMetrics | PtqMetrics | ConvertMetrics | TestMetrics | ExportMetrics;
+export type StageMetrics =
+  ImportMetrics | TrainMetrics | PtqMetrics | ConvertMetrics | TestMetrics | OutputTests | ExportMetrics;
 
 /** Metrics read back from a record; null for stages of other kinds and for records of another version. */
 export function readStageMetrics(metrics: JsonObject): StageMetrics | null {

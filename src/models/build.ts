@@ -37,7 +37,11 @@ export function buildModel(spec: ModelSpec, batch: number, weights: Weights): Gr
     value = buildLayer(context, layer, layer.input === undefined ? value : outputOf(context, layer, layer.input));
     context.outputs.set(layer.name, value);
   }
-  return verify(builder.finish([value]));
+  const { outputs } = spec;
+  if (outputs === undefined) return verify(builder.finish([value]));
+  const made = ({ output }: { readonly output: string }) =>
+    context.outputs.get(output) ?? internal(`output "${output}" is no layer`);
+  return verify(builder.finish(outputs.map(made)));
 }
 
 /** Null where the scale and the zero point of the input say all. */
@@ -49,12 +53,12 @@ function normalizerOf({ pixels, normalize }: ModelSpec, input: string): PixelNor
 /** The network of a specification, with fresh weights. */
 export function newModel(spec: ModelSpec, seed: number): Model {
   const graph = buildModel(spec, 1, { kind: 'random', random: createRandom(seed, 'weights') });
-  return { graph, contract: contractFor(graph, spec) };
+  return { graph, contract: contractFor(graph, spec, spec.outputs) };
 }
 
 /** The same without random numbers, for what depends on shapes alone: all variables are 1/2. */
 export function untrainedModel(spec: ModelSpec): Model {
   const tensor = (_name: string, shape: Shape) => floatTensor(shape, new Float32Array(numElements(shape)).fill(0.5));
   const graph = buildModel(spec, 1, { kind: 'given', tensor });
-  return { graph, contract: contractFor(graph, spec) };
+  return { graph, contract: contractFor(graph, spec, spec.outputs) };
 }

@@ -38,6 +38,26 @@ const presetSchema = discriminated('preset', [
   }),
 ]);
 
+const outputSchema = object(
+  {
+    task: choice(taskNames, { ...key('What this output is trained for, as `model.task`'), default: 'classify' }),
+    targets: Type.Optional(
+      Type.Array(Type.String({ minLength: 1 }), {
+        ...key('Of an output that regresses, the target columns that it gives, in its order; default: all'),
+        minItems: 1,
+        uniqueItems: true,
+      }),
+    ),
+    loss_weight: Type.Number({
+      ...key('What the loss of this output counts in the sum that training makes small'),
+      minimum: 0,
+      default: 1,
+    }),
+  },
+  key('An output'),
+);
+export type OutputConfig = Static<typeof outputSchema>;
+
 const layersSchema = object({
   task: choice(taskNames, {
     ...key(
@@ -46,6 +66,16 @@ const layersSchema = object({
     default: 'classify',
   }),
   layers: Type.Array(layerSchema, { ...key('Layers in order, from the image to the output'), minItems: 1 }),
+  outputs: Type.Optional(
+    Type.Unsafe<Readonly<Record<string, OutputConfig>>>({
+      type: 'object',
+      additionalProperties: outputSchema,
+      minProperties: 2,
+      ...key(
+        'The outputs of a network that has several, by the names of the layers that give them; each has a task of its own, and `task` is left out',
+      ),
+    }),
+  ),
 });
 
 export const modelSchema = dependingOn('layers', layersSchema, presetSchema, {

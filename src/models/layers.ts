@@ -25,4 +25,6 @@ export interface ModelSpec extends InputMeaning, OutputMeaning {
   readonly layers: readonly Layer[];
   /** Height, width, channels. */
   readonly image: readonly [number, number, number];
+  /** Of a network of several outputs, each of which names its layer; the first is also what the network is for. */
+  readonly outputs?: readonly (OutputMeaning & { readonly output: string })[];
 }

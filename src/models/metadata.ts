@@ -32,6 +32,8 @@ const Metadata = Type.Object({
   decoding: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
   outputs: Type.Array(
     Type.Object({
+      /** Of several outputs, in the words of the pipeline and of the signature. */
+      name: Type.Optional(Type.String()),
       task: Type.Union(taskNames.map((name) => Type.Literal(name))),
       /** In the order of the output's elements; those of a single element are below and from its threshold on. */
       classes: Type.Optional(Type.Array(Type.String())),
@@ -45,8 +47,9 @@ const Metadata = Type.Object({
 
 export type ModelMetadata = Static<typeof Metadata>;
 
-export function modelMetadata(purpose: Purpose): ModelMetadata {
-  const { task, classes, tags, targets, channels, normalize, pixels, decoding } = purpose;
+/** @param others what further outputs are for */
+export function modelMetadata(purpose: Purpose, ...others: readonly Purpose[]): ModelMetadata {
+  const { channels, normalize, pixels, decoding } = purpose;
   return {
     version: 1,
     input:
@@ -54,14 +57,17 @@ export function modelMetadata(purpose: Purpose): ModelMetadata {
         ? { kind: 'pixels', ...normalize, ...(pixels && { channels: pixels.map((channel) => ({ ...channel })) }) }
         : { kind: 'values', channels: (channels ?? []).map((channel) => ({ ...channel })) },
     ...(decoding && { decoding: { ...decoding } }),
-    outputs: [
-      {
-        task,
-        ...((isClassTask(task) || task === 'segment') && { classes: [...classes] }),
-        ...(task === 'multi_label' && { labels: [...(tags ?? [])] }),
-        ...(task === 'regress' && { targets: (targets ?? []).map((target) => ({ ...target })) }),
-      },
-    ],
+    outputs: [purpose, ...others].map(outputMetadata),
+  };
+}
+
+function outputMetadata({ output, task, classes, tags, targets }: Purpose): ModelMetadata['outputs'][number] {
+  return {
+    ...(output !== undefined && { name: output }),
+    task,
+    ...((isClassTask(task) || task === 'segment') && { classes: [...classes] }),
+    ...(task === 'multi_label' && { labels: [...(tags ?? [])] }),
+    ...(task === 'regress' && { targets: (targets ?? []).map((target) => ({ ...target })) }),
   };
 }
 

@@ -8,8 +8,16 @@ type ImageSize = readonly [number, number];
 
 /** What the network of a `model:` section is trained for: a preset implies it. */
 export function modelTask(model: ModelConfig): Task {
-  if ('layers' in model) return model.task;
-  return model.preset === 'autoencoder' ? 'reconstruct' : 'classify';
+  return modelTasks(model)[0];
+}
+
+/** The tasks of its outputs. */
+export function modelTasks(model: ModelConfig): readonly [Task, ...Task[]] {
+  if ('layers' in model) {
+    const [first, ...others] = Object.values(model.outputs ?? {}).map(({ task }) => task);
+    return first === undefined ? [model.task] : [first, ...others];
+  }
+  return [model.preset === 'autoencoder' ? 'reconstruct' : 'classify'];
 }
 
 /** The layers of a `model:` section, for the classes and the images of the data. */

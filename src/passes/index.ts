@@ -2,7 +2,7 @@
 import type { Graph } from '../graph/graph.ts';
 import { verify } from '../graph/verify.ts';
 import { addGradients } from './add-gradients.ts';
-import type { Loss } from './add-loss.ts';
+import type { Loss, OutputLoss, TrainingLoss } from './add-loss.ts';
 import { addLoss } from './add-loss.ts';
 import type { OptimizerSpec } from './add-optimizer.ts';
 import { addOptimizer } from './add-optimizer.ts';
@@ -36,7 +36,7 @@ export function runPasses(
 const plainCrossEntropy: Loss = { kind: 'softmax_cross_entropy', targets: null };
 
 /** From a network in training form to a graph whose one run is one step of float training. */
-export function floatTrainingPasses(optimizer: OptimizerSpec, loss: Loss = plainCrossEntropy): readonly Pass[] {
+export function floatTrainingPasses(optimizer: OptimizerSpec, loss: TrainingLoss = plainCrossEntropy): readonly Pass[] {
   return [
     { name: 'add-loss', run: (graph) => addLoss(graph, loss) },
     { name: 'add-gradients', run: addGradients },
@@ -61,7 +61,11 @@ export interface QuantizationOptions extends FakeQuantOptions {
 }
 
 /** The same with fake quantization between the network and its loss. */
-export function qatPasses(options: QuantizationOptions, optimizer: OptimizerSpec, loss?: Loss): readonly Pass[] {
+export function qatPasses(
+  options: QuantizationOptions,
+  optimizer: OptimizerSpec,
+  loss?: TrainingLoss,
+): readonly Pass[] {
   const stop = { name: 'stop-dropout', run: stopDropout };
   return [
     ...quantizedForwardPasses(options),
@@ -110,11 +114,11 @@ export { setEdgeTypes } from './set-edge-types.ts';
 export { prune } from './prune.ts';
 export { setBatch } from './set-batch.ts';
 export { removeFakeQuant } from './remove-fake-quant.ts';
-export { logitsOf, lossNames } from './add-loss.ts';
+export { logitsOf, lossNames, lossNamesOf } from './add-loss.ts';
 export { learningRateInput } from './add-optimizer.ts';
 export { stepVariable, trainedRanges } from './insert-fake-quant.ts';
 export { removeDropout } from './remove-dropout.ts';
 export { dropoutKeyInput, trainingForm } from './training-form.ts';
 export type { EdgeType, EdgeTypes } from './set-edge-types.ts';
 export type { Scheme, WeightRanges } from './scheme.ts';
-export type { Loss, ObservedSide, OptimizerSpec, RangeEstimator, Ranges, TrainedRange };
+export type { Loss, OutputLoss, TrainingLoss, ObservedSide, OptimizerSpec, RangeEstimator, Ranges, TrainedRange };

@@ -96,6 +96,7 @@ const Score = perRuntime(MeasuredScore);
 
 const testProperties = {
   stage: Type.String(),
+  output: Type.Optional(Type.String({ description: 'of a network with several, which has a test of each' })),
   diagnosis: nullable(Diagnosis),
   lossInterval: nullable(
     object(
@@ -236,6 +237,12 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
       case 'test':
         tests.push(summarizeTest(stage, metrics, (test) => learnedBefore(stage, test, stages, training)));
         break;
+      case 'tests':
+        for (const { name, test } of metrics.outputs) {
+          const learned = (summarized: TestMetrics) => learnedBefore(stage, summarized, stages, training);
+          tests.push({ ...summarizeTest(stage, test, learned), output: name });
+        }
+        break;
       case 'export':
         break;
       default:
@@ -250,26 +257,33 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
           record.matrix,
           tests.map((test) => cellTest(test, examples(test.stage))),
         );
+  const lines = tests.filter(({ stage }, index) => tests.findIndex((test) => test.stage === stage) === index);
   const branches =
-    matrix !== null || tests.length < 2
+    matrix !== null || lines.length < 2
       ? null
       : matrixReport(
           branchesAsMatrix(
-            tests.map(({ stage }) => stage),
+            lines.map(({ stage }) => stage),
             stages,
             config,
           ),
-          tests.map((test) => cellTest(test, examples(test.stage))),
+          lines.map((test) => cellTest(test, examples(test.stage))),
           'branch',
         );
   const several = { ...(matrix === null ? {} : { matrix }), ...(branches === null ? {} : { branches }) };
   const headline = headlineTest({ tests, ...several });
-  const gates = tests.flatMap((test) => test.metrics.gates.map((gate) => ({ stage: test.stage, ...gate })));
+  const gates = tests.flatMap(({ stage, output, metrics }) =>
+    metrics.gates.map((gate) => ({
+      stage,
+      ...gate,
+      ...(output !== undefined && { name: `${output}: ${gate.name}` }),
+    })),
+  );
   const { id, pipeline, origin, status, startedAt, seconds, provenance } = record;
   return {
     schema: 'qpipe-report-1',
     run: { id, pipeline, origin, status, startedAt, seconds, provenance },
-    sentence: verdictSentence(record, (matrix ?? branches)?.sentence ?? testSentence(headline, gates)),
+    sentence: verdictSentence(record, (matrix ?? branches)?.sentence ?? testSentence(headline, tests, gates)),
     ...headlineOf(headline, training),
     gates,
     model: headline === undefined ? null : locateModel(headline.metrics.model, record.stages),
@@ -279,7 +293,7 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
       ...training.flatMap(({ stage, metrics }) => trainingLints(stage, metrics)),
       ...imports.flatMap(({ stage, metrics }) => importLints(stage, metrics)),
       ...conversions.flatMap(({ stage, metrics }) => conversionLints(stage, metrics)),
-      ...tests.flatMap(({ stage, metrics }) => testLints(stage, metrics)),
+      ...tests.flatMap((test, index) => testLints(test.stage, lintedMetrics(test, tests.slice(0, index)))),
     ],
     stages,
     training,
@@ -295,15 +309,21 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
   };
 }
 
+/** Without the layers where the test of an earlier output has them: they are those of the whole network. */
+function lintedMetrics({ stage, metrics }: Test, earlier: readonly Test[]): TestMetrics {
+  return earlier.some((other) => other.stage === stage) ? { ...metrics, layers: [] } : metrics;
+}
+
 /** The cells of the matrix, or the branches; undefined where there is one test. */
 export function sideBySide({ matrix, branches }: Pick<Report, 'matrix' | 'branches'>): MatrixReport | undefined {
   return matrix ?? branches;
 }
 
-/** The test whose numbers stand at the top: that of the best cell or branch, else the last. */
+/** The test whose numbers stand at the top: that of the best cell or branch, else the last; of several outputs the first. */
 export function headlineTest(report: Pick<Report, 'tests' | 'matrix' | 'branches'>): Test | undefined {
   const best = sideBySide(report)?.best?.test;
-  return report.tests.find(({ stage }) => stage === best) ?? report.tests.at(-1);
+  const last = report.tests.at(-1)?.stage;
+  return report.tests.find(({ stage }) => stage === best) ?? report.tests.find(({ stage }) => stage === last);
 }
 
 /** The cell or branch whose numbers stand at the top; undefined where there is one test. */
@@ -324,7 +344,7 @@ export function partOf(report: Report, names: ReadonlySet<string>): Report {
   const isHere = ({ stage }: { readonly stage: string }): boolean => names.has(stage);
   const { matrix: _matrix, branches: _branches, ...whole } = report;
   const tests = report.tests.filter(isHere);
-  const test = tests.at(-1);
+  const test = headlineTest({ tests });
   const stages = report.stages.filter(({ name }) => names.has(name));
   const training = report.training.filter(isHere);
   return {
@@ -390,7 +410,9 @@ function cellTest(test: Test, examples: string | null): CellTest {
   return { ...common, kind: 'error', measure: 'error', ...values, loss: test.error.int8?.rise ?? null };
 }
 
+/** Nothing of a network with several outputs: pairs are of one measurement each. */
 function pairedTest(test: Test): PairedTest[] {
+  if (test.output !== undefined) return [];
   const { outcomes, model } = test.metrics;
   const common = { stage: test.stage, outcomes, bytes: model.bytes };
   if ('accuracy' in test) {
@@ -414,7 +436,7 @@ function pairedTest(test: Test): PairedTest[] {
 function headlineOf(test: Test | undefined, training: Report['training']): Headline {
   const nothing = { float: null, qat_float: null, fake_quant: null, int8: null, int8_litert: null };
   const task = test?.task ?? training.at(-1)?.metrics.task ?? null;
-  if (task === null) return { task };
+  if (task === null || task === 'several') return { task: null };
   if (isClassTask(task)) return { task, accuracy: test !== undefined && 'accuracy' in test ? test.accuracy : nothing };
   if (isErrorTask(task)) return { task, error: test !== undefined && 'error' in test ? test.error : nothing };
   return { task, score: test !== undefined && 'score' in test ? test.score : nothing };
@@ -605,8 +627,15 @@ function verdictSentence(record: RunRecord, finished: string): string {
   }
 }
 
-function testSentence(test: Test | undefined, gates: readonly ReportGate[]): string {
-  const result = test === undefined ? null : resultClause(test);
+/** @param tests all, of which those of the other outputs of the network are said too */
+function testSentence(test: Test | undefined, tests: readonly Test[], gates: readonly ReportGate[]): string {
+  const outputs = tests.filter(({ stage, output }) => stage === test?.stage && output !== undefined);
+  const clauses = outputs.flatMap((one) => {
+    const clause = resultClause(one);
+    return clause === null ? [] : [`${one.output ?? ''}: ${clause}`];
+  });
+  const single = test === undefined ? null : resultClause(test);
+  const result = clauses.length > 0 ? clauses.join('; ') : single;
   if (result === null) return 'No test stage ran, so nothing was measured.';
   const ignorant = test === undefined ? null : ignorantAnswer(test.metrics);
   if (ignorant !== null) return `${sentenceOf(ignorant)} ${result}. ${gatesOfIgnorance(gates, test)}`;

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { choice, derived, key } from '../core/schema.ts';
 import { elementBytes, numElements } from '../core/tensor.ts';
-import { purposeOf } from '../graph/contract.ts';
+import { purposesOf } from '../graph/contract.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
 import { verify } from '../graph/verify.ts';
@@ -63,8 +63,10 @@ export const convert = defineStage({
     const { graph: lowered, adjustments } = lowerToIntegers(frozen, scheme, file);
     const graph = setEdgeTypes(verify(lowered), { input, output });
     const { contract } = await readQatModel(inputPath(context, 'model'));
-    const entries = metadata ? [[metadataName, encodeMetadata(modelMetadata(purposeOf(contract)))] as const] : [];
-    const bytes = writeTflite(verify(graph), new Map(entries));
+    const purposes = purposesOf(contract);
+    const entries = metadata ? [[metadataName, encodeMetadata(modelMetadata(...purposes))] as const] : [];
+    const names = purposes.flatMap(({ output: name }) => name ?? []);
+    const bytes = writeTflite(verify(graph), new Map(entries), names);
     const checked = checkFile(graph, bytes.length, targets, outputs.model.file);
     await writeOutput(context, outputs.model, bytes);
     return {

@@ -22,7 +22,7 @@ import { variablesOf } from '../graph/graph.ts';
 import type { PtqMetrics } from '../measurements/metrics.ts';
 import { addBiases, equalizeLayers, trainedRanges } from '../passes/index.ts';
 import type { StageContext } from '../runner/plan.ts';
-import { tasks } from '../tasks/index.ts';
+import { answerFeeds, outputsOf, trainingLoss } from '../tasks/outputs.ts';
 import { reestimateBatchNorm } from '../training/batch-norm-statistics.ts';
 import { encodeModelFile, readModelFile, tensorSource } from '../training/checkpoint.ts';
 import { stepsPerEpoch } from '../training/steps.ts';
@@ -210,13 +210,22 @@ async function withReestimatedBatchNorm(
   const observer = { delay: 0, merge: 'min_max', estimator: { kind: 'running_extremes', decay: 0 } } as const;
   const quantization = { ...form, ...observer, batchNorm: { kind, freezeDelay: null }, dropout: 'always' } as const;
   const optimizer = { kind: 'sgd', momentum: 0, nesterov: false, weightDecay: 0 } as const;
-  const loss = tasks[purpose.task].loss({}, purpose, dataset.train);
+  const networkOutputs = outputsOf(model.contract);
+  const loss = trainingLoss(networkOutputs, {}, dataset.train);
+  const answers = answerFeeds(networkOutputs, dataset);
   const graph = trainingGraph(model, batch, quantization, optimizer, loss);
   const schedule = { learningRate: 0, schedule: 'constant', warmup: 0, change: null } as const;
   const plan = { batch, replicas: 1, seed: environment.seed, schedule };
   const unchanged = { crop: 0, flip: false } as const;
   const { threads } = environment;
-  const images = { dataset, normalize: purpose.normalize, augment: unchanged, threads, now: () => environment.now() };
+  const images = {
+    dataset,
+    normalize: purpose.normalize,
+    answers,
+    augment: unchanged,
+    threads,
+    now: () => environment.now(),
+  };
   const feeds = batchFeeds(graph, plan, images, stepsPerEpoch(dataset.train.count, batch), batches);
   const variables = new Map(variablesOf(graph).map(({ name, source }) => [name, source.initial] as const));
   const steps = Array.from({ length: batches }, (_, step) => () => feeds.next(step));

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 import { Type } from '@sinclair/typebox';
-import { internal } from '../core/assert.ts';
+import { internal, present } from '../core/assert.ts';
 import { perTensor } from '../core/affine.ts';
 import { userError } from '../core/diagnostic.ts';
 import { choice, key } from '../core/schema.ts';
-import type { Split } from '../data/dataset.ts';
-import type { Purpose } from '../graph/contract.ts';
-import { purposeOf } from '../graph/contract.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { Split, TestData } from '../data/dataset.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
 import { prepareInterpreter } from '../interpreter/interpreter.ts';
@@ -18,11 +17,12 @@ import { readTflite } from '../tflite/read.ts';
 import { readModelFile } from '../training/checkpoint.ts';
 import { defineStage } from './define.ts';
 import type { Evaluation } from '../evaluation/evaluate.ts';
-import { evaluate } from '../evaluation/evaluate.ts';
+import { evaluateOutputs } from '../evaluation/evaluate.ts';
 import { inputPath, readInput, writeOutput } from './files.ts';
 import { readEvalGraph } from './freeze.ts';
-import { gatesSchema, judgeGates } from '../tasks/gates.ts';
-import { tasks } from '../tasks/index.ts';
+import { gatesSchema, judgeGates, outputGatesSchema } from '../tasks/gates.ts';
+import type { Output } from '../tasks/outputs.ts';
+import { areNamed, examplesFor, outputsOf } from '../tasks/outputs.ts';
 import type { Tested } from '../tasks/tested.ts';
 import { testFields } from '../tasks/tested.ts';
 import type { StageEnvironment } from './run.ts';
@@ -31,7 +31,7 @@ import { outputScale } from '../evaluation/integer-input.ts';
 import type { IntegerRun } from '../evaluation/integer-runs.ts';
 import { checkReference, numChecked, runInteger, runLitert } from '../evaluation/integer-runs.ts';
 import { compareLayers } from '../evaluation/layer-comparison.ts';
-import type { TestMetrics, UnjudgedTest } from '../measurements/metrics.ts';
+import type { TestMetrics, UnjudgedTest, UnjudgedTests } from '../measurements/metrics.ts';
 
 const outputs = { report: { type: 'TestReport/1', file: 'test.json' } } as const;
 
@@ -69,19 +69,22 @@ export const test = defineStage({
     }),
     ...testFields,
     gates: gatesSchema,
+    output_gates: Type.Optional(outputGatesSchema),
   },
 
   async run(config, context, environment) {
     const dataset = await environment.testData();
     const { test: split } = dataset;
-    const spec = purposeOf((await readModelFile(inputPath(context, 'qat'))).contract);
-    const floats = await openFloats(context, environment, spec);
+    const networkOutputs = outputsOf((await readModelFile(inputPath(context, 'qat'))).contract);
+    const { purpose: spec } = present(networkOutputs[0], 'an output');
+    const floats = await openFloats(context, environment, networkOutputs);
     const float = await floats.run(split);
 
     const file = inputPath(context, 'model');
     const bytes = await readInput(context, 'model');
     const interpreter = prepareInterpreter(readTflite(bytes, file), file);
-    const validationSplit = tasks[spec.task].decides ? (await environment.trainingData()).validation : null;
+    const decides = networkOutputs.some(({ task }) => task.decides);
+    const validationSplit = decides ? (await environment.trainingData()).validation : null;
     const runs = { split, normalize: spec.normalize, signal: context.signal };
     const untilLitert = split.count + numChecked(interpreter.graph, split);
     const imageSteps = untilLitert + (config.litert === 'off' ? 0 : split.count);
@@ -95,7 +98,7 @@ export const test = defineStage({
     };
     const fast = await openWasmInterpreter(interpreter.graph, file, { threads: environment.threads });
     let int8: Timed<IntegerRun>;
-    let validation: Tested['validation'] = null;
+    let validation: Validated | null = null;
     try {
       int8 = await timed(environment.now, () => runInteger(fast, { ...runs, progress: progress(0) }));
       await checkReference(interpreter, fast, int8.result, { ...runs, progress: progress(split.count) });
@@ -105,7 +108,7 @@ export const test = defineStage({
           split: validationSplit,
           progress: () => Promise.resolve(),
         });
-        validation = { split: validationSplit, ...outputsOf(await floats.run(validationSplit)), int8: codes };
+        validation = { split: validationSplit, floats: await floats.run(validationSplit), codes };
       }
     } finally {
       await fast.close();
@@ -127,16 +130,8 @@ export const test = defineStage({
       );
     }
 
-    const measured = tasks[spec.task].measure({
-      ...{ spec, dataset, options: config, validation, ...outputsOf(float) },
-      areProbabilities: endsInLast(floats.evalGraph, tasks[spec.task].last),
-      int8: int8.result.codes,
-      litert: litert?.codes ?? null,
-      output: outputScale(interpreter.graph),
-      numExamples: config.examples,
-    });
     const { evalGraph, open } = floats;
-    const { layers, input, compared } = await compareLayers(
+    const { layers, noise, input, compared } = await compareLayers(
       interpreter,
       evalGraph,
       split,
@@ -147,15 +142,13 @@ export const test = defineStage({
         return progress(imageSteps)(Math.round(share * comparisonSteps));
       },
     );
-    const metrics: UnjudgedTest = {
+    const common = {
       kind: 'test',
       n: split.count,
       litertNote,
       compared,
-      layers: [...layers],
       input,
       preparation: spec.channels === undefined ? null : [...spec.channels],
-      model: describeModel(bytes, interpreter.graph),
       seconds: {
         float: float.float?.seconds ?? null,
         qat_float: float.qatFloat.seconds,
@@ -163,23 +156,76 @@ export const test = defineStage({
         int8: int8.seconds,
         int8_litert: litert === null ? null : (witness?.seconds ?? null),
       },
-      ...measured,
-    };
-    // Times differ from run to run, so they are no part of the artifact.
-    const { seconds: _seconds, ...repeatable } = metrics;
-    await writeOutput(context, outputs.report, new TextEncoder().encode(`${JSON.stringify(repeatable, null, 2)}\n`));
-    return { metrics };
+    } as const;
+    const tests = networkOutputs.map((output, index): UnjudgedTest => ({
+      ...common,
+      layers: layers.map((layer, at) => ({ ...layer, outputNoise: noise[at]?.[index] ?? null })),
+      model: describeModel(bytes, interpreter.graph, index),
+      ...output.task.measure({
+        ...{ spec: output.purpose, dataset: dataFor(output, dataset), options: config },
+        ...outputsAt(float, index),
+        validation: output.task.decides ? validatedAt(validation, index) : null,
+        areProbabilities: endsInLast(evalGraph, output.task.last, index),
+        int8: codesAt(int8.result, index),
+        litert: litert === null ? null : codesAt(litert, index),
+        output: outputScale(interpreter.graph, index),
+        numExamples: config.examples,
+      }),
+    }));
+    const [first = internal('nothing was tested')] = tests;
+    const named = networkOutputs.map(({ name }, index) => ({
+      ...{ name: name ?? '', test: present(tests[index], 'a test') },
+    }));
+    const metrics: UnjudgedTest | UnjudgedTests = areNamed(networkOutputs) ? { kind: 'tests', outputs: named } : first;
+    const encoded = JSON.stringify(repeatable(metrics), null, 2);
+    await writeOutput(context, outputs.report, new TextEncoder().encode(`${encoded}\n`));
+    return { metrics: { ...metrics } };
   },
 
-  judge({ gates: limits }, metrics) {
-    const gates = judgeGates(limits, metrics as UnjudgedTest); // what `run` measured
-    return { metrics: { ...metrics, gates }, verdict: gates.every(({ ok }) => ok) ? 'pass' : 'fail' };
+  judge({ gates: limits, output_gates: limitsOf = {} }, metrics) {
+    const measured = metrics as unknown as UnjudgedTest | UnjudgedTests; // what `run` measured
+    if (measured.kind === 'test') {
+      const gates = judgeGates(limits, measured);
+      return { metrics: { ...metrics, gates }, verdict: gates.every(({ ok }) => ok) ? 'pass' : 'fail' };
+    }
+    const judged = measured.outputs.map(({ name, test: one }) => ({
+      ...{ name, test: { ...one, gates: judgeGates({ ...limits, ...limitsOf[name] }, one) } },
+    }));
+    const isMet = judged.every(({ test: { gates } }) => gates.every(({ ok }) => ok));
+    return { metrics: { kind: 'tests', outputs: judged }, verdict: isMet ? 'pass' : 'fail' };
   },
 });
 
-function endsInLast(graph: Graph, last: TaskRow['last']): boolean {
-  return last !== null && logitsOf(graph, last) !== graph.outputs[0];
+/** Times differ from run to run, so they are no part of the artifact. */
+function repeatable(metrics: UnjudgedTest | UnjudgedTests): object {
+  const timeless = ({ seconds: _seconds, ...others }: UnjudgedTest): object => others;
+  if (metrics.kind === 'test') return timeless(metrics);
+  return { ...metrics, outputs: metrics.outputs.map(({ name, test: one }) => ({ name, test: timeless(one) })) };
 }
+
+/** The data as an output is measured on them. */
+function dataFor(output: Output, dataset: TestData): TestData {
+  return { ...dataset, test: examplesFor(output, dataset.test, dataset.targets) };
+}
+
+function endsInLast(graph: Graph, last: TaskRow['last'], index: number): boolean {
+  return last !== null && logitsOf(graph, last, index) !== graph.outputs[index];
+}
+
+/** What the models say of the validation examples. */
+interface Validated {
+  readonly split: Split;
+  readonly floats: FloatRuns;
+  readonly codes: IntegerRun['codes'];
+}
+
+function validatedAt(validated: Validated | null, index: number): Tested['validation'] {
+  if (validated === null) return null;
+  const { split, floats, codes } = validated;
+  return { split, ...outputsAt(floats, index), int8: codesAt({ codes }, index) };
+}
+
+const codesAt = ({ codes }: IntegerRun, index: number): Int32Array => present(codes[index], 'the codes of an output');
 
 interface Timed<Result> {
   readonly result: Result;
@@ -194,18 +240,23 @@ async function timed<Result>(now: () => number, body: () => Promise<Result>): Pr
 
 /** What the models before the integers say of a split; float is null when the pipeline trained none. */
 interface FloatRuns {
-  readonly float: Timed<Evaluation> | null;
-  readonly qatFloat: Timed<Evaluation>;
-  readonly fakeQuant: Timed<Evaluation>;
+  readonly float: Timed<Evaluations> | null;
+  readonly qatFloat: Timed<Evaluations>;
+  readonly fakeQuant: Timed<Evaluations>;
 }
 
-async function openFloats(context: StageContext, environment: StageEnvironment, { normalize }: Purpose) {
+/** By output. */
+type Evaluations = readonly Evaluation[];
+
+async function openFloats(context: StageContext, environment: StageEnvironment, networkOutputs: readonly Output[]) {
+  const { normalize } = present(networkOutputs[0], 'an output').purpose;
+  const lasts = networkOutputs.map(({ task }) => task.last);
   const open = (graph: Graph) => environment.open(graph, 1);
   const evalGraph = await readEvalGraph(context);
   const floatGraphOfRun = await readFloatGraph(context);
   const run = async (split: Split): Promise<FloatRuns> => {
     const evaluated = (graph: Graph) =>
-      timed(environment.now, () => evaluate(graph, split, normalize, open, context.signal));
+      timed(environment.now, () => evaluateOutputs(graph, split, normalize, open, context.signal, lasts));
     return {
       float: floatGraphOfRun === null ? null : await evaluated(floatGraphOfRun),
       qatFloat: await evaluated(removeFakeQuant(evalGraph)),
@@ -215,11 +266,14 @@ async function openFloats(context: StageContext, environment: StageEnvironment, 
   return { evalGraph, open, run };
 }
 
-const outputsOf = ({ float, qatFloat, fakeQuant }: FloatRuns) => ({
-  float: float?.result.outputs ?? null,
-  qatFloat: qatFloat.result.outputs,
-  fakeQuant: fakeQuant.result.outputs,
-});
+function outputsAt({ float, qatFloat, fakeQuant }: FloatRuns, index: number) {
+  const of = (evaluations: Evaluations): Float32Array => present(evaluations[index], 'an evaluated output').outputs;
+  return {
+    float: float === null ? null : of(float.result),
+    qatFloat: of(qatFloat.result),
+    fakeQuant: of(fakeQuant.result),
+  };
+}
 
 /** The float model before quantization; null when the pipeline trained none. */
 async function readFloatGraph(context: StageContext): Promise<Graph | null> {
@@ -236,12 +290,12 @@ function noteOf(
   return witness !== null && 'unavailable' in witness ? witness.unavailable : null;
 }
 
-function describeModel(bytes: Uint8Array, graph: Graph): TestMetrics['model'] {
+function describeModel(bytes: Uint8Array, graph: Graph, output: number): TestMetrics['model'] {
   return {
     bytes: bytes.length,
     sha256: createHash('sha256').update(bytes).digest('hex'),
     input: portOf(graph, graph.inputs[0] ?? internal('the model has no input')),
-    output: portOf(graph, graph.outputs[0] ?? internal('the model has no output')),
+    output: portOf(graph, graph.outputs[output] ?? internal(`the model has no output ${output}`)),
   };
 }
 

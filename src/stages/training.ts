@@ -1,5 +1,6 @@
 import type { Static, TObject } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
+import { present } from '../core/assert.ts';
 import { userError } from '../core/diagnostic.ts';
 import { choice, key, object, runtime } from '../core/schema.ts';
 import { expectDType } from '../core/tensor.ts';
@@ -13,7 +14,7 @@ import type { OptimizerSpec } from '../passes/index.ts';
 import { trainedRanges } from '../passes/index.ts';
 import type { StageContext } from '../runner/plan.ts';
 import { devicesSchema } from '../training/devices.ts';
-import { evaluate } from '../evaluation/evaluate.ts';
+import { evaluateOutputs } from '../evaluation/evaluate.ts';
 import { reestimateBatchNorm } from '../training/batch-norm-statistics.ts';
 import type { QuantizationForm, QuantizationOptions } from '../evaluation/graphs.ts';
 import { evalGraph, floatGraph, trainingGraph, withWeights } from '../evaluation/graphs.ts';
@@ -28,7 +29,18 @@ import { firstQuantizedEpoch, stepsPerEpoch } from '../training/steps.ts';
 import type { Trained } from '../training/train-loop.ts';
 import { train } from '../training/train-loop.ts';
 import type { Validation } from '../tasks/define.ts';
-import { tasks } from '../tasks/index.ts';
+import type { Output } from '../tasks/outputs.ts';
+import {
+  answerFeeds,
+  areNamed,
+  examplesFor,
+  ignorantLoss,
+  outputsOf,
+  trainingLoss,
+  validationOf,
+} from '../tasks/outputs.ts';
+import type { CountedOutput } from '../training/curves.ts';
+import type { Task } from '../measurements/metrics.ts';
 
 const checkpointSeconds = 30;
 
@@ -109,10 +121,11 @@ export async function runTraining(
 ): Promise<TrainedModel> {
   const replicas = config.devices.length;
   const spec = purposeOf(model.contract);
-  const task = tasks[spec.task];
-  const loss = task.loss(environment.loss, spec, dataset.train);
+  const networkOutputs = outputsOf(model.contract);
+  const loss = trainingLoss(networkOutputs, environment.loss, dataset.train);
   const optimizer = optimizerSpec(config.optimizer);
   const graph = trainingGraph(model, config.batch / replicas, quantization, optimizer, loss);
+  const answers = answerFeeds(networkOutputs, dataset);
   const { learning_rate: learningRate, schedule, warmup } = config.optimizer;
   const perEpoch = stepsPerEpoch(dataset.train.count, config.batch);
   const validate = async (variables: ReadonlyMap<string, Tensor>): Promise<Validation> => {
@@ -121,16 +134,14 @@ export async function runTraining(
     const inference =
       quantization === null ? floatGraph(trained) : evalGraph(trained, trainedRanges(tensor), formOf(quantization));
     const open = (batched: typeof inference) => environment.open(batched, 1);
-    const { validation } = dataset;
-    const evaluation = await evaluate(
-      inference,
-      validation,
-      spec.normalize,
-      open,
-      context.signal,
-      task.last ?? undefined,
-    );
-    return task.validate(evaluation, validation, spec.normalize);
+    const { validation, targets } = dataset;
+    const lasts = networkOutputs.map(({ task }) => task.last);
+    const evaluations = await evaluateOutputs(inference, validation, spec.normalize, open, context.signal, lasts);
+    const found = networkOutputs.map((output, index) => {
+      const evaluation = present(evaluations[index], 'an output');
+      return output.task.validate(evaluation, examplesFor(output, validation, targets), spec.normalize);
+    });
+    return validationOf(networkOutputs, found);
   };
   const options = {
     epochs: config.epochs,
@@ -147,10 +158,11 @@ export async function runTraining(
   const judgement = judgementText(config, options.judgedFrom);
   if (judgement !== null) context.emit({ kind: 'log', message: judgement });
   const trained = await train(graph, options, {
-    task: spec.task,
-    ignorantLoss: task.ignorantLoss(spec),
+    task: countedTask(networkOutputs, dataset),
+    ignorantLoss: ignorantLoss(networkOutputs),
     dataset,
     normalize: spec.normalize,
+    answers,
     augment: environment.augment,
     open: (opened, count) => environment.open(opened, count, { devices: config.devices, onInterrupt: 'finished' }),
     validate: dataset.validation.count > 0 ? validate : null,
@@ -166,7 +178,7 @@ export async function runTraining(
   });
   if (reestimateBatches === 0) return finish(trained.variables);
   const { augment, threads, now } = environment;
-  const images = { dataset, normalize: spec.normalize, augment, threads, now: () => now() };
+  const images = { dataset, normalize: spec.normalize, answers, augment, threads, now: () => now() };
   const { steps } = trained.metrics;
   const feeds = batchFeeds(graph, options, images, perEpoch, steps + reestimateBatches);
   const variables = await reestimateBatchNorm(
@@ -178,6 +190,16 @@ export async function runTraining(
   const message = `re-estimated the statistics of batch norm over ${reestimateBatches} batches`;
   if (variables !== trained.variables) context.emit({ kind: 'log', message });
   return finish(variables);
+}
+
+/** What training counts: the task of the only output, or the outputs. */
+function countedTask(outputs: readonly Output[], { train: { masks } }: TrainingData): Task | readonly CountedOutput[] {
+  const [first] = outputs;
+  if (first !== undefined && !areNamed(outputs)) return first.purpose.task;
+  return outputs.map(({ name, purpose: { task }, task: { answers } }) => ({
+    ...{ name: present(name, 'the name of an output'), task },
+    answers: answers === 'masks' ? (masks?.size ?? 1) : 1,
+  }));
 }
 
 /** Which epochs `keep: best` and `early_stopping` judge, where those are not all. */

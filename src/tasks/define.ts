@@ -31,6 +31,8 @@ export interface Validation {
   readonly quality: number;
   /** What is shown of it beside the loss, 0..1; null where the loss says all. */
   readonly share: number | null;
+  /** Of several outputs, in their order. */
+  readonly outputs?: readonly { readonly name: string; readonly loss: number; readonly share: number | null }[];
 }
 
 type TaskPart<T> = T extends unknown ? Omit<T, keyof CommonTest> : never;

@@ -18,12 +18,23 @@ const limitSchema = ({ description, limit }: AnyGate) =>
 
 export type GateLimits = Readonly<Partial<Record<string, number>>>;
 
+const limitSchemas = Object.fromEntries(rows.map(({ name, row }) => [name, limitSchema(row)]));
+
 export const gatesSchema = Type.Unsafe<GateLimits>(
-  object(Object.fromEntries(rows.map(({ name, row }) => [name, limitSchema(row)])), {
+  object(limitSchemas, {
     ...runtime('Limits that the results must meet; if one is not met, the run ends with exit code 2'),
     default: {},
   }),
 );
+
+export const outputGatesSchema = Type.Unsafe<Readonly<Record<string, GateLimits>>>({
+  type: 'object',
+  minProperties: 1,
+  additionalProperties: object(limitSchemas, runtime('The limits of this output')),
+  ...runtime(
+    'Limits of single outputs of a network that has several, by the names in `model.outputs`; those in `gates` are for every output whose task has them',
+  ),
+});
 
 /** The tasks that have a gate, by its name. */
 export function tasksWithGate(gate: string): readonly Task[] {

@@ -26,9 +26,14 @@ const typeNames: { readonly [D in DType]: TensorTypeName } = {
  *
  * @param graph level int8
  * @param metadata further entries of the table of metadata, by name
+ * @param outputNames of the outputs in the signature; default: `output`, or `output_0` and so on for several
  */
-export function writeTflite(graph: Graph, metadata: ReadonlyMap<string, Uint8Array> = new Map()): Uint8Array {
-  const file = toTfliteFile(graph);
+export function writeTflite(
+  graph: Graph,
+  metadata: ReadonlyMap<string, Uint8Array> = new Map(),
+  outputNames: readonly string[] = [],
+): Uint8Array {
+  const file = toTfliteFile(graph, outputNames);
   const first = file.buffers.length;
   return writeTfliteFile(
     {
@@ -40,7 +45,7 @@ export function writeTflite(graph: Graph, metadata: ReadonlyMap<string, Uint8Arr
   );
 }
 
-function toTfliteFile(graph: Graph): TfliteFile {
+function toTfliteFile(graph: Graph, outputNames: readonly string[]): TfliteFile {
   const buffers: Uint8Array[] = [new Uint8Array(0)];
   const tensors: TfliteTensor[] = [];
   const indices = new Map<string, number>();
@@ -101,8 +106,8 @@ function toTfliteFile(graph: Graph): TfliteFile {
   });
   const outputs = graph.outputs.map(tensorIndex);
   buffers.push(encodeMinRuntimeVersion(runtime));
-  const named = (list: readonly number[], role: string) =>
-    list.map((tensor, index) => ({ name: list.length === 1 ? role : `${role}_${index}`, tensor }));
+  const named = (list: readonly number[], role: string, names: readonly string[] = []) =>
+    list.map((tensor, index) => ({ name: names[index] ?? (list.length === 1 ? role : `${role}_${index}`), tensor }));
   return {
     version: 3,
     description: 'made by qpipe',
@@ -111,7 +116,12 @@ function toTfliteFile(graph: Graph): TfliteFile {
     buffers,
     metadata: [{ name: 'min_runtime_version', buffer: buffers.length - 1 }],
     signatures: [
-      { key: 'serving_default', subgraph: 0, inputs: named(inputs, 'input'), outputs: named(outputs, 'output') },
+      {
+        key: 'serving_default',
+        subgraph: 0,
+        inputs: named(inputs, 'input'),
+        outputs: named(outputs, 'output', outputNames),
+      },
     ],
   };
 }

@@ -2,9 +2,16 @@
 import { Type } from '@sinclair/typebox';
 import type { Static } from '@sinclair/typebox';
 import { internal } from '../core/assert.ts';
-import { countedCurves, isCountedTask, lossCurves } from '../measurements/metrics.ts';
-import type { CountedCurves, CountedTask, LossCurves, Task, TrainCurves } from '../measurements/metrics.ts';
-import { lossNames } from '../passes/index.ts';
+import { countedCurves, isCountedTask, lossCurves, severalCurves } from '../measurements/metrics.ts';
+import type {
+  CountedCurves,
+  CountedTask,
+  LossCurves,
+  SeveralCurves,
+  Task,
+  TrainCurves,
+} from '../measurements/metrics.ts';
+import { lossNames, lossNamesOf } from '../passes/index.ts';
 import type { Validation } from '../tasks/define.ts';
 import { sampledSchema, sampler } from './sampler.ts';
 
@@ -23,9 +30,19 @@ export interface CurveRecorder {
   readonly state: () => CurveState;
 }
 
+/** One output of several. */
+export interface CountedOutput {
+  readonly name: string;
+  readonly task: Task;
+  /** Answers of an example: one, or one for each of its pixels. */
+  readonly answers: number;
+}
+
 interface TrainingSize {
   /** Answers per step over all replicas: one for each example, or for each of its pixels. */
   readonly answers: number;
+  /** Examples per step over all replicas. */
+  readonly examples: number;
   readonly replicas: number;
 }
 
@@ -37,22 +54,40 @@ const countedState = Type.Object({
 });
 const lossState = Type.Object({ ...lossCurves, history: sampledSchema(lossCurves.history.items) });
 
+const severalState = Type.Object({
+  ...severalCurves,
+  history: sampledSchema(severalCurves.history.items),
+  sums: Type.Array(
+    Type.Object({ loss: Type.Number(), correct: Type.Number({ minimum: 0 }), steps: Type.Integer({ minimum: 0 }) }),
+    { description: 'by output, over the steps of the epoch so far' },
+  ),
+});
+
 /** What was recorded so far. */
-export const curveStateSchema = Type.Union([countedState, lossState]);
+export const curveStateSchema = Type.Union([countedState, lossState, severalState]);
 export type CurveState = Static<typeof curveStateSchema>;
 
 const historyPoints = 400;
 
-/** @param from of the same task; left out at the start of a training */
-export function curveRecorder(task: Task, size: TrainingSize, from?: CurveState): CurveRecorder {
+/**
+ * @param task of the network, or its outputs where it has several
+ * @param from of the same task; left out at the start of a training
+ */
+export function curveRecorder(
+  task: Task | readonly CountedOutput[],
+  size: TrainingSize,
+  from?: CurveState,
+): CurveRecorder {
+  if (typeof task !== 'string')
+    return severalRecorder(task, size, from !== undefined && 'sums' in from ? from : undefined);
   if (isCountedTask(task))
     return countedRecorder(task, size, from !== undefined && 'correct' in from ? from : undefined);
-  return lossRecorder(task, from !== undefined && !('correct' in from) ? from : undefined);
+  return lossRecorder(task, from !== undefined && !('correct' in from || 'sums' in from) ? from : undefined);
 }
 
 function countedRecorder(
   task: CountedTask,
-  { answers, replicas }: TrainingSize,
+  { answers, replicas }: Pick<TrainingSize, 'answers' | 'replicas'>,
   from: Static<typeof countedState> | undefined,
 ): CurveRecorder {
   const history = sampler<CountedCurves['history'][number]>(historyPoints, from?.history);
@@ -100,6 +135,46 @@ function lossRecorder(task: LossCurves['task'], from: Static<typeof lossState> |
 const named = (name: string, value: number | null | undefined): { readonly [name: string]: number } =>
   value == null ? {} : { [name]: value };
 
+function severalRecorder(
+  outputs: readonly CountedOutput[],
+  { examples, replicas }: TrainingSize,
+  from: Static<typeof severalState> | undefined,
+): CurveRecorder {
+  const history = sampler<LossPoint>(historyPoints, from?.history);
+  const epochs: SeveralCurves['epochs'] = [...(from?.epochs ?? [])];
+  const none = () => outputs.map(() => ({ loss: 0, correct: 0, steps: 0 }));
+  let sums = from?.sums ?? none();
+  const accuracyOf = (output: CountedOutput, { correct, steps }: (typeof sums)[number]): number | null =>
+    isCountedTask(output.task) ? correct / (steps * examples * output.answers) : null;
+  return {
+    step(point, result) {
+      history.offer(point);
+      sums = outputs.map(({ name, task }, index) => {
+        const { loss = 0, correct = 0, steps = 0 } = sums[index] ?? {};
+        const names = lossNamesOf(name);
+        // A mean over replicas of counts per replica.
+        const right = isCountedTask(task) ? scalar(result, names.top1) * replicas : 0;
+        return { loss: loss + scalar(result, names.loss), correct: correct + right, steps: steps + 1 };
+      });
+    },
+    means: () => named('validation_loss', epochs.at(-1)?.validationLoss),
+    endEpoch(epoch, validation) {
+      const found = outputs.map((output, index) => {
+        const sum = sums[index] ?? internal('an output without a sum');
+        const validated = validation?.outputs?.[index];
+        return {
+          ...{ name: output.name, trainLoss: sum.loss / sum.steps, trainAccuracy: accuracyOf(output, sum) },
+          ...{ validationLoss: validated?.loss ?? null, validationShare: validated?.share ?? null },
+        };
+      });
+      epochs.push({ ...epoch, outputs: found });
+      sums = none();
+    },
+    curves: () => ({ task: 'several', history: history.points(), epochs }),
+    state: () => ({ task: 'several', history: history.state(), epochs: [...epochs], sums }),
+  };
+}
+
 /** The last epoch in words. */
 export function epochText({ epochs }: TrainCurves, numEpochs: number): string {
   const last = epochs.at(-1) ?? internal('no epoch has ended');
@@ -113,6 +188,14 @@ function qualityText(epoch: TrainCurves['epochs'][number]): string {
     const { trainAccuracy, validationAccuracy } = epoch;
     const validated = validationAccuracy === null ? undefined : percent(validationAccuracy);
     return `, accuracy ${percent(trainAccuracy)}${validation(validated)}`;
+  }
+  if ('outputs' in epoch) {
+    const { validationLoss, outputs } = epoch;
+    const each = outputs.map(({ name, validationLoss: loss, validationShare: rate, trainLoss }) => {
+      const shown = rate === null ? (loss ?? trainLoss).toFixed(4) : percent(rate);
+      return `${name} ${shown}`;
+    });
+    return `${validation(validationLoss?.toFixed(4))} (${each.join(', ')})`;
   }
   const { validationScore, validationLoss } = epoch;
   return validation(validationScore == null ? validationLoss?.toFixed(4) : percent(validationScore));

@@ -3,10 +3,13 @@ import { createRandom } from '../core/random.ts';
 import { openBatches } from '../data/ahead/batches.ts';
 import type { Augmentation } from '../data/augment.ts';
 import type { Normalization } from '../data/batches.ts';
+import { answerSections, answerSizes } from '../data/batches.ts';
 import type { TrainingData } from '../data/dataset.ts';
 import { modelInput } from '../evaluation/graphs.ts';
 import type { Graph } from '../graph/graph.ts';
-import { dropoutKeyInput, learningRateInput, lossNames } from '../passes/index.ts';
+import { dropoutKeyInput, learningRateInput } from '../passes/index.ts';
+import type { AnswerFeed } from '../tasks/outputs.ts';
+import { pickColumns } from '../tasks/outputs.ts';
 import type { Schedule } from './schedule.ts';
 import { learningRateAt } from './schedule.ts';
 
@@ -27,6 +30,8 @@ export interface FeedOptions {
 export interface FeedEnvironment {
   readonly dataset: TrainingData;
   readonly normalize: Normalization;
+  /** What the outputs are compared with. */
+  readonly answers: readonly AnswerFeed[];
   /** Applied to training images only, not to validation images. */
   readonly augment: Augmentation;
   /** That may fill batches ahead of the steps; the results are the same for any number. */
@@ -47,13 +52,19 @@ export function batchFeeds(
   const input = modelInput(graph);
   const { batch, seed, schedule } = options;
   const plan = { split: dataset.train, shape: dataset.image, batch, perEpoch, seed, normalize, augment };
+  const sections = answerSections(dataset.train, batch);
+  const { targets: numTargets } = answerSizes(dataset.train);
+  const answersIn = (all: Float32Array, { column, picked }: AnswerFeed): Float32Array => {
+    const values = all.subarray(...sections[column]);
+    return picked === null ? values : pickColumns(values, numTargets, picked);
+  };
   const batches = openBatches(plan, { threads, ahead: 'auto', end, now: () => environment.now() });
   return {
     async next(step) {
       const { inputs, answers } = await batches.next(step);
       return new Map([
         [input, inputs],
-        ...(graph.inputs.includes(lossNames.labels) ? ([[lossNames.labels, answers]] as const) : []),
+        ...environment.answers.map((feed) => [feed.input, answersIn(answers, feed)] as const),
         [learningRateInput, Float32Array.of(learningRateAt(schedule, step, end))],
         ...(graph.inputs.includes(dropoutKeyInput) ? [[dropoutKeyInput, dropoutKeys(options, step)] as const] : []),
       ]);

@@ -12,7 +12,7 @@ import { estimatedRanges, withVariables } from '../graph/variables.ts';
 import { variablesOf } from '../graph/graph.ts';
 import { lossNames } from '../passes/index.ts';
 import type { Checkpoints, StageProgress } from '../runner/plan.ts';
-import type { CurveRecorder, StepResult } from './curves.ts';
+import type { CountedOutput, CurveRecorder, StepResult } from './curves.ts';
 import { curveRecorder, epochText, scalar } from './curves.ts';
 import type { BatchFeeds, FeedEnvironment, FeedOptions } from './feeds.ts';
 import { batchFeeds } from './feeds.ts';
@@ -38,7 +38,8 @@ export interface TrainOptions extends FeedOptions, EarlyStop {
 }
 
 export interface TrainEnvironment extends FeedEnvironment {
-  readonly task: Task;
+  /** Of the network, or its outputs where it has several. */
+  readonly task: Task | readonly CountedOutput[];
   /** Of a network that knows nothing. */
   readonly ignorantLoss: number;
   /** The session finishes its steps even when `signal` is raised, so that the state behind them can be saved. */
@@ -160,7 +161,7 @@ async function openRun(
   const { step = 0, qualities = [], best = null, milliseconds = { total: 0, epoch: 0 } } = saved ?? {};
   return {
     ...{ graph, options, environment, session, perEpoch, totalSteps },
-    recorder: curveRecorder(task, { answers, replicas: options.replicas }, saved?.curves),
+    recorder: curveRecorder(task, { answers, examples: options.batch, replicas: options.replicas }, saved?.curves),
     watch: watchLoss(dataset.name, ignorantLoss, saved?.watch),
     checkWeights: watchWeights(graph),
     ranges: followed.map((range) => ({

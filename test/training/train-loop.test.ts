@@ -40,6 +40,7 @@ async function trainWith(changes: Partial<TrainOptions>, right: readonly number[
     ignorantLoss: Math.log(3),
     dataset,
     normalize: spec.normalize,
+    answers: [{ input: 'labels', column: 'labels', picked: null }],
     augment: { crop: 0, flip: false },
     open: (opened, replicas) => referenceEngine.open(opened, { replicas, threads: 1 }),
     validate: (variables) => {

@@ -136,6 +136,7 @@ export async function attempt(options_: Attempt): Promise<Ended> {
   });
   const trained = await train(graphOf(kinds[kind], all.replicas), all, {
     ...{ task: 'classify', ignorantLoss: Math.log(3), dataset, normalize: spec.normalize, threads: 1 },
+    answers: [{ input: 'labels', column: 'labels', picked: null }],
     augment: { crop: 1, flip: true },
     open: async (graph, replicas) => counting(await engine.open(graph, { replicas, threads: 1 })),
     validate(variables) {

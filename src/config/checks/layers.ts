@@ -5,26 +5,44 @@ import type { Layer } from '../../models/layers.ts';
 import { namedLayers } from '../../models/layers.ts';
 import { tasks } from '../../tasks/index.ts';
 import type { PipelineConfig } from '../schema.ts';
+import { outputDiagnostics } from './outputs.ts';
 import type { Locate } from '../source.ts';
 import { didYouMean } from '../suggest.ts';
 
 export function layerDiagnostics({ model }: PipelineConfig, locate: Locate): Diagnostic[] {
   if (model === undefined || !('layers' in model)) return [];
-  const { layers, task } = model;
+  const { layers, task, outputs = {} } = model;
+  const names = layers.map(({ name }) => name);
+  const last = names.length - 1;
   const taken = layers.flatMap((layer, index) => [
     ...(layer.input === undefined && index > 0 ? [layers[index - 1]?.name] : []),
     ...namedLayers(layer).map(([, name]) => name),
   ]);
-  return layers.flatMap((layer, index) => {
+  const hasOutputs = model.outputs !== undefined;
+  const isOutput = (name: string): boolean => Object.hasOwn(outputs, name);
+  const ofLayers = layers.flatMap((layer, index) => {
     const path = (...fields: readonly string[]) => ['model', 'layers', String(index), ...fields];
     const earlier = layers.slice(0, index).map(({ name }) => name);
     return [
       ...nameDiagnostics(layer, earlier, path, locate),
       ...fieldDiagnostics(layer, path, locate),
-      ...(taken.includes(layer.name) ? [] : unreadDiagnostics(layers[index + 1], path, locate)),
-      ...softmaxDiagnostics(layer, { isLast: index === layers.length - 1, task }, path, locate),
+      ...(taken.includes(layer.name) || isOutput(layer.name)
+        ? []
+        : hasOutputs && index === last
+          ? [unreadEnd(path, locate)]
+          : unreadDiagnostics(layers[index + 1], path, locate)),
+      ...softmaxDiagnostics(
+        layer,
+        {
+          isLast: hasOutputs ? isOutput(layer.name) : index === last,
+          task: hasOutputs ? (outputs[layer.name]?.task ?? 'classify') : task,
+        },
+        path,
+        locate,
+      ),
     ];
   });
+  return [...ofLayers, ...outputDiagnostics(model, locate)];
 }
 
 type PathOf = (...fields: readonly string[]) => string[];
@@ -87,6 +105,15 @@ function unreadDiagnostics(next: Layer | undefined, path: PathOf, locate: Locate
       hint: 'remove it, or name it in `with` or `input` of a later layer',
     },
   ];
+}
+
+function unreadEnd(path: PathOf, locate: Locate): Diagnostic {
+  return {
+    code: 'unread-layer',
+    place: locate(path('kind'), 'value'),
+    message: 'nothing reads the output of this layer, and `model.outputs` does not name it',
+    hint: 'remove it, or name it in `model.outputs`',
+  };
 }
 
 function softmaxDiagnostics(

@@ -11,7 +11,10 @@ import { tasksWithGate } from '../../tasks/gates.ts';
 import { tasks } from '../../tasks/index.ts';
 import type { StageConfig } from '../../stages/index.ts';
 import { stages as definitions } from '../../stages/index.ts';
-import { taskOf } from '../task.ts';
+import type { Task } from '../../measurements/metrics.ts';
+import type { TaskRow } from '../../tasks/define.ts';
+import { tasksOf } from '../task.ts';
+import { didYouMean } from '../suggest.ts';
 import type { ResolvedPipeline } from '../resolve.ts';
 import { parentOf, stageNamed, trainedScheme } from '../resolve.ts';
 import type { PipelineConfig } from '../schema.ts';
@@ -86,14 +89,55 @@ export function stageDiagnostics(
 type TestConfig = Extract<StageConfig, { readonly uses: 'test' }>;
 
 function gateDiagnostics(config: PipelineConfig, name: string, stage: TestConfig, locate: Locate): Diagnostic[] {
-  const task = taskOf(config);
-  const { does, gates } = tasks[task];
+  const all = limitDiagnostics(config, name, stage, {
+    of: tasksOf(config),
+    path: ['gates'],
+    limits: stage.gates,
+    locate,
+  });
+  const { model } = config;
+  const outputs = model !== undefined && 'layers' in model ? (model.outputs ?? {}) : {};
+  const ofOutputs = Object.entries(stage.output_gates ?? {}).flatMap(([output, limits]) => {
+    const found = Object.hasOwn(outputs, output) ? outputs[output] : undefined;
+    const path = ['output_gates', output];
+    if (found !== undefined) return limitDiagnostics(config, name, stage, { of: [found.task], path, limits, locate });
+    const known = Object.keys(outputs);
+    return [
+      {
+        code: 'unknown-output',
+        place: locate(['stages', name, ...path], 'key'),
+        message: `\`stages.${name}.output_gates\` names \`${output}\`, but \`model.outputs\` does not`,
+        hint: known.length === 0 ? 'a network of one output has `gates`' : didYouMean(output, known),
+      },
+    ];
+  });
+  return [...all, ...ofOutputs];
+}
+
+interface Limits {
+  /** Tasks, one of which has to have a gate. */
+  readonly of: readonly Task[];
+  /** From the stage. */
+  readonly path: readonly string[];
+  readonly limits: TestConfig['gates'];
+  readonly locate: Locate;
+}
+
+function limitDiagnostics(
+  config: PipelineConfig,
+  name: string,
+  stage: TestConfig,
+  { of, path, limits, locate }: Limits,
+): Diagnostic[] {
+  const does = [...new Set(of)].map((task) => tasks[task].does).join(' and ');
+  const gates = Object.assign({}, ...of.map((task) => tasks[task].gates)) as TaskRow['gates']; // of these
   const names = Object.keys(gates);
   const alone =
     names.find((gate) => gates[gate]?.compares === null) ?? internal(`no gate of its own for one that ${does}`);
-  return Object.entries(stage.gates).flatMap(([gate, limit]): Diagnostic[] => {
+  return Object.entries(limits).flatMap(([gate, limit]): Diagnostic[] => {
     if (limit === undefined) return [];
-    const place = locate(['stages', name, 'gates', gate], 'key');
+    const at = ['stages', name, ...path, gate];
+    const place = locate(at, 'key');
     const row = gates[gate];
     if (row === undefined) {
       const others = tasksWithGate(gate).map((other) => tasks[other].does);
@@ -101,7 +145,7 @@ function gateDiagnostics(config: PipelineConfig, name: string, stage: TestConfig
         {
           code: 'gate-of-other-task',
           place,
-          message: `\`stages.${name}.gates.${gate}\` is for a network that ${others.join(' or ')}; this one ${does}`,
+          message: `\`${at.join('.')}\` is for a network that ${others.join(' or ')}; this one ${does}`,
           hint: `use ${names.map((each) => `\`${each}\``).join(' or ')}`,
         },
       ];
@@ -111,7 +155,7 @@ function gateDiagnostics(config: PipelineConfig, name: string, stage: TestConfig
       {
         code: 'gate-without-float',
         place,
-        message: `\`stages.${name}.gates.${gate}\` compares with a float model, but no stage with a float model leads here`,
+        message: `\`${at.join('.')}\` compares with a float model, but no stage with a float model leads here`,
         hint: `use \`${alone}\`, or start the \`qat\` stage from a \`float-pretrain\` or \`import\` stage`,
       },
     ];

@@ -21,7 +21,7 @@ export interface BatchPlan {
 export interface Batch {
   /** [batch, height, width, channels] */
   readonly inputs: Float32Array;
-  /** [batch], class indices, or [batch, number of targets], or [batch, height, width], class indices. */
+  /** The columns that examples have, one behind the other; see `answerSections`. */
   readonly answers: Float32Array;
 }
 

@@ -19,17 +19,21 @@ import { trainingSection } from './training.ts';
 
 /** What was measured along one line of stages, or several. */
 export function lineSections(report: Report): (Section | null)[] {
-  const suffixOf = ({ stage }: Test): string => (report.tests.length > 1 ? `: ${stage}` : '');
+  const hasStages = new Set(report.tests.map(({ stage }) => stage)).size > 1;
+  const suffixOf = ({ stage, output }: Test): string => {
+    const names = [...(hasStages ? [stage] : []), ...(output === undefined ? [] : [output])];
+    return names.length === 0 ? '' : `: ${names.join(', ')}`;
+  };
   return [
     section('quantizations', 'PTQ or QAT', quantizationsSection(report.quantizations)),
     ...report.tests.flatMap((test) => {
       const [result = null, ...others] = resultSections(test, suffixOf(test));
       const examples = examplesSection(test.metrics);
-      return [result, section(`examples-${test.stage}`, `Examples${suffixOf(test)}`, examples), ...others];
+      return [result, section(`examples-${placeOf(test)}`, `Examples${suffixOf(test)}`, examples), ...others];
     }),
     section('training', 'Training', trainingSection(report)),
     ...report.tests.flatMap((test) => [
-      section(`layers-${test.stage}`, `Layers${suffixOf(test)}`, layersSection(test)),
+      section(`layers-${placeOf(test)}`, `Layers${suffixOf(test)}`, layersSection(test)),
     ]),
     ...report.tests.map((test) =>
       section(
@@ -42,10 +46,13 @@ export function lineSections(report: Report): (Section | null)[] {
   ];
 }
 
+/** The part of an anchor that no other test has. */
+const placeOf = ({ stage, output }: Test): string => (output === undefined ? stage : `${stage}-${output}`);
+
 function resultSections(test: Test, suffix: string): (Section | null)[] {
   const withTables = (id: string, title: string, body: Markup): Section | null =>
     section(
-      `${id}-${test.stage}`,
+      `${id}-${placeOf(test)}`,
       `${title}${suffix}`,
       markup`${body}
 ${taskTables(test.metrics)}`,
@@ -53,7 +60,11 @@ ${taskTables(test.metrics)}`,
   if ('accuracy' in test) {
     return [
       withTables('accuracy', 'Accuracy', accuracySection(test)),
-      section(`confusion-${test.stage}`, `Classes${suffix}`, confusionSection(test.metrics, `confusion-${test.stage}`)),
+      section(
+        `confusion-${placeOf(test)}`,
+        `Classes${suffix}`,
+        confusionSection(test.metrics, `confusion-${placeOf(test)}`),
+      ),
     ];
   }
   if ('score' in test) return [withTables('score', 'Score', scoreSection(test))];
