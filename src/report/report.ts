@@ -309,9 +309,9 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
   };
 }
 
-/** Without the layers where the test of an earlier output has them: they are those of the whole network. */
+/** Without what is of the whole network where the test of an earlier output says it: its layers, and whether LiteRT ran. */
 function lintedMetrics({ stage, metrics }: Test, earlier: readonly Test[]): TestMetrics {
-  return earlier.some((other) => other.stage === stage) ? { ...metrics, layers: [] } : metrics;
+  return earlier.some((other) => other.stage === stage) ? { ...metrics, layers: [], litertNote: null } : metrics;
 }
 
 /** The cells of the matrix, or the branches; undefined where there is one test. */

@@ -31,6 +31,7 @@ import import_cases  # noqa: E402, F401
 import keras_models  # noqa: E402, F401
 import models  # noqa: E402
 import onnx_exports  # noqa: E402, F401
+import outputs  # noqa: E402, F401
 import sound  # noqa: E402, F401
 import tf_networks  # noqa: E402, F401
 import training  # noqa: E402, F401

@@ -68,8 +68,14 @@ describe('a network of three outputs', { timeout: 120_000 }, () => {
         expect(outputs.map(({ name }) => name)).toEqual(names);
         const sum = (of: (output: (typeof outputs)[number]) => number | null) =>
           outputs.reduce((total, output, index) => total + Object.values(weights)[index]! * (of(output) ?? NaN), 0);
-        expect(trainLoss).toBeCloseTo(sum((output) => output.trainLoss), 5);
-        expect(validationLoss).toBeCloseTo(sum((output) => output.validationLoss), 8);
+        expect(trainLoss).toBeCloseTo(
+          sum((output) => output.trainLoss),
+          5,
+        );
+        expect(validationLoss).toBeCloseTo(
+          sum((output) => output.validationLoss),
+          8,
+        );
         expect(outputs.map(({ trainAccuracy }) => trainAccuracy === null)).toEqual([true, false, true]);
         expect(outputs.map(({ validationShare }) => validationShare === null)).toEqual([true, false, true]);
       }
