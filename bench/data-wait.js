@@ -7,7 +7,7 @@ import { loadDataset } from '../dist/data/load.js';
 import { wasmEngine } from '../dist/engine/wasm/index.js';
 import { trainingGraph } from '../dist/evaluation/graphs.js';
 import { purposeOf } from '../dist/graph/contract.js';
-import { tasks } from '../dist/tasks/index.js';
+import { answerFeeds, outputsOf, trainingLoss } from '../dist/tasks/outputs.js';
 import { batchFeeds } from '../dist/training/feeds.js';
 import { median } from './statistics.js';
 
@@ -41,13 +41,15 @@ async function measureWait(file, name, threads) {
   const spec = purposeOf(model.contract);
   const { batch } = config;
   const optimizer = /** @type {const} */ ({ kind: 'sgd', momentum: 0.9, nesterov: false, weightDecay: 0 });
-  const loss = tasks[spec.task].loss(loaded.pipeline.loss, spec, null);
+  const outputs = outputsOf(model.contract);
+  const loss = trainingLoss(outputs, loaded.pipeline.loss, null);
   const graph = trainingGraph(model, batch, null, optimizer, loss);
   const session = await wasmEngine.open(graph, { replicas: 1, threads });
   const perEpoch = Math.floor(dataset.train.count / batch);
   const schedule = /** @type {const} */ ({ learningRate: 1e-6, schedule: 'constant', warmup: 0, change: null });
   const now = () => performance.now();
-  const environment = { dataset, normalize: spec.normalize, augment, threads, now };
+  const answers = answerFeeds(outputs, dataset);
+  const environment = { dataset, normalize: spec.normalize, answers, augment, threads, now };
   const feeds = batchFeeds(graph, { batch, replicas: 1, seed, schedule }, environment, perEpoch, Infinity);
   let step = 0;
   const given = new Map([...(await feeds.next(step++))].map(([input, values]) => [input, values.slice()]));

@@ -29,6 +29,8 @@ export function stageResult(metrics: JsonObject, keep: 'last' | 'best'): StageRe
       return words(counted(Object.keys(read.sizes).length, 'file'));
     case 'test':
       return words(testText(read));
+    case 'tests':
+      return words(read.outputs.map(({ name, test }) => `${name} ${testText(test)}`).join('; '));
   }
 }
 
@@ -60,9 +62,7 @@ function qualities({ epochs }: TrainMetrics): Qualities {
     return values.every((value) => value !== null) ? { name, values, format } : null;
   };
   return (
-    all('val', percent, (epoch) =>
-      'trainAccuracy' in epoch ? epoch.validationAccuracy : (epoch.validationScore ?? null),
-    ) ??
+    all('val', percent, validatedShare) ??
     all('val loss', decimals, ({ validationLoss }) => validationLoss) ??
     all('accuracy', percent, (epoch) => ('trainAccuracy' in epoch ? epoch.trainAccuracy : null)) ?? {
       ...{ name: 'loss', format: decimals },
@@ -71,6 +71,12 @@ function qualities({ epochs }: TrainMetrics): Qualities {
   );
 }
 type Epoch = TrainMetrics['epochs'][number];
+
+/** Null for the loss of a network with several outputs, of which no share says all. */
+function validatedShare(epoch: Epoch): number | null {
+  if ('outputs' in epoch) return null;
+  return 'trainAccuracy' in epoch ? epoch.validationAccuracy : (epoch.validationScore ?? null);
+}
 
 function testText(metrics: TestMetrics): string {
   if ('accuracy' in metrics) {

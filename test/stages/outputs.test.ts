@@ -3,9 +3,14 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { perTensor } from '../../src/core/affine.ts';
 import { present } from '../../src/core/assert.ts';
-import type { JsonObject } from '../../src/core/json.ts';
 import { valueOf } from '../../src/graph/graph.ts';
-import type { OutputTests, TestMetrics, TrainMetrics } from '../../src/measurements/metrics.ts';
+import type {
+  ClassifyTest,
+  OutputTests,
+  RegressTest,
+  TestMetrics,
+  TrainMetrics,
+} from '../../src/measurements/metrics.ts';
 import { decodeMetadata, metadataName } from '../../src/models/metadata.ts';
 import { stages } from '../../src/stages/index.ts';
 import { readTflite, readTfliteContents } from '../../src/tflite/read.ts';
@@ -23,13 +28,22 @@ const names = Object.keys(weights);
 /** What `run` measured of a network with several outputs. */
 const testsOf = ({ test }: LineResult): OutputTests => test as unknown as OutputTests;
 
-function testOf<T extends TestMetrics['task']>(line: LineResult, name: string, task: T) {
-  const { test } = present(
+const testOf = (line: LineResult, name: string): TestMetrics =>
+  present(
     testsOf(line).outputs.find((output) => output.name === name),
     name,
-  );
-  if (test.task !== task) throw new Error(`${name} is measured as ${test.task}`);
-  return test as Extract<TestMetrics, { task: T }>;
+  ).test;
+
+function classTestOf(line: LineResult, name: string): ClassifyTest {
+  const test = testOf(line, name);
+  if (!('accuracy' in test)) throw new Error(`${name} is measured as ${test.task}`);
+  return test;
+}
+
+function numberTestOf(line: LineResult, name: string): RegressTest {
+  const test = testOf(line, name);
+  if (test.task !== 'regress') throw new Error(`${name} is measured as ${test.task}`);
+  return test;
 }
 
 const severalOf = (metrics: TrainMetrics) => {
@@ -115,7 +129,7 @@ describe('a network of three outputs', { timeout: 120_000 }, () => {
     const { labels } = outputsLine.dataset.test;
     const answers = codesOf(1).map((row) => row.indexOf(Math.max(...row)));
     const correct = answers.filter((answer, index) => answer === labels![index]).length;
-    const { accuracy, model } = testOf(line, 'largest', 'classify');
+    const { accuracy, model } = classTestOf(line, 'largest');
     expect(accuracy.int8).toMatchObject({ correct, n: 64 });
     expect(accuracy.int8.top1).toBeGreaterThan(0.85);
     expect(model.output.shape).toEqual([1, 3]);
@@ -125,7 +139,7 @@ describe('a network of three outputs', { timeout: 120_000 }, () => {
     ['spread', 0, 1, 0.5],
     ['mean', 2, 0, 2],
   ] as const)('measures %s in the unit of its own target', (name, output, column, deviation) => {
-    const { error, unit, targets, model } = testOf(line, name, 'regress');
+    const { error, unit, targets, model } = numberTestOf(line, name);
     const { scale, zeroPoint } = model.output;
     const rows = outputsLine.dataset.test.targets!;
     const errors = codesOf(output).map(([code = NaN], index) =>
@@ -134,7 +148,7 @@ describe('a network of three outputs', { timeout: 120_000 }, () => {
     const mean = (deviation * errors.reduce((sum, value) => sum + value, 0)) / errors.length;
     expect(error.int8.mean).toBeCloseTo(mean, 5);
     expect([unit, targets.length]).toEqual([name, 1]);
-    expect(error.int8.mean).toBeLessThan(testOf(line, name, 'regress').meanAnswer / 2);
+    expect(error.int8.mean).toBeLessThan(numberTestOf(line, name).meanAnswer / 2);
   });
 
   it('says of each layer how far its quantizers move each output', () => {
@@ -150,7 +164,7 @@ describe('a network of three outputs', { timeout: 120_000 }, () => {
   it('compares limits with every output that has them, and with the one that is named', () => {
     const judge = (gates: object, outputGates: object) => {
       const config = { gates, output_gates: outputGates };
-      const { metrics, verdict } = stages.test.judge(config as never, line.test as unknown as JsonObject);
+      const { metrics, verdict } = stages.test.judge(config as never, { ...line.test });
       const { outputs } = metrics as unknown as OutputTests;
       return { verdict, gates: outputs.map(({ test }) => test.gates.map(({ name, ok }) => [name, ok])) };
     };

@@ -19,6 +19,7 @@ export function trainingSection(report: Pick<Report, 'training' | 'stages'>): Ma
   return markup`<p class="lead">A stage that continues another starts at the step where that one ended. Pale: single batches. Lines: their moving average over about a twentieth of the training. Points: validation after each epoch.</p>
 <div class="charts">${trainingCharts(report).map(curveChart)}</div>
 ${table(training, [...trainingColumns, validationColumn(first), speedColumn], { sorting: 'fixed', width: 'full' })}
+${training.map(outputsTable)}
 ${training.map(rangeTracks)}`;
 }
 
@@ -176,6 +177,28 @@ const rangeColumns: readonly Column<ObservedRange>[] = [
 const TRACKS_SHOWN = 12;
 
 /** How the ranges of activations came about, a small chart for each. */
+/** Of a network with several outputs, each as the last epoch found it. */
+function outputsTable({ stage, metrics }: Training): Markup | null {
+  const last = metrics.epochs.at(-1);
+  if (last === undefined || !('outputs' in last)) return null;
+  return markup`<h3>Outputs: ${stage}</h3>
+<p class="lead">In the last epoch. Losses are without their weights; the loss above is their weighted sum, by which the best epoch is chosen.</p>
+${table(
+  last.outputs,
+  [
+    { head: 'Output', kind: 'text', cell: ({ name }) => name },
+    { head: 'Train loss', kind: 'number', cell: ({ trainLoss }) => fixed(trainLoss, 4) },
+    {
+      head: 'Validation loss',
+      kind: 'number',
+      cell: ({ validationLoss }) => orNone(validationLoss, (loss) => fixed(loss, 4)),
+    },
+    { head: 'Validation', kind: 'number', cell: ({ validationShare }) => orNone(validationShare, percent) },
+  ],
+  { sorting: 'fixed', width: 'narrow' },
+)}`;
+}
+
 function rangeTracks({ stage, metrics }: Training): Markup | null {
   if (metrics.level !== 'qat' || metrics.ranges.length === 0) return null;
   const { delay, ranges } = metrics;
