@@ -4,7 +4,6 @@ import { internal, present } from '../core/assert.ts';
 import { perTensor } from '../core/affine.ts';
 import { userError } from '../core/diagnostic.ts';
 import { choice, key } from '../core/schema.ts';
-import type { JsonObject } from '../core/json.ts';
 import type { Split, TestData } from '../data/dataset.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';

@@ -27,9 +27,9 @@ describe.skipIf(!hasOracle)(`a network of three outputs, ORACLE_SEED=${seed}`, {
     await oracle.evaluate('tf.version.VERSION');
     line = await runLine(outputsLine);
   }, 300_000);
-  afterAll(async () => {
+  afterAll(() => {
     line.remove();
-    await oracle.close();
+    oracle.close();
   });
 
   it('gives the bytes of TensorFlow Lite for every output', async () => {

@@ -164,8 +164,8 @@ describe('a network of three outputs', { timeout: 120_000 }, () => {
   it('compares limits with every output that has them, and with the one that is named', () => {
     const judge = (gates: object, outputGates: object) => {
       const config = { gates, output_gates: outputGates };
-      const { metrics, verdict } = stages.test.judge(config as never, { ...line.test });
-      const { outputs } = metrics as unknown as OutputTests;
+      const { metrics, verdict } = stages.test.judge(config, { ...line.test });
+      const { outputs } = metrics as unknown as OutputTests; // what `judge` makes of tests
       return { verdict, gates: outputs.map(({ test }) => test.gates.map(({ name, ok }) => [name, ok])) };
     };
     expect(judge({ int8_top1_min: 0.5, int8_mae_max: 100 }, {})).toEqual({
