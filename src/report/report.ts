@@ -239,8 +239,8 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
         break;
       case 'tests':
         for (const { name, test } of metrics.outputs) {
-          const learned = (summarized: TestMetrics) => learnedBefore(stage, summarized, stages, training);
-          tests.push({ ...summarizeTest(stage, test, learned), output: name });
+          const summarized = summarizeTest(stage, test, (one) => learnedBefore(stage, one, stages, training));
+          tests.push({ ...summarized, output: name });
         }
         break;
       case 'export':
@@ -250,14 +250,15 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
     }
   }
   const examples = examplesIn(record);
+  // Of a network with several outputs the first.
+  const lines = tests.filter(({ stage }, index) => tests.findIndex((test) => test.stage === stage) === index);
   const matrix =
     record.matrix === undefined
       ? null
       : matrixReport(
           record.matrix,
-          tests.map((test) => cellTest(test, examples(test.stage))),
+          lines.map((test) => cellTest(test, examples(test.stage))),
         );
-  const lines = tests.filter(({ stage }, index) => tests.findIndex((test) => test.stage === stage) === index);
   const branches =
     matrix !== null || lines.length < 2
       ? null
