@@ -72,7 +72,7 @@ const layersSchema = object({
       additionalProperties: outputSchema,
       minProperties: 2,
       ...key(
-        'The outputs of a network that has several, by the names of the layers that give them; each has a task of its own, and `task` is left out',
+        'The outputs of a network that has several, by the names of the layers that give them: a map with `task`, `targets` and `loss_weight` for each; `model.task` is left out then',
       ),
     }),
   ),
