@@ -286,7 +286,9 @@ const layerRules: readonly LayerRule[] = [
     severity: (layer) =>
       idleChannelsOf(layer) / (layer.filter?.channels ?? 1) > thresholds.deadShare ? 'warning' : 'note',
     describe: (layer) => ({
-      found: `${integer(idleChannelsOf(layer))} of its ${integer(layer.filter?.channels ?? 0)} channels never change${
+      found: `${integer(idleChannelsOf(layer))} of its ${integer(layer.filter?.channels ?? 0)} channels ${
+        idleChannelsOf(layer) === 1 ? 'has' : 'have'
+      } the same value whatever the input${
         deadChannelsOf(layer) === 0 ? '' : `, ${integer(deadChannelsOf(layer))} because all their weights are 0`
       }`,
       expected: 'none: such a channel costs bytes and time without carrying information',

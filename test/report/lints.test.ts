@@ -113,7 +113,7 @@ describe('lints', () => {
         {
           code: 'dead-channels',
           severity: 'note',
-          found: '4 of its 16 channels never change, 1 because all their weights are 0',
+          found: '4 of its 16 channels have the same value whatever the input, 1 because all their weights are 0',
         },
       ]);
       expect(withFilter({ deadChannels: 5 })).toMatchObject([{ code: 'dead-channels', severity: 'warning' }]);

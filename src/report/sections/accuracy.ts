@@ -2,13 +2,14 @@ import { counted } from '../../core/words.ts';
 import { runtimes } from '../../measurements/metrics.ts';
 import type { RuntimeName } from '../../measurements/metrics.ts';
 import { runtimeTitles } from '../../measurements/runtime-titles.ts';
-import { capitalized, fixed, integer, orNone, percent, points, probability, seconds } from '../format.ts';
+import { capitalized, fixed, integer, orNone, percent, points, probability } from '../format.ts';
 import { markup } from '../markup.ts';
 import type { Markup } from '../markup.ts';
 import { table } from '../page.ts';
 import type { Column } from '../page.ts';
 import type { ClassifyResult, Measured } from '../report.ts';
 import { accuracyName, fileLead } from '../titles.ts';
+import { timesOf } from './times.ts';
 
 interface AccuracyRow {
   readonly runtime: RuntimeName;
@@ -36,23 +37,6 @@ function pairedText({ metrics: { flips }, mcnemarP }: ClassifyResult): Markup | 
   return markup`<p>int8 is wrong on ${counted(rightToWrong, 'example')} that float has right, and right on ${integer(wrongToRight)} that float has wrong. If both models were equally good, a split at least this uneven would occur with a probability of ${probability(mcnemarP)} (exact McNemar test), so the difference ${
     mcnemarP < 0.05 ? 'is more than chance' : 'may be chance'
   }.</p>`;
-}
-
-/** Apart from the accuracies, where it would read like what a device needs. */
-function timesOf(rows: readonly AccuracyRow[]): Markup | null {
-  const timed = rows.flatMap(({ runtime, seconds: time, measured }) =>
-    time === null ? [] : [{ runtime, time, n: measured.n }],
-  );
-  if (timed.length === 0) return null;
-  return markup`<details><summary>How long this test took</summary><p class="lead">All test examples, on the computer that ran qpipe. This says nothing of how fast a device is.</p>${table(
-    timed,
-    [
-      { head: 'Model', kind: 'text', cell: ({ runtime }) => runtimeTitles[runtime] },
-      { head: 'Examples', kind: 'number', cell: ({ n }) => integer(n) },
-      { head: 'Took', kind: 'number', cell: ({ time }) => seconds(time) },
-    ],
-    { sorting: 'fixed', width: 'narrow' },
-  )}</details>`;
 }
 
 const accuracyColumns = (name: string): readonly Column<AccuracyRow>[] => [

@@ -55,7 +55,7 @@ function resultSections(test: Test, suffix: string): (Section | null)[] {
       `${id}-${placeOf(test)}`,
       `${title}${suffix}`,
       markup`${body}
-${taskTables(test.metrics)}`,
+${taskTables(test.metrics, test.task === 'classify' ? 'folded' : 'open')}`,
     );
   if ('accuracy' in test) {
     return [

@@ -1,7 +1,7 @@
 /** The sections of the report on a network that gives its input back. */
 import { runtimes } from '../../measurements/metrics.ts';
 import type { RuntimeName } from '../../measurements/metrics.ts';
-import { change, integer, orNone, seconds, significant } from '../format.ts';
+import { change, integer, orNone, significant } from '../format.ts';
 import { markup } from '../markup.ts';
 import type { Markup } from '../markup.ts';
 import { table } from '../page.ts';
@@ -9,6 +9,7 @@ import type { Column } from '../page.ts';
 import type { MeasuredError, ReconstructResult, RegressResult } from '../report.ts';
 import { runtimeTitles } from '../../measurements/runtime-titles.ts';
 import { fileLead } from '../titles.ts';
+import { timesOf } from './times.ts';
 
 export interface ErrorRow {
   readonly runtime: RuntimeName;
@@ -30,7 +31,8 @@ export function errorTable(
     const measured = error[runtime];
     return measured === null ? [] : [{ runtime, measured, seconds: metrics.seconds[runtime] }];
   });
-  return table(rows, columns, { sorting: 'fixed', width: 'full' });
+  return markup`${table(rows, columns, { sorting: 'fixed', width: 'full' })}
+${timesOf(rows)}`;
 }
 
 /** @param more columns behind those of the error */
@@ -44,8 +46,7 @@ export const errorColumns = (head: string, ...more: readonly Column<ErrorRow>[])
   },
   { head: 'Against float', kind: 'number', cell: ({ measured }) => orNone(measured.rise, change) },
   ...more,
-  { head: 'n', kind: 'number', cell: ({ measured }) => integer(measured.n) },
-  { head: 'Time', kind: 'number', cell: (row) => orNone(row.seconds, seconds) },
+  { head: 'Examples', kind: 'number', cell: ({ measured }) => integer(measured.n) },
 ];
 
 const rootColumn: Column<ErrorRow> = {

@@ -8,12 +8,16 @@ import { table } from '../page.ts';
 /** More rows are folded in. */
 const MOST_ROWS = 24;
 
-export function taskTables({ tables = [] }: Pick<TestMetrics, 'tables'>): readonly Markup[] {
-  return tables.map(
-    (one) => markup`<h3>${one.title}</h3>
+/** @param place folded where another section shows the same in a picture */
+export function taskTables({ tables = [] }: Pick<TestMetrics, 'tables'>, place: 'open' | 'folded'): readonly Markup[] {
+  return tables.map((one) => {
+    if (place === 'folded')
+      return markup`<details><summary>${one.title}, as a table</summary>${one.lead === null ? null : markup`<p>${one.lead}</p>`}
+${rowsOf(one)}</details>`;
+    return markup`<h3>${one.title}</h3>
 ${one.lead === null ? null : markup`<p>${one.lead}</p>`}
-${one.rows.length <= MOST_ROWS ? rowsOf(one) : markup`<details><summary>${one.rows.length} rows</summary>${rowsOf(one)}</details>`}`,
-  );
+${one.rows.length <= MOST_ROWS ? rowsOf(one) : markup`<details><summary>${one.rows.length} rows</summary>${rowsOf(one)}</details>`}`;
+  });
 }
 
 function rowsOf({ columns, rows }: Table): Markup {
