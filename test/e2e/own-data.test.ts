@@ -132,6 +132,16 @@ ${stages(40)}`,
   it('gives the same model with one thread and with two', async () => {
     expect(await modelWithThreads(space, 'table.yaml', 1)).toBe(await modelWithThreads(space, 'table.yaml', 2));
   });
+
+  it('is tested again, and nothing else runs, when only the test examples change', async () => {
+    writeTree(space.file('table'), { 'test.csv': table(301, 360) });
+    const { code, stdout } = await space.qpipe('run', 'table.yaml', '--json');
+    const events = stdout
+      .split('\n')
+      .map((line) => JSON.parse(line) as { kind: string; stage: string; cached: boolean });
+    const ran = events.filter(({ kind, cached }) => kind === 'stage-finished' && !cached);
+    expect([code, ran.map(({ stage }) => stage)]).toEqual([0, ['test']]);
+  });
 });
 
 describe('recordings of two tones', () => {
