@@ -1,6 +1,10 @@
-/** PNG files whose bytes are the same on every machine. @see https://www.w3.org/TR/png-3/ */
+/**
+ * PNG files whose bytes are the same on every machine, as those of Node's zlib are not.
+ *
+ * @see https://www.w3.org/TR/png-3/
+ */
 import { crc32 } from 'node:zlib';
-import { zlibStream } from './deflate.ts';
+import { zlibSync } from 'fflate';
 
 export interface WrittenImage {
   readonly width: number;
@@ -25,7 +29,7 @@ export function writePng({ width, height, pixels, samples, palette }: WrittenIma
     Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
     chunk('IHDR', header),
     ...(palette === undefined ? [] : [chunk('PLTE', Uint8Array.from(palette.flat()))]),
-    chunk('IDAT', zlibStream(rows)),
+    chunk('IDAT', zlibSync(rows, { level: 9 })),
     chunk('IEND', new Uint8Array()),
   ]);
 }
