@@ -124,7 +124,7 @@ describe('a run that has ended', () => {
       ...['same', 'changed', 'unknown', 'unknown', 'unknown', 'unknown'],
     ]);
     const { stdout } = await space.qpipe('status', first ?? '');
-    expect(stdout).toMatch(/^qat +done, \d+\.\d s +changed$/m);
+    expect(stdout).toMatch(/^qat +done, \d+\.\d s · val \d+\.\d\d % +changed$/m);
     expect(stdout).toContain('1 stage changed since; `qpipe why STAGE` says how');
     space.write('tiny.yaml', 'nonsense: true');
     const { stdout: unknown, code } = await space.qpipe('status', first ?? '');
