@@ -39,17 +39,20 @@ const grace = 5000;
 export async function runCommand({ line, folder, variables, timeout, signal, say }: Command): Promise<CommandEnd> {
   signal.throwIfAborted();
   const [program = '', ...rest] = line;
+  // Before the program, so that it is never there without it.
+  const watcher = startWatcher();
   const child = execa(program, rest, {
     ...{ cwd: folder, env: variables, extendEnv: false, stdin: 'ignore', buffer: false, reject: false, detached: true },
   });
   const { pid } = child;
+  if (pid !== undefined) watcher.watch(pid);
   const log = outputLog(say);
   for (const stream of [child.stdout, child.stderr]) log.follow(stream);
   if (pid === undefined) {
+    watcher.dismiss();
     const { shortMessage } = await child;
     return { kind: 'refused', detail: shortMessage ?? 'it could not be started', last: [] };
   }
-  const dismiss = watchOver(pid);
   const late = new AbortController();
   const stop = (): void => void signalGroup(pid, 'SIGTERM');
   const force = (): void => void signalGroup(pid, 'SIGKILL');
@@ -82,7 +85,7 @@ export async function runCommand({ line, folder, variables, timeout, signal, say
     signal.removeEventListener('abort', end);
     for (const timer of timers) clearTimeout(timer);
     for (const stream of [child.stdout, child.stderr]) stream.destroy();
-    dismiss();
+    watcher.dismiss();
   }
 }
 
@@ -108,16 +111,29 @@ function signalGroup(pid: number, signal: NodeJS.Signals): boolean {
   }
 }
 
-/** What a shell does that reads from us until we are done, or gone. */
-const watching = `read -r end && exit; kill -s TERM -- "-$1"; sleep ${grace / 1000}; kill -s KILL -- "-$1"`;
+/** What a shell does that reads a process group from us, and then until we are done, or gone. */
+const watching = `read -r group || exit; read -r end && exit; kill -s TERM -- "-$group"; sleep ${grace / 1000}; kill -s KILL -- "-$group"`;
 
-/** @returns what sends the watcher away */
-function watchOver(pid: number): () => void {
-  const watcher = execa('sh', ['-c', watching, 'sh', String(pid)], {
+interface Watcher {
+  /** Ends the process group of this process when we are gone; not if we are gone before. */
+  readonly watch: (pid: number) => void;
+  readonly dismiss: () => void;
+}
+
+function startWatcher(): Watcher {
+  const { stdin } = execa('sh', ['-c', watching], {
     ...{ stdin: 'pipe', stdout: 'ignore', stderr: 'ignore', reject: false, detached: true, cleanup: false },
   });
-  watcher.stdin.on('error', () => undefined);
-  return () => void watcher.stdin.end('done\n');
+  stdin.on('error', () => undefined);
+  let isWatching = false;
+  return {
+    watch(pid) {
+      isWatching = true;
+      stdin.write(`${pid}\n`);
+    },
+    // Without a group, it ends as it finds the end of what it reads.
+    dismiss: () => void stdin.end(isWatching ? 'done\n' : undefined),
+  };
 }
 
 const longestLine = 1000;
