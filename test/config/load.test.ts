@@ -95,7 +95,7 @@ describe('a pipeline file', () => {
           config: {
             uses: 'test',
             from: 'convert',
-            examples: 3,
+            examples: 4,
             litert: 'optional',
             gates: { int8_top1_min: 0.98, drop_max: 0.01 },
           },
