@@ -1,9 +1,11 @@
 /** A program that runs beside this process, with whatever it starts, until it ends, is too slow, or nobody waits for it. */
 import type { ChildProcess } from 'node:child_process';
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Readable } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
 import { execa } from 'execa';
+import { findProgram } from '../core/programs.ts';
 
 export interface Command {
   /** The program and its arguments. */
@@ -38,20 +40,22 @@ const grace = 5000;
  */
 export async function runCommand({ line, folder, variables, timeout, signal, say }: Command): Promise<CommandEnd> {
   signal.throwIfAborted();
-  const [program = '', ...rest] = line;
-  // Before the program, so that it is never there without it.
+  const [program = ''] = line;
+  const refused = (detail: string): CommandEnd => ({ kind: 'refused', detail, last: [] });
+  const path = program.includes('/') ? resolve(folder, program) : program;
+  if (findProgram(path, variables) === null) return refused('there is no such program (ENOENT)');
   const watcher = startWatcher();
-  const child = execa(program, rest, {
-    ...{ cwd: folder, env: variables, extendEnv: false, stdin: 'ignore', buffer: false, reject: false, detached: true },
+  const child = execa('/bin/sh', ['-c', waiting, 'sh', ...line], {
+    ...{ cwd: folder, env: variables, extendEnv: false, stdin: 'pipe', buffer: false, reject: false, detached: true },
   });
-  const { pid } = child;
-  if (pid !== undefined) watcher.watch(pid);
   const log = outputLog(say);
   for (const stream of [child.stdout, child.stderr]) log.follow(stream);
+  child.stdin.on('error', () => undefined);
+  const { pid } = child;
   if (pid === undefined) {
     watcher.dismiss();
     const { shortMessage } = await child;
-    return { kind: 'refused', detail: shortMessage ?? 'it could not be started', last: [] };
+    return refused(shortMessage ?? 'it could not be started');
   }
   const late = new AbortController();
   const stop = (): void => void signalGroup(pid, 'SIGTERM');
@@ -70,8 +74,11 @@ export async function runCommand({ line, folder, variables, timeout, signal, say
     );
   }
   signal.addEventListener('abort', end);
+  const exit = exitOf(child);
   try {
-    const [exitCode, exitSignal] = await exitOf(child);
+    await watcher.watch(pid);
+    child.stdin.end('go\n');
+    const [exitCode, exitSignal] = await exit;
     await endGroup(pid);
     // A process that left the group may hold the output open.
     await Promise.race([child, sleep(1000, undefined, { ref: false })]);
@@ -111,17 +118,23 @@ function signalGroup(pid: number, signal: NodeJS.Signals): boolean {
   }
 }
 
+/**
+ * What a shell does until the watcher knows its process group; then it becomes the program. When we are killed before, it
+ * reads nothing and ends.
+ */
+const waiting = 'read -r go && exec "$@" </dev/null';
+
 /** What a shell does that reads a process group from us, and then until we are done, or gone. */
 const watching = `read -r group || exit; read -r end && exit; kill -s TERM -- "-$group"; sleep ${grace / 1000}; kill -s KILL -- "-$group"`;
 
 interface Watcher {
-  /** Ends the process group of this process when we are gone; not if we are gone before. */
-  readonly watch: (pid: number) => void;
+  /** Ends the process group of this process when we are gone; resolves once it will. */
+  readonly watch: (pid: number) => Promise<void>;
   readonly dismiss: () => void;
 }
 
 function startWatcher(): Watcher {
-  const { stdin } = execa('sh', ['-c', watching], {
+  const { stdin } = execa('/bin/sh', ['-c', watching], {
     ...{ stdin: 'pipe', stdout: 'ignore', stderr: 'ignore', reject: false, detached: true, cleanup: false },
   });
   stdin.on('error', () => undefined);
@@ -129,7 +142,7 @@ function startWatcher(): Watcher {
   return {
     watch(pid) {
       isWatching = true;
-      stdin.write(`${pid}\n`);
+      return new Promise((done) => stdin.write(`${pid}\n`, () => done()));
     },
     // Without a group, it ends as it finds the end of what it reads.
     dismiss: () => void stdin.end(isWatching ? 'done\n' : undefined),

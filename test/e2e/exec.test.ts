@@ -160,8 +160,6 @@ describe('what a program has started', () => {
     await until(() => existsSync(space.file('pid')) && space.text('pid').endsWith('\n'));
     const pid = Number(space.text('pid'));
     expect(isAlive(pid)).toBe(true);
-    // On a busy machine the program may be there before the watcher has heard of it.
-    await sleep(500);
     return { run, pid };
   }
 
