@@ -18,7 +18,7 @@ export const codeCache = `${file}.cache`;
 export function runBundle(options) {
   const parameters = '(require, __filename, importPackage)';
   // On one line with the first of the script, so that the lines of stack traces are those of the file.
-  const script = new vm.Script(`(function ${parameters} {${readFileSync(file, 'utf8')}\n})`, {
+  const script = new vm.Script(`(function ${parameters} {${readFileSync(file, 'latin1')}\n})`, {
     filename: file,
     ...options,
   });

@@ -6,12 +6,10 @@ import { readBytes } from '../formats/bytes.ts';
 import { histogramOf } from '../report/model/histogram.ts';
 import type { ModelFile, ModelSubgraph } from '../report/model/model-file.ts';
 import { renderModel } from '../report/model/page.ts';
-import { builtinName } from '../tflite/builtin-names.ts';
 import type { TfliteFile, TfliteSubgraph } from '../tflite/file.ts';
-import { opOfBuiltinCode } from '../tflite/option-fields.ts';
 import { readTfliteContents } from '../tflite/read.ts';
 import { storedValues } from '../tflite/values.ts';
-import { inspect, inspectTensor } from './inspect.ts';
+import { inspect, inspectOp, inspectTensor } from './inspect.ts';
 
 /**
  * A page that shows what is in a .tflite file, by any converter: the graph, quantization, weights, what devices take it.
@@ -57,12 +55,8 @@ function subgraphOf(
       return { ...tensor, histogram: values === null ? null : histogramOf(values, tensor.dtype) };
     }),
     operators: operators.map(({ opcodeIndex, options, inputs: reads, outputs: writes }) => {
-      const code = contents.operatorCodes[opcodeIndex];
-      const builtin = code?.builtinCode ?? -1;
       return {
-        op: code?.customCode ?? builtinName(builtin),
-        version: code?.version ?? 0,
-        known: opOfBuiltinCode(builtin) !== null,
+        ...inspectOp(contents, opcodeIndex),
         options: Object.entries(options)
           .map(([key, value]) => `${key}: ${String(value)}`)
           .join(', '),

@@ -137,22 +137,27 @@ function inspectTflite(file: string, bytes: Uint8Array): TfliteInspection {
     description: contents.description,
     inputs: (main?.inputs ?? []).flatMap(at),
     outputs: (main?.outputs ?? []).flatMap(at),
-    operators: (main?.operators ?? []).map(({ opcodeIndex, options, outputs }) => {
-      const code = contents.operatorCodes[opcodeIndex];
-      const builtin = code?.builtinCode ?? -1;
-      return {
-        op: code?.customCode ?? builtinName(builtin),
-        version: code?.version ?? 0,
-        known: opOfBuiltinCode(builtin) !== null,
-        options: options, // numbers, booleans and lists of numbers
-        output: outputs.flatMap(at)[0] ?? null,
-      };
-    }),
+    operators: (main?.operators ?? []).map(({ opcodeIndex, options, outputs }) => ({
+      ...inspectOp(contents, opcodeIndex),
+      options, // numbers, booleans and lists of numbers
+      output: outputs.flatMap(at)[0] ?? null,
+    })),
     tensors,
     metadata: contents.metadata.map(({ name }) => name),
     about: aboutOf(contents),
     signatures: contents.signatures.map(({ key }) => key),
     ...onTargets(file, bytes),
+  };
+}
+
+/** What an operator with this code is called, and whether we know it. */
+export function inspectOp({ operatorCodes }: TfliteFile, opcodeIndex: number) {
+  const code = operatorCodes[opcodeIndex];
+  const builtin = code?.builtinCode ?? -1;
+  return {
+    op: code?.customCode ?? builtinName(builtin),
+    version: code?.version ?? 0,
+    known: opOfBuiltinCode(builtin) !== null,
   };
 }
 

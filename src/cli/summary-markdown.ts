@@ -19,7 +19,7 @@ export function summaryMarkdown(report: Report, folder: string): string {
     `### ${run.status === 'pass' ? marks.pass : marks.fail} qpipe: ${markdownText(run.pipeline)}`,
     markdownText(report.sentence),
     ...(diagnosis === undefined ? [] : [markdownText(diagnosis)]),
-    ...(rows.length === 0 ? [] : [markdownTable(columns, rows)]),
+    ...(rows.length === 0 ? [] : [tableOf(columns, rows)]),
     ...(report.gates.length === 0 ? [] : [gateTable(report)]),
     ...(lints.length === 0
       ? []
@@ -33,6 +33,13 @@ export function summaryMarkdown(report: Report, folder: string): string {
 const words = (head: string): MarkdownColumn => ({ head, kind: 'words' });
 const numbers = (head: string): MarkdownColumn => ({ head, kind: 'numbers' });
 
+/** @param rows of plain text */
+const tableOf = (columns: readonly MarkdownColumn[], rows: readonly (readonly string[])[]): string =>
+  markdownTable(
+    columns,
+    rows.map((row) => row.map(markdownText)),
+  );
+
 function gateTable({ gates }: Report): string {
   const rows = gates.map(({ ok, stage, name, value, unit, ...limit }) => [
     ok ? marks.pass : marks.fail,
@@ -41,7 +48,7 @@ function gateTable({ gates }: Report): string {
     value === null ? 'not measured' : gateNumber(value, unit),
     gateLimit({ ...limit, ok, name, value, unit }),
   ]);
-  return markdownTable([words(''), words('stage'), words('gate'), numbers('found'), numbers('wanted')], rows);
+  return tableOf([words(''), words('stage'), words('gate'), numbers('found'), numbers('wanted')], rows);
 }
 
 function stageTable({ stages }: Report): string {
@@ -52,5 +59,5 @@ function stageTable({ stages }: Report): string {
     durationText(seconds),
     cached ? 'cached' : 'ran',
   ]);
-  return markdownTable([words(''), words('stage'), words('kind'), numbers('time'), words('result')], rows);
+  return tableOf([words(''), words('stage'), words('kind'), numbers('time'), words('result')], rows);
 }

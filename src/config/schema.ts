@@ -1,6 +1,6 @@
 import type { Static } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
-import { choice, doc, key, object, runtime } from '../core/schema.ts';
+import { choice, doc, key, memorySize, object, runtime } from '../core/schema.ts';
 import { dataSchema } from '../data/config.ts';
 import { engineNames } from '../engine/engine.ts';
 import { modelSchema } from '../models/config.ts';
@@ -46,16 +46,11 @@ export const pipelineSchema = object(
       }),
     ),
     memory: Type.Optional(
-      Type.Unsafe<number>({
-        type: ['integer', 'string'],
-        minimum: 1e6,
-        pattern: '^[0-9]+([.][0-9]+)? ?(MB|GB|MiB|GiB)$',
-        examples: ['2 GB', '512 MB'],
-        'x-parse': 'bytes',
-        ...runtime(
+      memorySize(
+        runtime(
           'How much memory the examples may take while they are read and decoded; more of them stay on the disk. The results do not depend on it; default: a quarter of the machine, or of the container',
         ),
-      }),
+      ),
     ),
     data: dataSchema,
     model: Type.Optional(modelSchema),

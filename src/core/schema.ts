@@ -79,6 +79,23 @@ export const pair = (examples: readonly unknown[], options: SchemaOptions) =>
     ...options,
   });
 
+/** A number of bytes, or a text with one of these units, of which `k` is 1024. */
+export const byteCount = (
+  units: readonly string[],
+  { minimum, ...options }: SchemaOptions & { readonly minimum: number; readonly examples: readonly string[] },
+) =>
+  Type.Unsafe<number>({
+    type: ['integer', 'string'],
+    minimum,
+    pattern: `^[0-9]+([.][0-9]+)? ?(${units.join('|')})$`,
+    'x-parse': 'bytes',
+    ...options,
+  });
+
+/** How much memory of a computer: at least a megabyte. */
+export const memorySize = (options: SchemaOptions) =>
+  byteCount(['MB', 'GB', 'MiB', 'GiB'], { minimum: 1e6, examples: ['2 GB', '512 MB'], ...options });
+
 /** One word out of several. */
 export function choice<const V extends readonly string[]>(values: V, options: SchemaOptions): TUnsafe<V[number]> {
   return Type.Unsafe({ type: 'string', enum: values, ...options });

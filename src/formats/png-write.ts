@@ -17,6 +17,9 @@ export interface WrittenImage {
   readonly palette?: readonly (readonly [red: number, green: number, blue: number])[];
 }
 
+/** Bytes of an image that is left as it is: there is less to gain than the milliseconds of compressing it. */
+const small = 4096;
+
 export function writePng({ width, height, pixels, samples, palette }: WrittenImage): Uint8Array {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
@@ -29,7 +32,7 @@ export function writePng({ width, height, pixels, samples, palette }: WrittenIma
     Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
     chunk('IHDR', header),
     ...(palette === undefined ? [] : [chunk('PLTE', Uint8Array.from(palette.flat()))]),
-    chunk('IDAT', zlibSync(rows, { level: 9 })),
+    chunk('IDAT', zlibSync(rows, { level: rows.length < small ? 0 : 9 })),
     chunk('IEND', new Uint8Array()),
   ]);
 }

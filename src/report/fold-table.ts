@@ -1,6 +1,7 @@
 import { markup } from './markup.ts';
 import type { Markup } from './markup.ts';
 import type { Column } from './page.ts';
+import { scrollArea } from './scroll-area.ts';
 
 /** A column that narrow windows leave out; what it says has to be in the fold, too. */
 export type FoldColumn<Row> = Column<Row> & { readonly wideOnly?: true };
@@ -13,9 +14,11 @@ export function foldTable<Row>(
 ): Markup {
   const classOf = ({ kind, wideOnly }: FoldColumn<Row>): string =>
     [kind === 'number' ? 'n' : '', wideOnly === true ? 'wide-only' : ''].filter((name) => name !== '').join(' ');
-  return markup`<div class="scroll"><table class="full sortable folding"><thead><tr>${columns.map(
-    (column) => markup`<th scope="col" class="${classOf(column)}">${column.head}</th>`,
-  )}</tr></thead>
+  return scrollArea(
+    `Table: ${columns.map(({ head }) => head).join(', ')}`,
+    markup`<table class="full sortable folding"><thead><tr>${columns.map(
+      (column) => markup`<th scope="col" class="${classOf(column)}">${column.head}</th>`,
+    )}</tr></thead>
 ${rows.map(
   (row) => markup`<tbody><tr>${columns.map((column, index) => {
     const value = column.value === undefined ? null : markup` data-value="${column.value(row) ?? ''}"`;
@@ -24,5 +27,6 @@ ${rows.map(
       : markup`<td class="${classOf(column)}"${value}>${column.cell(row)}</td>`;
   })}</tr><tr class="fold"><td colspan="${columns.length}"><details><summary>${fold.summary}</summary>${fold.body(row)}</details></td></tr></tbody>
 `,
-)}</table></div>`;
+)}</table>`,
+  );
 }

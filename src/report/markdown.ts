@@ -19,11 +19,12 @@ export interface MarkdownColumn {
   readonly kind: 'words' | 'numbers';
 }
 
+/** @param rows of Markdown */
 export function markdownTable(columns: readonly MarkdownColumn[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   return [
     line(columns.map(({ head }) => markdownText(head))),
     line(columns.map(({ kind }) => (kind === 'numbers' ? '---:' : '---'))),
-    ...rows.map((row) => line(row.map(markdownText))),
+    ...rows.map((row) => line(row)),
   ].join('\n');
 }

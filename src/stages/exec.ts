@@ -6,7 +6,7 @@ import type { Diagnostic, Place } from '../core/diagnostic.ts';
 import { UserError } from '../core/diagnostic.ts';
 import { findProgram } from '../core/programs.ts';
 import { mapValues } from '../core/records.ts';
-import { key, runtime } from '../core/schema.ts';
+import { key, memorySize, runtime } from '../core/schema.ts';
 import type { StageContext } from '../runner/plan.ts';
 import { fileDigest } from '../runner/store.ts';
 import { runCommand } from './command.ts';
@@ -77,16 +77,11 @@ const fields = {
     default: 1,
   }),
   memory: Type.Optional(
-    Type.Unsafe<number>({
-      type: ['integer', 'string'],
-      minimum: 1e6,
-      pattern: '^[0-9]+([.][0-9]+)? ?(MB|GB|MiB|GiB)$',
-      examples: ['2 GB', '512 MB'],
-      'x-parse': 'bytes',
-      ...runtime(
+    memorySize(
+      runtime(
         'How much memory the program fills: with `--jobs`, stages that say so run side by side only where all of it fits into the machine; default: little',
       ),
-    }),
+    ),
   ),
 };
 

@@ -1,7 +1,7 @@
 /** The key `target` of a pipeline. */
 import type { SchemaOptions } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
-import { choice, object, runtime } from '../core/schema.ts';
+import { byteCount, choice, object, runtime } from '../core/schema.ts';
 import type { TargetName } from './index.ts';
 import { targetNames, targets } from './index.ts';
 
@@ -16,14 +16,7 @@ export interface TargetChoice {
 
 const budget = (description: string) =>
   Type.Optional(
-    Type.Unsafe<number>({
-      type: ['integer', 'string'],
-      minimum: 1,
-      pattern: '^[0-9]+([.][0-9]+)? ?(k|M|kB|MB|KiB|MiB)$',
-      examples: ['64k', '1M'],
-      'x-parse': 'bytes',
-      ...runtime(description),
-    }),
+    byteCount(['k', 'M', 'kB', 'MB', 'KiB', 'MiB'], { minimum: 1, examples: ['64k', '1M'], ...runtime(description) }),
   );
 
 const budgetsOf = (name: TargetName) =>

@@ -1,6 +1,6 @@
 /** A comparison for a pull request: one sentence, a short table, and the detail folded. */
 import { counted } from '../../core/words.ts';
-import { markdownEntities as entities, markdownText as escaped } from '../markdown.ts';
+import { markdownEntities as entities, markdownTable, markdownText as escaped } from '../markdown.ts';
 import type { Comparison } from './schema.ts';
 import type { Cell, Sheet } from './sheets.ts';
 import { sheetsOf, summarySheet } from './sheets.ts';
@@ -34,14 +34,11 @@ function sheetText(sheet: Sheet): string {
   ].join('\n\n');
 }
 
-function tableText({ columns, rows }: Sheet): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  return [
-    line(columns.map(({ head }) => escaped(head))),
-    line(columns.map(({ kind }) => (kind === 'numbers' ? '---:' : '---'))),
-    ...rows.map((row) => line(row.map(cellText))),
-  ].join('\n');
-}
+const tableText = ({ columns, rows }: Sheet): string =>
+  markdownTable(
+    columns,
+    rows.map((row) => row.map(cellText)),
+  );
 
 function cellText({ text, tone }: Cell): string {
   const shown = escaped(text);

@@ -1,31 +1,16 @@
 import { counted } from '../../core/words.ts';
-import { runtimes } from '../../measurements/metrics.ts';
-import type { RuntimeName } from '../../measurements/metrics.ts';
-import { runtimeTitles } from '../../measurements/runtime-titles.ts';
 import { capitalized, fixed, integer, orNone, percent, points, probability } from '../format.ts';
 import { markup } from '../markup.ts';
 import type { Markup } from '../markup.ts';
-import { table } from '../page.ts';
 import type { Column } from '../page.ts';
 import type { ClassifyResult, Measured } from '../report.ts';
 import { accuracyName, fileLead } from '../titles.ts';
-import { timesOf } from './times.ts';
-
-interface AccuracyRow {
-  readonly runtime: RuntimeName;
-  readonly measured: Measured;
-  readonly seconds: number | null;
-}
+import { modelsTable } from './models.ts';
+import type { MeasuredRow } from './models.ts';
 
 export function accuracySection(test: ClassifyResult): Markup {
-  const rows: AccuracyRow[] = runtimes.flatMap((runtime) => {
-    const measured = test.accuracy[runtime];
-    return measured === null ? [] : [{ runtime, measured, seconds: test.metrics.seconds[runtime] }];
-  });
   return markup`<p class="lead">${test.task === 'classify' ? 'Top-1 accuracy: the share of test examples whose class is right' : 'Accuracy: the share of test examples whose answer is right'}. ${fileLead} Intervals are 95 % (Wilson).</p>
-${table(rows, accuracyColumns(accuracyName(test)), { sorting: 'fixed', width: 'full' })}
-${pairedText(test)}
-${timesOf(rows)}`;
+${modelsTable(test.accuracy, test.metrics.seconds, accuracyColumns(accuracyName(test)), pairedText(test))}`;
 }
 
 function pairedText({ metrics: { flips }, mcnemarP }: ClassifyResult): Markup | null {
@@ -39,8 +24,7 @@ function pairedText({ metrics: { flips }, mcnemarP }: ClassifyResult): Markup | 
   }.</p>`;
 }
 
-const accuracyColumns = (name: string): readonly Column<AccuracyRow>[] => [
-  { head: 'Model', kind: 'text', cell: ({ runtime }) => runtimeTitles[runtime] },
+const accuracyColumns = (name: string): readonly Column<MeasuredRow<Measured>>[] => [
   { head: capitalized(name), kind: 'number', cell: ({ measured }) => percent(measured.top1) },
   {
     head: '95 % interval',
@@ -49,5 +33,4 @@ const accuracyColumns = (name: string): readonly Column<AccuracyRow>[] => [
   },
   { head: 'Against float', kind: 'number', cell: ({ measured }) => orNone(measured.drop, (drop) => points(-drop)) },
   { head: 'Correct', kind: 'number', cell: ({ measured }) => integer(measured.correct) },
-  { head: 'Examples', kind: 'number', cell: ({ measured }) => integer(measured.n) },
 ];

@@ -1,21 +1,14 @@
 /** The sections of the report on a network that gives its input back. */
-import { runtimes } from '../../measurements/metrics.ts';
-import type { RuntimeName } from '../../measurements/metrics.ts';
-import { change, integer, orNone, significant } from '../format.ts';
+import { change, orNone, significant } from '../format.ts';
 import { markup } from '../markup.ts';
 import type { Markup } from '../markup.ts';
-import { table } from '../page.ts';
 import type { Column } from '../page.ts';
 import type { MeasuredError, ReconstructResult, RegressResult } from '../report.ts';
-import { runtimeTitles } from '../../measurements/runtime-titles.ts';
 import { fileLead } from '../titles.ts';
-import { timesOf } from './times.ts';
+import { modelsTable } from './models.ts';
+import type { MeasuredRow } from './models.ts';
 
-export interface ErrorRow {
-  readonly runtime: RuntimeName;
-  readonly measured: MeasuredError;
-  readonly seconds: number | null;
-}
+export type ErrorRow = MeasuredRow<MeasuredError>;
 
 export function errorSection(test: ReconstructResult): Markup {
   return markup`<p class="lead">Mean squared error between output and input on the test split, in the real units of the network's input. ${fileLead} Intervals are 95 %, from the spread over the examples.</p>
@@ -23,21 +16,13 @@ ${errorTable(test, errorColumns('Mean squared error', rootColumn))}`;
 }
 
 /** The error of every model, with its interval. */
-export function errorTable(
+export const errorTable = (
   { error, metrics }: RegressResult | ReconstructResult,
   columns: readonly Column<ErrorRow>[],
-): Markup {
-  const rows: ErrorRow[] = runtimes.flatMap((runtime) => {
-    const measured = error[runtime];
-    return measured === null ? [] : [{ runtime, measured, seconds: metrics.seconds[runtime] }];
-  });
-  return markup`${table(rows, columns, { sorting: 'fixed', width: 'full' })}
-${timesOf(rows)}`;
-}
+): Markup => modelsTable(error, metrics.seconds, columns);
 
 /** @param more columns behind those of the error */
 export const errorColumns = (head: string, ...more: readonly Column<ErrorRow>[]): readonly Column<ErrorRow>[] => [
-  { head: 'Model', kind: 'text', cell: ({ runtime }) => runtimeTitles[runtime] },
   { head, kind: 'number', cell: ({ measured }) => significant(measured.mean) },
   {
     head: '95 % interval',
@@ -46,7 +31,6 @@ export const errorColumns = (head: string, ...more: readonly Column<ErrorRow>[])
   },
   { head: 'Against float', kind: 'number', cell: ({ measured }) => orNone(measured.rise, change) },
   ...more,
-  { head: 'Examples', kind: 'number', cell: ({ measured }) => integer(measured.n) },
 ];
 
 const rootColumn: Column<ErrorRow> = {
