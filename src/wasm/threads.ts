@@ -4,6 +4,9 @@ import { present } from '../core/assert.ts';
 
 export type WorkerMessage = { readonly kind: 'done' } | { readonly kind: 'failed'; readonly reason: string };
 
+/** What the wake word is set to when a thread is to leave its memory, and wait for another task. */
+export const endOfTurns = -1;
+
 export interface ThreadPool {
   /**
    * Wakes all threads for one turn, and waits until it is done; one turn at a time.
@@ -12,12 +15,15 @@ export interface ThreadPool {
    * @throws Error `internal:` when a thread failed, now or before
    */
   run(prepare?: (words: Int32Array) => void): Promise<void>;
-  /** Ends the threads; a turn under way is rejected. */
+  /** Frees the threads; a turn under way is rejected, and its threads end. */
   close(): Promise<void>;
 }
 
 export interface ThreadOptions<Task extends { readonly memory: WebAssembly.Memory }> {
-  /** What each thread runs. It sleeps on the wake word, of which each new value is a turn. */
+  /**
+   * What each thread runs. It gets its tasks as messages. In each it sleeps on the wake word, of which each new value is
+   * a turn, until the value is `endOfTurns`.
+   */
   readonly file: URL;
   /** Everything that one thread is told, once. */
   readonly tasks: readonly Task[];
@@ -28,7 +34,25 @@ export interface ThreadOptions<Task extends { readonly memory: WebAssembly.Memor
   readonly owner: string;
 }
 
-/** Starts one worker for each task. They keep the process alive only during a turn. */
+/** A thread that may serve one pool after another: starting one takes longer than a small network takes for a test. */
+interface Member {
+  readonly worker: Worker;
+  /** Who hears of it; null while it is idle. */
+  owner: {
+    readonly hear: (message: WorkerMessage) => void;
+    readonly fail: (reason: string, cause?: unknown) => void;
+  } | null;
+  /** Of the memories that it has had: some may still be waiting for the garbage collector of the thread. */
+  bytes: number;
+}
+
+/** Threads that no pool has, by what they run. */
+const idle = new Map<string, Member[]>();
+const mostIdle = 16;
+/** A thread that has seen more ends with its pool, so that its memory is free at once. */
+const mostBytes = 64 * 2 ** 20;
+
+/** Takes or starts one worker for each task. They keep the process alive only during a turn. */
 export function startThreads<Task extends { readonly memory: WebAssembly.Memory }>({
   file,
   tasks,
@@ -41,17 +65,15 @@ export function startThreads<Task extends { readonly memory: WebAssembly.Memory 
   let turn = 0;
   let failure: Error | null = null;
   let current: { resolve: () => void; reject: (reason: Error) => void } | null = null;
-
-  // Flags of the process may be for its main script only, like --input-type.
-  const workers = tasks.map((task) => new Worker(file, { workerData: task, execArgv: [] }));
-  const [first] = workers;
+  const members = tasks.map(() => idle.get(file.href)?.pop() ?? startMember(file));
+  const [first] = members;
 
   const settle = (action: (run: NonNullable<typeof current>) => void): void => {
     const run = current;
     // A thread that reports while it is being ended must not stop the process from waiting for its end.
     if (run === null) return;
     current = null;
-    first?.unref();
+    first?.worker.unref();
     action(run);
   };
   const fail = (reason: string, cause?: unknown): void => {
@@ -59,18 +81,21 @@ export function startThreads<Task extends { readonly memory: WebAssembly.Memory 
     const error = failure;
     settle((run) => run.reject(error));
     // The others may be waiting for the thread that ended.
-    for (const worker of workers) void worker.terminate();
+    for (const { worker } of members) void worker.terminate();
   };
-  for (const worker of workers) {
-    worker.on('message', (message: WorkerMessage) => {
-      if (message.kind === 'done') settle((run) => run.resolve());
-      else fail(message.reason);
-    });
-    worker.on('error', (error) => fail(String(error), error));
-    worker.on('exit', () => fail('it exited'));
-    // Last, because listening for messages makes a worker keep the process alive again.
-    worker.unref();
+  const hear = (message: WorkerMessage): void => {
+    if (message.kind === 'done') settle((run) => run.resolve());
+    else fail(message.reason);
+  };
+  for (const [index, member] of members.entries()) {
+    member.owner = { hear, fail };
+    member.bytes += memory.buffer.byteLength;
+    member.worker.postMessage(tasks[index]);
   }
+  const wake = (value: number): void => {
+    Atomics.store(words, wakeWord, value);
+    Atomics.notify(words, wakeWord);
+  };
 
   return {
     run: (prepare) =>
@@ -80,17 +105,44 @@ export function startThreads<Task extends { readonly memory: WebAssembly.Memory 
           return;
         }
         current = { resolve, reject };
-        first?.ref();
+        first?.worker.ref();
         prepare?.(words);
         turn = (turn + 1) & 0x3fffffff;
-        Atomics.store(words, wakeWord, turn);
-        Atomics.notify(words, wakeWord);
+        wake(turn);
       }),
     async close() {
+      const areWell = failure === null && current === null;
       failure ??= new Error(`internal: ${owner} is closed`);
       const error = failure;
       settle((run) => run.reject(error));
-      await Promise.all(workers.map((worker) => worker.terminate()));
+      if (areWell) wake(endOfTurns);
+      await Promise.all(members.map((member) => (areWell ? release(file, member) : member.worker.terminate())));
     },
   };
+}
+
+function startMember(file: URL): Member {
+  // Flags of the process may be for its main script only, like --input-type.
+  const worker = new Worker(file, { execArgv: [] });
+  const member: Member = { worker, owner: null, bytes: 0 };
+  const end = (reason: string, cause?: unknown): void => {
+    idle.set(
+      file.href,
+      (idle.get(file.href) ?? []).filter((other) => other !== member),
+    );
+    member.owner?.fail(reason, cause);
+  };
+  worker.on('message', (message: WorkerMessage) => member.owner?.hear(message));
+  worker.on('error', (error) => end(String(error), error));
+  worker.on('exit', () => end('it exited'));
+  // Last, because listening for messages makes a worker keep the process alive again.
+  worker.unref();
+  return member;
+}
+
+async function release(file: URL, member: Member): Promise<void> {
+  member.owner = null;
+  const others = idle.get(file.href) ?? [];
+  if (member.bytes > mostBytes || others.length >= mostIdle) await member.worker.terminate();
+  else idle.set(file.href, [...others, member]);
 }

@@ -453,15 +453,37 @@ describe('the WASM interpreter', () => {
   });
 
   const tasks = '/proc/self/task';
-  it.skipIf(!existsSync(tasks))('leaves no thread after close', async () => {
+  it.skipIf(!existsSync(tasks))('leaves its threads to the next one', async () => {
+    const run = async () => {
+      const interpreter = await openWasmInterpreter(small(), 'small', { threads: 3 });
+      const [output] = await interpreter.run([new Int8Array(6).fill(1)]);
+      await interpreter.close();
+      return output;
+    };
     // The first one starts threads of Node's own too, for reading files.
-    await (await openWasmInterpreter(small(), 'small', { threads: 1 })).close();
+    const first = await run();
     const before = readdirSync(tasks).length;
-    const interpreter = await openWasmInterpreter(small(), 'small', { threads: 3 });
-    await interpreter.run([new Int8Array(6)]);
-    expect(readdirSync(tasks).length).toBeGreaterThanOrEqual(before + 3);
-    await interpreter.close();
+    for (let times = 0; times < 5; times++) expect(await run()).toEqual(first);
     expect(readdirSync(tasks).length).toBeLessThanOrEqual(before);
+  });
+
+  it.skipIf(!existsSync(tasks))('ends its threads where their memory is large', async () => {
+    const module = await integerModule();
+    const start = async (megabytes: number) => {
+      const pages = 16 * megabytes;
+      const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+      const plan = { steps: [], inputs: [], outputs: [] };
+      const common = { module, memory, threads: 3, plan, inputs: [], outputs: [] };
+      const threads = startThreads([0, 1, 2].map((thread) => ({ ...common, thread })));
+      await threads.run(2);
+      return threads;
+    };
+    await (await start(1)).close();
+    const before = readdirSync(tasks).length;
+    const large = await start(65);
+    expect(readdirSync(tasks).length).toBeLessThanOrEqual(before);
+    await large.close();
+    expect(readdirSync(tasks).length).toBeLessThanOrEqual(before - 3);
   });
 });
 

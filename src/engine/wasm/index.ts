@@ -1,6 +1,4 @@
 /** The fast engine: AssemblyScript SIMD kernels, run by worker threads over one shared memory. */
-import { packageFile } from '../../core/package-file.ts';
-import { readFile } from 'node:fs/promises';
 import { internal, present } from '../../core/assert.ts';
 import type { UserError } from '../../core/diagnostic.ts';
 import { userError } from '../../core/diagnostic.ts';
@@ -13,6 +11,7 @@ import type { Plan } from './plan.ts';
 import { makePlan } from './plan.ts';
 import type { ThreadPool } from '../../wasm/threads.ts';
 import { sharedMemory } from '../../wasm/memory.ts';
+import { compiledModule } from '../../wasm/module.ts';
 import { startThreads } from './threads.ts';
 
 /**
@@ -25,8 +24,7 @@ export const wasmEngine: Engine = {
   numerics: { kind: 'strict' },
   gpus: () => Promise.resolve(0),
   async open(graph, options) {
-    const bytes = await readFile(packageFile('dist/engine/wasm/kernels.wasm'));
-    return openSession(graph, options, await WebAssembly.compile(bytes));
+    return openSession(graph, options, await compiledModule('dist/engine/wasm/kernels.wasm'));
   },
 };
 

@@ -1,11 +1,10 @@
 /** The fast integer runtime: SIMD kernels on threads, bit for bit what the reference interpreter computes. */
-import { readFile } from 'node:fs/promises';
 import { internal, present } from '../../core/assert.ts';
 import { userError } from '../../core/diagnostic.ts';
-import { packageFile } from '../../core/package-file.ts';
 import type { Graph } from '../../graph/graph.ts';
 import type { IntegerData } from '../../ops/define.ts';
 import { sharedMemory } from '../../wasm/memory.ts';
+import { compiledModule } from '../../wasm/module.ts';
 import { prepareInterpreter } from '../interpreter.ts';
 import type { Port } from './plan.ts';
 import { CONTROL, makePlan } from './plan.ts';
@@ -58,7 +57,7 @@ export async function openWasmInterpreter(
       'use fewer threads, or the reference runtime',
     );
   }
-  const module = await WebAssembly.compile(await readFile(packageFile('dist/interpreter/wasm/integer.wasm')));
+  const module = await compiledModule('dist/interpreter/wasm/integer.wasm');
   const memory = present(sharedMemory(plan.memoryBytes), 'memory');
   plan.initialize(memory.buffer);
   const pool = startThreads(
