@@ -17,12 +17,11 @@ export function replaced(file: string, edits: readonly (readonly [string, string
   );
 }
 
-/**
- * What the compiler says of the sources with these in place of their own.
- *
- * @param entry the file whose imports are looked at; left out, all are
- */
-export function mistakes(files: Readonly<Record<string, string>>, entry?: string): string[] {
+/** Parsed files as they are on the disk. */
+const parsed = new Map<string, ts.SourceFile | undefined>();
+
+/** What the compiler says of the sources with these in place of their own. */
+export function mistakes(files: Readonly<Record<string, string>>): string[] {
   const config = ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path));
   const { options, fileNames } = ts.parseJsonConfigFileContent(config.config, ts.sys, root);
   const disk = ts.createCompilerHost(options);
@@ -31,13 +30,15 @@ export function mistakes(files: Readonly<Record<string, string>>, entry?: string
     ...disk,
     readFile: (path) => placed.get(path) ?? disk.readFile(path),
     fileExists: (path) => placed.has(path) || disk.fileExists(path),
-    getSourceFile(path, target, ...more) {
+    getSourceFile(path, target) {
       const text = placed.get(path);
-      return text === undefined ? disk.getSourceFile(path, target, ...more) : ts.createSourceFile(path, text, target);
+      if (text !== undefined) return ts.createSourceFile(path, text, target);
+      if (!parsed.has(path)) parsed.set(path, disk.getSourceFile(path, target));
+      return parsed.get(path);
     },
   };
   const program = ts.createProgram(
-    entry === undefined ? [...fileNames, ...placed.keys()] : [join(root, entry)],
+    [...fileNames, ...placed.keys()],
     { ...options, noEmit: true, incremental: false },
     host,
   );
