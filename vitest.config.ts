@@ -6,7 +6,19 @@ import { defineConfig } from 'vitest/config';
  */
 const sharing = [
   ...['calibration', 'config', 'contract', 'core', 'data', 'evaluation', 'export', 'flatbuffer', 'formats', 'graph'],
-  ...['graphdef', 'importers', 'interpreter', 'models', 'passes', 'protobuf', 'targets', 'tasks', 'tflite', 'training'],
+  ...[
+    'graphdef',
+    'importers',
+    'interpreter',
+    'models',
+    'oracle',
+    'passes',
+    'protobuf',
+    'targets',
+    'tasks',
+    'tflite',
+    'training',
+  ],
 ].map((folder) => `test/${folder}/**/*.test.ts`);
 
 export default defineConfig({

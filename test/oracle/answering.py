@@ -5,6 +5,7 @@ A request is a line of JSON: {"expression": ..., "values": {name: value}}; the a
 """
 
 import base64
+import gc
 import json
 import os
 import sys
@@ -31,6 +32,14 @@ def answer_all(answers, known):
             answer = {"error": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
+
+
+def fresh():
+    """Forgets what the tests of one file have built, before those of another."""
+    keras = sys.modules.get("keras")
+    if keras is not None:
+        keras.backend.clear_session()
+    gc.collect()
 
 
 def decode(value):

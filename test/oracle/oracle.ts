@@ -1,7 +1,8 @@
-/** What tests compare with in Python, one process for each test file. Made by `npm run oracle:setup`. */
+/** What tests compare with in Python. Made by `npm run oracle:setup`. */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { internal } from '../../src/core/assert.ts';
 import type { DType, Tensor } from '../../src/core/tensor.ts';
@@ -42,12 +43,18 @@ export interface Oracle {
    * @throws Error with Python's message
    */
   evaluate(expression: string, values?: { readonly [name: string]: OracleValue }): Promise<OracleValue>;
+  /** Leaves the process to the next test file of this worker. */
   close(): void;
 }
 
 type Answer = { readonly result: unknown } | { readonly error: string; readonly trace: string };
 
-export function openOracle(name: OracleName = 'tensorflow'): Oracle {
+/** Processes that no test file has: to start one takes seconds. Each ends with this process. */
+const idle: Readonly<Record<OracleName, Oracle[]>> = { tensorflow: [], runtimes: [] };
+
+export const openOracle = (name: OracleName = 'tensorflow'): Oracle => idle[name].pop() ?? startOracle(name);
+
+function startOracle(name: OracleName): Oracle {
   const python = join(environment(name), process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python');
   const program = join(import.meta.dirname, oracles[name].program);
   const child = spawn(python, ['-uB', program], { stdio: ['pipe', 'pipe', 'pipe'] });
@@ -68,7 +75,11 @@ export function openOracle(name: OracleName = 'tensorflow'): Oracle {
     for (const { reject } of waiting.splice(0)) reject(error);
   }
 
-  return {
+  // Waiting tests keep this process alive, an idle oracle does not.
+  child.unref();
+  for (const stream of [child.stdin, child.stdout, child.stderr]) if (stream instanceof Socket) stream.unref();
+
+  const oracle: Oracle = {
     async evaluate(expression, values = {}) {
       if (failure !== null) throw failure;
       const request = JSON.stringify({ expression, values: encode(values) });
@@ -79,8 +90,12 @@ export function openOracle(name: OracleName = 'tensorflow'): Oracle {
       if ('error' in answer) throw new Error(`${answer.error}\n${answer.trace}`);
       return decode(answer.result);
     },
-    close: () => void child.stdin.end(),
+    close() {
+      const give = (): void => void idle[name].push(oracle);
+      void oracle.evaluate('answering.fresh()').then(give, () => child.kill());
+    },
   };
+  return oracle;
 }
 
 export function expectTensor(value: OracleValue | undefined): Tensor {
