@@ -66,14 +66,16 @@ describe.skipIf(!hasOracle)(`models made by others, ORACLE_SEED=${seed}`, { time
   });
 
   it.each([
-    ['int8', seed],
-    ['uint8', seed + 1],
+    ['int8', 0],
+    ['uint8', 1],
   ] as const)("TensorFlow's own conversions with %s edges", async (edges, first) => {
     const failures: string[] = [];
     const names = expectList(await oracle.evaluate('models.names'));
-    for (const name of names.filter((one) => typeof one === 'string')) {
-      // The converter takes a second for each; the soak tests draw both.
-      for (const drawn of process.env['ORACLE_MODELS'] === 'all' ? [seed, seed + 1] : [first]) {
+    const isWhole = process.env['ORACLE_MODELS'] === 'all';
+    // The converter takes a second for each: every other one has these edges, in the soak tests all have, in two draws.
+    const drawnNames = names.filter((_, index) => isWhole || index % 2 === (first + seed) % 2);
+    for (const name of drawnNames.filter((one) => typeof one === 'string')) {
+      for (const drawn of isWhole ? [seed, seed + 1] : [seed]) {
         try {
           const converted = await oracle.evaluate('models.convert(name, seed, edges)', { name, seed: drawn, edges });
           failures.push(...(await compare(expectBytes(converted), name)).map((text) => `${name} ${text}`));

@@ -57,7 +57,7 @@ import { pixelNormalization } from '../../src/data/batches.ts';
 import { evalGraph } from '../models/forms.ts';
 
 /** 140 in the soak tests. */
-const NETWORKS = Number(process.env['ORACLE_NETWORKS'] ?? 40);
+const NETWORKS = Number(process.env['ORACLE_NETWORKS'] ?? 24);
 /** Random networks over series. */
 const SERIES = Math.ceil(NETWORKS / 4);
 /** Random networks for the converter, which is slow. */
