@@ -35,10 +35,9 @@ export async function decodeClassFiles(
 ): Promise<GivenParts> {
   const collector = createCollector(kind, size);
   const kept = new Map(Object.keys(files).map((part): [string, ClassFile[]] => [part, []]));
-  const all = Object.entries(files).flatMap(([part, list]) => list.map((file) => ({ ...file, part })));
-  await readFiles(all, how, broken, ({ part, ...file }, { values, fact }) => {
+  await readFiles(Object.values(files).flat(), how, broken, (file, { values, fact }) => {
     collector.add(values);
-    kept.get(part)?.push(file);
+    kept.get(file.part)?.push(file);
     onFact(fact, file);
   });
   broken.check();

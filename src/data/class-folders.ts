@@ -12,6 +12,8 @@ export interface ClassFile {
   readonly content: DataContent;
   /** Index into the class names. */
   readonly label: number;
+  /** `all` where no folder says what the file is for. */
+  readonly part: PartName | 'all';
 }
 
 export interface ClassFolders {
@@ -76,7 +78,7 @@ export function classFolders(
     const label = labels.get(className);
     // A class that labels.txt leaves out.
     if (label === undefined) ignored.push(name);
-    else (sorted[part] ??= []).push({ name, content, label });
+    else (sorted[part] ??= []).push({ name, content, label, part });
   }
   // Training first, for those that look at the first example.
   const files = Object.fromEntries(

@@ -13,6 +13,8 @@ export interface DecodingTask {
 export interface FileBatch {
   readonly batch: number;
   readonly files: readonly GivenFile[];
+  /** Room for values, of a batch before; null where there is none. */
+  readonly room: ArrayBuffer | null;
 }
 
 /** `bytes` is null for a file that the thread can read at its path. */
@@ -25,6 +27,12 @@ export interface Mistaken {
 
 export type FileResult = FileExamples | Mistaken;
 
+export interface ReadBatch {
+  readonly results: readonly FileResult[];
+  /** Where values are, for another batch once they are taken. */
+  readonly room: ArrayBuffer;
+}
+
 export type DecodingMessage =
-  | { readonly kind: 'done'; readonly batch: number; readonly results: readonly FileResult[] }
+  | ({ readonly kind: 'done'; readonly batch: number } & ReadBatch)
   | { readonly kind: 'failed'; readonly reason: string };

@@ -7,7 +7,7 @@ import type { DataSource } from '../sources/index.ts';
 import { sourceRow } from '../sources/index.ts';
 import type { Turn } from '../turn.ts';
 import type { Decoding, FileExamples, ReadableFile } from './decoding.ts';
-import type { FileResult, GivenFile } from './messages.ts';
+import type { FileResult, GivenFile, ReadBatch } from './messages.ts';
 import { startDecoding } from './threads.ts';
 
 /** With fewer files, threads take longer to start than to finish. */
@@ -53,18 +53,24 @@ async function inThreads<F extends ReadableFile>(
   const pool = startDecoding(task, threads);
   try {
     // Enough for every thread to have one more to go on with.
-    const pending: { readonly batch: readonly F[]; readonly results: Promise<readonly FileResult[]> }[] = [];
+    const pending: { readonly batch: readonly F[]; readonly read: Promise<ReadBatch> }[] = [];
+    const rooms: ArrayBuffer[] = [];
     const finishOne = async (): Promise<boolean> => {
-      const { batch, results } = pending.shift() ?? internal('nothing is being decoded');
-      for (const [index, result] of (await results).entries()) if (await take(batch[index]!, result)) return true;
+      const { batch, read } = pending.shift() ?? internal('nothing is being decoded');
+      const { results, room } = await read;
+      for (const [index, result] of results.entries()) if (await take(batch[index]!, result)) return true;
+      rooms.push(room);
       return false;
     };
     for (const batch of batchesOf(files)) {
       if (pending.length >= 2 * threads && (await finishOne())) return;
-      const results = pool.read(batch.map(({ content }) => given(content)));
+      const read = pool.read(
+        batch.map(({ content }) => given(content)),
+        rooms.pop() ?? null,
+      );
       // A rejection is seen when the result is awaited; it must not count as unhandled until then.
-      results.catch(() => undefined);
-      pending.push({ batch, results });
+      read.catch(() => undefined);
+      pending.push({ batch, read });
     }
     while (pending.length > 0) if (await finishOne()) return;
   } finally {

@@ -1,17 +1,20 @@
 /** Threads that decode files, a few at a time; what they give comes in the order in which it was asked for. */
 import { Worker } from 'node:worker_threads';
 import { packageFile } from '../../core/package-file.ts';
-import type { DecodingMessage, DecodingTask, FileBatch, FileResult } from './messages.ts';
+import type { DecodingMessage, DecodingTask, FileBatch, ReadBatch } from './messages.ts';
 
 export interface DecodingThreads {
-  /** @throws Error `internal:` when a thread failed, now or before */
-  read(files: FileBatch['files']): Promise<readonly FileResult[]>;
+  /**
+   * @param room of a batch that is done with: arrays of their own would wait for the garbage collector
+   * @throws Error `internal:` when a thread failed, now or before
+   */
+  read(files: FileBatch['files'], room: ArrayBuffer | null): Promise<ReadBatch>;
   /** Ends the threads; what they have not finished is rejected. */
   close(): Promise<void>;
 }
 
 interface Waiting {
-  readonly resolve: (results: readonly FileResult[]) => void;
+  readonly resolve: (read: ReadBatch) => void;
   readonly reject: (reason: Error) => void;
 }
 
@@ -37,14 +40,14 @@ export function startDecoding(task: DecodingTask, threads: number): DecodingThre
   for (const { worker, waiting } of all) {
     worker.on('message', (message: DecodingMessage) => {
       if (message.kind === 'failed') return fail(message.reason);
-      waiting.get(message.batch)?.resolve(message.results);
+      waiting.get(message.batch)?.resolve(message);
       waiting.delete(message.batch);
     });
     worker.on('error', (error) => fail(String(error), error));
     worker.on('exit', () => fail('it exited'));
   }
   return {
-    read: (files) =>
+    read: (files, room) =>
       new Promise((resolve, reject) => {
         if (failure !== null) {
           reject(failure);
@@ -55,8 +58,8 @@ export function startDecoding(task: DecodingTask, threads: number): DecodingThre
           each.waiting.size < least.waiting.size ? each : least,
         );
         waiting.set(batch, { resolve, reject });
-        const message: FileBatch = { batch, files };
-        worker.postMessage(message);
+        const message: FileBatch = { batch, files, room };
+        worker.postMessage(message, room === null ? [] : [room]);
       }),
     async close() {
       failure ??= new Error('internal: decoding has ended');

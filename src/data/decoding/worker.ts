@@ -25,21 +25,47 @@ function resultOf(read: ReadFile, file: GivenFile): FileResult {
   }
 }
 
-/** The values in an array of their own, which can be handed over. */
-function handedOver(result: FileResult): FileResult {
-  return 'values' in result ? { ...result, values: result.values.slice() } : result;
+/** Bytes of the largest batch, so that there is room for the next one. */
+let largest = 0;
+
+/** Hands over a batch: its values are in the room, and those that do not fit in arrays of their own. */
+function readBatch(read: ReadFile, files: readonly GivenFile[], given: ArrayBuffer | null) {
+  const room = given !== null && given.byteLength >= largest ? given : new ArrayBuffer(largest);
+  const own: ArrayBuffer[] = [];
+  let bytes = 0;
+  const handedOver = (values: Uint8Array | Float32Array): Uint8Array | Float32Array => {
+    const start = bytes;
+    bytes += Math.ceil(values.byteLength / alignment) * alignment;
+    if (bytes > room.byteLength) {
+      const copy = values.slice();
+      own.push(copy.buffer);
+      return copy;
+    }
+    const place =
+      values instanceof Uint8Array
+        ? new Uint8Array(room, start, values.length)
+        : new Float32Array(room, start, values.length);
+    place.set(values);
+    return place;
+  };
+  const results = files.map((file) => {
+    const result = resultOf(read, file);
+    return 'values' in result ? { ...result, values: handedOver(result.values) } : result;
+  });
+  largest = Math.max(largest, bytes);
+  return { results, room, buffers: [room, ...own] };
 }
+
+/** Of the elements, in bytes. */
+const alignment = 4;
 
 try {
   const read = readFile?.(source, how);
   if (read === undefined) throw new Error(`the source ${source.kind} reads no single files`);
-  parentPort?.on('message', ({ batch, files }: FileBatch) => {
+  parentPort?.on('message', ({ batch, files, room: given }: FileBatch) => {
     try {
-      const results = files.map((file) => handedOver(resultOf(read, file)));
-      const buffers = results.flatMap((result) =>
-        'values' in result && result.values.buffer instanceof ArrayBuffer ? [result.values.buffer] : [],
-      );
-      report({ kind: 'done', batch, results }, buffers);
+      const { results, room, buffers } = readBatch(read, files, given);
+      report({ kind: 'done', batch, results, room }, buffers);
     } catch (error) {
       report({ kind: 'failed', reason: String(error) });
     }

@@ -182,7 +182,7 @@ async function decodeRecordings(
 ): Promise<DecodedData> {
   const { path, split } = source;
   const { classNames, files, ignored } = classFolders(path, contents, isCsv);
-  const all = Object.entries(files).flatMap(([part, list]) => list.map((file) => ({ ...file, part })));
+  const all = Object.values(files).flat();
   const [first] = all;
   if (first === undefined) throw userError(path, 'no-recordings', 'there is no recording', missingFolder);
   const columns = inputColumns(source, first.content);
@@ -272,7 +272,7 @@ function collectWindows() {
   const byPart = new Map<string, Recording[]>();
   let count = 0;
   return {
-    add({ name, label, part }: ClassFile & { readonly part: string }, examples: number, stride: number): void {
+    add({ name, label, part }: ClassFile, examples: number, stride: number): void {
       const recordings = byPart.get(part) ?? [];
       byPart.set(part, recordings);
       recordings.push({ name, label, stride, first: count, examples });
