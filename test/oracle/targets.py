@@ -99,3 +99,18 @@ def vela(model):
     customs = [code.customCode for code in compiled.operatorCodes]
     operators = [operator.opcodeIndex for operator in compiled.subgraphs[0].operators or []]
     return {"cpu": [names[codes[at]] for at in operators if customs[at] != b"ethos-u"], "log": log}
+
+
+def litert_codes(model, inputs):
+    """The codes of the first output by LiteRT with its default kernels, [examples, ...], for codes of the input."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=bytes(model))
+    interpreter.allocate_tensors()
+    (port,), output = interpreter.get_input_details(), interpreter.get_output_details()[0]
+    found = []
+    for each in inputs:
+        interpreter.set_tensor(port["index"], each.reshape(port["shape"]))
+        interpreter.invoke()
+        found.append(interpreter.get_tensor(output["index"])[0])
+    return np.stack(found)

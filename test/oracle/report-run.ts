@@ -1,0 +1,66 @@
+/** A run on arrays of pixels that another program can read, for the numbers of its report. */
+import { mkdirSync } from 'node:fs';
+import { createRandom } from '../../src/core/random.ts';
+import type { Report } from '../../src/report/report.ts';
+import type { Workspace } from '../e2e/workspace.ts';
+import { npyFile } from '../e2e/workspace.ts';
+
+export const side = 12;
+export const classes = 5;
+const counts = { train: 500, val: 120, test: 300 } as const;
+
+const pipeline = `version: 1
+name: numbers
+data: { source: npz, path: arrays, normalize: { scale: 1/255 } }
+model:
+  layers:
+    - { kind: conv_2d, name: first, filters: 6, kernel: 3, activation: relu }
+    - { kind: max_pool_2d, name: pool, window: 2 }
+    - { kind: conv_2d, name: second, filters: 8, kernel: 3, batch_norm: true, bias: false, activation: relu6 }
+    - { kind: flatten }
+    - { kind: fully_connected, name: hidden, units: 16, activation: relu }
+    - { kind: fully_connected, name: last, units: ${classes} }
+stages:
+  pretrain: { uses: float-pretrain, epochs: 5, batch: 32, optimizer: { kind: adam, learning_rate: 0.004, schedule: cosine } }
+  # Ranges settle too low with few steps and averages, so that values are cut off.
+  qat: { uses: qat, from: pretrain, epochs: 1, batch: 32, delay: 2, ranges: moving_average, optimizer: { kind: sgd, learning_rate: 0.03 } }
+  eval: { uses: save-eval-graph, from: qat }
+  freeze: { uses: freeze, from: eval }
+  convert: { uses: convert, from: freeze }
+  test: { uses: test, from: convert, examples: 3, gates: { int8_top1_min: 0.3, worst_recall_min: 0.2, agreement_min: 0.5 } }
+`;
+
+/** Stripes of a width and phase for each class under noise, so that a small network gets some of them wrong. */
+function examples(part: keyof typeof counts) {
+  const random = createRandom(11, 'report', part);
+  const count = counts[part];
+  const truth = BigInt64Array.from({ length: count }, (_, index) => BigInt(index % classes));
+  const pixels = new Uint8Array(count * side * side);
+  for (let at = 0; at < pixels.length; at++) {
+    const label = Number(truth[Math.floor(at / side ** 2)]);
+    const [row, column] = [Math.floor(at / side) % side, at % side];
+    const stripe = (row * (label % 3) + column * (label >> 1)) % 4 < 2 ? 60 : 0;
+    pixels[at] = stripe + random.below(196);
+  }
+  return { truth, pixels, count };
+}
+
+/** @returns the folder of the run, that of the arrays, and what was written of the run */
+export async function runForNumbers(
+  space: Workspace,
+): Promise<{ run: string; data: string; report: Report; html: string }> {
+  mkdirSync(space.file('arrays'));
+  for (const part of ['train', 'val', 'test'] as const) {
+    const { truth, pixels, count } = examples(part);
+    space.write(`arrays/x_${part}.npy`, npyFile('|u1', [count, side, side], pixels));
+    space.write(`arrays/y_${part}.npy`, npyFile('<i8', [count], truth));
+  }
+  space.write('numbers.yaml', pipeline);
+  const { code, stdout, stderr } = await space.qpipe('run', 'numbers.yaml');
+  if (code !== 0) throw new Error(stdout + stderr);
+  return {
+    ...{ run: space.file('runs/latest'), data: space.file('arrays') },
+    report: space.json('runs/latest/report.json') as Report,
+    html: space.text('runs/latest/report.html'),
+  };
+}
