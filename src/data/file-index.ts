@@ -1,4 +1,5 @@
 /** Digests of files that were read before, so that those that have not changed are not read again. */
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { FileState } from '../formats/file-state.ts';
 import { sha256 } from './dataset.ts';
@@ -7,7 +8,7 @@ export interface FileIndex {
   /** The digest of a file in this state, from before or by reading it. */
   readonly digest: (name: string, state: FileState, read: () => string) => string;
   /** What to keep for the next time; null where nothing is new. */
-  readonly content: () => string | null;
+  readonly content: () => Uint8Array | null;
 }
 
 /**
@@ -33,40 +34,57 @@ export function openFileIndex(file: string | null, now: number): FileIndex {
       if (isOld && known?.[0] !== stamp) isNew = true;
       return digest;
     },
-    content: () => (isNew || after.size !== before.size ? indexText(after) : null),
+    content: () => (isNew || after.size !== before.size ? indexBytes(after) : null),
   };
 }
 
 /** By name the stamp of a file's state and the digest of its bytes. */
 type Known = Map<string, readonly [stamp: string, digest: string]>;
 
+/** Lines are joined so many at a time: one text of all would be in memory several times. */
+const linesOfPiece = 1000;
+
 /** The digest of all lines, then a line of JSON for each file: there may be hundreds of thousands. */
-function indexText(files: Known): string {
-  const lines = Array.from(files, ([name, entry]) => `${JSON.stringify([name, ...entry])}\n`).join('');
-  return `${digestOf(lines)}\n${lines}`;
+function indexBytes(files: Known): Uint8Array {
+  const pieces: Buffer[] = [];
+  let lines: string[] = [];
+  const finish = (): void => {
+    pieces.push(Buffer.from(lines.join('')));
+    lines = [];
+  };
+  for (const [name, entry] of files) {
+    lines.push(`${JSON.stringify([name, ...entry])}\n`);
+    if (lines.length === linesOfPiece) finish();
+  }
+  finish();
+  const hash = createHash('sha256');
+  for (const piece of pieces) hash.update(piece);
+  return Buffer.concat([Buffer.from(`${hash.digest('hex')}\n`), ...pieces]);
 }
 
-const digestOf = (lines: string): string => sha256(Buffer.from(lines));
+const newline = 10;
 
-/** Whether a text is as `FileIndex.content` gave it. */
-export function isWholeIndex(text: string): boolean {
-  const end = text.indexOf('\n') + 1;
-  return text.slice(0, end) === `${digestOf(text.slice(end))}\n`;
+/** Whether bytes are as `FileIndex.content` gave them. */
+export function isWholeIndex(bytes: Buffer): boolean {
+  const end = bytes.indexOf(newline) + 1;
+  return bytes.toString('latin1', 0, end) === `${sha256(bytes.subarray(end))}\n`;
 }
 
 function readIndex(file: string): Known {
-  let text: string;
+  const known: Known = new Map();
+  let bytes: Buffer;
   try {
-    text = readFileSync(file, 'utf8');
+    bytes = readFileSync(file);
   } catch {
-    return new Map();
+    return known;
   }
-  if (!isWholeIndex(text)) return new Map();
-  const entries = text.split('\n').slice(1, -1);
-  return new Map(
-    entries.map((line) => {
-      const [name, ...entry] = JSON.parse(line) as [string, string, string]; // written above, as the digest says
-      return [name, entry] as const;
-    }),
-  );
+  if (!isWholeIndex(bytes)) return known;
+  for (let start = bytes.indexOf(newline) + 1; start < bytes.length;) {
+    const end = bytes.indexOf(newline, start);
+    // Written above, as the digest says.
+    const [name, ...entry] = JSON.parse(bytes.toString('utf8', start, end)) as [string, string, string];
+    known.set(name, entry);
+    start = end + 1;
+  }
+  return known;
 }

@@ -14,7 +14,7 @@ export function keptFiles(signal: AbortSignal): readonly MoreFiles[] {
     {
       paths: (store) => entriesIn(join(store, 'digests'), 1),
       check: async (file) =>
-        isWholeIndex(await readFile(file, 'utf8')) ? null : 'the digests of files are not as they were written',
+        isWholeIndex(await readFile(file)) ? null : 'the digests of files are not as they were written',
     },
   ];
 }

@@ -42,7 +42,7 @@ export async function moveDurably(from: string, to: string): Promise<void> {
 }
 
 /** Replaces `file` as a whole; `temporary` is an unused path on the same disk. */
-export async function replaceFile(file: string, temporary: string, content: string): Promise<void> {
+export async function replaceFile(file: string, temporary: string, content: string | Uint8Array): Promise<void> {
   await writeDurably(temporary, content, 0o644);
   try {
     await moveDurably(temporary, file);
