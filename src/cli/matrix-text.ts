@@ -30,6 +30,7 @@ export function matrixTable(
     ...axes.map(({ name }) => words(name)),
     ...(calledOften ? [words('test')] : []),
     ...[numbers(`int8 ${first.measure}`), numbers('float'), numbers('fake-quant'), numbers('against float')],
+    ...(first.others ?? []).map(({ measure }) => numbers(`int8 ${measure}`)),
     ...[numbers('size'), words('gates')],
   ];
   return {
@@ -58,14 +59,16 @@ function best(rows: readonly MatrixRow[]): MatrixRow[] {
 }
 
 function cellsOf(row: MatrixRow, calledOften: boolean): string[] {
-  const { kind, labels, called, float, fake_quant: fakeQuant, int8, loss, bytes, gates } = row;
+  const { kind, labels, called, float, fake_quant: fakeQuant, int8, loss, bytes, gates, others = [] } = row;
   const value = (one: number): string => measureText(kind, one);
   const met = gates.all === 0 ? 'none' : gates.unmet.length === 0 ? 'met' : `not met: ${gates.unmet.join(', ')}`;
   return [
     ...labels,
     ...(calledOften ? [called] : []),
     ...[value(int8), orNone(float, value), orNone(fakeQuant, value)],
-    ...[orNone(loss, (one) => (kind === 'error' ? change(one) : points(-one))), kib(bytes), met],
+    orNone(loss, (one) => (kind === 'error' ? change(one) : points(-one))),
+    ...others.map((other) => measureText(other.kind, other.int8)),
+    ...[kib(bytes), met],
   ];
 }
 

@@ -2,8 +2,16 @@ import { dirname } from 'node:path';
 import type { createColors } from 'picocolors';
 import { significant } from '../report/format.ts';
 import { foundText, groupLints, lintsShown } from '../report/lints.ts';
-import type { Measured, MeasuredError, MeasuredScore, Report, ReportGate } from '../report/report.ts';
-import { errorName, gateLimit, gateNumber, gateText, headlineDiagnosis, headlineTest } from '../report/report.ts';
+import type { Measured, MeasuredError, MeasuredScore, Report, ReportGate, Test } from '../report/report.ts';
+import {
+  errorName,
+  gateLimit,
+  gateNumber,
+  gateText,
+  headlineDiagnosis,
+  headlineTest,
+  headlineTests,
+} from '../report/report.ts';
 import type { TextColumn } from '../report/text-table.ts';
 import { textTable, wrap } from '../report/text-table.ts';
 import { accuracyName } from '../report/titles.ts';
@@ -49,7 +57,7 @@ export function resultTable(report: Report): {
   if (matrix !== undefined) return matrixTable(matrix);
   if (branches !== undefined) return matrixTable(branches, 'branch');
   const { heads, rows } = results(report);
-  return { columns: heads.map((head, index) => ({ head, kind: index === 0 ? 'words' : 'numbers' })), rows };
+  return { columns: heads.map((head, index) => ({ head, kind: head === 'model' || index === 0 ? 'words' : 'numbers' })), rows };
 }
 
 /** Those of a matrix are in its table. What is met needs few words. */
@@ -97,8 +105,13 @@ interface ResultTable {
 
 const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
 
-/** A row for each cell or branch, or for each model of the only test. */
+/** A row for each model of the only test; of several outputs each in turn. */
 function results(report: Report): ResultTable {
+  const tests = headlineTests(report);
+  if (tests.length > 1) {
+    const heads = ['output', 'model', 'value', '95 % interval', 'examples'];
+    return { heads, rows: tests.flatMap((test) => outputRows(test)) };
+  }
   const heads = (measure: string): string[] => ['model', measure, '95 % interval', 'examples'];
   if ('accuracy' in report) {
     return { heads: heads(accuracyName(report)), rows: rowsOf(report.accuracy, ({ top1 }) => top1, percent) };
@@ -110,6 +123,25 @@ function results(report: Report): ResultTable {
   }
   if (report.task === null) return { heads: [], rows: [] };
   return { heads: heads(errorName(report)), rows: rowsOf(report.error, ({ mean }) => mean, significant) };
+}
+
+function outputRows(test: Test): string[][] {
+  const called = (measure: string): string => `${test.output ?? test.stage}, ${measure}`;
+  const withName = (measure: string, rows: string[][]): string[][] => rows.map((row) => [called(measure), ...row]);
+  if ('accuracy' in test)
+    return withName(
+      accuracyName(test),
+      rowsOf(test.accuracy, ({ top1 }) => top1, percent),
+    );
+  if ('score' in test)
+    return withName(
+      test.metrics.scoreName,
+      rowsOf(test.score, ({ value }) => value, percent),
+    );
+  return withName(
+    errorName(test),
+    rowsOf(test.error, ({ mean }) => mean, significant),
+  );
 }
 
 function rowsOf<M extends Measured | MeasuredError | MeasuredScore>(

@@ -7,7 +7,7 @@ import type { RuntimeName } from './metrics.ts';
  */
 export const witnesses = {
   microcontroller: 'microcontroller (TFLM)',
-  phone: 'phone, browser (LiteRT, XNNPACK)',
+  phone: 'phone or browser (LiteRT, XNNPACK)',
 } as const;
 
 export const runtimeTitles: Readonly<Record<RuntimeName, string>> = {

@@ -87,15 +87,15 @@ export function diagnose(
   if (sqnrDb === null) {
     return {
       ...base,
-      sentence: `${whole} Quantization changes nothing: the integers say what the same weights say in float.`,
+      sentence: `${whole} Quantization changes nothing: int8 gives the same outputs as the same weights in float.`,
     };
   }
   const noise =
-    `Noise at the output is ${decibel(sqnrDb)} below the signal, ` +
-    `${fixed(100 * kernelShare, 0)} % of it from the integer kernels`;
+    `The signal-to-quantization-noise ratio (SQNR) at the output is ${decibel(sqnrDb)}; ` +
+    `integer kernels cause ${fixed(100 * kernelShare, 0)} % of the noise.`;
   const source = costs.quantization.loss !== 'real' ? null : costs.kernels > costs.ranges ? 'integer_kernel' : 'ranges';
   const found = source === null ? quietFault(layers) : loudFault(source, layers);
-  if (found === null) return { ...base, sentence: `${whole} ${noise}.` };
+  if (found === null) return { ...base, sentence: `${whole} ${noise}` };
   const { cause, layer } = found.fault;
   return { ...base, sentence: `${whole} ${noise}${found.clause}`, cause, layer, layerShare: found.share };
 }
@@ -115,23 +115,23 @@ function loudFault(source: 'ranges' | 'integer_kernel', layers: readonly Layer[]
   const percentage = `${fixed(100 * share, 0)} %`;
   if (source === 'ranges') {
     const fault = rangeFault(layer);
-    const clause = `; of what fake-quant adds, ${layer.name} puts in most (${percentage}): ${fault.sentence}`;
+    const clause = ` Of the noise of fake-quant, ${layer.name} adds most (${percentage}): ${fault.sentence}`;
     return { fault, share, clause };
   }
   const off = kernelFault([layer]);
   const fault: Fault = off ?? { cause: 'kernel', layer: layer.name, sentence: '' };
   const detail = off === null ? '' : ` ${sentenceCase(off.sentence)}`;
-  return { fault, share, clause: `; the kernel of ${layer.name} adds most (${percentage}).${detail}` };
+  return { fault, share, clause: ` The integer kernel of ${layer.name} adds most (${percentage}).${detail}` };
 }
 
 /** What costs nothing yet, and is wrong all the same. */
 function quietFault(layers: readonly Layer[]): Found | null {
   const kernel = kernelFault(layers);
-  if (kernel !== null) return { fault: kernel, share: null, clause: `. Still, ${kernel.sentence}` };
+  if (kernel !== null) return { fault: kernel, share: null, clause: ` Still, ${kernel.sentence}` };
   const worst = noisiestRange(layers);
   if (worst === null || worst.share <= 0.5 || !isFarOff(worst.layer)) return null;
   const fault = rangeFault(worst.layer);
-  const clause = `. Still, ${worst.layer.name} makes ${fixed(100 * worst.share, 0)} % of what fake-quant adds: ${fault.sentence}`;
+  const clause = ` Still, ${worst.layer.name} adds ${fixed(100 * worst.share, 0)} % of the noise of fake-quant: ${fault.sentence}`;
   return { fault, share: worst.share, clause };
 }
 

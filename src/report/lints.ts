@@ -437,7 +437,7 @@ function disagreement(stage: string, found: string): Lint {
   return lint(stage, 'runtimes-disagree', 'warning', {
     layer: null,
     found,
-    expected: `${percentOrMore(thresholds.litertAgreement)} agreement: each kind of device has its own integers`,
+    expected: `${percentOrMore(thresholds.litertAgreement)} agreement: each kind of device rounds in its own way`,
     remedy: 'check the multipliers of the layers: runtimes round them differently',
   });
 }

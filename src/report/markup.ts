@@ -37,3 +37,8 @@ const entities: Readonly<Record<string, string>> = {
 function escapeText(text: string): string {
   return text.replace(/[&<>"']/g, (character) => entities[character] ?? character);
 }
+
+/** A path or a name of a layer, which may be broken behind its slashes and before its underscores. */
+export function breakable(name: string): Markup {
+  return markup`${name.split(/(?<=\/)|(?=_)/).map((part, index) => (index === 0 ? part : markup`<wbr>${part}`))}`;
+}

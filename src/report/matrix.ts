@@ -12,17 +12,30 @@ import { holm, mcnemarExact, pairedT, spreadOf } from './statistics.ts';
 
 const amount = (description: string) => nullable(Type.Number({ description }));
 
+const measureProperties = {
+  kind: Type.Union([Type.Literal('accuracy'), Type.Literal('error'), Type.Literal('score')]),
+  measure: Type.String({
+    description:
+      'what was measured, such as `top-1`; of a network with several outputs with the name of the output before it',
+  }),
+  float: amount('of the float model'),
+  fake_quant: amount('of the model with fake quantizers'),
+  int8: Type.Number({ description: 'of the .tflite file' }),
+  loss: amount('from float to int8: the drop of an accuracy or score, the rise of an error as a fraction of it'),
+};
+
+const CellMeasure = object(measureProperties);
+export type CellMeasure = Static<typeof CellMeasure>;
+
 const Row = object({
   cell: Type.String({ description: 'its name' }),
   labels: Type.Array(Type.String(), { description: 'the values of `axes`' }),
   called: Type.String({ description: 'name of the test stage in the pipeline' }),
   test: Type.String({ description: 'its name in the run; cells may share it' }),
-  kind: Type.Union([Type.Literal('accuracy'), Type.Literal('error'), Type.Literal('score')]),
-  measure: Type.String({ description: 'what was measured, such as `top-1`' }),
-  float: amount('of the float model'),
-  fake_quant: amount('of the model with fake quantizers'),
-  int8: Type.Number({ description: 'of the .tflite file' }),
-  loss: amount('from float to int8: the drop of an accuracy or score, the rise of an error as a fraction of it'),
+  ...measureProperties,
+  others: Type.Optional(
+    Type.Array(CellMeasure, { description: 'of the other outputs of the network; what is above is of the first' }),
+  ),
   bytes: Type.Integer({ description: 'of the .tflite file' }),
   gates: object({ met: Type.Integer(), all: Type.Integer(), unmet: Type.Array(Type.String()) }),
 });
@@ -309,6 +322,6 @@ function leadText({ leads, pairedBy }: BestCell): string {
   const all = leads.length === 1 ? 'the other' : `all ${leads.length} others`;
   if (beyond === leads.length) return `Its lead over ${all} is beyond noise (${together}${p}).`;
   if (beyond === 0)
-    return `${leads.length === 1 ? 'Its lead over the other is within' : 'No lead of it is beyond'} noise (${together}${p}).${rest}`;
+    return `${leads.length === 1 ? 'Its lead over the other is within' : 'Its lead over none of the others is beyond'} noise (${together}${p}).${rest}`;
   return `Its lead is beyond noise over ${beyond} of the ${leads.length} others (${together}).${rest}`;
 }

@@ -42,7 +42,7 @@ import {
   trainingLints,
   unreadableLint,
 } from './lints.ts';
-import type { CellTest } from './matrix.ts';
+import type { CellMeasure, CellTest } from './matrix.ts';
 import { MatrixReport, matrixReport } from './matrix.ts';
 import { branchesAsMatrix, lineReader, readsOf } from './lines-of-stages.ts';
 import type { PairedTest } from './sections/quantizations.ts';
@@ -250,14 +250,14 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
     }
   }
   const examples = examplesIn(record);
-  // Of a network with several outputs the first.
+  // Of a network with several outputs the first, which the others stand behind.
   const lines = tests.filter(({ stage }, index) => tests.findIndex((test) => test.stage === stage) === index);
   const matrix =
     record.matrix === undefined
       ? null
       : matrixReport(
           record.matrix,
-          lines.map((test) => cellTest(test, examples(test.stage))),
+          lines.map((test) => cellTest(test, tests, examples(test.stage))),
         );
   const branches =
     matrix !== null || lines.length < 2
@@ -268,7 +268,7 @@ export function buildReport(record: RunRecord, config: Json = null): Report {
             stages,
             config,
           ),
-          lines.map((test) => cellTest(test, examples(test.stage))),
+          lines.map((test) => cellTest(test, tests, examples(test.stage))),
           'branch',
         );
   const several = { ...(matrix === null ? {} : { matrix }), ...(branches === null ? {} : { branches }) };
@@ -327,6 +327,12 @@ export function headlineTest(report: Pick<Report, 'tests' | 'matrix' | 'branches
   return report.tests.find(({ stage }) => stage === best) ?? report.tests.find(({ stage }) => stage === last);
 }
 
+/** The same for every output of the network, in their order; none where nothing was tested. */
+export function headlineTests(report: Pick<Report, 'tests' | 'matrix' | 'branches'>): readonly Test[] {
+  const stage = headlineTest(report)?.stage;
+  return report.tests.filter((test) => test.stage === stage);
+}
+
 /** The cell or branch whose numbers stand at the top; undefined where there is one test. */
 export function headlineCell(report: Pick<Report, 'tests' | 'matrix' | 'branches'>): string | undefined {
   const test = headlineTest(report)?.stage;
@@ -375,16 +381,31 @@ function inOneCell({ cells }: MatrixRecord, ...names: readonly string[]): boolea
   });
 }
 
-/** What a matrix says of a test. */
-function cellTest(test: Test, examples: string | null): CellTest {
-  const { gates, model, outcomes } = test.metrics;
+/**
+ * What a matrix says of a test stage, by its first output.
+ *
+ * @param all tests of the run, those of the other outputs among them
+ */
+function cellTest(test: Test, all: readonly Test[], examples: string | null): CellTest {
+  const { model, outcomes } = test.metrics;
+  const [, ...others] = all.filter(({ stage }) => stage === test.stage);
+  const gates = [test, ...others].flatMap(({ output, metrics }) =>
+    metrics.gates.map(({ ok, name }) => ({ ok, name: output === undefined ? name : `${output}: ${name}` })),
+  );
   const unmet = gates.flatMap(({ ok, name }) => (ok ? [] : [name]));
-  const common = {
+  return {
     test: test.stage,
     ...{ outcomes, examples },
     bytes: model.bytes,
     gates: { met: gates.length - unmet.length, all: gates.length, unmet },
+    ...cellMeasure(test),
+    ...(others.length > 0 && { others: others.map(cellMeasure) }),
   };
+}
+
+/** With the name of the output before what is measured, where there are several. */
+function cellMeasure(test: Test): CellMeasure {
+  const named = (measure: string): string => (test.output === undefined ? measure : `${test.output} ${measure}`);
   const all = <T>(values: Readonly<Record<RuntimeName, T | null>>, read: (value: T) => number) => {
     const of = (runtime: RuntimeName): number | null => {
       const value = values[runtime];
@@ -395,20 +416,14 @@ function cellTest(test: Test, examples: string | null): CellTest {
   if ('accuracy' in test) {
     const values = all(test.accuracy, ({ top1 }) => top1);
     const loss = test.accuracy.int8?.drop ?? null;
-    return { ...common, kind: 'accuracy', measure: accuracyName(test), ...values, loss };
+    return { kind: 'accuracy', measure: named(accuracyName(test)), ...values, loss };
   }
   if ('score' in test) {
     const values = all(test.score, ({ value }) => value);
-    return {
-      ...common,
-      kind: 'score',
-      measure: test.metrics.scoreName,
-      ...values,
-      loss: test.score.int8?.drop ?? null,
-    };
+    return { kind: 'score', measure: named(test.metrics.scoreName), ...values, loss: test.score.int8?.drop ?? null };
   }
   const values = all(test.error, ({ mean }) => mean);
-  return { ...common, kind: 'error', measure: 'error', ...values, loss: test.error.int8?.rise ?? null };
+  return { kind: 'error', measure: named('error'), ...values, loss: test.error.int8?.rise ?? null };
 }
 
 /** Nothing of a network with several outputs: pairs are of one measurement each. */

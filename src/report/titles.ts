@@ -11,4 +11,4 @@ export function sharedName(task: CountedTask): string {
 }
 
 /** What stands above each table of the models of a test. */
-export const fileLead = 'int8 is the .tflite file itself, with the integers of two kinds of devices.';
+export const fileLead = 'int8 is the .tflite file itself, run with the integer arithmetic of two kinds of devices.';

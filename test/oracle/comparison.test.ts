@@ -12,7 +12,7 @@ function tested(kind: Tested['kind'], outcomes: Float32Array): Tested {
   const n = outcomes.length;
   const value = outcomes.reduce((sum, one) => sum + one, 0) / n;
   return {
-    ...{ stage: 'test', kind, measure: kind, outcomes, examples: 'the same', layers: [] },
+    ...{ name: 'test', stage: 'test', output: null, kind, measure: kind, outcomes, examples: 'the same', layers: [] },
     values: { ...nothing, int8: { value, interval: { low: value, high: value }, n } },
     model: { bytes: 1, sha256: '' },
   };

@@ -34,9 +34,9 @@ describe('the diagnosis', () => {
     expect(real).toMatchObject({ blame: 'ranges', layer: 'c', sqnrDb: 20, layerShare: 0.75 });
     expect(real?.kernelShare).toBeCloseTo(0.01, 12);
     expect(sentence(layers(), lost(0, 0.03))).toBe(
-      'The loss against float is real: training costs nothing, quantization costs 3.00 points. Noise at the output is ' +
-        '20.0 dB below the signal, 1 % of it from the integer kernels; of what fake-quant adds, c puts in most (75 %): ' +
-        'its range fits, so this is the cost of rounding to 8 bits. Train longer with quantization, or give the layer ' +
+      'The loss against float is real: training costs nothing, quantization costs 3.00 points. The ' +
+        'signal-to-quantization-noise ratio (SQNR) at the output is 20.0 dB; integer kernels cause 1 % of the noise. ' +
+        'Of the noise of fake-quant, c adds most (75 %): its range fits, so this is the cost of rounding to 8 bits. Train longer with quantization, or give the layer ' +
         'more filters.',
     );
   });
@@ -47,7 +47,9 @@ describe('the diagnosis', () => {
     expect(real).toMatchObject({ blame: 'integer_kernel', layer: 'c' });
     expect(real?.kernelShare).toBeCloseTo(0.977, 3);
     expect(real?.layerShare).toBeCloseTo(10 / 11, 9);
-    expect(sentence(layers({}, { sqnrDb: 20.1 }), lost(0, 0.01, 0.02))).toContain('the kernel of c adds most (91 %)');
+    expect(sentence(layers({}, { sqnrDb: 20.1 }), lost(0, 0.01, 0.02))).toContain(
+      'The integer kernel of c adds most (91 %).',
+    );
   });
 
   it('blames training where the same weights are as bad without quantizers, however large the noise is', () => {
@@ -79,7 +81,7 @@ describe('the diagnosis', () => {
       expect(found(layers(), costs)).toMatchObject({ blame: 'nothing', layer: null, layerShare: null });
     }
     expect(found(layers({}, { floatSqnrDb: null, sqnrDb: null }), lost(0, 0))?.layer).toBeNull();
-    expect(sentence(layers(), lost(0, 0))).toMatch(/^There is no loss against float\. Noise .*kernels\.$/);
+    expect(sentence(layers(), lost(0, 0))).toMatch(/^There is no loss against float\. The signal.* of the noise\.$/);
     expect(sentence(layers(), lost(0, 0.001, 0, 'within_chance'))).toMatch(
       /^The loss against float is within chance\./,
     );

@@ -101,11 +101,11 @@ describe('the section of examples', () => {
   );
 
   it('says how many there are of a kind, and that there are none of another', () => {
-    expect(html).toContain('Turned wrong <span class="muted">7 of 1000, all are shown</span>');
+    expect(html).toContain('Turned wrong <span class="muted">7 of 1000, all shown</span>');
     expect(html).toContain('<strong>Turned right</strong>: none of 1000.');
     const fewer = { ...examplesOf(everyKind), groups: [{ title: 'T', lead: 'l', found: 31 }] };
     const capped = examplesSection({ examples: fewer, n: 1000 })?.markup ?? '';
-    expect(capped).toContain('31 of 1000, 6 are shown');
+    expect(capped).toContain('31 of 1000, 6 shown');
   });
 
   it('shows names as text, and says what is seen', () => {

@@ -91,10 +91,10 @@ describe.skipIf(!hasBrowser)('sections of layers in a browser', { timeout: 240_0
     for (const view of views) expect.soft(await problems(html, view), JSON.stringify(view)).toEqual([]);
   });
 
-  it('show noise and own part in a narrow window, and sort with their folds', async () => {
+  it('show noise and output noise in a narrow window, and sort with their folds', async () => {
     const { page, close } = await browser.open(renderReport(buildReport(runOf(12), null)), { width: 380 });
     const head = page.locator('.folding thead th');
-    expect(await head.filter({ visible: true }).allInnerTexts()).toEqual(['Layer', 'Noise', 'Own part']);
+    expect(await head.filter({ visible: true }).allInnerTexts()).toEqual(['Layer', 'Noise', 'Output noise']);
     await head.nth(1).locator('button').click();
     const values = await page
       .locator('.folding tbody tr:first-child td:nth-child(2)')

@@ -76,21 +76,22 @@ function pairTests(
   const matched = matchTests(all);
   const taken = new Set(matched.flatMap(({ tests }) => tests));
   const unmatched = all.flatMap((tests, run) => {
-    const left = tests.filter((test) => !taken.has(test)).map(({ stage }) => stage);
+    const left = tests.filter((test) => !taken.has(test)).map(({ name }) => name);
     return left.length === 0 ? [] : [{ run: nameOf(run), tests: left }];
   });
   return { tests: contrastTests(matched), unmatched, matched };
 }
 
-/** By name; where every run has a single test, these belong together whatever they are called. */
+/** By name; where every run has a single test stage, these belong together whatever they are called. */
 function matchTests(all: readonly (readonly Tested[])[]): MatchedTest[] {
-  const [first] = all[0] ?? [];
-  if (first !== undefined && all.every(({ length }) => length === 1)) {
-    return [{ name: first.stage, tests: all.map(([test]) => test ?? null) }];
-  }
-  const names = [...new Set(all.flatMap((tests) => tests.map(({ stage }) => stage)))];
-  return names
-    .map((name) => ({ name, tests: all.map((tests) => tests.find(({ stage }) => stage === name) ?? null) }))
+  const isSingle = all.every((tests) => new Set(tests.map(({ stage }) => stage)).size === 1);
+  const keyOf = (test: Tested): string => (isSingle ? (test.output ?? '') : test.name);
+  const keys = [...new Set(all.flatMap((tests) => tests.map(keyOf)))];
+  return keys
+    .map((key) => {
+      const tests = all.map((each) => each.find((test) => keyOf(test) === key) ?? null);
+      return { name: tests.find((test) => test !== null)?.name ?? key, tests };
+    })
     .filter(({ tests }) => tests.filter((test) => test !== null).length > 1);
 }
 

@@ -1,5 +1,5 @@
 /** A comparison as one self-contained page, like the report. */
-import { counted } from '../../core/words.ts';
+import { counted, listText } from '../../core/words.ts';
 import { tickText } from '../charts/axes.ts';
 import { curveChart } from '../charts/curve-chart.ts';
 import type { Series } from '../charts/curve-chart.ts';
@@ -10,7 +10,6 @@ import { page, table } from '../page.ts';
 import type { Column } from '../page.ts';
 import { scatterChart } from './scatter.ts';
 import type { Comparison, Training } from './schema.ts';
-import { listText } from './sentence.ts';
 import type { Cell, Sheet } from './sheets.ts';
 import { sheetsOf } from './sheets.ts';
 

@@ -1,5 +1,5 @@
 /** The first sentence of a comparison: what was changed, and whether it made a difference. */
-import { counted } from '../../core/words.ts';
+import { counted, listText } from '../../core/words.ts';
 import { points, probability, significant } from '../format.ts';
 import { measureText } from '../matrix.ts';
 import { nameOf } from './names.ts';
@@ -60,7 +60,8 @@ function outcomeText({ runs }: Facts, tests: readonly TestComparison[], matched:
   if (entry === undefined) return 'they measure different things, which cannot be compared';
   if (matched.every(sameModel)) {
     const who = runs.length === 2 ? 'both' : `all ${runs.length}`;
-    return `no difference, ${who} made the same model ${matched.length === 1 ? 'file' : 'files'}, byte for byte`;
+    const files = new Set(matched.flatMap(({ tests: each }) => each.flatMap((test) => test?.model.sha256 ?? [])));
+    return `no difference, ${who} made the same model ${files.size === 1 ? 'file' : 'files'}, byte for byte`;
   }
   return entries.length === 1 ? pairText(entry) : severalText(entries, only);
 }
@@ -151,15 +152,6 @@ function severalText(entries: readonly Entry[], { measure, models }: TestCompari
 const labelsOf = (entries: readonly Entry[]): readonly string[] => entries.map(({ label }) => label);
 const verbOf = (entries: readonly Entry[]): string => (entries.length === 1 ? 'is' : 'are');
 
-const mostListed = 8;
-
-/** `a, b and c`; of many the first, and how many more. */
-export function listText(words: readonly string[]): string {
-  const more = words.length > mostListed ? words.length - mostListed + 1 : 0;
-  const shown = more === 0 ? words : [...words.slice(0, mostListed - 1), `${more} more`];
-  return shown.length < 2 ? shown.join('') : `${shown.slice(0, -1).join(', ')} and ${shown.at(-1) ?? ''}`;
-}
-
 /** What a reader must know before trusting the numbers. */
 export function notesOf({ runs, tests, unmatched, environment }: Facts, matched: readonly MatchedTest[]): string[] {
   const unfinished = runs.filter(({ status }) => status !== 'pass' && status !== 'fail');
@@ -170,7 +162,7 @@ export function notesOf({ runs, tests, unmatched, environment }: Facts, matched:
       ),
     ),
   );
-  const renamed = matched.filter(({ name, tests: each }) => each.some((test) => test !== null && test.stage !== name));
+  const renamed = matched.filter(({ name, tests: each }) => each.some((test) => test !== null && test.name !== name));
   const odd = matched.filter(({ tests: [first, ...others] }) =>
     others.some(
       (test) => test !== null && first != null && (test.kind !== first.kind || test.measure !== first.measure),
@@ -184,7 +176,7 @@ export function notesOf({ runs, tests, unmatched, environment }: Facts, matched:
     ),
     ...renamed.map(
       ({ tests: each }) =>
-        `The only tests of the runs are compared, though they are named differently: ${listText([...new Set(each.flatMap((test) => test?.stage ?? []))])}.`,
+        `The only tests of the runs are compared, though they are named differently: ${listText([...new Set(each.flatMap((test) => test?.name ?? []))])}.`,
     ),
     ...odd.map(({ name }) => `The networks of \`${name}\` have different tasks, so their results cannot be compared.`),
     ...unmatched.map(

@@ -1,6 +1,6 @@
 /** The facts of a comparison as tables of text, which the terminal, Markdown and the page show alike. */
 import { unreachable } from '../../core/assert.ts';
-import { counted } from '../../core/words.ts';
+import { counted, listText } from '../../core/words.ts';
 import type { RuntimeName } from '../../measurements/metrics.ts';
 import {
   bytes,
@@ -19,7 +19,7 @@ import {
 import { measureText } from '../matrix.ts';
 import { nameOf } from './names.ts';
 import type { Comparison, Contrast, Judgement, Kind, Measure, Setting, TestComparison } from './schema.ts';
-import { intervalText, listText, signed } from './sentence.ts';
+import { intervalText, signed } from './sentence.ts';
 
 export interface Cell {
   readonly text: string;
@@ -152,7 +152,7 @@ function resultSheet(test: TestComparison, runs: Comparison['runs'], several: bo
   const pairs = test.models.flatMap(({ runtime, against }) => (runtime === 'int8' ? against : []));
   const isPaired = pairs.some((pair) => pair !== null && pair.method !== 'unpaired');
   const lead = isPaired
-    ? 'int8 on TFLM is paired: the same examples were answered. For the other models only the intervals can be compared.'
+    ? 'int8 on TFLM is compared example by example. For the other models, only the intervals can be compared.'
     : null;
   return {
     ...{ title: several ? `Results of ${test.test}` : 'Results', lead },
@@ -268,7 +268,7 @@ function tradeoffSheet({ tradeoff }: Comparison): Sheet {
   const { kind = 'accuracy' as const, measure = '' } = tradeoff ?? {};
   return {
     title: `${measure} against size`,
-    lead: 'Where nothing is said, another model is at least as good and no larger.',
+    lead: 'Where the last column is empty, another model is at least as good and no larger.',
     columns: [
       words('Run'),
       ...(tests ? [words('Test')] : []),
@@ -293,7 +293,7 @@ function layersSheet({ test, layers }: TestComparison, runs: Comparison['runs'],
   const pair = runs.length === 2;
   return {
     title: `Layers${several ? ` of ${test}` : ''}`,
-    lead: 'Signal over noise of int8 against float, the largest change first; more is better, and 6 dB is one bit.',
+    lead: 'Signal-to-quantization-noise ratio (SQNR) of int8 against float, the largest change first. Higher is better, and 6 dB is about one bit.',
     columns: [words('Layer'), ...runs.map(({ name }) => numbers(name)), ...(pair ? [numbers('B \u2212 A')] : [])],
     rows: layers.map(({ name, values }) => {
       const [a = null, b = null] = values;
@@ -311,8 +311,8 @@ function flipsSheet({ test, kind, flips }: TestComparison, several: boolean): Sh
     title: `Examples${several ? ` of ${test}` : ''}`,
     lead:
       kind === 'accuracy'
-        ? 'Which examples int8 gets right in one run only, by their index in the test data.'
-        : 'Which examples int8 does better in one run than in the other, the largest differences first.',
+        ? 'The examples that int8 gets right in one run only, by their index in the test data.'
+        : 'The examples on which int8 does better in one run than in the other, the largest differences first.',
     columns: [words(`${verb} in`), words('not in'), numbers('Examples'), words('Which')],
     rows: flips.flatMap(({ run, onlyFirst, onlyThis, firstExamples, thisExamples }) => [
       flipRow('A', run, onlyFirst, firstExamples),

@@ -15,7 +15,11 @@ export interface Value {
 }
 
 export interface Tested {
+  /** Its stage, of a network with several outputs with the name of the output behind it. */
+  readonly name: string;
   readonly stage: string;
+  /** Of a network with several. */
+  readonly output: string | null;
   readonly kind: Kind;
   readonly measure: string;
   readonly values: Readonly<Record<RuntimeName, Value | null>>;
@@ -23,6 +27,7 @@ export interface Tested {
   readonly outcomes: Float32Array;
   /** Digest of the examples; null where the record does not say it. */
   readonly examples: string | null;
+  /** Before the last ones, the same for all outputs: only the first has them. */
   readonly layers: readonly { readonly name: string; readonly sqnrDb: number | null }[];
   readonly model: { readonly bytes: number; readonly sha256: string };
 }
@@ -35,12 +40,14 @@ export interface MatchedTest {
 
 export function testsOf(report: Report): readonly Tested[] {
   const inputs = new Map(report.stages.map(({ name, inputs: read }) => [name, read]));
+  const isFirst = (test: Test): boolean => report.tests.find(({ stage }) => stage === test.stage) === test;
   return report.tests.map((test) => ({
-    stage: test.stage,
+    name: test.output === undefined ? test.stage : `${test.stage}, ${test.output}`,
+    ...{ stage: test.stage, output: test.output ?? null },
     ...measured(test),
     outcomes: outcomesOf(test.metrics.outcomes),
     examples: inputs.get(test.stage)?.['data']?.digest ?? null,
-    layers: test.metrics.layers.map(({ name, floatSqnrDb }) => ({ name, sqnrDb: floatSqnrDb })),
+    layers: isFirst(test) ? test.metrics.layers.map(({ name, floatSqnrDb }) => ({ name, sqnrDb: floatSqnrDb })) : [],
     model: test.metrics.model,
   }));
 }

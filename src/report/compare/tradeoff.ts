@@ -13,7 +13,7 @@ export function tradeoffOf(runs: readonly (readonly Tested[])[]): Tradeoff | nul
   if (tested.some(({ test }) => test.kind !== kind || test.measure !== measure)) return null;
   const points = tested.flatMap(({ run, test }) => {
     const { int8 } = test.values;
-    return int8 === null ? [] : [{ run, test: test.stage, value: int8.value, bytes: test.model.bytes }];
+    return int8 === null ? [] : [{ run, test: test.name, value: int8.value, bytes: test.model.bytes }];
   });
   return { measure, kind, points: points.map((point) => ({ ...point, best: isBest(kind, point, points) })) };
 }

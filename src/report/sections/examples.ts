@@ -24,10 +24,10 @@ ${groups.map(({ title, lead, found }, group) => {
 
 /** How many there are, and how many of them are shown. */
 function countText(shown: number, found: number, n: number): string {
-  const verb = shown === 1 ? 'is' : 'are';
-  const which = shown < found ? `${shown} ${verb} shown` : found === 1 ? 'it is shown' : 'all are shown';
   // Where every example is of the kind, only the order says something.
-  return found === n ? `${shown} of ${integer(n)} ${verb} shown` : `${integer(found)} of ${integer(n)}, ${which}`;
+  if (found === n) return `${shown} of ${integer(n)} shown`;
+  const which = shown < found ? `, ${shown} shown` : found === 1 ? '' : ', all shown';
+  return `${integer(found)} of ${integer(n)}${which}`;
 }
 
 function leadOf({ unit, scale, zeroPoint, shown }: Examples): string {
@@ -39,8 +39,14 @@ function leadOf({ unit, scale, zeroPoint, shown }: Examples): string {
       ? `Errors: ${unit}. `
       : `${unit} `;
   const hasValues = shown.some(({ values }) => values.length > 0);
-  const codes = `Codes q of the .tflite file stand for ${fullScale(scale)} \u00d7 (q \u2212 (${integer(zeroPoint)})).`;
+  const codes = `In the .tflite file, a code q means ${codeMeaning(scale, zeroPoint)}.`;
   return `${measure}${hasValues ? codes : ''}`.trim();
+}
+
+/** `0.5 × (q + 3)`: the zero point with its sign turned, as people write it. */
+function codeMeaning(scale: number, zeroPoint: number): string {
+  if (zeroPoint === 0) return `${fullScale(scale)} \u00d7 q`;
+  return `${fullScale(scale)} \u00d7 (q ${zeroPoint < 0 ? '+' : '\u2212'} ${integer(Math.abs(zeroPoint))})`;
 }
 
 function maskLegend({ classes }: Examples): Markup {

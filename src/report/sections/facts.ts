@@ -1,10 +1,9 @@
 /** The tiles at the top: what a device gets, and what that costs. */
-import { witnesses } from '../../measurements/runtime-titles.ts';
 import { noiseShares } from '../diagnosis.ts';
 import { bytes, change, fixed, integer, percent, points, significant } from '../format.ts';
-import { markup, nothing } from '../markup.ts';
+import { breakable, markup, nothing } from '../markup.ts';
 import type { Markup } from '../markup.ts';
-import { headlineTest } from '../report.ts';
+import { headlineTests } from '../report.ts';
 import type { Report, Test } from '../report.ts';
 import { accuracyName } from '../titles.ts';
 
@@ -16,11 +15,13 @@ interface Fact {
 
 /** Of the model whose numbers stand at the top. */
 export function factsList(report: Report): Markup {
-  const test = headlineTest(report);
-  const facts = [...(test === undefined ? [] : resultFacts(test)), ...deviceFacts(report), ...layerFacts(test)];
+  const tests = headlineTests(report);
+  const [only, ...others] = tests;
+  const results = only === undefined || others.length > 0 ? tests.flatMap(outputFact) : resultFacts(only);
+  const facts = [...results, ...deviceFacts(report), ...tests.flatMap(layerFacts)];
   if (facts.length === 0) return nothing;
   return markup`<dl class="facts">${facts.map(
-    ({ name, value, note }) => markup`<div><dt>${name}</dt><dd>${value}<small>${note}</small></dd></div>`,
+    ({ name, value, note }) => markup`<div><dt>${name}</dt><dd>${value}<small>${breakable(note)}</small></dd></div>`,
   )}</dl>`;
 }
 
@@ -28,13 +29,27 @@ export function factsList(report: Report): Markup {
 function resultFacts(test: Test): Fact[] {
   const { name, text, int8, litert, loss } = measuresOf(test);
   if (int8 === null) return [];
-  const interval = ({ low, high }: Span): string => `${name}; 95 %: ${text(low)} to ${text(high)}`;
-  const facts = [{ name: `On a ${witnesses.microcontroller}`, value: text(int8.value), note: interval(int8.interval) }];
-  if (litert !== null) {
-    facts.push({ name: `On a ${witnesses.phone}`, value: text(litert.value), note: interval(litert.interval) });
-  }
+  const fact = (device: string, runtime: string, { value, interval: { low, high } }: Measure): Fact => ({
+    name: `On a ${device}`,
+    value: text(value),
+    note: `${name} by ${runtime}; 95 %: ${text(low)} to ${text(high)}`,
+  });
+  const facts = [fact('microcontroller', 'TFLM', int8)];
+  if (litert !== null) facts.push(fact('phone or browser', 'LiteRT', litert));
   if (loss !== null) facts.push({ name: 'int8 against float', ...loss });
   return facts;
+}
+
+/** Of one of several outputs all in one tile, so that there is room for each. */
+function outputFact(test: Test): Fact[] {
+  const { name, text, int8, litert, loss } = measuresOf(test);
+  if (int8 === null) return [];
+  const parts = [
+    'on a microcontroller (TFLM)',
+    ...(litert === null ? [] : [`phone or browser (LiteRT): ${text(litert.value)}`]),
+    ...(loss === null ? [] : [`${loss.value} against float (${loss.note})`]),
+  ];
+  return [{ name: `${test.output ?? test.stage}: ${name}`, value: text(int8.value), note: parts.join('; ') }];
 }
 
 interface Span {
@@ -102,24 +117,30 @@ function deviceFacts(report: Report): Fact[] {
   }
   const memory = conversion?.memory;
   if (memory === undefined) return facts;
-  facts.push({ name: 'RAM for its tensors', value: bytes(memory.arena), note: 'tensor arena of TFLM' });
+  facts.push({ name: 'RAM for tensors', value: bytes(memory.arena), note: 'tensor arena of TFLM' });
   const largest = (memory.buffers ?? []).reduce<{ name: string; bytes: number } | null>(
     (most, buffer) => (buffer.bytes > (most?.bytes ?? 0) ? buffer : most),
     null,
   );
   if (largest !== null) facts.push({ name: 'Largest tensor', value: bytes(largest.bytes), note: largest.name });
-  facts.push({ name: 'Multiplications', value: countText(memory.macs), note: 'MACs for one example' });
+  facts.push({ name: 'Work per inference', value: countText(memory.macs), note: 'multiply-accumulates (MACs)' });
   return facts;
 }
 
 /** The layer whose quantizers put most of the noise into the output. */
-function layerFacts(test: Test | undefined): Fact[] {
-  const shares = [...noiseShares(test?.metrics.layers ?? [])];
+function layerFacts({ output, metrics }: Test): Fact[] {
+  const shares = [...noiseShares(metrics.layers)];
   const [first] = shares.toSorted(([, a], [, b]) => b - a);
   if (first === undefined || shares.length < 2) return [];
   const [name, share] = first;
-  const note = `of the noise that quantization adds, from ${name}`;
-  return [{ name: 'Costliest layer', value: `${fixed(100 * share, 0)}\u202f%`, note }];
+  const note = `of the noise at the output comes from ${name}`;
+  return [
+    {
+      name: output === undefined ? 'Costliest layer' : `${output}: costliest layer`,
+      value: `${fixed(100 * share, 0)}\u202f%`,
+      note,
+    },
+  ];
 }
 
 /** That of the model whose numbers stand at the top, else the last. */

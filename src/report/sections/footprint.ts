@@ -19,7 +19,7 @@ export function footprintSection({ conversions, model, tests }: Report): Markup 
       { name: 'biases', size: metrics.sections.biases },
       { name: 'other', size: metrics.sections.other },
     ];
-    return markup`<p class="lead">${stage}: ${metrics.scheme}, ${bytes(metrics.bytes)} against ${bytes(metrics.floatBytes)} of float parameters (${fixed(metrics.floatBytes / metrics.bytes, 2)}\u00d7).</p>
+    return markup`<p class="lead">${stage}: the ${metrics.scheme} file takes ${bytes(metrics.bytes)}. In float32, its parameters alone would take ${bytes(metrics.floatBytes)} (${fixed(metrics.floatBytes / metrics.bytes, 2)}\u00d7).</p>
 ${memoryText(metrics)}
 <div class="stack" aria-hidden="true">${parts.map(
       ({ size }, color) =>
@@ -51,7 +51,7 @@ function memoryText({ memory, targets = [] }: ConvertMetrics): Markup | null {
   const taken = targets.map(({ title, leaves }) =>
     leaves.length === 0 ? `${title} takes the whole model` : `${title} takes all but ${counted(leaves.length, 'op')}`,
   );
-  return markup`<p class="lead">On TensorFlow Lite Micro its tensor arena takes ${bytes(memory.arena)} for activations and scratch memory, besides the interpreter\u2019s own structures. One example takes ${integer(memory.macs)} multiplications.${
+  return markup`<p class="lead">With TensorFlow Lite Micro, the tensor arena takes ${bytes(memory.arena)} for activations and scratch buffers, and the interpreter\u2019s own structures come on top. One inference takes ${integer(memory.macs)} multiply-accumulates (MACs).${
     taken.length === 0 ? '' : ` ${sentence(taken.join('; '))}.`
   }</p>`;
 }
@@ -67,8 +67,8 @@ function arenaPart({ memory }: ConvertMetrics): Markup | null {
     { head: 'Offset', kind: 'number', cell: ({ offset }) => integer(offset) },
     { head: 'Ops', kind: 'number', cell: ({ first, last }) => `${first} to ${last}` },
   ];
-  return markup`<h3>Memory while it runs</h3>
-<p class="lead">Planned as the planner of TensorFlow Lite Micro does for its reference kernels: each box is a tensor, as long as it is needed. Kernels of a chip\u2019s vendor may ask for more, so take it as an estimate there. The largest tensor is <strong>${largest.name}</strong> with ${bytes(largest.bytes)}.</p>
+  return markup`<h3>Memory at run time</h3>
+<p class="lead">This is how TensorFlow Lite Micro plans memory for its reference kernels. Each box is a tensor, shown for as long as it is needed. A chip vendor\u2019s kernels may need more scratch memory, so for them this is an estimate. The largest tensor is <strong>${largest.name}</strong> with ${bytes(largest.bytes)}.</p>
 ${arenaChart(buffers, memory.arena)}
 <details><summary>${counted(buffers.length, 'tensor')} in the arena</summary>${table(buffers, columns, { sorting: 'fixed', width: 'narrow' })}</details>`;
 }
@@ -82,7 +82,7 @@ function operatorsPart({ operators, memory }: ConvertMetrics): Markup {
     { head: 'Output', kind: 'number', cell: ({ outputShape }) => shapeText(outputShape) },
   ];
   const multiplications: Column<Operator> = {
-    head: 'Multiplications',
+    head: 'MACs',
     kind: 'number',
     cell: ({ macs = 0 }) =>
       macs === 0
@@ -90,7 +90,7 @@ function operatorsPart({ operators, memory }: ConvertMetrics): Markup {
         : markup`${integer(macs)}<small>${bar(macs / most, 0)}${percent(macs / (memory?.macs ?? macs))}</small>`,
   };
   const shown = operators.some(({ macs }) => macs !== undefined) ? [...columns, multiplications] : columns;
-  return markup`<details><summary>${counted(operators.length, 'operator')}, with their multiplications</summary>${table(operators, shown, { sorting: 'fixed', width: 'full' })}</details>`;
+  return markup`<details><summary>${counted(operators.length, 'operator')}, with their MACs</summary>${table(operators, shown, { sorting: 'fixed', width: 'full' })}</details>`;
 }
 
 const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
@@ -105,7 +105,7 @@ function preparationTable(metrics: TestMetrics | undefined): Markup | null {
   const code = deviceCode(channels, metrics.model.input);
   const more = changed.length - MOST_CHANNELS;
   return markup`<h3>Before the model</h3>
-<p>A device has to compute input = (measured \u2212 mean) / deviation, and then the input’s code.</p>
+<p>The device must compute input = (measured \u2212 mean) / deviation, and then the code of the input.</p>
 ${table(
   changed.slice(0, MOST_CHANNELS),
   [

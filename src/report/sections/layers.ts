@@ -6,7 +6,7 @@ import { channelChart, histogramChart } from '../charts/histogram-chart.ts';
 import { noiseShares } from '../diagnosis.ts';
 import { NOT_MEASURED, decibel, fixed, integer, orNone, percent, shapeText, significant } from '../format.ts';
 import { idleChannels, weightRangeRatio } from '../lints.ts';
-import { markup } from '../markup.ts';
+import { breakable, markup } from '../markup.ts';
 import type { Markup } from '../markup.ts';
 import type { Column } from '../page.ts';
 import { foldTable } from '../fold-table.ts';
@@ -18,12 +18,12 @@ type Layer = Test['metrics']['layers'][number];
 export function layersSection({ metrics, diagnosis }: Test): Markup | null {
   const { layers, compared } = metrics;
   if (layers.length === 0) return null;
-  return markup`<p class="lead">int8 beside float with the same weights, layer by layer, on ${counted(compared, 'test example')}. Each layer opens to its values and weights.</p>
+  return markup`<p class="lead">int8 against float with the same weights, layer by layer, on ${counted(compared, 'test example')}. Open a layer to see its values and weights.</p>
 <dl class="help">
-<div><dt>Noise</dt><dd>How far int8 is from float behind the layer, as a share of the signal. <span class="key dotted c0">by ranges and 8 bits</span> <span class="key dotted c1">by the rounding of integer kernels</span></dd></div>
-<div><dt>Own part</dt><dd>How much of the noise at the model’s output this layer’s 8 bits make by themselves.</dd></div>
-<div><dt>Cut off</dt><dd>Share of values outside the layer’s range, which become its ends.</dd></div>
-<div><dt>Codes</dt><dd>How many of the 256 codes occur.</dd></div>
+<div><dt>Noise</dt><dd>How far int8 is from float after this layer, relative to the signal (root mean square; 1 % is an SQNR of 40 dB). <span class="key dotted c0">from ranges and 8 bits</span> <span class="key dotted c1">from integer kernels</span></dd></div>
+<div><dt>Output noise</dt><dd>How much of the noise at the model’s output comes from quantizing this layer alone.</dd></div>
+<div><dt>Clipped</dt><dd>Share of values outside the layer’s range. They become its ends.</dd></div>
+<div><dt>Codes</dt><dd>How many of the 256 codes are used.</dd></div>
 </dl>
 ${foldTable(layers, layerColumns(layers, diagnosis?.layer ?? null), {
   summary: 'values, weights, numbers',
@@ -50,7 +50,7 @@ function layerColumns(layers: readonly Layer[], blamed: string | null): (Column<
       value: (layer) => noiseOf(layer)?.whole ?? null,
     },
     {
-      head: 'Own part',
+      head: 'Output noise',
       kind: 'number',
       cell: ({ name }) => {
         const part = shares.get(name);
@@ -59,7 +59,7 @@ function layerColumns(layers: readonly Layer[], blamed: string | null): (Column<
       value: ({ name }) => shares.get(name) ?? null,
     },
     {
-      head: 'Cut off',
+      head: 'Clipped',
       kind: 'number',
       wideOnly: true,
       cell: ({ clipped }) => orNone(clippedShare(clipped), percent),
@@ -95,17 +95,12 @@ function noiseCell(layer: Layer, largest: number): Markup | string {
   if (noise === null) return layer.largestDifference === 0 ? 'none' : NOT_MEASURED;
   const { whole, kernels } = noise;
   const length = (100 * whole) / largest;
-  const parts = `of its power ${fixed(100 * (1 - kernels), 0)} % by ranges, ${fixed(100 * kernels, 0)} % by kernels`;
+  const parts = `${fixed(100 * (1 - kernels), 0)} % of the noise power from ranges, ${fixed(100 * kernels, 0)} % from kernels`;
   return markup`${percent(whole)}<small><span class="bar noise" role="img" aria-label="${parts}"><span class="fill c0" style="width:${place(length * (1 - kernels))}%"></span><span class="fill c1" style="width:${place(length * kernels)}%"></span></span></small>`;
 }
 
 function clippedShare(clipped: Layer['clipped']): number | null {
   return clipped === null ? null : clipped.below + clipped.above;
-}
-
-/** A path may be broken behind its slashes. */
-function breakable(name: string): Markup {
-  return markup`${name.split('/').map((part, index) => (index === 0 ? part : markup`/<wbr>${part}`))}`;
 }
 
 function layerDetails(layer: Layer): Markup {
@@ -146,7 +141,7 @@ function channelNote(filter: Layer['filter']): string {
   const ratio = weightRangeRatio(filter);
   const { channels = 0, weights } = filter ?? {};
   const shown = weights === undefined || weights.channels.length === channels ? '' : `${weights.channels.length} of `;
-  const spread = ratio === null ? '' : `, furthest ${fixed(ratio, ratio < 100 ? 1 : 0)}\u00d7 the least`;
+  const spread = ratio === null ? '' : `, the widest ${fixed(ratio, ratio < 100 ? 1 : 0)}\u00d7 the narrowest`;
   return `${shown}${integer(channels)} channels${spread}`;
 }
 
@@ -155,21 +150,21 @@ function numbersOf(layer: Layer): { name: string; text: string }[] {
   const { scale, zeroPoint, filter, kernel } = layer;
   const idle = filter === null ? 0 : idleChannels(filter);
   const some = (name: string, text: string | null) => (text === null ? [] : [{ name, text }]);
-  const below = (value: number | null): string => (value === null ? 'nothing differs' : `${decibel(value)} below`);
+  const sqnr = (value: number | null): string => (value === null ? 'exact' : decibel(value));
   return [
     ...some('Scale and zero point', `${significant(scale)}, ${integer(zeroPoint)}`),
     ...some('Range', ownership(layer)),
-    ...some('Cut off', layer.clipped === null ? null : clippedText(layer.clipped)),
-    ...some('Codes that occur', layer.usedCodes === null ? null : `${integer(layer.usedCodes)} of 256`),
+    ...some('Clipped', layer.clipped === null ? null : clippedText(layer.clipped)),
+    ...some('Codes used', layer.usedCodes === null ? null : `${integer(layer.usedCodes)} of 256`),
     ...some(
       'Headroom',
       layer.headroom === null ? null : `${fixed(layer.headroom, 1)}\u00d7 what 99.9 % of values need`,
     ),
-    ...some('Noise, float to fake-quant', below(layer.fakeQuantSqnrDb)),
-    ...some('Noise, fake-quant to int8', below(layer.sqnrDb)),
-    ...some('Noise, float to int8', below(layer.floatSqnrDb)),
-    ...some('Kernel alone within one step', kernel === null ? null : percent(kernel.withinOneStep)),
-    ...some('Within one step so far', layer.withinOneStep === null ? null : percent(layer.withinOneStep)),
+    ...some('SQNR, float to fake-quant', sqnr(layer.fakeQuantSqnrDb)),
+    ...some('SQNR, fake-quant to int8', sqnr(layer.sqnrDb)),
+    ...some('SQNR, float to int8', sqnr(layer.floatSqnrDb)),
+    ...some('Within one code, this kernel alone', kernel === null ? null : percent(kernel.withinOneStep)),
+    ...some('Within one code, up to here', layer.withinOneStep === null ? null : percent(layer.withinOneStep)),
     ...some('Multipliers', multiplierText(filter)),
     ...some('Channels without effect', filter === null ? null : `${integer(idle)} of ${integer(filter.channels)}`),
   ];
@@ -179,11 +174,11 @@ function ownership({ range, sharedRange }: Layer): string {
   if (sharedRange !== null) return `that of ${sharedRange.by}, which ${sharedRange.neededBy} needs`;
   switch (range) {
     case 'own':
-      return 'trained for it';
+      return 'its own';
     case 'shared':
-      return 'that of its input';
+      return 'same as its input';
     default:
-      return 'given by the int8 specification';
+      return 'fixed by the int8 specification';
   }
 }
 

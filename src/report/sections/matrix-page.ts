@@ -1,9 +1,8 @@
 /** The section of the page that puts the cells of a matrix side by side. */
-import { counted } from '../../core/words.ts';
 import { bytes, capitalized, change, NOT_MEASURED, orNone, points, probability } from '../format.ts';
 import { markup } from '../markup.ts';
 import type { Markup } from '../markup.ts';
-import type { CellNoun, MatrixGroup, MatrixReport, MatrixRow } from '../matrix.ts';
+import type { CellMeasure, CellNoun, MatrixGroup, MatrixReport, MatrixRow } from '../matrix.ts';
 import { differenceText, measureText } from '../matrix.ts';
 import { table } from '../page.ts';
 import type { Column } from '../page.ts';
@@ -14,7 +13,7 @@ const MOST_LEADS = 6;
 
 export function matrixSection(matrix: MatrixReport, noun: CellNoun): Markup {
   const { rows, groups, untested } = matrix;
-  return markup`<p class="lead">One row a ${noun}, with the settings that differ. ${noun === 'cell' ? 'The number of a cell leads' : 'The name of a branch, which is that of its test, leads'} to its details.</p>
+  return markup`<p class="lead">One row for each ${noun}, with the settings that differ. Follow ${noun === 'cell' ? 'the number of a cell' : 'the name of a branch (that of its test)'} to its details.</p>
 ${table(rows, rowColumns(matrix, noun), { sorting: 'sortable', width: 'full' })}
 ${untested.length === 0 ? null : markup`<p>Without a result: ${untested.join('; ')}.</p>`}
 ${groups.length === 0 ? null : markup`<h3>Over the seeds</h3><p class="lead">Mean \u00b1 standard deviation of the cells that differ only in their seed, and their range.</p>${table(groups, groupColumns(matrix), { sorting: 'sortable', width: 'full' })}`}
@@ -59,6 +58,7 @@ function rowColumns({ axes, rows, best }: MatrixReport, noun: CellNoun): Column<
       cell: ({ kind, loss }) => orNone(loss, (value) => (kind === 'error' ? change(value) : points(-value))),
       value: ({ loss }) => loss,
     },
+    ...(first?.others ?? []).flatMap(({ measure }, index) => otherColumns(measure, index)),
     { head: 'Model file', kind: 'number', cell: (row) => bytes(row.bytes), value: (row) => row.bytes },
     {
       head: 'Gates',
@@ -66,6 +66,25 @@ function rowColumns({ axes, rows, best }: MatrixReport, noun: CellNoun): Column<
       cell: ({ gates }) => gatesCell(gates),
       value: ({ gates }) => gates.unmet.length,
     },
+  ];
+}
+
+/** Of another output: what int8 reaches, and what float does. */
+function otherColumns(measure: string, index: number): Column<MatrixRow>[] {
+  const numbers = (read: (other: CellMeasure) => number | null) => {
+    const value = ({ others = [] }: MatrixRow): number | null => {
+      const other = others[index];
+      return other === undefined ? null : read(other);
+    };
+    return {
+      kind: 'number' as const,
+      cell: (row: MatrixRow) => orNone(value(row), (one) => measureText(row.others?.[index]?.kind ?? 'accuracy', one)),
+      value,
+    };
+  };
+  return [
+    { head: `Float ${measure}`, ...numbers(({ float }) => float) },
+    { head: 'int8', ...numbers(({ int8 }) => int8) },
   ];
 }
 
@@ -123,8 +142,8 @@ function leadsTable({ best, rows }: MatrixReport): Markup | null {
   const isError = rows[0]?.kind === 'error';
   const how =
     best.pairedBy === 'seeds'
-      ? 'A t-test of the differences between trainings with the same seed. With few seeds only large differences are beyond noise.'
-      : 'On the same test examples: the exact McNemar test where they are right or wrong, else a t-test. It says nothing of another seed: for that, use a matrix over `seed`.';
+      ? 'A t-test of the differences between trainings with the same seed. With few seeds, only large differences are beyond noise.'
+      : 'On the same test examples: the exact McNemar test where they are right or wrong, else a t-test. It does not cover other seeds: for those, use a matrix over `seed`.';
   const body = table(
     best.leads,
     [
@@ -144,7 +163,7 @@ function leadsTable({ best, rows }: MatrixReport): Markup | null {
     ],
     { sorting: 'sortable', width: 'full' },
   );
-  const lead = markup`<p class="lead">${capitalized(how)} p is corrected for ${counted(best.leads.length, 'comparison')} (Holm).</p>`;
+  const lead = markup`<p class="lead">${capitalized(how)}${best.leads.length === 1 ? '' : ` p is corrected for ${best.leads.length} comparisons (Holm).`}</p>`;
   return best.leads.length > MOST_LEADS
     ? markup`<details><summary>The best against the others</summary>${lead}${body}</details>`
     : markup`<h3>The best against the others</h3>${lead}${body}`;

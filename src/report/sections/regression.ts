@@ -19,7 +19,7 @@ export function regressionSection(test: RegressResult): Markup {
   return markup`<p class="lead">Mean absolute error on the test split, ${unitText}. ${fileLead} Always answering the mean of the test targets has an error of ${significant(meanAnswer)}. Intervals are 95 %, from the spread over the examples.</p>
 ${errorTable(test, errorColumns('Mean absolute error'))}
 <h3>By target</h3>
-<p>A device has to compute target = mean + deviation \u00d7 output.</p>
+<p>The device must compute target = mean + deviation \u00d7 output.</p>
 ${table(targets, targetColumns, { sorting: 'fixed', width: 'full' })}`;
 }
 

@@ -1,11 +1,12 @@
 /** What was made, in a sentence or two, for a reader who has not seen the pipeline. */
-import { counted } from '../../core/words.ts';
+import { unreachable } from '../../core/assert.ts';
+import { counted, listText } from '../../core/words.ts';
 import type { Json } from '../../core/json.ts';
 import { integer, shapeText } from '../format.ts';
 import { chainOf } from '../lines-of-stages.ts';
 import { markup } from '../markup.ts';
 import type { Markup } from '../markup.ts';
-import { headlineTest } from '../report.ts';
+import { headlineTest, headlineTests } from '../report.ts';
 import type { Report, Test } from '../report.ts';
 
 /** Of the model whose numbers stand at the top; nothing before anything was trained. */
@@ -25,27 +26,45 @@ function networkText(report: Report, test: Test | undefined, chain: ReadonlySet<
   const size = trained === undefined ? '' : ` of ${integer(trained.metrics.parameters)} parameters`;
   if (test === undefined) return `A network${size}.`;
   const { input } = test.metrics.model;
-  const shape = shapeText(input.shape.slice(1));
-  return `A network${size} for ${taskText(test)}, from inputs of ${shape}.`;
+  const tasks = headlineTests(report).map((one) =>
+    one.output === undefined ? taskText(one) : `${taskText(one)} (${one.output})`,
+  );
+  return `A network${size} that ${listText(tasks)} from inputs of ${shapeText(input.shape.slice(1))}.`;
 }
 
+/** What the network is for, as the object of a verb. */
 function taskText({ metrics }: Test): string {
-  if ('classes' in metrics)
-    return `${metrics.task === 'classify' ? '' : `${metrics.task.replace('_', ' ')}, `}${counted(metrics.classes.length, 'class', 'classes')}`;
-  return metrics.task === 'regress' ? 'values (regression)' : 'reconstruction of its input';
+  switch (metrics.task) {
+    case 'classify':
+      return `tells ${counted(metrics.classes.length, 'class', 'classes')} apart`;
+    case 'binary':
+      return 'decides between yes and no';
+    case 'multi_label':
+      return 'says which labels apply';
+    case 'segment':
+      return 'assigns a class to every pixel';
+    case 'regress':
+      return `estimates ${counted(metrics.targets.length, 'value')}`;
+    case 'reconstruct':
+      return 'reconstructs its input';
+    default:
+      return unreachable(metrics);
+  }
 }
 
 /** What a stage did to the weights, in the passive. */
 function stepsOf({ training, imports, calibrations }: Report, stage: string): string[] {
+  // The name in the pipeline: which cell of a matrix is meant is said below.
+  const called = stage.replace(/@.*/, '');
   const trained = training.find((one) => one.stage === stage)?.metrics;
   if (trained !== undefined) {
     const how = trained.level === 'float' ? 'in float' : 'with simulated 8-bit rounding';
-    return [`trained for ${counted(trained.epochs.length, 'epoch')} ${how} (${stage})`];
+    return [`trained for ${counted(trained.epochs.length, 'epoch')} ${how} (${called})`];
   }
-  if (imports.some((one) => one.stage === stage)) return [`imported (${stage})`];
+  if (imports.some((one) => one.stage === stage)) return [`imported (${called})`];
   const calibrated = calibrations.find((one) => one.stage === stage)?.metrics;
   if (calibrated === undefined) return [];
-  return [`quantized from ${counted(calibrated.examples, 'example')} without training (${stage})`];
+  return [`calibrated on ${counted(calibrated.examples, 'example')} without training (${called})`];
 }
 
 function descriptionOf(config: Json): string | null {

@@ -16,7 +16,7 @@ export function trainingSection(report: Pick<Report, 'training' | 'stages'>): Ma
   const { training } = report;
   const [first] = training;
   if (first === undefined) return null;
-  return markup`<p class="lead">A stage that continues another starts at the step where that one ended. Pale: single batches. Lines: their moving average over about a twentieth of the training. Points: validation after each epoch.</p>
+  return markup`<p class="lead">A stage that continues another starts at the step where that one ended. Pale lines are single batches, strong lines their moving average over about a twentieth of the training, points the validation after each epoch.</p>
 <div class="charts">${trainingCharts(report).map(curveChart)}</div>
 ${table(training, [...trainingColumns, validationColumn(first), speedColumn], { sorting: 'fixed', width: 'full' })}
 ${training.map(outputsTable)}
@@ -126,7 +126,7 @@ const trainingColumns: readonly Column<Training>[] = [
     cell: ({ metrics }) =>
       markup`${orNone(metrics.bestEpoch, integer)}${
         metrics.level === 'qat' && metrics.judgedFrom > 1
-          ? markup`<small>judged from epoch ${integer(metrics.judgedFrom)} on, quantized from its first step</small>`
+          ? markup`<small>chosen from epoch ${integer(metrics.judgedFrom)} on, when every step is quantized</small>`
           : null
       }`,
   },
@@ -162,7 +162,7 @@ function validationColumn({ metrics: { task } }: Training): Column<Training> {
 }
 
 const speedColumn: Column<Training> = {
-  head: 'Images/s',
+  head: 'Examples/s',
   kind: 'number',
   cell: ({ metrics }) => integer(metrics.imagesPerSecond),
 };
@@ -176,7 +176,6 @@ const rangeColumns: readonly Column<ObservedRange>[] = [
 
 const TRACKS_SHOWN = 12;
 
-/** How the ranges of activations came about, a small chart for each. */
 /** Of a network with several outputs, each as the last epoch found it. */
 function outputsTable({ stage, metrics }: Training): Markup | null {
   const last = metrics.epochs.at(-1);
@@ -199,6 +198,7 @@ ${table(
 )}`;
 }
 
+/** How the ranges of activations came about, a small chart for each. */
 function rangeTracks({ stage, metrics }: Training): Markup | null {
   if (metrics.level !== 'qat' || metrics.ranges.length === 0) return null;
   const { delay, ranges } = metrics;
@@ -207,7 +207,7 @@ function rangeTracks({ stage, metrics }: Training): Markup | null {
     markup`<div class="charts tracks">${some.map((range) => rangeChart(range, delay))}</div>`;
   const more = tracked.slice(TRACKS_SHOWN);
   return markup`<h3>Activation ranges: ${stage}</h3>
-<p class="lead">The range of each tensor over the steps, as the observers saw it: its codes are spread between the two lines. A range that still grows at the end has not seen enough.</p>
+<p class="lead">The range of each tensor during training, as its observer recorded it. The 256 codes are spread between the two lines. A range that is still growing at the end needs more steps.</p>
 ${charts(tracked.slice(0, TRACKS_SHOWN))}
 ${more.length === 0 ? null : markup`<details><summary>${more.length} more ranges</summary>${charts(more)}</details>`}
 <details><summary>As a table</summary>${table(ranges, rangeColumns, { sorting: 'fixed', width: 'full' })}</details>`;
