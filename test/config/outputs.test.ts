@@ -2,11 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { answerProblems, askedAnswers } from '../../src/config/checks/outputs.ts';
 import { parsePipeline } from '../../src/config/load.ts';
-import { checkWithoutData } from '../../src/config/plan.ts';
 import { modelSpec } from '../../src/config/purpose.ts';
-import { UserError } from '../../src/core/diagnostic.ts';
 import type { DatasetIdentity } from '../../src/data/dataset.ts';
 import { squareSize } from '../../src/data/dataset.ts';
+import { allStages, mistakesWithoutData } from './checked.ts';
 
 interface Settings {
   readonly layers?: string;
@@ -36,28 +35,9 @@ ${task}  layers:
     - { kind: fully_connected, name: wide, input: hidden, units: 144 }
     - { kind: reshape, name: image, shape: [12, 12, 1] }
 ${layers}  outputs: { ${outputs} }
-stages:
-  float: { uses: float-pretrain, epochs: 1, batch: 8 }
-  qat: { uses: qat, from: float, epochs: 1, batch: 8 }
-  eval: { uses: save-eval-graph, from: qat }
-  freeze: { uses: freeze, from: eval }
-  convert: { uses: convert, from: freeze }
-  test: { uses: test, from: convert${test} }
-${stages}`;
+${allStages(test)}${stages}`;
 
-/** `line:column code: message | hint`. */
-async function mistakes(settings: Settings): Promise<string[]> {
-  try {
-    await checkWithoutData(parsePipeline(pipeline(settings), 'p.yaml'));
-    return [];
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    return error.diagnostics.map(
-      ({ place, code, message, hint }) =>
-        `${typeof place === 'string' ? place : `${place.line}:${place.column ?? 0}`} ${code}: ${message} | ${hint ?? ''}`,
-    );
-  }
-}
+const mistakes = (settings: Settings) => mistakesWithoutData(pipeline(settings));
 
 describe('the outputs of a pipeline', () => {
   it('fit, with limits for all and for one', async () => {

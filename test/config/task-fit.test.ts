@@ -2,8 +2,7 @@
 import { classDiagnostics } from '../../src/config/task-fit.ts';
 import { describe, expect, it } from 'vitest';
 import { parsePipeline } from '../../src/config/load.ts';
-import { checkWithoutData } from '../../src/config/plan.ts';
-import { UserError } from '../../src/core/diagnostic.ts';
+import { allStages, mistakesWithoutData } from './checked.ts';
 
 interface Settings {
   readonly task: string;
@@ -22,28 +21,9 @@ model:
   task: ${task}
   layers:
     - ${layers ?? `{ kind: fully_connected, units: ${units} }`}
-stages:
-  float: { uses: float-pretrain, epochs: 1, batch: 8 }
-  qat: { uses: qat, from: float, epochs: 1, batch: 8 }
-  eval: { uses: save-eval-graph, from: qat }
-  freeze: { uses: freeze, from: eval }
-  convert: { uses: convert, from: freeze }
-  test: { uses: test, from: convert${test} }
-`;
+${allStages(test)}`;
 
-/** `line:column code: message | hint`. */
-async function mistakes(settings: Settings): Promise<string[]> {
-  try {
-    await checkWithoutData(parsePipeline(pipeline(settings), 'p.yaml'));
-    return [];
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    return error.diagnostics.map(({ place, code, message, hint }) => {
-      const at = 'line' in place ? `${place.line}:${place.column ?? ''}` : '';
-      return `${at} ${code}: ${message} | ${hint ?? ''}`;
-    });
-  }
-}
+const mistakes = (settings: Settings) => mistakesWithoutData(pipeline(settings));
 
 describe('settings of another task', () => {
   it.each<readonly [title: string, settings: Settings, expected: readonly string[]]>([

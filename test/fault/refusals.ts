@@ -7,10 +7,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../src/core/diagnostic.ts';
 import { machineError } from '../../src/runner/disk-error.ts';
 import { execute } from '../../src/runner/execute.ts';
-import type { Plan, StagePlan, StageWork } from '../../src/runner/plan.ts';
+import type { Plan, StageWork } from '../../src/runner/plan.ts';
 import type { RunRecord } from '../../src/runner/record.ts';
 import { openStore } from '../../src/runner/store.ts';
 import { verifyStore } from '../../src/runner/verify.ts';
+import { plainOptions, textStage } from '../runner/plain.ts';
 import type { Errno, Refusal, RefusingDisk } from './refusing-disk.ts';
 import { refusingDisk } from './refusing-disk.ts';
 
@@ -28,30 +29,13 @@ const work: StageWork = {
   judge: (_, metrics) => ({ metrics, verdict: 'pass' }),
 };
 
-const stage = (name: string, ...after: string[]): StagePlan => ({
-  ...{ name, kind: name, config: {}, seeds: {}, environment: {}, replicas: 1, job: {}, needs: { threads: 0 } },
-  implementation: { id: 'test:refusal', revision: 1, code: `sha256:${'0'.repeat(64)}` },
-  inputs: Object.fromEntries(
-    after.map((from) => [from, { kind: 'output', stage: from, output: 'text', type: 'Text/1' }] as const),
-  ),
-  outputs: { text: { type: 'Text/1', file: 'text' } },
-});
-
 const plan: Plan = {
   ...{ name: 'refused', pipeline: 'version: 1\n', resolved: {}, warnings: [] },
   origin: { file: '/refused.yaml', set: [], data: null },
-  stages: [stage('a'), { ...stage('b', 'a'), trajectory: {} }],
+  stages: [textStage('a'), { ...textStage('b', 'a'), trajectory: {} }],
 };
 
-const run = (root: string): Promise<RunRecord> =>
-  execute(plan, {
-    ...{ store: join(root, 'store'), runs: join(root, 'runs'), work, emit: () => undefined },
-    signal: new AbortController().signal,
-    clock: () => new Date(),
-    now: () => performance.now(),
-    randomHex: () => randomBytes(16).toString('hex'),
-    provenance: { commandLine: [], node: '', platform: '', arch: '', cpus: 2, qpipeVersion: '' },
-  });
+const run = (root: string): Promise<RunRecord> => execute(plan, { ...plainOptions(root), work });
 
 /** A disk of its own that is quick, so that there is time for many runs. */
 const memory = '/dev/shm';

@@ -1,6 +1,9 @@
 /** One model by our interpreter and by TensorFlow Lite. */
+import { expect } from 'vitest';
 import { UserError } from '../../src/core/diagnostic.ts';
+import type { Random } from '../../src/core/random.ts';
 import type { Tensor } from '../../src/core/tensor.ts';
+import { numElements, tensor } from '../../src/core/tensor.ts';
 import { prepareInterpreter } from '../../src/interpreter/interpreter.ts';
 import type { Graph, Node } from '../../src/graph/graph.ts';
 import { valueOf } from '../../src/graph/graph.ts';
@@ -137,4 +140,24 @@ export function withLegalAxes(model: Uint8Array, name: string): Uint8Array {
       : { ...tensor, quantization: { ...tensor.quantization, quantizedDimension: 0 } };
   const subgraphs = file.subgraphs.map((subgraph) => ({ ...subgraph, tensors: subgraph.tensors.map(mended) }));
   return writeTfliteFile({ ...file, subgraphs }, optionFields);
+}
+
+/** What is wrong with a file of ours, of one int8 input, on random codes; the values of all outputs are counted. */
+export async function compareOnRandomCodes(
+  oracle: Oracle,
+  model: Uint8Array,
+  count: number,
+  random: Random,
+): Promise<RunComparison> {
+  const graph = readTflite(model, 'model.tflite');
+  const { shape } = valueOf(graph, graph.inputs[0] ?? '').type;
+  const codes = () => Int8Array.from({ length: numElements(shape) }, () => random.below(256) - 128);
+  const judge = judgeOf(graph);
+  expect(judge?.steps).toBe(0);
+  return compareRuns(
+    oracle,
+    model,
+    Array.from({ length: count }, () => [tensor('int8', shape, codes())]),
+    judge ?? referenceKernels,
+  );
 }

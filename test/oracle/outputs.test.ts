@@ -2,17 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRandom } from '../../src/core/random.ts';
-import { floatTensor, numElements, tensor } from '../../src/core/tensor.ts';
+import { floatTensor } from '../../src/core/tensor.ts';
 import { readGraphDef } from '../../src/formats/protobuf/graph-def.ts';
 import { readSafetensors } from '../../src/formats/safetensors.ts';
-import { valueOf } from '../../src/graph/graph.ts';
 import { importGraphDef } from '../../src/graphdef/import.ts';
-import { readTflite } from '../../src/tflite/read.ts';
 import { runSteps } from '../models/networks.ts';
 import { outputsLine } from '../stages/output-lines.ts';
 import type { LineResult } from '../stages/pipeline-line.ts';
 import { runLine } from '../stages/pipeline-line.ts';
-import { compareRuns, judgeOf } from './integer-runs.ts';
+import { compareOnRandomCodes } from './integer-runs.ts';
 import type { Oracle } from './oracle.ts';
 import { expectList, expectTensor, hasOracle, openOracle } from './oracle.ts';
 import { seed } from './seed.ts';
@@ -34,19 +32,7 @@ describe.skipIf(!hasOracle)(`a network of three outputs, ORACLE_SEED=${seed}`, {
 
   it('gives the bytes of TensorFlow Lite for every output', async () => {
     const model = readFileSync(line.file('convert', 'model.tflite'));
-    const graph = readTflite(model, 'model.tflite');
-    const { shape } = valueOf(graph, graph.inputs[0] ?? '').type;
-    const random = createRandom(seed, 'codes');
-    const runs = Array.from({ length: RUNS }, () => [
-      tensor(
-        'int8',
-        shape,
-        Int8Array.from({ length: numElements(shape) }, () => random.below(256) - 128),
-      ),
-    ]);
-    const judge = judgeOf(graph);
-    expect(judge?.steps).toBe(0);
-    const { failures, values } = await compareRuns(oracle, model, runs, judge!);
+    const { failures, values } = await compareOnRandomCodes(oracle, model, RUNS, createRandom(seed, 'codes'));
     expect(failures).toEqual([]);
     expect(values).toBe(RUNS * (1 + 3 + 1));
   });

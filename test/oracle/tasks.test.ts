@@ -2,12 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRandom } from '../../src/core/random.ts';
-import { numElements, tensor } from '../../src/core/tensor.ts';
+import { numElements } from '../../src/core/tensor.ts';
 import { valueOf } from '../../src/graph/graph.ts';
 import { readTflite } from '../../src/tflite/read.ts';
 import { runLine } from '../stages/pipeline-line.ts';
 import { taskLines } from '../stages/task-lines.ts';
-import { compareRuns, judgeOf } from './integer-runs.ts';
+import { compareOnRandomCodes } from './integer-runs.ts';
 import type { Oracle } from './oracle.ts';
 import { hasOracle, openOracle } from './oracle.ts';
 import { seed } from './seed.ts';
@@ -27,18 +27,7 @@ describe.skipIf(!hasOracle)(`models of all tasks, ORACLE_SEED=${seed}`, { timeou
     try {
       const model = readFileSync(line.file('convert', 'model.tflite'));
       const graph = readTflite(model, 'model.tflite');
-      const { shape } = valueOf(graph, graph.inputs[0] ?? '').type;
-      const random = createRandom(seed, 'codes');
-      const runs = Array.from({ length: RUNS }, () => [
-        tensor(
-          'int8',
-          shape,
-          Int8Array.from({ length: numElements(shape) }, () => random.below(256) - 128),
-        ),
-      ]);
-      const judge = judgeOf(graph);
-      expect(judge?.steps).toBe(0);
-      const { failures, values } = await compareRuns(oracle, model, runs, judge!);
+      const { failures, values } = await compareOnRandomCodes(oracle, model, RUNS, createRandom(seed, 'codes'));
       expect(failures).toEqual([]);
       expect(values).toBe(RUNS * numElements(valueOf(graph, graph.outputs[0] ?? '').type.shape));
     } finally {

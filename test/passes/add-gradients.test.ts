@@ -1,16 +1,14 @@
 // Whole training graphs: the engine's gradients against central differences of the loss, which is computed in float64.
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../src/core/random.ts';
-import type { FloatTensor } from '../../src/core/tensor.ts';
-import { expectDType, numElements } from '../../src/core/tensor.ts';
-import type { Graph } from '../../src/graph/graph.ts';
+import { numElements } from '../../src/core/tensor.ts';
 import { valueOf, variablesOf } from '../../src/graph/graph.ts';
 import type { Layer } from '../../src/models/layers.ts';
 import type { Loss } from '../../src/passes/index.ts';
 import { floatTrainingPasses, runPasses } from '../../src/passes/index.ts';
-import { evaluate, wideTensor } from '../contract/evaluate.ts';
 import { add, conv, dense, network, pool, runSteps, scattered, trainingFeeds, uniform } from '../models/networks.ts';
 import { buildModel } from '../models/forms.ts';
+import { scalarIn, valuesUpToLoss } from './wide-values.ts';
 
 const sgd = { kind: 'sgd', momentum: 0, nesterov: false, weightDecay: 0 } as const;
 
@@ -81,6 +79,7 @@ describe('add-gradients', () => {
     const batch = 4;
     const model = buildModel(network(layers), batch, 'training', { kind: 'given', tensor: scattered(3) });
     const graph = runPasses(model, floatTrainingPasses(sgd, loss));
+    expect(valueOf(graph, 'loss').type.shape).toEqual([]);
     const labels = createRandom(5, 'labels');
     const count = numElements(valueOf(graph, 'labels').type.shape);
     const feeds = new Map([
@@ -98,7 +97,8 @@ describe('add-gradients', () => {
       for (let sample = 0; sample < 5; sample++) {
         const index = random.below(source.initial.data.length);
         const h = 2e-4;
-        const slope = (lossAt(graph, feeds, name, index, h) - lossAt(graph, feeds, name, index, -h)) / (2 * h);
+        const lossAt = (change: number) => scalarIn(valuesUpToLoss(graph, feeds, name, index, change), 'loss');
+        const slope = (lossAt(h) - lossAt(-h)) / (2 * h);
         // The loss is rounded to float32 before it is divided by 4e-4, and a kink may lie within the step.
         expect(Math.abs(gradient[index]! - slope), `${name}[${index}]`).toBeLessThan(2e-4 + 5e-3 * Math.abs(slope));
         if (Math.abs(slope) > 1e-2) slopes++;
@@ -122,29 +122,3 @@ describe('add-gradients', () => {
     expect(gradients.every((name) => !name.includes('moving'))).toBe(true);
   });
 });
-
-function lossAt(
-  graph: Graph,
-  feeds: ReadonlyMap<string, Float32Array>,
-  variable: string,
-  index: number,
-  change: number,
-): number {
-  const values = new Map<string, FloatTensor>();
-  for (const { name, type, source } of graph.values.values()) {
-    if (source.kind === 'input') values.set(name, wideTensor(type.shape, feeds.get(name)));
-    if (source.kind === 'constant') values.set(name, wideTensor(type.shape, expectDType(source.data, 'float32').data));
-    if (source.kind !== 'variable') continue;
-    const data = Float64Array.from(expectDType(source.initial, 'float32').data);
-    if (name === variable) data[index]! += change;
-    values.set(name, wideTensor(type.shape, data));
-  }
-  const loss = evaluate({ ...graph, nodes: graph.nodes.slice(0, lossPosition(graph)) }, values).get('loss');
-  return loss?.data[0] ?? NaN;
-}
-
-/** The nodes up to the loss make it. */
-function lossPosition(graph: Graph): number {
-  expect(valueOf(graph, 'loss').type.shape).toEqual([]);
-  return 1 + graph.nodes.findIndex(({ name }) => name === 'loss');
-}

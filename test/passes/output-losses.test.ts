@@ -1,14 +1,13 @@
 // The loss of several outputs: the weighted sum, whose slopes the gradients of the engine are.
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../src/core/random.ts';
-import type { FloatTensor } from '../../src/core/tensor.ts';
-import { expectDType, numElements } from '../../src/core/tensor.ts';
+import { numElements } from '../../src/core/tensor.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { valueOf, variablesOf } from '../../src/graph/graph.ts';
 import { floatTrainingPasses, runPasses } from '../../src/passes/index.ts';
-import { evaluate, wideTensor } from '../contract/evaluate.ts';
 import { buildModel } from '../models/forms.ts';
 import { conv, dense, network, runSteps, scattered, trainingFeeds } from '../models/networks.ts';
+import { scalarIn, valuesUpToLoss } from './wide-values.ts';
 
 const sgd = { kind: 'sgd', momentum: 0, nesterov: false, weightDecay: 0 } as const;
 const output = (name: string) => ({ output: name, task: 'regress', classes: [] }) as const;
@@ -50,36 +49,13 @@ function feedsOf(graph: Graph): ReadonlyMap<string, Float32Array> {
   ]);
 }
 
-/** Every value in float64, with one element of a variable changed. */
-function valuesAt(
-  graph: Graph,
-  feeds: ReadonlyMap<string, Float32Array>,
-  variable = '',
-  index = 0,
-  change = 0,
-): ReadonlyMap<string, FloatTensor> {
-  const values = new Map<string, FloatTensor>();
-  for (const { name, type, source } of graph.values.values()) {
-    if (source.kind === 'input') values.set(name, wideTensor(type.shape, feeds.get(name)));
-    if (source.kind === 'constant') values.set(name, wideTensor(type.shape, expectDType(source.data, 'float32').data));
-    if (source.kind !== 'variable') continue;
-    const data = Float64Array.from(expectDType(source.initial, 'float32').data);
-    if (name === variable) data[index]! += change;
-    values.set(name, wideTensor(type.shape, data));
-  }
-  const end = 1 + graph.nodes.findIndex(({ name }) => name === 'loss');
-  return evaluate({ ...graph, nodes: graph.nodes.slice(0, end) }, values);
-}
-
-const scalarIn = (values: ReadonlyMap<string, FloatTensor>, name: string): number => values.get(name)?.data[0] ?? NaN;
-
 describe('the loss of several outputs', () => {
   const weights = [0.5, 3, 1.5] as const;
   const graph = training(weights);
   const feeds = feedsOf(graph);
 
   it('is the sum of the losses, each times its weight', async () => {
-    const values = valuesAt(graph, feeds);
+    const values = valuesUpToLoss(graph, feeds);
     const parts = ['classes', 'numbers', 'yes'].map((name) => scalarIn(values, `${name}/loss`));
     const sum = parts.reduce((total, part, index) => total + weights[index]! * part, 0);
     expect(scalarIn(values, 'loss')).toBeCloseTo(sum, 5);
@@ -101,7 +77,7 @@ describe('the loss of several outputs', () => {
       for (let sample = 0; sample < 5; sample++) {
         const index = random.below(source.initial.data.length);
         const h = 2e-4;
-        const lossAt = (change: number) => scalarIn(valuesAt(graph, feeds, name, index, change), 'loss');
+        const lossAt = (change: number) => scalarIn(valuesUpToLoss(graph, feeds, name, index, change), 'loss');
         const slope = (lossAt(h) - lossAt(-h)) / (2 * h);
         expect(Math.abs(gradient[index]! - slope), `${name}[${index}]`).toBeLessThan(1e-3 + 5e-3 * Math.abs(slope));
         if (Math.abs(slope) > 1e-2) slopes++;

@@ -1,16 +1,16 @@
 /** Runs whose process was killed: what they had finished is in their events. */
-import { randomBytes } from 'node:crypto';
 import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { execute } from '../../src/runner/execute.ts';
 import { thisOwner } from '../../src/runner/owner.ts';
-import type { Plan, StagePlan, StageWork } from '../../src/runner/plan.ts';
+import type { Plan, StageWork } from '../../src/runner/plan.ts';
 import type { RunRecord } from '../../src/runner/record.ts';
 import { readRunRecord } from '../../src/runner/runs.ts';
 import { seal } from '../../src/runner/sealed.ts';
 import { settleRun } from '../../src/runner/settle.ts';
+import { plainOptions, textStage } from './plain.ts';
 
 let root: string;
 beforeEach(() => (root = mkdtempSync(join(tmpdir(), 'qpipe-settle-'))));
@@ -27,38 +27,12 @@ const work: StageWork = {
   judge: (_, metrics) => ({ metrics: { ...metrics, judged: true }, verdict: 'pass' }),
 };
 
-const stage = (name: string, ...after: string[]): StagePlan => ({
-  ...{
-    name,
-    kind: 'letter',
-    config: { name },
-    seeds: {},
-    environment: {},
-    replicas: 1,
-    job: {},
-    needs: { threads: 0 },
-  },
-  implementation: { id: 'test:letter', revision: 1, code: `sha256:${'0'.repeat(64)}` },
-  inputs: Object.fromEntries(
-    after.map((from) => [from, { kind: 'output', stage: from, output: 'text', type: 'Text/1' }] as const),
-  ),
-  outputs: { text: { type: 'Text/1', file: 'text' } },
-});
-
 const plan: Plan = {
   ...{ name: 'letters', pipeline: '', origin: { file: '/letters.yaml', set: [], data: null } },
-  ...{ resolved: {}, warnings: [], stages: [stage('a'), stage('b', 'a'), stage('c', 'a')] },
+  ...{ resolved: {}, warnings: [], stages: [textStage('a'), textStage('b', 'a'), textStage('c', 'a')] },
 };
 
-const run = (): Promise<RunRecord> =>
-  execute(plan, {
-    ...{ store: join(root, 'store'), runs: join(root, 'runs'), work, emit: () => undefined },
-    signal: new AbortController().signal,
-    clock: () => new Date(),
-    now: () => performance.now(),
-    randomHex: () => randomBytes(16).toString('hex'),
-    provenance: { commandLine: [], node: '', platform: '', arch: '', cpus: 1, qpipeVersion: '' },
-  });
+const run = (): Promise<RunRecord> => execute(plan, { ...plainOptions(root), work });
 
 /** Linux has no such process. */
 const gone = { ...thisOwner(), pid: 2 ** 22 + 1 };
