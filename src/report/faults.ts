@@ -66,12 +66,17 @@ const surprisingGap = 0.25;
 export function dataFault(learned: Learned | null, input: ModelInput | undefined): Fault | null {
   if (learned === null || learned.examples < thresholds.countedExamples) return null;
   const { training, validation, test, examples, guessing } = learned;
-  const expected = validation ?? training;
   const chance = 3 * Math.sqrt(0.25 / examples);
-  if (expected - test > surprisingGap + chance) return testFault(expected, test, input);
-  if (test > guessing + chance || expected > guessing + surprisingGap / 2) return null;
+  const isGuessed = test <= guessing + chance;
+  if ((validation ?? training) - test > surprisingGap + chance) {
+    const fault = scaleFault(learned, input) ?? (validation === null ? null : testFault(learned, isGuessed));
+    if (fault !== null) return fault;
+  }
+  // Without validation examples, those of the test are all that the network has not trained on.
+  const unseen = validation ?? test;
+  if (!isGuessed || unseen > guessing + surprisingGap / 2) return null;
   const beside = validation === null ? percent(test) : `${percent(validation)} on validation examples`;
-  if (training - expected > surprisingGap) {
+  if (training - unseen > surprisingGap) {
     const sentence = `The network knows its training examples by heart (${percent(training)} right) and nothing else (${beside}): the labels do not belong to their examples, or these are far too few. Check the label file.`;
     return { cause: 'labels', layer: null, sentence };
   }
@@ -79,20 +84,29 @@ export function dataFault(learned: Learned | null, input: ModelInput | undefined
   return { cause: 'nothing_learned', layer: null, sentence };
 }
 
-function testFault(expected: number, test: number, input: ModelInput | undefined): Fault {
-  const found = `In float, ${percent(test)} of the test examples are right, against ${percent(expected)} in training`;
+function gapText({ training, validation, test }: Learned): string {
+  const expected =
+    validation === null ? `${percent(training)} in training` : `${percent(validation)} of the validation examples`;
+  return `In float, ${percent(test)} of the test examples are right, against ${expected}`;
+}
+
+function scaleFault(learned: Learned, input: ModelInput | undefined): Fault | null {
   const misfit = input === undefined ? null : misfitOf(input);
-  if (misfit !== null) {
-    return {
-      cause: 'normalization',
-      layer: null,
-      sentence: `${found}, and ${misfit}: the test examples are not on the scale of the training examples. Prepare both in the same way.`,
-    };
-  }
+  if (misfit === null) return null;
+  const sentence = `${gapText(learned)}, and ${misfit}: the test examples are not on the scale of the training examples. Prepare both in the same way.`;
+  return { cause: 'normalization', layer: null, sentence };
+}
+
+/** @param isGuessed whether the test is no better than guessing, as it is where no label belongs to its example */
+function testFault(learned: Learned, isGuessed: boolean): Fault {
+  const found = `${gapText(learned)}, and the inputs are on the same scale`;
+  const reason = isGuessed
+    ? 'the labels of the test examples do not belong to them'
+    : 'labels of some test examples are wrong, or these are of another kind than the training examples';
   return {
     cause: 'labels',
     layer: null,
-    sentence: `${found}, and the inputs are on the same scale: the labels of the test examples do not belong to them. Check the label file and the order of the classes.`,
+    sentence: `${found}: ${reason}. Check the label file and the order of the classes.`,
   };
 }
 

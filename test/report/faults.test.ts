@@ -28,6 +28,20 @@ describe('faults of the data', () => {
     expect(dataFault(learned, { ...input, headroom: 16 })).toBeNull();
   });
 
+  it('are not the labels where a network without validation examples has overfitted', () => {
+    const overfitted = { ...learned, training: 1, validation: null };
+    expect(dataFault({ ...overfitted, test: 0.6 }, input)).toBeNull();
+    expect(dataFault({ ...overfitted, test: 0.6 }, { ...input, headroom: 16 })?.cause).toBe('normalization');
+    expect(dataFault({ ...overfitted, test: 0.11 }, input)?.sentence).toContain('by heart');
+  });
+
+  it('are all labels only where the test is no better than guessing', () => {
+    expect(dataFault({ ...learned, test: 0.1 }, input)?.sentence).toContain(
+      'labels of the test examples do not belong',
+    );
+    expect(dataFault({ ...learned, test: 0.55 }, input)?.sentence).toContain('or these are of another kind');
+  });
+
   it('are labels that were learned by heart, or nothing that could be learned', () => {
     const heart = dataFault({ ...learned, validation: 0.12, test: 0.11 }, input);
     expect(heart).toMatchObject({ cause: 'labels', layer: null });

@@ -10,12 +10,11 @@ import { inputsOf } from '../../src/data/inputs.ts';
 import { loadDataset } from '../../src/data/load.ts';
 import { valueOf } from '../../src/graph/graph.ts';
 import type { ModelSpec } from '../../src/models/layers.ts';
-import { buildReport } from '../../src/report/report.ts';
 import { readTflite } from '../../src/tflite/read.ts';
 import { decodeModelFile, encodeModelFile } from '../../src/training/checkpoint.ts';
 import { add, conv, dense, network, pool } from '../models/networks.ts';
 import { adam, openTampering, quantization, training } from '../stages/pipeline-line.ts';
-import { run, stage, stages } from './fixtures.ts';
+import { lineReport } from './line-report.ts';
 
 const dataset = await loadDataset(
   { kind: 'synthetic', classes: 6, size: 12, trainCount: 600, testCount: 240, noise: 8, seed: 4 },
@@ -120,18 +119,8 @@ describe.each([
   afterAll(() => line.remove());
 
   async function diagnosisOf(tampering: Parameters<typeof line.run>[0] = {}) {
-    const { convert, test } = await line.run(tampering);
-    const record = (name: keyof typeof stages, metrics: object) => ({
-      ...stages[name],
-      metrics: JSON.parse(JSON.stringify(metrics)) as ReturnType<typeof stage>['metrics'],
-    });
-    const report = buildReport({
-      ...run,
-      stages: [
-        ...[record('pretrain', line.pretrain), record('qat', line.qat), stages.evalGraph, stages.freeze],
-        ...[record('convert', convert), record('test', { ...test, gates: [] })],
-      ],
-    });
+    const { pretrain, qat } = line;
+    const report = lineReport({ pretrain, qat, ...(await line.run(tampering)) });
     return report.tests[0]?.diagnosis;
   }
   const named = `${layer}/`;
