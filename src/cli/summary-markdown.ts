@@ -2,6 +2,7 @@
 import type { MarkdownColumn } from '../report/markdown.ts';
 import { markdownTable, markdownText } from '../report/markdown.ts';
 import { foundText, groupLints, lintsShown } from '../report/lints.ts';
+import { nextStep } from '../report/next-step.ts';
 import type { Report } from '../report/report.ts';
 import { gateLimit, gateNumber, headlineDiagnosis } from '../report/report.ts';
 import { resultTable } from './summary.ts';
@@ -19,6 +20,7 @@ export function summaryMarkdown(report: Report, folder: string): string {
     `### ${run.status === 'pass' ? marks.pass : marks.fail} qpipe: ${markdownText(run.pipeline)}`,
     markdownText(report.sentence),
     ...(diagnosis === undefined ? [] : [markdownText(diagnosis)]),
+    markdownText(`Next: ${nextStep(report)}`),
     ...(rows.length === 0 ? [] : [tableOf(columns, rows)]),
     ...(report.gates.length === 0 ? [] : [gateTable(report)]),
     ...(lints.length === 0

@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import type { createColors } from 'picocolors';
 import { significant } from '../report/format.ts';
 import { foundText, groupLints, lintsShown } from '../report/lints.ts';
+import { nextStep } from '../report/next-step.ts';
 import type { Measured, MeasuredError, MeasuredScore, Report, ReportGate, Test } from '../report/report.ts';
 import {
   errorName,
@@ -35,6 +36,7 @@ export function summaryText(report: Report, folder: string, columns: number, col
   lines.push(...resultLines(report, columns, colors));
   lines.push(...gateLines(report, columns, colors));
   lines.push(...lintLines(report, columns, colors));
+  lines.push(...marked('next', colors.cyan, nextStep(report).replaceAll('`', ''), columns));
   lines.push(reportLine(folder, columns));
   return lines.join('\n').replaceAll('\u202f', ' ');
 }
@@ -57,7 +59,10 @@ export function resultTable(report: Report): {
   if (matrix !== undefined) return matrixTable(matrix);
   if (branches !== undefined) return matrixTable(branches, 'branch');
   const { heads, rows } = results(report);
-  return { columns: heads.map((head, index) => ({ head, kind: head === 'model' || index === 0 ? 'words' : 'numbers' })), rows };
+  return {
+    columns: heads.map((head, index) => ({ head, kind: head === 'model' || index === 0 ? 'words' : 'numbers' })),
+    rows,
+  };
 }
 
 /** Those of a matrix are in its table. What is met needs few words. */

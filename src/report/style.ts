@@ -27,7 +27,8 @@ code,.mono{font-family:ui-monospace,'SF Mono',Menlo,Consolas,'DejaVu Sans Mono',
 .verdict{margin-top:32px;padding:22px 26px;border-radius:10px;background:var(--surface);border-left:5px solid var(--tone)}
 .verdict p{font-size:1.1rem;line-height:1.5;margin:0;max-width:none}
 .verdict .diagnosis{font-size:.95rem;margin-top:10px;color:var(--muted)}
-.verdict strong{color:var(--tone);margin-right:.5em}
+.verdict .next{font-size:.95rem;margin-top:10px}
+.verdict strong{color:var(--tone);margin-right:.5em}.verdict .next strong{color:inherit}
 .good{--tone:var(--c2)}.bad{--tone:var(--c1)}.plain{--tone:var(--muted)}
 .mark-good,.mark-bad{font-weight:600;white-space:nowrap}.mark-good{color:var(--c2)}.mark-bad{color:var(--c1)}
 .trained,.of{margin-top:20px;max-width:96ch}.of{color:var(--muted);font-size:.9rem;margin-bottom:0}

@@ -16,7 +16,7 @@ export function zooming(): Markup {
 const ownStyle = `
 .curves.live>svg,.curves.live .legend{display:none}
 .curves .uplot{width:100%;font-family:inherit}.curves .u-legend{font-size:.78rem;text-align:left;color:var(--muted);margin:0}
-.curves .u-legend th{font-weight:400}.curves .u-legend td{color:var(--ink)}.curves .u-select{background:var(--muted);opacity:.2}
+.curves .u-legend th{font-weight:400}.curves .u-inline .u-series th::after{content:''}.curves .u-legend td{color:var(--ink)}.curves .u-select{background:var(--muted);opacity:.2}
 .curves .u-inline tr{margin-right:10px}.curves .u-series>*{padding:2px;border:0}
 @media print{.curves .uplot{display:none}.curves.live>svg{display:block}.curves.live .legend{display:flex}}
 `;

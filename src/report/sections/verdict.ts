@@ -1,4 +1,5 @@
 import { seconds } from '../format.ts';
+import { nextStep } from '../next-step.ts';
 import { markup } from '../markup.ts';
 import type { Markup } from '../markup.ts';
 import { table } from '../page.ts';
@@ -23,7 +24,8 @@ export function headSection(report: Report): Markup {
   const cell = headlineCell(report);
   return markup`<header><h1>${run.pipeline}</h1>
 <p class="byline"><span>${run.startedAt.replace('T', ' ').replace(/\.\d+Z$/, 'Z')}</span><span>${seconds(run.seconds)}</span><span class="mono">${run.id}</span></p></header>
-<div class="verdict ${tone}"><p><strong>${word}</strong>${report.sentence}</p>${diagnosisLine(report)}</div>
+<div class="verdict ${tone}"><p><strong>${word}</strong>${report.sentence}</p>${diagnosisLine(report)}
+<p class="next"><strong>Next</strong>${nextStep(report)}</p></div>
 ${trainedText(report)}
 ${cell === undefined ? null : markup`<p class="of">The numbers below are those of <strong>${cell}</strong>.</p>`}
 ${factsList(report)}
