@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config';
  * loaded, which takes half of the time.
  */
 const sharing = [
-  ...['calibration', 'config', 'contract', 'core', 'data', 'evaluation', 'export', 'flatbuffer', 'formats'],
+  ...['calibration', 'cli', 'config', 'contract', 'core', 'data', 'evaluation', 'export', 'flatbuffer', 'formats'],
   ...['graph', 'graphdef', 'importers', 'interpreter', 'models', 'oracle', 'passes', 'protobuf'],
   ...['report', 'stages', 'targets', 'tasks', 'tflite', 'training'],
 ].map((folder) => `test/${folder}/**/*.test.ts`);
