@@ -42,3 +42,8 @@ function escapeText(text: string): string {
 export function breakable(name: string): Markup {
   return markup`${name.split(/(?<=\/)|(?=_)/).map((part, index) => (index === 0 ? part : markup`<wbr>${part}`))}`;
 }
+
+/** Text with what stands between backticks as code. */
+export function withCode(text: string): Markup {
+  return markup`${text.split('`').map((part, index) => (index % 2 === 0 ? part : markup`<code>${part}</code>`))}`;
+}

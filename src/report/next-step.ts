@@ -65,8 +65,11 @@ function faultStep({ report }: Subject): string | null {
   const { cause = null, layer = null } = test?.diagnosis ?? {};
   if (test === undefined || cause === null) return null;
   const output = test.output === undefined ? '' : `For ${test.output}: `;
-  const start = cause === 'rounding' && !trainsQuantized(report, test) ? `${trainQuantized} ` : '';
-  return `${output}${start}${remedies[cause](layer ?? 'the layer')}`;
+  const said =
+    cause === 'rounding' && !trainsQuantized(report, test)
+      ? `Train with quantization (\`qat\` may start from this \`ptq\`), or give ${layer ?? 'the layer'} more filters.`
+      : remedies[cause](layer ?? 'the layer');
+  return output === '' ? said : `${output}${lowered(said)}`;
 }
 
 const trainQuantized = 'Train with quantization: `qat` may start from this `ptq`.';

@@ -339,9 +339,12 @@ export function headlineCell(report: Pick<Report, 'tests' | 'matrix' | 'branches
   return sideBySide(report)?.rows.find((row) => row.test === test)?.cell;
 }
 
-/** Where the headline's accuracy went; of several with the name of the cell or branch. Undefined where no test says it. */
+/** Where the headline's accuracy went, of every output; of several with the name of the cell or branch. Undefined where no test says it. */
 export function headlineDiagnosis(report: Report): string | undefined {
-  const sentence = headlineTest(report)?.diagnosis?.sentence;
+  const said = headlineTests(report).flatMap(({ output, diagnosis }) =>
+    diagnosis === null ? [] : [output === undefined ? diagnosis.sentence : `${output}: ${diagnosis.sentence}`],
+  );
+  const sentence = said.length === 0 ? undefined : said.join(' ');
   const cell = headlineCell(report);
   return sentence === undefined || cell === undefined ? sentence : `${cell}: ${sentence}`;
 }

@@ -305,6 +305,23 @@ describe.skipIf(!hasBrowser)('in a browser', { timeout: 120_000 }, () => {
     }
   });
 
+  it('the list follows runs that begin and end, and keeps what is picked', async () => {
+    const { page, errors, close } = await browser.visit(`${address}?filter=digits`);
+    const rows = page.locator('#live tbody tr');
+    expect(await rows.count()).toBe(3);
+    await page.getByLabel(`pick ${ids.older}`).check();
+    const id = '20260105-100000-digits-eeee';
+    const folder = writeRun({ id, pipeline: 'digits', startedAt: '2026-01-05T10:00:00.000Z', stages: reached(0.96) });
+    await expect.poll(() => rows.count(), { timeout: 10_000 }).toBe(4);
+    expect(await page.locator('#count').textContent()).toBe('4 of 5 runs');
+    expect(await page.getByLabel(`pick ${ids.older}`).isChecked()).toBe(true);
+    expect(await page.getByLabel(`pick ${id}`).isChecked()).toBe(false);
+    rmSync(folder, { recursive: true });
+    await expect.poll(() => rows.count(), { timeout: 10_000 }).toBe(3);
+    expect(errors).toEqual([]);
+    await close();
+  });
+
   it('the curve of a run that goes on grows, and its end leads to the report', async () => {
     event({
       kind: 'run-started',

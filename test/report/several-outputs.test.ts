@@ -63,6 +63,8 @@ describe('several outputs', () => {
     const facts = plain(/<dl class="facts">.*?<\/dl>/su.exec(renderReport(report))?.[0] ?? '');
     expect(facts).toContain('<dt>digit: top-1</dt><dd>99.04 %');
     expect(facts).toContain('<dt>picture: mean squared error</dt>');
+    const verdict = /<p class="diagnosis">.*?<\/p>/u.exec(renderReport(report))?.[0];
+    expect(verdict).toMatch(/>digit: The loss .* picture: /u);
     const lines = summaryText(report, 'runs/x', 200, createColors(false)).split('\n');
     for (const start of ['digit, top-1', 'picture, mean squared error']) {
       expect(lines.filter((line) => line.startsWith(start)).length).toBeGreaterThan(2);

@@ -1,7 +1,7 @@
 /** The list of all runs: filtered, sorted and picked by one form, so that it needs no script. */
 import { counted } from '../../core/words.ts';
 import { percent, significant } from '../../report/format.ts';
-import { markup } from '../../report/markup.ts';
+import { markup, trustedMarkup } from '../../report/markup.ts';
 import type { Markup } from '../../report/markup.ts';
 import type { RunStatus } from '../../runner/record.ts';
 import type { ListedRun } from '../ls.ts';
@@ -102,11 +102,9 @@ export function listPage(runs: readonly ListedRun[], folder: string, query: URLS
   const hidden = [...wanted.picked].filter(
     (id) => runs.some((run) => run.id === id) && !shown.some((run) => run.id === id),
   );
-  const count =
-    shown.length === runs.length ? counted(runs.length, 'run') : `${shown.length} of ${counted(runs.length, 'run')}`;
   return servedPage(
     'Runs',
-    markup`<header><h1>Runs</h1><p class="byline"><span>${count} in <span class="mono">${folder}</span></span></p></header>
+    markup`<header><h1>Runs</h1><p class="byline"><span><span id="count">${countText(shown, runs)}</span> in <span class="mono">${folder}</span></span></p></header>
 <form method="get" action="/">
 <input type="hidden" name="sort" value="${wanted.sort}">${hidden.map((id) => markup`<input type="hidden" name="run" value="${id}">`)}
 <div class="bar-form"><label>Name or pipeline contains<input type="search" name="filter" value="${wanted.filter}"></label>
@@ -115,13 +113,41 @@ export function listPage(runs: readonly ListedRun[], folder: string, query: URLS
     )}</select></label>
 <button>Filter</button><button class="strong" formaction="/compare">Compare the picked runs</button></div>
 ${hidden.length === 0 ? null : markup`<p class="muted">${counted(hidden.length, 'picked run')} ${hidden.length === 1 ? 'is' : 'are'} not among those shown.</p>`}
-${shown.length === 0 ? markup`<p>${emptyText(runs.length)}</p>` : runsTable(shown, wanted)}
-</form>`,
+<div id="live">${tableOrWords(shown, runs, wanted)}</div>
+</form>
+${script}`,
   );
 }
 
+/** What changes on the page while it is open, as it is asked for. */
+export function listState(runs: readonly ListedRun[], query: URLSearchParams): { count: string; table: string } {
+  const wanted = wantedOf(query);
+  const shown = arranged(runs, wanted);
+  return { count: countText(shown, runs), table: tableOrWords(shown, runs, wanted).markup };
+}
+
+const countText = (shown: readonly ListedRun[], all: readonly ListedRun[]): string =>
+  shown.length === all.length ? counted(all.length, 'run') : `${shown.length} of ${counted(all.length, 'run')}`;
+
+const tableOrWords = (shown: readonly ListedRun[], all: readonly ListedRun[], wanted: Wanted): Markup =>
+  shown.length === 0 ? markup`<p>${emptyText(all.length)}</p>` : runsTable(shown, wanted);
+
+/** Puts what the server says in its place; what was picked meanwhile stays picked, and the focus where it was. */
+const script = trustedMarkup(`<script>
+const live = document.getElementById('live');
+new EventSource('/events' + location.search).addEventListener('state', ({ data }) => {
+  const { count, table } = JSON.parse(data);
+  const picked = new Map([...live.querySelectorAll('input')].map((box) => [box.value, box.checked]));
+  const focused = live.contains(document.activeElement) ? document.activeElement.value : null;
+  document.getElementById('count').textContent = count;
+  live.innerHTML = table;
+  for (const box of live.querySelectorAll('input')) box.checked = picked.get(box.value) ?? box.checked;
+  if (focused !== null) [...live.querySelectorAll('input, button')].find(({ value }) => value === focused)?.focus();
+});
+</script>`);
+
 const emptyText = (runs: number): string =>
-  runs === 0 ? 'There are no runs yet: `qpipe run` makes one, then load this page again.' : 'No run is like that.';
+  runs === 0 ? 'There are no runs yet: `qpipe run` makes one, which then appears here.' : 'No run is like that.';
 
 function arranged(runs: readonly ListedRun[], { filter, status, column, direction }: Wanted): readonly ListedRun[] {
   const words = filter.toLowerCase().split(/\s+/);

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 
 export type Route =
-  | { readonly kind: 'list'; readonly query: URLSearchParams }
+  | { readonly kind: 'list' | 'list-events'; readonly query: URLSearchParams }
   | { readonly kind: 'compare'; readonly query: URLSearchParams }
   | { readonly kind: 'run' | 'live' | 'events'; readonly run: string }
   | { readonly kind: 'file'; readonly run: string; readonly path: readonly string[] };
@@ -33,6 +33,7 @@ export function routeOf({ method, url = '', headers }: Received, port: number): 
 
 function find([first = '', run = '', ...rest]: readonly string[], query: URLSearchParams): Route | Refusal {
   if (first === '' && run === '') return { kind: 'list', query };
+  if (first === 'events' && run === '') return { kind: 'list-events', query };
   if (first === 'compare' && run === '') return { kind: 'compare', query };
   if (first !== 'runs' || !isPlainName(run)) return nowhere;
   const [only] = rest;

@@ -1,6 +1,6 @@
 /** Answers requests about the runs of a folder. */
 import { createReadStream } from 'node:fs';
-import { realpath, stat } from 'node:fs/promises';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { extname, join, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -14,7 +14,7 @@ import { readComparedRun } from '../compare.ts';
 import { ls } from '../ls.ts';
 import { readRunFolder } from '../report.ts';
 import { toList, wordsPage } from './frame.ts';
-import { listPage } from './list-page.ts';
+import { listPage, listState } from './list-page.ts';
 import { follow, liveMarkup, livePage, nothingYet } from './live-page.ts';
 import type { Refusal, Route } from './request.ts';
 import { routeOf } from './request.ts';
@@ -32,7 +32,7 @@ export interface Served {
 type Answer =
   | { readonly kind: 'text'; readonly status: number; readonly type: string; readonly text: string }
   | { readonly kind: 'file'; readonly file: string; readonly bytes: number }
-  | { readonly kind: 'stream'; readonly folder: string };
+  | { readonly kind: 'stream'; readonly send: (response: ServerResponse) => Promise<void> };
 
 /** Nothing from elsewhere may be loaded, sent or framed, and no other page may read what is answered. */
 const safety = {
@@ -63,7 +63,7 @@ export async function answer(request: IncomingMessage, response: ServerResponse,
     case 'stream':
       response.writeHead(200, { ...safety, 'content-type': 'text/event-stream; charset=utf-8' });
       if (isHead) return void response.end();
-      return sendEvents(found.folder, response, served);
+      return found.send(response);
   }
 }
 
@@ -90,10 +90,13 @@ function excuse(error: unknown, { onFault }: Served): Answer {
   return html(500, wordsPage('This is a bug in qpipe', 'The terminal of the server says more.'));
 }
 
-async function find(route: Route, { runs }: Served): Promise<Answer> {
+async function find(route: Route, served: Served): Promise<Answer> {
+  const { runs } = served;
   switch (route.kind) {
     case 'list':
       return html(200, listPage(await ls({ runs }), runs, route.query));
+    case 'list-events':
+      return { kind: 'stream', send: (response) => sendList(route.query, response, served) };
     case 'compare':
       return comparePage(runs, route.query);
     case 'run':
@@ -102,7 +105,7 @@ async function find(route: Route, { runs }: Served): Promise<Answer> {
       return liveAnswer(join(runs, route.run));
     case 'events':
       await readRunFolder(join(runs, route.run));
-      return { kind: 'stream', folder: join(runs, route.run) };
+      return { kind: 'stream', send: (response) => sendEvents(join(runs, route.run), response, served) };
     case 'file':
       return fileIn(join(runs, route.run), route.path);
   }
@@ -167,11 +170,47 @@ async function sendFile(file: string, bytes: number, response: ServerResponse, i
 
 const pollMs = 400;
 
-/** Draws the run anew whenever it has said something, until it ends or nobody looks. */
-async function sendEvents(folder: string, response: ServerResponse, { signal }: Served): Promise<void> {
+/** Ends when the server does or nobody listens any more. */
+function untilLeft(response: ServerResponse, signal: AbortSignal): AbortSignal {
   const left = new AbortController();
   response.once('close', () => left.abort());
-  const ends = AbortSignal.any([signal, left.signal]);
+  return AbortSignal.any([signal, left.signal]);
+}
+
+const listPollMs = 1000;
+
+/** Says the list anew whenever a run has begun, gone on or ended. */
+async function sendList(query: URLSearchParams, response: ServerResponse, { runs, signal }: Served): Promise<void> {
+  const ends = untilLeft(response, signal);
+  let [seen, sent] = ['', ''];
+  while (!ends.aborted) {
+    // Reading every record is dear where there are many runs: first only whether one was written to.
+    const signs = await signsOf(runs);
+    if (signs !== seen) {
+      const text = JSON.stringify(listState(await ls({ runs }), query));
+      if (text !== sent) response.write(`event: state\ndata: ${text}\n\n`);
+      [seen, sent] = [signs, text];
+    }
+    await sleep(listPollMs, undefined, { signal: ends }).catch(() => undefined);
+  }
+  response.end();
+}
+
+/** When which run was last written to. */
+async function signsOf(runs: string): Promise<string> {
+  const names = await readdir(runs).catch(() => []);
+  const times = names.flatMap((name) =>
+    ['run.json', 'events.ndjson'].map(async (file) => {
+      const { mtimeMs } = await stat(join(runs, name, file)).catch(() => ({ mtimeMs: 0 }));
+      return `${name}/${file} ${mtimeMs}`;
+    }),
+  );
+  return (await Promise.all(times)).join('\n');
+}
+
+/** Draws the run anew whenever it has said something, until it ends or nobody looks. */
+async function sendEvents(folder: string, response: ServerResponse, { signal }: Served): Promise<void> {
+  const ends = untilLeft(response, signal);
   const read = eventReader(folder);
   let [state, sent] = [nothingYet, ''];
   while (!ends.aborted) {

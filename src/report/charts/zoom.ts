@@ -85,7 +85,7 @@ const script = `
       return found;
     };
     const tables = [];
-    const series = [{ label: data.x }];
+    const series = [{ label: data.x, value: (_, value) => value == null ? '' : String(Math.round(value)) }];
     for (const one of data.series) {
       if (one.line !== null) {
         tables.push([one.x, one.y]);

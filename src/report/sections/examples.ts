@@ -46,7 +46,7 @@ function leadOf({ unit, scale, zeroPoint, shown }: Examples): string {
 /** `0.5 × (q + 3)`: the zero point with its sign turned, as people write it. */
 function codeMeaning(scale: number, zeroPoint: number): string {
   if (zeroPoint === 0) return `${fullScale(scale)} \u00d7 q`;
-  return `${fullScale(scale)} \u00d7 (q ${zeroPoint < 0 ? '+' : '\u2212'} ${integer(Math.abs(zeroPoint))})`;
+  return `${fullScale(scale)} \u00d7 (q\u00a0${zeroPoint < 0 ? '+' : '\u2212'}\u00a0${integer(Math.abs(zeroPoint))})`;
 }
 
 function maskLegend({ classes }: Examples): Markup {

@@ -1,6 +1,6 @@
 /** The section of the page that puts the cells of a matrix side by side. */
 import { bytes, capitalized, change, NOT_MEASURED, orNone, points, probability } from '../format.ts';
-import { markup } from '../markup.ts';
+import { markup, withCode } from '../markup.ts';
 import type { Markup } from '../markup.ts';
 import type { CellMeasure, CellNoun, MatrixGroup, MatrixReport, MatrixRow } from '../matrix.ts';
 import { differenceText, measureText } from '../matrix.ts';
@@ -84,7 +84,7 @@ function otherColumns(measure: string, index: number): Column<MatrixRow>[] {
   };
   return [
     { head: `Float ${measure}`, ...numbers(({ float }) => float) },
-    { head: 'int8', ...numbers(({ int8 }) => int8) },
+    { head: `int8 ${measure}`, ...numbers(({ int8 }) => int8) },
   ];
 }
 
@@ -163,7 +163,7 @@ function leadsTable({ best, rows }: MatrixReport): Markup | null {
     ],
     { sorting: 'sortable', width: 'full' },
   );
-  const lead = markup`<p class="lead">${capitalized(how)}${best.leads.length === 1 ? '' : ` p is corrected for ${best.leads.length} comparisons (Holm).`}</p>`;
+  const lead = markup`<p class="lead">${withCode(capitalized(how))}${best.leads.length === 1 ? '' : ` p is corrected for ${best.leads.length} comparisons (Holm).`}</p>`;
   return best.leads.length > MOST_LEADS
     ? markup`<details><summary>The best against the others</summary>${lead}${body}</details>`
     : markup`<h3>The best against the others</h3>${lead}${body}`;

@@ -1,6 +1,6 @@
 import { seconds } from '../format.ts';
 import { nextStep } from '../next-step.ts';
-import { markup } from '../markup.ts';
+import { markup, withCode } from '../markup.ts';
 import type { Markup } from '../markup.ts';
 import { table } from '../page.ts';
 import { headlineCell, headlineDiagnosis } from '../report.ts';
@@ -25,7 +25,7 @@ export function headSection(report: Report): Markup {
   return markup`<header><h1>${run.pipeline}</h1>
 <p class="byline"><span>${run.startedAt.replace('T', ' ').replace(/\.\d+Z$/, 'Z')}</span><span>${seconds(run.seconds)}</span><span class="mono">${run.id}</span></p></header>
 <div class="verdict ${tone}"><p><strong>${word}</strong>${report.sentence}</p>${diagnosisLine(report)}
-<p class="next"><strong>Next</strong>${nextStep(report)}</p></div>
+<p class="next"><strong>Next</strong>${withCode(nextStep(report))}</p></div>
 ${trainedText(report)}
 ${cell === undefined ? null : markup`<p class="of">The numbers below are those of <strong>${cell}</strong>.</p>`}
 ${factsList(report)}
@@ -35,5 +35,5 @@ ${report.lints.length === 0 ? null : lintList(report)}`;
 
 export function diagnosisLine(report: Report): Markup | null {
   const sentence = headlineDiagnosis(report);
-  return sentence === undefined ? null : markup`<p class="diagnosis">${sentence}</p>`;
+  return sentence === undefined ? null : markup`<p class="diagnosis">${withCode(sentence)}</p>`;
 }
