@@ -60,6 +60,8 @@ type Layer = TestMetrics['layers'][number];
 export interface Evidence extends Pick<TestMetrics, 'layers' | 'compared' | 'input'> {
   /** Null where nothing counts right answers. */
   readonly learned: Learned | null;
+  /** Names the layer of the output; the last layer where it is left out. */
+  readonly model?: { readonly output: { readonly name: string } };
 }
 
 /**
@@ -69,11 +71,12 @@ export interface Evidence extends Pick<TestMetrics, 'layers' | 'compared' | 'inp
  * @param amount writes a cost for people, for example `2.40 points`
  */
 export function diagnose(
-  { layers, compared, input, learned }: Evidence,
+  { layers, compared, input, learned, model }: Evidence,
   costs: Costs,
   amount: (change: number) => string,
 ): Diagnosis | null {
-  const last = layers.at(-1);
+  // Of a network with several outputs, each has a layer of its own.
+  const last = layers.find(({ name }) => name === model?.output.name) ?? layers.at(-1);
   if (last === undefined) return null;
   const { floatSqnrDb: sqnrDb } = last;
   const kernelShare = sqnrDb === null || last.sqnrDb === null ? 0 : Math.min(1, powerRatio(sqnrDb - last.sqnrDb));

@@ -38,9 +38,9 @@ function escapeText(text: string): string {
   return text.replace(/[&<>"']/g, (character) => entities[character] ?? character);
 }
 
-/** A path or a name of a layer, which may be broken behind its slashes and before its underscores. */
+/** A path or a name of a layer, which may be broken behind its slashes. */
 export function breakable(name: string): Markup {
-  return markup`${name.split(/(?<=\/)|(?=_)/).map((part, index) => (index === 0 ? part : markup`<wbr>${part}`))}`;
+  return markup`${name.split(/(?<=\/)/).map((part, index) => (index === 0 ? part : markup`<wbr>${part}`))}`;
 }
 
 /** Text with what stands between backticks as code. */

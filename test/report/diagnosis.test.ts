@@ -28,6 +28,13 @@ const found = (given: Layer[], costs: Parameters<typeof diagnose>[1]) =>
 const sentence = (...given: Parameters<typeof found>) => found(...given)?.sentence.replaceAll('\u202f', ' ');
 
 describe('the diagnosis', () => {
+  it('reads the noise at the layer of its own output, not at that of another', () => {
+    const both = [{ ...base, name: 'a', sqnrDb: 50, floatSqnrDb: 35 }, ...layers()];
+    const at = (name: string) =>
+      diagnose({ layers: both, compared: 64, learned: null, model: { output: { name } } }, lost(0, 0), amount)?.sqnrDb;
+    expect([at('a'), at('c'), at('renamed')]).toEqual([35, 20, 20]);
+  });
+
   it('blames the ranges where fake-quant costs more than the kernels, and the layer that puts most noise into the output', () => {
     // 40 dB of kernels in 20 dB: 10^-4 of 10^-2 is 1 %. Of 0.001 + 0.003, c has three quarters.
     const real = found(layers(), lost(0, 0.03));

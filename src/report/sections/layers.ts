@@ -20,7 +20,7 @@ export function layersSection({ metrics, diagnosis }: Test): Markup | null {
   if (layers.length === 0) return null;
   return markup`<p class="lead">int8 against float with the same weights, layer by layer, on ${counted(compared, 'test example')}. Open a layer to see its values and weights.</p>
 <dl class="help">
-<div><dt>Noise</dt><dd>How far int8 is from float after this layer, relative to the signal (root mean square; 1 % is an SQNR of 40 dB). <span class="key dotted c0">from ranges and 8 bits</span> <span class="key dotted c1">from integer kernels</span></dd></div>
+<div><dt>Noise</dt><dd>How far int8 is from float after this layer, relative to the signal (root mean square; 1\u00a0% is an SQNR of 40\u00a0dB). <span class="key dotted c0">from ranges and 8 bits</span> <span class="key dotted c1">from integer kernels</span></dd></div>
 <div><dt>Output noise</dt><dd>How much of the noise at the model’s output comes from quantizing this layer alone.</dd></div>
 <div><dt>Clipped</dt><dd>Share of values outside the layer’s range. They become its ends.</dd></div>
 <div><dt>Codes</dt><dd>How many of the 256 codes are used.</dd></div>
