@@ -23,7 +23,10 @@ const work: StageWork = {
   judge: (_, metrics) => ({ metrics, verdict: 'pass' }),
 };
 
-const stage = (...names: Parameters<typeof textStage>) => ({ ...textStage(...names), config: { name: names[0], round } });
+const stage = (...names: Parameters<typeof textStage>) => ({
+  ...textStage(...names),
+  config: { name: names[0], round },
+});
 
 const plan: Plan = {
   ...{ name: 'race', pipeline: '', resolved: {}, warnings: [], origin: { file: '/race.yaml', set: [], data: null } },
