@@ -36,10 +36,13 @@ export function summaryText(report: Report, folder: string, columns: number, col
   lines.push(...resultLines(report, columns, colors));
   lines.push(...gateLines(report, columns, colors));
   lines.push(...lintLines(report, columns, colors));
-  lines.push(...marked('next', colors.cyan, nextStep(report).replaceAll('`', ''), columns));
+  if (!saysWhatToDo(report)) lines.push(...marked('next', colors.cyan, nextStep(report).replaceAll('`', ''), columns));
   lines.push(reportLine(folder, columns));
   return lines.join('\n').replaceAll('\u202f', ' ');
 }
+
+/** The sentence on a cause ends with its remedy. */
+const saysWhatToDo = (report: Report): boolean => (headlineTest(report)?.diagnosis?.cause ?? null) !== null;
 
 function resultLines(report: Report, columns: number, colors: Colors): string[] {
   const paint = (text: string, row: number): string => (row < 0 ? colors.dim(text) : text);

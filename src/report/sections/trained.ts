@@ -1,7 +1,7 @@
 /** What was made, in a sentence or two, for a reader who has not seen the pipeline. */
-import { unreachable } from '../../core/assert.ts';
 import { counted, listText } from '../../core/words.ts';
 import type { Json } from '../../core/json.ts';
+import { tasks } from '../../tasks/index.ts';
 import { integer, shapeText } from '../format.ts';
 import { chainOf } from '../lines-of-stages.ts';
 import { markup } from '../markup.ts';
@@ -32,8 +32,9 @@ function networkText(report: Report, test: Test | undefined, chain: ReadonlySet<
   return `A network${size} that ${listText(tasks)} from inputs of ${shapeText(input.shape.slice(1))}.`;
 }
 
-/** What the network is for, as the object of a verb. */
+/** What the network does. */
 function taskText({ metrics }: Test): string {
+  const { task } = metrics;
   switch (metrics.task) {
     case 'classify':
       return `tells ${counted(metrics.classes.length, 'class', 'classes')} apart`;
@@ -48,7 +49,7 @@ function taskText({ metrics }: Test): string {
     case 'reconstruct':
       return 'reconstructs its input';
     default:
-      return unreachable(metrics);
+      return tasks[task].does;
   }
 }
 
