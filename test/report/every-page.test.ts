@@ -1,4 +1,4 @@
-/** The page of every preset and every task: how large it is, and what becomes of markup in whatever others wrote. */
+/** The page of every preset and every task: how large it is, what is cut, and what becomes of markup that others wrote. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { listPage } from '../../src/cli/serve/list-page.ts';
 import { createRandom } from '../../src/core/random.ts';
@@ -97,21 +97,39 @@ function autoencoderRecord(graph: Graph): RunRecord {
   return { ...record, stages: record.stages.map((one) => (one.kind === 'convert' ? convertOf(graph) : one)) };
 }
 
-const bytes = (report: Report): number => Buffer.byteLength(renderReport(report));
-
-describe('a page of less than two megabytes', () => {
-  it.each(
-    unitPresets.flatMap((preset) => [2, 100].map((classes) => ({ preset: preset.preset, full: preset, classes }))),
-  )('$preset, $classes classes', ({ full, classes }) => {
-    const names = Array.from({ length: classes }, (_, index) => `a class with a longer name, number ${index}`);
-    const graph = loweredNetwork(presetNetwork(full, names), 'int8', 'int8');
-    const record = full.preset === 'autoencoder' ? autoencoderRecord(graph) : presetRecord(graph, names);
-    const report = buildReport(record, config);
-    expect(report.tests[0]?.metrics.layers.length).toBe(graph.nodes.length);
-    expect(bytes(report)).toBeLessThan(limit);
-    expect(bytes(report)).toBeGreaterThan(300_000);
-  });
+let browser: TestBrowser | null = null;
+beforeAll(async () => {
+  if (hasBrowser) browser = await openBrowser();
 });
+afterAll(() => browser?.close());
+
+/** What is cut, crossed or outside its box in a window of so many pixels; nothing without a browser. */
+async function problemsAt(width: number, html: string): Promise<readonly string[]> {
+  const opened = await browser?.open(html, { width });
+  const found = (await opened?.geometry()) ?? [];
+  await opened?.close();
+  return found;
+}
+
+describe(
+  'the page of every preset is small, with nothing cut, crossed or outside its box',
+  { timeout: 120_000 },
+  () => {
+    it.each(
+      unitPresets.flatMap((preset) => [2, 100].map((classes) => ({ preset: preset.preset, full: preset, classes }))),
+    )('$preset, $classes classes', async ({ full, classes }) => {
+      const names = Array.from({ length: classes }, (_, index) => `a class with a longer name, number ${index}`);
+      const graph = loweredNetwork(presetNetwork(full, names), 'int8', 'int8');
+      const record = full.preset === 'autoencoder' ? autoencoderRecord(graph) : presetRecord(graph, names);
+      const report = buildReport(record, config);
+      expect(report.tests[0]?.metrics.layers.length).toBe(graph.nodes.length);
+      const html = renderReport(report);
+      expect(Buffer.byteLength(html)).toBeLessThan(limit);
+      expect(Buffer.byteLength(html)).toBeGreaterThan(300_000);
+      expect(await problemsAt(classes === 2 ? 1440 : 380, html)).toEqual([]);
+    });
+  },
+);
 
 const hostile = `"><img src=x onerror=alert(1)></script></style>'`;
 
@@ -175,7 +193,7 @@ function expectText(spoiltHtml: string, html: string): void {
   expect(spoiltHtml.match(/&lt;img src=x onerror=alert\(1\)&gt;/g)?.length ?? 0).toBeGreaterThan(4);
 }
 
-describe('markup in what others wrote', { timeout: 120_000 }, () => {
+describe('the pages of every task', { timeout: 120_000 }, () => {
   const trained: [string, Report][] = [];
   beforeAll(async () => {
     for (const [title, line] of [...taskLines, ['several outputs', outputsLine] as const]) {
@@ -184,17 +202,14 @@ describe('markup in what others wrote', { timeout: 120_000 }, () => {
       trained.push([title, lineReport(result)]);
     }
   });
-  let browser: TestBrowser | null = null;
-  beforeAll(async () => {
-    if (hasBrowser) browser = await openBrowser();
-  });
-  afterAll(() => browser?.close());
-
-  const made: readonly (readonly [string, () => Report])[] = [
+  const others: readonly (readonly [string, () => Report])[] = [
     ['a classifier', () => buildReport(run, config)],
     ['branches', () => buildReport(branched(), branchedConfig)],
     ['a matrix', () => buildReport(matrixOfTwenty(), config)],
     ['an autoencoder', () => buildReport(reconstructing(), config)],
+  ];
+  const made: readonly (readonly [string, () => Report])[] = [
+    ...others,
     ...[...taskLines.map(([title]) => title), 'several outputs'].map(
       (title) =>
         [
@@ -208,7 +223,7 @@ describe('markup in what others wrote', { timeout: 120_000 }, () => {
     ),
   ];
 
-  it.each(made)('is text on the page of %s, which is small', async (_, build) => {
+  it.each(made)('are small, and markup in what others wrote is text: %s', async (_, build) => {
     const report = build();
     const html = renderReport(spoilt(report));
     expect(Buffer.byteLength(html)).toBeLessThan(limit);
@@ -220,7 +235,16 @@ describe('markup in what others wrote', { timeout: 120_000 }, () => {
     await close();
   });
 
-  it('is text where runs are compared', () => {
+  // Others are opened by shell.test.ts, also unfolded.
+  it.skipIf(!hasBrowser).each(made.slice(others.length))(
+    'have nothing cut, crossed or outside its box: %s',
+    async (_, build) => {
+      const html = renderReport(build());
+      for (const width of [380, 1440]) expect(await problemsAt(width, html), `${width} px`).toEqual([]);
+    },
+  );
+
+  it('and of a comparison have markup as text', () => {
     const runs = [run, { ...run, id: 'another' }].map((record, index) => ({
       record,
       config: { stages: { qat: { uses: 'qat', delay: `${index}` } } },
@@ -230,7 +254,7 @@ describe('markup in what others wrote', { timeout: 120_000 }, () => {
     expect(Buffer.byteLength(html)).toBeLessThan(limit);
   });
 
-  it('is text in the list of runs, also what a reader searched for', () => {
+  it('and the list of runs have markup as text, also what a reader searched for', () => {
     const listed = { id: run.id, pipeline: run.pipeline, startedAt: run.startedAt, seconds: 4 };
     const measured = { name: 'top-1', kind: 'share' as const, values: [0.9] };
     const list = (prefix: string): string =>
