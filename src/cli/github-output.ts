@@ -54,7 +54,8 @@ function resultAnnotations({ report, folder, record }: RunResult, workspace: str
   const text = readFileSync(join(folder, 'pipeline.yaml'), 'utf8');
   const locate = locateIn(parseSource(relative('.', record.origin.file), text));
   const gates = report.gates.flatMap((gate) => (gate.ok ? [] : [unmetGate(gate, locate)]));
-  const warnings = groupLints(lintsShown(report)).filter(({ worst }) => worst.severity === 'warning');
+  const { here, elsewhere } = lintsShown(report);
+  const warnings = groupLints([...here, ...elsewhere]).filter(({ worst }) => worst.severity === 'warning');
   return [
     ...gates.map((gate) => diagnosticAnnotation('error', gate, workspace)),
     ...warnings.map((group) => annotation('warning', { title: group.worst.code }, foundText(group))),

@@ -14,7 +14,8 @@ const marks = { pass: '✅', fail: '❌' } as const;
 export function summaryMarkdown(report: Report, folder: string): string {
   const { run } = report;
   const diagnosis = headlineDiagnosis(report);
-  const lints = groupLints(lintsShown(report));
+  const { here, elsewhere } = lintsShown(report);
+  const lints = groupLints([...here, ...elsewhere]);
   const { columns, rows } = resultTable(report);
   const parts = [
     `### ${run.status === 'pass' ? marks.pass : marks.fail} qpipe: ${markdownText(run.pipeline)}`,

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import type { createColors } from 'picocolors';
 import { significant } from '../report/format.ts';
-import { foundText, groupLints, lintsShown } from '../report/lints.ts';
+import { countLints, foundText, groupLints, lintsShown } from '../report/lints.ts';
 import { nextStep } from '../report/next-step.ts';
 import type { Measured, MeasuredError, MeasuredScore, Report, ReportGate, Test } from '../report/report.ts';
 import {
@@ -36,13 +36,10 @@ export function summaryText(report: Report, folder: string, columns: number, col
   lines.push(...resultLines(report, columns, colors));
   lines.push(...gateLines(report, columns, colors));
   lines.push(...lintLines(report, columns, colors));
-  if (!saysWhatToDo(report)) lines.push(...marked('next', colors.cyan, nextStep(report).replaceAll('`', ''), columns));
+  lines.push(...marked('next', colors.cyan, nextStep(report).replaceAll('`', ''), columns));
   lines.push(reportLine(folder, columns));
   return lines.join('\n').replaceAll('\u202f', ' ');
 }
-
-/** The sentence on a cause ends with its remedy. */
-const saysWhatToDo = (report: Report): boolean => (headlineTest(report)?.diagnosis?.cause ?? null) !== null;
 
 function resultLines(report: Report, columns: number, colors: Colors): string[] {
   const paint = (text: string, row: number): string => (row < 0 ? colors.dim(text) : text);
@@ -100,10 +97,15 @@ function marked(mark: string, paint: (text: string) => string, text: string, col
 }
 
 function lintLines(report: Report, columns: number, colors: Colors): string[] {
-  return groupLints(lintsShown(report)).flatMap((group) => {
+  const { here, elsewhere } = lintsShown(report);
+  const lines = groupLints(here).flatMap((group) => {
     const { severity } = group.worst;
     return marked(severity, severity === 'warning' ? colors.yellow : colors.dim, foundText(group), columns);
   });
+  if (elsewhere.length === 0) return lines;
+  const others = report.matrix === undefined ? 'branches' : 'cells';
+  const text = `${countLints(groupLints(elsewhere))} on other ${others} in report.html`;
+  return [...lines, ...marked('note', colors.dim, text, columns)];
 }
 
 interface ResultTable {

@@ -6,8 +6,8 @@ import { object } from '../core/schema.ts';
 import { nullable, oneOf } from '../measurements/metrics.ts';
 import type { TestMetrics } from '../measurements/metrics.ts';
 import { causes, dataFault, deadLayer, isFarOff, kernelFault, rangeFault } from './faults.ts';
-import type { Fault, Learned } from './faults.ts';
-import { decibel, fixed } from './format.ts';
+import type { Cause, Fault, Learned } from './faults.ts';
+import { decibel, fixed, percent } from './format.ts';
 
 /** Whether a difference between two models on the same examples is more than chance. */
 export const losses = ['none', 'within_chance', 'real'] as const;
@@ -40,7 +40,8 @@ export type Cost = Static<typeof Cost>;
 export type Costs = Static<typeof Costs>;
 
 export const Diagnosis = object({
-  sentence: Type.String(),
+  sentence: Type.String({ description: 'what is lost, to what, and the layer that adds most noise, with its cause' }),
+  remedy: nullable(Type.String({ description: 'what to do about what costs most; null where nothing has to be done' })),
   blame: Type.Union(
     [Type.Literal('nothing'), Type.Literal('training'), Type.Literal('ranges'), Type.Literal('integer_kernel')],
     { description: 'what costs most of what is lost, by the accuracies; nothing: no loss beyond chance' },
@@ -60,9 +61,14 @@ type Layer = TestMetrics['layers'][number];
 export interface Evidence extends Pick<TestMetrics, 'layers' | 'compared' | 'input'> {
   /** Null where nothing counts right answers. */
   readonly learned: Learned | null;
+  /** How the tested model was quantized. */
+  readonly method: QuantizedBy;
   /** Names the layer of the output; the last layer where it is left out. */
   readonly model?: { readonly output: { readonly name: string } };
 }
+
+/** With or without training. */
+export type QuantizedBy = 'qat' | 'ptq';
 
 /**
  * What was lost, to training or to quantization, in which layer, why, and what to do. The accuracies decide what is to
@@ -70,38 +76,76 @@ export interface Evidence extends Pick<TestMetrics, 'layers' | 'compared' | 'inp
  *
  * @param amount writes a cost for people, for example `2.40 points`
  */
-export function diagnose(
-  { layers, compared, input, learned, model }: Evidence,
-  costs: Costs,
-  amount: (change: number) => string,
-): Diagnosis | null {
+export function diagnose(evidence: Evidence, costs: Costs, amount: (change: number) => string): Diagnosis | null {
+  const { layers, compared, input, learned, method, model } = evidence;
   // Of a network with several outputs, each has a layer of its own.
   const last = layers.find(({ name }) => name === model?.output.name) ?? layers.at(-1);
   if (last === undefined) return null;
   const { floatSqnrDb: sqnrDb } = last;
   const kernelShare = sqnrDb === null || last.sqnrDb === null ? 0 : Math.min(1, powerRatio(sqnrDb - last.sqnrDb));
-  const whole = costSentence(costs, amount);
-  const base = { blame: blameOf(costs), costs, sqnrDb, kernelShare, layer: null, layerShare: null, cause: null };
+  const whole = costSentence(costs, method, amount);
+  const blame = blameOf(costs);
+  const base = { blame, costs, sqnrDb, kernelShare, layer: null, layerShare: null, cause: null };
   // What makes all other numbers meaningless comes first.
   const first = deadLayer(layers, compared) ?? dataFault(learned, input);
   if (first !== null) {
-    return { ...base, sentence: `${first.sentence} ${whole}`, cause: first.cause, layer: first.layer };
+    const { cause, layer, found, remedy } = first;
+    return { ...base, sentence: `${found} ${whole}`, cause, layer, remedy };
   }
+  const remedy = blame === 'nothing' ? null : remedies[blame](method);
   if (sqnrDb === null) {
+    const exact = 'Quantization changes nothing: int8 gives the same outputs as the same weights in float.';
+    return { ...base, sentence: `${whole} ${exact}`, remedy };
+  }
+  const noise = noiseSentence(sqnrDb, kernelShare);
+  const source = costs.quantization.loss !== 'real' ? null : costs.kernels > costs.ranges ? 'integer_kernel' : 'ranges';
+  const worst = noisiestRange(layers, last);
+  const found = source === null ? quietFault(layers, worst) : loudFault(source, layers, worst);
+  if (found === null)
     return {
       ...base,
-      sentence: `${whole} Quantization changes nothing: int8 gives the same outputs as the same weights in float.`,
+      sentence: `${whole} ${noise}${worst === null || worst.share === 1 ? '' : rangeClause(worst)}`,
+      remedy,
     };
-  }
-  const noise =
-    `The signal-to-quantization-noise ratio (SQNR) at the output is ${decibel(sqnrDb)}; ` +
-    `integer kernels cause ${fixed(100 * kernelShare, 0)} % of the noise.`;
-  const source = costs.quantization.loss !== 'real' ? null : costs.kernels > costs.ranges ? 'integer_kernel' : 'ranges';
-  const found = source === null ? quietFault(layers) : loudFault(source, layers);
-  if (found === null) return { ...base, sentence: `${whole} ${noise}` };
-  const { cause, layer } = found.fault;
-  return { ...base, sentence: `${whole} ${noise}${found.clause}`, cause, layer, layerShare: found.share };
+  const { cause, layer, remedy: ofFault } = found.fault;
+  return {
+    ...{ ...base, sentence: `${whole} ${noise}${found.clause}`, cause, layer, layerShare: found.share },
+    // Of what training costs, no range is the cause.
+    remedy:
+      blame === 'training' && cause !== 'bias' && cause !== 'kernel'
+        ? remedies.training(method)
+        : (withoutTraining(cause, method) ?? ofFault),
+  };
 }
+
+/** Where no layer tells more. */
+const remedies: Readonly<Record<Exclude<Diagnosis['blame'], 'nothing'>, (method: QuantizedBy) => string>> = {
+  training: (method) =>
+    method === 'qat'
+      ? 'Lower the learning rate of `qat`, or train it longer: its weights lose accuracy before anything is rounded.'
+      : 'Calibrate without `cross_layer_equalization` and `bias_correction`: they change the weights, and that costs accuracy.',
+  ranges: (method) => (method === 'qat' ? 'Train longer with quantization.' : trainQuantized),
+  integer_kernel: (method) => (method === 'qat' ? 'Train longer with quantization.' : trainQuantized),
+};
+
+const trainQuantized = 'Train with quantization: `qat` may start from this `ptq`.';
+
+/** A model that was only calibrated can still learn to live with its rounding; null where that does not help. */
+const withoutTraining = (cause: Cause, method: QuantizedBy): string | null =>
+  cause === 'rounding' && method === 'ptq' ? trainQuantized : null;
+
+/** How much noise there is at the output, and of which kind. */
+function noiseSentence(sqnrDb: number, kernelShare: number): string {
+  const kernels = Math.round(100 * kernelShare);
+  return (
+    `Quantization adds ${percent(amplitude(-sqnrDb))} of noise to the output (SQNR ${decibel(sqnrDb)}): ` +
+    `${100 - kernels} % of it by rounding to 8 bits, ${kernels} % by integer kernels.`
+  );
+}
+
+/** The layer whose rounding puts most noise into the output, and why it does. */
+const rangeClause = ({ share, fault }: WorstRange): string =>
+  ` Of the noise of rounding, ${fault.layer ?? ''} adds most (${fixed(100 * share, 0)} %): ${fault.found}.`;
 
 interface Found {
   readonly fault: Fault;
@@ -111,34 +155,36 @@ interface Found {
 }
 
 /** What costs accuracy. */
-function loudFault(source: 'ranges' | 'integer_kernel', layers: readonly Layer[]): Found | null {
-  const worst = source === 'integer_kernel' ? noisiestKernel(layers) : noisiestRange(layers);
+function loudFault(
+  source: 'ranges' | 'integer_kernel',
+  layers: readonly Layer[],
+  worstRange: WorstRange | null,
+): Found | null {
+  if (source === 'ranges') {
+    return worstRange === null ? null : { ...worstRange, clause: rangeClause(worstRange) };
+  }
+  const worst = noisiestKernel(layers);
   if (worst === null) return null;
   const { layer, share } = worst;
-  const percentage = `${fixed(100 * share, 0)} %`;
-  if (source === 'ranges') {
-    const fault = rangeFault(layer);
-    const clause = ` Of the noise of fake-quant, ${layer.name} adds most (${percentage}): ${fault.sentence}`;
-    return { fault, share, clause };
-  }
   const off = kernelFault([layer]);
-  const fault: Fault = off ?? { cause: 'kernel', layer: layer.name, sentence: '' };
-  const detail = off === null ? '' : ` ${sentenceCase(off.sentence)}`;
-  return { fault, share, clause: ` The integer kernel of ${layer.name} adds most (${percentage}).${detail}` };
+  const clause = ` Of the noise of kernels, that of ${layer.name} adds most (${fixed(100 * share, 0)} %)`;
+  if (off !== null) return { fault: off, share, clause: `${clause}: ${off.found}.` };
+  const fault: Fault = {
+    ...{ cause: 'kernel', layer: layer.name, found: 'its integers are within one step of what training simulated' },
+    remedy: `Train longer with quantization, or give ${layer.name} more filters: its kernel is sound, but rounds more than this network bears.`,
+  };
+  return { fault, share, clause: `${clause}: ${fault.found}.` };
 }
 
 /** What costs nothing yet, and is wrong all the same. */
-function quietFault(layers: readonly Layer[]): Found | null {
+function quietFault(layers: readonly Layer[], worst: WorstRange | null): Found | null {
   const kernel = kernelFault(layers);
-  if (kernel !== null) return { fault: kernel, share: null, clause: ` Still, ${kernel.sentence}` };
-  const worst = noisiestRange(layers);
-  if (worst === null || worst.share <= 0.5 || !isFarOff(worst.layer)) return null;
-  const fault = rangeFault(worst.layer);
-  const clause = ` Still, ${worst.layer.name} adds ${fixed(100 * worst.share, 0)} % of the noise of fake-quant: ${fault.sentence}`;
-  return { fault, share: worst.share, clause };
+  if (kernel !== null) return { fault: kernel, share: null, clause: ` Still, ${kernel.found}.` };
+  if (worst === null || worst.share <= 0.5 || !isFarOff(worst.measured)) return null;
+  const { fault, share } = worst;
+  const clause = ` Still, ${fault.layer ?? ''} adds ${fixed(100 * share, 0)} % of the noise of rounding: ${fault.found}.`;
+  return { fault, share, clause };
 }
-
-const sentenceCase = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 
 function blameOf({ training, quantization, ranges, kernels }: Costs): Diagnosis['blame'] {
   const ofTraining = training?.loss === 'real' ? training.change : 0;
@@ -148,27 +194,31 @@ function blameOf({ training, quantization, ranges, kernels }: Costs): Diagnosis[
   return kernels > ranges ? 'integer_kernel' : 'ranges';
 }
 
-function costSentence({ whole, training, quantization }: Costs, amount: (change: number) => string): string {
-  const quantized = `quantization ${costClause(quantization, amount)}`;
+function costSentence(
+  { whole, training, quantization }: Costs,
+  method: QuantizedBy,
+  amount: (change: number) => string,
+): string {
+  // What is within chance in all is so in its parts, unless they are said to be real.
+  const clause = (cost: Cost): string => costClause(cost, whole?.loss === 'real' ? 'whether_chance' : 'amount', amount);
+  const quantized = `quantization ${clause(quantization)}`;
   if (whole === null || training === null) {
     return `Float was not measured, so the cost of training is unknown; ${quantized}.`;
   }
-  const parts = `training ${costClause(training, amount)}, ${quantized}`;
+  const trained = method === 'qat' ? 'training with quantization' : 'preparing the weights';
+  const parts = `${trained} ${clause(training)}, ${quantized}`;
   if (training.loss === 'real' && training.change >= quantization.change) {
-    return (
-      `The loss comes from training: ${parts}. The same weights lose that much without any quantizer, so lower the ` +
-      'learning rate of `qat`, or train it longer.'
-    );
+    return `The loss comes from ${trained}: ${parts}. The same weights lose that much without any quantizer.`;
   }
   switch (whole.loss) {
     case 'none':
-      return quantization.loss === 'real'
-        ? `Nothing is lost against float, but only because training gained what quantization lost: ${parts}.`
-        : 'There is no loss against float.';
+      if (quantization.loss === 'real')
+        return `Nothing is lost against float, but only because ${trained} gained what quantization lost: ${parts}.`;
+      return whole.change < 0 ? `There is no loss against float: ${parts}.` : 'There is no loss against float.';
     case 'within_chance':
       return quantization.loss === 'real'
         ? `The loss against float is within chance, that of quantization is not: ${parts}.`
-        : 'The loss against float is within chance.';
+        : `The loss against float is within chance: ${parts}.`;
     case 'real':
       return `The loss against float is real: ${parts}.`;
     default:
@@ -176,10 +226,14 @@ function costSentence({ whole, training, quantization }: Costs, amount: (change:
   }
 }
 
-function costClause({ change, loss }: Cost, amount: (change: number) => string): string {
+function costClause(
+  { change, loss }: Cost,
+  said: 'amount' | 'whether_chance',
+  amount: (change: number) => string,
+): string {
   if (change < 0) return `gains ${amount(-change)}`;
   if (change === 0) return 'costs nothing';
-  return `costs ${amount(change)}${loss === 'within_chance' ? ', which is within chance' : ''}`;
+  return `costs ${amount(change)}${said === 'whether_chance' && loss === 'within_chance' ? ', which is within chance' : ''}`;
 }
 
 /**
@@ -197,9 +251,20 @@ interface Worst {
   readonly share: number;
 }
 
-function noisiestRange(layers: readonly Layer[]): Worst | null {
+/** The layer whose rounding adds most noise, and why. */
+export interface WorstRange {
+  readonly fault: Fault;
+  readonly share: number;
+  readonly measured: Layer;
+}
+
+/** @param output the layer of the output */
+export function noisiestRange(layers: readonly Layer[], output: Layer | undefined): WorstRange | null {
   const shares = noiseShares(layers);
-  return worstOf(layers.map((layer) => ({ layer, share: shares.get(layer.name) ?? 0 })));
+  const worst = worstOf(layers.map((layer) => ({ layer, share: shares.get(layer.name) ?? 0 })));
+  if (worst === null) return null;
+  const { layer, share } = worst;
+  return { fault: rangeFault(layer, layer === output ? 'output' : 'hidden'), share, measured: layer };
 }
 
 /** The kernel that adds most noise by itself, relative to its signal. */
@@ -214,6 +279,9 @@ function noisiestKernel(layers: readonly Layer[]): Worst | null {
 function worstOf(candidates: readonly Worst[]): Worst | null {
   return candidates.reduce<Worst | null>((best, one) => (one.share > (best?.share ?? 0) ? one : best), null);
 }
+
+/** Root mean square of noise over that of the signal. */
+const amplitude = (decibels: number): number => exp((decibels / 20) * Math.LN10);
 
 function powerRatio(decibels: number): number {
   return exp((decibels / 10) * Math.LN10);

@@ -14,15 +14,31 @@ export const causes = [
   'range_too_wide',
   'range_too_narrow',
   'shared_range',
+  'input_range',
   'rounding',
 ] as const;
 export type Cause = (typeof causes)[number];
 
+/** With such a cause no other number means what it says. */
+export function isMeaningless(cause: Cause | null): boolean {
+  switch (cause) {
+    case 'dead_layer':
+    case 'labels':
+    case 'normalization':
+    case 'nothing_learned':
+      return true;
+    default:
+      return false;
+  }
+}
+
 export interface Fault {
   readonly cause: Cause;
   readonly layer: string | null;
-  /** Whole sentences: what is wrong, and what to do. */
-  readonly sentence: string;
+  /** What is wrong: a sentence where data or a dead layer is meant, else a clause with its subject left out or first. */
+  readonly found: string;
+  /** What to do: a sentence. */
+  readonly remedy: string;
 }
 
 /** What a network that decides between classes has learned, and what it then answers. */
@@ -46,7 +62,8 @@ export function deadLayer(layers: readonly Layer[], compared: number): Fault | n
   return {
     cause: 'dead_layer',
     layer: dead.name,
-    sentence: `${dead.name} is dead: ${why}, so nothing of the input passes it. Lower the learning rate, give it batch norm or a leaky_relu, and train again.`,
+    found: `${dead.name} is dead: ${why}, so nothing of the input passes it.`,
+    remedy: `Bring ${dead.name} back to life and train again: lower the learning rate, or give it batch norm or a leaky_relu.`,
   };
 }
 
@@ -77,11 +94,20 @@ export function dataFault(learned: Learned | null, input: ModelInput | undefined
   if (!isGuessed || unseen > guessing + surprisingGap / 2) return null;
   const beside = validation === null ? percent(test) : `${percent(validation)} on validation examples`;
   if (training - unseen > surprisingGap) {
-    const sentence = `The network knows its training examples by heart (${percent(training)} right) and nothing else (${beside}): the labels do not belong to their examples, or these are far too few. Check the label file.`;
-    return { cause: 'labels', layer: null, sentence };
+    return {
+      cause: 'labels',
+      layer: null,
+      found: `The network knows its training examples by heart (${percent(training)} right) and nothing else (${beside}): the labels do not belong to their examples, or these are far too few.`,
+      remedy: 'Check the label file: until labels belong to their examples, no other number counts.',
+    };
   }
-  const sentence = `The network has learned nothing: ${percent(training)} of its training examples are right, and guessing reaches ${percent(guessing)}. Check that labels belong to their examples, then the normalization of the input and the learning rate.`;
-  return { cause: 'nothing_learned', layer: null, sentence };
+  return {
+    cause: 'nothing_learned',
+    layer: null,
+    found: `The network has learned nothing: ${percent(training)} of its training examples are right, and guessing reaches ${percent(guessing)}.`,
+    remedy:
+      'Make the float model learn first: check that labels belong to their examples, then the normalization of the input and the learning rate.',
+  };
 }
 
 function gapText({ training, validation, test }: Learned): string {
@@ -93,8 +119,12 @@ function gapText({ training, validation, test }: Learned): string {
 function scaleFault(learned: Learned, input: ModelInput | undefined): Fault | null {
   const misfit = input === undefined ? null : misfitOf(input);
   if (misfit === null) return null;
-  const sentence = `${gapText(learned)}, and ${misfit}: the test examples are not on the scale of the training examples. Prepare both in the same way.`;
-  return { cause: 'normalization', layer: null, sentence };
+  return {
+    cause: 'normalization',
+    layer: null,
+    found: `${gapText(learned)}, and ${misfit}: the test examples are not on the scale of the training examples.`,
+    remedy: 'Prepare the test examples in the same way as those of the training.',
+  };
 }
 
 /** @param isGuessed whether the test is no better than guessing, as it is where no label belongs to its example */
@@ -106,7 +136,8 @@ function testFault(learned: Learned, isGuessed: boolean): Fault {
   return {
     cause: 'labels',
     layer: null,
-    sentence: `${found}: ${reason}. Check the label file and the order of the classes.`,
+    found: `${found}: ${reason}.`,
+    remedy: 'Check the label file and the order of the classes: until they are right, no other number counts.',
   };
 }
 
@@ -139,42 +170,72 @@ function describeKernel({ name, kernel }: Layer): Fault {
     return {
       cause: 'bias',
       layer: name,
-      sentence: `${found}, and they are off by a constant (channel ${offset.channel} by ${steps} steps). Check its bias in the .tflite file, and convert again.`,
+      found: `${found}, and they are off by a constant (channel ${offset.channel} by ${steps} steps)`,
+      remedy: `Check the bias of ${name} in the .tflite file, and convert again.`,
     };
   }
   return {
     cause: 'kernel',
     layer: name,
-    sentence: `${found}. Check its multipliers and zero point, and convert again; if they are sound, please report a bug.`,
+    found,
+    remedy: `Check the multipliers and the zero point of ${name}, and convert again. If they are sound, this is a bug in qpipe: please report it.`,
   };
 }
 
-/** Why the range of a layer costs what it does: as a clause, and what to do. */
-export function rangeFault({ name, clipped, headroom, range, sharedRange }: Layer): Fault {
-  const fault = (cause: Cause, sentence: string): Fault => ({ cause, layer: name, sentence });
+/**
+ * Why rounding at a layer costs what it does, with the layer as the subject, and what to do.
+ *
+ * @param place of the layer: the outputs of a network cannot be given more filters
+ */
+export function rangeFault(layer: Layer, place: 'hidden' | 'output'): Fault {
+  const { name, clipped, headroom, range, sharedRange } = layer;
+  const fault = (cause: Cause, found: string, remedy: string): Fault => ({ cause, layer: name, found, remedy });
   if (sharedRange !== null && sharedRange.neededBy !== name) {
+    const { by, neededBy } = sharedRange;
     return fault(
       'shared_range',
-      `it shares the range of ${sharedRange.by}, which ${sharedRange.neededBy} needs. Scale ${sharedRange.neededBy} down before they are joined, for example by batch norm.`,
+      `it shares the range of ${by}, which ${neededBy} needs`,
+      `Scale ${neededBy} down before it is joined with ${name}, for example by batch norm.`,
     );
   }
   if (clipped !== null && clipped.noiseShare > 0.5) {
     const share = percent(clipped.below + clipped.above);
     return fault(
       'range_too_narrow',
-      `its range is too narrow, and the ${share} of its values that are clipped cause ${fixed(100 * clipped.noiseShare, 0)} % of its noise. Observe with \`ranges: running_extremes\` and longer, on examples like those of the test.`,
+      `its range is too narrow, and the ${share} of its values that are clipped cause ${fixed(100 * clipped.noiseShare, 0)} % of its noise`,
+      `Widen the range of ${name}: observe it longer with \`ranges: running_extremes\`, on examples like those of the test.`,
     );
   }
-  if (range === 'own' && headroom !== null && headroom > thresholds.headroom) {
+  const isWide = headroom !== null && headroom > thresholds.headroom;
+  if (range === 'own' && isWide) {
     return fault(
       'range_too_wide',
-      `its range is ${fixed(headroom, 1)} times as wide as 99.9 % of its values need. Limit its values (relu6, weight decay), or lower \`range_window\` so that old extremes decay sooner.`,
+      `its range is ${fixed(headroom, 1)} times as wide as 99.9 % of its values need`,
+      `Narrow the range of ${name}: limit its values (relu6, weight decay), or lower \`range_window\` so that old extremes decay sooner.`,
+    );
+  }
+  if (range === 'shared' && isWide) {
+    return fault(
+      'input_range',
+      `it has to keep the range of its input, which is ${fixed(headroom, 1)} times as wide as 99.9 % of its values need`,
+      inputRangeRemedy(layer),
     );
   }
   return fault(
     'rounding',
-    'its range fits, so this is the cost of rounding to 8 bits. Train longer with quantization, or give the layer more filters.',
+    'its range fits, so this is the cost of rounding to 8 bits',
+    place === 'output'
+      ? 'Train longer with quantization.'
+      : `Train longer with quantization, or give ${name} more filters.`,
   );
+}
+
+/** Kernels of the mean have a range of their own; those of pools do not. */
+function inputRangeRemedy({ name, op, shape }: Layer): string {
+  const isGlobal = op === 'average_pool_2d' && shape.slice(1, -1).every((size) => size === 1);
+  return isGlobal
+    ? `Use a layer of \`kind: mean\` instead of ${name}: it averages too, and has a range of its own.`
+    : `Limit the values that enter ${name} (relu6, weight decay): it rounds to the steps of their range.`;
 }
 
 /** Whether a range is so far off that it is worth a word before it costs accuracy. */

@@ -21,7 +21,7 @@ export function renderReport(report: Report): string {
           section(
             report.matrix === undefined ? 'branches' : 'matrix',
             report.matrix === undefined ? 'Branches' : 'Matrix',
-            matrixSection(cells, noun),
+            matrixSection(cells, noun, report.gates),
           ),
           section('quantizations', 'PTQ or QAT', quantizationsSection(report.quantizations)),
           section('cells', `Each ${noun}`, cellsSection(report, cells, noun)),

@@ -16,8 +16,10 @@ import type {
   TrainMetrics,
 } from '../measurements/metrics.ts';
 import { fixed, integer, percent, points, significant } from './format.ts';
-import { wilsonInterval } from './statistics.ts';
-import { accuracyName } from './titles.ts';
+import { chainOf } from './lines-of-stages.ts';
+import type { Interval } from './statistics.ts';
+import { pairedShareInterval, wilsonInterval } from './statistics.ts';
+import { accuracyName, stageTitle } from './titles.ts';
 
 export const Lint = object({
   code: Type.String(),
@@ -64,8 +66,6 @@ export const thresholds = {
   /** Same label on both kinds of devices, of which a phone or browser rounds some sums otherwise. */
   litertAgreement: 0.995,
 } as const;
-
-const percentOrMore = (share: number): string => `at least ${percent(share)}`;
 
 /** What the terminal says when a run begins. */
 export function pipelineLint({ code, layer, message, hint }: RunWarning): Lint {
@@ -377,7 +377,7 @@ const layerRules: readonly LayerRule[] = [
     severity: always('warning'),
     describe: ({ kernel }) => ({
       found: `on the same inputs, ${percent(kernel?.withinOneStep ?? 0)} of its integers are within one step of fake-quant`,
-      expected: `${percentOrMore(thresholds.withinOneStep)}: a larger difference is not rounding: training did not simulate what the device computes`,
+      expected: `at least ${percent(thresholds.withinOneStep)}: a larger difference is not rounding: training did not simulate what the device computes`,
       remedy: 'check its multipliers and zero point; if they are sound, this is a bug in qpipe: please report it',
     }),
   },
@@ -412,7 +412,7 @@ function scoreLints(stage: string, { score: { float, int8, int8_litert: litert }
   const lints = float === null ? [noBaseline(stage)] : [];
   if (litert === null || Math.abs(litert.value - int8.value) <= 1 - thresholds.litertAgreement) return lints;
   const found = `the ${scoreName} is ${percent(litert.value)} on a ${witnesses.phone} and ${percent(int8.value)} on a ${witnesses.microcontroller}`;
-  return [...lints, disagreement(stage, found)];
+  return [...lints, disagreement(stage, 'warning', found)];
 }
 
 function errorLints(stage: string, metrics: RegressTest | ReconstructTest): Lint[] {
@@ -421,7 +421,7 @@ function errorLints(stage: string, metrics: RegressTest | ReconstructTest): Lint
   if (litert === null || Math.abs(litert.mean - int8.mean) <= (1 - thresholds.litertAgreement) * int8.mean)
     return lints;
   const found = `the ${metrics.task === 'regress' ? 'mean absolute' : 'mean squared'} error is ${significant(litert.mean)} on a ${witnesses.phone} and ${significant(int8.mean)} on a ${witnesses.microcontroller}`;
-  return [...lints, disagreement(stage, found)];
+  return [...lints, disagreement(stage, 'warning', found)];
 }
 
 function noBaseline(stage: string): Lint {
@@ -433,42 +433,57 @@ function noBaseline(stage: string): Lint {
   });
 }
 
-function disagreement(stage: string, found: string): Lint {
-  return lint(stage, 'runtimes-disagree', 'warning', {
+function disagreement(stage: string, severity: Lint['severity'], found: string): Lint {
+  return lint(stage, 'runtimes-disagree', severity, {
     layer: null,
     found,
-    expected: `${percentOrMore(thresholds.litertAgreement)} agreement: each kind of device rounds in its own way`,
-    remedy: 'check the multipliers of the layers: runtimes round them differently',
+    expected: `at most ${percent(1 - thresholds.litertAgreement)} of difference: each kind of device rounds in its own way`,
+    remedy: 'judge by the kind of device that you ship to',
   });
 }
 
 function classifyLints(stage: string, metrics: ClassifyTest): Lint[] {
-  const { accuracy, gates, agreement } = metrics;
-  const lints: Lint[] = [];
-  const interval = wilsonInterval(accuracy.int8.correct, accuracy.int8.n);
-  const half = (interval.high - interval.low) / 2;
-  const wanted = Math.min(...gates.flatMap(({ unit, limit }) => (unit === 'share_difference' ? [limit] : [])), 0.02);
-  if (half > wanted) {
-    lints.push(
-      lint(stage, 'n-too-small', 'note', {
-        layer: null,
-        found: `${integer(accuracy.int8.n)} examples determine ${accuracyName(metrics)} only to within ${points(half).replace('+', '\u00b1')}`,
-        expected: `${points(wanted).replace('+', '\u00b1')}: smaller differences cannot be distinguished from chance`,
-        remedy: 'test on more examples',
-      }),
-    );
+  return [
+    ...precisionLints(stage, metrics),
+    ...(metrics.accuracy.float === null ? [noBaseline(stage)] : []),
+    ...answerLints(stage, metrics),
+  ];
+}
+
+/** Our choice: a model is seldom worth a decision that needs less. */
+const usualPrecision = 0.02;
+
+/** Whether the examples are enough: for the smallest drop that a gate allows, and to know the accuracy at all. */
+function precisionLints(stage: string, metrics: ClassifyTest): Lint[] {
+  const { accuracy, flips, gates, n } = metrics;
+  const halfOf = ({ low, high }: Interval): number => (high - low) / 2;
+  const plusMinus = (share: number): string => points(share).replace('+', '\u00b1');
+  const tooFew = (what: string, half: number, expected: string): Lint =>
+    lint(stage, 'n-too-small', 'note', {
+      layer: null,
+      found: `${integer(n)} examples determine ${what} only to within ${plusMinus(half)}`,
+      expected,
+      remedy: 'test on more examples',
+    });
+  const ofDrop = gates.filter(({ unit }) => unit === 'share_difference').sort((a, b) => a.limit - b.limit)[0];
+  if (ofDrop !== undefined && flips !== null) {
+    const half = halfOf(pairedShareInterval(flips.rightToWrong, flips.wrongToRight, n));
+    const expected = `${plusMinus(ofDrop.limit)}, the limit of ${ofDrop.name}: otherwise chance decides whether the gate is met`;
+    if (half > ofDrop.limit) return [tooFew('the drop against float', half, expected)];
   }
-  if (accuracy.float === null) lints.push(noBaseline(stage));
-  const { int8_vs_litert: same } = agreement;
-  if (same !== null && same < thresholds.litertAgreement) {
-    lints.push(
-      disagreement(
-        stage,
-        `a ${witnesses.microcontroller} and a ${witnesses.phone} predict the same class for ${percent(same)} of the examples`,
-      ),
-    );
-  }
-  return lints;
+  const half = halfOf(wilsonInterval(accuracy.int8.correct, accuracy.int8.n));
+  const expected = `${plusMinus(usualPrecision)}: smaller differences between models may be chance`;
+  return half > usualPrecision ? [tooFew(accuracyName(metrics), half, expected)] : [];
+}
+
+/** Some answers differ on any network that is deep enough; a warning is what changes the accuracy. */
+function answerLints(stage: string, metrics: ClassifyTest): Lint[] {
+  const { int8, int8_litert: litert } = metrics.accuracy;
+  const { int8_vs_litert: same } = metrics.agreement;
+  if (same === null || litert === null || same >= thresholds.litertAgreement) return [];
+  const severity = Math.abs(litert.top1 - int8.top1) > 1 - thresholds.litertAgreement ? 'warning' : 'note';
+  const found = `a ${witnesses.microcontroller} and a ${witnesses.phone} answer ${percent(1 - same)} of the examples differently; ${accuracyName(metrics)} is ${percent(int8.top1)} and ${percent(litert.top1)}`;
+  return [disagreement(stage, severity, found)];
 }
 
 function lint(stage: string, code: string, severity: Lint['severity'], finding: Finding): Lint {
@@ -483,15 +498,28 @@ export interface LintGroup {
 
 interface Linted {
   readonly lints: readonly Lint[];
-  readonly stages: readonly { readonly name: string; readonly kind: string }[];
-  readonly matrix?: object;
-  readonly branches?: object;
+  readonly stages: readonly { readonly name: string; readonly kind: string; readonly reads: readonly string[] }[];
+  readonly matrix?: Several;
+  readonly branches?: Several;
+}
+
+interface Several {
+  readonly best: { readonly test: string } | null;
+}
+
+/** Of cells or branches side by side, those of the best, and those of others only. */
+export interface ShownLints {
+  readonly here: readonly Lint[];
+  readonly elsewhere: readonly Lint[];
 }
 
 /** What cells or branches have in common is one lint, which says in how many of them it was found. */
-export function lintsShown({ lints, stages, matrix, branches }: Linted): Lint[] {
-  if (matrix === undefined && branches === undefined) return [...lints];
+export function lintsShown({ lints, stages, matrix, branches }: Linted): ShownLints {
+  const several = matrix ?? branches;
+  if (several === undefined) return { here: lints, elsewhere: [] };
   const kindOf = new Map(stages.map(({ name, kind }) => [name, kind]));
+  const best = new Set(several.best === null ? [] : chainOf(stages, several.best.test));
+  const isHere = ({ stage }: Lint): boolean => stage === null || best.size === 0 || best.has(stage);
   const alike = new Map<string, Lint[]>();
   for (const one of lints) {
     const called =
@@ -499,11 +527,25 @@ export function lintsShown({ lints, stages, matrix, branches }: Linted): Lint[] 
     const key = JSON.stringify([one.code, one.severity, called, one.layer, called === null ? one.found : null]);
     alike.set(key, [...(alike.get(key) ?? []), one]);
   }
-  return [...alike.values()].flatMap(([first, ...others]) => {
-    if (first === undefined || others.length === 0 || first.stage === null) return first ?? [];
-    const more = matrix === undefined ? counted(others.length, 'other') : counted(others.length, 'other cell');
-    return { ...first, stage: `${first.stage} and ${more}` };
+  const shown = [...alike.values()].flatMap((all) => {
+    const first = all.find(isHere) ?? all[0];
+    if (first === undefined) return [];
+    const others = all.length - 1;
+    const more = matrix === undefined ? counted(others, 'other') : counted(others, 'other cell');
+    const stage = first.stage === null || others === 0 ? first.stage : `${stageTitle(first.stage)} and ${more}`;
+    return [{ lint: { ...first, stage }, here: isHere(first) }];
   });
+  const those = (wanted: boolean): Lint[] => shown.flatMap(({ lint: one, here }) => (here === wanted ? [one] : []));
+  return { here: those(true), elsewhere: those(false) };
+}
+
+/** `1 warning and 2 notes` */
+export function countLints(groups: readonly LintGroup[]): string {
+  const of = (severity: Lint['severity']): string[] => {
+    const count = groups.filter(({ worst }) => worst.severity === severity).length;
+    return count === 0 ? [] : [counted(count, severity)];
+  };
+  return [...of('warning'), ...of('note')].join(' and ');
 }
 
 /** Warnings first, otherwise in the order of the stages. */
@@ -523,9 +565,9 @@ export function groupLints(lints: readonly Lint[]): LintGroup[] {
   ];
 }
 
-/** `test, conv1` */
+/** `test, conv1`; `test (seed=1), conv1` */
 export function placeText({ stage, layer }: Lint): string {
-  return [stage ?? 'pipeline', ...(layer === null ? [] : [layer])].join(', ');
+  return [stage === null ? 'pipeline' : stageTitle(stage), ...(layer === null ? [] : [layer])].join(', ');
 }
 
 /** `test, conv1: 3.20 % of ... above (also conv2, conv3 and 4 more)` */

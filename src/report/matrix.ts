@@ -1,4 +1,4 @@
-/** The cells of a matrix side by side: what each reached, how far seeds spread, and which is the best beyond noise. */
+/** The cells of a matrix side by side: what each reached, how far seeds spread, and which is the best beyond chance. */
 import { Type } from '@sinclair/typebox';
 import type { Static } from '@sinclair/typebox';
 import { present } from '../core/assert.ts';
@@ -68,7 +68,7 @@ const Lead = object({
   over: Type.String({ description: 'a cell, or a group of cells that differ only in their seeds' }),
   difference: Type.Number({ description: 'of int8, positive where the best is better' }),
   p: amount('two-sided, corrected for the number of comparisons; null where it cannot be said'),
-  beyondNoise: Type.Boolean(),
+  beyondChance: Type.Boolean(),
 });
 
 const Best = object({
@@ -198,7 +198,7 @@ function withLeads(
     ...best,
     leads: leads.map(({ over, difference, p }) => {
       const together = p === null ? null : (corrected[next++] ?? null);
-      return { over, difference, p: together, beyondNoise: together !== null && together < significance };
+      return { over, difference, p: together, beyondChance: together !== null && together < significance };
     }),
   };
 }
@@ -284,7 +284,9 @@ function sentenceOf(
   if (first === undefined) return `The matrix has ${all(cells)}; none has a result.`;
   const gated = rows.filter(({ gates }) => gates.all > 0);
   const met = gated.filter(({ gates }) => gates.unmet.length === 0).length;
-  const gates = gated.length === 0 ? ' No gate was set.' : ` Gates are met in ${met} of ${all(gated.length)}.`;
+  const every = met === 2 ? `both ${cellNouns[noun]}` : met === 1 ? `its ${noun}` : `all ${all(met)}`;
+  const where = met < gated.length ? `${met} of ${all(gated.length)}` : every;
+  const gates = gated.length === 0 ? ' No gate was set.' : ` Gates are met in ${where}.`;
   const ending = `${gates}${state}`;
   if (best === null) return `The ${all(cells)} measure different things, so none is the best.${ending}`;
   const group = groups.find(({ name }) => name === best.name);
@@ -293,7 +295,7 @@ function sentenceOf(
       ? measureText(first.kind, bestRow(rows, best).int8)
       : `${measureText(group.kind, group.int8.mean)}${
           group.int8.deviation === null ? '' : ` \u00b1 ${differenceText(group.kind, group.int8.deviation)}`
-        } over ${counted(group.int8.n, 'seed')}`;
+        }, ${group.int8.n === 1 ? 'with 1 seed' : `the mean of ${group.int8.n} seeds`}`;
   const int8 = `int8 ${first.measure} ${value}`;
   if (best.leads.length === 0) return `${capitalizedName(best.name)}${int8}.${ending}`;
   const others = group === undefined ? all(rows.length) : counted(groups.length, 'setting');
@@ -308,20 +310,20 @@ const bestRow = (rows: readonly MatrixRow[], best: BestCell): MatrixRow =>
     'the best row',
   );
 
-/** Whether the best leads beyond noise, and how that was found. */
+/** Whether the best leads beyond chance, and how that was found. */
 function leadText({ leads, pairedBy }: BestCell): string {
   const how = pairedBy === 'seeds' ? 'paired by seed' : 'paired on the same test examples';
   const together = leads.length === 1 ? how : `${how}, corrected for ${leads.length} comparisons`;
   const known = leads.filter(({ p }) => p !== null);
-  const beyond = leads.filter(({ beyondNoise }) => beyondNoise).length;
-  if (known.length === 0) return 'Whether its lead is beyond noise cannot be said: nothing could be paired.';
+  const beyond = leads.filter(({ beyondChance }) => beyondChance).length;
+  if (known.length === 0) return 'Whether its lead is more than chance cannot be said: nothing could be paired.';
   const smallest = known.reduce((least, { p }) => Math.max(least, p ?? 0), 0);
   const p = known.length === 1 ? `, p = ${probability(smallest)}` : '';
   const unknown = leads.length - known.length;
   const rest = unknown === 0 ? '' : ` ${counted(unknown, 'other')} cannot be compared with it.`;
   const all = leads.length === 1 ? 'the other' : `all ${leads.length} others`;
-  if (beyond === leads.length) return `Its lead over ${all} is beyond noise (${together}${p}).`;
+  if (beyond === leads.length) return `Its lead over ${all} is more than chance (${together}${p}).`;
   if (beyond === 0)
-    return `${leads.length === 1 ? 'Its lead over the other is within' : 'Its lead over none of the others is beyond'} noise (${together}${p}).${rest}`;
-  return `Its lead is beyond noise over ${beyond} of the ${leads.length} others (${together}).${rest}`;
+    return `${leads.length === 1 ? 'Its lead over the other may be chance' : 'Its lead over each of the others may be chance'} (${together}${p}).${rest}`;
+  return `Its lead is more than chance over ${beyond} of the ${leads.length} others (${together}).${rest}`;
 }

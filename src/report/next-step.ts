@@ -1,9 +1,10 @@
 /** What to change next: one sentence for a reader who reads nothing else of the report. */
 import { isCounted } from '../measurements/metrics.ts';
-import type { Cause } from './faults.ts';
+import { noisiestRange } from './diagnosis.ts';
 import { integer, percent, points } from './format.ts';
 import { ignorantAnswer, lintsShown, placeText } from './lints.ts';
 import { chainOf } from './lines-of-stages.ts';
+import type { MatrixReport } from './matrix.ts';
 import { gateText, headlineTest, headlineTests, sideBySide } from './report.ts';
 import type { Report, ReportGate, Test } from './report.ts';
 
@@ -45,38 +46,15 @@ export function nextStep(report: Report): string {
   return enoughStep({ report, test });
 }
 
-const remedies: Readonly<Record<Cause, (layer: string) => string>> = {
-  dead_layer: (layer) => `Bring ${layer} back to life: lower the learning rate, or give it batch norm or a leaky_relu.`,
-  nothing_learned: () => 'Make the float model learn first: check labels, normalization and learning rate.',
-  labels: () => 'Check the labels first: until they belong to their examples, no other number counts.',
-  normalization: () => 'Prepare the test examples like those of the training.',
-  kernel: (layer) => `Convert again and check ${layer}: its integer kernel adds most of the noise.`,
-  bias: (layer) => `Convert again and check the bias of ${layer}: its integers do not do what training simulated.`,
-  shared_range: (layer) =>
-    `Give ${layer} a range of its own scale, for example by batch norm before the layers are joined.`,
-  range_too_narrow: (layer) => `Widen the range of ${layer}: observe it longer, with \`ranges: running_extremes\`.`,
-  range_too_wide: (layer) => `Narrow the range of ${layer}: use relu6 or weight decay, or a lower \`range_window\`.`,
-  rounding: (layer) => `Give ${layer} more filters, or train longer with quantization.`,
-};
-
-/** Of any output. */
+/** What is wrong with a model or its data, in any output. */
 function faultStep({ report }: Subject): string | null {
   const test = headlineTests(report).find(({ diagnosis }) => (diagnosis?.cause ?? null) !== null);
-  const { cause = null, layer = null } = test?.diagnosis ?? {};
-  if (test === undefined || cause === null) return null;
-  const output = test.output === undefined ? '' : `For ${test.output}: `;
-  const said =
-    cause === 'rounding' && !trainsQuantized(report, test)
-      ? `Train with quantization (\`qat\` may start from this \`ptq\`), or give ${layer ?? 'the layer'} more filters.`
-      : remedies[cause](layer ?? 'the layer');
-  return output === '' ? said : `${output}${lowered(said)}`;
+  return test === undefined ? null : remedyOf(test);
 }
 
-const trainQuantized = 'Train with quantization: `qat` may start from this `ptq`.';
-
-function trainsQuantized({ stages, training }: Report, { stage }: Test): boolean {
-  const chain = new Set(chainOf(stages, stage));
-  return training.some((one) => chain.has(one.stage) && one.metrics.level === 'qat');
+function remedyOf({ output, diagnosis }: Test): string | null {
+  const remedy = diagnosis?.remedy ?? null;
+  return remedy === null || output === undefined ? remedy : `For ${output}: ${lowered(remedy)}`;
 }
 
 function ignoranceStep({ report }: Subject): string | null {
@@ -93,12 +71,16 @@ function gateStep({ report, test }: Subject): string | null {
   if (gate.unit === 'bytes') return `${start}give the largest layers fewer filters or units.`;
   const owner = headlineTests(report).find(({ output }) => output !== undefined && gate.name.startsWith(`${output}: `));
   const { diagnosis } = owner ?? test;
-  if (diagnosis?.costs.whole?.loss === 'real') return `${start}${lowered(blameStep(report, owner ?? test))}`;
-  const isRelative = gate.unit === 'share_difference' || gate.name.includes('rise');
-  return isRelative
+  const remedy = diagnosis?.remedy ?? null;
+  if (diagnosis?.costs.whole?.loss === 'real' && remedy !== null) return `${start}${lowered(remedy)}`;
+  return isRelative(gate)
     ? `${start}test on more examples first: the loss against float is within chance.`
     : `${start}${floatMisses(gate, owner ?? test)}`;
 }
+
+/** Of the difference to float. */
+const isRelative = ({ unit, name }: Pick<ReportGate, 'unit' | 'name'>): boolean =>
+  unit === 'share_difference' || name.includes('rise');
 
 const lowered = (text: string): string => `${text.charAt(0).toLowerCase()}${text.slice(1)}`;
 
@@ -115,42 +97,48 @@ function floatOf(test: Test): number | null {
   return test.error.float?.mean ?? null;
 }
 
-/** Which cell or branch to take. */
-function choiceStep({ report }: Subject): string | null {
-  const sides = sideBySide(report);
+/** Which cell or branch to take, and where better ones may be. */
+function choiceStep(subject: Subject): string | null {
+  const sides = sideBySide(subject.report);
   const best = sides?.best ?? null;
   if (sides === undefined || best === null || best.leads.length === 0) return null;
   const name = best.name === '' ? 'the best cell' : best.name;
-  if (best.leads.every(({ beyondNoise }) => beyondNoise))
-    return `Take ${name}: it is better than the others beyond noise.`;
-  const ties = best.leads.filter(({ beyondNoise }) => !beyondNoise).length;
+  if (best.leads.every(({ beyondChance }) => beyondChance)) {
+    const further = [edgeText(sides), longerStep(subject)].filter((step) => step !== null);
+    return [`Take ${name}: its lead over the others is more than chance.`, ...further].join(' ');
+  }
+  const ties = best.leads.filter(({ beyondChance }) => !beyondChance).length;
   const sharper = best.pairedBy === 'seeds' ? 'run more seeds' : 'test on more examples, or run several seeds';
-  const others = ties === 1 ? 'one other is' : `${integer(ties)} others are`;
-  return `Take ${name}, or a smaller or cheaper one: ${others} within noise of it. To tell them apart, ${sharper}.`;
+  const others = ties === 1 ? 'the lead over one other' : `the lead over ${integer(ties)} others`;
+  return `Take ${name}, or a smaller or cheaper one: ${others} may be chance. To tell them apart, ${sharper}.`;
+}
+
+/** Fewer values do not show a direction. */
+const fewestValues = 3;
+
+/** Where the best value of a number is the outermost that was tried. */
+function edgeText({ axes, rows, best }: MatrixReport): string | null {
+  const row = rows.find(({ test }) => test === best?.test);
+  for (const [index, { name, isSeed }] of axes.entries()) {
+    const values = [...new Set(rows.map(({ labels }) => Number(labels[index])))];
+    const own = Number(row?.labels[index]);
+    if (isSeed || values.length < fewestValues || !values.every(Number.isFinite)) continue;
+    if (own === Math.max(...values)) return `It is the largest ${name} that was tried, so try larger ones too.`;
+    if (own === Math.min(...values)) return `It is the smallest ${name} that was tried, so try smaller ones too.`;
+  }
+  return null;
 }
 
 function lossStep({ report }: Subject): string | null {
   const test = headlineTests(report).find(({ diagnosis }) => diagnosis?.costs.whole?.loss === 'real');
-  return test === undefined ? null : blameStep(report, test);
-}
-
-/** By what costs most. */
-function blameStep(report: Report, test: Test): string {
-  switch (test.diagnosis?.blame) {
-    case 'training':
-      return 'Lower the learning rate of `qat`, or train it longer: its weights lose accuracy before anything is rounded.';
-    case 'integer_kernel':
-      return 'Look at the layers with the most noise from integer kernels, and convert again.';
-    default:
-      return trainsQuantized(report, test) ? 'Train longer with quantization.' : trainQuantized;
-  }
+  return test === undefined ? null : remedyOf(test);
 }
 
 function warningStep({ report }: Subject): string | null {
-  const lint = lintsShown(report).find(({ severity, remedy }) => severity === 'warning' && remedy !== null);
+  const lint = lintsShown(report).here.find(({ severity, remedy }) => severity === 'warning' && remedy !== null);
   if (lint === undefined) return null;
   if (lint.code === 'runtimes-disagree') {
-    return 'Judge by the device that you ship to: microcontroller and phone or browser answer differently here.';
+    return 'Judge by the kind of device that you ship to: microcontroller and phone or browser answer differently here.';
   }
   const remedy = lint.remedy ?? '';
   return `Look into ${placeText(lint)}: ${remedy}.`;
@@ -173,17 +161,27 @@ function overfittingStep({ report, test }: Subject): string | null {
 /** Where the last epoch was the best of several, and clearly so. */
 function longerStep({ report, test }: Subject): string | null {
   const chain = new Set(chainOf(report.stages, test.stage));
-  const longer = report.training.find(({ stage, metrics }) => {
-    const [before, last] = metrics.epochs.slice(-2).map(({ validationLoss }) => validationLoss);
-    return chain.has(stage) && metrics.level === 'float' && before != null && last != null && last < improving * before;
-  });
-  return longer === undefined
-    ? null
-    : `Train ${longer.stage.replace(/@.*/, '')} longer: the validation loss was still falling in its last epoch.`;
+  for (const { stage, metrics } of report.training) {
+    if (!chain.has(stage) || metrics.level !== 'float') continue;
+    const [before, last] = metrics.epochs.slice(-2);
+    if (before === undefined || last === undefined || !isImproving(before, last)) continue;
+    return `Train ${stage.replace(/@.*/, '')} longer: its loss was still falling in the last epoch.`;
+  }
+  return null;
 }
 
-/** Our choice: part of the validation loss that is left after an epoch which is worth another one. */
-const improving = 0.95;
+type Epoch = Report['training'][number]['metrics']['epochs'][number];
+
+/**
+ * Whether an epoch was worth another one. Our choice: validation improved clearly, or somewhat while training improved
+ * a lot; the loss of training alone goes on falling when nothing more is learned.
+ */
+function isImproving(before: Epoch, last: Epoch): boolean {
+  const training = last.trainLoss / before.trainLoss;
+  if (before.validationLoss === null || last.validationLoss === null) return training < 0.9;
+  const validation = last.validationLoss / before.validationLoss;
+  return validation < 0.95 || (validation < 0.99 && training < 0.9);
+}
 
 function baselineStep({ test }: Subject): string | null {
   return floatOf(test) === null ? 'Add a `float-pretrain` stage, so that the cost of int8 is known.' : null;
@@ -192,13 +190,33 @@ function baselineStep({ test }: Subject): string | null {
 function enoughStep({ report, test }: Subject): string {
   const change = (one: Test): number => one.diagnosis?.costs.whole?.change ?? 0;
   const [judged = test] = headlineTests(report).toSorted((a, b) => change(b) - change(a));
-  const most = judged.lossInterval?.high ?? null;
+  return [enoughText(judged), furtherText(judged)].filter((text) => text !== null).join(' ');
+}
+
+function enoughText(test: Test): string {
+  const most = test.lossInterval?.high ?? null;
   if (most === null) return 'Nothing needs to change.';
-  const n = integer(judged.metrics.n);
-  const amount = 'error' in judged ? `${percent(most)} of the error` : points(most).replace('+', '');
-  const loses = `int8${judged.output === undefined ? '' : ` of ${judged.output}`} loses ${most <= 0 ? 'nothing' : `at most ${amount}`} (95 %)`;
-  const isVague = report.lints.some(({ code, stage }) => code === 'n-too-small' && stage === judged.stage);
-  return isVague
-    ? `Nothing needs to change for int8. The number of test examples limits what can be said: ${n} only show that ${loses}. Test on more to tell smaller losses.`
-    : `Nothing needs to change: ${n} test examples show that ${loses}.`;
+  const isError = 'error' in test;
+  const amount = (loss: number): string => (isError ? percent(loss) : points(loss).replace('+', ''));
+  const examples = `${integer(test.metrics.n)} test examples`;
+  const of = test.output === undefined ? '' : ` of ${test.output}`;
+  const gate = test.metrics.gates.find((one) => isRelative(one) && one.limit < most);
+  if (gate !== undefined && gate.value !== null) {
+    return `Nothing needs to change, but to be sure of ${gate.name}, test on more examples: it allows ${amount(gate.limit)}, and by ${examples} int8${of} may ${isError ? 'raise the error by' : 'lose'} as much as ${amount(most)} (95 % confidence).`;
+  }
+  if (most <= 0) return `Nothing needs to change: int8${of} is better than float on ${examples} (95 % confidence).`;
+  return `Nothing needs to change: by ${examples}, int8${of} ${isError ? 'raises the error by' : 'loses'} at most ${amount(most)} (95 % confidence).`;
+}
+
+/** Our choice: a layer with most of the noise is where the next improvement would begin. */
+const mostNoise = 0.5;
+
+/** Where nothing has to change, what could: only what is more than the cost of eight bits. */
+function furtherText({ metrics: { layers, model } }: Test): string | null {
+  const worst = noisiestRange(
+    layers,
+    layers.find(({ name }) => name === model.output.name),
+  );
+  if (worst === null || worst.share <= mostNoise || worst.fault.cause === 'rounding') return null;
+  return `To lose less still: ${lowered(worst.fault.remedy)}`;
 }

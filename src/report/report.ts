@@ -28,7 +28,7 @@ import {
 import type { Flips, ImageErrors, RuntimeName, TestMetrics } from '../measurements/metrics.ts';
 import { witnesses } from '../measurements/runtime-titles.ts';
 import { diagnose, Diagnosis } from './diagnosis.ts';
-import type { Cost } from './diagnosis.ts';
+import type { Cost, QuantizedBy } from './diagnosis.ts';
 import type { Learned } from './faults.ts';
 import { bytes, fixed, integer, percent, points, significant } from './format.ts';
 import { learnedBefore } from './learned.ts';
@@ -44,7 +44,7 @@ import {
 } from './lints.ts';
 import type { CellMeasure, CellTest } from './matrix.ts';
 import { MatrixReport, matrixReport } from './matrix.ts';
-import { branchesAsMatrix, lineReader, readsOf } from './lines-of-stages.ts';
+import { branchesAsMatrix, chainOf, lineReader, readsOf } from './lines-of-stages.ts';
 import type { PairedTest } from './sections/quantizations.ts';
 import { QuantizationPair, quantizationPairs } from './sections/quantizations.ts';
 import type { Interval } from './statistics.ts';
@@ -213,101 +213,107 @@ type Headline = Static<typeof Headline>;
 export function buildReport(record: RunRecord, config: Json = null): Report {
   const lineOf = lineReader(config, record.matrix);
   const stages = record.stages.map((stage) => describeStage(stage, readsOf(stage, record.stages, lineOf)));
-  const measured = record.stages.map((stage) => ({ stage: stage.name, metrics: readStageMetrics(stage.metrics) }));
-  const training: Report['training'] = [];
-  const imports: Report['imports'] = [];
-  const calibrations: Report['calibrations'] = [];
-  const conversions: Report['conversions'] = [];
-  const tests: Test[] = [];
-  for (const { stage, metrics } of measured) {
-    if (metrics === null) continue;
-    switch (metrics.kind) {
-      case 'train':
-        training.push({ stage, stepsBefore: stepsBefore(stage, stages, training), metrics });
-        break;
-      case 'import':
-        imports.push({ stage, metrics });
-        break;
-      case 'ptq':
-        calibrations.push({ stage, metrics });
-        break;
-      case 'convert':
-        conversions.push({ stage, metrics });
-        break;
-      case 'test':
-        tests.push(summarizeTest(stage, metrics, (test) => learnedBefore(stage, test, stages, training)));
-        break;
-      case 'tests':
-        for (const { name, test } of metrics.outputs) {
-          const summarized = summarizeTest(stage, test, (one) => learnedBefore(stage, one, stages, training));
-          tests.push({ ...summarized, output: name });
-        }
-        break;
-      case 'export':
-        break;
-      default:
-        unreachable(metrics);
-    }
-  }
-  const examples = examplesIn(record);
-  // Of a network with several outputs the first, which the others stand behind.
-  const lines = tests.filter(({ stage }, index) => tests.findIndex((test) => test.stage === stage) === index);
-  const matrix =
-    record.matrix === undefined
-      ? null
-      : matrixReport(
-          record.matrix,
-          lines.map((test) => cellTest(test, tests, examples(test.stage))),
-        );
-  const branches =
-    matrix !== null || lines.length < 2
-      ? null
-      : matrixReport(
-          branchesAsMatrix(
-            lines.map(({ stage }) => stage),
-            stages,
-            config,
-          ),
-          lines.map((test) => cellTest(test, tests, examples(test.stage))),
-          'branch',
-        );
-  const several = { ...(matrix === null ? {} : { matrix }), ...(branches === null ? {} : { branches }) };
+  const found = measuredBy(record.stages, stages);
+  const { training, tests } = found;
+  const several = severalTests(record, stages, tests, config);
   const headline = headlineTest({ tests, ...several });
-  const gates = tests.flatMap(({ stage, output, metrics }) =>
-    metrics.gates.map((gate) => ({
-      stage,
-      ...gate,
-      ...(output !== undefined && { name: `${output}: ${gate.name}` }),
-    })),
-  );
+  const gates = gatesOf(tests);
   const { id, pipeline, origin, status, startedAt, seconds, provenance } = record;
   return {
     schema: 'qpipe-report-1',
     run: { id, pipeline, origin, status, startedAt, seconds, provenance },
-    sentence: verdictSentence(record, (matrix ?? branches)?.sentence ?? testSentence(headline, tests, gates)),
+    sentence: verdictSentence(record, sideBySide(several)?.sentence ?? testSentence(headline, tests, gates)),
     ...headlineOf(headline, training),
     gates,
     model: headline === undefined ? null : locateModel(headline.metrics.model, record.stages),
-    lints: [
-      ...record.warnings.map(pipelineLint),
-      ...record.stages.flatMap((stage) => (isUnreadable(stage) ? [unreadableLint(stage.name)] : [])),
-      ...training.flatMap(({ stage, metrics }) => trainingLints(stage, metrics)),
-      ...imports.flatMap(({ stage, metrics }) => importLints(stage, metrics)),
-      ...conversions.flatMap(({ stage, metrics }) => conversionLints(stage, metrics)),
-      ...tests.flatMap((test, index) => testLints(test.stage, lintedMetrics(test, tests.slice(0, index)))),
-    ],
+    lints: lintsOf(record, found),
     stages,
-    training,
-    imports,
-    calibrations,
-    conversions,
-    tests,
+    ...found,
     ...several,
     quantizations: quantizationPairs(stages, tests.flatMap(pairedTest)).filter(
       ({ ptq, qat }) => record.matrix === undefined || inOneCell(record.matrix, ptq.test, qat.test),
     ),
     config,
   };
+}
+
+/** What the stages measured, by kind; of kinds without a place in the report nothing. */
+type Found = Pick<Report, 'training' | 'imports' | 'calibrations' | 'conversions' | 'tests'>;
+
+function measuredBy(records: readonly StageRecord[], stages: Report['stages']): Found {
+  const found: Found = { training: [], imports: [], calibrations: [], conversions: [], tests: [] };
+  const { training } = found;
+  for (const { name: stage, metrics: recorded } of records) {
+    const metrics = readStageMetrics(recorded);
+    if (metrics === null) continue;
+    switch (metrics.kind) {
+      case 'train':
+        training.push({ stage, stepsBefore: stepsBefore(stage, stages, training), metrics });
+        break;
+      case 'import':
+        found.imports.push({ stage, metrics });
+        break;
+      case 'ptq':
+        found.calibrations.push({ stage, metrics });
+        break;
+      case 'convert':
+        found.conversions.push({ stage, metrics });
+        break;
+      case 'test':
+        found.tests.push(summarizeTest(stage, metrics, beforeTest(stage, stages, training)));
+        break;
+      case 'tests': {
+        const before = beforeTest(stage, stages, training);
+        for (const { name, test } of metrics.outputs) {
+          found.tests.push({ ...summarizeTest(stage, test, before), output: name });
+        }
+        break;
+      }
+      case 'export':
+        break;
+      default:
+        unreachable(metrics);
+    }
+  }
+  return found;
+}
+
+/** The tests of a matrix, or of several branches, side by side. */
+function severalTests(
+  record: RunRecord,
+  stages: Report['stages'],
+  tests: readonly Test[],
+  config: Json,
+): Pick<Report, 'matrix' | 'branches'> {
+  const examples = examplesIn(record);
+  // Of a network with several outputs the first, which the others stand behind.
+  const lines = tests.filter(({ stage }, index) => tests.findIndex((test) => test.stage === stage) === index);
+  const cells = (): CellTest[] => lines.map((test) => cellTest(test, tests, examples(test.stage)));
+  if (record.matrix !== undefined) return { matrix: matrixReport(record.matrix, cells()) };
+  if (lines.length < 2) return {};
+  const names = lines.map(({ stage }) => stage);
+  return { branches: matrixReport(branchesAsMatrix(names, stages, config), cells(), 'branch') };
+}
+
+function gatesOf(tests: readonly Test[]): ReportGate[] {
+  return tests.flatMap(({ stage, output, metrics }) =>
+    metrics.gates.map((gate) => ({
+      stage,
+      ...gate,
+      ...(output !== undefined && { name: `${output}: ${gate.name}` }),
+    })),
+  );
+}
+
+function lintsOf(record: RunRecord, { training, imports, conversions, tests }: Found): Lint[] {
+  return [
+    ...record.warnings.map(pipelineLint),
+    ...record.stages.flatMap((stage) => (isUnreadable(stage) ? [unreadableLint(stage.name)] : [])),
+    ...training.flatMap(({ stage, metrics }) => trainingLints(stage, metrics)),
+    ...imports.flatMap(({ stage, metrics }) => importLints(stage, metrics)),
+    ...conversions.flatMap(({ stage, metrics }) => conversionLints(stage, metrics)),
+    ...tests.flatMap((test, index) => testLints(test.stage, lintedMetrics(test, tests.slice(0, index)))),
+  ];
 }
 
 /** Without what is of the whole network where the test of an earlier output says it: its layers, and whether LiteRT ran. */
@@ -490,15 +496,31 @@ function stepsBefore(name: string, stages: Report['stages'], earlier: Report['tr
   );
 }
 
-function summarizeTest(stage: string, metrics: TestMetrics, learned: (metrics: ClassifyTest) => Learned | null): Test {
-  if ('accuracy' in metrics) return summarizeClassification(stage, metrics, learned(metrics));
-  if ('score' in metrics) return summarizeScore(stage, metrics);
-  return metrics.task === 'regress'
-    ? { task: metrics.task, stage, ...summarizeErrors(metrics), metrics }
-    : { task: metrics.task, stage, ...summarizeErrors(metrics), metrics };
+/** What came before a test. */
+interface Before {
+  readonly method: QuantizedBy;
+  readonly learned: (metrics: ClassifyTest) => Learned | null;
 }
 
-function summarizeScore(stage: string, metrics: ScoreTest): ScoreResult {
+function beforeTest(stage: string, stages: Report['stages'], training: Report['training']): Before {
+  const chain = new Set(chainOf(stages, stage));
+  const isTrained = training.some((one) => chain.has(one.stage) && one.metrics.level === 'qat');
+  return {
+    method: isTrained ? 'qat' : 'ptq',
+    learned: (metrics) => learnedBefore(stage, metrics, stages, training),
+  };
+}
+
+function summarizeTest(stage: string, metrics: TestMetrics, { method, learned }: Before): Test {
+  if ('accuracy' in metrics) return summarizeClassification(stage, metrics, method, learned(metrics));
+  if ('score' in metrics) return summarizeScore(stage, metrics, method);
+  const summary = { stage, ...summarizeErrors(metrics, method) };
+  return metrics.task === 'regress'
+    ? { task: metrics.task, ...summary, metrics }
+    : { task: metrics.task, ...summary, metrics };
+}
+
+function summarizeScore(stage: string, metrics: ScoreTest, method: QuantizedBy): ScoreResult {
   const { n, score, scoreName } = metrics;
   const measure = (runtime: RuntimeName): MeasuredScore | null => {
     const measured = score[runtime];
@@ -512,7 +534,7 @@ function summarizeScore(stage: string, metrics: ScoreTest): ScoreResult {
   const between = score.fake_quant?.value ?? score.int8.value;
   const before = score.int8.value + quantization.mean;
   const diagnosis = diagnose(
-    { ...metrics, learned: null },
+    { ...metrics, learned: null, method },
     {
       whole: whole === null ? null : costOfErrors(whole, n),
       training: training === null ? null : costOfErrors(training, n),
@@ -526,7 +548,12 @@ function summarizeScore(stage: string, metrics: ScoreTest): ScoreResult {
   return { task: metrics.task, stage, score: forEachRuntime(measure), lossInterval, diagnosis, metrics };
 }
 
-function summarizeClassification(stage: string, metrics: ClassifyTest, learned: Learned | null): ClassifyResult {
+function summarizeClassification(
+  stage: string,
+  metrics: ClassifyTest,
+  method: QuantizedBy,
+  learned: Learned | null,
+): ClassifyResult {
   const measure = (runtime: RuntimeName): Measured | null => {
     const counted = metrics.accuracy[runtime];
     if (counted === null) return null;
@@ -544,7 +571,7 @@ function summarizeClassification(stage: string, metrics: ClassifyTest, learned: 
   const before = qatFloat?.top1 ?? int8.top1;
   const between = fakeQuant?.top1 ?? before;
   const diagnosis = diagnose(
-    { ...metrics, learned },
+    { ...metrics, learned, method },
     {
       whole: flips === null ? null : costOfFlips(flips, n),
       training: costs.training === null ? null : costOfFlips(costs.training, n),
@@ -567,6 +594,7 @@ function costOfFlips({ rightToWrong, wrongToRight }: Flips, n: number): Cost {
 
 function summarizeErrors(
   metrics: RegressTest | ReconstructTest,
+  method: QuantizedBy,
 ): Pick<ReconstructResult, 'error' | 'diagnosis' | 'lossInterval'> {
   const { n, error } = metrics;
   const measure = (runtime: RuntimeName): MeasuredError | null => {
@@ -580,7 +608,7 @@ function summarizeErrors(
   const { whole, training, quantization } = metrics.costs;
   const between = error.fake_quant?.mean ?? error.int8.mean;
   const diagnosis = diagnose(
-    { ...metrics, learned: null },
+    { ...metrics, learned: null, method },
     {
       whole: whole === null ? null : costOfErrors(whole, n),
       training: training === null ? null : costOfErrors(training, n),
@@ -680,37 +708,63 @@ function gatesOfIgnorance(gates: readonly ReportGate[], test: Test | undefined):
     : `${met} of ${gates.length} ${gates.length === 1 ? 'gate is' : 'gates are'} met, by a model that has learned nothing: ${remedy} the data.`;
 }
 
-function resultClause(test: Test): string | null {
-  if ('accuracy' in test) {
-    const { float, int8 } = test.accuracy;
-    const name = accuracyName(test);
-    if (int8 === null) return null;
-    return float === null || int8.drop === null
-      ? `int8 ${name} is ${percent(int8.top1)}; float was not measured`
-      : `int8 ${name} is ${percent(int8.top1)} against ${percent(float.top1)} for float: ${describeDrop(int8.drop)}`;
-  }
-  if ('score' in test) {
-    const { float, int8 } = test.score;
-    const { scoreName } = test.metrics;
-    if (int8 === null) return null;
-    return float === null || int8.drop === null
-      ? `int8 ${scoreName} is ${percent(int8.value)}; float was not measured`
-      : `int8 ${scoreName} is ${percent(int8.value)} against ${percent(float.value)} for float: ${describeDrop(int8.drop)}`;
-  }
-  const { float, int8 } = test.error;
-  const name = errorName(test.metrics);
-  if (int8 === null) return null;
-  return float === null || int8.rise === null
-    ? `int8 ${name} is ${significant(int8.mean)}; float was not measured`
-    : `int8 ${name} is ${significant(int8.mean)} against ${significant(float.mean)} for float: ${describeRise(int8.rise)}`;
+/** A value of int8 on both kinds of devices, beside that of float. */
+interface DeviceValues {
+  readonly name: string;
+  readonly int8: number;
+  /** Null where it was not tested. */
+  readonly litert: number | null;
+  readonly float: number | null;
+  readonly text: (value: number) => string;
+  /** From float to int8: `a drop of 0.18 pp`. */
+  readonly change: (float: number, int8: number) => string;
 }
 
-function describeRise(rise: number): string {
+/** `int8 top-1 is 98.20 % on a microcontroller and 98.10 % on a phone or browser, against 98.50 % for float: …` */
+function devicesClause({ name, int8, litert, float, text, change }: DeviceValues): string {
+  const isSame = litert !== null && text(litert) === text(int8);
+  const where = isSame ? 'on a microcontroller, phone or browser' : 'on a microcontroller';
+  const other = litert === null || isSame ? '' : ` and ${text(litert)} on a phone or browser`;
+  const start = `int8 ${name} is ${text(int8)} ${where}${other}`;
+  if (float === null) return `${start}; float was not measured`;
+  const changed = change(float, int8);
+  const both = other === '' || litert === null ? changed : bothChanges(changed, change(float, litert));
+  return `${start}, against ${text(float)} for float: ${both}`;
+}
+
+/** `a drop of 0.18 pp and 0.10 pp`: what both begin with is said once. */
+function bothChanges(first: string, second: string): string {
+  const start = ['a drop of ', 'a gain of '].find((words) => first.startsWith(words) && second.startsWith(words)) ?? '';
+  return `${first} and ${second.slice(start.length)}`;
+}
+
+function resultClause(test: Test): string | null {
+  if ('accuracy' in test) {
+    const { float, int8, int8_litert: litert } = test.accuracy;
+    if (int8 === null) return null;
+    const values = { int8: int8.top1, litert: litert?.top1 ?? null, float: float?.top1 ?? null };
+    return devicesClause({ ...values, name: accuracyName(test), text: percent, change: describeDrop });
+  }
+  if ('score' in test) {
+    const { float, int8, int8_litert: litert } = test.score;
+    if (int8 === null) return null;
+    const values = { int8: int8.value, litert: litert?.value ?? null, float: float?.value ?? null };
+    return devicesClause({ ...values, name: test.metrics.scoreName, text: percent, change: describeDrop });
+  }
+  const { float, int8, int8_litert: litert } = test.error;
+  if (int8 === null) return null;
+  const values = { int8: int8.mean, litert: litert?.mean ?? null, float: float?.mean ?? null };
+  return devicesClause({ ...values, name: errorName(test.metrics), text: significant, change: describeRise });
+}
+
+function describeRise(float: number, int8: number): string {
+  const rise = int8 / float - 1;
   if (rise === 0) return 'no difference';
   return `${percent(Math.abs(rise))} ${rise > 0 ? 'more' : 'less'}`;
 }
 
-function describeDrop(drop: number): string {
+function describeDrop(float: number, int8: number): string {
+  const drop = float - int8;
   if (drop === 0) return 'no difference';
   return `a ${drop > 0 ? 'drop' : 'gain'} of ${points(Math.abs(drop)).replace('+', '')}`;
 }

@@ -25,13 +25,13 @@ nav{display:flex;flex-wrap:wrap;gap:4px 20px;margin-top:24px;font-size:.875rem}
 a{color:var(--c0);text-decoration:none}a:hover{text-decoration:underline}
 code,.mono{font-family:ui-monospace,'SF Mono',Menlo,Consolas,'DejaVu Sans Mono',monospace;font-size:.86em;overflow-wrap:anywhere}
 .verdict{margin-top:32px;padding:22px 26px;border-radius:10px;background:var(--surface);border-left:5px solid var(--tone)}
-.verdict p{font-size:1.1rem;line-height:1.5;margin:0;max-width:none}
+.verdict p{font-size:1.1rem;line-height:1.5;margin:0;max-width:none;overflow-wrap:anywhere}
 .verdict .diagnosis{font-size:.95rem;margin-top:10px;color:var(--muted)}
 .verdict .next{font-size:.95rem;margin-top:10px}
 .verdict strong{color:var(--tone);margin-right:.5em}.verdict .next strong{color:inherit}
 .good{--tone:var(--c2)}.bad{--tone:var(--c1)}.plain{--tone:var(--muted)}
 .mark-good,.mark-bad{font-weight:600;white-space:nowrap}.mark-good{color:var(--c2)}.mark-bad{color:var(--c1)}
-.trained,.of{margin-top:20px;max-width:96ch}.of{color:var(--muted);font-size:.9rem;margin-bottom:0}
+.trained,.of{margin-top:20px;max-width:96ch;overflow-wrap:anywhere}.of{color:var(--muted);font-size:.9rem;margin-bottom:0}
 .facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(220px,1fr));gap:22px 28px;margin:24px 0 8px}
 .facts dt{color:var(--muted);font-size:.8rem}.facts dd{margin:0;overflow-wrap:anywhere;font-size:1.6rem;font-weight:600;line-height:1.25;letter-spacing:-.01em}
 .facts small{display:block;font-size:.8rem;font-weight:400;color:var(--muted);letter-spacing:0}

@@ -70,7 +70,7 @@ describe('compareRuns', () => {
   it('begins with what was changed and whether it made a difference', () => {
     // McNemar, exact: 2 * P(X <= 9), X of 24 fair coins, by scipy.stats.binomtest(9, 24).pvalue.
     expect(comparison.sentence).toBe(
-      'delay 600 to 100: no difference beyond noise in int8 top-1 (99.00\u202f% to 99.06\u202f%, p = 0.307).',
+      'delay 600 to 100: no difference beyond chance in int8 top-1 (99.00\u202f% to 99.06\u202f%, p = 0.307).',
     );
   });
 
@@ -78,7 +78,7 @@ describe('compareRuns', () => {
     expect(int8Of(comparison)?.against[1]).toMatchObject({
       method: 'mcnemar',
       unpairedBecause: null,
-      judgement: 'noise',
+      judgement: 'chance',
     });
     expect(comparison.tests[0]?.flips).toEqual([
       { run: 'B', onlyFirst: 9, onlyThis: 15, firstExamples: from(200, 9), thisExamples: from(0, 15) },
@@ -124,9 +124,9 @@ describe('compareRuns', () => {
     // Uncorrected 2/512, 2 * (1 + 7)/128 and 1; times 3, 2 and 1.
     const [, first, second, third] = int8Of(several)?.against ?? [];
     expect([first?.p, second?.p, third?.p]).toEqual([expect.closeTo(6 / 512, 12), expect.closeTo(2 / 8, 12), 1]);
-    expect([first, second, third].map((one) => one?.judgement)).toEqual(['better', 'noise', 'same']);
+    expect([first, second, third].map((one) => one?.judgement)).toEqual(['better', 'chance', 'same']);
     expect(several.sentence).toBe(
-      'Same settings: int8 top-1 of A is 99.00\u202f%; better is B (by 0.09\u202fpp, p = 0.012); within noise is C; equal is D.',
+      'Same settings: int8 top-1 of A is 99.00\u202f%; better is B (by 0.09\u202fpp, p = 0.012); within chance is C; equal is D.',
     );
   });
 
@@ -280,7 +280,7 @@ describe('renderComparisonText', () => {
 
   it('shows values, difference, interval and judgement in one line', () => {
     const text = renderComparisonText(comparison, { color: 'plain', width: 80 });
-    expect(text).toMatch(/int8, TFLM +99\.00 % +99\.06 % +\+0\.06 \[−0\.0\d, \+0\.1\d\] pp +within noise, p = 0\.307/);
+    expect(text).toMatch(/int8, TFLM +99\.00 % +99\.06 % +\+0\.06 \[−0\.0\d, \+0\.1\d\] pp +undecided, p = 0\.307/);
     expect(text).toMatch(/stages\.qat\.delay +600 +100 +mnist\.yaml:3/);
   });
 
@@ -305,7 +305,7 @@ describe('renderComparisonMarkdown', () => {
     ]);
     expect(detail.length).toBeGreaterThan(3);
     const html = parse(markdown, { gfm: true, async: false });
-    expect(html).toMatch(/^<p><strong>qpipe compare<\/strong> – delay 600 to 100: no difference beyond noise/);
+    expect(html).toMatch(/^<p><strong>qpipe compare<\/strong> – delay 600 to 100: no difference beyond chance/);
     const folded = /<details>([\s\S]*)<\/details>/.exec(html)?.[1] ?? '';
     expect(folded.match(/<table>/g)?.length).toBe(detail.length);
     expect(html.indexOf('<table>')).toBeLessThan(html.indexOf('<details>'));

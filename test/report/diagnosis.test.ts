@@ -24,14 +24,18 @@ const lost = (training: number, ranges: number, kernels = 0, loss?: Loss) => ({
   kernels,
 });
 const found = (given: Layer[], costs: Parameters<typeof diagnose>[1]) =>
-  diagnose({ layers: given, compared: 64, learned: null }, costs, amount);
+  diagnose({ layers: given, compared: 64, learned: null, method: 'qat' }, costs, amount);
 const sentence = (...given: Parameters<typeof found>) => found(...given)?.sentence.replaceAll('\u202f', ' ');
 
 describe('the diagnosis', () => {
   it('reads the noise at the layer of its own output, not at that of another', () => {
     const both = [{ ...base, name: 'a', sqnrDb: 50, floatSqnrDb: 35 }, ...layers()];
     const at = (name: string) =>
-      diagnose({ layers: both, compared: 64, learned: null, model: { output: { name } } }, lost(0, 0), amount)?.sqnrDb;
+      diagnose(
+        { layers: both, compared: 64, learned: null, method: 'qat', model: { output: { name } } },
+        lost(0, 0),
+        amount,
+      )?.sqnrDb;
     expect([at('a'), at('c'), at('renamed')]).toEqual([35, 20, 20]);
   });
 
@@ -41,11 +45,12 @@ describe('the diagnosis', () => {
     expect(real).toMatchObject({ blame: 'ranges', layer: 'c', sqnrDb: 20, layerShare: 0.75 });
     expect(real?.kernelShare).toBeCloseTo(0.01, 12);
     expect(sentence(layers(), lost(0, 0.03))).toBe(
-      'The loss against float is real: training costs nothing, quantization costs 3.00 points. The ' +
-        'signal-to-quantization-noise ratio (SQNR) at the output is 20.0 dB; integer kernels cause 1 % of the noise. ' +
-        'Of the noise of fake-quant, c adds most (75 %): its range fits, so this is the cost of rounding to 8 bits. Train longer with quantization, or give the layer ' +
-        'more filters.',
+      'The loss against float is real: training with quantization costs nothing, quantization costs 3.00 points. ' +
+        'Quantization adds 10.00 % of noise to the output (SQNR 20.0 dB): 99 % of it by rounding to 8 bits, 1 % by ' +
+        'integer kernels. Of the noise of rounding, c adds most (75 %): its range fits, so this is the cost of ' +
+        'rounding to 8 bits.',
     );
+    expect(real?.remedy).toBe('Train longer with quantization.');
   });
 
   it('blames the kernels where int8 costs more than fake-quant, and the noisiest of them', () => {
@@ -55,7 +60,7 @@ describe('the diagnosis', () => {
     expect(real?.kernelShare).toBeCloseTo(0.977, 3);
     expect(real?.layerShare).toBeCloseTo(10 / 11, 9);
     expect(sentence(layers({}, { sqnrDb: 20.1 }), lost(0, 0.01, 0.02))).toContain(
-      'The integer kernel of c adds most (91 %).',
+      'Of the noise of kernels, that of c adds most (91 %): its integers are within one step of what training simulated.',
     );
   });
 
@@ -63,14 +68,16 @@ describe('the diagnosis', () => {
     const costs = lost(0.814, 0.024);
     expect(found(layers(), costs)?.blame).toBe('training');
     expect(sentence(layers(), costs)).toMatch(
-      /^The loss comes from training: training costs 81\.40 points, quantization costs 2\.40 points\. The same weights/,
+      /^The loss comes from training with quantization: training with quantization costs 81\.40 points, quantization costs 2\.40 points\. The same weights/,
     );
   });
 
   it('blames quantization where training gained, however small the noise is', () => {
     const costs = lost(-0.02, 0.015);
     expect(found(layers({}, { floatSqnrDb: 45, sqnrDb: 60 }), costs)?.blame).toBe('ranges');
-    expect(sentence(layers(), { ...costs, whole: cost(-0.005) })).toContain('only because training gained');
+    expect(sentence(layers(), { ...costs, whole: cost(-0.005) })).toContain(
+      'only because training with quantization gained',
+    );
   });
 
   it('says whether the range is too narrow or too wide, or whose it is', () => {
@@ -88,9 +95,15 @@ describe('the diagnosis', () => {
       expect(found(layers(), costs)).toMatchObject({ blame: 'nothing', layer: null, layerShare: null });
     }
     expect(found(layers({}, { floatSqnrDb: null, sqnrDb: null }), lost(0, 0))?.layer).toBeNull();
-    expect(sentence(layers(), lost(0, 0))).toMatch(/^There is no loss against float\. The signal.* of the noise\.$/);
+    expect(sentence(layers(), lost(0, 0))).toMatch(
+      /^There is no loss against float\. Quantization adds .* c adds most \(75 %\): its range fits/,
+    );
+    expect(sentence(layers(), lost(-0.01, -0.01))).toMatch(
+      /^There is no loss against float: training with quantization gains 1\.00 points, quantization gains 1\.00 points\./,
+    );
+    expect(found(layers(), lost(0, 0))?.remedy).toBeNull();
     expect(sentence(layers(), lost(0, 0.001, 0, 'within_chance'))).toMatch(
-      /^The loss against float is within chance\./,
+      /^The loss against float is within chance: training with quantization costs nothing, quantization costs 0\.10 points\./,
     );
     expect(found([], lost(0, 0.1))).toBeNull();
   });
@@ -99,6 +112,24 @@ describe('the diagnosis', () => {
     const costs = { ...lost(0, 0.03), whole: null, training: null };
     expect(found(layers(), costs)?.blame).toBe('ranges');
     expect(sentence(layers(), costs)).toMatch(/^Float was not measured.* quantization costs 3\.00 points\./);
+  });
+});
+
+describe('what to do', () => {
+  const remedy = (given: Layer[], costs: Parameters<typeof diagnose>[1], method: 'qat' | 'ptq' = 'qat') =>
+    diagnose({ layers: given, compared: 64, learned: null, method }, costs, amount)?.remedy;
+
+  it('is about training where that costs most, and about the layer where rounding does', () => {
+    expect(remedy(layers({ headroom: 8 }), lost(0.5, 0.02))).toContain('learning rate of `qat`');
+    expect(remedy(layers({ headroom: 8 }), lost(0.02, 0.5))).toContain('Narrow the range of c');
+    const bug = { kernel: { sqnrDb: 10, withinOneStep: 0.5 } };
+    expect(remedy(layers(bug), lost(0.5, 0))).toContain('multipliers');
+  });
+
+  it('is training where a model that fits was only calibrated', () => {
+    expect(remedy(layers(), lost(0, 0.03), 'ptq')).toBe('Train with quantization: `qat` may start from this `ptq`.');
+    expect(remedy(layers({ headroom: 8 }), lost(0, 0.03), 'ptq')).toContain('Narrow the range of c');
+    expect(sentence(layers(), lost(0, 0.03))).toContain('training with quantization costs nothing');
   });
 });
 

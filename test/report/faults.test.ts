@@ -32,23 +32,21 @@ describe('faults of the data', () => {
     const overfitted = { ...learned, training: 1, validation: null };
     expect(dataFault({ ...overfitted, test: 0.6 }, input)).toBeNull();
     expect(dataFault({ ...overfitted, test: 0.6 }, { ...input, headroom: 16 })?.cause).toBe('normalization');
-    expect(dataFault({ ...overfitted, test: 0.11 }, input)?.sentence).toContain('by heart');
+    expect(dataFault({ ...overfitted, test: 0.11 }, input)?.found).toContain('by heart');
   });
 
   it('are all labels only where the test is no better than guessing', () => {
-    expect(dataFault({ ...learned, test: 0.1 }, input)?.sentence).toContain(
-      'labels of the test examples do not belong',
-    );
-    expect(dataFault({ ...learned, test: 0.55 }, input)?.sentence).toContain('or these are of another kind');
+    expect(dataFault({ ...learned, test: 0.1 }, input)?.found).toContain('labels of the test examples do not belong');
+    expect(dataFault({ ...learned, test: 0.55 }, input)?.found).toContain('or these are of another kind');
   });
 
   it('are labels that were learned by heart, or nothing that could be learned', () => {
     const heart = dataFault({ ...learned, validation: 0.12, test: 0.11 }, input);
     expect(heart).toMatchObject({ cause: 'labels', layer: null });
-    expect(heart?.sentence).toContain('by heart');
+    expect(heart?.found).toContain('by heart');
     const none = dataFault({ ...learned, training: 0.12, validation: 0.11, test: 0.1 }, input);
     expect(none?.cause).toBe('nothing_learned');
-    expect(none?.sentence).toContain('labels belong to their examples');
+    expect(none?.remedy).toContain('labels belong to their examples');
   });
 });
 
@@ -71,7 +69,7 @@ describe('an integer kernel', () => {
     const offset = { channel: 3, steps: -12, share: 0.9 };
     const kernel = { sqnrDb: 10, withinOneStep: 0.2, offset };
     expect(kernelFault([layer, { ...layer, kernel }])).toMatchObject({ cause: 'bias' });
-    expect(kernelFault([{ ...layer, kernel }])?.sentence).toContain('channel 3 by 12.0 steps');
+    expect(kernelFault([{ ...layer, kernel }])?.found).toContain('channel 3 by 12.0 steps');
     expect(kernelFault([{ ...layer, kernel: { ...kernel, offset: { ...offset, share: 0.1 } } }])?.cause).toBe('kernel');
     expect(kernelFault(test.layers)).toBeNull();
   });
@@ -85,7 +83,23 @@ describe('a range', () => {
     expect(isFarOff({ ...layer, clipped: { below: 0, above: 0.2, noiseShare: 0.99 } })).toBe(true);
     // A few values that make most of a small noise.
     expect(isFarOff({ ...layer, clipped: { below: 0, above: 0.001, noiseShare: 0.99 } })).toBe(false);
-    expect(rangeFault({ ...layer, headroom: 10 }).cause).toBe('range_too_wide');
-    expect(rangeFault(layer).cause).toBe('rounding');
+    expect(rangeFault({ ...layer, headroom: 10 }, 'hidden').cause).toBe('range_too_wide');
+    expect(rangeFault(layer, 'hidden').cause).toBe('rounding');
+  });
+
+  it('is that of the input where the kernel keeps it, for which a global average has a remedy', () => {
+    const pool: typeof layer = {
+      ...{ ...layer, op: 'average_pool_2d', shape: [1, 1, 1, 64] },
+      ...{ range: 'shared', headroom: 9.4 },
+    };
+    expect(rangeFault(pool, 'hidden').cause).toBe('input_range');
+    expect(rangeFault(pool, 'hidden').remedy).toContain('`kind: mean`');
+    expect(rangeFault({ ...pool, shape: [1, 4, 4, 64] }, 'hidden').remedy).not.toContain('mean');
+    expect(rangeFault({ ...pool, headroom: 2 }, 'hidden').cause).toBe('rounding');
+  });
+
+  it('of an output that fits has no remedy that changes the number of outputs', () => {
+    expect(rangeFault(layer, 'hidden').remedy).toContain('filters');
+    expect(rangeFault(layer, 'output').remedy).not.toContain('filters');
   });
 });

@@ -94,7 +94,11 @@ describe.skipIf(!hasBrowser)('sections of layers in a browser', { timeout: 240_0
   it('show noise and output noise in a narrow window, and sort with their folds', async () => {
     const { page, close } = await browser.open(renderReport(buildReport(runOf(12), null)), { width: 380 });
     const head = page.locator('.folding thead th');
-    expect(await head.filter({ visible: true }).allInnerTexts()).toEqual(['Layer', 'Noise', 'Output noise']);
+    expect(await head.filter({ visible: true }).allInnerTexts()).toEqual([
+      'Layer',
+      'Noise so far',
+      'Share of output noise',
+    ]);
     await head.nth(1).locator('button').click();
     const values = await page
       .locator('.folding tbody tr:first-child td:nth-child(2)')

@@ -25,6 +25,11 @@ const conv2 = test.layers.find(({ name }) => name === 'conv2/relu')!;
 const withFilter = (changes: Partial<NonNullable<Layer['filter']>>, others: Partial<Layer> = {}): Lint[] =>
   withLayer({ filter: { ...conv2.filter!, ...changes }, ...others });
 
+const drop: (typeof test.gates)[number] = {
+  ...{ name: 'drop_max', rule: 'at_most', unit: 'share_difference' },
+  ...{ ok: true, value: 0.0008, limit: 0.01 },
+};
+
 describe('lints', () => {
   it('are silent for a sound run', () => {
     expect(codes(run)).toEqual([]);
@@ -205,8 +210,13 @@ describe('lints', () => {
     });
 
     it('tell a test split too small for the gate, and a missing baseline', () => {
-      const small = { top1: 0.985, correct: 197, n: 200 };
-      expect(codes(withTest({ accuracy: { ...test.accuracy, int8: small } }))).toEqual(['n-too-small']);
+      // Of 10,000 examples, 15 + 7 that differ tell a drop of 0.08 points to within 1.96 sqrt(22 + 1) / 10,002 = 0.094.
+      const allowing = (limit: number) => codes(withTest({ gates: [{ ...drop, limit }] }));
+      expect([allowing(0.0009), allowing(0.00095)]).toEqual([['n-too-small'], []]);
+      // Of 200 examples with 98.5 %, the interval is 4.2 points wide; of 400, 2.6.
+      const tested = (n: number) => ({ accuracy: { ...test.accuracy, int8: { top1: 0.985, correct: 0.985 * n, n } } });
+      expect(codes(withTest({ ...tested(200), gates: [] }))).toEqual(['n-too-small']);
+      expect(codes(withTest({ ...tested(400), gates: [] }))).toEqual([]);
       expect(codes(withTest({ accuracy: { ...test.accuracy, float: null } }))).toEqual(['no-baseline']);
     });
   });

@@ -152,11 +152,11 @@ describe('the report of a matrix', () => {
       test: 'test@seed=2@scheme=int8',
     });
     const [lead] = report.matrix!.best!.leads;
-    expect(lead).toMatchObject({ over: 'scheme=uint8', beyondNoise: false });
+    expect(lead).toMatchObject({ over: 'scheme=uint8', beyondChance: false });
     expect(lead?.difference).toBeCloseTo(0.002, 12);
     expect(lead?.p).toBeCloseTo(0.0742, 4);
     expect(report.sentence.replaceAll('\u202f', ' ')).toBe(
-      'Best of 2 settings: scheme=int8, int8 top-1 98.20 % ± 0.20 pp over 3 seeds. Its lead over the other is within noise (paired by seed, p = 0.074). Gates are met in 5 of 6 cells.',
+      'Best of 2 settings: scheme=int8, int8 top-1 98.20 % ± 0.20 pp, the mean of 3 seeds. Its lead over the other may be chance (paired by seed, p = 0.074). Gates are met in 5 of 6 cells.',
     );
   });
 
@@ -165,11 +165,11 @@ describe('the report of a matrix', () => {
     expect(matrix?.groups).toEqual([]);
     expect(matrix?.best).toMatchObject({ name: 'delay=0, scheme=int8', pairedBy: 'examples' });
     // Ten differ, all one way: 2 / 2^10, twice by Holm. One differs: p = 1.
-    expect(matrix?.best?.leads.map(({ p, beyondNoise }) => [p, beyondNoise])).toEqual([
+    expect(matrix?.best?.leads.map(({ p, beyondChance }) => [p, beyondChance])).toEqual([
       [2 * (2 / 1024), true],
       [1, false],
     ]);
-    expect(sentence).toContain('beyond noise over 1 of the 2 others (paired on the same test examples');
+    expect(sentence).toContain('more than chance over 1 of the 2 others (paired on the same test examples');
     expect(task === 'classify' && 'accuracy' in others && others.accuracy.int8?.top1).toBe(0.9);
   });
 
@@ -207,7 +207,7 @@ describe('the report of a matrix', () => {
       ...html.slice(0, html.indexOf('<nav>')).matchAll(/<li class="warning">[\s\S]*?<\/li>/g),
     ];
     expect(others).toEqual([]);
-    expect(first?.[0]).toContain('test@seed=1@scheme=int8 and 5 other cells: ');
+    expect(first?.[0]).toContain('test (seed=2, scheme=int8) and 5 other cells: ');
   });
 });
 

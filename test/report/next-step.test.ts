@@ -49,17 +49,36 @@ describe('what to change next', () => {
     const report = buildReport(withTest({}), config);
     const most = report.tests[0]?.lossInterval?.high ?? NaN;
     expect(said(withTest({}))).toBe(
-      `Nothing needs to change: 10 000 test examples show that int8 loses at most ${(100 * most).toFixed(2)} pp (95 %).`,
+      `Nothing needs to change: by 10 000 test examples, int8 loses at most ${(100 * most).toFixed(2)} pp (95 % confidence).`,
     );
   });
 
-  it('is more examples where these say too little', () => {
-    // 10,000 examples determine 99 % to within 0.19 points.
-    const sentence = said(withTest({ gates: [{ ...gate, ok: true, value: 0, limit: 0.001 }] }));
-    expect(sentence).toMatch(
-      /^Nothing needs to change for int8\. The number of test examples limits .*: 10 000 only show/,
+  it('is more examples where a gate is met that may not hold', () => {
+    const most = buildReport(withTest({}), config).tests[0]?.lossInterval?.high ?? NaN;
+    const allowing = (limit: number) => said(withTest({ gates: [{ ...gate, ok: true, value: 0.0008, limit }] }));
+    expect(allowing(most - 1e-6)).toBe(
+      `Nothing needs to change, but to be sure of drop_max, test on more examples: it allows ${(100 * most).toFixed(2)} pp, and by 10 000 test examples int8 may lose as much as ${(100 * most).toFixed(2)} pp (95 % confidence).`,
     );
-    expect(sentence).toContain('Test on more');
+    expect(allowing(most + 1e-6)).toMatch(/^Nothing needs to change: /);
+  });
+
+  it('is where the next improvement would begin, if one layer has most of the noise and a remedy', () => {
+    const layers = test.layers.map((layer, index) =>
+      index === 1
+        ? {
+            ...layer,
+            op: 'average_pool_2d',
+            shape: [1, 1, 1, 8],
+            range: 'shared' as const,
+            headroom: 9,
+            outputNoise: 1,
+          }
+        : layer,
+    );
+    expect(said(withTest({ layers }))).toMatch(
+      /^Nothing needs to change: .* To lose less still: use a layer of `kind: mean`/,
+    );
+    expect(said(withTest({}))).not.toContain('To lose less still');
   });
 
   it('names what stopped a run', () => {
@@ -102,6 +121,31 @@ describe('what to change next', () => {
     expect(said(withTest({}, { ...floatTraining, epochs } as TrainMetrics))).toMatch(/^Train pretrain longer/);
   });
 
+  it('is more training where that of training falls a lot, and validation does not say otherwise', () => {
+    const after = (validation: number | null, training: number) => {
+      const epochs = floatTraining.epochs.map((epoch, at) => ({
+        ...epoch,
+        trainLoss: training ** at,
+        validationLoss: validation === null ? null : validation ** at,
+      }));
+      return said(withTest({}, { ...floatTraining, epochs } as TrainMetrics));
+    };
+    expect(floatTraining.epochs.length).toBeGreaterThan(1);
+    for (const [validation, training] of [
+      [0.98, 0.85],
+      [null, 0.85],
+    ] as const) {
+      expect(after(validation, training)).toMatch(/^Train pretrain longer/);
+    }
+    for (const [validation, training] of [
+      [1, 0.85],
+      [0.98, 0.95],
+      [null, 0.95],
+    ] as const) {
+      expect(after(validation, training)).not.toMatch(/^Train pretrain longer/);
+    }
+  });
+
   it('is more data where the network knows its training examples only', () => {
     const epochs = floatTraining.epochs.map((epoch) => ({ ...epoch, trainAccuracy: 0.999, validationLoss: 0.5 }));
     const accuracy = accuracyOf(9000, 9010);
@@ -116,7 +160,7 @@ describe('what to change next', () => {
     const without = { ...record, stages: record.stages.filter(({ name }) => name !== 'qat') };
     expect(Object.keys(others)).not.toContain('qat');
     expect(qatTraining.level).toBe('qat');
-    expect(said(without)).toMatch(/^Train with quantization \(`qat` may start from this `ptq`\)/);
+    expect(said(without)).toBe('Train with quantization: `qat` may start from this `ptq`.');
   });
 
   it('stands in the verdict of the page', () => {

@@ -69,7 +69,7 @@ describe('several tests', () => {
     ]);
     expect(branches?.best?.name).toBe('test');
     // Seven to none: twice 1 / 2^7.
-    expect(branches?.best?.leads).toMatchObject([{ over: 'test-2', beyondNoise: true }]);
+    expect(branches?.best?.leads).toMatchObject([{ over: 'test-2', beyondChance: true }]);
     expect(branches?.best?.leads[0]?.p).toBeCloseTo(2 / 128, 12);
     expect(report.sentence).toContain('Best of 2 branches: test, int8 top-1 99.04');
     expect(report.model?.sha256).toBe(test.model.sha256);

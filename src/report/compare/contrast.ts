@@ -1,4 +1,4 @@
-/** Whether one run did better than another beyond noise. */
+/** Whether one run did better than another beyond chance. */
 import {
   holm,
   mcnemarExact,
@@ -81,7 +81,7 @@ function unpaired(kind: Kind, a: Value, b: Value, unpairedBecause: string): Cont
   const { low, high } = kind === 'accuracy' ? shares(a, b) : apart(a, b);
   const difference = b.value - a.value;
   const isSame = difference === 0 && a.n === b.n;
-  const judgement = isSame ? 'same' : low > 0 || high < 0 ? betterOrWorse(kind, difference) : 'noise';
+  const judgement = isSame ? 'same' : low > 0 || high < 0 ? betterOrWorse(kind, difference) : 'chance';
   return { ...{ difference, low, high, p: null, method: 'unpaired', unpairedBecause }, judgement };
 }
 
@@ -115,7 +115,7 @@ export function judgeTogether(
   return pairs.map(({ kind, contrast, sameAnswers }) => {
     if (contrast.p === null) return contrast;
     const p = corrected[next++] ?? contrast.p;
-    const judgement = sameAnswers ? 'same' : p < significance ? betterOrWorse(kind, contrast.difference) : 'noise';
+    const judgement = sameAnswers ? 'same' : p < significance ? betterOrWorse(kind, contrast.difference) : 'chance';
     return { ...contrast, p, judgement };
   });
 }

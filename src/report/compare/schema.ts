@@ -25,7 +25,7 @@ const Setting = object({
 
 const Environment = object({ path: Type.String(), values: perRun(nullable(Type.String())) });
 
-const judgements = ['better', 'worse', 'noise', 'same', 'not_judged'] as const;
+const judgements = ['better', 'worse', 'chance', 'same', 'not_judged'] as const;
 const Judgement = oneOf(judgements);
 
 const Contrast = object(

@@ -104,7 +104,7 @@ function pairText({ kind, measure, a, b, contrast }: Entry): string {
     case 'worse':
       return `int8 ${measure} is ${contrast.judgement} by ${amountText(kind, contrast)} (${values}, ${how})`;
     default:
-      return `no difference beyond noise in int8 ${measure} (${values}, ${how})`;
+      return `no difference beyond chance in int8 ${measure} (${values}, ${how})`;
   }
 }
 
@@ -136,7 +136,7 @@ function severalText(entries: readonly Entry[], { measure, models }: TestCompari
     return [`${judgement} ${said.length === 1 ? 'is' : 'are'} ${listText(said)}`];
   };
   const quiet = [
-    ...(of('noise').length === 0 ? [] : [`within noise ${verbOf(of('noise'))} ${listText(labelsOf(of('noise')))}`]),
+    ...(of('chance').length === 0 ? [] : [`within chance ${verbOf(of('chance'))} ${listText(labelsOf(of('chance')))}`]),
     ...(of('same').length === 0 ? [] : [`equal ${verbOf(of('same'))} ${listText(labelsOf(of('same')))}`]),
   ];
   const first = models.find(({ runtime }) => runtime === 'int8')?.values[0];
@@ -172,7 +172,7 @@ export function notesOf({ runs, tests, unmatched, environment }: Facts, matched:
   return [
     ...unfinished.map(({ name, status }) => `${name} ${statusTexts[status]}, so what it lacks is not compared.`),
     ...[...reasons].map(
-      (reason) => `The examples are not paired, since ${reason}: only large differences can be told from noise.`,
+      (reason) => `The examples are not paired, since ${reason}: only large differences can be told from chance.`,
     ),
     ...renamed.map(
       ({ tests: each }) =>

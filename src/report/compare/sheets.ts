@@ -176,7 +176,7 @@ function differenceText(kind: Kind, contrast: Contrast | null): string {
 const judgementTexts: Readonly<Record<Judgement, string>> = {
   better: 'better',
   worse: 'worse',
-  noise: 'within noise',
+  chance: 'undecided',
   same: 'equal',
   not_judged: '',
 };

@@ -1,4 +1,5 @@
 import { counted } from '../../core/words.ts';
+import { runtimeTitles } from '../../measurements/runtime-titles.ts';
 import { capitalized, fixed, integer, orNone, percent, points, probability } from '../format.ts';
 import { markup } from '../markup.ts';
 import type { Markup } from '../markup.ts';
@@ -10,7 +11,7 @@ import type { MeasuredRow } from './models.ts';
 
 export function accuracySection(test: ClassifyResult): Markup {
   return markup`<p class="lead">${test.task === 'classify' ? 'Top-1 accuracy: the share of test examples whose class is right' : 'Accuracy: the share of test examples whose answer is right'}. ${fileLead} Intervals are 95 % (Wilson).</p>
-${modelsTable(test.accuracy, test.metrics.seconds, accuracyColumns(accuracyName(test)), pairedText(test))}`;
+${modelsTable(test.accuracy, test.metrics.seconds, accuracyColumns(accuracyName(test)), markup`${pairedText(test)}${stepsText(test)}`)}`;
 }
 
 function pairedText({ metrics: { flips }, mcnemarP }: ClassifyResult): Markup | null {
@@ -22,6 +23,14 @@ function pairedText({ metrics: { flips }, mcnemarP }: ClassifyResult): Markup | 
   return markup`<p>int8 is wrong on ${counted(rightToWrong, 'example')} that float has right, and right on ${integer(wrongToRight)} that float has wrong. If both models were equally good, a split at least this uneven would occur with a probability of ${probability(mcnemarP)} (exact McNemar test), so the difference ${
     mcnemarP < 0.05 ? 'is more than chance' : 'may be chance'
   }.</p>`;
+}
+
+/** What lies between the rows: the two parts of the loss. */
+function stepsText(test: ClassifyResult): Markup | null {
+  const { diagnosis, accuracy } = test;
+  const { training = null, quantization } = diagnosis?.costs ?? {};
+  if (training === null || quantization === undefined || accuracy.qat_float === null) return null;
+  return markup`<p>From float to int8 there are two steps. Training with quantization changes the weights: from \u201cfloat\u201d to \u201c${runtimeTitles.qat_float}\u201d, ${accuracyName(test)} changes by ${points(-training.change)}. Then values and weights are rounded to 8 bits: from there to int8, it changes by ${points(-quantization.change)}.</p>`;
 }
 
 const accuracyColumns = (name: string): readonly Column<MeasuredRow<Measured>>[] => [

@@ -34,13 +34,19 @@ function leadOf({ unit, scale, zeroPoint, shown }: Examples): string {
   const some = (of: 'margin' | 'error'): boolean =>
     shown.some(({ answers }) => answers.some((one) => one[of] !== null));
   const measure = some('margin')
-    ? `Margin: how far the answer is ahead of the next one, or from the threshold (${unit}). `
+    ? `Margin: how far the answer is ahead of the next one, or from the threshold (${unit}).${tieText(shown)} `
     : some('error')
       ? `Errors: ${unit}. `
       : `${unit} `;
   const hasValues = shown.some(({ values }) => values.length > 0);
-  const codes = `In the .tflite file, a code q means ${codeMeaning(scale, zeroPoint)}.`;
+  const codes = `In the .tflite file, an output is an integer q (its code), which means ${codeMeaning(scale, zeroPoint)}.`;
   return `${measure}${hasValues ? codes : ''}`.trim();
+}
+
+/** Which answer counts where several outputs are equal; nothing where none are. */
+function tieText(shown: readonly ShownExample[]): string {
+  const isTied = shown.some(({ answers }) => answers.some(({ margin }) => margin === 0));
+  return isTied ? ' Tie: two outputs are equal, and the first of them is the answer.' : '';
 }
 
 /** `0.5 × (q + 3)`: the zero point with its sign turned, as people write it. */

@@ -36,7 +36,10 @@ function resultFacts(test: Test): Fact[] {
   });
   const facts = [fact('microcontroller', 'TFLM', int8)];
   if (litert !== null) facts.push(fact('phone or browser', 'LiteRT', litert));
-  if (loss !== null) facts.push({ name: 'int8 against float', ...loss });
+  if (loss !== null) {
+    const note = ['on a microcontroller', ...(loss.note === '' ? [] : [loss.note])].join('; ');
+    facts.push({ name: 'int8 against float', value: loss.value, note });
+  }
   return facts;
 }
 
@@ -133,7 +136,7 @@ function layerFacts({ output, metrics }: Test): Fact[] {
   const [first] = shares.toSorted(([, a], [, b]) => b - a);
   if (first === undefined || shares.length < 2) return [];
   const [name, share] = first;
-  const note = `of the noise at the output comes from ${name}`;
+  const note = `of the rounding noise at the output comes from ${name}`;
   return [
     {
       name: output === undefined ? 'Costliest layer' : `${output}: costliest layer`,

@@ -1,18 +1,17 @@
 import { counted } from '../../core/words.ts';
-import { deviceCode } from '../../export/device-code.ts';
-import type { ConvertMetrics, TestMetrics } from '../../measurements/metrics.ts';
+import type { ConvertMetrics } from '../../measurements/metrics.ts';
 import { arenaChart, largestBuffer } from '../charts/arena-chart.ts';
 import type { Buffer } from '../charts/arena-chart.ts';
 import { bar } from '../charts.ts';
-import { NOT_MEASURED, bytes, fixed, fullScale, integer, orNone, percent, shapeText } from '../format.ts';
+import { NOT_MEASURED, bytes, fixed, integer, percent, shapeText } from '../format.ts';
 import { markup } from '../markup.ts';
 import type { Markup } from '../markup.ts';
 import { table } from '../page.ts';
 import type { Column } from '../page.ts';
 import type { Report } from '../report.ts';
 
-export function footprintSection({ conversions, model, tests }: Report): Markup | null {
-  if (conversions.length === 0 && model === null) return null;
+export function footprintSection({ conversions }: Report): Markup | null {
+  if (conversions.length === 0) return null;
   return markup`${conversions.map(({ stage, metrics }) => {
     const parts = [
       { name: 'weights', size: metrics.sections.weights },
@@ -40,9 +39,7 @@ ${table(
 )}
 ${arenaPart(metrics)}
 ${operatorsPart(metrics)}`;
-  })}
-${model === null ? null : modelTable(model)}
-${preparationTable(tests.at(-1)?.metrics)}`;
+  })}`;
 }
 
 /** What the file takes on a device; nothing in records that do not say. */
@@ -94,46 +91,3 @@ function operatorsPart({ operators, memory }: ConvertMetrics): Markup {
 }
 
 const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
-
-const MOST_CHANNELS = 32;
-
-/** What a device has to compute before the model; nothing where raw values are its codes. */
-function preparationTable(metrics: TestMetrics | undefined): Markup | null {
-  const channels = metrics?.preparation ?? [];
-  const changed = channels.filter(({ mean, deviation }) => mean !== 0 || deviation !== 1);
-  if (metrics === undefined || changed.length === 0) return null;
-  const code = deviceCode(channels, metrics.model.input);
-  const more = changed.length - MOST_CHANNELS;
-  return markup`<h3>Before the model</h3>
-<p>The device must compute input = (measured \u2212 mean) / deviation, and then the code of the input.</p>
-${table(
-  changed.slice(0, MOST_CHANNELS),
-  [
-    { head: 'Channel', kind: 'text', cell: ({ name }) => name },
-    { head: 'Mean', kind: 'number', cell: ({ mean }) => fullScale(mean) },
-    { head: 'Deviation', kind: 'number', cell: ({ deviation }) => fullScale(deviation) },
-  ],
-  { sorting: 'fixed', width: 'narrow' },
-)}${more > 0 ? markup`<p class="muted">${more} more are in report.json.</p>` : null}
-<details><summary>As code</summary><pre>${code.c}</pre><pre>${code.javascript}</pre></details>`;
-}
-
-function modelTable(model: NonNullable<Report['model']>): Markup {
-  const ports = [
-    { role: 'input', ...model.input },
-    { role: 'output', ...model.output },
-  ];
-  return markup`<h3>${model.path}</h3>
-<p class="muted">${integer(model.bytes)} bytes, sha256 <code>${model.sha256}</code></p>
-${table(
-  ports,
-  [
-    { head: 'Tensor', kind: 'text', cell: ({ role, name }) => markup`${role}<small>${name}</small>` },
-    { head: 'Type', kind: 'text', cell: ({ dtype }) => dtype },
-    { head: 'Shape', kind: 'number', cell: ({ shape }) => shapeText(shape) },
-    { head: 'Scale', kind: 'number', cell: ({ scale }) => orNone(scale, fullScale) },
-    { head: 'Zero point', kind: 'number', cell: ({ zeroPoint }) => orNone(zeroPoint, integer) },
-  ],
-  { sorting: 'fixed', width: 'full' },
-)}`;
-}

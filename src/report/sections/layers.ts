@@ -20,10 +20,10 @@ export function layersSection({ metrics, diagnosis }: Test): Markup | null {
   if (layers.length === 0) return null;
   return markup`<p class="lead">int8 against float with the same weights, layer by layer, on ${counted(compared, 'test example')}. Open a layer to see its values and weights.</p>
 <dl class="help">
-<div><dt>Noise</dt><dd>How far int8 is from float after this layer, relative to the signal (root mean square; 1\u00a0% is an SQNR of 40\u00a0dB). <span class="key dotted c0">from ranges and 8 bits</span> <span class="key dotted c1">from integer kernels</span></dd></div>
-<div><dt>Output noise</dt><dd>How much of the noise at the model’s output comes from quantizing this layer alone.</dd></div>
+<div><dt>Noise so far</dt><dd>How far int8 is from float after this layer, with the noise of all layers before it, relative to the signal (root mean square; 1\u00a0% is an SQNR of 40\u00a0dB). It may fall again, for example where values are averaged. <span class="key dotted c0">from rounding to 8 bits</span> <span class="key dotted c1">from integer kernels, which round once more than training simulates</span></dd></div>
+<div><dt>Share of output noise</dt><dd>How much of the rounding noise at the model’s output this layer alone puts there. All layers together: 100\u00a0%. Begin with the largest.</dd></div>
 <div><dt>Clipped</dt><dd>Share of values outside the layer’s range. They become its ends.</dd></div>
-<div><dt>Codes</dt><dd>How many of the 256 codes are used.</dd></div>
+<div><dt>Codes</dt><dd>How many of the 256 integers (codes) of 8 bits the layer’s values use.</dd></div>
 </dl>
 ${foldTable(layers, layerColumns(layers, diagnosis?.layer ?? null), {
   summary: 'values, weights, numbers',
@@ -44,13 +44,13 @@ function layerColumns(layers: readonly Layer[], blamed: string | null): (Column<
         }`,
     },
     {
-      head: 'Noise',
+      head: 'Noise so far',
       kind: 'number',
       cell: (layer) => noiseCell(layer, largest),
       value: (layer) => noiseOf(layer)?.whole ?? null,
     },
     {
-      head: 'Output noise',
+      head: 'Share of output noise',
       kind: 'number',
       cell: ({ name }) => {
         const part = shares.get(name);

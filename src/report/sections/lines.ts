@@ -8,6 +8,7 @@ import { confusionSection } from './confusion.ts';
 import { examplesSection } from './examples.ts';
 import { footprintSection } from './footprint.ts';
 import { layersSection } from './layers.ts';
+import { portsSection } from './ports.ts';
 import { quantizationsSection } from './quantizations.ts';
 import { errorSection } from './reconstruction.ts';
 import { regressionSection } from './regression.ts';
@@ -43,6 +44,7 @@ export function lineSections(report: Report): (Section | null)[] {
       ),
     ),
     section('footprint', 'Footprint', footprintSection(report)),
+    section('ports', 'Input and output', portsSection(report)),
   ];
 }
 

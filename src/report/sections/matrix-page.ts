@@ -4,6 +4,9 @@ import { markup, withCode } from '../markup.ts';
 import type { Markup } from '../markup.ts';
 import type { CellMeasure, CellNoun, MatrixGroup, MatrixReport, MatrixRow } from '../matrix.ts';
 import { differenceText, measureText } from '../matrix.ts';
+import { listText } from '../../core/words.ts';
+import { gateLimit } from '../report.ts';
+import type { ReportGate } from '../report.ts';
 import { table } from '../page.ts';
 import type { Column } from '../page.ts';
 import type { Spread } from '../statistics.ts';
@@ -11,9 +14,10 @@ import type { Spread } from '../statistics.ts';
 /** Up to so many comparisons are shown at once. */
 const MOST_LEADS = 6;
 
-export function matrixSection(matrix: MatrixReport, noun: CellNoun): Markup {
+/** @param gates of all cells, whose limits are said once */
+export function matrixSection(matrix: MatrixReport, noun: CellNoun, gates: readonly ReportGate[]): Markup {
   const { rows, groups, untested } = matrix;
-  return markup`<p class="lead">One row for each ${noun}, with the settings that differ. Follow ${noun === 'cell' ? 'the number of a cell' : 'the name of a branch (that of its test)'} to its details.</p>
+  return markup`<p class="lead">One row for each ${noun}, with the settings that differ. int8 is the .tflite file with the arithmetic of a microcontroller. Follow ${noun === 'cell' ? 'the number of a cell' : 'the name of a branch (that of its test)'} to its details, with those of a phone or browser.${limitsText(gates)}</p>
 ${table(rows, rowColumns(matrix, noun), { sorting: 'sortable', width: 'full' })}
 ${untested.length === 0 ? null : markup`<p>Without a result: ${untested.join('; ')}.</p>`}
 ${groups.length === 0 ? null : markup`<h3>Over the seeds</h3><p class="lead">Mean \u00b1 standard deviation of the cells that differ only in their seed, and their range.</p>${table(groups, groupColumns(matrix), { sorting: 'sortable', width: 'full' })}`}
@@ -88,6 +92,12 @@ function otherColumns(measure: string, index: number): Column<MatrixRow>[] {
   ];
 }
 
+/** ` Gates: drop_max at most 5.00 pp.`; nothing where there is none. */
+function limitsText(gates: readonly ReportGate[]): string {
+  const limits = [...new Set(gates.map((gate) => `${gate.name} ${gateLimit(gate)}`))];
+  return limits.length === 0 ? '' : ` ${limits.length === 1 ? 'Gate' : 'Gates'}: ${listText(limits)}.`;
+}
+
 function gatesCell({ met, all, unmet }: MatrixRow['gates']): Markup | string {
   if (all === 0) return NOT_MEASURED;
   if (unmet.length === 0) return markup`<span class="mark-good">\u2713 met</span>`;
@@ -142,7 +152,7 @@ function leadsTable({ best, rows }: MatrixReport): Markup | null {
   const isError = rows[0]?.kind === 'error';
   const how =
     best.pairedBy === 'seeds'
-      ? 'A t-test of the differences between trainings with the same seed. With few seeds, only large differences are beyond noise.'
+      ? 'A t-test of the differences between trainings with the same seed. With few seeds, only large differences are more than chance.'
       : 'On the same test examples: the exact McNemar test where they are right or wrong, else a t-test. It does not cover other seeds: for those, use a matrix over `seed`.';
   const body = table(
     best.leads,
@@ -158,7 +168,8 @@ function leadsTable({ best, rows }: MatrixReport): Markup | null {
       {
         head: 'Lead is',
         kind: 'text',
-        cell: ({ p, beyondNoise }) => (p === null ? 'not comparable' : beyondNoise ? 'beyond noise' : 'within noise'),
+        cell: ({ p, beyondChance }) =>
+          p === null ? 'not comparable' : beyondChance ? 'more than chance' : 'within chance',
       },
     ],
     { sorting: 'sortable', width: 'full' },

@@ -5,6 +5,7 @@ import { flowChart } from '../charts.ts';
 import { integer, seconds, shortDigest } from '../format.ts';
 import { markup } from '../markup.ts';
 import type { Markup } from '../markup.ts';
+import { fileLink } from './file-link.ts';
 import { table } from '../page.ts';
 import { sideBySide } from '../report.ts';
 import type { Report } from '../report.ts';
@@ -46,12 +47,6 @@ function environment({ run }: Report): (readonly [name: string, value: string])[
 function rebuildCommands({ run: { id } }: Report): string {
   return `qpipe run --resume runs/${id}  # the same pipeline; stored results are used
 qpipe verify  # computes stored results again and compares the bytes`;
-}
-
-/** A file beside the page, or in a folder beside it. */
-function fileLink(path: string): Markup {
-  const address = path.split('/').map(encodeURIComponent).join('/');
-  return markup`<a href="${address}">${path}</a>`;
 }
 
 function links(paths: readonly string[]): Markup {

@@ -1,6 +1,7 @@
 /** What was made, in a sentence or two, for a reader who has not seen the pipeline. */
+import { basename } from 'node:path';
 import { counted, listText } from '../../core/words.ts';
-import type { Json } from '../../core/json.ts';
+import type { Json, JsonObject } from '../../core/json.ts';
 import { tasks } from '../../tasks/index.ts';
 import { integer, shapeText } from '../format.ts';
 import { chainOf } from '../lines-of-stages.ts';
@@ -18,7 +19,7 @@ export function trainedText(report: Report): Markup | null {
   const steps = report.stages.flatMap(({ name }) => (chain.has(name) ? stepsOf(report, name) : []));
   if (steps.length === 0) return null;
   const about = descriptionOf(report.config);
-  return markup`<p class="trained">${about === null ? null : `${about.replace(/\.$/, '')}. `}${networkText(report, test, chain)}${steps.map((step, index) => `${index === 0 ? ' It was ' : index === steps.length - 1 ? ', then ' : ', '}${step}`)}.</p>`;
+  return markup`<p class="trained">${about === null ? null : `${about.replace(/\.$/, '')}. `}${matrixText(report)}${networkText(report, test, chain)}${steps.map((step, index) => `${index === 0 ? ' It was ' : index === steps.length - 1 ? ', then ' : ', '}${step}`)}.</p>`;
 }
 
 function networkText(report: Report, test: Test | undefined, chain: ReadonlySet<string>): string {
@@ -29,7 +30,37 @@ function networkText(report: Report, test: Test | undefined, chain: ReadonlySet<
   const tasks = headlineTests(report).map((one) =>
     one.output === undefined ? taskText(one) : `${taskText(one)} (${one.output})`,
   );
-  return `A network${size} that ${listText(tasks)} from inputs of ${shapeText(input.shape.slice(1))}.`;
+  return `A network${size} that ${listText(tasks)} from inputs of ${shapeText(input.shape.slice(1))}${dataText(report.config)}.`;
+}
+
+/** What the cells of a matrix are, and what differs between them. */
+function matrixText({ matrix }: Report): string {
+  if (matrix === undefined || matrix.axes.length === 0) return '';
+  const cells = new Set([...matrix.rows.map(({ cell }) => cell), ...matrix.untested]).size;
+  const axes = matrix.axes.map(
+    ({ name }, index) => `${name} (${listText([...new Set(matrix.rows.map(({ labels }) => labels[index] ?? ''))])})`,
+  );
+  return `A matrix of ${counted(cells, 'cell')}, one model for each combination of ${listText(axes)}. `;
+}
+
+/** Where the examples are from, as far as a name says it; those that qpipe brings are named by their source. */
+function dataText(config: Json): string {
+  const data = isObject(config) ? config['data'] : undefined;
+  if (!isObject(data)) return '';
+  const { source, path } = data;
+  const name = typeof path === 'string' ? basename(path) : '';
+  return typeof source !== 'string' || source === '' ? '' : `; data: ${name === '' ? source : `${name} (${source})`}`;
+}
+
+/** So many names of classes are said, if they are short enough to be read at once. */
+const mostNames = 10;
+const longestNames = 90;
+
+function classesText(classes: readonly string[]): string {
+  const all = classes.join(', ');
+  if (classes.length <= mostNames && all.length <= longestNames) return ` (${all})`;
+  const first = classes.slice(0, 3).join(', ');
+  return first.length > longestNames ? '' : ` (${first} and ${classes.length - 3} more)`;
 }
 
 /** What the network does. */
@@ -37,7 +68,7 @@ function taskText({ metrics }: Test): string {
   const { task } = metrics;
   switch (metrics.task) {
     case 'classify':
-      return `tells ${counted(metrics.classes.length, 'class', 'classes')} apart`;
+      return `tells ${counted(metrics.classes.length, 'class', 'classes')} apart${classesText(metrics.classes)}`;
     case 'binary':
       return 'decides between yes and no';
     case 'multi_label':
@@ -69,7 +100,10 @@ function stepsOf({ training, imports, calibrations }: Report, stage: string): st
 }
 
 function descriptionOf(config: Json): string | null {
-  if (typeof config !== 'object' || config === null || !('description' in config)) return null;
-  const { description } = config;
+  const description = isObject(config) ? config['description'] : undefined;
   return typeof description === 'string' ? description : null;
+}
+
+function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -124,11 +124,13 @@ const trainingColumns: readonly Column<Training>[] = [
     head: 'Best epoch',
     kind: 'number',
     cell: ({ metrics }) =>
-      markup`${orNone(metrics.bestEpoch, integer)}${
-        metrics.level === 'qat' && metrics.judgedFrom > 1
-          ? markup`<small>chosen from epoch ${integer(metrics.judgedFrom)} on, when every step is quantized</small>`
-          : null
-      }`,
+      metrics.bestEpoch === null
+        ? markup`${NOT_MEASURED}<small>none was judged, so the last is kept</small>`
+        : markup`${integer(metrics.bestEpoch)}${
+            metrics.level === 'qat' && metrics.judgedFrom > 1
+              ? markup`<small>chosen from epoch ${integer(metrics.judgedFrom)} on, when every step is quantized</small>`
+              : null
+          }`,
   },
   { head: 'Batch', kind: 'number', cell: ({ metrics }) => integer(metrics.batch) },
   { head: 'Devices', kind: 'number', cell: ({ metrics }) => integer(metrics.devices) },

@@ -3,7 +3,9 @@ import { nextStep } from '../next-step.ts';
 import { markup, withCode } from '../markup.ts';
 import type { Markup } from '../markup.ts';
 import { table } from '../page.ts';
-import { headlineCell, headlineDiagnosis } from '../report.ts';
+import { isMeaningless } from '../faults.ts';
+import { ignorantAnswer } from '../lints.ts';
+import { headlineCell, headlineDiagnosis, headlineTests } from '../report.ts';
 import type { Report } from '../report.ts';
 import { factsList } from './facts.ts';
 import { gateColumns } from './gates.ts';
@@ -18,19 +20,35 @@ const tones: Readonly<Record<Report['run']['status'], { tone: string; word: stri
   running: { tone: 'plain', word: 'Unfinished' },
 };
 
+/** Gates that are met say nothing where the data or the model is at fault. */
+const unsound = { tone: 'bad', word: '! Pass, but not sound' };
+
+function isUnsound(report: Report): boolean {
+  return headlineTests(report).some(
+    ({ diagnosis, metrics }) => isMeaningless(diagnosis?.cause ?? null) || ignorantAnswer(metrics) !== null,
+  );
+}
+
 export function headSection(report: Report): Markup {
   const { run } = report;
-  const { tone, word } = tones[run.status];
+  const { tone, word } = run.status === 'pass' && isUnsound(report) ? unsound : tones[run.status];
   const cell = headlineCell(report);
   return markup`<header><h1>${run.pipeline}</h1>
 <p class="byline"><span>${run.startedAt.replace('T', ' ').replace(/\.\d+Z$/, 'Z')}</span><span>${seconds(run.seconds)}</span><span class="mono">${run.id}</span></p></header>
 <div class="verdict ${tone}"><p><strong>${word}</strong>${report.sentence}</p>${diagnosisLine(report)}
 <p class="next"><strong>Next</strong>${withCode(nextStep(report))}</p></div>
 ${trainedText(report)}
-${cell === undefined ? null : markup`<p class="of">The numbers below are those of <strong>${cell}</strong>.</p>`}
+${cell === undefined ? null : markup`<p class="of">The numbers below are those of <strong>${cell}</strong>${shownText(report)}</p>`}
 ${factsList(report)}
 ${report.gates.length === 0 || cell !== undefined ? null : table(report.gates, gateColumns(report), { sorting: 'fixed', width: 'full' })}
 ${report.lints.length === 0 ? null : lintList(report)}`;
+}
+
+/** Why the best seed is not what the settings reach. */
+function shownText({ matrix }: Report): string {
+  const group = matrix?.groups.find(({ name }) => name === matrix.best?.name);
+  if (group === undefined || group.int8.n < 2) return '.';
+  return `, the best of ${group.int8.n} seeds on these test examples. What the settings reach is the mean above: the best of several looks better than it is.`;
 }
 
 export function diagnosisLine(report: Report): Markup | null {
