@@ -6,7 +6,7 @@ import type { Diagnostic, Place } from '../core/diagnostic.ts';
 import { UserError } from '../core/diagnostic.ts';
 import { locateIn, parseSource } from '../config/source.ts';
 import type { Report } from '../report/report.ts';
-import { gateText } from '../report/report.ts';
+import { gateText } from '../report/gate-text.ts';
 import { foundText, groupLints, lintsShown } from '../report/lints.ts';
 import { machineError } from '../runner/disk-error.ts';
 import { annotation, diagnosticAnnotation, githubProgress, inert } from './github.ts';

@@ -7,7 +7,7 @@ import type { UserError } from '../core/diagnostic.ts';
 import { userError } from '../core/diagnostic.ts';
 import type { Json } from '../core/json.ts';
 import type { Report } from '../report/report.ts';
-import { buildReport } from '../report/report.ts';
+import { buildReport } from '../report/build-report.ts';
 import { renderReport } from '../report/html.ts';
 import { readingFrom, writingTo } from '../runner/disk-error.ts';
 import { replaceFile } from '../runner/durable.ts';

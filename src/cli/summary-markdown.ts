@@ -4,7 +4,8 @@ import { markdownTable, markdownText } from '../report/markdown.ts';
 import { foundText, groupLints, lintsShown } from '../report/lints.ts';
 import { nextStep } from '../report/next-step.ts';
 import type { Report } from '../report/report.ts';
-import { gateLimit, gateNumber, headlineDiagnosis } from '../report/report.ts';
+import { gateLimit, gateNumber } from '../report/gate-text.ts';
+import { headlineDiagnosis } from '../report/report.ts';
 import { resultTable } from './summary.ts';
 import { durationText } from './words.ts';
 

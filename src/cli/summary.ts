@@ -4,15 +4,9 @@ import { significant } from '../report/format.ts';
 import { countLints, foundText, groupLints, lintsShown } from '../report/lints.ts';
 import { nextStep } from '../report/next-step.ts';
 import type { Measured, MeasuredError, MeasuredScore, Report, ReportGate, Test } from '../report/report.ts';
-import {
-  errorName,
-  gateLimit,
-  gateNumber,
-  gateText,
-  headlineDiagnosis,
-  headlineTest,
-  headlineTests,
-} from '../report/report.ts';
+import { gateLimit, gateNumber, gateText } from '../report/gate-text.ts';
+import { headlineDiagnosis, headlineTest, headlineTests } from '../report/report.ts';
+import { errorName } from '../report/titles.ts';
 import type { TextColumn } from '../report/text-table.ts';
 import { textTable, wrap } from '../report/text-table.ts';
 import { accuracyName } from '../report/titles.ts';

@@ -5,7 +5,8 @@ import { integer, percent, points } from './format.ts';
 import { ignorantAnswer, lintsShown, placeText } from './lints.ts';
 import { chainOf } from './lines-of-stages.ts';
 import type { MatrixReport } from './matrix.ts';
-import { gateText, headlineTest, headlineTests, sideBySide } from './report.ts';
+import { gateText } from './gate-text.ts';
+import { headlineTest, headlineTests, sideBySide } from './report.ts';
 import type { Report, ReportGate, Test } from './report.ts';
 
 interface Subject {

@@ -1,5 +1,5 @@
-import type { CountedTask, Task } from '../measurements/metrics.ts';
-
+import { unreachable } from '../core/assert.ts';
+import type { CountedTask, ReconstructTest, RegressTest, Task } from '../measurements/metrics.ts';
 /** What the share of right answers is called. */
 export function accuracyName({ task }: { readonly task: Task }): string {
   return task === 'classify' ? 'top-1' : 'accuracy';
@@ -17,4 +17,16 @@ export const fileLead = 'int8 is the .tflite file itself, run with the integer a
 export function stageTitle(name: string): string {
   const [called = name, ...choices] = name.split('@');
   return choices.length === 0 ? called : `${called} (${choices.join(', ')})`;
+}
+
+/** What a task's error is called. */
+export function errorName({ task }: Pick<RegressTest | ReconstructTest, 'task'>): string {
+  switch (task) {
+    case 'regress':
+      return 'mean absolute error';
+    case 'reconstruct':
+      return 'mean squared error';
+    default:
+      return unreachable(task);
+  }
 }

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { annotation, diagnosticAnnotation, githubProgress, inert } from '../../src/cli/github.ts';
 import { summaryMarkdown } from '../../src/cli/summary-markdown.ts';
-import { buildReport } from '../../src/report/report.ts';
+import { buildReport } from '../../src/report/build-report.ts';
 import type { RunEvent } from '../../src/runner/event.ts';
 import { config, run, stages, test } from '../report/fixtures.ts';
 

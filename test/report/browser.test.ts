@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { renderReport } from '../../src/report/html.ts';
-import { buildReport } from '../../src/report/report.ts';
+import { buildReport } from '../../src/report/build-report.ts';
 import type { TestBrowser } from './browser.ts';
 import { hasBrowser, openBrowser } from './browser.ts';
 import { config, reconstructing, run } from './fixtures.ts';

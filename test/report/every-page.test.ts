@@ -10,7 +10,7 @@ import { compareRuns } from '../../src/report/compare/compare.ts';
 import { renderComparisonHtml } from '../../src/report/compare/html.ts';
 import { renderReport } from '../../src/report/html.ts';
 import type { Report } from '../../src/report/report.ts';
-import { buildReport } from '../../src/report/report.ts';
+import { buildReport } from '../../src/report/build-report.ts';
 import type { RunRecord } from '../../src/runner/record.ts';
 import { planArena } from '../../src/targets/arena.ts';
 import { presetNetwork, unitPresets } from '../models/unit-presets.ts';

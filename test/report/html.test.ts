@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { renderReport } from '../../src/report/html.ts';
-import { buildReport } from '../../src/report/report.ts';
+import { buildReport } from '../../src/report/build-report.ts';
 import type { RunRecord } from '../../src/runner/record.ts';
 import { config, run, stages, test } from './fixtures.ts';
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../src/core/json.ts';
 import type { Layer } from '../../src/measurements/layers.ts';
 import { renderReport } from '../../src/report/html.ts';
-import { buildReport } from '../../src/report/report.ts';
+import { buildReport } from '../../src/report/build-report.ts';
 import type { RunRecord } from '../../src/runner/record.ts';
 import type { TestBrowser, View } from './browser.ts';
 import { hasBrowser, openBrowser } from './browser.ts';

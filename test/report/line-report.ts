@@ -1,7 +1,7 @@
 /** The report of a line of stages that a test has trained. */
 import type { LineResult } from '../stages/pipeline-line.ts';
 import type { Report } from '../../src/report/report.ts';
-import { buildReport } from '../../src/report/report.ts';
+import { buildReport } from '../../src/report/build-report.ts';
 import { run, stage, stages } from './fixtures.ts';
 
 type Trained = Pick<LineResult, 'pretrain' | 'qat' | 'convert' | 'test'>;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { foundText, groupLints } from '../../src/report/lints.ts';
 import type { Lint } from '../../src/report/lints.ts';
-import { buildReport } from '../../src/report/report.ts';
+import { buildReport } from '../../src/report/build-report.ts';
 import type { RunRecord } from '../../src/runner/record.ts';
 import type { TestMetrics } from '../../src/measurements/metrics.ts';
 import { conversion, qatTraining, run, stages, test } from './fixtures.ts';

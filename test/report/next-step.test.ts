@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { ClassifyTest, TrainMetrics } from '../../src/measurements/metrics.ts';
 import { renderReport } from '../../src/report/html.ts';
 import { nextStep } from '../../src/report/next-step.ts';
-import { buildReport } from '../../src/report/report.ts';
+import { buildReport } from '../../src/report/build-report.ts';
 import type { RunRecord, StageRecord } from '../../src/runner/record.ts';
 import { config, floatTraining, qatTraining, run, stages, test } from './fixtures.ts';
 

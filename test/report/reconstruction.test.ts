@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { summaryText } from '../../src/cli/summary.ts';
 import { compareRuns } from '../../src/report/compare/index.ts';
 import { renderReport } from '../../src/report/html.ts';
-import { buildReport, Report } from '../../src/report/report.ts';
+import { buildReport } from '../../src/report/build-report.ts';
+import { Report } from '../../src/report/report.ts';
 import { config, reconstructing, reconstruction, run } from './fixtures.ts';
 
 const report = buildReport(reconstructing(), config);

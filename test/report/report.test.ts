@@ -1,6 +1,7 @@
 import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
-import { buildReport, Report } from '../../src/report/report.ts';
+import { buildReport } from '../../src/report/build-report.ts';
+import { Report } from '../../src/report/report.ts';
 import type { RunRecord } from '../../src/runner/record.ts';
 import type { ClassifyTest } from '../../src/measurements/metrics.ts';
 import { config, hex, qatTraining, run, stages, test } from './fixtures.ts';

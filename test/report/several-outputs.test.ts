@@ -5,7 +5,7 @@ import { summaryText } from '../../src/cli/summary.ts';
 import type { ReconstructTest, TestMetrics } from '../../src/measurements/metrics.ts';
 import { compareRuns, renderComparisonText } from '../../src/report/compare/index.ts';
 import { renderReport } from '../../src/report/html.ts';
-import { buildReport } from '../../src/report/report.ts';
+import { buildReport } from '../../src/report/build-report.ts';
 import type { RunRecord } from '../../src/runner/record.ts';
 import { config, reconstruction, run, stages, test } from './fixtures.ts';
 

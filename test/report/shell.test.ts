@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { renderReport } from '../../src/report/html.ts';
 import type { Report } from '../../src/report/report.ts';
-import { buildReport } from '../../src/report/report.ts';
+import { buildReport } from '../../src/report/build-report.ts';
 import { pairedShareInterval } from '../../src/report/statistics.ts';
 import type { RunRecord } from '../../src/runner/record.ts';
 import type { TestBrowser } from './browser.ts';

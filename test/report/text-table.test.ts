@@ -2,7 +2,7 @@ import { createColors } from 'picocolors';
 import { describe, expect, it } from 'vitest';
 import { summaryText } from '../../src/cli/summary.ts';
 import { compareRuns, renderComparisonText } from '../../src/report/compare/index.ts';
-import { buildReport } from '../../src/report/report.ts';
+import { buildReport } from '../../src/report/build-report.ts';
 import { textTable, wrap } from '../../src/report/text-table.ts';
 import { config, reconstructing, run, stages, test } from './fixtures.ts';
 

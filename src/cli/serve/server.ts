@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../../core/diagnostic.ts';
 import { compareRuns, renderComparisonHtml } from '../../report/compare/index.ts';
 import { renderReport } from '../../report/html.ts';
-import { buildReport } from '../../report/report.ts';
+import { buildReport } from '../../report/build-report.ts';
 import { eventReader } from '../../runner/event-reader.ts';
 import { readComparedRun } from '../compare.ts';
 import { ls } from '../ls.ts';

@@ -3,7 +3,7 @@ import type { Json } from '../../core/json.ts';
 import type { RunRecord } from '../../runner/record.ts';
 import { placeText } from '../lints.ts';
 import type { Lint } from '../lints.ts';
-import { buildReport } from '../report.ts';
+import { buildReport } from '../build-report.ts';
 import type { Report } from '../report.ts';
 import { answersAlike, contrastApart, contrastInt8, flippedExamples, judgeTogether } from './contrast.ts';
 import { measuresOf } from './measures.ts';

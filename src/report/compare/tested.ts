@@ -3,7 +3,7 @@ import { runtimes } from '../../measurements/metrics.ts';
 import type { RuntimeName } from '../../measurements/metrics.ts';
 import { outcomesOf } from '../matrix.ts';
 import type { Report, Test } from '../report.ts';
-import { errorName } from '../report.ts';
+import { errorName } from '../titles.ts';
 import type { Interval } from '../statistics.ts';
 import { accuracyName } from '../titles.ts';
 import type { Kind } from './schema.ts';

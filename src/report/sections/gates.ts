@@ -1,5 +1,5 @@
 import type { Column } from '../page.ts';
-import { gateNumber } from '../report.ts';
+import { gateNumber } from '../gate-text.ts';
 import type { Report, ReportGate } from '../report.ts';
 import { mark } from './mark.ts';
 

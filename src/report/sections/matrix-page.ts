@@ -5,7 +5,7 @@ import type { Markup } from '../markup.ts';
 import type { CellMeasure, CellNoun, MatrixGroup, MatrixReport, MatrixRow } from '../matrix.ts';
 import { differenceText, measureText } from '../matrix.ts';
 import { listText } from '../../core/words.ts';
-import { gateLimit } from '../report.ts';
+import { gateLimit } from '../gate-text.ts';
 import type { ReportGate } from '../report.ts';
 import { table } from '../page.ts';
 import type { Column } from '../page.ts';
