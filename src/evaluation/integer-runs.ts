@@ -20,7 +20,8 @@ export interface IntegerRun {
   readonly codes: readonly Int32Array[];
 }
 
-interface RunContext {
+/** The examples of a run, and how it is stopped and followed. */
+export interface RunContext {
   readonly split: Split;
   readonly normalize: Normalization;
   readonly signal: AbortSignal;

@@ -7,6 +7,7 @@ import { choice, key } from '../core/schema.ts';
 import type { Split, TestData } from '../data/dataset.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
+import type { Interpreter } from '../interpreter/interpreter.ts';
 import { prepareInterpreter } from '../interpreter/interpreter.ts';
 import { openWasmInterpreter } from '../interpreter/wasm/index.ts';
 import { logitsOf, removeFakeQuant } from '../passes/index.ts';
@@ -27,7 +28,7 @@ import { testFields } from '../tasks/tested.ts';
 import type { StageEnvironment } from './run.ts';
 import { floatGraph } from '../evaluation/graphs.ts';
 import { outputScale } from '../evaluation/integer-input.ts';
-import type { IntegerRun } from '../evaluation/integer-runs.ts';
+import type { IntegerRun, RunContext } from '../evaluation/integer-runs.ts';
 import { checkReference, numChecked, runInteger, runLitert } from '../evaluation/integer-runs.ts';
 import { compareLayers } from '../evaluation/layer-comparison.ts';
 import type { TestMetrics, UnjudgedTest, UnjudgedTests } from '../measurements/metrics.ts';
@@ -75,71 +76,27 @@ export const test = defineStage({
     const dataset = await environment.testData();
     const { test: split } = dataset;
     const networkOutputs = outputsOf((await readModelFile(inputPath(context, 'qat'))).contract);
-    const { purpose: spec } = present(networkOutputs[0], 'an output');
+    const { purpose } = present(networkOutputs[0], 'an output');
     const floats = await openFloats(context, environment, networkOutputs);
     const float = await floats.run(split);
-
-    const file = inputPath(context, 'model');
-    const bytes = await readInput(context, 'model');
-    const interpreter = prepareInterpreter(readTflite(bytes, file), file);
-    const decides = networkOutputs.some(({ task }) => task.decides);
-    const validationSplit = decides ? (await environment.trainingData()).validation : null;
-    const runs = { split, normalize: spec.normalize, signal: context.signal };
-    const untilLitert = split.count + numChecked(interpreter.graph, split);
-    const imageSteps = untilLitert + (config.litert === 'off' ? 0 : split.count);
-    // The comparison of layers takes about as long as all that is before it.
-    const comparisonSteps = imageSteps;
-    const totalSteps = imageSteps + comparisonSteps;
-    const progress = (before: number) => async (done: number) => {
-      context.emit({ kind: 'progress', step: before + done, totalSteps, values: { images: done } });
-      // Lets the terminal and Ctrl-C be handled between images.
-      await new Promise((resolve) => setImmediate(resolve));
-    };
-    const fast = await openWasmInterpreter(interpreter.graph, file, { threads: environment.threads });
-    let int8: Timed<IntegerRun>;
-    let validation: Validated | null = null;
-    try {
-      int8 = await timed(environment.now, () => runInteger(fast, { ...runs, progress: progress(0) }));
-      await checkReference(interpreter, fast, int8.result, { ...runs, progress: progress(split.count) });
-      if (validationSplit !== null && validationSplit.count > 0) {
-        const { codes } = await runInteger(fast, {
-          ...runs,
-          split: validationSplit,
-          progress: () => Promise.resolve(),
-        });
-        validation = { split: validationSplit, floats: await floats.run(validationSplit), codes };
-      }
-    } finally {
-      await fast.close();
-    }
-    const witness =
-      config.litert === 'off'
-        ? null
-        : await timed(environment.now, () =>
-            runLitert(bytes, interpreter.graph, file, { ...runs, progress: progress(untilLitert) }),
-          );
-    const litert = witness === null || 'unavailable' in witness.result ? null : witness.result;
-    const litertNote = noteOf(config.litert, witness?.result ?? null);
-    if (config.litert === 'required' && litert === null) {
-      throw userError(
-        file,
-        'litert-failed',
-        litertNote ?? 'LiteRT did not run',
-        'set `litert: optional` to continue without LiteRT',
-      );
-    }
-
+    const shipped = await readShipped(context);
+    const { graph } = shipped.interpreter;
+    const runs = { split, normalize: purpose.normalize, signal: context.signal };
+    const progress = progressOf(context, graph, split, config.litert);
+    const deciding = await decidingExamples(networkOutputs, environment);
+    const { int8, decidingCodes } = await testKernels(shipped, deciding, runs, progress, environment);
+    const validation =
+      deciding === null ? null : { split: deciding, floats: await floats.run(deciding), codes: decidingCodes };
+    const litertRuns = { ...runs, progress: progress.litert };
+    const { litert, litertNote } = await testLitert(shipped, config.litert, litertRuns, environment.now);
     const { evalGraph, open } = floats;
     const { layers, noise, input, compared } = await compareLayers(
-      interpreter,
+      shipped.interpreter,
       evalGraph,
       split,
-      spec.normalize,
+      purpose.normalize,
       open,
-      (share) => {
-        context.signal.throwIfAborted();
-        return progress(imageSteps)(Math.round(share * comparisonSteps));
-      },
+      progress.layers,
     );
     const common = {
       kind: 'test',
@@ -147,35 +104,25 @@ export const test = defineStage({
       litertNote,
       compared,
       input,
-      preparation: spec.channels === undefined ? null : [...spec.channels],
-      seconds: {
-        float: float.float?.seconds ?? null,
-        qat_float: float.qatFloat.seconds,
-        fake_quant: float.fakeQuant.seconds,
-        int8: int8.seconds,
-        int8_litert: litert === null ? null : (witness?.seconds ?? null),
-      },
+      preparation: purpose.channels === undefined ? null : [...purpose.channels],
+      seconds: secondsOf(float, int8, litert),
     } as const;
     const tests = networkOutputs.map((output, index): UnjudgedTest => ({
       ...common,
       layers: layers.map((layer, at) => ({ ...layer, outputNoise: noise[at]?.[index] ?? null })),
-      model: describeModel(bytes, interpreter.graph, index),
+      model: describeModel(shipped.bytes, graph, index),
       ...output.task.measure({
         ...{ spec: output.purpose, dataset: dataFor(output, dataset), options: config },
         ...outputsAt(float, index),
         validation: output.task.decides ? validatedAt(validation, index) : null,
         areProbabilities: endsInLast(evalGraph, output.task.last, index),
         int8: codesAt(int8.result, index),
-        litert: litert === null ? null : codesAt(litert, index),
-        output: outputScale(interpreter.graph, index),
+        litert: litert === null ? null : codesAt(litert.result, index),
+        output: outputScale(graph, index),
         numExamples: config.examples,
       }),
     }));
-    const [first = internal('nothing was tested')] = tests;
-    const named = networkOutputs.map(({ name }, index) => ({
-      ...{ name: name ?? '', test: present(tests[index], 'a test') },
-    }));
-    const metrics: UnjudgedTest | UnjudgedTests = areNamed(networkOutputs) ? { kind: 'tests', outputs: named } : first;
+    const metrics = byOutput(networkOutputs, tests);
     const encoded = JSON.stringify(repeatable(metrics), null, 2);
     await writeOutput(context, outputs.report, new TextEncoder().encode(`${encoded}\n`));
     return { metrics: { ...metrics } };
@@ -194,6 +141,116 @@ export const test = defineStage({
     return { metrics: { kind: 'tests', outputs: judged }, verdict: isMet ? 'pass' : 'fail' };
   },
 });
+
+/** The file under test. */
+interface Shipped {
+  readonly file: string;
+  readonly bytes: Uint8Array;
+  /** The reference loops on what these bytes hold. */
+  readonly interpreter: Interpreter;
+}
+
+async function readShipped(context: StageContext): Promise<Shipped> {
+  const file = inputPath(context, 'model');
+  const bytes = await readInput(context, 'model');
+  return { file, bytes, interpreter: prepareInterpreter(readTflite(bytes, file), file) };
+}
+
+type Litert = 'required' | 'optional' | 'off';
+
+/** The progress of each part of the stage, counted in images. The parts run in this order. */
+function progressOf(context: StageContext, graph: Graph, split: Split, wanted: Litert) {
+  const beforeLitert = split.count + numChecked(graph, split);
+  const beforeLayers = beforeLitert + (wanted === 'off' ? 0 : split.count);
+  // The comparison of layers takes about as long as all that is before it.
+  const totalSteps = 2 * beforeLayers;
+  const after = (before: number) => async (done: number) => {
+    context.emit({ kind: 'progress', step: before + done, totalSteps, values: { images: done } });
+    // Lets the terminal and Ctrl-C be handled between images.
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  return {
+    int8: after(0),
+    reference: after(split.count),
+    litert: after(beforeLitert),
+    layers: (share: number): Promise<void> => {
+      context.signal.throwIfAborted();
+      return after(beforeLayers)(Math.round(share * beforeLayers));
+    },
+  };
+}
+
+/** The validation examples; null where no task chooses anything by them, and where there are none. */
+async function decidingExamples(outputs: readonly Output[], environment: StageEnvironment): Promise<Split | null> {
+  if (!outputs.some(({ task }) => task.decides)) return null;
+  const { validation } = await environment.trainingData();
+  return validation.count > 0 ? validation : null;
+}
+
+/**
+ * The integers of a microcontroller, from the SIMD kernels: for the test examples, on some of which the reference loops
+ * must give the same, and for the examples that decide.
+ */
+async function testKernels(
+  { interpreter, file }: Shipped,
+  deciding: Split | null,
+  runs: Omit<RunContext, 'progress'>,
+  progress: ReturnType<typeof progressOf>,
+  { threads, now }: StageEnvironment,
+): Promise<{ readonly int8: Timed<IntegerRun>; readonly decidingCodes: IntegerRun['codes'] }> {
+  const fast = await openWasmInterpreter(interpreter.graph, file, { threads });
+  try {
+    const int8 = await timed(now, () => runInteger(fast, { ...runs, progress: progress.int8 }));
+    await checkReference(interpreter, fast, int8.result, { ...runs, progress: progress.reference });
+    if (deciding === null) return { int8, decidingCodes: [] };
+    const { codes } = await runInteger(fast, { ...runs, split: deciding, progress: () => Promise.resolve() });
+    return { int8, decidingCodes: codes };
+  } finally {
+    await fast.close();
+  }
+}
+
+/**
+ * The integers of a phone or browser for the test examples; null with a note where LiteRT does not run.
+ *
+ * @throws UserError code 'litert-failed' where it is required and does not run
+ */
+async function testLitert(
+  { bytes, file, interpreter }: Shipped,
+  wanted: Litert,
+  runs: RunContext,
+  now: () => number,
+): Promise<{ readonly litert: Timed<IntegerRun> | null; readonly litertNote: string | null }> {
+  if (wanted === 'off') return { litert: null, litertNote: 'switched off (`litert: off`)' };
+  const { result, seconds } = await timed(now, () => runLitert(bytes, interpreter.graph, file, runs));
+  if (!('unavailable' in result)) return { litert: { result, seconds }, litertNote: null };
+  if (wanted === 'required') {
+    throw userError(file, 'litert-failed', result.unavailable, 'set `litert: optional` to continue without LiteRT');
+  }
+  return { litert: null, litertNote: result.unavailable };
+}
+
+function secondsOf(
+  { float, qatFloat, fakeQuant }: FloatRuns,
+  int8: Timed<IntegerRun>,
+  litert: Timed<IntegerRun> | null,
+): TestMetrics['seconds'] {
+  return {
+    float: float?.seconds ?? null,
+    qat_float: qatFloat.seconds,
+    fake_quant: fakeQuant.seconds,
+    int8: int8.seconds,
+    int8_litert: litert?.seconds ?? null,
+  };
+}
+
+/** The test of the only output, or the tests of all by name. */
+function byOutput(outputs: readonly Output[], tests: readonly UnjudgedTest[]): UnjudgedTest | UnjudgedTests {
+  const [first = internal('nothing was tested')] = tests;
+  if (!areNamed(outputs)) return first;
+  const named = outputs.map(({ name }, index) => ({ name: name ?? '', test: present(tests[index], 'a test') }));
+  return { kind: 'tests', outputs: named };
+}
 
 /** Times differ from run to run, so they are no part of the artifact. */
 function repeatable(metrics: UnjudgedTest | UnjudgedTests): object {
@@ -279,14 +336,6 @@ async function readFloatGraph(context: StageContext): Promise<Graph | null> {
   const file = context.inputs['float'];
   if (file === undefined) return null;
   return floatGraph(await readModelFile(file));
-}
-
-function noteOf(
-  wanted: 'required' | 'optional' | 'off',
-  witness: IntegerRun | { readonly unavailable: string } | null,
-): string | null {
-  if (wanted === 'off') return 'switched off (`litert: off`)';
-  return witness !== null && 'unavailable' in witness ? witness.unavailable : null;
 }
 
 function describeModel(bytes: Uint8Array, graph: Graph, output: number): TestMetrics['model'] {

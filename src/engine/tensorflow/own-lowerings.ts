@@ -10,7 +10,7 @@ import type { Shape } from '../../core/tensor.ts';
 import type { BatchNormAttrs } from '../../ops/batch_norm.ts';
 import type { FakeQuantAttrs, ObserveRangeAttrs } from '../../ops/fake_quant.ts';
 import { SMALLEST_WEIGHT_RANGE } from '../../ops/fake_quant.ts';
-import type { Lowerings, Permutation } from './lower.ts';
+import type { LoweredNode, Lowerings, Permutation } from './lower.ts';
 import { lowerings, rectifierGradient, storedAxis } from './lower.ts';
 import type { Attributes, Writer } from './writer.ts';
 
@@ -52,111 +52,118 @@ interface Blocked {
 
 /** The lowerings of one graph: they know which nodes made its values. */
 export function ownLowerings(): Lowerings {
-  const batchNorms = new Map<string, Normalized>();
-  const normalized = new Map<string, Normalized>();
-  const rectifiers = new Map<string, Rectifier>();
-  const blocked = new Map<string, Blocked>();
-
-  function normalize(to: Writer, from: Normalized, quantizer: Quantizer | null): string {
-    const operands = [from.input, from.mean, from.variance, from.gamma, from.beta];
-    const result = to.add('QpipeNormalize', [...operands, ...range(to, quantizer)], attributesOf(from, quantizer));
-    if (quantizer === null) normalized.set(result, from);
-    return result;
-  }
-
-  function rectify(to: Writer, op: 'Relu' | 'Relu6', limit: number, input: string): string {
-    const from = normalized.get(input);
-    const result = from === undefined ? to.float(op, [input]) : normalize(to, { ...from, rectifier: { limit } }, null);
-    rectifiers.set(result, { limit });
-    return result;
-  }
-
+  const own = new OwnLowerings();
   return {
     ...lowerings,
-    batch_norm_train: {
-      write(to, { inputs, attrs }) {
-        const [input, gamma, beta] = inputs as readonly [string, string, string];
-        const mean = to.add('QpipeBatchMoments', [input], {});
-        const [variance, low, high] = [`${mean}:1`, `${mean}:2`, `${mean}:3`];
-        const from = { input, mean, variance, extremes: [low, high], gamma, beta, attrs, rectifier: null } as const;
-        batchNorms.set(mean, from);
-        return [normalize(to, from, null), mean, variance];
-      },
-    },
-    batch_norm_train_grad: {
-      write(to, { inputs, attrs }) {
-        const [gradient, input, gamma, mean, variance] = inputs as readonly [string, string, string, string, string];
-        const after = blocked.get(gradient);
-        const isOfThis = after?.normalized?.mean === mean;
-        // Without a rectifier or a quantizer the gradient does not depend on the offset.
-        const beta = batchNorms.get(mean)?.beta ?? gamma;
-        const from = isOfThis ? after.normalized : { attrs, rectifier: null };
-        const quantizer = isOfThis ? after.quantizer : null;
-        const operands = [isOfThis ? after.gradient : gradient, input, mean, variance, gamma, beta];
-        const result = to.add(
-          'QpipeNormalizeGrad',
-          [...operands, ...range(to, quantizer)],
-          attributesOf(from, quantizer),
-        );
-        return [result, `${result}:1`, `${result}:2`];
-      },
-    },
-    relu: { write: (to, { inputs: [input] }) => [rectify(to, 'Relu', Infinity, input!)] },
-    relu6: { write: (to, { inputs: [input] }) => [rectify(to, 'Relu6', 6, input!)] },
-    relu_grad: {
-      write(to, { inputs, attrs: { limit } }) {
-        const [gradient, input] = inputs as readonly [string, string];
-        // This gradient already included that of the quantizer.
-        if (blocked.get(gradient)?.input === input) return [gradient];
-        const result = rectifierGradient(to, inputs, limit);
-        blocked.set(result, { gradient, input, normalized: normalized.get(input) ?? null, quantizer: null });
-        return [result];
-      },
-    },
-    fake_quant: {
-      common: [0],
-      write(to, { inputs, inputShapes: [shape], attrs, layout }) {
-        const [input, min, max, active] = inputs as readonly [string, string, string, string?];
-        const quantizer = { min, max, active: active ?? to.scalar(1), attrs };
-        const from = attrs.axis === null ? normalized.get(input) : undefined;
-        if (from !== undefined) return [normalize(to, from, quantizer)];
-        const operands = [input, ...range(to, quantizer)];
-        return [to.add('QpipeFakeQuant', operands, { ...codes(attrs), ...channels(attrs, shape!, layout) })];
-      },
-    },
-    fake_quant_grad: {
-      common: [0, 1],
-      write(to, { inputs, inputShapes: [, shape], attrs, layout }) {
-        const [gradient, input, min, max, active] = inputs as readonly [string, string, string, string, string?];
-        const quantizer = { min, max, active: active ?? to.scalar(1), attrs };
-        const rectifier = rectifiers.get(input) ?? null;
-        const result = to.add('QpipeFakeQuantGrad', [gradient, input, ...range(to, quantizer)], {
-          ...codes(attrs),
-          ...channels(attrs, shape!, layout),
-          ...activation(rectifier),
-        });
-        const from = attrs.axis === null ? normalized.get(input) : undefined;
-        blocked.set(result, { gradient, input, normalized: from ?? null, quantizer });
-        return [result];
-      },
-    },
-    observe_range: {
-      common: [0],
-      write(to, { inputs: [input], inputShapes: [shape], attrs, layout }) {
-        const from = attrs.axis === null && !attrs.symmetric ? normalized.get(input!) : undefined;
-        const smallest = attrs.symmetric ? SMALLEST_WEIGHT_RANGE : 0;
-        const min =
-          from === undefined
-            ? to.add('QpipeObserveRange', [input!], { ...channels(attrs, shape!, layout), smallest: real(smallest) })
-            : to.add(
-                'QpipeNormalizedRange',
-                [...from.extremes, from.mean, from.variance, from.gamma, from.beta],
-                normAttributes(from),
-              );
-        return [min, `${min}:1`];
-      },
-    },
+    batch_norm_train: { write: (to, node) => own.batchNorm(to, node) },
+    batch_norm_train_grad: { write: (to, node) => own.batchNormGradient(to, node) },
+    relu: { write: (to, { inputs: [input] }) => [own.rectify(to, 'Relu', Infinity, input!)] },
+    relu6: { write: (to, { inputs: [input] }) => [own.rectify(to, 'Relu6', 6, input!)] },
+    relu_grad: { write: (to, node) => [own.rectifierGradient(to, node)] },
+    fake_quant: { common: [0], write: (to, node) => [own.fakeQuant(to, node)] },
+    fake_quant_grad: { common: [0, 1], write: (to, node) => [own.fakeQuantGradient(to, node)] },
+    observe_range: { common: [0], write: (to, node) => own.observeRange(to, node) },
   };
+}
+
+/** A method for each op; the maps say of a value, by its name, which node made it. */
+class OwnLowerings {
+  /** By the mean that it outputs. */
+  private readonly batchNorms = new Map<string, Normalized>();
+  /** Outputs of batch norms and of rectifiers right after one. */
+  private readonly normalized = new Map<string, Normalized>();
+  private readonly rectifiers = new Map<string, Rectifier>();
+  private readonly blocked = new Map<string, Blocked>();
+
+  batchNorm(to: Writer, { inputs, attrs }: LoweredNode<'batch_norm_train'>): readonly string[] {
+    const [input, gamma, beta] = inputs as readonly [string, string, string];
+    const mean = to.add('QpipeBatchMoments', [input], {});
+    const [variance, low, high] = [`${mean}:1`, `${mean}:2`, `${mean}:3`];
+    const from = { input, mean, variance, extremes: [low, high], gamma, beta, attrs, rectifier: null } as const;
+    this.batchNorms.set(mean, from);
+    return [this.normalize(to, from, null), mean, variance];
+  }
+
+  batchNormGradient(to: Writer, { inputs, attrs }: LoweredNode<'batch_norm_train_grad'>): readonly string[] {
+    const [gradient, input, gamma, mean, variance] = inputs as readonly [string, string, string, string, string];
+    const after = this.blocked.get(gradient);
+    const isOfThis = after?.normalized?.mean === mean;
+    // Without a rectifier or a quantizer the gradient does not depend on the offset.
+    const beta = this.batchNorms.get(mean)?.beta ?? gamma;
+    const from = isOfThis ? after.normalized : { attrs, rectifier: null };
+    const quantizer = isOfThis ? after.quantizer : null;
+    const operands = [isOfThis ? after.gradient : gradient, input, mean, variance, gamma, beta];
+    const result = to.add('QpipeNormalizeGrad', [...operands, ...range(to, quantizer)], attributesOf(from, quantizer));
+    return [result, `${result}:1`, `${result}:2`];
+  }
+
+  rectify(to: Writer, op: 'Relu' | 'Relu6', limit: number, input: string): string {
+    const from = this.normalized.get(input);
+    const result =
+      from === undefined ? to.float(op, [input]) : this.normalize(to, { ...from, rectifier: { limit } }, null);
+    this.rectifiers.set(result, { limit });
+    return result;
+  }
+
+  rectifierGradient(to: Writer, { inputs, attrs: { limit } }: LoweredNode<'relu_grad'>): string {
+    const [gradient, input] = inputs as readonly [string, string];
+    // This gradient already included that of the quantizer.
+    if (this.blocked.get(gradient)?.input === input) return gradient;
+    const result = rectifierGradient(to, inputs, limit);
+    this.blocked.set(result, { gradient, input, normalized: this.normalized.get(input) ?? null, quantizer: null });
+    return result;
+  }
+
+  fakeQuant(to: Writer, { inputs, inputShapes: [shape], attrs, layout }: LoweredNode<'fake_quant'>): string {
+    const [input, min, max, active] = inputs as readonly [string, string, string, string?];
+    const quantizer = { min, max, active: active ?? to.scalar(1), attrs };
+    const from = attrs.axis === null ? this.normalized.get(input) : undefined;
+    if (from !== undefined) return this.normalize(to, from, quantizer);
+    const operands = [input, ...range(to, quantizer)];
+    return to.add('QpipeFakeQuant', operands, { ...codes(attrs), ...channels(attrs, shape!, layout) });
+  }
+
+  fakeQuantGradient(
+    to: Writer,
+    { inputs, inputShapes: [, shape], attrs, layout }: LoweredNode<'fake_quant_grad'>,
+  ): string {
+    const [gradient, input, min, max, active] = inputs as readonly [string, string, string, string, string?];
+    const quantizer = { min, max, active: active ?? to.scalar(1), attrs };
+    const rectifier = this.rectifiers.get(input) ?? null;
+    const result = to.add('QpipeFakeQuantGrad', [gradient, input, ...range(to, quantizer)], {
+      ...codes(attrs),
+      ...channels(attrs, shape!, layout),
+      ...activation(rectifier),
+    });
+    const from = attrs.axis === null ? this.normalized.get(input) : undefined;
+    this.blocked.set(result, { gradient, input, normalized: from ?? null, quantizer });
+    return result;
+  }
+
+  observeRange(
+    to: Writer,
+    { inputs: [input], inputShapes: [shape], attrs, layout }: LoweredNode<'observe_range'>,
+  ): readonly string[] {
+    const from = attrs.axis === null && !attrs.symmetric ? this.normalized.get(input!) : undefined;
+    const smallest = real(attrs.symmetric ? SMALLEST_WEIGHT_RANGE : 0);
+    const min =
+      from === undefined
+        ? to.add('QpipeObserveRange', [input!], { ...channels(attrs, shape!, layout), smallest })
+        : to.add(
+            'QpipeNormalizedRange',
+            [...from.extremes, from.mean, from.variance, from.gamma, from.beta],
+            normAttributes(from),
+          );
+    return [min, `${min}:1`];
+  }
+
+  /** Writes a batch norm together with the rectifier and the quantizer that follow it. */
+  private normalize(to: Writer, from: Normalized, quantizer: Quantizer | null): string {
+    const operands = [from.input, from.mean, from.variance, from.gamma, from.beta];
+    const result = to.add('QpipeNormalize', [...operands, ...range(to, quantizer)], attributesOf(from, quantizer));
+    if (quantizer === null) this.normalized.set(result, from);
+    return result;
+  }
 }
 
 const integer = (value: number) => ({ kind: 'int', value }) as const;
