@@ -37,6 +37,13 @@ export function splitInputs(
   );
 }
 
+/** @throws Error `internal:` where other inputs are split than in the first run of a session */
+export function assertSameSplit(first: ReadonlySet<string>, now: ReadonlySet<string>): void {
+  if (now.size !== first.size || [...now].some((name) => !first.has(name))) {
+    internal('which inputs are split among the replicas has changed since the first run');
+  }
+}
+
 /**
  * The values that exist once for each replica: those that depend on a split input, not through `cross_replica`.
  *
