@@ -40,39 +40,8 @@ export interface GraphBuilder extends Emitter {
 
 /** Starts empty, or from an existing graph whose values and nodes are kept. */
 export function buildGraph(name: string, level: Level, from?: Graph): GraphBuilder {
-  const values = new Map<string, Value>(from?.values);
-  const nodes: Node[] = [...(from?.nodes ?? [])];
-  const inputs: string[] = [...(from?.inputs ?? [])];
-  const updates: Update[] = [...(from?.updates ?? [])];
+  const growing = new GrowingGraph(name, from);
   let scope = '';
-
-  const addValue = (valueName: string, type: TensorType, source: ValueSource, quant: QuantParams | null): ValueRef => {
-    if (values.has(valueName)) internal(`the graph "${name}" already has a value "${valueName}"`);
-    values.set(valueName, { name: valueName, type, source, quant });
-    return { name: valueName, type };
-  };
-
-  const addNode = <K extends OpName>(
-    op: K,
-    nodeName: string,
-    operands: readonly ValueRef[],
-    attrs: Attrs[K],
-    quant: QuantParams | null = null,
-  ): readonly ValueRef[] => {
-    const types = inferTypes(op, nodeName, operands, attrs);
-    const outputs = types.map((_, index) => (index === 0 ? nodeName : `${nodeName}:${index}`));
-    // The compiler cannot see that op and attrs belong together inside a generic; the signature guarantees it.
-    nodes.push({ op, name: nodeName, inputs: operands.map((operand) => operand.name), outputs, attrs } as Node);
-    return outputs.map((output, index) => addValue(output, types[index]!, { kind: 'node' }, quant));
-  };
-
-  const freshName = (base: string): string => {
-    const full = scope === '' ? base : `${scope}/${base}`;
-    if (!values.has(full)) return full;
-    let count = 1;
-    while (values.has(`${full}_${count}`)) count++;
-    return `${full}_${count}`;
-  };
 
   const emitAll = <Name extends string, A>(
     definition: OpDef<Name, A>,
@@ -80,26 +49,21 @@ export function buildGraph(name: string, level: Level, from?: Graph): GraphBuild
     attrs: A,
   ): readonly ValueRef[] => {
     const op = definition.name as string as OpName; // every definition that rules emit is in the table
-    return addNode(op, freshName(op), operands, attrs as unknown as Attrs[OpName]);
+    const nodeName = growing.freshName(scope === '' ? op : `${scope}/${op}`);
+    return growing.addNode(op, nodeName, operands, attrs as unknown as Attrs[OpName], null);
   };
 
   return {
-    input(valueName, type, quant = null) {
-      inputs.push(valueName);
-      return addValue(valueName, type, { kind: 'input' }, quant);
-    },
+    input: (valueName, type, quant = null) => growing.addInput(valueName, type, quant),
     constant: (valueName, data, quant = null) =>
-      addValue(valueName, { dtype: data.dtype, shape: data.shape }, { kind: 'constant', data }, quant),
-    variable: (valueName, initial, role, { trainable = isTrainable(role), owner = null } = {}) =>
-      addValue(
-        valueName,
-        { dtype: initial.dtype, shape: initial.shape },
-        { kind: 'variable', initial, role, trainable, owner },
-        null,
-      ),
-    node: addNode,
+      growing.addValue(valueName, { dtype: data.dtype, shape: data.shape }, { kind: 'constant', data }, quant),
+    variable(valueName, initial, role, { trainable = isTrainable(role), owner = null } = {}) {
+      const source = { kind: 'variable', initial, role, trainable, owner } as const;
+      return growing.addValue(valueName, { dtype: initial.dtype, shape: initial.shape }, source, null);
+    },
+    node: (op, nodeName, operands, attrs, quant = null) => growing.addNode(op, nodeName, operands, attrs, quant),
     emitAll,
-    emit: (definition, operands, attrs) => {
+    emit(definition, operands, attrs) {
       const [output] = emitAll(definition, operands, attrs);
       return output ?? internal(`${definition.name} has no output`);
     },
@@ -112,24 +76,79 @@ export function buildGraph(name: string, level: Level, from?: Graph): GraphBuild
         scope = outer;
       }
     },
-    update: (variable, value) => updates.push({ variable, value: value.name }),
-    ref(valueName) {
-      const value = values.get(valueName);
-      return value === undefined
-        ? internal(`the graph "${name}" has no value "${valueName}"`)
-        : { name: valueName, type: value.type };
-    },
-    has: (valueName) => values.has(valueName),
-    finish: (outputs) => ({
-      name,
-      level,
-      values,
-      nodes,
-      inputs,
-      outputs: outputs.map((output) => output.name),
-      updates,
-    }),
+    update: (variable, value) => growing.addUpdate(variable, value),
+    ref: (valueName) => growing.ref(valueName),
+    has: (valueName) => growing.has(valueName),
+    finish: (outputs) => growing.finish(level, outputs),
   };
+}
+
+/** The values and nodes so far; names are taken once. */
+class GrowingGraph {
+  private readonly name: string;
+  private readonly values: Map<string, Value>;
+  private readonly nodes: Node[];
+  private readonly inputs: string[];
+  private readonly updates: Update[];
+
+  constructor(name: string, from?: Graph) {
+    this.name = name;
+    this.values = new Map(from?.values);
+    this.nodes = [...(from?.nodes ?? [])];
+    this.inputs = [...(from?.inputs ?? [])];
+    this.updates = [...(from?.updates ?? [])];
+  }
+
+  addValue(name: string, type: TensorType, source: ValueSource, quant: QuantParams | null): ValueRef {
+    if (this.values.has(name)) internal(`the graph "${this.name}" already has a value "${name}"`);
+    this.values.set(name, { name, type, source, quant });
+    return { name, type };
+  }
+
+  addInput(name: string, type: TensorType, quant: QuantParams | null): ValueRef {
+    this.inputs.push(name);
+    return this.addValue(name, type, { kind: 'input' }, quant);
+  }
+
+  addNode<K extends OpName>(
+    op: K,
+    name: string,
+    operands: readonly ValueRef[],
+    attrs: Attrs[K],
+    quant: QuantParams | null,
+  ): readonly ValueRef[] {
+    const types = inferTypes(op, name, operands, attrs);
+    const outputs = types.map((_, index) => (index === 0 ? name : `${name}:${index}`));
+    // The compiler cannot see that op and attrs belong together inside a generic; the signature guarantees it.
+    this.nodes.push({ op, name, inputs: operands.map((operand) => operand.name), outputs, attrs } as Node);
+    return outputs.map((output, index) => this.addValue(output, types[index]!, { kind: 'node' }, quant));
+  }
+
+  addUpdate(variable: string, value: ValueRef): void {
+    this.updates.push({ variable, value: value.name });
+  }
+
+  has(name: string): boolean {
+    return this.values.has(name);
+  }
+
+  ref(name: string): ValueRef {
+    const value = this.values.get(name) ?? internal(`the graph "${this.name}" has no value "${name}"`);
+    return { name, type: value.type };
+  }
+
+  /** The base, numbered where that is taken. */
+  freshName(base: string): string {
+    if (!this.values.has(base)) return base;
+    let count = 1;
+    while (this.values.has(`${base}_${count}`)) count++;
+    return `${base}_${count}`;
+  }
+
+  finish(level: Level, outputs: readonly ValueRef[]): Graph {
+    const { name, values, nodes, inputs, updates } = this;
+    return { name, level, values, nodes, inputs, outputs: outputs.map((output) => output.name), updates };
+  }
 }
 
 /**

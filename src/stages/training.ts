@@ -7,8 +7,10 @@ import { expectDType } from '../core/tensor.ts';
 import type { Tensor } from '../core/tensor.ts';
 import type { TrainingData } from '../data/dataset.ts';
 import { engineNames } from '../engine/engine.ts';
+import type { Session } from '../engine/engine.ts';
 import type { Model } from '../graph/contract.ts';
 import { purposeOf } from '../graph/contract.ts';
+import type { Graph } from '../graph/graph.ts';
 import { modelVariables } from '../graph/variables.ts';
 import type { OptimizerSpec } from '../passes/index.ts';
 import { trainedRanges } from '../passes/index.ts';
@@ -20,13 +22,14 @@ import type { QuantizationForm, QuantizationOptions } from '../evaluation/graphs
 import { evalGraph, floatGraph, trainingGraph, withWeights } from '../evaluation/graphs.ts';
 import { newModel } from '../models/build.ts';
 import { readModelFile, tensorSource } from '../training/checkpoint.ts';
+import type { BatchFeeds, FeedEnvironment } from '../training/feeds.ts';
 import { batchFeeds } from '../training/feeds.ts';
 import type { OptimizerConfig } from '../training/optimizer.ts';
 import { optimizerSchema } from '../training/optimizer.ts';
 import type { StageEnvironment } from './run.ts';
 import type { Schedule } from '../training/schedule.ts';
 import { firstQuantizedEpoch, stepsPerEpoch } from '../training/steps.ts';
-import type { Trained } from '../training/train-loop.ts';
+import type { Trained, TrainOptions } from '../training/train-loop.ts';
 import { train } from '../training/train-loop.ts';
 import type { Validation } from '../tasks/define.ts';
 import type { Output } from '../tasks/outputs.ts';
@@ -115,39 +118,66 @@ export async function runTraining(
   config: TrainingConfig,
   model: Model,
   dataset: TrainingData,
-  { quantization, change, reestimateBatches }: TrainingMethod,
+  method: TrainingMethod,
   context: StageContext,
   environment: StageEnvironment,
 ): Promise<TrainedModel> {
-  const replicas = config.devices.length;
-  const spec = purposeOf(model.contract);
+  const { devices } = config;
   const networkOutputs = outputsOf(model.contract);
   const loss = trainingLoss(networkOutputs, environment.loss, dataset.train);
   const optimizer = optimizerSpec(config.optimizer);
-  const graph = trainingGraph(model, config.batch / replicas, quantization, optimizer, loss);
-  const answers = answerFeeds(networkOutputs, dataset);
-  const { learning_rate: learningRate, schedule, warmup } = config.optimizer;
+  const graph = trainingGraph(model, config.batch / devices.length, method.quantization, optimizer, loss);
   const perEpoch = stepsPerEpoch(dataset.train.count, config.batch);
-  const validate = async (variables: ReadonlyMap<string, Tensor>): Promise<Validation> => {
-    const tensor = tensorSource(variables, 'the weights in training');
-    const trained = withWeights(model, tensor);
-    const inference =
-      quantization === null ? floatGraph(trained) : evalGraph(trained, trainedRanges(tensor), formOf(quantization));
-    const open = (batched: typeof inference) => environment.open(batched, 1);
-    const { validation, targets } = dataset;
-    const lasts = networkOutputs.map(({ task }) => task.last);
-    const evaluations = await evaluateOutputs(inference, validation, spec.normalize, open, context.signal, lasts);
-    const found = networkOutputs.map((output, index) => {
-      const evaluation = present(evaluations[index], 'an output');
-      return output.task.validate(evaluation, examplesFor(output, validation, targets), spec.normalize);
-    });
-    return validationOf(networkOutputs, found);
-  };
-  const options = {
+  const options = trainOptions(config, method, environment.seed, perEpoch);
+  const judgement = judgementText(config, options.judgedFrom);
+  if (judgement !== null) context.emit({ kind: 'log', message: judgement });
+  const feeding = feedEnvironment(model, dataset, environment);
+  const trained = await train(graph, options, {
+    ...feeding,
+    task: countedTask(networkOutputs, dataset),
+    ignorantLoss: ignorantLoss(networkOutputs),
+    open: (opened, count) => environment.open(opened, count, { devices, onInterrupt: 'finished' }),
+    validate:
+      dataset.validation.count === 0
+        ? null
+        : (variables) => {
+            const inference = inferenceGraph(model, method.quantization, variables);
+            return validate(inference, networkOutputs, dataset, context.signal, environment);
+          },
+    emit: (progress) => context.emit(progress),
+    signal: context.signal,
+    checkpoints: context.checkpoints ?? null,
+  });
+  const { reestimateBatches } = method;
+  const variables =
+    reestimateBatches === 0
+      ? trained.variables
+      : await reestimate(
+          graph,
+          trained,
+          reestimateBatches,
+          batchFeeds(graph, options, feeding, perEpoch, trained.metrics.steps + reestimateBatches),
+          (opened) => environment.open(opened, devices.length, { devices }),
+        );
+  if (variables !== trained.variables) {
+    const message = `re-estimated the statistics of batch norm over ${reestimateBatches} batches`;
+    context.emit({ kind: 'log', message });
+  }
+  return { ...trained, tensors: inferenceTensors(modelVariables(graph), variables) };
+}
+
+function trainOptions(
+  config: TrainingConfig,
+  { quantization, change }: TrainingMethod,
+  seed: number,
+  perEpoch: number,
+): TrainOptions {
+  const { learning_rate: learningRate, schedule, warmup } = config.optimizer;
+  return {
     epochs: config.epochs,
     batch: config.batch,
-    replicas,
-    seed: environment.seed,
+    replicas: config.devices.length,
+    seed,
     schedule: { learningRate, schedule, warmup, change },
     patience: config.early_stopping?.patience ?? null,
     keep: config.keep,
@@ -155,41 +185,57 @@ export async function runTraining(
     // Weights of an epoch without quantizers must not be the result, however good their validation is.
     judgedFrom: quantization === null ? 1 : firstQuantizedEpoch(quantization.delay, perEpoch),
   };
-  const judgement = judgementText(config, options.judgedFrom);
-  if (judgement !== null) context.emit({ kind: 'log', message: judgement });
-  const trained = await train(graph, options, {
-    task: countedTask(networkOutputs, dataset),
-    ignorantLoss: ignorantLoss(networkOutputs),
-    dataset,
-    normalize: spec.normalize,
-    answers,
-    augment: environment.augment,
-    open: (opened, count) => environment.open(opened, count, { devices: config.devices, onInterrupt: 'finished' }),
-    validate: dataset.validation.count > 0 ? validate : null,
-    threads: environment.threads,
-    emit: (progress) => context.emit(progress),
-    signal: context.signal,
-    checkpoints: context.checkpoints ?? null,
-    now: () => environment.now(),
+}
+
+function feedEnvironment(
+  { contract }: Model,
+  dataset: TrainingData,
+  { augment, threads, now }: StageEnvironment,
+): FeedEnvironment {
+  const answers = answerFeeds(outputsOf(contract), dataset);
+  return { dataset, normalize: purposeOf(contract).normalize, answers, augment, threads, now: () => now() };
+}
+
+/** The network with weights in training, as it is validated: float, or with the quantizers that it is trained for. */
+function inferenceGraph(model: Model, quantization: QuantizationOptions, variables: Trained['variables']): Graph {
+  const tensor = tensorSource(variables, 'the weights in training');
+  const trained = withWeights(model, tensor);
+  return quantization === null ? floatGraph(trained) : evalGraph(trained, trainedRanges(tensor), formOf(quantization));
+}
+
+async function validate(
+  graph: Graph,
+  networkOutputs: readonly Output[],
+  { validation, targets }: TrainingData,
+  signal: AbortSignal,
+  environment: StageEnvironment,
+): Promise<Validation> {
+  const { normalize } = present(networkOutputs[0], 'an output').purpose;
+  const open = (batched: Graph) => environment.open(batched, 1);
+  const lasts = networkOutputs.map(({ task }) => task.last);
+  const evaluations = await evaluateOutputs(graph, validation, normalize, open, signal, lasts);
+  const found = networkOutputs.map((output, index) => {
+    const evaluation = present(evaluations[index], 'an output');
+    return output.task.validate(evaluation, examplesFor(output, validation, targets), normalize);
   });
-  const finish = (variables: Trained['variables']): TrainedModel => ({
-    ...trained,
-    tensors: inferenceTensors(modelVariables(graph), variables),
-  });
-  if (reestimateBatches === 0) return finish(trained.variables);
-  const { augment, threads, now } = environment;
-  const images = { dataset, normalize: spec.normalize, answers, augment, threads, now: () => now() };
-  const { steps } = trained.metrics;
-  const feeds = batchFeeds(graph, options, images, perEpoch, steps + reestimateBatches);
-  const variables = await reestimateBatchNorm(
-    graph,
-    trained.variables,
-    Array.from({ length: reestimateBatches }, (_, index) => () => feeds.next(steps + index)),
-    (opened) => environment.open(opened, replicas, { devices: config.devices }),
-  ).finally(() => feeds.close());
-  const message = `re-estimated the statistics of batch norm over ${reestimateBatches} batches`;
-  if (variables !== trained.variables) context.emit({ kind: 'log', message });
-  return finish(variables);
+  return validationOf(networkOutputs, found);
+}
+
+/**
+ * The variables of training with statistics of batch norm over as many more batches; the same map where the network has
+ * none.
+ *
+ * @param feeds of the steps behind those of training; closed behind the last
+ */
+async function reestimate(
+  graph: Graph,
+  { variables, metrics: { steps } }: Trained,
+  batches: number,
+  feeds: BatchFeeds,
+  open: (graph: Graph) => Promise<Session>,
+): Promise<Trained['variables']> {
+  const batchesInOrder = Array.from({ length: batches }, (_, index) => () => feeds.next(steps + index));
+  return reestimateBatchNorm(graph, variables, batchesInOrder, open).finally(() => feeds.close());
 }
 
 /** What training counts: the task of the only output, or the outputs. */

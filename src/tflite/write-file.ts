@@ -14,13 +14,16 @@ import {
 import type { Offset } from '../formats/flatbuffer/write.ts';
 import { fields, fileIdentifier, placeholderForGreaterOpCodes, tensorTypes } from './schema.ts';
 import type {
+  OptionFields,
   TfliteFile,
+  TfliteMetadata,
+  TfliteOperator,
+  TfliteOperatorCode,
+  TfliteQuantization,
+  TfliteSignature,
   TfliteSubgraph,
   TfliteTensor,
-  TfliteQuantization,
-  TfliteOperator,
   TfliteTensorMap,
-  OptionFields,
 } from './file.ts';
 
 const bufferAlignment = 16;
@@ -34,64 +37,16 @@ const bufferAlignment = 16;
 export function writeTfliteFile(file: TfliteFile, optionFields: OptionFields): Uint8Array {
   if (file.buffers[0]?.length !== 0) internal('buffer 0 of a .tflite file must exist and be empty');
   const builder = new Builder(1024);
-  const tables = <T>(values: readonly T[], write: (value: T) => Offset): Offset =>
-    writeOffsets(builder, values.map(write));
-  const buffers = tables(file.buffers, (data) =>
-    writeTable(builder, 3, [
-      [fields.buffer.data, data.length === 0 ? null : writeBytes(builder, data, bufferAlignment)],
-    ]),
-  );
-  const metadata = tables(file.metadata, ({ name, buffer }) =>
-    writeTable(builder, 2, [[fields.metadata.name, builder.createString(name)]], () =>
-      builder.addFieldInt32(fields.metadata.buffer, buffer, 0),
-    ),
-  );
-  const tensorMaps = (maps: readonly TfliteTensorMap[]): Offset =>
-    tables(maps, ({ name, tensor }) =>
-      writeTable(builder, 2, [[fields.tensorMap.name, builder.createString(name)]], () =>
-        builder.addFieldInt32(fields.tensorMap.tensor, tensor, 0),
-      ),
-    );
-  const signatures = tables(file.signatures, ({ key, subgraph, inputs, outputs }) =>
-    writeTable(
-      builder,
-      5,
-      [
-        [fields.signature.inputs, tensorMaps(inputs)],
-        [fields.signature.outputs, tensorMaps(outputs)],
-        [fields.signature.key, builder.createString(key)],
-      ],
-      () => builder.addFieldInt32(fields.signature.subgraph, subgraph, 0),
-    ),
-  );
-  const operators = (subgraph: TfliteSubgraph): Offset =>
-    tables(subgraph.operators, (operator) => {
-      const operatorCode = file.operatorCodes[operator.opcodeIndex];
-      if (operatorCode === undefined) return internal(`no operator code ${operator.opcodeIndex}`);
-      return writeOperator(builder, operator, optionFields(operatorCode.builtinCode));
-    });
-  const subgraphs = tables(file.subgraphs, (subgraph) =>
-    writeTable(builder, 5, [
-      [fields.subgraph.tensors, tables(subgraph.tensors, (tensor) => writeTensor(builder, tensor))],
-      [fields.subgraph.inputs, writeInt32s(builder, subgraph.inputs)],
-      [fields.subgraph.outputs, writeInt32s(builder, subgraph.outputs)],
-      [fields.subgraph.operators, operators(subgraph)],
-      [fields.subgraph.name, builder.createString(subgraph.name)],
-    ]),
-  );
-  const operatorCodes = tables(file.operatorCodes, ({ builtinCode, customCode, version }) =>
-    writeTable(
-      builder,
-      4,
-      [[fields.operatorCode.customCode, customCode === null ? null : builder.createString(customCode)]],
-      () => {
-        const deprecated = Math.min(builtinCode, placeholderForGreaterOpCodes);
-        builder.addFieldInt8(fields.operatorCode.deprecatedBuiltinCode, deprecated, 0);
-        builder.addFieldInt32(fields.operatorCode.version, version, 1);
-        builder.addFieldInt32(fields.operatorCode.builtinCode, builtinCode, 0);
-      },
-    ),
-  );
+  const optionsOf = ({ opcodeIndex }: TfliteOperator): readonly FieldSpec[] => {
+    const code = file.operatorCodes[opcodeIndex] ?? internal(`no operator code ${opcodeIndex}`);
+    return optionFields(code.builtinCode);
+  };
+  // This order decides where the tables lie in the file.
+  const buffers = writeTables(builder, file.buffers, writeBuffer);
+  const metadata = writeTables(builder, file.metadata, writeMetadata);
+  const signatures = writeTables(builder, file.signatures, writeSignature);
+  const subgraphs = writeTables(builder, file.subgraphs, (_, subgraph) => writeSubgraph(builder, subgraph, optionsOf));
+  const operatorCodes = writeTables(builder, file.operatorCodes, writeOperatorCode);
   const model = writeTable(
     builder,
     8,
@@ -108,6 +63,73 @@ export function writeTfliteFile(file: TfliteFile, optionFields: OptionFields): U
   builder.finish(model, fileIdentifier);
   // A copy: the builder's own buffer is up to twice as long.
   return builder.asUint8Array().slice();
+}
+
+function writeTables<T>(builder: Builder, values: readonly T[], write: (builder: Builder, value: T) => Offset): Offset {
+  return writeOffsets(
+    builder,
+    values.map((value) => write(builder, value)),
+  );
+}
+
+function writeBuffer(builder: Builder, data: Uint8Array): Offset {
+  const bytes = data.length === 0 ? null : writeBytes(builder, data, bufferAlignment);
+  return writeTable(builder, 3, [[fields.buffer.data, bytes]]);
+}
+
+function writeMetadata(builder: Builder, { name, buffer }: TfliteMetadata): Offset {
+  return writeTable(builder, 2, [[fields.metadata.name, builder.createString(name)]], () =>
+    builder.addFieldInt32(fields.metadata.buffer, buffer, 0),
+  );
+}
+
+function writeSignature(builder: Builder, { key, subgraph, inputs, outputs }: TfliteSignature): Offset {
+  return writeTable(
+    builder,
+    5,
+    [
+      [fields.signature.inputs, writeTables(builder, inputs, writeTensorMap)],
+      [fields.signature.outputs, writeTables(builder, outputs, writeTensorMap)],
+      [fields.signature.key, builder.createString(key)],
+    ],
+    () => builder.addFieldInt32(fields.signature.subgraph, subgraph, 0),
+  );
+}
+
+function writeTensorMap(builder: Builder, { name, tensor }: TfliteTensorMap): Offset {
+  return writeTable(builder, 2, [[fields.tensorMap.name, builder.createString(name)]], () =>
+    builder.addFieldInt32(fields.tensorMap.tensor, tensor, 0),
+  );
+}
+
+function writeSubgraph(
+  builder: Builder,
+  { name, tensors, inputs, outputs, operators }: TfliteSubgraph,
+  optionsOf: (operator: TfliteOperator) => readonly FieldSpec[],
+): Offset {
+  const writeOne = (_: Builder, operator: TfliteOperator): Offset =>
+    writeOperator(builder, operator, optionsOf(operator));
+  return writeTable(builder, 5, [
+    [fields.subgraph.tensors, writeTables(builder, tensors, writeTensor)],
+    [fields.subgraph.inputs, writeInt32s(builder, inputs)],
+    [fields.subgraph.outputs, writeInt32s(builder, outputs)],
+    [fields.subgraph.operators, writeTables(builder, operators, writeOne)],
+    [fields.subgraph.name, builder.createString(name)],
+  ]);
+}
+
+function writeOperatorCode(builder: Builder, { builtinCode, customCode, version }: TfliteOperatorCode): Offset {
+  return writeTable(
+    builder,
+    4,
+    [[fields.operatorCode.customCode, customCode === null ? null : builder.createString(customCode)]],
+    () => {
+      const deprecated = Math.min(builtinCode, placeholderForGreaterOpCodes);
+      builder.addFieldInt8(fields.operatorCode.deprecatedBuiltinCode, deprecated, 0);
+      builder.addFieldInt32(fields.operatorCode.version, version, 1);
+      builder.addFieldInt32(fields.operatorCode.builtinCode, builtinCode, 0);
+    },
+  );
 }
 
 function writeOperator(builder: Builder, operator: TfliteOperator, optionFields: readonly FieldSpec[]): Offset {

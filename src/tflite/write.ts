@@ -1,13 +1,20 @@
 import { internal } from '../core/assert.ts';
 import type { QuantParams } from '../core/affine.ts';
-import type { DType, Tensor } from '../core/tensor.ts';
+import type { DType, Tensor, TensorType } from '../core/tensor.ts';
 import { bytesOf } from '../core/tensor.ts';
 import type { OptionValues } from '../formats/flatbuffer/options.ts';
 import type { Graph, Node } from '../graph/graph.ts';
 import { valueOf } from '../graph/graph.ts';
 import type { OpVersion, TfliteBinding } from '../ops/define.ts';
 import { ops } from '../ops/index.ts';
-import type { TfliteFile, TfliteOperator, TfliteOperatorCode, TfliteQuantization, TfliteTensor } from './file.ts';
+import type {
+  TfliteFile,
+  TfliteOperator,
+  TfliteOperatorCode,
+  TfliteQuantization,
+  TfliteTensor,
+  TfliteTensorMap,
+} from './file.ts';
 import { encodeMinRuntimeVersion, writeTfliteFile } from './write-file.ts';
 import { optionFields } from './option-fields.ts';
 import type { TensorTypeName } from './schema.ts';
@@ -19,6 +26,9 @@ const typeNames: { readonly [D in DType]: TensorTypeName } = {
   int8: 'INT8',
   uint8: 'UINT8',
 };
+
+/** What every file needs, whatever its operators are. */
+const oldestRuntime = '1.5.0';
 
 /**
  * The bytes of a .tflite file for an integer graph: one subgraph, one signature, the smallest operator versions, and
@@ -46,75 +56,20 @@ export function writeTflite(
 }
 
 function toTfliteFile(graph: Graph, outputNames: readonly string[]): TfliteFile {
-  const buffers: Uint8Array[] = [new Uint8Array(0)];
-  const tensors: TfliteTensor[] = [];
-  const indices = new Map<string, number>();
+  const tensors = new TensorTable(graph);
   const operatorCodes: TfliteOperatorCode[] = [];
-
-  const addTensor = (
-    name: string,
-    type: { dtype: DType; shape: readonly number[] },
-    constant: Tensor | null,
-    quant: QuantParams | null,
-  ): number => {
-    if (constant !== null) buffers.push(bytesOf(constant.data));
-    tensors.push({
-      name,
-      shape: type.shape,
-      shapeSignature: null,
-      type: typeNames[type.dtype],
-      buffer: constant === null ? 0 : buffers.length - 1,
-      isVariable: false,
-      quantization: quant === null ? null : quantizationOf(quant),
-    });
-    return tensors.length - 1;
-  };
-
-  const tensorIndex = (name: string): number => {
-    const known = indices.get(name);
-    if (known !== undefined) return known;
-    const { type, source, quant } = valueOf(graph, name);
-    const index = addTensor(name, type, source.kind === 'constant' ? source.data : null, quant);
-    indices.set(name, index);
-    return index;
-  };
-
-  const opcodeIndex = (code: TfliteOperatorCode): number => {
-    const known = operatorCodes.findIndex((c) => c.builtinCode === code.builtinCode && c.version === code.version);
-    if (known >= 0) return known;
-    operatorCodes.push(code);
-    return operatorCodes.length - 1;
-  };
-
-  let runtime = '1.5.0';
-  const inputs = graph.inputs.map(tensorIndex);
-  const operators = graph.nodes.map((node): TfliteOperator => {
-    const { binding, encoded, version } = encodeNode(graph, node);
-    runtime = laterVersion(runtime, version.minimumRuntime);
-    const order = binding.operandOrder ?? node.inputs.map((_, index) => index);
-    const operands = order.flatMap((index) => node.inputs[index] ?? []).map(tensorIndex);
-    for (const { position, name, tensor } of encoded.parameters) {
-      operands.splice(position, 0, addTensor(`${node.name}/${name}`, tensor, tensor, null));
-    }
-    return {
-      opcodeIndex: opcodeIndex({ builtinCode: binding.builtinCode, customCode: null, version: version.version }),
-      inputs: operands,
-      outputs: node.outputs.map(tensorIndex),
-      optionsType: binding.optionsType,
-      options: encoded.options,
-    };
-  });
-  const outputs = graph.outputs.map(tensorIndex);
-  buffers.push(encodeMinRuntimeVersion(runtime));
-  const named = (list: readonly number[], role: string, names: readonly string[] = []) =>
-    list.map((tensor, index) => ({ name: names[index] ?? (list.length === 1 ? role : `${role}_${index}`), tensor }));
+  const inputs = graph.inputs.map((name) => tensors.indexOf(name));
+  const encoded = graph.nodes.map((node) => encodeNode(graph, node));
+  const operators = encoded.map((each) => operatorOf(each, tensors, operatorCodes));
+  const outputs = graph.outputs.map((name) => tensors.indexOf(name));
+  const runtime = encoded.map(({ version }) => version.minimumRuntime).reduce(laterVersion, oldestRuntime);
   return {
     version: 3,
     description: 'made by qpipe',
     operatorCodes,
-    subgraphs: [{ name: 'main', tensors, inputs, outputs, operators }],
-    buffers,
-    metadata: [{ name: 'min_runtime_version', buffer: buffers.length - 1 }],
+    subgraphs: [{ name: 'main', tensors: tensors.tensors, inputs, outputs, operators }],
+    buffers: [...tensors.buffers, encodeMinRuntimeVersion(runtime)],
+    metadata: [{ name: 'min_runtime_version', buffer: tensors.buffers.length }],
     signatures: [
       {
         key: 'serving_default',
@@ -126,7 +81,79 @@ function toTfliteFile(graph: Graph, outputNames: readonly string[]): TfliteFile 
   };
 }
 
+/** Tensors in the order in which they are first asked for, and the bytes of those that are constant. */
+class TensorTable {
+  readonly buffers: Uint8Array[] = [new Uint8Array(0)];
+  readonly tensors: TfliteTensor[] = [];
+  private readonly indices = new Map<string, number>();
+  private readonly graph: Graph;
+
+  constructor(graph: Graph) {
+    this.graph = graph;
+  }
+
+  /** Of a value of the graph. */
+  indexOf(name: string): number {
+    const known = this.indices.get(name);
+    if (known !== undefined) return known;
+    const { type, source, quant } = valueOf(this.graph, name);
+    const index = this.add(name, type, source.kind === 'constant' ? source.data : null, quant);
+    this.indices.set(name, index);
+    return index;
+  }
+
+  add(name: string, type: TensorType, constant: Tensor | null, quant: QuantParams | null): number {
+    if (constant !== null) this.buffers.push(bytesOf(constant.data));
+    this.tensors.push({
+      name,
+      shape: type.shape,
+      shapeSignature: null,
+      type: typeNames[type.dtype],
+      buffer: constant === null ? 0 : this.buffers.length - 1,
+      isVariable: false,
+      quantization: quant === null ? null : quantizationOf(quant),
+    });
+    return this.tensors.length - 1;
+  }
+}
+
+/** Adds what the operator reads and writes, and its code, to the tables. */
+function operatorOf(
+  { node, binding, encoded, version }: EncodedNode,
+  tensors: TensorTable,
+  operatorCodes: TfliteOperatorCode[],
+): TfliteOperator {
+  const order = binding.operandOrder ?? node.inputs.map((_, index) => index);
+  const operands = order.flatMap((index) => node.inputs[index] ?? []).map((name) => tensors.indexOf(name));
+  for (const { position, name, tensor } of encoded.parameters) {
+    operands.splice(position, 0, tensors.add(`${node.name}/${name}`, tensor, tensor, null));
+  }
+  return {
+    opcodeIndex: opcodeIndex(operatorCodes, binding.builtinCode, version.version),
+    inputs: operands,
+    outputs: node.outputs.map((name) => tensors.indexOf(name)),
+    optionsType: binding.optionsType,
+    options: encoded.options,
+  };
+}
+
+function opcodeIndex(codes: TfliteOperatorCode[], builtinCode: number, version: number): number {
+  const known = codes.findIndex((code) => code.builtinCode === builtinCode && code.version === version);
+  if (known >= 0) return known;
+  codes.push({ builtinCode, customCode: null, version });
+  return codes.length - 1;
+}
+
+/** Tensors by the names that a signature has for them: those given, else the role, numbered if there are several. */
+function named(tensors: readonly number[], role: string, names: readonly string[] = []): readonly TfliteTensorMap[] {
+  return tensors.map((tensor, index) => {
+    const name = names[index] ?? (tensors.length === 1 ? role : `${role}_${index}`);
+    return { name, tensor };
+  });
+}
+
 interface EncodedNode {
+  readonly node: Node;
   readonly binding: TfliteBinding<Node['attrs']>;
   readonly encoded: {
     readonly options: OptionValues;
@@ -144,7 +171,7 @@ function encodeNode(graph: Graph, node: Node): EncodedNode {
     outputs: node.outputs.map((output) => valueOf(graph, output)),
     attrs: node.attrs,
   };
-  return { binding, encoded: binding.encode(integerNode), version: binding.version(integerNode) };
+  return { node, binding, encoded: binding.encode(integerNode), version: binding.version(integerNode) };
 }
 
 function quantizationOf(quant: QuantParams): TfliteQuantization {
