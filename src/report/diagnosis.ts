@@ -139,7 +139,7 @@ function noiseSentence(sqnrDb: number, kernelShare: number): string {
   const kernels = Math.round(100 * kernelShare);
   return (
     `Quantization adds ${percent(amplitude(-sqnrDb))} of noise to the output (SQNR ${decibel(sqnrDb)}): ` +
-    `${100 - kernels} % of it by rounding to 8 bits, ${kernels} % by integer kernels.`
+    `${100 - kernels} % of it by rounding to 8 bits, ${kernels} % by the integer kernels of a microcontroller.`
   );
 }
 
@@ -203,9 +203,9 @@ function costSentence(
   const clause = (cost: Cost): string => costClause(cost, whole?.loss === 'real' ? 'whether_chance' : 'amount', amount);
   const quantized = `quantization ${clause(quantization)}`;
   if (whole === null || training === null) {
-    return `Float was not measured, so the cost of training is unknown; ${quantized}.`;
+    return `Float was not measured, so what retraining costs is unknown; ${quantized}.`;
   }
-  const trained = method === 'qat' ? 'training with quantization' : 'preparing the weights';
+  const trained = method === 'qat' ? 'retraining (`qat`)' : 'preparing the weights (`ptq`)';
   const parts = `${trained} ${clause(training)}, ${quantized}`;
   if (training.loss === 'real' && training.change >= quantization.change) {
     return `The loss comes from ${trained}: ${parts}. The same weights lose that much without any quantizer.`;

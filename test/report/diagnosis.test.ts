@@ -45,9 +45,9 @@ describe('the diagnosis', () => {
     expect(real).toMatchObject({ blame: 'ranges', layer: 'c', sqnrDb: 20, layerShare: 0.75 });
     expect(real?.kernelShare).toBeCloseTo(0.01, 12);
     expect(sentence(layers(), lost(0, 0.03))).toBe(
-      'The loss against float is real: training with quantization costs nothing, quantization costs 3.00 points. ' +
+      'The loss against float is real: retraining (`qat`) costs nothing, quantization costs 3.00 points. ' +
         'Quantization adds 10.00 % of noise to the output (SQNR 20.0 dB): 99 % of it by rounding to 8 bits, 1 % by ' +
-        'integer kernels. Of the noise of rounding, c adds most (75 %): its range fits, so this is the cost of ' +
+        'the integer kernels of a microcontroller. Of the noise of rounding, c adds most (75 %): its range fits, so this is the cost of ' +
         'rounding to 8 bits.',
     );
     expect(real?.remedy).toBe('Train longer with quantization.');
@@ -68,16 +68,14 @@ describe('the diagnosis', () => {
     const costs = lost(0.814, 0.024);
     expect(found(layers(), costs)?.blame).toBe('training');
     expect(sentence(layers(), costs)).toMatch(
-      /^The loss comes from training with quantization: training with quantization costs 81\.40 points, quantization costs 2\.40 points\. The same weights/,
+      /^The loss comes from retraining \(`qat`\): retraining \(`qat`\) costs 81\.40 points, quantization costs 2\.40 points\. The same weights/,
     );
   });
 
   it('blames quantization where training gained, however small the noise is', () => {
     const costs = lost(-0.02, 0.015);
     expect(found(layers({}, { floatSqnrDb: 45, sqnrDb: 60 }), costs)?.blame).toBe('ranges');
-    expect(sentence(layers(), { ...costs, whole: cost(-0.005) })).toContain(
-      'only because training with quantization gained',
-    );
+    expect(sentence(layers(), { ...costs, whole: cost(-0.005) })).toContain('only because retraining (`qat`) gained');
   });
 
   it('says whether the range is too narrow or too wide, or whose it is', () => {
@@ -99,11 +97,11 @@ describe('the diagnosis', () => {
       /^There is no loss against float\. Quantization adds .* c adds most \(75 %\): its range fits/,
     );
     expect(sentence(layers(), lost(-0.01, -0.01))).toMatch(
-      /^There is no loss against float: training with quantization gains 1\.00 points, quantization gains 1\.00 points\./,
+      /^There is no loss against float: retraining \(`qat`\) gains 1\.00 points, quantization gains 1\.00 points\./,
     );
     expect(found(layers(), lost(0, 0))?.remedy).toBeNull();
     expect(sentence(layers(), lost(0, 0.001, 0, 'within_chance'))).toMatch(
-      /^The loss against float is within chance: training with quantization costs nothing, quantization costs 0\.10 points\./,
+      /^The loss against float is within chance: retraining \(`qat`\) costs nothing, quantization costs 0\.10 points\./,
     );
     expect(found([], lost(0, 0.1))).toBeNull();
   });
@@ -129,7 +127,7 @@ describe('what to do', () => {
   it('is training where a model that fits was only calibrated', () => {
     expect(remedy(layers(), lost(0, 0.03), 'ptq')).toBe('Train with quantization: `qat` may start from this `ptq`.');
     expect(remedy(layers({ headroom: 8 }), lost(0, 0.03), 'ptq')).toContain('Narrow the range of c');
-    expect(sentence(layers(), lost(0, 0.03))).toContain('training with quantization costs nothing');
+    expect(sentence(layers(), lost(0, 0.03))).toContain('retraining (`qat`) costs nothing');
   });
 });
 

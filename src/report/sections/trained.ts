@@ -49,7 +49,9 @@ function dataText(config: Json): string {
   if (!isObject(data)) return '';
   const { source, path } = data;
   const name = typeof path === 'string' ? basename(path) : '';
-  return typeof source !== 'string' || source === '' ? '' : `; data: ${name === '' ? source : `${name} (${source})`}`;
+  return typeof source !== 'string' || source === ''
+    ? ''
+    : `; data: ${name === '' || name === source ? source : `${name} (${source})`}`;
 }
 
 /** So many names of classes are said, if they are short enough to be read at once. */
