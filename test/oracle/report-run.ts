@@ -7,7 +7,7 @@ import { npyFile } from '../e2e/workspace.ts';
 
 export const side = 12;
 export const classes = 5;
-const counts = { train: 500, val: 120, test: 300 } as const;
+export const counts = { train: 500, val: 120, test: 300 } as const;
 
 const pipeline = `version: 1
 name: numbers
@@ -45,17 +45,25 @@ function examples(part: keyof typeof counts) {
   return { truth, pixels, count };
 }
 
-/** @returns the folder of the run, that of the arrays, and what was written of the run */
-export async function runForNumbers(
-  space: Workspace,
-): Promise<{ run: string; data: string; report: Report; html: string }> {
-  mkdirSync(space.file('arrays'));
+export interface NumbersRun {
+  /** The folder of the run, and that of the arrays. */
+  readonly run: string;
+  readonly data: string;
+  readonly report: Report;
+  readonly html: string;
+}
+
+export const runForNumbers = (space: Workspace): Promise<NumbersRun> => runOnStripes(space, pipeline);
+
+/** @param text of a pipeline that reads `arrays` */
+export async function runOnStripes(space: Workspace, text: string): Promise<NumbersRun> {
+  mkdirSync(space.file('arrays'), { recursive: true });
   for (const part of ['train', 'val', 'test'] as const) {
     const { truth, pixels, count } = examples(part);
     space.write(`arrays/x_${part}.npy`, npyFile('|u1', [count, side, side], pixels));
     space.write(`arrays/y_${part}.npy`, npyFile('<i8', [count], truth));
   }
-  space.write('numbers.yaml', pipeline);
+  space.write('numbers.yaml', text);
   const { code, stdout, stderr } = await space.qpipe('run', 'numbers.yaml');
   if (code !== 0) throw new Error(stdout + stderr);
   return {
