@@ -196,79 +196,106 @@ function watchLayer(graph: Graph, node: Node, counterpart: Counterpart): Watched
   const { type, quant } = valueOf(graph, node.name);
   const { scale, zeroPoint } = perTensor(quant, node.name);
   const codeRange = codeRangeOf(graph, node.name);
-  const rule = ops[node.op].quant;
+  const realOf = (code: number): number => scale * (code - zeroPoint);
   const readers = readersAt(graph, node.name);
-  const [fakeQuant, integer, whole, kernelOnly] = [
-    createDeviation(),
-    createDeviation(),
-    createDeviation(),
-    createDeviation(),
-  ];
-  const [steps, kernelSteps] = [createSteps(scale), createSteps(scale)];
+  const noise = watchNoise(scale);
   const codes = createCodeCounts(codeRange, zeroPoint, type.shape.at(-1) ?? 1);
   const values = createHistogram(scale);
-  const offsets = createOffsets(scale, type.shape.at(-1) ?? 1);
   const extent = createExtent(readers.map(({ name }) => perTensor(valueOf(graph, name).quant, name).scale));
-  const clipping = createClipping({
-    min: scale * (codeRange.min - zeroPoint - 0.5),
-    max: scale * (codeRange.max - zeroPoint + 0.5),
-  });
-  const alone = kernelAlone(graph, node);
-  let hasKernel = true;
+  const clipping = createClipping({ min: realOf(codeRange.min - 0.5), max: realOf(codeRange.max + 0.5) });
+  const kernel = watchKernel(graph, node);
   return {
     ...{ node, counterpart, readers, extent, size: numElements(type.shape) },
     add(view) {
       const found = view.material.interpreter.peek(node.name);
-      const reals = Float64Array.from(found, (code) => scale * (code - zeroPoint));
+      const reals = Float64Array.from(found, realOf);
       // What has no quantizer of its own is quantized where it is joined, and by its scale here.
       const wanted = view
         .fakeQuant(this)
         .map((x) => dequantizeValue(quantizeValue(x, scale, zeroPoint, codeRange), scale, zeroPoint));
       const float = view.float(this);
-      fakeQuant.add(wanted, float);
-      integer.add(reals, wanted);
-      whole.add(reals, float);
-      steps.add(reals, wanted);
+      noise.add(float, wanted, reals);
       clipping.add(float, wanted);
       values.add(float);
       codes.add(found);
       extent.add(wanted);
+      kernel.add(view, wanted);
+    },
+    result: () => ({
+      ...{ name: node.name, op: node.op, shape: [...type.shape], scale, zeroPoint },
+      ...describeWeights(graph, node, codes.constantChannels()),
+      ...noise.result(),
+      kernel: kernel.result(),
+      clipped: clipping.result(),
+      activations: { min: realOf(codeRange.min), max: realOf(codeRange.max), values: values.result() },
+      usedCodes: codes.used(),
+      headroom: codes.headroom(),
+    }),
+  };
+}
+
+function describeWeights(
+  graph: Graph,
+  node: Node,
+  constantChannels: number,
+): Pick<LayerMetrics, 'weightScales' | 'filter'> {
+  const rule = ops[node.op].quant;
+  if (rule.kind !== 'affine') return { weightScales: null, filter: null };
+  const { quant } = valueOf(graph, node.inputs[rule.weight] ?? '');
+  return {
+    weightScales:
+      quant?.kind === 'per_channel'
+        ? { min: Math.min(...quant.scales), max: Math.max(...quant.scales), count: quant.scales.length }
+        : null,
+    filter: describeFilter(graph, node, rule, constantChannels),
+  };
+}
+
+/** How far the integers are from fake-quant, and fake-quant from float. */
+function watchNoise(scale: number) {
+  const [fakeQuant, integer, whole] = [createDeviation(), createDeviation(), createDeviation()];
+  const steps = createSteps(scale);
+  return {
+    add(float: Float32Array, wanted: Float32Array, reals: Float64Array): void {
+      fakeQuant.add(wanted, float);
+      integer.add(reals, wanted);
+      whole.add(reals, float);
+      steps.add(reals, wanted);
+    },
+    result: () => ({
+      fakeQuantSqnrDb: fakeQuant.sqnrDb(),
+      sqnrDb: integer.sqnrDb(),
+      floatSqnrDb: whole.sqnrDb(),
+      ...steps.result(),
+    }),
+  };
+}
+
+/** How far the layer's integer kernel alone is from fake-quant; null where it cannot run alone. */
+function watchKernel(graph: Graph, node: Node) {
+  const { type, quant } = valueOf(graph, node.name);
+  const { scale } = perTensor(quant, node.name);
+  const deviation = createDeviation();
+  const steps = createSteps(scale);
+  const offsets = createOffsets(scale, type.shape.at(-1) ?? 1);
+  const alone = kernelAlone(graph, node);
+  let hasRun = true;
+  return {
+    add(view: ImageView, wanted: Float32Array): void {
       const made = alone(view);
-      hasKernel &&= made !== null;
+      hasRun &&= made !== null;
       if (made === null) return;
-      kernelOnly.add(made, wanted);
-      kernelSteps.add(made, wanted);
+      deviation.add(made, wanted);
+      steps.add(made, wanted);
       offsets.add(made, wanted);
     },
-    result() {
-      const weights = rule.kind === 'affine' ? valueOf(graph, node.inputs[rule.weight] ?? '').quant : null;
-      return {
-        ...{ name: node.name, op: node.op, shape: [...type.shape], scale, zeroPoint },
-        weightScales:
-          weights?.kind === 'per_channel'
-            ? { min: Math.min(...weights.scales), max: Math.max(...weights.scales), count: weights.scales.length }
-            : null,
-        filter: rule.kind === 'affine' ? describeFilter(graph, node, rule, codes.constantChannels()) : null,
-        fakeQuantSqnrDb: fakeQuant.sqnrDb(),
-        sqnrDb: integer.sqnrDb(),
-        floatSqnrDb: whole.sqnrDb(),
-        ...steps.result(),
-        kernel: hasKernel
-          ? {
-              ...{ sqnrDb: kernelOnly.sqnrDb(), withinOneStep: kernelSteps.result().withinOneStep },
-              offset: offsets.result(),
-            }
-          : null,
-        clipped: clipping.result(),
-        activations: {
-          min: scale * (codeRange.min - zeroPoint),
-          max: scale * (codeRange.max - zeroPoint),
-          values: values.result(),
-        },
-        usedCodes: codes.used(),
-        headroom: codes.headroom(),
-      };
-    },
+    result: (): LayerMetrics['kernel'] =>
+      hasRun
+        ? {
+            ...{ sqnrDb: deviation.sqnrDb(), withinOneStep: steps.result().withinOneStep },
+            offset: offsets.result(),
+          }
+        : null,
   };
 }
 

@@ -3,7 +3,22 @@ import { namespaceOf } from './cpp.ts';
 import type { Exported } from './exported.ts';
 
 export function mainProgram(model: Exported): string {
-  return `// Runs the test vectors and says which differ; 0 is success. A device without standard output may define
+  const namespace = namespaceOf(model);
+  return `${header}
+namespace ${namespace} {
+namespace {
+
+${comparison}
+${check}
+}  // namespace
+}  // namespace ${namespace}
+
+int main() { return ${namespace}::CheckVectors(); }
+`;
+}
+
+/** What it says of itself, and what it takes from the other files. */
+const header = `// Runs the test vectors and says which differ; 0 is success. A device without standard output may define
 // QPIPE_PRINT as another function that takes a format.
 #include <stddef.h>
 #include <stdint.h>
@@ -16,11 +31,10 @@ export function mainProgram(model: Exported): string {
 #ifndef QPIPE_PRINT
 #define QPIPE_PRINT printf
 #endif
+`;
 
-namespace ${namespaceOf(model)} {
-namespace {
-
-OutputType output[kOutputSize];
+/** What differs of one vector: output and layers. */
+const comparison = `OutputType output[kOutputSize];
 
 // 32-bit FNV-1a.
 uint32_t Digest(const void* data, size_t bytes) {
@@ -46,8 +60,10 @@ unsigned CountOtherValues(size_t vector) {
   }
   return others;
 }
+`;
 
-int CheckVectors() {
+/** All vectors, one after the other. */
+const check = `int CheckVectors() {
   if (!Prepare()) {
     QPIPE_PRINT("FAIL: the runtime does not take the model\\n");
     return 1;
@@ -71,10 +87,4 @@ int CheckVectors() {
               static_cast<unsigned>(kNumVectors));
   return failed == 0 ? 0 : 1;
 }
-
-}  // namespace
-}  // namespace ${namespaceOf(model)}
-
-int main() { return ${namespaceOf(model)}::CheckVectors(); }
 `;
-}
