@@ -17,6 +17,9 @@ export const referenceEngine: Engine = {
   open: (graph, { replicas }) => Promise.resolve(openSession(graph, replicas)),
 };
 
+/** A value: one tensor if it is shared, else one for each replica. */
+type Pieces = readonly FloatTensor[];
+
 function openSession(graph: Graph, replicas: number): Session {
   const nodes = liveNodes(graph);
   const variables = new Map(
@@ -26,51 +29,35 @@ function openSession(graph: Graph, replicas: number): Session {
   let isClosed = false;
   let last: Promise<unknown> = Promise.resolve();
 
+  async function runReplicas(node: Node, values: ReadonlyMap<string, Pieces>, results: readonly Pieces[]) {
+    for (let replica = 0; replica < results[0]!.length; replica++) {
+      // The loops block this thread; signals and timers are handled between two of them.
+      await new Promise(setImmediate);
+      if (isClosed) internal('the session is closed');
+      const operands = node.inputs.map((input) => piecesOf(values, input)[replica] ?? piecesOf(values, input)[0]!);
+      runNode(
+        node,
+        operands,
+        results.map((pieces) => pieces[replica]!),
+      );
+    }
+  }
+
   async function step(feeds: ReadonlyMap<string, Float32Array>): Promise<ReadonlyMap<string, Float32Array>> {
     const split = splitInputs(graph, feeds, replicas);
     const perReplica = replicaValues(graph, nodes, split);
-    // One tensor for a shared value, else one for each replica.
-    const values = new Map<string, readonly FloatTensor[]>();
-    for (const [name, value] of variables) values.set(name, [value]);
-    for (const { name, type, source } of graph.values.values()) {
-      if (source.kind === 'constant') values.set(name, [expectDType(source.data, 'float32')]);
-      if (source.kind !== 'input') continue;
-      const data = present(feeds.get(name), `feed of "${name}"`);
-      const pieces = split.has(name) ? cutInPieces(data, replicas) : [data.slice()];
-      values.set(
-        name,
-        pieces.map((piece) => tensor('float32', type.shape, piece)),
-      );
-    }
-    const piecesOf = (name: string): readonly FloatTensor[] => present(values.get(name), `value "${name}"`);
-
+    const values = new Map([...sharedValues(graph, variables), ...inputValues(graph, feeds, split, replicas)]);
     for (const node of nodes) {
-      const results = node.outputs.map((output) => {
-        const copies = perReplica.has(output) ? replicas : 1;
-        return Array.from({ length: copies }, () => zeros('float32', valueOf(graph, output).type.shape));
-      });
+      const results = newOutputs(graph, node, perReplica, replicas);
       node.outputs.forEach((output, index) => values.set(output, results[index]!));
       if (node.op === 'cross_replica') {
-        const operands = piecesOf(node.inputs[0]!).map((piece) => piece.data);
+        const operands = piecesOf(values, node.inputs[0]!).map((piece) => piece.data);
         combineReplicas(operands, node.attrs, results[0]![0]!.data);
-        continue;
-      }
-      for (let replica = 0; replica < results[0]!.length; replica++) {
-        // The loops block this thread; signals and timers are handled between two of them.
-        await new Promise(setImmediate);
-        if (isClosed) internal('the session is closed');
-        const operands = node.inputs.map((input) => piecesOf(input)[replica] ?? piecesOf(input)[0]!);
-        runNode(
-          node,
-          operands,
-          results.map((pieces) => pieces[replica]!),
-        );
-      }
+      } else await runReplicas(node, values, results);
     }
-
-    const outputs = new Map(graph.outputs.map((name) => [name, concatenate(piecesOf(name))] as const));
+    const outputs = new Map(graph.outputs.map((name) => [name, concatenate(piecesOf(values, name))] as const));
     // All values are read before any variable changes: two variables may swap values.
-    const updates = graph.updates.map(({ variable, value }) => [variable, piecesOf(value)[0]!] as const);
+    const updates = graph.updates.map(({ variable, value }) => [variable, piecesOf(values, value)[0]!] as const);
     for (const [variable, value] of updates) variables.set(variable, value);
     return outputs;
   }
@@ -90,6 +77,44 @@ function openSession(graph: Graph, replicas: number): Session {
       return Promise.resolve();
     },
   };
+}
+
+function piecesOf(values: ReadonlyMap<string, Pieces>, name: string): Pieces {
+  return present(values.get(name), `value "${name}"`);
+}
+
+/** Variables and constants. */
+function sharedValues(graph: Graph, variables: ReadonlyMap<string, FloatTensor>): Map<string, Pieces> {
+  const values = new Map<string, Pieces>();
+  for (const [name, value] of variables) values.set(name, [value]);
+  for (const { name, source } of graph.values.values()) {
+    if (source.kind === 'constant') values.set(name, [expectDType(source.data, 'float32')]);
+  }
+  return values;
+}
+
+function inputValues(
+  graph: Graph,
+  feeds: ReadonlyMap<string, Float32Array>,
+  split: ReadonlySet<string>,
+  replicas: number,
+): Map<string, Pieces> {
+  return new Map(
+    graph.inputs.map((name) => {
+      const data = present(feeds.get(name), `feed of "${name}"`);
+      const pieces = split.has(name) ? cutInPieces(data, replicas) : [data.slice()];
+      const { shape } = valueOf(graph, name).type;
+      return [name, pieces.map((piece) => tensor('float32', shape, piece))] as const;
+    }),
+  );
+}
+
+/** What a node is to fill, by output. */
+function newOutputs(graph: Graph, node: Node, perReplica: ReadonlySet<string>, replicas: number): readonly Pieces[] {
+  return node.outputs.map((output) => {
+    const copies = perReplica.has(output) ? replicas : 1;
+    return Array.from({ length: copies }, () => zeros('float32', valueOf(graph, output).type.shape));
+  });
 }
 
 function runNode(node: Node, inputs: readonly FloatTensor[], outputs: readonly FloatTensor[]): void {

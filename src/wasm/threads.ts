@@ -19,7 +19,11 @@ export interface ThreadPool {
   close(): Promise<void>;
 }
 
-export interface ThreadOptions<Task extends { readonly memory: WebAssembly.Memory }> {
+interface ThreadTask {
+  readonly memory: WebAssembly.Memory;
+}
+
+export interface ThreadOptions<Task extends ThreadTask> {
   /**
    * What each thread runs. It gets its tasks as messages. In each it sleeps on the wake word, of which each new value is
    * a turn, until the value is `endOfTurns`.
@@ -34,14 +38,16 @@ export interface ThreadOptions<Task extends { readonly memory: WebAssembly.Memor
   readonly owner: string;
 }
 
+interface Owner {
+  hear(message: WorkerMessage): void;
+  fail(reason: string, cause?: unknown): void;
+}
+
 /** A thread that may serve one pool after another: starting one takes longer than a small network takes for a test. */
 interface Member {
   readonly worker: Worker;
   /** Who hears of it; null while it is idle. */
-  owner: {
-    readonly hear: (message: WorkerMessage) => void;
-    readonly fail: (reason: string, cause?: unknown) => void;
-  } | null;
+  owner: Owner | null;
   /** Of the memories that it has had: some may still be waiting for the garbage collector of the thread. */
   bytes: number;
 }
@@ -53,72 +59,87 @@ const mostIdle = 16;
 const mostBytes = 64 * 2 ** 20;
 
 /** Takes or starts one worker for each task. They keep the process alive only during a turn. */
-export function startThreads<Task extends { readonly memory: WebAssembly.Memory }>({
-  file,
-  tasks,
-  wakeWord,
-  thread,
-  owner,
-}: ThreadOptions<Task>): ThreadPool {
+export function startThreads<Task extends ThreadTask>(options: ThreadOptions<Task>): ThreadPool {
+  const { file, tasks } = options;
   const { memory } = present(tasks[0], 'a thread');
-  const words = new Int32Array(memory.buffer);
-  let turn = 0;
-  let failure: Error | null = null;
-  let current: { resolve: () => void; reject: (reason: Error) => void } | null = null;
   const members = tasks.map(() => idle.get(file.href)?.pop() ?? startMember(file));
-  const [first] = members;
-
-  const settle = (action: (run: NonNullable<typeof current>) => void): void => {
-    const run = current;
-    // A thread that reports while it is being ended must not stop the process from waiting for its end.
-    if (run === null) return;
-    current = null;
-    first?.worker.unref();
-    action(run);
-  };
-  const fail = (reason: string, cause?: unknown): void => {
-    failure ??= new Error(`internal: ${thread} ended: ${reason}`, { cause });
-    const error = failure;
-    settle((run) => run.reject(error));
-    // The others may be waiting for the thread that ended.
-    for (const { worker } of members) void worker.terminate();
-  };
-  const hear = (message: WorkerMessage): void => {
-    if (message.kind === 'done') settle((run) => run.resolve());
-    else fail(message.reason);
-  };
+  const pool = new Pool(options, new Int32Array(memory.buffer), members);
   for (const [index, member] of members.entries()) {
-    member.owner = { hear, fail };
+    member.owner = pool;
     member.bytes += memory.buffer.byteLength;
     member.worker.postMessage(tasks[index]);
   }
-  const wake = (value: number): void => {
-    Atomics.store(words, wakeWord, value);
-    Atomics.notify(words, wakeWord);
-  };
+  return { run: (prepare) => pool.run(prepare), close: () => pool.close() };
+}
 
-  return {
-    run: (prepare) =>
-      new Promise((resolve, reject) => {
-        if (failure !== null) {
-          reject(failure);
-          return;
-        }
-        current = { resolve, reject };
-        first?.worker.ref();
-        prepare?.(words);
-        turn = (turn + 1) & 0x3fffffff;
-        wake(turn);
-      }),
-    async close() {
-      const areWell = failure === null && current === null;
-      failure ??= new Error(`internal: ${owner} is closed`);
-      const error = failure;
-      settle((run) => run.reject(error));
-      if (areWell) wake(endOfTurns);
-      await Promise.all(members.map((member) => (areWell ? release(file, member) : member.worker.terminate())));
-    },
-  };
+/** The threads of one memory, and the turn under way. */
+class Pool implements Owner {
+  private readonly names: Pick<ThreadOptions<ThreadTask>, 'file' | 'wakeWord' | 'thread' | 'owner'>;
+  private readonly words: Int32Array;
+  private readonly members: readonly Member[];
+  private turn = 0;
+  private current: { readonly resolve: () => void; readonly reject: (reason: Error) => void } | null = null;
+  /** Why there are no more turns. */
+  private failure: Error | null = null;
+
+  constructor(
+    names: Pick<ThreadOptions<ThreadTask>, 'file' | 'wakeWord' | 'thread' | 'owner'>,
+    words: Int32Array,
+    members: readonly Member[],
+  ) {
+    this.names = names;
+    this.words = words;
+    this.members = members;
+  }
+
+  run(prepare?: (words: Int32Array) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.failure !== null) {
+        reject(this.failure);
+        return;
+      }
+      this.current = { resolve, reject };
+      this.members[0]?.worker.ref();
+      prepare?.(this.words);
+      this.turn = (this.turn + 1) & 0x3fffffff;
+      this.wake(this.turn);
+    });
+  }
+
+  async close(): Promise<void> {
+    const areWell = this.failure === null && this.current === null;
+    const error = (this.failure ??= new Error(`internal: ${this.names.owner} is closed`));
+    this.settle((run) => run.reject(error));
+    if (areWell) this.wake(endOfTurns);
+    const { file } = this.names;
+    await Promise.all(this.members.map((member) => (areWell ? release(file, member) : member.worker.terminate())));
+  }
+
+  hear(message: WorkerMessage): void {
+    if (message.kind === 'done') this.settle((run) => run.resolve());
+    else this.fail(message.reason);
+  }
+
+  fail(reason: string, cause?: unknown): void {
+    const error = (this.failure ??= new Error(`internal: ${this.names.thread} ended: ${reason}`, { cause }));
+    this.settle((run) => run.reject(error));
+    // The others may be waiting for the thread that ended.
+    for (const { worker } of this.members) void worker.terminate();
+  }
+
+  private settle(action: (run: NonNullable<Pool['current']>) => void): void {
+    const run = this.current;
+    // A thread that reports while it is being ended must not stop the process from waiting for its end.
+    if (run === null) return;
+    this.current = null;
+    this.members[0]?.worker.unref();
+    action(run);
+  }
+
+  private wake(value: number): void {
+    Atomics.store(this.words, this.names.wakeWord, value);
+    Atomics.notify(this.words, this.names.wakeWord);
+  }
 }
 
 function startMember(file: URL): Member {

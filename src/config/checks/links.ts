@@ -1,4 +1,5 @@
 /** How stages use each other's results. */
+import { present } from '../../core/assert.ts';
 import type { Diagnostic } from '../../core/diagnostic.ts';
 import { isRecord } from '../../core/schema.ts';
 import type { ArtifactType } from '../../stages/define.ts';
@@ -19,6 +20,20 @@ interface Link {
  */
 export function linkDiagnostics(value: unknown, locate: Locate): Diagnostic[] {
   const written: Readonly<Record<string, unknown>> = isRecord(value) && isRecord(value.stages) ? value.stages : {};
+  const links = linksOf(written);
+  const cycles = findCycles(links);
+  const inCycle = new Set(cycles.flat());
+  return [
+    ...cycles.map((cycle) => cycleDiagnostic(cycle, locate)),
+    ...missingModel(value, links, locate),
+    ...[...links.keys()].flatMap((name) =>
+      inCycle.has(name) ? [] : fromDiagnostics(name, links, Object.keys(written), locate),
+    ),
+  ];
+}
+
+/** The stages whose kind and `from` can be read. */
+function linksOf(written: Readonly<Record<string, unknown>>): ReadonlyMap<string, Link> {
   const links = new Map<string, Link>();
   for (const [name, stage] of Object.entries(written)) {
     if (!isRecord(stage) || !isStageKind(stage.uses)) continue;
@@ -26,67 +41,84 @@ export function linkDiagnostics(value: unknown, locate: Locate): Diagnostic[] {
     if (from === undefined) links.set(name, { kind, from: null });
     else if (typeof from === 'string') links.set(name, { kind, from });
   }
-  const giving = (accepted: readonly ArtifactType[]) =>
-    [...links].filter(([, { kind }]) => accepted.includes(definitions[kind].produces)).map(([name]) => name);
-  const remedy = (accepted: readonly ArtifactType[], own: string): string => {
-    const names = giving(accepted).filter((name) => name !== own);
-    if (names.length > 0) return names.map((name) => `\`from: ${name}\``).join(' or ');
-    const kinds = Object.values(definitions).filter(({ produces }) => accepted.includes(produces));
-    return `add a stage with ${kinds.map(({ kind }) => `\`uses: ${kind}\``).join(' or ')} and name it here`;
-  };
+  return links;
+}
 
-  const nearName = (from: string, own: string): string | null => {
-    const meant = suggestion(
-      from,
-      Object.keys(written).filter((name) => name !== own),
-    );
-    return meant === null ? null : `did you mean \`${meant}\`?`;
+function cycleDiagnostic(cycle: readonly string[], locate: Locate): Diagnostic {
+  const [first = ''] = cycle;
+  return {
+    code: 'stage-cycle',
+    place: locate(['stages', first, 'from'], 'value'),
+    message: `these stages depend on each other in a cycle: ${[...cycle, first].map((name) => `\`${name}\``).join(' from ')}`,
+    hint: `\`from\` must lead back to a stage that has no \`from\``,
   };
+}
 
-  const cycles = findCycles(links);
-  const inCycle = new Set(cycles.flat());
-  const diagnostics = cycles.map((cycle): Diagnostic => {
-    const [first = ''] = cycle;
-    return {
-      code: 'stage-cycle',
-      place: locate(['stages', first, 'from'], 'value'),
-      message: `these stages depend on each other in a cycle: ${[...cycle, first].map((name) => `\`${name}\``).join(' from ')}`,
-      hint: `\`from\` must lead back to a stage that has no \`from\``,
-    };
-  });
-  diagnostics.push(...missingModel(value, links, locate));
-  for (const [name, { kind, from }] of links) {
-    const rule = definitions[kind].from;
-    if (rule === null || inCycle.has(name)) continue;
-    const path = ['stages', name, 'from'];
-    const takes = `${kind} takes ${rule.accepts.join(' or ')}`;
-    if (from === null) {
-      if (rule.optional) continue;
-      diagnostics.push({
+/**
+ * What is wrong with the `from` of a stage.
+ *
+ * @param written names of all stages, also of those without a link
+ */
+function fromDiagnostics(
+  name: string,
+  links: ReadonlyMap<string, Link>,
+  written: readonly string[],
+  locate: Locate,
+): Diagnostic[] {
+  const { kind, from } = present(links.get(name), 'a link');
+  const rule = definitions[kind].from;
+  if (rule === null) return [];
+  const path = ['stages', name, 'from'];
+  const takes = `${kind} takes ${rule.accepts.join(' or ')}`;
+  if (from === null) {
+    if (rule.optional) return [];
+    return [
+      {
         code: 'missing-key',
         place: locate(path, 'key'),
         message: `\`stages.${name}\` needs the key \`from\`; ${takes}`,
-        hint: remedy(rule.accepts, name),
-      });
-    } else if (!Object.hasOwn(written, from)) {
-      diagnostics.push({
+        hint: stageToName(rule.accepts, name, links),
+      },
+    ];
+  }
+  if (!written.includes(from)) {
+    return [
+      {
         code: 'unknown-stage',
         place: locate(path, 'value'),
         message: `\`stages.${name}.from\` is \`${from}\`, but there is no such stage`,
-        hint: nearName(from, name) ?? remedy(rule.accepts, name),
-      });
-    } else {
-      const parent = links.get(from);
-      if (parent === undefined || rule.accepts.includes(definitions[parent.kind].produces)) continue;
-      diagnostics.push({
-        code: 'wrong-input',
-        place: locate(path, 'value'),
-        message: `\`stages.${name}.from\` is \`${from}\`, which gives ${definitions[parent.kind].produces}; ${takes}`,
-        hint: remedy(rule.accepts, name),
-      });
-    }
+        hint: nearName(from, name, written) ?? stageToName(rule.accepts, name, links),
+      },
+    ];
   }
-  return diagnostics;
+  const parent = links.get(from);
+  if (parent === undefined || rule.accepts.includes(definitions[parent.kind].produces)) return [];
+  return [
+    {
+      code: 'wrong-input',
+      place: locate(path, 'value'),
+      message: `\`stages.${name}.from\` is \`${from}\`, which gives ${definitions[parent.kind].produces}; ${takes}`,
+      hint: stageToName(rule.accepts, name, links),
+    },
+  ];
+}
+
+/** The stages of the pipeline that give what a stage takes; without one, the kinds that would. */
+function stageToName(accepted: readonly ArtifactType[], own: string, links: ReadonlyMap<string, Link>): string {
+  const names = [...links].flatMap(([name, { kind }]) =>
+    name !== own && accepted.includes(definitions[kind].produces) ? [name] : [],
+  );
+  if (names.length > 0) return names.map((name) => `\`from: ${name}\``).join(' or ');
+  const kinds = Object.values(definitions).filter(({ produces }) => accepted.includes(produces));
+  return `add a stage with ${kinds.map(({ kind }) => `\`uses: ${kind}\``).join(' or ')} and name it here`;
+}
+
+function nearName(from: string, own: string, written: readonly string[]): string | null {
+  const meant = suggestion(
+    from,
+    written.filter((name) => name !== own),
+  );
+  return meant === null ? null : `did you mean \`${meant}\`?`;
 }
 
 /** A pipeline without a network: a stage would train one of its own, or no stage imports one. */

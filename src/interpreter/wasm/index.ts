@@ -6,7 +6,7 @@ import type { IntegerData } from '../../ops/define.ts';
 import { sharedMemory } from '../../wasm/memory.ts';
 import { compiledModule } from '../../wasm/module.ts';
 import { prepareInterpreter } from '../interpreter.ts';
-import type { Port } from './plan.ts';
+import type { Plan, Port } from './plan.ts';
 import { CONTROL, makePlan } from './plan.ts';
 import { startThreads } from './threads.ts';
 import { newData, viewOf } from './view.ts';
@@ -49,14 +49,7 @@ export async function openWasmInterpreter(
   // Refuses what the reference refuses, and leaves its buffers to the garbage collector.
   prepareInterpreter(graph, path);
   const plan = makePlan(graph, threads);
-  if (plan.memoryBytes > LARGEST_MEMORY_BYTES) {
-    throw userError(
-      path,
-      'model-too-large',
-      `it takes ${plan.memoryBytes} bytes on ${threads} threads; expected at most ${LARGEST_MEMORY_BYTES}`,
-      'use fewer threads, or the reference runtime',
-    );
-  }
+  refuseTooLarge(plan, path, threads);
   const module = await compiledModule('dist/interpreter/wasm/integer.wasm');
   const memory = present(sharedMemory(plan.memoryBytes), 'memory');
   plan.initialize(memory.buffer);
@@ -65,11 +58,6 @@ export async function openWasmInterpreter(
       return { module, memory, thread, threads, plan: own, inputs: plan.inputs, outputs: plan.outputs };
     }),
   );
-
-  /** The images of a turn at a port. */
-  const turnView = (port: Port, images: number): IntegerData =>
-    viewOf(memory, { ...port, length: images * port.length });
-
   let isRunning = false;
 
   async function turn(inputs: readonly IntegerData[], first: number, images: number): Promise<void> {
@@ -77,7 +65,7 @@ export async function openWasmInterpreter(
     isRunning = true;
     for (const [index, port] of plan.inputs.entries()) {
       const { length } = port;
-      turnView(port, images).set(inputs[index]!.subarray(first * length, (first + images) * length));
+      turnView(memory, port, images).set(inputs[index]!.subarray(first * length, (first + images) * length));
     }
     await pool.run(images).finally(() => (isRunning = false));
   }
@@ -92,7 +80,7 @@ export async function openWasmInterpreter(
         const images = Math.min(plan.turnImages, count - first);
         await turn(inputs, first, images);
         for (const [index, port] of plan.outputs.entries()) {
-          results[index]!.set(turnView(port, images), first * port.length);
+          results[index]!.set(turnView(memory, port, images), first * port.length);
         }
         await progress?.(first + images);
       }
@@ -107,6 +95,21 @@ export async function openWasmInterpreter(
     },
     close: () => pool.close(),
   };
+}
+
+function refuseTooLarge({ memoryBytes }: Pick<Plan, 'memoryBytes'>, path: string, threads: number): void {
+  if (memoryBytes <= LARGEST_MEMORY_BYTES) return;
+  throw userError(
+    path,
+    'model-too-large',
+    `it takes ${memoryBytes} bytes on ${threads} threads; expected at most ${LARGEST_MEMORY_BYTES}`,
+    'use fewer threads, or the reference runtime',
+  );
+}
+
+/** The images of a turn at a port. */
+function turnView(memory: WebAssembly.Memory, port: Port, images: number): IntegerData {
+  return viewOf(memory, { ...port, length: images * port.length });
 }
 
 function countImages(ports: readonly Port[], inputs: readonly IntegerData[]): number {
