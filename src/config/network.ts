@@ -1,4 +1,4 @@
-import type { Diagnostic } from '../core/diagnostic.ts';
+import type { Diagnostic, Place } from '../core/diagnostic.ts';
 import { numElements, zeros } from '../core/tensor.ts';
 import type { Shape } from '../core/tensor.ts';
 import { counted } from '../core/words.ts';
@@ -81,51 +81,47 @@ export function networkWarnings(
     const [layer = node.name] = node.name.split('/');
     // Sums of weights are none of the device's.
     if (computed.has(node.name)) return [];
-    if (node.op === 'sum' && schemes.includes('int8')) {
-      return [
-        {
-          code: 'sum-differs',
-          place: placeOf(layer, 'kind'),
-          layer,
-          message:
-            `layer \`${layer}\` is a sum, which the reference kernel of TensorFlow Lite 2.15 computes wrongly in ` +
-            'int8: it limits the output to 0 .. 255 before it stores it as -128 .. 127',
-          hint: 'use `mean`, which is the sum divided by the number of pixels, or test on the device itself',
-        },
-      ];
-    }
+    if (node.op === 'sum' && schemes.includes('int8')) return [sumWarning(layer, placeOf(layer, 'kind'))];
     const window = windowOf(graph, node);
     if (window === null) return [];
     // The kernels of a preset are those of its publication, and cannot be chosen.
-    const unused = inLayers ? unusedWeights(window) : 0;
-    if (unused > 0) {
-      const isSeries = spec.layers.some((other) => other.name === layer && readsSeries(other));
-      const sizes = (pair: readonly [number, number]) => (isSeries ? `${numElements(pair)}` : pair.join(' x '));
-      return [
-        {
-          code: 'kernel-past-image',
-          place: placeOf(layer, 'kernel'),
-          layer,
-          message:
-            `layer \`${layer}\` has a kernel of ${sizes(window.kernel)} for ${sizes(window.image)} ${isSeries ? 'steps' : 'pixels'}: ` +
-            `${unused} of its ${numElements(window.kernel)} positions only ever meet padding, so their weights do nothing`,
-          hint: `use a smaller kernel or dilation, or ${isSeries ? 'longer series' : 'larger images'}`,
-        },
-      ];
+    if (inLayers && unusedWeights(window) > 0) {
+      return [kernelWarning(spec, layer, window, placeOf(layer, 'kernel'))];
     }
-    if (!stridesPastImage(window)) return [];
-    return [
-      {
-        code: 'stride-larger-than-kernel',
-        place: placeOf(layer, 'stride'),
-        layer,
-        message:
-          `the stride of layer \`${layer}\` is larger than its kernel, so no window reaches the end of the image; ` +
-          'with `padding: same`, XNNPACK in TensorFlow Lite 2.15 then computes other values than the reference kernel',
-        hint: 'use `padding: valid`, a larger kernel or a smaller stride',
-      },
-    ];
+    return stridesPastImage(window) ? [strideWarning(layer, placeOf(layer, 'stride'))] : [];
   });
+}
+
+function sumWarning(layer: string, place: Place): Diagnostic {
+  return {
+    ...{ code: 'sum-differs', place, layer },
+    message:
+      `layer \`${layer}\` is a sum, which the reference kernel of TensorFlow Lite 2.15 computes wrongly in ` +
+      'int8: it limits the output to 0 .. 255 before it stores it as -128 .. 127',
+    hint: 'use `mean`, which is the sum divided by the number of pixels, or test on the device itself',
+  };
+}
+
+function kernelWarning(spec: ModelSpec, layer: string, window: SlidingKernel, place: Place): Diagnostic {
+  const isSeries = spec.layers.some((other) => other.name === layer && readsSeries(other));
+  const sizes = (pair: readonly [number, number]) => (isSeries ? `${numElements(pair)}` : pair.join(' x '));
+  return {
+    ...{ code: 'kernel-past-image', place, layer },
+    message:
+      `layer \`${layer}\` has a kernel of ${sizes(window.kernel)} for ${sizes(window.image)} ${isSeries ? 'steps' : 'pixels'}: ` +
+      `${unusedWeights(window)} of its ${numElements(window.kernel)} positions only ever meet padding, so their weights do nothing`,
+    hint: `use a smaller kernel or dilation, or ${isSeries ? 'longer series' : 'larger images'}`,
+  };
+}
+
+function strideWarning(layer: string, place: Place): Diagnostic {
+  return {
+    ...{ code: 'stride-larger-than-kernel', place, layer },
+    message:
+      `the stride of layer \`${layer}\` is larger than its kernel, so no window reaches the end of the image; ` +
+      'with `padding: same`, XNNPACK in TensorFlow Lite 2.15 then computes other values than the reference kernel',
+    hint: 'use `padding: valid`, a larger kernel or a smaller stride',
+  };
 }
 
 /** How a convolution with SAME padding slides over its input; each pair is [vertical, horizontal]. */

@@ -27,70 +27,79 @@ function constant(name: string, value: Tensor<'float32'> | Tensor<'int32'>): Nod
 /** Writes composites as several nodes; the last node of each keeps its name. */
 export function expandComposites(nodes: readonly NodeDef[]): readonly NodeDef[] {
   return nodes.flatMap((node) => {
-    const { op, name } = node;
-    const [x = ''] = node.inputs;
-    switch (op) {
+    switch (node.op) {
       case 'HardSwish':
-        return [
-          constant(`${name}/three`, floatTensor([], [3])),
-          plainNode('AddV2', `${name}/add`, [x, `${name}/three`]),
-          plainNode('Relu6', `${name}/relu6`, [`${name}/add`]),
-          plainNode('Mul', `${name}/mul`, [x, `${name}/relu6`]),
-          constant(`${name}/sixth`, floatTensor([], [1 / 6])),
-          plainNode('Mul', name, [`${name}/mul`, `${name}/sixth`]),
-        ];
-      case 'Prelu': {
-        const [, alpha = ''] = node.inputs;
-        return [
-          plainNode('Relu', `${name}/positive`, [x]),
-          plainNode('Neg', `${name}/slopes`, [alpha]),
-          plainNode('Neg', `${name}/opposite`, [x]),
-          plainNode('Relu', `${name}/negative`, [`${name}/opposite`]),
-          plainNode('Mul', `${name}/leak`, [`${name}/slopes`, `${name}/negative`]),
-          plainNode('AddV2', name, [`${name}/positive`, `${name}/leak`]),
-        ];
-      }
+        return hardSwishNodes(node);
+      case 'Prelu':
+        return preluNodes(node);
       case 'L2Normalize':
-        return [
-          plainNode('Square', `${name}/square`, [x]),
-          constant(`${name}/axis`, tensor('int32', [1], Int32Array.of(-1))),
-          plainNode(
-            'Sum',
-            `${name}/sum`,
-            [`${name}/square`, `${name}/axis`],
-            [
-              ['Tidx', { kind: 'type', value: 'int32' }],
-              ['keep_dims', { kind: 'bool', value: true }],
-            ],
-          ),
-          // The square of the least length that the op divides by.
-          constant(`${name}/epsilon`, floatTensor([], [1e-12])),
-          plainNode('Maximum', `${name}/maximum`, [`${name}/sum`, `${name}/epsilon`]),
-          plainNode('Rsqrt', `${name}/rsqrt`, [`${name}/maximum`]),
-          plainNode('Mul', name, [x, `${name}/rsqrt`]),
-        ];
-      case 'RowBatchNorm': {
-        const depth = node.attributes.get('depth');
-        const channels = depth?.kind === 'int' ? depth.value : internal(`${name} does not say how long its rows are`);
-        const { depth: _depth, ...attributes } = Object.fromEntries(node.attributes);
-        const reshape: typeof FLOAT = [['Tshape', { kind: 'type', value: 'int32' }]];
-        const shape = (part: string, sizes: readonly number[]) =>
-          constant(`${name}/${part}_shape`, tensor('int32', [sizes.length], Int32Array.from(sizes)));
-        return [
-          shape('image', [-1, 1, 1, channels]),
-          plainNode('Reshape', `${name}/image`, [x, `${name}/image_shape`], reshape),
-          {
-            ...plainNode('FusedBatchNormV3', `${name}/norm`, [`${name}/image`, ...node.inputs.slice(1)]),
-            attributes: new Map(Object.entries(attributes)),
-          },
-          shape('row', [-1, channels]),
-          plainNode('Reshape', name, [`${name}/norm`, `${name}/row_shape`], reshape),
-        ];
-      }
+        return l2NormalizeNodes(node);
+      case 'RowBatchNorm':
+        return rowBatchNormNodes(node);
       default:
         return [node];
     }
   });
+}
+
+function hardSwishNodes({ name, inputs: [x = ''] }: NodeDef): readonly NodeDef[] {
+  return [
+    constant(`${name}/three`, floatTensor([], [3])),
+    plainNode('AddV2', `${name}/add`, [x, `${name}/three`]),
+    plainNode('Relu6', `${name}/relu6`, [`${name}/add`]),
+    plainNode('Mul', `${name}/mul`, [x, `${name}/relu6`]),
+    constant(`${name}/sixth`, floatTensor([], [1 / 6])),
+    plainNode('Mul', name, [`${name}/mul`, `${name}/sixth`]),
+  ];
+}
+
+function preluNodes({ name, inputs: [x = '', alpha = ''] }: NodeDef): readonly NodeDef[] {
+  return [
+    plainNode('Relu', `${name}/positive`, [x]),
+    plainNode('Neg', `${name}/slopes`, [alpha]),
+    plainNode('Neg', `${name}/opposite`, [x]),
+    plainNode('Relu', `${name}/negative`, [`${name}/opposite`]),
+    plainNode('Mul', `${name}/leak`, [`${name}/slopes`, `${name}/negative`]),
+    plainNode('AddV2', name, [`${name}/positive`, `${name}/leak`]),
+  ];
+}
+
+function l2NormalizeNodes({ name, inputs: [x = ''] }: NodeDef): readonly NodeDef[] {
+  const keepsAxis: typeof FLOAT = [
+    ['Tidx', { kind: 'type', value: 'int32' }],
+    ['keep_dims', { kind: 'bool', value: true }],
+  ];
+  return [
+    plainNode('Square', `${name}/square`, [x]),
+    constant(`${name}/axis`, tensor('int32', [1], Int32Array.of(-1))),
+    plainNode('Sum', `${name}/sum`, [`${name}/square`, `${name}/axis`], keepsAxis),
+    // The square of the least length that the op divides by.
+    constant(`${name}/epsilon`, floatTensor([], [1e-12])),
+    plainNode('Maximum', `${name}/maximum`, [`${name}/sum`, `${name}/epsilon`]),
+    plainNode('Rsqrt', `${name}/rsqrt`, [`${name}/maximum`]),
+    plainNode('Mul', name, [x, `${name}/rsqrt`]),
+  ];
+}
+
+function rowBatchNormNodes(node: NodeDef): readonly NodeDef[] {
+  const { name } = node;
+  const [x = '', ...statistics] = node.inputs;
+  const depth = node.attributes.get('depth');
+  const channels = depth?.kind === 'int' ? depth.value : internal(`${name} does not say how long its rows are`);
+  const { depth: _depth, ...attributes } = Object.fromEntries(node.attributes);
+  const reshape: typeof FLOAT = [['Tshape', { kind: 'type', value: 'int32' }]];
+  const shape = (part: string, sizes: readonly number[]) =>
+    constant(`${name}/${part}_shape`, tensor('int32', [sizes.length], Int32Array.from(sizes)));
+  return [
+    shape('image', [-1, 1, 1, channels]),
+    plainNode('Reshape', `${name}/image`, [x, `${name}/image_shape`], reshape),
+    {
+      ...plainNode('FusedBatchNormV3', `${name}/norm`, [`${name}/image`, ...statistics]),
+      attributes: new Map(Object.entries(attributes)),
+    },
+    shape('row', [-1, channels]),
+    plainNode('Reshape', name, [`${name}/norm`, `${name}/row_shape`], reshape),
+  ];
 }
 
 interface Match {

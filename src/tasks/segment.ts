@@ -107,37 +107,33 @@ function unionTable(classNames: readonly string[], tested: Tested, counts: (outp
   };
 }
 
-function examplesOf(tested: Tested, classes: number): Examples {
-  const { dataset, spec } = tested;
-  const { test: split, classNames } = dataset;
-  const [height, width] = spec.image;
-  const masks = masksOf(split);
-  const outputs = realOutputs(tested);
-  const read = pixelReader(masks);
-  const answer = (model: keyof typeof outputs, index: number): Uint8Array =>
-    classesOf(outputs[model], index, masks.size, classes);
-  /** By example: pixels that float and int8 get right, and those that one of them does. */
-  const judged = Array.from({ length: split.count }, (_, index) => {
-    const [mask, before, after] = [read(index), answer('first', index), answer('int8', index)];
-    const pixels = { turnedWrong: 0, turnedRight: 0, wrong: 0 };
-    for (let at = 0; at < mask.length; at++) {
-      const [was, is] = [before[at] === mask[at], after[at] === mask[at]];
-      if (was && !is) pixels.turnedWrong++;
-      if (!was && is) pixels.turnedRight++;
-      if (!is) pixels.wrong++;
-    }
-    return pixels;
-  });
+/** Pixels of one example. */
+interface Judged {
+  /** Right before quantization, and wrong in int8. */
+  turnedWrong: number;
+  turnedRight: number;
+  /** In int8. */
+  wrong: number;
+}
+
+function judge(mask: Uint8Array, before: Uint8Array, after: Uint8Array): Judged {
+  const pixels = { turnedWrong: 0, turnedRight: 0, wrong: 0 };
+  for (let at = 0; at < mask.length; at++) {
+    const [was, is] = [before[at] === mask[at], after[at] === mask[at]];
+    if (was && !is) pixels.turnedWrong++;
+    if (!was && is) pixels.turnedRight++;
+    if (!is) pixels.wrong++;
+  }
+  return pixels;
+}
+
+/** @param name of the model that int8 is compared with */
+function groupsOf(name: string, judged: readonly Judged[]): Group[] {
   const some =
-    (kind: 'turnedWrong' | 'turnedRight' | 'wrong'): Group['rank'] =>
+    (kind: keyof Judged): Group['rank'] =>
     (index) =>
       judged[index]?.[kind] || null;
-  const numRight = (model: keyof typeof outputs, index: number): number => {
-    const found = answer(model, index);
-    return read(index).reduce((sum, label, at) => sum + Number(found[at] === label), 0);
-  };
-  const { title: name } = baselineOf(tested);
-  const groups: Group[] = [
+  return [
     {
       title: 'Pixels turned wrong',
       lead: `Pixels are right in ${name} and wrong in int8. First come the images with the most of them.`,
@@ -154,6 +150,26 @@ function examplesOf(tested: Tested, classes: number): Examples {
       ...{ weight: 1, rank: some('wrong') },
     },
   ];
+}
+
+function examplesOf(tested: Tested, classes: number): Examples {
+  const { dataset, spec } = tested;
+  const { test: split, classNames } = dataset;
+  const [height, width] = spec.image;
+  const masks = masksOf(split);
+  const outputs = realOutputs(tested);
+  const read = pixelReader(masks);
+  const answer = (model: keyof typeof outputs, index: number): Uint8Array =>
+    classesOf(outputs[model], index, masks.size, classes);
+  const judged = Array.from({ length: split.count }, (_, index) =>
+    judge(read(index), answer('first', index), answer('int8', index)),
+  );
+  const numRight = (model: keyof typeof outputs, index: number): number => {
+    const found = answer(model, index);
+    return read(index).reduce((sum, label, at) => sum + Number(found[at] === label), 0);
+  };
+  const { title: name } = baselineOf(tested);
+  const groups = groupsOf(name, judged);
   return shownExamples(tested, { unit: 'A colour for each class.', classes: [...classNames] }, groups, (index) => ({
     truth: null,
     answers: answersOf(tested, (model) => {

@@ -1,6 +1,6 @@
 /** Fields of stages that do not go together, or with the network and the machine. */
 import { internal } from '../../core/assert.ts';
-import type { Diagnostic } from '../../core/diagnostic.ts';
+import type { Diagnostic, Place } from '../../core/diagnostic.ts';
 import { dataSettings } from '../../data/config.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { Graph } from '../../graph/graph.ts';
@@ -18,7 +18,7 @@ import { didYouMean } from '../suggest.ts';
 import type { ResolvedPipeline } from '../resolve.ts';
 import { parentOf, stageNamed, trainedScheme } from '../resolve.ts';
 import type { PipelineConfig } from '../schema.ts';
-import type { Locate, Path } from '../source.ts';
+import type { Locate } from '../source.ts';
 
 export function stageDiagnostics(
   config: PipelineConfig,
@@ -26,67 +26,93 @@ export function stageDiagnostics(
   stage: StageConfig,
   locate: Locate,
 ): Diagnostic[] {
-  const path = (...fields: string[]): Path => ['stages', name, ...fields];
+  switch (stage.uses) {
+    case 'float-pretrain':
+      return trainingDiagnostics(config, name, stage, locate);
+    case 'qat':
+      return [...trainingDiagnostics(config, name, stage, locate), ...freezingDiagnostics(name, stage, locate)];
+    case 'convert':
+      return otherScheme(config, name, stage, locate);
+    case 'test':
+      return gateDiagnostics(config, name, stage, locate);
+    default:
+      return [];
+  }
+}
+
+type ConfigOf<Kind extends StageConfig['uses']> = Extract<StageConfig, { readonly uses: Kind }>;
+
+/** A batch that the devices cannot share, and choices by validation without validation images. */
+function trainingDiagnostics(
+  config: PipelineConfig,
+  name: string,
+  { batch, devices, keep, early_stopping }: ConfigOf<'float-pretrain' | 'qat'>,
+  locate: Locate,
+): Diagnostic[] {
   const diagnostics: Diagnostic[] = [];
-  if (stage.uses === 'float-pretrain' || stage.uses === 'qat') {
-    const { batch, devices, keep, early_stopping } = stage;
-    if (batch % devices.length !== 0) {
-      const below = batch - (batch % devices.length);
-      diagnostics.push({
-        code: 'uneven-batch',
-        place: locate(path('batch'), 'value'),
-        message: `\`stages.${name}.batch\` is ${batch}; expected a multiple of ${devices.length}, the number of devices`,
-        hint: `for example ${below > 0 ? below : devices.length}`,
-      });
-    }
-    const needsValidation = (field: string, part: 'key' | 'value', what: string): Diagnostic => ({
-      code: 'no-validation',
-      place: locate(path(field), part),
-      message: `${what} needs validation images, but \`data.validation\` is 0`,
-      hint: 'set `data.validation` to a number of images',
+  if (batch % devices.length !== 0) {
+    const below = batch - (batch % devices.length);
+    diagnostics.push({
+      code: 'uneven-batch',
+      place: locate(['stages', name, 'batch'], 'value'),
+      message: `\`stages.${name}.batch\` is ${batch}; expected a multiple of ${devices.length}, the number of devices`,
+      hint: `for example ${below > 0 ? below : devices.length}`,
     });
-    if (dataSettings(config.data).validation === 0) {
-      if (keep === 'best') diagnostics.push(needsValidation('keep', 'value', `\`stages.${name}.keep: best\``));
-      if (early_stopping !== undefined) {
-        diagnostics.push(needsValidation('early_stopping', 'key', `\`stages.${name}.early_stopping\``));
-      }
-    }
   }
-  if (stage.uses === 'qat') {
-    const { freeze_bn_delay: freezeDelay, batch_norm: batchNorm } = stage;
-    if (freezeDelay !== undefined && batchNorm === 'kept') {
-      diagnostics.push({
-        code: 'freeze-without-folding',
-        place: locate(path('freeze_bn_delay'), 'key'),
-        message: `\`stages.${name}.freeze_bn_delay\` needs \`batch_norm: folded\`, but batch norm is kept`,
-        hint: 'add `batch_norm: folded`, or use `reestimate_batch_norm`',
-      });
-    }
-    if (freezeDelay !== undefined && stage.reestimate_batch_norm > 0) {
-      diagnostics.push({
-        code: 'frozen-and-reestimated',
-        place: locate(path('reestimate_batch_norm'), 'value'),
-        message: `\`stages.${name}\` both freezes the statistics of batch norm and re-estimates them after training`,
-        hint: 'remove `freeze_bn_delay` or `reestimate_batch_norm`',
-      });
-    }
+  if (dataSettings(config.data).validation !== 0) return diagnostics;
+  const needsValidation = (place: Place, what: string): Diagnostic => ({
+    code: 'no-validation',
+    place,
+    message: `${what} needs validation images, but \`data.validation\` is 0`,
+    hint: 'set `data.validation` to a number of images',
+  });
+  if (keep === 'best') {
+    diagnostics.push(needsValidation(locate(['stages', name, 'keep'], 'value'), `\`stages.${name}.keep: best\``));
   }
-  if (stage.uses === 'convert') {
-    const trained = trainedScheme(config.stages, stage);
-    if (stage.scheme !== trained) {
-      diagnostics.push({
-        code: 'other-scheme',
-        place: locate(path('scheme'), 'value'),
-        message: `\`stages.${name}.scheme\` is ${stage.scheme}, but the weights are trained for ${trained}`,
-        hint: `leave it out, or set \`scheme: ${stage.scheme}\` in the qat stage`,
-      });
-    }
+  if (early_stopping !== undefined) {
+    const place = locate(['stages', name, 'early_stopping'], 'key');
+    diagnostics.push(needsValidation(place, `\`stages.${name}.early_stopping\``));
   }
-  if (stage.uses === 'test') diagnostics.push(...gateDiagnostics(config, name, stage, locate));
   return diagnostics;
 }
 
-type TestConfig = Extract<StageConfig, { readonly uses: 'test' }>;
+/** Statistics of batch norm that are frozen where they are not part of the weights, or are estimated again. */
+function freezingDiagnostics(name: string, stage: ConfigOf<'qat'>, locate: Locate): Diagnostic[] {
+  if (stage.freeze_bn_delay === undefined) return [];
+  const diagnostics: Diagnostic[] = [];
+  if (stage.batch_norm === 'kept') {
+    diagnostics.push({
+      code: 'freeze-without-folding',
+      place: locate(['stages', name, 'freeze_bn_delay'], 'key'),
+      message: `\`stages.${name}.freeze_bn_delay\` needs \`batch_norm: folded\`, but batch norm is kept`,
+      hint: 'add `batch_norm: folded`, or use `reestimate_batch_norm`',
+    });
+  }
+  if (stage.reestimate_batch_norm > 0) {
+    diagnostics.push({
+      code: 'frozen-and-reestimated',
+      place: locate(['stages', name, 'reestimate_batch_norm'], 'value'),
+      message: `\`stages.${name}\` both freezes the statistics of batch norm and re-estimates them after training`,
+      hint: 'remove `freeze_bn_delay` or `reestimate_batch_norm`',
+    });
+  }
+  return diagnostics;
+}
+
+function otherScheme(config: PipelineConfig, name: string, stage: ConfigOf<'convert'>, locate: Locate): Diagnostic[] {
+  const trained = trainedScheme(config.stages, stage);
+  if (stage.scheme === trained) return [];
+  return [
+    {
+      code: 'other-scheme',
+      place: locate(['stages', name, 'scheme'], 'value'),
+      message: `\`stages.${name}.scheme\` is ${stage.scheme}, but the weights are trained for ${trained}`,
+      hint: `leave it out, or set \`scheme: ${stage.scheme}\` in the qat stage`,
+    },
+  ];
+}
+
+type TestConfig = ConfigOf<'test'>;
 
 function gateDiagnostics(config: PipelineConfig, name: string, stage: TestConfig, locate: Locate): Diagnostic[] {
   const all = limitDiagnostics(config, name, stage, {

@@ -156,25 +156,7 @@ export function lowerInputGradient(node: KernelNode<'conv_2d_grad_input'>): read
   const { channels, filterChannels, outputs, groupOutputs } = shape;
   const remainders = grid(Math.min(shape.strideY, shape.height), Math.min(shape.strideX, shape.width));
   const instructions = remainders.flatMap(([py, px]) => {
-    const tapsY = fittingTaps(py + shape.padTop, shape.filterHeight, shape.dilationY, shape.strideY);
-    const tapsX = fittingTaps(px + shape.padLeft, shape.filterWidth, shape.dilationX, shape.strideX);
-    const numRows = Math.ceil((shape.height - py) / shape.strideY);
-    const numColumns = Math.ceil((shape.width - px) / shape.strideX);
-    const firstY = tapsY[0]?.start ?? 0;
-    const firstX = tapsX[0]?.start ?? 0;
-    const frame = frameOf(
-      gradient.shape,
-      numRows + (tapsY.at(-1)?.start ?? 0) - firstY,
-      numColumns + (tapsX.at(-1)?.start ?? 0) - firstX,
-      0 - firstY,
-      0 - firstX,
-    );
-    const inRow = shape.groups === 1 && tapsX.every(({ start }, index) => start === firstX + index);
-    const runs = tapsY.flatMap(({ start }) =>
-      (inRow ? tapsX.slice(0, 1) : tapsX).map(
-        (tapX) => (start - firstY) * frame.pitch + (tapX.start - firstX) * outputs,
-      ),
-    );
+    const { tapsY, tapsX, numRows, numColumns, frame, inRow, runs } = remainderWindows(shape, gradient.shape, py, px);
     const taps = tapsY.flatMap((tapY) => tapsX.map((tapX) => tapY.tap * shape.filterWidth + tapX.tap));
     const filterSegments = node.table(bytes(taps.map((tap) => tap * filterChannels)));
     const pixels = grid(numRows, numColumns).flatMap(([y, x]) => [
@@ -212,6 +194,30 @@ export function lowerInputGradient(node: KernelNode<'conv_2d_grad_input'>): read
     });
   });
   return [instructions.map(({ pack }) => pack), instructions.map(({ convolve }) => convolve)];
+}
+
+/** The windows of the pixels (py + i * strideY, px + j * strideX), and the frame in which the gradient is read. */
+function remainderWindows(shape: ReturnType<typeof describe>, gradient: Shape, py: number, px: number) {
+  const tapsY = fittingTaps(py + shape.padTop, shape.filterHeight, shape.dilationY, shape.strideY);
+  const tapsX = fittingTaps(px + shape.padLeft, shape.filterWidth, shape.dilationX, shape.strideX);
+  const numRows = Math.ceil((shape.height - py) / shape.strideY);
+  const numColumns = Math.ceil((shape.width - px) / shape.strideX);
+  const firstY = tapsY[0]?.start ?? 0;
+  const firstX = tapsX[0]?.start ?? 0;
+  const frame = frameOf(
+    gradient,
+    numRows + (tapsY.at(-1)?.start ?? 0) - firstY,
+    numColumns + (tapsX.at(-1)?.start ?? 0) - firstX,
+    0 - firstY,
+    0 - firstX,
+  );
+  const inRow = shape.groups === 1 && tapsX.every(({ start }, index) => start === firstX + index);
+  const runs = tapsY.flatMap(({ start }) =>
+    (inRow ? tapsX.slice(0, 1) : tapsX).map(
+      (tapX) => (start - firstY) * frame.pitch + (tapX.start - firstX) * shape.outputs,
+    ),
+  );
+  return { tapsY, tapsX, numRows, numColumns, frame, inRow, runs };
 }
 
 /** Taps by the output position at which their window starts, in ascending order of it. */
