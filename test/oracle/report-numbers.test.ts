@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { present } from '../../src/core/assert.ts';
 import type { ClassifyResult, Report } from '../../src/report/report.ts';
 import { makeWorkspace } from '../e2e/workspace.ts';
+import { textOf as textOfSection } from './page-reading.ts';
 import type { Oracle, OracleValue } from './oracle.ts';
 import { expectTensor, hasOracle, hasRuntimes, openOracle } from './oracle.ts';
 import { classes, runForNumbers, side } from './report-run.ts';
@@ -95,14 +96,7 @@ describe.skipIf(!hasOracle || !hasRuntimes)('the numbers of a report', { timeout
       metrics().layers.find((layer) => layer.name === name),
       name,
     );
-  /** The text of a section, a space for each tag but where a name may break. */
-  const textOf = (id: string): string => {
-    const [, body = ''] = new RegExp(`<section id="${id}">(.*?)</section>`, 's').exec(present(html, 'the page')) ?? [];
-    return body
-      .replaceAll('<wbr>', '')
-      .replace(/<[^>]+>/g, ' ')
-      .replace(/[\s\u202f]+/g, ' ');
-  };
+  const textOf = (section: string): string => textOfSection(present(html, 'the page'), section);
   const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
 
   it('layers: noise, ranges, codes and kernels', async () => {

@@ -31,9 +31,8 @@ stages:
 `;
 
 /** Stripes of a width and phase for each class under noise, so that a small network gets some of them wrong. */
-function examples(part: keyof typeof counts) {
+function examples(part: keyof typeof counts, count: number) {
   const random = createRandom(11, 'report', part);
-  const count = counts[part];
   const truth = BigInt64Array.from({ length: count }, (_, index) => BigInt(index % classes));
   const pixels = new Uint8Array(count * side * side);
   for (let at = 0; at < pixels.length; at++) {
@@ -55,11 +54,14 @@ export interface NumbersRun {
 
 export const runForNumbers = (space: Workspace): Promise<NumbersRun> => runOnStripes(space, pipeline);
 
-/** @param text of a pipeline that reads `arrays` */
-export async function runOnStripes(space: Workspace, text: string): Promise<NumbersRun> {
+/**
+ * @param text of a pipeline that reads `arrays`
+ * @param tested examples in its test part
+ */
+export async function runOnStripes(space: Workspace, text: string, tested: number = counts.test): Promise<NumbersRun> {
   mkdirSync(space.file('arrays'), { recursive: true });
   for (const part of ['train', 'val', 'test'] as const) {
-    const { truth, pixels, count } = examples(part);
+    const { truth, pixels, count } = examples(part, part === 'test' ? tested : counts[part]);
     space.write(`arrays/x_${part}.npy`, npyFile('|u1', [count, side, side], pixels));
     space.write(`arrays/y_${part}.npy`, npyFile('<i8', [count], truth));
   }

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { present } from '../../src/core/assert.ts';
 import { makeWorkspace } from '../e2e/workspace.ts';
-import type { Axis, Place } from './chart-reading.ts';
+import type { Axis, Place } from './page-reading.ts';
 import {
   PIXELS,
   chartsOf,
@@ -14,7 +14,7 @@ import {
   stepAxis,
   trackAxis,
   zoomedOf,
-} from './chart-reading.ts';
+} from './page-reading.ts';
 import type { Oracle, OracleValue } from './oracle.ts';
 import { hasOracle, openOracle } from './oracle.ts';
 import type { NumbersRun } from './report-run.ts';

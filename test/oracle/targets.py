@@ -114,3 +114,17 @@ def litert_codes(model, inputs):
         interpreter.invoke()
         found.append(interpreter.get_tensor(output["index"])[0])
     return np.stack(found)
+
+
+def tflm_codes(model, inputs):
+    """The same by TensorFlow Lite Micro."""
+    from tflite_micro import runtime
+
+    interpreter = runtime.Interpreter.from_bytes(bytes(model), arena_size=TFLM_ARENA)
+    shape = interpreter.get_input_details(0)["shape"]
+    found = []
+    for each in inputs:
+        interpreter.set_input(each.reshape(shape), 0)
+        interpreter.invoke()
+        found.append(interpreter.get_output(0)[0])
+    return np.stack(found)

@@ -1,4 +1,4 @@
-/** Reads drawn charts as a person would: by the marks on their axes. */
+/** Reads pages as a person would: their text, and drawn charts by the marks on their axes. */
 
 /** Values of a mark on an axis, and its place in the view box. */
 interface Tick {
@@ -105,4 +105,13 @@ export function zoomedOf(chart: string): {
 } {
   const [, text = ''] = /data-curves="([^"]*)"/.exec(chart) ?? [];
   return JSON.parse(text.replaceAll('&quot;', '"').replaceAll('&amp;', '&')) as ReturnType<typeof zoomedOf>;
+}
+
+/** The text of a section, a space for each tag but where a name may break. */
+export function textOf(page: string, section: string): string {
+  const [, body = ''] = new RegExp(`<section id="${section}">(.*?)</section>`, 's').exec(page) ?? [];
+  return body
+    .replaceAll('<wbr>', '')
+    .replace(/<[^>]+>/g, ' ')
+    .replace(/[\s\u202f]+/g, ' ');
 }
