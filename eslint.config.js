@@ -42,4 +42,11 @@ export default tseslint.config(
       '@typescript-eslint/no-generated-empty-object-type': 'off',
     },
   },
+  {
+    files: ['src/**/*.ts'],
+    rules: {
+      // What a reader can see as a whole. Kernels in AssemblyScript are not linted; see `ignores` above.
+      'max-lines-per-function': ['error', { max: 60, skipBlankLines: false, skipComments: false, IIFEs: true }],
+    },
+  },
 );

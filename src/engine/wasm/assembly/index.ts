@@ -31,7 +31,8 @@ import { reduce, reduceSlices } from './reduce';
 import { resize, resizeGrad } from './resize';
 
 /**
- * Runs a program to its end.
+ * Runs a program to its end. One flat switch with a case for each kernel, which compiles to one jump: it is as long as
+ * there are kernels, and a part of it would mean nothing.
  *
  * @param teamThread this thread's place in its replica's team of `teamThreads`
  * @param thread this thread's place among all `threads`
