@@ -20,6 +20,7 @@ const Cost = object({
     description: 'accuracy lost, as a share, or error added; negative where something was gained',
   }),
   loss: LossSchema,
+  isChance: Type.Boolean({ description: 'whether the change, a loss or a gain, may be chance' }),
 });
 
 export const Costs = object(
@@ -138,14 +139,14 @@ const withoutTraining = (cause: Cause, method: QuantizedBy): string | null =>
 function noiseSentence(sqnrDb: number, kernelShare: number): string {
   const kernels = Math.round(100 * kernelShare);
   return (
-    `Quantization adds ${percent(amplitude(-sqnrDb))} of noise to the output (SQNR ${decibel(sqnrDb)}): ` +
-    `${100 - kernels} % of it by rounding to 8 bits, ${kernels} % by the integer kernels of a microcontroller.`
+    `At the output, noise is ${percent(amplitude(-sqnrDb))} of the signal (signal-to-quantization-noise ratio ` +
+    `${decibel(sqnrDb)}): ${100 - kernels} % of it is from rounding to 8 bits, ${kernels} % from integer kernels.`
   );
 }
 
 /** The layer whose rounding puts most noise into the output, and why it does. */
 const rangeClause = ({ share, fault }: WorstRange): string =>
-  ` Of the noise of rounding, ${fault.layer ?? ''} adds most (${fixed(100 * share, 0)} %): ${fault.found}.`;
+  ` The largest part of the rounding noise (${fixed(100 * share, 0)} %) is from ${fault.layer ?? ''}: ${fault.found}.`;
 
 interface Found {
   readonly fault: Fault;
@@ -167,7 +168,7 @@ function loudFault(
   if (worst === null) return null;
   const { layer, share } = worst;
   const off = kernelFault([layer]);
-  const clause = ` Of the noise of kernels, that of ${layer.name} adds most (${fixed(100 * share, 0)} %)`;
+  const clause = ` The noisiest kernel is that of ${layer.name} (${fixed(100 * share, 0)} % of the noise of kernels)`;
   if (off !== null) return { fault: off, share, clause: `${clause}: ${off.found}.` };
   const fault: Fault = {
     ...{ cause: 'kernel', layer: layer.name, found: 'its integers are within one step of what training simulated' },
@@ -182,7 +183,7 @@ function quietFault(layers: readonly Layer[], worst: WorstRange | null): Found |
   if (kernel !== null) return { fault: kernel, share: null, clause: ` Still, ${kernel.found}.` };
   if (worst === null || worst.share <= 0.5 || !isFarOff(worst.measured)) return null;
   const { fault, share } = worst;
-  const clause = ` Still, ${fault.layer ?? ''} adds ${fixed(100 * share, 0)} % of the noise of rounding: ${fault.found}.`;
+  const clause = ` Still, ${fixed(100 * share, 0)} % of the rounding noise is from ${fault.layer ?? ''}: ${fault.found}.`;
   return { fault, share, clause };
 }
 
@@ -214,7 +215,8 @@ function costSentence(
     case 'none':
       if (quantization.loss === 'real')
         return `Nothing is lost against float, but only because ${trained} gained what quantization lost: ${parts}.`;
-      return whole.change < 0 ? `There is no loss against float: ${parts}.` : 'There is no loss against float.';
+      if (whole.change === 0) return 'There is no loss against float.';
+      return `There is no loss against float, and the gain ${whole.isChance ? 'may be chance' : 'is more than chance'}: ${parts}.`;
     case 'within_chance':
       return quantization.loss === 'real'
         ? `The loss against float is within chance, that of quantization is not: ${parts}.`

@@ -1,6 +1,6 @@
 /** What is wrong with a model or its data, as far as the measurements tell by themselves. */
 import type { Layer, ModelInput } from '../measurements/layers.ts';
-import { fixed, percent } from './format.ts';
+import { fixed, percent, significant } from './format.ts';
 import { thresholds } from './lints.ts';
 
 /** Why accuracy is lost or missing. */
@@ -188,7 +188,7 @@ function describeKernel({ name, kernel }: Layer): Fault {
  * @param place of the layer: the outputs of a network cannot be given more filters
  */
 export function rangeFault(layer: Layer, place: 'hidden' | 'output'): Fault {
-  const { name, clipped, headroom, range, sharedRange } = layer;
+  const { name, clipped, headroom, range, scale, sharedRange } = layer;
   const fault = (cause: Cause, found: string, remedy: string): Fault => ({ cause, layer: name, found, remedy });
   if (sharedRange !== null && sharedRange.neededBy !== name) {
     const { by, neededBy } = sharedRange;
@@ -217,13 +217,15 @@ export function rangeFault(layer: Layer, place: 'hidden' | 'output'): Fault {
   if (range === 'shared' && isWide) {
     return fault(
       'input_range',
-      `it has to keep the range of its input, which is ${fixed(headroom, 1)} times as wide as 99.9 % of its values need`,
+      `it has to keep the range of its input, and its own values fill only 1/${fixed(headroom, 0)} of it`,
       inputRangeRemedy(layer),
     );
   }
   return fault(
     'rounding',
-    'its range fits, so this is the cost of rounding to 8 bits',
+    place === 'output'
+      ? `its range fits, so this is the cost of outputs in steps of ${significant(scale)}`
+      : 'its range fits, so this is the cost of rounding to 8 bits',
     place === 'output'
       ? 'Train longer with quantization.'
       : `Train longer with quantization, or give ${name} more filters.`,

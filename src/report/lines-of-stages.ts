@@ -1,4 +1,5 @@
 /** Which stages belong together: what a stage was made from, and the branches that end in a test each. */
+import { isJsonObject } from '../core/json.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import type { MatrixRecord, StageRecord } from '../runner/record.ts';
 
@@ -113,10 +114,6 @@ function flatten(value: Json, path: string, into: Map<string, string>): void {
   for (const [key, inner] of Object.entries(value)) {
     if (key !== 'uses' && key !== 'from') flatten(inner, `${path}.${key}`, into);
   }
-}
-
-function isJsonObject(value: Json | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function stageSettings(config: Json): ReadonlyMap<string, JsonObject> {

@@ -244,7 +244,8 @@ const clippedOf = ({ clipped }: Layer): number | null => (clipped === null ? nul
 const idleChannelsOf = ({ filter }: Layer): number => (filter === null ? 0 : idleChannels(filter));
 const deadChannelsOf = ({ filter }: Layer): number => filter?.deadChannels ?? 0;
 const hasScalePerChannel = ({ weightScales }: Layer): boolean => weightScales !== null && weightScales.count > 1;
-const numValues = ({ shape }: Layer, compared: number): number =>
+/** Of a layer, on so many examples. */
+export const numValues = ({ shape }: Layer, compared: number): number =>
   compared * shape.reduce((product, size) => product * size, 1);
 
 const layerRules: readonly LayerRule[] = [
@@ -437,7 +438,7 @@ function disagreement(stage: string, severity: Lint['severity'], found: string):
   return lint(stage, 'runtimes-disagree', severity, {
     layer: null,
     found,
-    expected: `at most ${percent(1 - thresholds.litertAgreement)} of difference: each kind of device rounds in its own way`,
+    expected: `at most ${percent(1 - thresholds.litertAgreement)}, since each kind of device rounds in its own way`,
     remedy: 'judge by the kind of device that you ship to',
   });
 }
@@ -472,7 +473,7 @@ function precisionLints(stage: string, metrics: ClassifyTest): Lint[] {
     if (half > ofDrop.limit) return [tooFew('the drop against float', half, expected)];
   }
   const half = halfOf(wilsonInterval(accuracy.int8.correct, accuracy.int8.n));
-  const expected = `${plusMinus(usualPrecision)}: smaller differences between models may be chance`;
+  const expected = `${plusMinus(usualPrecision)} (models that are compared on the same examples differ more clearly)`;
   return half > usualPrecision ? [tooFew(accuracyName(metrics), half, expected)] : [];
 }
 
@@ -482,7 +483,7 @@ function answerLints(stage: string, metrics: ClassifyTest): Lint[] {
   const { int8_vs_litert: same } = metrics.agreement;
   if (same === null || litert === null || same >= thresholds.litertAgreement) return [];
   const severity = Math.abs(litert.top1 - int8.top1) > 1 - thresholds.litertAgreement ? 'warning' : 'note';
-  const found = `a ${witnesses.microcontroller} and a ${witnesses.phone} answer ${percent(1 - same)} of the examples differently; ${accuracyName(metrics)} is ${percent(int8.top1)} and ${percent(litert.top1)}`;
+  const found = `a ${witnesses.microcontroller} and a ${witnesses.phone} give different answers to ${percent(1 - same)} of the examples (${accuracyName(metrics)} ${percent(int8.top1)} and ${percent(litert.top1)})`;
   return [disagreement(stage, severity, found)];
 }
 

@@ -104,6 +104,8 @@ export interface CellTest extends Omit<MatrixRow, 'cell' | 'labels' | 'called'> 
   readonly outcomes: string | undefined;
   /** Digest of what it was tested on. */
   readonly examples: string | null;
+  /** Of its gates: `drop_max at most 5.00 pp`. */
+  readonly limits: readonly string[];
 }
 
 /** @param noun what a cell is called: those of a pipeline with several tests are its branches */
@@ -118,7 +120,7 @@ export function matrixReport(
     Object.entries(cell.stages).flatMap(([called, stage]): MatrixRow[] => {
       const found = byStage.get(stage);
       if (found === undefined) return [];
-      const { outcomes: _outcomes, examples: _examples, ...test } = found;
+      const { outcomes: _outcomes, examples: _examples, limits: _limits, ...test } = found;
       const labels = varying.map(({ labels: words, index }) => words[cell.choices[index] ?? 0] ?? '');
       return [{ cell: cell.name, labels, called, ...test }];
     }),
@@ -140,7 +142,8 @@ export function matrixReport(
   const best = groups.length > 0 ? bestGroup(groups, rows, seedsOf) : bestCell(rows, several, outcomes);
   const untested = cells.flatMap(({ name }) => (tested.has(name) ? [] : [name]));
   const found = { axes: named, rows, untested, groups, best };
-  return { ...found, sentence: sentenceOf(found, cells.length, noun) };
+  const limits = [...new Set(tests.flatMap((test) => test.limits))];
+  return { ...found, sentence: sentenceOf(found, cells.length, noun, limits) };
 }
 
 function groupsOf(rows: readonly MatrixRow[], axes: MatrixReport['axes'], several: boolean): MatrixGroup[] {
@@ -270,10 +273,15 @@ export function differenceText(kind: MatrixRow['kind'], value: number): string {
   return kind === 'error' ? significant(Math.abs(value)) : points(Math.abs(value)).replace('+', '');
 }
 
+/** So many limits of gates are said in the sentence. */
+const MOST_LIMITS = 3;
+
+/** @param limits of the gates: `drop_max at most 5.00 pp` */
 function sentenceOf(
   { rows, untested, groups, best }: Omit<MatrixReport, 'sentence'>,
   cells: number,
   noun: CellNoun,
+  limits: readonly string[],
 ): string {
   const all = (count: number): string => counted(count, noun, cellNouns[noun]);
   const state =
@@ -284,9 +292,10 @@ function sentenceOf(
   if (first === undefined) return `The matrix has ${all(cells)}; none has a result.`;
   const gated = rows.filter(({ gates }) => gates.all > 0);
   const met = gated.filter(({ gates }) => gates.unmet.length === 0).length;
-  const every = met === 2 ? `both ${cellNouns[noun]}` : met === 1 ? `its ${noun}` : `all ${all(met)}`;
-  const where = met < gated.length ? `${met} of ${all(gated.length)}` : every;
-  const gates = gated.length === 0 ? ' No gate was set.' : ` Gates are met in ${where}.`;
+  const every = met === 2 ? 'both models' : met === 1 ? 'the model' : `all ${met} models`;
+  const whose = met < gated.length ? `${met} of ${gated.length} models` : every;
+  const named = limits.length === 0 || limits.length > MOST_LIMITS ? '' : ` (${limits.join(', ')})`;
+  const gates = gated.length === 0 ? ' No gate was set.' : ` Gates${named} are met by ${whose}.`;
   const ending = `${gates}${state}`;
   if (best === null) return `The ${all(cells)} measure different things, so none is the best.${ending}`;
   const group = groups.find(({ name }) => name === best.name);
@@ -295,7 +304,7 @@ function sentenceOf(
       ? measureText(first.kind, bestRow(rows, best).int8)
       : `${measureText(group.kind, group.int8.mean)}${
           group.int8.deviation === null ? '' : ` \u00b1 ${differenceText(group.kind, group.int8.deviation)}`
-        }, ${group.int8.n === 1 ? 'with 1 seed' : `the mean of ${group.int8.n} seeds`}`;
+        }, ${group.int8.n === 1 ? 'with 1 seed' : `mean and standard deviation of ${group.int8.n} seeds`}`;
   const int8 = `int8 ${first.measure} ${value}`;
   if (best.leads.length === 0) return `${capitalizedName(best.name)}${int8}.${ending}`;
   const others = group === undefined ? all(rows.length) : counted(groups.length, 'setting');

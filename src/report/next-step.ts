@@ -166,7 +166,7 @@ function longerStep({ report, test }: Subject): string | null {
     if (!chain.has(stage) || metrics.level !== 'float') continue;
     const [before, last] = metrics.epochs.slice(-2);
     if (before === undefined || last === undefined || !isImproving(before, last)) continue;
-    return `Train ${stage.replace(/@.*/, '')} longer: its loss was still falling in the last epoch.`;
+    return `Give \`${stage.replace(/@.*/, '')}\` more epochs: its loss was still falling in the last one.`;
   }
   return null;
 }
@@ -203,10 +203,10 @@ function enoughText(test: Test): string {
   const of = test.output === undefined ? '' : ` of ${test.output}`;
   const gate = test.metrics.gates.find((one) => isRelative(one) && one.limit < most);
   if (gate !== undefined && gate.value !== null) {
-    return `Nothing needs to change, but to be sure of ${gate.name}, test on more examples: it allows ${amount(gate.limit)}, and by ${examples} int8${of} may ${isError ? 'raise the error by' : 'lose'} as much as ${amount(most)} (95 % confidence).`;
+    return `Nothing needs to change, but test on more examples to be sure of the gate ${gate.name}: it allows ${amount(gate.limit)}, and with ${examples} int8${of} may ${isError ? 'raise the error by' : 'lose'} as much as ${amount(most)} (95 % confidence).`;
   }
   if (most <= 0) return `Nothing needs to change: int8${of} is better than float on ${examples} (95 % confidence).`;
-  return `Nothing needs to change: by ${examples}, int8${of} ${isError ? 'raises the error by' : 'loses'} at most ${amount(most)} (95 % confidence).`;
+  return `Nothing needs to change: with ${examples}, int8${of} ${isError ? 'raises the error by' : 'loses'} at most ${amount(most)} (95 % confidence).`;
 }
 
 /** Our choice: a layer with most of the noise is where the next improvement would begin. */
@@ -219,5 +219,5 @@ function furtherText({ metrics: { layers, model } }: Test): string | null {
     layers.find(({ name }) => name === model.output.name),
   );
   if (worst === null || worst.share <= mostNoise || worst.fault.cause === 'rounding') return null;
-  return `To lose less still: ${lowered(worst.fault.remedy)}`;
+  return `If less noise is wanted all the same: ${lowered(worst.fault.remedy)}`;
 }

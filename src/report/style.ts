@@ -22,7 +22,7 @@ p{margin:0 0 12px;max-width:72ch}
 .lead{font-size:.9rem;margin-bottom:20px}
 .byline{color:var(--muted);font-size:.875rem;display:flex;flex-wrap:wrap;gap:2px 20px;max-width:none}
 nav{display:flex;flex-wrap:wrap;gap:4px 20px;margin-top:24px;font-size:.875rem}
-a{color:var(--c0);text-decoration:none}a:hover{text-decoration:underline}
+a{color:var(--c0);text-decoration:none}a:hover,p a{text-decoration:underline}
 code,.mono{font-family:ui-monospace,'SF Mono',Menlo,Consolas,'DejaVu Sans Mono',monospace;font-size:.86em;overflow-wrap:anywhere}
 .verdict{margin-top:32px;padding:22px 26px;border-radius:10px;background:var(--surface);border-left:5px solid var(--tone)}
 .verdict p{font-size:1.1rem;line-height:1.5;margin:0;max-width:none;overflow-wrap:anywhere}

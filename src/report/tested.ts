@@ -113,8 +113,7 @@ function summarizeClassification(
 /** Paired, since the same examples were counted. */
 function costOfFlips({ rightToWrong, wrongToRight }: Flips, n: number): Cost {
   const change = n === 0 ? 0 : (rightToWrong - wrongToRight) / n;
-  if (change <= 0) return { change, loss: 'none' };
-  return { change, loss: mcnemarExact(rightToWrong, wrongToRight) < 0.05 ? 'real' : 'within_chance' };
+  return costOf(change, mcnemarExact(rightToWrong, wrongToRight) >= 0.05);
 }
 
 function summarizeErrors(
@@ -155,9 +154,15 @@ function riseInterval({ n, error, costs }: RegressTest | ReconstructTest): Inter
 
 /** Paired: by the interval of the mean difference on the same examples. */
 function costOfErrors({ mean, deviation }: ImageErrors, n: number): Cost {
-  if (mean <= 0) return { change: mean, loss: 'none' };
-  return { change: mean, loss: n > 1 && meanInterval(mean, deviation, n).low > 0 ? 'real' : 'within_chance' };
+  const { low, high } = meanInterval(mean, deviation, n);
+  return costOf(mean, n <= 1 || (low <= 0 && high >= 0));
 }
+
+const costOf = (change: number, isChance: boolean): Cost => ({
+  change,
+  loss: change <= 0 ? 'none' : isChance ? 'within_chance' : 'real',
+  isChance,
+});
 
 function forEachRuntime<T>(measure: (runtime: RuntimeName) => T): Record<RuntimeName, T> {
   return {

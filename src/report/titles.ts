@@ -11,7 +11,8 @@ export function sharedName(task: CountedTask): string {
 }
 
 /** What stands above each table of the models of a test. */
-export const fileLead = 'int8 is the .tflite file itself, run with the integer arithmetic of two kinds of devices.';
+export const fileLead =
+  'int8 is the .tflite file itself, run here with the integer arithmetic of two kinds of devices.';
 
 /** `test (seed=1, scheme=int8)` for `test@seed=1@scheme=int8`, the name of a stage in a matrix. */
 export function stageTitle(name: string): string {

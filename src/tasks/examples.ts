@@ -92,12 +92,12 @@ export function groupsOfAnswers(
       ...{ weight: 1, rank: among(false, true, both) },
     },
     {
-      title: 'Wrong with confidence',
+      title: 'Wrong in both',
       lead: `Wrong in ${name} and in int8. First come those that int8 is surest of: wrong labels in the data are often among them.`,
       ...{ weight: 1, rank: among(false, false, ({ after }) => after.margin) },
     },
     {
-      title: 'Closest calls',
+      title: 'Right in both',
       lead: `Right in ${name} and in int8. First come those that int8 is least sure of.`,
       ...{ weight: 'rest', rank: among(true, true, ({ after }) => -after.margin) },
     },
@@ -142,12 +142,12 @@ export function groupsOfLabels(
       ...{ weight: 1, rank: largest(false, true) },
     },
     {
-      title: 'Wrong with confidence',
+      title: 'Wrong in both',
       lead: `A label is wrong in ${name} and in int8. First come those that int8 is surest of: wrong labels in the data are often among them.`,
       ...{ weight: 1, rank: largest(false, false) },
     },
     {
-      title: 'Closest calls',
+      title: 'Right in both',
       lead: `All labels are right in ${name} and in int8. First come those that int8 is least sure of.`,
       ...{ weight: 'rest', rank: smallest },
     },

@@ -14,7 +14,9 @@ const layers = (changes: Partial<Layer> = {}, last: Partial<Layer> = {}): Layer[
 ]; // prettier-ignore
 const amount = (change: number) => `${(100 * change).toFixed(2)} points`;
 type Loss = 'none' | 'within_chance' | 'real';
-const cost = (change: number, loss: Loss = change > 0 ? 'real' : 'none') => ({ change, loss });
+const cost = (change: number, loss: Loss = change > 0 ? 'real' : 'none', isChance = loss !== 'real') => ({
+  ...{ change, loss, isChance },
+});
 /** Accuracies lost in training, to the ranges and to the kernels. */
 const lost = (training: number, ranges: number, kernels = 0, loss?: Loss) => ({
   whole: cost(training + ranges + kernels, loss),
@@ -45,10 +47,10 @@ describe('the diagnosis', () => {
     expect(real).toMatchObject({ blame: 'ranges', layer: 'c', sqnrDb: 20, layerShare: 0.75 });
     expect(real?.kernelShare).toBeCloseTo(0.01, 12);
     expect(sentence(layers(), lost(0, 0.03))).toBe(
-      'The loss against float is real: retraining (`qat`) costs nothing, quantization costs 3.00 points. ' +
-        'Quantization adds 10.00 % of noise to the output (SQNR 20.0 dB): 99 % of it by rounding to 8 bits, 1 % by ' +
-        'the integer kernels of a microcontroller. Of the noise of rounding, c adds most (75 %): its range fits, so this is the cost of ' +
-        'rounding to 8 bits.',
+      'The loss against float is real: retraining (`qat`) costs nothing, quantization costs 3.00 points. At the output, ' +
+        'noise is 10.00 % of the signal (signal-to-quantization-noise ratio 20.0 dB): 99 % of it is from rounding to 8 ' +
+        'bits, 1 % from integer kernels. The largest part of the rounding noise (75 %) is from c: its range fits, so ' +
+        `this is the cost of outputs in steps of ${base.scale.toPrecision(4)}.`,
     );
     expect(real?.remedy).toBe('Train longer with quantization.');
   });
@@ -60,7 +62,7 @@ describe('the diagnosis', () => {
     expect(real?.kernelShare).toBeCloseTo(0.977, 3);
     expect(real?.layerShare).toBeCloseTo(10 / 11, 9);
     expect(sentence(layers({}, { sqnrDb: 20.1 }), lost(0, 0.01, 0.02))).toContain(
-      'Of the noise of kernels, that of c adds most (91 %): its integers are within one step of what training simulated.',
+      'The noisiest kernel is that of c (91 % of the noise of kernels): its integers are within one step of what training simulated.',
     );
   });
 
@@ -94,10 +96,10 @@ describe('the diagnosis', () => {
     }
     expect(found(layers({}, { floatSqnrDb: null, sqnrDb: null }), lost(0, 0))?.layer).toBeNull();
     expect(sentence(layers(), lost(0, 0))).toMatch(
-      /^There is no loss against float\. Quantization adds .* c adds most \(75 %\): its range fits/,
+      /^There is no loss against float\. At the output, .* \(75 %\) is from c: its range fits/,
     );
     expect(sentence(layers(), lost(-0.01, -0.01))).toMatch(
-      /^There is no loss against float: retraining \(`qat`\) gains 1\.00 points, quantization gains 1\.00 points\./,
+      /^There is no loss against float, and the gain may be chance: retraining \(`qat`\) gains 1\.00 points, quantization gains 1\.00 points\./,
     );
     expect(found(layers(), lost(0, 0))?.remedy).toBeNull();
     expect(sentence(layers(), lost(0, 0.001, 0, 'within_chance'))).toMatch(

@@ -314,8 +314,8 @@ export const test: ClassifyTest = {
     groups: [
       { title: 'Turned wrong', lead: 'Right in float, wrong in int8.', found: 31 },
       { title: 'Turned right', lead: 'Wrong in float, right in int8.', found: 0 },
-      { title: 'Wrong with confidence', lead: 'Wrong in float and in int8.', found: 2 },
-      { title: 'Closest calls', lead: 'Right in float and in int8.', found: 9_880 },
+      { title: 'Wrong in both', lead: 'Wrong in float and in int8.', found: 2 },
+      { title: 'Right in both', lead: 'Right in float and in int8.', found: 9_880 },
     ],
     shown: [example(0, 8, 5, 6, 5), example(0, 321, 2, 7, 2), example(2, 115, 4, 9, 9)],
   },

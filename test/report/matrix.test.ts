@@ -157,7 +157,7 @@ describe('the report of a matrix', () => {
     expect(lead?.difference).toBeCloseTo(0.002, 12);
     expect(lead?.p).toBeCloseTo(0.0742, 4);
     expect(report.sentence.replaceAll('\u202f', ' ')).toBe(
-      'Best of 2 settings: scheme=int8, int8 top-1 98.20 % ± 0.20 pp, the mean of 3 seeds. Its lead over the other may be chance (paired by seed, p = 0.074). Gates are met in 5 of 6 cells.',
+      'Best of 2 settings: scheme=int8, int8 top-1 98.20 % ± 0.20 pp, mean and standard deviation of 3 seeds. Its lead over the other may be chance (paired by seed, p = 0.074). Gates (int8_top1 at least 98.50 %) are met by 5 of 6 models.',
     );
   });
 

@@ -49,7 +49,7 @@ describe('what to change next', () => {
     const report = buildReport(withTest({}), config);
     const most = report.tests[0]?.lossInterval?.high ?? NaN;
     expect(said(withTest({}))).toBe(
-      `Nothing needs to change: by 10 000 test examples, int8 loses at most ${(100 * most).toFixed(2)} pp (95 % confidence).`,
+      `Nothing needs to change: with 10 000 test examples, int8 loses at most ${(100 * most).toFixed(2)} pp (95 % confidence).`,
     );
   });
 
@@ -57,7 +57,7 @@ describe('what to change next', () => {
     const most = buildReport(withTest({}), config).tests[0]?.lossInterval?.high ?? NaN;
     const allowing = (limit: number) => said(withTest({ gates: [{ ...gate, ok: true, value: 0.0008, limit }] }));
     expect(allowing(most - 1e-6)).toBe(
-      `Nothing needs to change, but to be sure of drop_max, test on more examples: it allows ${(100 * most).toFixed(2)} pp, and by 10 000 test examples int8 may lose as much as ${(100 * most).toFixed(2)} pp (95 % confidence).`,
+      `Nothing needs to change, but test on more examples to be sure of the gate drop_max: it allows ${(100 * most).toFixed(2)} pp, and with 10 000 test examples int8 may lose as much as ${(100 * most).toFixed(2)} pp (95 % confidence).`,
     );
     expect(allowing(most + 1e-6)).toMatch(/^Nothing needs to change: /);
   });
@@ -76,9 +76,9 @@ describe('what to change next', () => {
         : layer,
     );
     expect(said(withTest({ layers }))).toMatch(
-      /^Nothing needs to change: .* To lose less still: use a layer of `kind: mean`/,
+      /^Nothing needs to change: .* If less noise is wanted all the same: use a layer of `kind: mean`/,
     );
-    expect(said(withTest({}))).not.toContain('To lose less still');
+    expect(said(withTest({}))).not.toContain('If less noise');
   });
 
   it('names what stopped a run', () => {
@@ -118,7 +118,7 @@ describe('what to change next', () => {
 
   it('is more training where the validation loss still falls', () => {
     const epochs = floatTraining.epochs.map((epoch, at) => ({ ...epoch, validationLoss: 0.8 ** at }));
-    expect(said(withTest({}, { ...floatTraining, epochs } as TrainMetrics))).toMatch(/^Train pretrain longer/);
+    expect(said(withTest({}, { ...floatTraining, epochs } as TrainMetrics))).toMatch(/^Give `pretrain` more epochs/);
   });
 
   it('is more training where that of training falls a lot, and validation does not say otherwise', () => {
@@ -135,14 +135,14 @@ describe('what to change next', () => {
       [0.98, 0.85],
       [null, 0.85],
     ] as const) {
-      expect(after(validation, training)).toMatch(/^Train pretrain longer/);
+      expect(after(validation, training)).toMatch(/^Give `pretrain` more epochs/);
     }
     for (const [validation, training] of [
       [1, 0.85],
       [0.98, 0.95],
       [null, 0.95],
     ] as const) {
-      expect(after(validation, training)).not.toMatch(/^Train pretrain longer/);
+      expect(after(validation, training)).not.toMatch(/^Give `pretrain` more epochs/);
     }
   });
 

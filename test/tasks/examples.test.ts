@@ -79,10 +79,8 @@ describe('examples of a network that classifies', () => {
   it('are then those that int8 is wrong about with the largest margin, and close ones only where there is room', () => {
     const { examples } = classify.measure(tested());
     const after = int8.map(({ margin }) => margin);
-    expect(indicesOf(examples, 'Wrong with confidence')).toEqual(
-      most(after, (index) => !was[index]! && !is[index]!, 5),
-    );
-    expect(indicesOf(examples, 'Closest calls')).toEqual([]);
+    expect(indicesOf(examples, 'Wrong in both')).toEqual(most(after, (index) => !was[index]! && !is[index]!, 5));
+    expect(indicesOf(examples, 'Right in both')).toEqual([]);
     // All right: only those that are close remain.
     const right = Float32Array.from({ length: 4 * count }, (_, at) =>
       labels[Math.floor(at / 4)] === at % 4 ? 1 + (at % 7) : 0,
@@ -150,9 +148,7 @@ describe('examples of a network that decides between two classes', () => {
     const is = Array.from(made.int8, (code, index) => code >= 3 === (two[index] === 1));
     const lost = after.map((margin, index) => margin + Math.abs(made.float[index]!));
     expect(indicesOf(examples, 'Turned wrong')).toEqual(most(lost, (index) => was[index]! && !is[index]!, 10));
-    expect(indicesOf(examples, 'Wrong with confidence')).toEqual(
-      most(after, (index) => !was[index]! && !is[index]!, 5),
-    );
+    expect(indicesOf(examples, 'Wrong in both')).toEqual(most(after, (index) => !was[index]! && !is[index]!, 5));
     for (const example of examples.shown) expect(answerOf(example, 'int8')?.margin).toBe(after[example.index]);
     expect(examples.threshold).toBe(0);
   });

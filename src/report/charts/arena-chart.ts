@@ -55,11 +55,11 @@ export function largestBuffer(buffers: readonly Buffer[]): Buffer | undefined {
   return buffers.reduce<Buffer | undefined>((a, b) => (a === undefined || b.bytes > a.bytes ? b : a), undefined);
 }
 
-/** The last part of the name, where at least some of it fits. */
+/** The name of the layer, where at least some of it fits; of scratch memory that it is some. */
 function label(name: string, x: number, y: number, width: number, height: number): Markup | null {
   const room = Math.floor((width - 8) / textWidth('m'));
   if (height < lineHeight || room < 4) return null;
-  const short = name.split('/').at(-1) ?? name;
+  const short = name.endsWith('/scratch') ? 'scratch' : (name.split('/').at(0) ?? name);
   return markup`<text class="buffer" x="${place(x + width / 2)}" y="${place(y + height / 2 + 4)}" text-anchor="middle">${shorten(short, room)}</text>`;
 }
 

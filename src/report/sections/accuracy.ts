@@ -10,7 +10,7 @@ import { modelsTable } from './models.ts';
 import type { MeasuredRow } from './models.ts';
 
 export function accuracySection(test: ClassifyResult): Markup {
-  return markup`<p class="lead">${test.task === 'classify' ? 'Top-1 accuracy: the share of test examples whose class is right' : 'Accuracy: the share of test examples whose answer is right'}. ${fileLead} Intervals are 95 % (Wilson).</p>
+  return markup`<p class="lead">${test.task === 'classify' ? 'Top-1 accuracy: the share of test examples whose class is right' : 'Accuracy: the share of test examples whose answer is right'}. ${fileLead} Fake-quant simulates its rounding in float. Intervals are 95 % (Wilson).</p>
 ${modelsTable(test.accuracy, test.metrics.seconds, accuracyColumns(accuracyName(test)), markup`${pairedText(test)}${stepsText(test)}`)}`;
 }
 
@@ -20,7 +20,7 @@ function pairedText({ metrics: { flips }, mcnemarP }: ClassifyResult): Markup | 
   if (rightToWrong + wrongToRight === 0) {
     return markup`<p>float and int8 are right on the same examples.</p>`;
   }
-  return markup`<p>int8 is wrong on ${counted(rightToWrong, 'example')} that float has right, and right on ${integer(wrongToRight)} that float has wrong. If both models were equally good, a split at least this uneven would occur with a probability of ${probability(mcnemarP)} (exact McNemar test), so the difference ${
+  return markup`<p>With the arithmetic of a microcontroller, int8 is wrong on ${counted(rightToWrong, 'example')} that float has right, and right on ${integer(wrongToRight)} that float has wrong. If both models were equally good, a split at least this uneven would occur with a probability of ${probability(mcnemarP)} (exact McNemar test), so the difference ${
     mcnemarP < 0.05 ? 'is more than chance' : 'may be chance'
   }.</p>`;
 }

@@ -1,3 +1,4 @@
+import { listText } from '../../core/words.ts';
 import { markup } from '../markup.ts';
 import type { Markup } from '../markup.ts';
 import { chainOf } from '../lines-of-stages.ts';
@@ -32,7 +33,7 @@ function detailsOf(report: Report, { rows, best }: MatrixReport, noun: CellNoun,
   const all =
     without.length === 0
       ? `All that was measured of each ${noun}.`
-      : `What was measured of each ${noun}. To keep the page small, only the best shows ${without.join(', ')}; report.json has the numbers of all.`;
+      : `What was measured of each ${noun}. To keep the page small, only the best shows ${listText(without)}; report.json has the numbers of all.`;
   return markup`<p class="lead">${all}</p>
 ${cells.map((cell, index) => {
   const own = rows.filter((row) => row.cell === cell);

@@ -179,7 +179,7 @@ function sharesTable(
       ? 'Of the examples of a class, the share that is'
       : 'Of the answers with a class, the share that is';
   const order = rest.length === 0 ? '' : ` The classes that lose most come first.`;
-  return markup`<div><h3>${kind} by class</h3><p class="lead">${what} right, from ${name} (ring) to int8 (dot).${order}</p>
+  return markup`<div><h3>${kind} by class</h3><p class="lead">${what} right, from ${name} (ring) to int8 (dot); blue where int8 is as good or better, orange where it is worse.${order}</p>
 ${dumbbells(kind, ordered.slice(0, MOST_CLASSES), low)}${
     rest.length === 0
       ? null
@@ -195,7 +195,7 @@ ${rows.map(({ name, n, before, after }) => {
     return markup`<tr><th scope="row">${name}</th><td></td><td class="n">${after === null ? NOT_MEASURED : percent(after)}</td><td class="n">${NOT_MEASURED}</td></tr>`;
   const [from, to] = [place(Math.min(before, after)), place(Math.max(before, after))];
   const tone = after < before ? 'worse' : 'better';
-  return markup`<tr><th scope="row">${name}</th><td><span class="track ${tone}" role="img" aria-label="${kind} of ${name} from ${percent(before)} to ${percent(after)}, n = ${n}"><span class="span" style="left:${from.toFixed(1)}%;width:${(to - from).toFixed(1)}%"></span><span class="ring" style="left:${place(before).toFixed(1)}%"></span><span class="dot" style="left:${place(after).toFixed(1)}%"></span></span></td><td class="n">${percent(after)}</td><td class="n">${after === before ? '0' : points(after - before)}</td></tr>
+  return markup`<tr><th scope="row">${name}</th><td><span class="track ${tone}" role="img" aria-label="${kind} of ${name} from ${percent(before)} to ${percent(after)}, n = ${n}"><span class="span" style="left:${from.toFixed(1)}%;width:${(to - from).toFixed(1)}%"></span><span class="ring" style="left:${place(before).toFixed(1)}%"></span><span class="dot" style="left:${place(after).toFixed(1)}%"></span></span></td><td class="n">${percent(after)}</td><td class="n">${points(after - before)}</td></tr>
 `;
 })}</tbody></table>`;
 }

@@ -62,7 +62,7 @@ function maskLegend({ classes }: Examples): Markup {
   })}</p>`;
 }
 
-const models = { float: 'float', qat_float: 'float (QAT weights)', fake_quant: 'fake-quant', int8: 'int8' } as const;
+const models = { float: 'float', qat_float: 'float, weights of int8', fake_quant: 'fake-quant', int8: 'int8' } as const;
 
 function card(example: ShownExample, examples: Examples): Markup {
   const { index, name, views, truth } = example;
@@ -94,7 +94,7 @@ ${head === null ? null : markup`<tr class="truth"><th scope="row">true</th><td>$
 ${answers.map(({ model, text, right, margin, error }) => {
   const value = number[model];
   const answer = text ?? (value === undefined ? '' : significant(value));
-  const mark = right === null ? '' : right ? '\u2713 ' : '\u2717 ';
+  const mark = right === null ? '' : right ? '\u2713\u00a0' : '\u2717\u00a0';
   const tone = right === null ? '' : right ? 'is-right' : 'is-wrong';
   return markup`<tr><th scope="row">${models[model]}</th>${hasAnswer ? markup`<td class="${tone}">${mark}${answer}</td>` : null}${measure === null ? null : markup`<td class="n">${hasMargin ? marginText(margin) : orNone(error, digits3)}</td>`}</tr>
 `;

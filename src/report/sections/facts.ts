@@ -32,7 +32,7 @@ function resultFacts(test: Test): Fact[] {
   const fact = (device: string, runtime: string, { value, interval: { low, high } }: Measure): Fact => ({
     name: `On a ${device}`,
     value: text(value),
-    note: `${name} by ${runtime}; 95 %: ${text(low)} to ${text(high)}`,
+    note: `${name}, computed as ${runtime} does; 95 %: ${text(low)} to\u00a0${text(high)}`,
   });
   const facts = [fact('microcontroller', 'TFLM', int8)];
   if (litert !== null) facts.push(fact('phone or browser', 'LiteRT', litert));
@@ -105,7 +105,7 @@ function measuresOf(test: Test): Measures {
 /** Written as a change, so a loss is negative. */
 function shareLoss(drop: number | null, interval: Span | null): Measures['loss'] {
   if (drop === null) return null;
-  const note = interval === null ? '' : `95 %, paired: ${points(-interval.high)} to ${points(-interval.low)}`;
+  const note = interval === null ? '' : `95 %, paired: ${points(-interval.high)} to\u00a0${points(-interval.low)}`;
   return { value: points(-drop), note };
 }
 
@@ -120,7 +120,11 @@ function deviceFacts(report: Report): Fact[] {
   }
   const memory = conversion?.memory;
   if (memory === undefined) return facts;
-  facts.push({ name: 'RAM for tensors', value: bytes(memory.arena), note: 'tensor arena of TFLM' });
+  facts.push({
+    name: 'RAM for tensors',
+    value: bytes(memory.arena),
+    note: 'in the arena of TFLM, beside the interpreter’s own',
+  });
   const largest = (memory.buffers ?? []).reduce<{ name: string; bytes: number } | null>(
     (most, buffer) => (buffer.bytes > (most?.bytes ?? 0) ? buffer : most),
     null,
@@ -139,7 +143,7 @@ function layerFacts({ output, metrics }: Test): Fact[] {
   const note = `of the rounding noise at the output comes from ${name}`;
   return [
     {
-      name: output === undefined ? 'Costliest layer' : `${output}: costliest layer`,
+      name: output === undefined ? 'Noisiest layer' : `${output}: noisiest layer`,
       value: `${fixed(100 * share, 0)}\u202f%`,
       note,
     },

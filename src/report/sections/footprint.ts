@@ -16,9 +16,9 @@ export function footprintSection({ conversions }: Report): Markup | null {
     const parts = [
       { name: 'weights', size: metrics.sections.weights },
       { name: 'biases', size: metrics.sections.biases },
-      { name: 'other', size: metrics.sections.other },
+      { name: 'structure, names and metadata', size: metrics.sections.other },
     ];
-    return markup`<p class="lead">${stage}: the ${metrics.scheme} file takes ${bytes(metrics.bytes)}. In float32, its parameters alone would take ${bytes(metrics.floatBytes)} (${fixed(metrics.floatBytes / metrics.bytes, 2)}\u00d7).</p>
+    return markup`<p class="lead">${stage}: the ${metrics.scheme} file takes ${bytes(metrics.bytes)}. In float32, its parameters alone (batch norms folded) would take ${bytes(metrics.floatBytes)} (${fixed(metrics.floatBytes / metrics.bytes, 2)}\u00d7).</p>
 ${memoryText(metrics)}
 <div class="stack" aria-hidden="true">${parts.map(
       ({ size }, color) =>
@@ -48,7 +48,7 @@ function memoryText({ memory, targets = [] }: ConvertMetrics): Markup | null {
   const taken = targets.map(({ title, leaves }) =>
     leaves.length === 0 ? `${title} takes the whole model` : `${title} takes all but ${counted(leaves.length, 'op')}`,
   );
-  return markup`<p class="lead">With TensorFlow Lite Micro, the tensor arena takes ${bytes(memory.arena)} for activations and scratch buffers, and the interpreter\u2019s own structures come on top. One inference takes ${integer(memory.macs)} multiply-accumulates (MACs).${
+  return markup`<p class="lead">In the arena of TensorFlow Lite Micro, activations and scratch buffers take ${bytes(memory.arena)}. The interpreter\u2019s own structures are in the arena too, so it has to be larger: the \`export\` stage writes a size that is enough. One inference takes ${integer(memory.macs)} multiply-accumulates (MACs).${
     taken.length === 0 ? '' : ` ${sentence(taken.join('; '))}.`
   }</p>`;
 }

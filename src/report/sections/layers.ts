@@ -5,7 +5,7 @@ import { place } from '../charts/axes.ts';
 import { channelChart, histogramChart } from '../charts/histogram-chart.ts';
 import { noiseShares } from '../diagnosis.ts';
 import { NOT_MEASURED, decibel, fixed, integer, orNone, percent, shapeText, significant } from '../format.ts';
-import { idleChannels, weightRangeRatio } from '../lints.ts';
+import { idleChannels, numValues, thresholds, weightRangeRatio } from '../lints.ts';
 import { breakable, markup } from '../markup.ts';
 import type { Markup } from '../markup.ts';
 import type { Column } from '../page.ts';
@@ -23,15 +23,19 @@ export function layersSection({ metrics, diagnosis }: Test): Markup | null {
 <div><dt>Noise so far</dt><dd>How far int8 is from float after this layer, with the noise of all layers before it, relative to the signal (root mean square; a signal-to-quantization-noise ratio, SQNR, of 40\u00a0dB is 1\u00a0%). It may fall again, for example where values are averaged. <span class="key dotted c0">from rounding to 8 bits</span> <span class="key dotted c1">from integer kernels, which round once more than training simulates</span></dd></div>
 <div><dt>Share of output noise</dt><dd>How much of the rounding noise at the model’s output this layer alone puts there. All layers together: 100\u00a0%. Begin with the largest.</dd></div>
 <div><dt>Clipped</dt><dd>Share of values outside the layer’s range. They become its ends.</dd></div>
-<div><dt>Codes</dt><dd>How many of the 256 integers (codes) of 8 bits the layer’s values use.</dd></div>
+<div><dt>Codes</dt><dd>How many of the 256 integers (codes) of 8 bits the layer’s values use; – where these are too few to tell.</dd></div>
 </dl>
-${foldTable(layers, layerColumns(layers, diagnosis?.layer ?? null), {
+${foldTable(layers, layerColumns(layers, compared, diagnosis?.layer ?? null), {
   summary: 'values, weights, numbers',
   body: layerDetails,
 })}`;
 }
 
-function layerColumns(layers: readonly Layer[], blamed: string | null): (Column<Layer> & { wideOnly?: true })[] {
+function layerColumns(
+  layers: readonly Layer[],
+  compared: number,
+  blamed: string | null,
+): (Column<Layer> & { wideOnly?: true })[] {
   const shares = noiseShares(layers);
   const largest = Math.max(1e-9, ...layers.map((layer) => noiseOf(layer)?.whole ?? 0));
   return [
@@ -69,11 +73,15 @@ function layerColumns(layers: readonly Layer[], blamed: string | null): (Column<
       head: 'Codes',
       kind: 'number',
       wideOnly: true,
-      cell: ({ usedCodes }) => orNone(usedCodes, integer),
-      value: ({ usedCodes }) => usedCodes,
+      cell: (layer) => orNone(usedCodesOf(layer, compared), integer),
+      value: (layer) => usedCodesOf(layer, compared),
     },
   ];
 }
+
+/** Few values use few codes, whatever their range. */
+const usedCodesOf = (layer: Layer, compared: number): number | null =>
+  numValues(layer, compared) < thresholds.countedValues ? null : layer.usedCodes;
 
 interface Noise {
   /** Of the root mean square of the signal. */

@@ -17,11 +17,16 @@ const MOST_LEADS = 6;
 /** @param gates of all cells, whose limits are said once */
 export function matrixSection(matrix: MatrixReport, noun: CellNoun, gates: readonly ReportGate[]): Markup {
   const { rows, groups, untested } = matrix;
-  return markup`<p class="lead">One row for each ${noun}, with the settings that differ. int8 is the .tflite file with the arithmetic of a microcontroller. Follow ${noun === 'cell' ? 'the number of a cell' : 'the name of a branch (that of its test)'} to its details, with those of a phone or browser.${limitsText(gates)}</p>
+  const all = markup`<p class="lead">One row for each ${noun}, with the settings that differ. int8 is the .tflite file with the arithmetic of a microcontroller. Follow ${noun === 'cell' ? 'the number of a cell' : 'the name of a branch (that of its test)'} to its details, with those of a phone or browser.${limitsText(gates)}</p>
 ${table(rows, rowColumns(matrix, noun), { sorting: 'sortable', width: 'full' })}
-${untested.length === 0 ? null : markup`<p>Without a result: ${untested.join('; ')}.</p>`}
-${groups.length === 0 ? null : markup`<h3>Over the seeds</h3><p class="lead">Mean \u00b1 standard deviation of the cells that differ only in their seed, and their range.</p>${table(groups, groupColumns(matrix), { sorting: 'sortable', width: 'full' })}`}
-${leadsTable(matrix)}`;
+${untested.length === 0 ? null : markup`<p>Without a result: ${untested.join('; ')}.</p>`}`;
+  if (groups.length === 0) return markup`${all}${leadsTable(matrix)}`;
+  return markup`<h3>Over the seeds</h3>
+<p class="lead">Mean \u00b1 standard deviation of the cells that differ only in their seed, and their range.</p>
+${table(groups, groupColumns(matrix), { sorting: 'sortable', width: 'full' })}
+${leadsTable(matrix)}
+<h3>All cells</h3>
+${all}`;
 }
 
 /** The anchor of a cell's details. */

@@ -1,18 +1,43 @@
 /** What a program that runs the model has to know: the file, its input and output, and what comes before the model. */
 import { deviceCode } from '../../export/device-code.ts';
 import type { TestMetrics } from '../../measurements/metrics.ts';
-import { fullScale, integer, orNone, shapeText } from '../format.ts';
+import { isJsonObject } from '../../core/json.ts';
+import type { Json } from '../../core/json.ts';
+import { fullScale, integer, orNone, shapeText, significant } from '../format.ts';
 import { markup } from '../markup.ts';
 import type { Markup } from '../markup.ts';
 import { table } from '../page.ts';
 import { fileLink } from './file-link.ts';
 import type { Report } from '../report.ts';
 
-export function portsSection({ model, tests }: Report): Markup | null {
+export function portsSection({ model, tests, config }: Report): Markup | null {
   if (model === null) return null;
   return markup`${modelTable(model)}
-${preparationTable(tests.at(-1)?.metrics)}`;
+${preparationTable(tests.at(-1)?.metrics)}
+${pixelText(config, model)}`;
 }
+
+/** What a pixel is to the file; nothing where no `normalize` of one scale says it. */
+function pixelText(config: Json, { input: { scale, zeroPoint, dtype } }: NonNullable<Report['model']>): Markup | null {
+  const normalize = partOf(partOf(config, 'data'), 'normalize');
+  const [step, mean] = [partOf(normalize, 'scale'), partOf(normalize, 'mean')];
+  if (typeof step !== 'number' || typeof mean !== 'number') return null;
+  const real = `${mean === 0 ? 'pixel' : `(pixel \u2212 ${significant(mean)})`} \u00d7 ${fullScale(step)}`;
+  if (scale === null || zeroPoint === null) {
+    return markup`<h3>Before the model</h3><p>Pixels are 0 to 255. The file takes ${real}.</p>`;
+  }
+  const offset = mean - zeroPoint;
+  // The grid of the pixels is that of the codes.
+  const code =
+    Math.abs(step / scale - 1) < 1e-6
+      ? `pixel${offset === 0 ? '' : ` ${offset < 0 ? '+' : '\u2212'} ${significant(Math.abs(offset))}`}`
+      : `round(input / ${fullScale(scale)}) ${zeroPoint < 0 ? '\u2212' : '+'} ${integer(Math.abs(zeroPoint))}`;
+  return markup`<h3>Before the model</h3>
+<p>Pixels are 0 to 255, and the network was trained on input = ${real}. The ${dtype} file takes ${code}, clamped to ${dtype}.</p>`;
+}
+
+const partOf = (value: Json | undefined, name: string): Json | undefined =>
+  isJsonObject(value) ? value[name] : undefined;
 
 const MOST_CHANNELS = 32;
 

@@ -1,7 +1,8 @@
 /** What was made, in a sentence or two, for a reader who has not seen the pipeline. */
 import { basename } from 'node:path';
 import { counted, listText } from '../../core/words.ts';
-import type { Json, JsonObject } from '../../core/json.ts';
+import { isJsonObject } from '../../core/json.ts';
+import type { Json } from '../../core/json.ts';
 import { tasks } from '../../tasks/index.ts';
 import { integer, shapeText } from '../format.ts';
 import { chainOf } from '../lines-of-stages.ts';
@@ -45,8 +46,8 @@ function matrixText({ matrix }: Report): string {
 
 /** Where the examples are from, as far as a name says it; those that qpipe brings are named by their source. */
 function dataText(config: Json): string {
-  const data = isObject(config) ? config['data'] : undefined;
-  if (!isObject(data)) return '';
+  const data = isJsonObject(config) ? config['data'] : undefined;
+  if (!isJsonObject(data)) return '';
   const { source, path } = data;
   const name = typeof path === 'string' ? basename(path) : '';
   return typeof source !== 'string' || source === ''
@@ -93,7 +94,8 @@ function stepsOf({ training, imports, calibrations }: Report, stage: string): st
   const trained = training.find((one) => one.stage === stage)?.metrics;
   if (trained !== undefined) {
     const how = trained.level === 'float' ? 'in float' : 'with simulated 8-bit rounding';
-    return [`trained for ${counted(trained.epochs.length, 'epoch')} ${how} (${called})`];
+    const steps = `${integer(trained.stepsPerEpoch)} steps of ${counted(trained.batch, 'example')}`;
+    return [`trained for ${counted(trained.epochs.length, 'epoch')} ${how} (${called}: ${steps} an epoch)`];
   }
   if (imports.some((one) => one.stage === stage)) return [`imported (${called})`];
   const calibrated = calibrations.find((one) => one.stage === stage)?.metrics;
@@ -102,10 +104,6 @@ function stepsOf({ training, imports, calibrations }: Report, stage: string): st
 }
 
 function descriptionOf(config: Json): string | null {
-  const description = isObject(config) ? config['description'] : undefined;
+  const description = isJsonObject(config) ? config['description'] : undefined;
   return typeof description === 'string' ? description : null;
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

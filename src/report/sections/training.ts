@@ -16,12 +16,15 @@ export function trainingSection(report: Pick<Report, 'training' | 'stages'>): Ma
   const { training } = report;
   const [first] = training;
   if (first === undefined) return null;
-  return markup`<p class="lead">A stage that continues another starts at the step where that one ended. Pale lines are single batches, strong lines their moving average over about a twentieth of the training, points the validation after each epoch.</p>
+  return markup`<p class="lead">A stage that continues another starts at the step where that one ended. Pale lines are single batches, strong lines their moving average over about a twentieth of the training${hasValidation(report) ? ', points the validation after each epoch' : '; nothing was validated'}. The delay ends where training begins to simulate rounding.</p>
 <div class="charts">${trainingCharts(report).map(curveChart)}</div>
 ${table(training, [...trainingColumns, validationColumn(first), speedColumn], { sorting: 'fixed', width: 'full' })}
 ${training.map(outputsTable)}
 ${training.map(rangeTracks)}`;
 }
+
+const hasValidation = ({ training }: Pick<Report, 'training'>): boolean =>
+  training.some(({ metrics }) => metrics.epochs.some(({ validationLoss }) => validationLoss !== null));
 
 /** Loss, accuracy where there is one, and learning rate of all trainings, in a row. */
 export function trainingCharts({ training, stages }: Pick<Report, 'training' | 'stages'>): CurveChart[] {
@@ -125,7 +128,7 @@ const trainingColumns: readonly Column<Training>[] = [
     kind: 'number',
     cell: ({ metrics }) =>
       metrics.bestEpoch === null
-        ? markup`${NOT_MEASURED}<small>none was judged, so the last is kept</small>`
+        ? markup`${NOT_MEASURED}<small>${metrics.epochs.every(({ validationLoss }) => validationLoss === null) ? 'no validation' : 'none was judged'}, so the last is kept</small>`
         : markup`${integer(metrics.bestEpoch)}${
             metrics.level === 'qat' && metrics.judgedFrom > 1
               ? markup`<small>chosen from epoch ${integer(metrics.judgedFrom)} on, when every step is quantized</small>`

@@ -7,6 +7,7 @@ import { isMeaningless } from '../faults.ts';
 import { ignorantAnswer } from '../lints.ts';
 import { headlineCell, headlineDiagnosis, headlineTests } from '../report.ts';
 import type { Report } from '../report.ts';
+import { fileLink } from './file-link.ts';
 import { factsList } from './facts.ts';
 import { gateColumns } from './gates.ts';
 import { lintList } from './lint-list.ts';
@@ -38,7 +39,7 @@ export function headSection(report: Report): Markup {
 <div class="verdict ${tone}"><p><strong>${word}</strong>${report.sentence}</p>${diagnosisLine(report)}
 <p class="next"><strong>Next</strong>${withCode(nextStep(report))}</p></div>
 ${trainedText(report)}
-${cell === undefined ? null : markup`<p class="of">The numbers below are those of <strong>${cell}</strong>${shownText(report)}</p>`}
+${cell === undefined ? null : markup`<p class="of">The numbers below are those of <strong>${cell}</strong>${shownText(report)}${report.model === null ? null : markup` Its file is ${fileLink(report.model.path)}.`}</p>`}
 ${factsList(report)}
 ${report.gates.length === 0 || cell !== undefined ? null : table(report.gates, gateColumns(report), { sorting: 'fixed', width: 'full' })}
 ${report.lints.length === 0 ? null : lintList(report)}`;
@@ -48,7 +49,7 @@ ${report.lints.length === 0 ? null : lintList(report)}`;
 function shownText({ matrix }: Report): string {
   const group = matrix?.groups.find(({ name }) => name === matrix.best?.name);
   if (group === undefined || group.int8.n < 2) return '.';
-  return `, the best of ${group.int8.n} seeds on these test examples. What the settings reach is the mean above: the best of several looks better than it is.`;
+  return `, the best of ${group.int8.n} seeds on these test examples. To ship one, ship this one, but expect the mean above: the best of several seeds looks better than it is.`;
 }
 
 export function diagnosisLine(report: Report): Markup | null {
