@@ -37,7 +37,7 @@ const outputs = { report: { type: 'TestReport/1', file: 'test.json' } } as const
 
 export const test = defineStage({
   kind: 'test',
-  revision: 6,
+  revision: 7,
   description:
     'Tests the .tflite file on the test images, with the integers of a microcontroller (TFLM) and of a phone or ' +
     'browser (LiteRT, XNNPACK), and compares it with the float and fake-quant models',

@@ -65,6 +65,7 @@ function measure(tested: Tested): MeasuredBy<'binary'> {
     unit: tested.areProbabilities ? 'probability' : 'logits',
     threshold: decision.threshold.int8,
     margin: (model, index) => Math.abs(shown[model][index]! - limits[model]),
+    lead: (model, index) => (shown[model][index]! - limits[model]) * (labels[index] === 1 ? 1 : -1),
     values: (index) => ({
       values: [
         {

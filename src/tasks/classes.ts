@@ -122,6 +122,8 @@ export interface ClassAnswers {
   readonly unit: string;
   /** What the class of an example is decided by, as a real value: 0 or more. */
   readonly margin: (model: 'first' | 'fakeQuant' | 'int8', index: number) => number;
+  /** How far the right answer is ahead of the best of the others; below 0 where one of them is ahead. */
+  readonly lead: (model: 'first' | 'fakeQuant' | 'int8', index: number) => number;
   readonly values: (index: number) => Pick<ShownExample, 'values' | 'hidden'>;
   readonly threshold?: number;
 }
@@ -134,7 +136,11 @@ function examplesOf(tested: Tested, models: OfModels<Predictions>, answers: Clas
     right: named[model].classes[index] === labels[index],
     margin: answers.margin(model, index),
   });
-  const groups = groupsOfAnswers(split.count, baselineOf(tested).title, judge('first'), judge('int8'));
+  const ranked = (model: keyof typeof named) => (index: number) => ({
+    ...judge(model)(index),
+    lead: answers.lead(model, index),
+  });
+  const groups = groupsOfAnswers(split.count, baselineOf(tested).title, ranked('first'), ranked('int8'));
   const { unit, threshold = null } = answers;
   return shownExamples(tested, { unit, threshold }, groups, (index) => ({
     truth: classNames[labels[index]!] ?? '',

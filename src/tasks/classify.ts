@@ -73,9 +73,9 @@ function shownAnswers(tested: Tested): ClassAnswers {
     unit: areProbabilities ? 'probability' : 'logits',
     margin(model, index) {
       const row = outputs[model].subarray(index * size, (index + 1) * size);
-      const best = largestAt(row, 0, size);
-      return row[best]! - row.reduce((most, value, at) => (at === best ? most : Math.max(most, value)), -Infinity);
+      return ahead(row, largestAt(row, 0, size));
     },
+    lead: (model, index) => ahead(outputs[model].subarray(index * size, (index + 1) * size), labels[index]!),
     values(index) {
       const start = index * size;
       const values = classNames.map((name, at) => ({
@@ -89,6 +89,11 @@ function shownAnswers(tested: Tested): ClassAnswers {
       return listedValues(values, [labels[index]!, ...answered]);
     },
   };
+}
+
+/** How far the value of an index is above the largest of the others. */
+function ahead(row: Float32Array, index: number): number {
+  return row[index]! - row.reduce((most, value, at) => (at === index ? most : Math.max(most, value)), -Infinity);
 }
 
 /** How often the right class is among those with the largest outputs. */

@@ -65,31 +65,36 @@ interface Judged {
   readonly margin: number;
 }
 
+interface Ranked extends Judged {
+  /** How far the right answer is ahead of the best of the others; below 0 where one of them is ahead. */
+  readonly lead: number;
+}
+
 /** Those that quantization turns first, then those that both get wrong, and only where there are few of them close ones. */
 export function groupsOfAnswers(
   count: number,
   name: string,
-  first: (index: number) => Judged,
-  int8: (index: number) => Judged,
+  first: (index: number) => Ranked,
+  int8: (index: number) => Ranked,
 ): Group[] {
   const judged = Array.from({ length: count }, (_, index) => ({ before: first(index), after: int8(index) }));
   const among =
-    (wasRight: boolean, isRight: boolean, rank: (one: { before: Judged; after: Judged }) => number): Group['rank'] =>
+    (wasRight: boolean, isRight: boolean, rank: (one: { before: Ranked; after: Ranked }) => number): Group['rank'] =>
     (index) => {
       const one = judged[index];
       return one?.before.right === wasRight && one.after.right === isRight ? rank(one) : null;
     };
-  const both = ({ before, after }: { before: Judged; after: Judged }): number => before.margin + after.margin;
+  const lost = ({ before, after }: { before: Ranked; after: Ranked }): number => before.lead - after.lead;
   return [
     {
       title: 'Turned wrong',
       lead: `Right in ${name}, wrong in int8. First come those whose right answer lost the largest margin.`,
-      ...{ weight: 2, rank: among(true, false, both) },
+      ...{ weight: 2, rank: among(true, false, lost) },
     },
     {
       title: 'Turned right',
       lead: `Wrong in ${name}, right in int8. First come those whose right answer gained the largest margin.`,
-      ...{ weight: 1, rank: among(false, true, both) },
+      ...{ weight: 1, rank: among(false, true, (one) => -lost(one)) },
     },
     {
       title: 'Wrong in both',

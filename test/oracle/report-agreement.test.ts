@@ -1,4 +1,4 @@
-/** What a report says of microcontrollers and of phones is what their two runtimes answer, where they differ. */
+/** Of a network whose answers are close: what a report says of microcontrollers and of phones, and of examples that turn. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -36,10 +36,10 @@ stages:
   eval: { uses: save-eval-graph, from: qat }
   freeze: { uses: freeze, from: eval }
   convert: { uses: convert, from: freeze }
-  test: { uses: test, from: convert, litert: required, examples: 3 }
+  test: { uses: test, from: convert, litert: required, examples: 6 }
 `;
 
-describe.skipIf(!hasOracle || !hasRuntimes)('two runtimes in a report', { timeout: 120_000 }, () => {
+describe.skipIf(!hasOracle || !hasRuntimes)('close answers in a report', { timeout: 120_000 }, () => {
   const space = makeWorkspace();
   let [oracle, runtimes]: (Oracle | undefined)[] = [];
   let run: NumbersRun | undefined;
@@ -91,6 +91,24 @@ describe.skipIf(!hasOracle || !hasRuntimes)('two runtimes in a report', { timeou
     const rows = textOf(one.html, 'accuracy-test');
     expect(rows).toContain(`${int8} ${percent(right(micro))} `);
     expect(rows).toContain(`${int8_litert} ${percent(right(phone))} `);
+  });
+
+  it('examples that turn: the order in which they are shown', async () => {
+    const one = present(run, 'the run');
+    const [test] = one.report.tests;
+    if (test === undefined || !('accuracy' in test)) throw new Error('no test counts right answers');
+    const folders = { run: one.run, data: one.data };
+    const theirs = (await present(oracle, 'TensorFlow').evaluate(
+      'report_numbers.kinds_of_examples(run, data)',
+      folders,
+    )) as number[][];
+    const { groups, shown } = test.metrics.examples;
+    expect(groups.slice(0, 3).map(({ found }) => found)).toEqual(theirs.map(({ length }) => length));
+    for (const [group, order] of theirs.entries()) {
+      const ours = shown.filter((example) => example.group === group).map(({ index }) => index);
+      expect(ours.length, `group ${group}`).toBeGreaterThan(5);
+      expect(ours, `group ${group}`).toEqual(order.slice(0, ours.length));
+    }
   });
 });
 

@@ -249,13 +249,22 @@ describe.skipIf(!hasOracle || !hasRuntimes)('the numbers of a report', { timeout
       for (const model of ['first', 'fakeQuant', 'int8'] as const) {
         expect(one.values.map((value) => value[model])).toEqual(raw[model].map((value) => close(value, 4)));
       }
-      const sorted = [...raw.int8].sort((a, b) => b - a);
-      const [label] = one.answers.slice(-1);
-      expect(label).toMatchObject({
-        text: String(argmax(raw.int8)),
-        right: argmax(raw.int8) === raw.truth,
-        margin: close((sorted[0] ?? NaN) - (sorted[1] ?? NaN), 5),
-      });
+      expect(one.answers.map(({ model }) => model)).toEqual(['float', 'fake_quant', 'int8']);
+      for (const [at, values] of [raw.first, raw.fakeQuant, raw.int8].entries()) {
+        const [largest = NaN, second = NaN] = [...values].sort((a, b) => b - a);
+        const right = argmax(values) === raw.truth;
+        const margin = largest - second;
+        expect(one.answers[at]).toMatchObject({ text: String(argmax(values)), right, margin: close(margin, 4) });
+        const shown = margin === 0 ? 'tie' : String(Number(margin.toPrecision(3)));
+        const name = ['float', 'fake-quant', 'int8'][at] ?? '';
+        const card = present(
+          new RegExp(`#${one.index} .*?<\\/article>`, 's').exec(present(html, 'the page')),
+          'a card',
+        )[0];
+        expect(card).toMatch(
+          new RegExp(`>${name}</th><td[^>]*>${right ? '✓' : '✗'} ${argmax(values)}</td><td class="n">${shown}<`),
+        );
+      }
     }
   });
 

@@ -354,6 +354,25 @@ def example(run, data, index):
     }
 
 
+def kinds_of_examples(run, data):
+    """Test examples that quantization turns, and those that stay wrong, each in the order of a report: [index, ...]."""
+    outputs, truth = answers(run, data), labels(data, "test")
+    file, at = File(run), np.arange(len(truth))
+    before = outputs["float"].astype(np.float64)
+    after = file.reals(outputs["int8"], next(reversed(file.layers)))
+    was_right, is_right = before.argmax(axis=1) == truth, after.argmax(axis=1) == truth
+
+    def lead(values):
+        """How far the right answer is ahead of the best of the others."""
+        others = values.copy()
+        others[at, truth] = -np.inf
+        return values[at, truth] - others.max(axis=1)
+
+    lost, (second, first) = lead(before) - lead(after), np.sort(after, axis=1)[:, -2:].T
+    kinds = [(was_right & ~is_right, lost), (~was_right & is_right, -lost), (~was_right & ~is_right, first - second)]
+    return [at[kind][np.argsort(-rank[kind], kind="stable")].tolist() for kind, rank in kinds]
+
+
 def footprint(run):
     """Bytes of the file by what they are, multiplications, and when each tensor of the arena is in use."""
     file = File(run)

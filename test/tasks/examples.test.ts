@@ -63,12 +63,20 @@ describe('examples of a network that classifies', () => {
     boolean[],
     boolean[],
   ];
-  const both = float.map(({ margin }, index) => margin + int8[index]!.margin);
+  /** How far the right answer is ahead, or below 0 behind. */
+  const lead = (values: readonly number[], index: number): number => {
+    const label = labels[index]!;
+    return values[label]! - Math.max(...values.filter((_, at) => at !== label));
+  };
+  const lostFrom = (model: Float32Array) => (index: number) =>
+    lead(row(model, index, 4), index) - lead(row(made.int8, index, 4).map(real), index);
+  const lost = Array.from(before, lostFrom(made.float));
+  const gained = lost.map((margin) => -margin);
 
   it('are first those that turned wrong, by the margin that was lost, then those that turned right', () => {
     const { examples, flips } = classify.measure(tested());
-    expect(indicesOf(examples, 'Turned wrong')).toEqual(most(both, (index) => was[index]! && !is[index]!, 10));
-    expect(indicesOf(examples, 'Turned right')).toEqual(most(both, (index) => !was[index]! && is[index]!, 5));
+    expect(indicesOf(examples, 'Turned wrong')).toEqual(most(lost, (index) => was[index]! && !is[index]!, 10));
+    expect(indicesOf(examples, 'Turned right')).toEqual(most(gained, (index) => !was[index]! && is[index]!, 5));
     expect(foundOf(examples, 'Turned wrong')).toBe(flips?.rightToWrong);
     expect(foundOf(examples, 'Turned right')).toBe(flips?.wrongToRight);
     // There are some to choose from.
@@ -114,7 +122,7 @@ describe('examples of a network that classifies', () => {
   it('compare with the QAT weights where there is no float model', () => {
     const { examples } = classify.measure(tested({ float: null }));
     const alone = Array.from(before, (index) => sorted(row(made.qatFloat, index, 4)));
-    const rank = alone.map(({ margin }, index) => margin + int8[index]!.margin);
+    const rank = Array.from(before, lostFrom(made.qatFloat));
     const flipped = (index: number): boolean => alone[index]!.best === labels[index] && !is[index]!;
     expect(indicesOf(examples, 'Turned wrong')).toEqual(most(rank, flipped, 10));
     expect(examples.shown[0]?.answers[0]?.model).toBe('qat_float');
