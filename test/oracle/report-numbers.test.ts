@@ -1,5 +1,5 @@
 /** Every section of a report shows what TensorFlow, NumPy and SciPy find in the raw files of its run. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { present } from '../../src/core/assert.ts';
@@ -319,6 +319,24 @@ describe.skipIf(!hasOracle || !hasRuntimes)('the numbers of a report', { timeout
     const text = textOf('provenance');
     for (const digest of theirs) expect(text).toContain(digest);
     expect(report.model?.sha256).toBe(theirs[files.findIndex(({ path }) => path.endsWith('.tflite'))]);
+  });
+
+  // The last one, since the newest run is another one then.
+  it('provenance: what makes the files again makes the same bytes', async () => {
+    const [, commands = ''] = /Make it again.*?<pre>(.*?)<\/pre>/s.exec(present(html, 'the page')) ?? [];
+    const [again = [], verify = []] = commands.split('\n').map((line) => line.replace(/ *#.*/, '').split(' ').slice(1));
+    const paths = report.stages.flatMap(({ outputs }) => Object.values(outputs)).map(({ path }) => path);
+    const before = await ask<string[]>('digests(run, paths)', { paths });
+    rmSync(space.file('.qpipe'), { recursive: true });
+    const { code, stdout, stderr } = await space.qpipe(...again);
+    expect(code, stdout + stderr).toBe(0);
+    const rebuilt = space.json('runs/latest/report.json') as Report;
+    expect(rebuilt.run.id).not.toBe(report.run.id);
+    expect(rebuilt.stages.map(({ cached }) => cached)).toEqual(report.stages.map(() => false));
+    expect(await ask('digests(run, paths)', { paths })).toEqual(before);
+    const verified = await space.qpipe(...verify);
+    expect(verified.code, verified.stderr).toBe(0);
+    expect(verified.stdout.match(/ has the same bytes$/gm)).toHaveLength(paths.length);
   });
 });
 
