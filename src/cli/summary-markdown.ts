@@ -14,7 +14,7 @@ const marks = { pass: '✅', fail: '❌' } as const;
 /** @param folder of the run, as it is said to people */
 export function summaryMarkdown(report: Report, folder: string): string {
   const { run } = report;
-  const diagnosis = headlineDiagnosis(report);
+  const diagnosis = headlineDiagnosis(report, 'cause');
   const { here, elsewhere } = lintsShown(report);
   const lints = groupLints([...here, ...elsewhere]);
   const { columns, rows } = resultTable(report);

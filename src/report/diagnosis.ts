@@ -42,6 +42,9 @@ export type Costs = Static<typeof Costs>;
 
 export const Diagnosis = object({
   sentence: Type.String({ description: 'what is lost, to what, and the layer that adds most noise, with its cause' }),
+  noise: nullable(
+    Type.String({ description: 'how much noise there is at the output, and of which kind; null when exact' }),
+  ),
   remedy: nullable(Type.String({ description: 'what to do about what costs most; null where nothing has to be done' })),
   blame: Type.Union(
     [Type.Literal('nothing'), Type.Literal('training'), Type.Literal('ranges'), Type.Literal('integer_kernel')],
@@ -86,7 +89,7 @@ export function diagnose(evidence: Evidence, costs: Costs, amount: (change: numb
   const kernelShare = sqnrDb === null || last.sqnrDb === null ? 0 : Math.min(1, powerRatio(sqnrDb - last.sqnrDb));
   const whole = costSentence(costs, method, amount);
   const blame = blameOf(costs);
-  const base = { blame, costs, sqnrDb, kernelShare, layer: null, layerShare: null, cause: null };
+  const base = { blame, costs, sqnrDb, kernelShare, layer: null, layerShare: null, cause: null, noise: null };
   // What makes all other numbers meaningless comes first.
   const first = deadLayer(layers, compared) ?? dataFault(learned, input);
   if (first !== null) {
@@ -98,19 +101,19 @@ export function diagnose(evidence: Evidence, costs: Costs, amount: (change: numb
     const exact = 'Quantization changes nothing: int8 gives the same outputs as the same weights in float.';
     return { ...base, sentence: `${whole} ${exact}`, remedy };
   }
-  const noise = noiseSentence(sqnrDb, kernelShare);
+  const measured = { ...base, noise: noiseSentence(sqnrDb, kernelShare) };
   const source = costs.quantization.loss !== 'real' ? null : costs.kernels > costs.ranges ? 'integer_kernel' : 'ranges';
   const worst = noisiestRange(layers, last);
   const found = source === null ? quietFault(layers, worst) : loudFault(source, layers, worst);
   if (found === null)
     return {
-      ...base,
-      sentence: `${whole} ${noise}${worst === null || worst.share === 1 ? '' : rangeClause(worst)}`,
+      ...measured,
+      sentence: `${whole}${worst === null || worst.share === 1 ? '' : rangeClause(worst)}`,
       remedy,
     };
   const { cause, layer, remedy: ofFault } = found.fault;
   return {
-    ...{ ...base, sentence: `${whole} ${noise}${found.clause}`, cause, layer, layerShare: found.share },
+    ...{ ...measured, sentence: `${whole}${found.clause}`, cause, layer, layerShare: found.share },
     // Of what training costs, no range is the cause.
     remedy:
       blame === 'training' && cause !== 'bias' && cause !== 'kernel'
@@ -146,12 +149,12 @@ function noiseSentence(sqnrDb: number, kernelShare: number): string {
 
 /** The layer whose rounding puts most noise into the output, and why it does. */
 const rangeClause = ({ share, fault }: WorstRange): string =>
-  ` The largest part of the rounding noise (${fixed(100 * share, 0)} %) is from ${fault.layer ?? ''}: ${fault.found}.`;
+  ` ${share > 0.5 ? 'Most' : 'The largest part of the'} rounding noise (${fixed(100 * share, 0)} %) is from ${fault.layer ?? ''}: ${fault.found}.`;
 
 interface Found {
   readonly fault: Fault;
   readonly share: number | null;
-  /** Behind what is said of the noise. */
+  /** Behind what is said of the costs. */
   readonly clause: string;
 }
 

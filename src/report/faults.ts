@@ -105,8 +105,7 @@ export function dataFault(learned: Learned | null, input: ModelInput | undefined
     cause: 'nothing_learned',
     layer: null,
     found: `The network has learned nothing: ${percent(training)} of its training examples are right, and guessing reaches ${percent(guessing)}.`,
-    remedy:
-      'Make the float model learn first: check that labels belong to their examples, then the normalization of the input and the learning rate.',
+    remedy: 'Make the float model learn first: check labels, normalization and learning rate.',
   };
 }
 

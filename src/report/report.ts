@@ -212,10 +212,12 @@ export function headlineCell(report: Pick<Report, 'tests' | 'matrix' | 'branches
 }
 
 /** Where the headline's accuracy went, of every output; of several with the name of the cell or branch. Undefined where no test says it. */
-export function headlineDiagnosis(report: Report): string | undefined {
-  const said = headlineTests(report).flatMap(({ output, diagnosis }) =>
-    diagnosis === null ? [] : [output === undefined ? diagnosis.sentence : `${output}: ${diagnosis.sentence}`],
-  );
+export function headlineDiagnosis(report: Report, detail: 'cause' | 'cause_and_noise'): string | undefined {
+  const said = headlineTests(report).flatMap(({ output, diagnosis }) => {
+    if (diagnosis === null) return [];
+    const noise = detail === 'cause' || diagnosis.noise === null ? '' : ` ${diagnosis.noise}`;
+    return [`${output === undefined ? '' : `${output}: `}${diagnosis.sentence}${noise}`];
+  });
   const sentence = said.length === 0 ? undefined : said.join(' ');
   const cell = headlineCell(report);
   return sentence === undefined || cell === undefined ? sentence : `${cell}: ${sentence}`;

@@ -46,7 +46,7 @@ describe('faults of the data', () => {
     expect(heart?.found).toContain('by heart');
     const none = dataFault({ ...learned, training: 0.12, validation: 0.11, test: 0.1 }, input);
     expect(none?.cause).toBe('nothing_learned');
-    expect(none?.remedy).toContain('labels belong to their examples');
+    expect(none?.remedy).toContain('check labels');
   });
 });
 

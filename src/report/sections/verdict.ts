@@ -53,6 +53,6 @@ function shownText({ matrix }: Report): string {
 }
 
 export function diagnosisLine(report: Report): Markup | null {
-  const sentence = headlineDiagnosis(report);
+  const sentence = headlineDiagnosis(report, 'cause_and_noise');
   return sentence === undefined ? null : markup`<p class="diagnosis">${withCode(sentence)}</p>`;
 }
