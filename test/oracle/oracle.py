@@ -33,6 +33,7 @@ import models  # noqa: E402
 import onnx_exports  # noqa: E402, F401
 import outputs  # noqa: E402, F401
 import report_numbers  # noqa: E402, F401
+import report_regression  # noqa: E402, F401
 import report_training  # noqa: E402, F401
 import sound  # noqa: E402, F401
 import tf_networks  # noqa: E402, F401

@@ -1,5 +1,7 @@
 /** Reads pages as a person would: their text, and drawn charts by the marks on their axes. */
 
+import { present } from '../../src/core/assert.ts';
+
 /** Values of a mark on an axis, and its place in the view box. */
 interface Tick {
   readonly value: number;
@@ -114,4 +116,22 @@ export function textOf(page: string, section: string): string {
     .replaceAll('<wbr>', '')
     .replace(/<[^>]+>/g, ' ')
     .replace(/[\s\u202f]+/g, ' ');
+}
+
+/** The rows of the table with such a column, by the names of its columns. */
+export function tableOf(page: string, column: string): Record<string, string>[] {
+  const tables = [...page.matchAll(/<table[^>]*>(.*?)<\/table>/gs)].map(([, table = '']) => table);
+  const found = present(
+    tables.find((table) => table.includes(`>${column}</th>`)),
+    `a table of ${column}`,
+  );
+  const cells = (row: string): string[] =>
+    [...row.matchAll(/<t[hd][^>]*>(.*?)<\/t[hd]>/gs)].map(([, cell = '']) =>
+      cell
+        .replace(/<small>.*<\/small>/, '')
+        .replace(/<[^>]+>/g, '')
+        .replaceAll('\u202f', ' '),
+    );
+  const [head = [], ...rows] = [...found.matchAll(/<tr>(.*?)<\/tr>/gs)].map(([, row = '']) => cells(row));
+  return rows.map((row) => Object.fromEntries(head.map((name, index) => [name, row[index] ?? ''])));
 }

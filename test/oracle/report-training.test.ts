@@ -12,6 +12,7 @@ import {
   marksOf,
   numberOf,
   stepAxis,
+  tableOf,
   trackAxis,
   zoomedOf,
 } from './page-reading.ts';
@@ -221,24 +222,6 @@ describe.skipIf(!hasOracle)('the training in a report', { timeout: 120_000 }, ()
     expectAt(dot, [30 + best, qat.loss], stepAxis(drawing), heightAxis(drawing, 'logarithmic'));
   });
 });
-
-/** The rows of the table with such a column, by the names of its columns. */
-function tableOf(page: string, column: string): Record<string, string>[] {
-  const tables = [...page.matchAll(/<table[^>]*>(.*?)<\/table>/gs)].map(([, table = '']) => table);
-  const found = present(
-    tables.find((table) => table.includes(`>${column}</th>`)),
-    `a table of ${column}`,
-  );
-  const cells = (row: string): string[] =>
-    [...row.matchAll(/<t[hd][^>]*>(.*?)<\/t[hd]>/gs)].map(([, cell = '']) =>
-      cell
-        .replace(/<small>.*<\/small>/, '')
-        .replace(/<[^>]+>/g, '')
-        .replaceAll('\u202f', ' '),
-    );
-  const [head = [], ...rows] = [...found.matchAll(/<tr>(.*?)<\/tr>/gs)].map(([, row = '']) => cells(row));
-  return rows.map((row) => Object.fromEntries(head.map((name, index) => [name, row[index] ?? ''])));
-}
 
 const near = (place: number): unknown => expect.closeTo(place, 0);
 const fiveDigits = (value: number): number => Number(value.toPrecision(5));
