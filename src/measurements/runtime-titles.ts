@@ -12,7 +12,7 @@ export const witnesses = {
 
 export const runtimeTitles: Readonly<Record<RuntimeName, string>> = {
   float: 'float',
-  qat_float: 'float, weights of int8',
+  qat_float: 'float, weights before rounding',
   fake_quant: 'fake-quant',
   int8: `int8 ${witnesses.microcontroller}`,
   int8_litert: `int8 ${witnesses.phone}`,

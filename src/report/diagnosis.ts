@@ -101,7 +101,7 @@ export function diagnose(evidence: Evidence, costs: Costs, amount: (change: numb
     const exact = 'Quantization changes nothing: int8 gives the same outputs as the same weights in float.';
     return { ...base, sentence: `${whole} ${exact}`, remedy };
   }
-  const measured = { ...base, noise: noiseSentence(sqnrDb, kernelShare) };
+  const measured = { ...base, noise: noiseSentence(sqnrDb, kernelShare, noisiestKernel(layers)) };
   const source = costs.quantization.loss !== 'real' ? null : costs.kernels > costs.ranges ? 'integer_kernel' : 'ranges';
   const worst = noisiestRange(layers, last);
   const found = source === null ? quietFault(layers, worst) : loudFault(source, layers, worst);
@@ -138,12 +138,17 @@ const trainQuantized = 'Train with quantization: `qat` may start from this `ptq`
 const withoutTraining = (cause: Cause, method: QuantizedBy): string | null =>
   cause === 'rounding' && method === 'ptq' ? trainQuantized : null;
 
+/** Our choice: kernels that make less of the noise are not looked at one by one. */
+const muchNoise = 0.2;
+
 /** How much noise there is at the output, and of which kind. */
-function noiseSentence(sqnrDb: number, kernelShare: number): string {
+function noiseSentence(sqnrDb: number, kernelShare: number, kernel: Worst | null): string {
   const kernels = Math.round(100 * kernelShare);
+  const noisiest =
+    kernelShare > muchNoise && kernel !== null ? `, of which that of ${kernel.layer.name} is the noisiest` : '';
   return (
     `At the output, noise is ${percent(amplitude(-sqnrDb))} of the signal (signal-to-quantization-noise ratio ` +
-    `${decibel(sqnrDb)}): ${100 - kernels} % of it is from rounding to 8 bits, ${kernels} % from integer kernels.`
+    `${decibel(sqnrDb)}): ${100 - kernels} % of it is from rounding to 8 bits, ${kernels} % from integer kernels${noisiest}.`
   );
 }
 

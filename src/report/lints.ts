@@ -438,7 +438,7 @@ function disagreement(stage: string, severity: Lint['severity'], found: string):
   return lint(stage, 'runtimes-disagree', severity, {
     layer: null,
     found,
-    expected: `at most ${percent(1 - thresholds.litertAgreement)}, since each kind of device rounds in its own way`,
+    expected: `at most ${percent(1 - thresholds.litertAgreement)} as a rule: each kind of device rounds in its own way, and answers that are close turn`,
     remedy: 'judge by the kind of device that you ship to',
   });
 }
@@ -473,7 +473,7 @@ function precisionLints(stage: string, metrics: ClassifyTest): Lint[] {
     if (half > ofDrop.limit) return [tooFew('the drop against float', half, expected)];
   }
   const half = halfOf(wilsonInterval(accuracy.int8.correct, accuracy.int8.n));
-  const expected = `${plusMinus(usualPrecision)} (models that are compared on the same examples differ more clearly)`;
+  const expected = `${plusMinus(usualPrecision)} for the accuracy of one model (differences on the same examples are known better)`;
   return half > usualPrecision ? [tooFew(accuracyName(metrics), half, expected)] : [];
 }
 

@@ -139,7 +139,7 @@ export function matrixReport(
   };
   const seedsOf = ({ labels }: MatrixRow): string =>
     JSON.stringify(labels.filter((_, index) => named[index]?.isSeed === true));
-  const best = groups.length > 0 ? bestGroup(groups, rows, seedsOf) : bestCell(rows, several, outcomes);
+  const best = groups.length > 0 ? bestOfGroups(groups, rows, seedsOf) : bestCell(rows, several, outcomes);
   const untested = cells.flatMap(({ name }) => (tested.has(name) ? [] : [name]));
   const found = { axes: named, rows, untested, groups, best };
   const limits = [...new Set(tests.flatMap((test) => test.limits))];
@@ -171,6 +171,12 @@ function groupsOf(rows: readonly MatrixRow[], axes: MatrixReport['axes'], severa
       loss: over((row) => row.loss),
     };
   });
+}
+
+/** The settings of the best, of which there are trainings with several seeds; undefined where there is one. */
+export function bestGroup(matrix: MatrixReport | undefined): MatrixGroup | undefined {
+  const group = matrix?.groups.find(({ name }) => name === matrix.best?.name);
+  return group === undefined || group.int8.n < 2 ? undefined : group;
 }
 
 /** Positive where `a` is better. */
@@ -228,7 +234,7 @@ function bestCell(
   return withLeads({ name: nameOf(best), test: best.test, pairedBy: 'examples' }, leads);
 }
 
-function bestGroup(
+function bestOfGroups(
   groups: readonly MatrixGroup[],
   rows: readonly MatrixRow[],
   seedsOf: (row: MatrixRow) => string,

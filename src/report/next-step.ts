@@ -203,10 +203,20 @@ function enoughText(test: Test): string {
   const of = test.output === undefined ? '' : ` of ${test.output}`;
   const gate = test.metrics.gates.find((one) => isRelative(one) && one.limit < most);
   if (gate !== undefined && gate.value !== null) {
-    return `Nothing needs to change, but test on more examples to be sure of the gate ${gate.name}: it allows ${amount(gate.limit)}, and with ${examples} int8${of} may ${isError ? 'raise the error by' : 'lose'} as much as ${amount(most)} (95 % confidence).`;
+    return `Nothing needs to change, but to be sure of the gate ${gate.name}, test on ${moreText(test, gate.limit)}: it allows ${amount(gate.limit)}, and with ${examples} int8${of} may ${isError ? 'raise the error by' : 'lose'} as much as ${amount(most)} (95 % confidence).`;
   }
   if (most <= 0) return `Nothing needs to change: int8${of} is better than float on ${examples} (95 % confidence).`;
   return `Nothing needs to change: with ${examples}, int8${of} ${isError ? 'raises the error by' : 'loses'} at most ${amount(most)} (95 % confidence).`;
+}
+
+/** How many examples would do if they went like these: the interval becomes narrower with their square root. */
+function moreText({ lossInterval, metrics: { n } }: Test, limit: number): string {
+  const { low, high } = lossInterval ?? { low: 0, high: 0 };
+  const room = limit - (low + high) / 2;
+  if (room <= 0) return 'more examples';
+  const needed = n * ((high - low) / 2 / room) ** 2;
+  const unit = 10 ** Math.floor(Math.log10(needed) - 1);
+  return `about ${integer(unit * Math.ceil(needed / unit))} examples`;
 }
 
 /** Our choice: a layer with most of the noise is where the next improvement would begin. */

@@ -97,7 +97,7 @@ describe.skipIf(!hasBrowser)('sections of layers in a browser', { timeout: 240_0
     expect(await head.filter({ visible: true }).allInnerTexts()).toEqual([
       'Layer',
       'Noise so far',
-      'Share of output noise',
+      'Share of rounding noise',
     ]);
     await head.nth(1).locator('button').click();
     const values = await page

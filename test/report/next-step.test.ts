@@ -56,9 +56,16 @@ describe('what to change next', () => {
   it('is more examples where a gate is met that may not hold', () => {
     const most = buildReport(withTest({}), config).tests[0]?.lossInterval?.high ?? NaN;
     const allowing = (limit: number) => said(withTest({ gates: [{ ...gate, ok: true, value: 0.0008, limit }] }));
+    const [limit, found] = [(100 * (most - 1e-6)).toFixed(2), (100 * most).toFixed(2)];
     expect(allowing(most - 1e-6)).toBe(
-      `Nothing needs to change, but test on more examples to be sure of the gate drop_max: it allows ${(100 * most).toFixed(2)} pp, and with 10 000 test examples int8 may lose as much as ${(100 * most).toFixed(2)} pp (95 % confidence).`,
+      `Nothing needs to change, but to be sure of the gate drop_max, test on about 11 000 examples: it allows ${limit} pp, and with 10 000 test examples int8 may lose as much as ${found} pp (95 % confidence).`,
     );
+    // 0.080 points were lost, and 0.092 is half of the interval: 10,000 (0.092 / 0.04)^2 examples tell 0.12.
+    const [, told = ''] = /on about ([\d ]+) examples/.exec(allowing(0.0012)) ?? [];
+    expect(Number(told.replace(/ /g, ''))).toBeGreaterThan(50_000);
+    expect(Number(told.replace(/ /g, ''))).toBeLessThan(60_000);
+    // No number of examples shows that a loss is smaller than it is.
+    expect(allowing(0.0007)).toContain('test on more examples');
     expect(allowing(most + 1e-6)).toMatch(/^Nothing needs to change: /);
   });
 

@@ -62,7 +62,12 @@ function maskLegend({ classes }: Examples): Markup {
   })}</p>`;
 }
 
-const models = { float: 'float', qat_float: 'float, weights of int8', fake_quant: 'fake-quant', int8: 'int8' } as const;
+const models = {
+  float: 'float',
+  qat_float: 'float, weights before rounding',
+  fake_quant: 'fake-quant',
+  int8: 'int8',
+} as const;
 
 function card(example: ShownExample, examples: Examples): Markup {
   const { index, name, views, truth } = example;

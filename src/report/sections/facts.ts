@@ -3,6 +3,7 @@ import { noiseShares } from '../diagnosis.ts';
 import { bytes, change, fixed, integer, percent, points, significant } from '../format.ts';
 import { breakable, markup, nothing } from '../markup.ts';
 import type { Markup } from '../markup.ts';
+import { bestGroup, differenceText, measureText } from '../matrix.ts';
 import { headlineTests } from '../report.ts';
 import type { Report, Test } from '../report.ts';
 import { accuracyName } from '../titles.ts';
@@ -18,11 +19,21 @@ export function factsList(report: Report): Markup {
   const tests = headlineTests(report);
   const [only, ...others] = tests;
   const results = only === undefined || others.length > 0 ? tests.flatMap(outputFact) : resultFacts(only);
-  const facts = [...results, ...deviceFacts(report), ...tests.flatMap(layerFacts)];
+  const facts = [...seedFacts(report), ...results, ...deviceFacts(report), ...tests.flatMap(layerFacts)];
   if (facts.length === 0) return nothing;
   return markup`<dl class="facts">${facts.map(
     ({ name, value, note }) => markup`<div><dt>${name}</dt><dd>${value}<small>${breakable(note)}</small></dd></div>`,
   )}</dl>`;
+}
+
+/** What the settings reach, of which the model below is the best of several trainings. */
+function seedFacts({ matrix }: Report): Fact[] {
+  const group = bestGroup(matrix);
+  if (group === undefined) return [];
+  const { kind, measure, int8 } = group;
+  const deviation = int8.deviation === null ? '' : `\u00b1 ${differenceText(kind, int8.deviation)}, `;
+  const note = `${deviation}int8 ${measure} on a microcontroller: what the settings reach`;
+  return [{ name: `Mean of ${int8.n} seeds`, value: measureText(kind, int8.mean), note }];
 }
 
 /** On both kinds of devices, and what was lost on the way. */
@@ -123,7 +134,7 @@ function deviceFacts(report: Report): Fact[] {
   facts.push({
     name: 'RAM for tensors',
     value: bytes(memory.arena),
-    note: 'in the arena of TFLM, beside the interpreter’s own',
+    note: 'the arena of TFLM must be larger than that',
   });
   const largest = (memory.buffers ?? []).reduce<{ name: string; bytes: number } | null>(
     (most, buffer) => (buffer.bytes > (most?.bytes ?? 0) ? buffer : most),
@@ -135,12 +146,13 @@ function deviceFacts(report: Report): Fact[] {
 }
 
 /** The layer whose quantizers put most of the noise into the output. */
-function layerFacts({ output, metrics }: Test): Fact[] {
+function layerFacts({ output, metrics, diagnosis }: Test): Fact[] {
   const shares = [...noiseShares(metrics.layers)];
   const [first] = shares.toSorted(([, a], [, b]) => b - a);
   if (first === undefined || shares.length < 2) return [];
   const [name, share] = first;
-  const note = `of the rounding noise at the output comes from ${name}`;
+  const part = diagnosis === null ? '' : ` (${fixed(100 * (1 - diagnosis.kernelShare), 0)}\u202f% of all noise)`;
+  const note = `of the rounding noise at the output${part} comes from ${name}`;
   return [
     {
       name: output === undefined ? 'Noisiest layer' : `${output}: noisiest layer`,

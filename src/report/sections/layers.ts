@@ -21,7 +21,7 @@ export function layersSection({ metrics, diagnosis }: Test): Markup | null {
   return markup`<p class="lead">int8 against float with the same weights, layer by layer, on ${counted(compared, 'test example')}. Open a layer to see its values and weights.</p>
 <dl class="help">
 <div><dt>Noise so far</dt><dd>How far int8 is from float after this layer, with the noise of all layers before it, relative to the signal (root mean square; a signal-to-quantization-noise ratio, SQNR, of 40\u00a0dB is 1\u00a0%). It may fall again, for example where values are averaged. <span class="key dotted c0">from rounding to 8 bits</span> <span class="key dotted c1">from integer kernels, which round once more than training simulates</span></dd></div>
-<div><dt>Share of output noise</dt><dd>How much of the rounding noise at the model’s output this layer alone puts there. All layers together: 100\u00a0%. Begin with the largest.</dd></div>
+<div><dt>Share of rounding noise</dt><dd>How much of the rounding noise at the model’s output this layer alone puts there. All layers together: 100\u00a0%. Begin with the largest.</dd></div>
 <div><dt>Clipped</dt><dd>Share of values outside the layer’s range. They become its ends.</dd></div>
 <div><dt>Codes</dt><dd>How many of the 256 integers (codes) of 8 bits the layer’s values use; – where these are too few to tell.</dd></div>
 </dl>
@@ -54,7 +54,7 @@ function layerColumns(
       value: (layer) => noiseOf(layer)?.whole ?? null,
     },
     {
-      head: 'Share of output noise',
+      head: 'Share of rounding noise',
       kind: 'number',
       cell: ({ name }) => {
         const part = shares.get(name);

@@ -39,7 +39,8 @@ function matrixText({ matrix }: Report): string {
   if (matrix === undefined || matrix.axes.length === 0) return '';
   const cells = new Set([...matrix.rows.map(({ cell }) => cell), ...matrix.untested]).size;
   const axes = matrix.axes.map(
-    ({ name }, index) => `${name} (${listText([...new Set(matrix.rows.map(({ labels }) => labels[index] ?? ''))])})`,
+    ({ name, setting }, index) =>
+      `${name} (${setting === name ? '' : `${setting}: `}${listText([...new Set(matrix.rows.map(({ labels }) => labels[index] ?? ''))])})`,
   );
   return `A matrix of ${counted(cells, 'cell')}, one model for each combination of ${listText(axes)}. `;
 }

@@ -3,6 +3,7 @@ import { nextStep } from '../next-step.ts';
 import { markup, withCode } from '../markup.ts';
 import type { Markup } from '../markup.ts';
 import { table } from '../page.ts';
+import { bestGroup } from '../matrix.ts';
 import { isMeaningless } from '../faults.ts';
 import { ignorantAnswer } from '../lints.ts';
 import { headlineCell, headlineDiagnosis, headlineTests } from '../report.ts';
@@ -13,26 +14,31 @@ import { gateColumns } from './gates.ts';
 import { lintList } from './lint-list.ts';
 import { trainedText } from './trained.ts';
 
-const tones: Readonly<Record<Report['run']['status'], { tone: string; word: string }>> = {
-  pass: { tone: 'good', word: '\u2713 Pass' },
-  fail: { tone: 'bad', word: '\u2717 Fail' },
+type Passed = 'gates_met' | 'unsound' | 'finished';
+
+/** A pass says of a model only that it keeps its limits, so they are named. */
+const tones: Readonly<Record<Exclude<Report['run']['status'], 'pass'> | Passed, { tone: string; word: string }>> = {
+  gates_met: { tone: 'good', word: '\u2713 Gates met' },
+  unsound: { tone: 'bad', word: '! Not sound' },
+  finished: { tone: 'plain', word: 'Finished' },
+  fail: { tone: 'bad', word: '\u2717 Gate not met' },
   error: { tone: 'bad', word: '\u2717 Error' },
   interrupted: { tone: 'plain', word: 'Interrupted' },
   running: { tone: 'plain', word: 'Unfinished' },
 };
 
 /** Gates that are met say nothing where the data or the model is at fault. */
-const unsound = { tone: 'bad', word: '! Pass, but not sound' };
-
-function isUnsound(report: Report): boolean {
-  return headlineTests(report).some(
+function passed(report: Report): Passed {
+  const isUnsound = headlineTests(report).some(
     ({ diagnosis, metrics }) => isMeaningless(diagnosis?.cause ?? null) || ignorantAnswer(metrics) !== null,
   );
+  if (isUnsound) return 'unsound';
+  return report.gates.length === 0 ? 'finished' : 'gates_met';
 }
 
 export function headSection(report: Report): Markup {
   const { run } = report;
-  const { tone, word } = run.status === 'pass' && isUnsound(report) ? unsound : tones[run.status];
+  const { tone, word } = tones[run.status === 'pass' ? passed(report) : run.status];
   const cell = headlineCell(report);
   return markup`<header><h1>${run.pipeline}</h1>
 <p class="byline"><span>${run.startedAt.replace('T', ' ').replace(/\.\d+Z$/, 'Z')}</span><span>${seconds(run.seconds)}</span><span class="mono">${run.id}</span></p></header>
@@ -47,9 +53,9 @@ ${report.lints.length === 0 ? null : lintList(report)}`;
 
 /** Why the best seed is not what the settings reach. */
 function shownText({ matrix }: Report): string {
-  const group = matrix?.groups.find(({ name }) => name === matrix.best?.name);
-  if (group === undefined || group.int8.n < 2) return '.';
-  return `, the best of ${group.int8.n} seeds on these test examples. To ship one, ship this one, but expect the mean above: the best of several seeds looks better than it is.`;
+  const group = bestGroup(matrix);
+  if (group === undefined) return '.';
+  return `, the best of ${group.int8.n} seeds on these test examples. If one of these models is shipped, it is this one. Expect the mean, since the best of several seeds looks better than it is.`;
 }
 
 export function diagnosisLine(report: Report): Markup | null {
