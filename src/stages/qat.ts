@@ -29,7 +29,7 @@ export const rangeDefaults = {
 const quantizationFields = {
   delay: Type.Integer({
     ...key(
-      'Quantization delay: number of steps of this stage before quantization is applied. Ranges are observed from the first step on; `from` a `ptq` or a `qat` they begin with its ranges, so that 0 works',
+      'Quantization delay: the first step of this stage that is quantized; with 0 as with 1 all are. Ranges are observed from the first step on; `from` a `ptq` or a `qat` they begin with its ranges, so that 0 works',
     ),
     minimum: 0,
     default: 0,

@@ -138,6 +138,7 @@ describe.skipIf(!hasOracle)('numbers of a network that gives numbers', { timeout
       expect(numberOf(row['Deviation'] ?? '') / (inputs.deviation[at] ?? NaN)).toBeCloseTo(1, 6);
     }
     const text = textOf(html, 'ports');
+    expect(text).not.toContain('Pixels are');
     const [scale, zeroPoint] = ports.input;
     const code = `round(input / ${Number(scale.toPrecision(9))}) ${zeroPoint < 0 ? '\u2212' : '+'} ${Math.abs(zeroPoint)}`;
     expect(text).toContain(`The int8 file then takes ${code}, clamped to int8.`);

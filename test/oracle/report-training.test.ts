@@ -89,11 +89,11 @@ describe.skipIf(!hasOracle)('the training in a report', { timeout: 120_000 }, ()
   it('validation: what the models of the last epochs answer', async () => {
     const one = present(small, 'the run');
     const theirs = await ask<Validations>(one, 'validation(run, data)');
-    const rows = tableOf(one.html, 'Validation top-1');
+    const rows = tableOf(one.html, 'Last validation top-1');
     const [loss, accuracy] = [chart(one, 'Loss'), chart(one, 'Accuracy')];
     for (const [index, stage] of (['pretrain', 'qat'] as const).entries()) {
       const { share, loss: entropy } = theirs[stage];
-      expect(rows[index]?.['Validation top-1']).toBe(`${(100 * share).toFixed(2)} %`);
+      expect(rows[index]?.['Last validation top-1']).toBe(`${(100 * share).toFixed(2)} %`);
       const step = stage === 'pretrain' ? 75 : 90;
       expectAt(dotsOf(loss, `dot c${index}`).at(-1), [step, entropy], stepAxis(loss), heightAxis(loss, 'logarithmic'));
       expectAt(
@@ -108,7 +108,7 @@ describe.skipIf(!hasOracle)('the training in a report', { timeout: 120_000 }, ()
 
   it('loss and accuracy: single batches, and what they are averaged to', async () => {
     const one = present(small, 'the run');
-    const rows = tableOf(one.html, 'Validation top-1');
+    const rows = tableOf(one.html, 'Last validation top-1');
     for (const [title, name, scale] of [
       ['Loss', 'loss', 'logarithmic'],
       ['Accuracy', 'accuracy', 'linear'],
@@ -131,7 +131,7 @@ describe.skipIf(!hasOracle)('the training in a report', { timeout: 120_000 }, ()
         expect(zoomed.line?.y).toEqual(line.map((value): unknown => expect.closeTo(value, 4)));
         if (name === 'loss') {
           const last = raw.slice(-15);
-          expect(rows[index]?.['Train loss']).toBe((last.reduce((sum, value) => sum + value, 0) / 15).toFixed(4));
+          expect(rows[index]?.['Last train loss']).toBe((last.reduce((sum, value) => sum + value, 0) / 15).toFixed(4));
         }
       }
     }

@@ -98,6 +98,23 @@ describe('report.html', () => {
     expect(unbalanced(html)).toEqual([]);
   });
 
+  it('says what a pixel is to the file: the pixel less 128 where both scales are 1/255', () => {
+    const text = (scale: number, mean: number, input: object): string => {
+      const model = { ...test.model, input: { ...test.model.input, ...input } };
+      const stage = { ...stages.test, metrics: { ...test, model, preparation: null } };
+      const record = { ...run, stages: [stages.convert, stage] };
+      const html = renderReport(buildReport(record, { data: { normalize: { scale, mean } } }));
+      return /Before the model<\/h3>\s*<p>([^<]*)/.exec(html)?.[1]?.replaceAll('\u202f', ' ') ?? '';
+    };
+    const fine = { dtype: 'int8', scale: Math.fround(1 / 255), zeroPoint: -128 };
+    expect(text(1 / 255, 0, fine)).toContain('The int8 file takes pixel \u2212 128, clamped to int8.');
+    // (p - 121) / 64 = (q + 7) / 64
+    expect(text(1 / 64, 121, { ...fine, scale: 1 / 64, zeroPoint: -7 })).toContain('takes pixel \u2212 128, clamped');
+    expect(text(1 / 64, 128, { ...fine, scale: 1 / 32, zeroPoint: 3 })).toContain(
+      'takes round(input / 0.03125) + 3, clamped',
+    );
+  });
+
   it('draws a line where the delay ends', () => {
     expect(render(run)).toMatch(/<line class="mark"[^>]*\/>\s*<text class="mark"[^>]*>delay ends<\/text>/);
   });

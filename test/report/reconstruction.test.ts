@@ -38,7 +38,7 @@ describe('the report on a network that reconstructs', () => {
       expect(html.match(new RegExp(`alt="${title} of example \\d+"`, 'g')), title).toHaveLength(2);
     }
     expect(html).toContain('Reconstruction error');
-    expect(html).toContain('Validation loss');
+    expect(html).toContain('Last validation loss');
     expect(html).not.toMatch(/Top-1|Confusion|Accuracy/);
   });
 

@@ -29,8 +29,8 @@ export function rangeChart({ name, min, max, updates, history }: RangeTrack, del
   const delayed = delay > first && delay < last;
   const label = 'delay ends';
   const fitsRight = atX(delay) + textWidth(label) < SIZE.width;
-  return markup`<figure class="chart small"><figcaption>${name}<span class="muted">at last ${significant(min)} to ${significant(max)}, ${integer(updates)} updates</span></figcaption>
-<svg viewBox="0 0 ${SIZE.width} ${SIZE.height}" role="img" aria-label="range of ${name} over steps, at last ${significant(min)} to ${significant(max)}">
+  return markup`<figure class="chart small"><figcaption>${name}<span class="muted">kept: ${significant(min)} to ${significant(max)}, ${integer(updates)} updates</span></figcaption>
+<svg viewBox="0 0 ${SIZE.width} ${SIZE.height}" role="img" aria-label="range of ${name} over steps; kept: ${significant(min)} to ${significant(max)}">
 ${labels.map(
   (
     tick,

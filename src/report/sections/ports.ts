@@ -12,9 +12,12 @@ import type { Report } from '../report.ts';
 
 export function portsSection({ model, tests, config }: Report): Markup | null {
   if (model === null) return null;
+  const metrics = tests.at(-1)?.metrics;
   return markup`${modelTable(model)}
-${preparationTable(tests.at(-1)?.metrics)}
-${pixelText(config, model)}`;
+${
+    // Values that are not pixels have a preparation of their own.
+    metrics?.preparation == null ? pixelText(config, model) : preparationTable(metrics)
+  }`;
 }
 
 /** What a pixel is to the file; nothing where no `normalize` of one scale says it. */

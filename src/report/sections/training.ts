@@ -143,23 +143,23 @@ const trainingColumns: readonly Column<Training>[] = [
     cell: ({ metrics }) => (metrics.level === 'qat' ? integer(metrics.delay) : NOT_MEASURED),
   },
   {
-    head: 'Train loss',
+    head: 'Last train loss',
     kind: 'number',
     cell: ({ metrics }) => orNone(metrics.epochs.at(-1)?.trainLoss ?? null, (loss) => fixed(loss, 4)),
   },
 ];
 
-/** What the last validation said. */
+/** What the last epoch's validation said. */
 function validationColumn({ metrics: { task } }: Training): Column<Training> {
   if (!isCountedTask(task)) {
     return {
-      head: 'Validation loss',
+      head: 'Last validation loss',
       kind: 'number',
       cell: ({ metrics }) => orNone(metrics.epochs.at(-1)?.validationLoss ?? null, (loss) => fixed(loss, 4)),
     };
   }
   return {
-    head: `Validation ${sharedName(task)}`,
+    head: `Last validation ${sharedName(task)}`,
     kind: 'number',
     cell: (training) =>
       isClassifier(training) ? orNone(training.metrics.epochs.at(-1)?.validationAccuracy ?? null, percent) : '',
@@ -193,7 +193,7 @@ ${table(
     { head: 'Output', kind: 'text', cell: ({ name }) => name },
     { head: 'Train loss', kind: 'number', cell: ({ trainLoss }) => fixed(trainLoss, 4) },
     {
-      head: 'Validation loss',
+      head: 'Last validation loss',
       kind: 'number',
       cell: ({ validationLoss }) => orNone(validationLoss, (loss) => fixed(loss, 4)),
     },
