@@ -35,7 +35,7 @@ describe('what stands at the top', () => {
     const half = (1.959964 * Math.sqrt(23 - 64 / 10_002)) / 10_002;
     const [low, high] = [8 / 10_002 - half, 8 / 10_002 + half].map((value) => (-100 * value).toFixed(2));
     expect([low, high]).toEqual(['0.01', '-0.17']);
-    expect(page).toContain('95 %, paired: −0.17 pp to\u00a0+0.01 pp');
+    expect(page).toContain('95\u00a0%, paired: −0.17 pp to\u00a0+0.01 pp');
     for (const words of ['99.04 %', '99.05 %', '65.2 KiB', 'trained for 8 epochs in float', '61 706 parameters']) {
       expect(page).toContain(words);
     }

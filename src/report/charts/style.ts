@@ -19,7 +19,7 @@ rect.range{fill:var(--c2);opacity:.12}line.clip{stroke:var(--c2);stroke-width:1.
 .buffer rect{fill:var(--c0);fill-opacity:.22;stroke:var(--c0);stroke-width:1}.buffer.largest rect{fill:var(--c1);fill-opacity:.3;stroke:var(--c1)}
 svg text.buffer{fill:var(--ink)}
 .help{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:4px 32px;margin:0 0 16px;font-size:.85rem;line-height:1.45}
-.help div{display:flex;gap:10px}.help dt{flex:0 0 6.4em;font-weight:600;white-space:nowrap}.help dd{margin:0;color:var(--muted)}
+.help div{display:flex;gap:10px}.help dt{flex:0 0 7.6em;font-weight:600}.help dd{margin:0;color:var(--muted)}
 .help .key{margin-right:12px;display:inline-block}
 .folding tbody tr:first-child>*{border-bottom:0;padding-bottom:0}.folding .fold td{padding:0 0 6px}
 .folding details{margin:0}.folding summary{font-size:.78rem}

@@ -124,7 +124,7 @@ function environmentSheet({ environment, runs }: Comparison): Sheet {
 /** Short enough for a terminal of 80 columns. */
 const modelNames: Readonly<Record<RuntimeName, string>> = {
   float: 'float',
-  qat_float: 'final, float',
+  qat_float: 'unrounded',
   fake_quant: 'fake-quant',
   int8: 'int8, TFLM',
   int8_litert: 'int8, LiteRT',

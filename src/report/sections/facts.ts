@@ -43,7 +43,7 @@ function resultFacts(test: Test): Fact[] {
   const fact = (device: string, runtime: string, { value, interval: { low, high } }: Measure): Fact => ({
     name: `On a ${device}`,
     value: text(value),
-    note: `${name}, computed as ${runtime} does; 95 %: ${text(low)} to\u00a0${text(high)}`,
+    note: `${name}, computed as ${runtime} does; 95\u00a0%:\u00a0${text(low)} to\u00a0${text(high)}`,
   });
   const facts = [fact('microcontroller', 'TFLM', int8)];
   if (litert !== null) facts.push(fact('phone or browser', 'LiteRT', litert));
@@ -116,7 +116,7 @@ function measuresOf(test: Test): Measures {
 /** Written as a change, so a loss is negative. */
 function shareLoss(drop: number | null, interval: Span | null): Measures['loss'] {
   if (drop === null) return null;
-  const note = interval === null ? '' : `95 %, paired: ${points(-interval.high)} to\u00a0${points(-interval.low)}`;
+  const note = interval === null ? '' : `95\u00a0%, paired: ${points(-interval.high)} to\u00a0${points(-interval.low)}`;
   return { value: points(-drop), note };
 }
 
