@@ -25,7 +25,8 @@ type Colors = ReturnType<typeof createColors>;
 export function summaryText(report: Report, folder: string, columns: number, colors: Colors): string {
   const lines: string[] = ['', ...wrap(report.sentence, columns)];
   const diagnosis = headlineDiagnosis(report, 'cause');
-  if (diagnosis !== undefined) lines.push(...wrap(diagnosis.replaceAll('`', ''), columns).map((line) => colors.dim(line)));
+  if (diagnosis !== undefined)
+    lines.push(...wrap(diagnosis.replaceAll('`', ''), columns).map((line) => colors.dim(line)));
   for (const { sentence } of report.quantizations) lines.push(...wrap(sentence.replaceAll('`', ''), columns));
   lines.push(...resultLines(report, columns, colors));
   lines.push(...gateLines(report, columns, colors));

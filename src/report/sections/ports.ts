@@ -15,9 +15,9 @@ export function portsSection({ model, tests, config }: Report): Markup | null {
   const metrics = tests.at(-1)?.metrics;
   return markup`${modelTable(model)}
 ${
-    // Values that are not pixels have a preparation of their own.
-    metrics?.preparation == null ? pixelText(config, model) : preparationTable(metrics)
-  }`;
+  // Values that are not pixels have a preparation of their own.
+  metrics?.preparation == null ? pixelText(config, model) : preparationTable(metrics)
+}`;
 }
 
 /** What a pixel is to the file; nothing where no `normalize` of one scale says it. */
