@@ -1,4 +1,4 @@
-/** What to change next: one sentence for a reader who reads nothing else of the report. */
+/** What to change next, for a reader who reads nothing else of the report. */
 import { isCounted } from '../measurements/metrics.ts';
 import { noisiestRange } from './diagnosis.ts';
 import { integer, percent, points } from './format.ts';
@@ -124,8 +124,13 @@ function edgeText({ axes, rows, best }: MatrixReport): string | null {
     const values = [...new Set(rows.map(({ labels }) => Number(labels[index])))];
     const own = Number(row?.labels[index]);
     if (isSeed || values.length < fewestValues || !values.every(Number.isFinite)) continue;
-    if (own === Math.max(...values)) return `It is the largest ${name} that was tried, so try larger ones too.`;
-    if (own === Math.min(...values)) return `It is the smallest ${name} that was tried, so try smaller ones too.`;
+    const tried = row?.labels[index] ?? '';
+    if (own === Math.max(...values)) return `Try larger values of ${name} too: ${tried} is the largest so far.`;
+    // Nothing is below a count of 0, and little that can be had below one of 1.
+    const isLeast = own <= 0 || (own <= 1 && values.every(Number.isInteger));
+    if (own === Math.min(...values) && !isLeast) {
+      return `Try smaller values of ${name} too: ${tried} is the smallest so far.`;
+    }
   }
   return null;
 }

@@ -98,6 +98,19 @@ describe('report.html', () => {
     expect(unbalanced(html)).toEqual([]);
   });
 
+  it('names limits that are met, and does not praise a model whose data are at fault', () => {
+    const verdict = (change: object): string => {
+      const record = { ...run, stages: [{ ...stages.test, metrics: { ...test, ...change } }] };
+      return /<div class="verdict (\w+)"><p><strong>([^<]*)/.exec(render(record))?.slice(1).join(': ') ?? '';
+    };
+    expect(verdict({})).toBe('good: \u2713 Gates met');
+    expect(verdict({ gates: [] })).toBe('plain: Finished');
+    // A network that always says 0 is right on a tenth, and its gates are met all the same.
+    const confusion = test.confusion.map((row) => row.map((_, guess) => (guess === 0 ? 1000 : 0)));
+    const accuracy = { ...test.accuracy, int8: { top1: 0.1, correct: 1000, n: 10_000 } };
+    expect(verdict({ confusion, accuracy })).toBe('bad: ! Not sound');
+  });
+
   it('says what a pixel is to the file: the pixel less 128 where both scales are 1/255', () => {
     const text = (scale: number, mean: number, input: object): string => {
       const model = { ...test.model, input: { ...test.model.input, ...input } };

@@ -6,6 +6,7 @@ import { summaryText } from '../../src/cli/summary.ts';
 import { renderReport } from '../../src/report/html.ts';
 import { buildReport } from '../../src/report/build-report.ts';
 import { Report } from '../../src/report/report.ts';
+import { nextStep } from '../../src/report/next-step.ts';
 import { holm, pairedT, spreadOf, studentTail } from '../../src/report/statistics.ts';
 import type { MatrixRecord, RunRecord, StageRecord } from '../../src/runner/record.ts';
 import { hex, run, stages, test } from './fixtures.ts';
@@ -260,5 +261,53 @@ describe('the summary of a matrix', () => {
     const text = lines(many, 100);
     expect(text.filter((line) => /^\d+ +9\d\.\d+ %/.test(line))).toHaveLength(16);
     expect(text).toContain('the best 16 of 40 cells; report.html has all');
+  });
+});
+
+describe('what a matrix says to do', () => {
+  /** Cells that differ in one number, and how many of 40 test examples each has right. */
+  const over = (axis: string, cells: readonly (readonly [value: string, right: number])[]): string =>
+    nextStep(
+      buildReport(
+        matrixRun(
+          axis,
+          cells.map(([value, right]) => [
+            ...([value, 'int8'] as const),
+            { int8: right / 40, outcomes: '1'.repeat(right).padEnd(40, '0') },
+          ]),
+        ),
+      ),
+    );
+
+  it('is to go on where the best value is the outermost', () => {
+    const larger = over('stages.qat.epochs', [['2', 8], ['4', 20], ['8', 38]]); // prettier-ignore
+    expect(larger).toMatch(
+      /^Take epochs=8, scheme=int8: .* Try larger values of epochs too: 8 is the largest so far\./,
+    );
+    expect(over('stages.qat.rate', [['0.1', 38], ['0.2', 20], ['0.4', 8]])).toContain('Try smaller values of rate too: 0.1'); // prettier-ignore
+  });
+
+  it('is not to go on from the middle, below 0, from two values, or where the lead may be chance', () => {
+    for (const cells of [
+      [['2', 8], ['4', 38], ['8', 20]],
+      [['0', 38], ['100', 20], ['200', 8]],
+      [['2', 8], ['4', 38]],
+      [['2', 36], ['4', 37], ['8', 38]],
+    ] as const) expect(over('stages.qat.delay', cells)).not.toMatch(/Try (larger|smaller)/); // prettier-ignore
+  });
+});
+
+describe('the top of the page of a matrix', () => {
+  const head = (renderReport(buildReport(seeds)).split('<nav>')[0] ?? '').replaceAll('\u202f', ' ');
+
+  it('has the mean of the seeds before the model that is shown, and the file of that model', () => {
+    // 98.0, 98.4 and 98.2; of them the second is shown.
+    expect(head).toMatch(/<dt>Mean of 3 seeds<\/dt><dd>98\.20 %<small>± 0\.20 pp/);
+    expect(head).toMatch(/those of <strong>seed=2, scheme=int8<\/strong>, the best of 3 seeds/);
+    expect(head.indexOf('Mean of 3 seeds')).toBeLessThan(head.indexOf('On a microcontroller'));
+  });
+
+  it('says which combinations there are', () => {
+    expect(head).toContain('A matrix of 6 cells, one model for each combination of seed (1, 2 and 3) and scheme');
   });
 });
