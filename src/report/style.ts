@@ -15,7 +15,7 @@ font-variant-numeric:tabular-nums;-webkit-text-size-adjust:100%}
 body{max-width:1120px;margin:0 auto;padding:48px 32px 96px}
 h1{font-size:1.75rem;line-height:1.2;font-weight:650;margin:0 0 6px;overflow-wrap:anywhere;letter-spacing:-.01em}
 h2{font-size:1.2rem;font-weight:650;margin:0 0 4px}
-h3{font-size:.95rem;font-weight:650;margin:32px 0 8px}
+h3{font-size:.95rem;font-weight:650;margin:32px 0 8px;overflow-wrap:anywhere}
 section{margin-top:56px;padding-top:24px;border-top:1px solid var(--line)}
 p{margin:0 0 12px;max-width:72ch}
 .muted,.lead,figcaption,caption{color:var(--muted)}

@@ -98,8 +98,14 @@ export function geometryProblems(): string[] {
     if (texts.length === 0) return;
     for (const shape of svg.querySelectorAll<SVGGeometryElement>('path, line, polyline')) {
       if (shape.closest('.grid, .behind, defs, clipPath') !== null || !seen(shape)) continue;
-      const points = strokePoints(shape);
-      const crossed = texts.find((box) => points.some(({ x, y }) => within(box, x, y)));
+      // A look at the whole shape first: to walk along a stroke takes long.
+      const around = shape.getBoundingClientRect();
+      const near = texts.filter(
+        ({ left, right, top, bottom }) =>
+          around.left < right && around.right > left && around.top < bottom && around.bottom > top,
+      );
+      const points = near.length === 0 ? [] : strokePoints(shape);
+      const crossed = near.find((box) => points.some(({ x, y }) => within(box, x, y)));
       if (crossed !== undefined) problems.push(`crossed: ${named(crossed.element)} by ${named(shape)}`);
     }
   };

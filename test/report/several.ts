@@ -63,6 +63,18 @@ export function matrixOfTwenty(): RunRecord {
           made.has(one.digest) ? { ...one, digest: digest(one.digest) } : one,
         ]),
       );
+    // As long as those of two settings.
+    const moved = (outputs: StageRecord['outputs']) =>
+      Object.fromEntries(
+        Object.entries(outputs).map(([name, one]) => [
+          name,
+          { ...one, path: one.path.replace(/^stages\/[^/]+/, (folder) => `${folder}${place}@learning_rate=0.0001`) },
+        ]),
+      ) as StageRecord['outputs'];
+    const metrics = (stage: StageRecord): StageRecord['metrics'] =>
+      stage.name === 'test'
+        ? { ...test, model: { ...test.model, sha256: digest(`sha256:${test.model.sha256}`).slice(7) } }
+        : stage.metrics;
     return {
       cell: {
         ...{ name: `delay=${index}`, choices: [index] },
@@ -71,9 +83,9 @@ export function matrixOfTwenty(): RunRecord {
         ),
       },
       stages: own.map((stage): StageRecord => ({
-        ...{ ...stage, name: `${stage.name}${place}` },
+        ...{ ...stage, name: `${stage.name}${place}`, metrics: metrics(stage) },
         inputs: renamed<StageRecord['inputs'][string]>(stage.inputs),
-        outputs: renamed<StageRecord['outputs'][string]>(stage.outputs),
+        outputs: moved(renamed<StageRecord['outputs'][string]>(stage.outputs)),
       })),
     };
   });

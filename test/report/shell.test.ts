@@ -132,6 +132,8 @@ describe.skipIf(!hasBrowser)('the whole page in a browser', { timeout: 240_000 }
     const { page, geometry, close } = await browser.open(html, { width: 1280 });
     expect(await page.evaluate(() => document.documentElement.scrollHeight)).toBeLessThan(8000);
     expect(await geometry()).toEqual([]);
+    await page.setViewportSize({ width: 380, height: 900 });
+    expect(await geometry(), 'narrow').toEqual([]);
     const best = page.locator('#cells details').first();
     await best.locator('summary').first().click();
     expect(await best.locator('h3.part').allTextContents()).toEqual(expect.arrayContaining(['Accuracy', 'Footprint']));
