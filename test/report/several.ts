@@ -64,13 +64,13 @@ export function matrixOfTwenty(): RunRecord {
         ]),
       );
     // As long as those of two settings.
-    const moved = (outputs: StageRecord['outputs']) =>
+    const moved = (outputs: StageRecord['outputs']): StageRecord['outputs'] =>
       Object.fromEntries(
         Object.entries(outputs).map(([name, one]) => [
           name,
           { ...one, path: one.path.replace(/^stages\/[^/]+/, (folder) => `${folder}${place}@learning_rate=0.0001`) },
         ]),
-      ) as StageRecord['outputs'];
+      );
     const metrics = (stage: StageRecord): StageRecord['metrics'] =>
       stage.name === 'test'
         ? { ...test, model: { ...test.model, sha256: digest(`sha256:${test.model.sha256}`).slice(7) } }
