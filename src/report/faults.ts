@@ -19,18 +19,12 @@ export const causes = [
 ] as const;
 export type Cause = (typeof causes)[number];
 
-/** With such a cause no other number means what it says. */
-export function isMeaningless(cause: Cause | null): boolean {
-  switch (cause) {
-    case 'dead_layer':
-    case 'labels':
-    case 'normalization':
-    case 'nothing_learned':
-      return true;
-    default:
-      return false;
-  }
-}
+/** Whether a cause leaves no other number with the meaning it says. */
+export const isMeaningless: Readonly<Record<Cause, boolean>> = {
+  ...{ dead_layer: true, labels: true, normalization: true, nothing_learned: true },
+  ...{ bias: false, kernel: false, range_too_wide: false, range_too_narrow: false },
+  ...{ shared_range: false, input_range: false, rounding: false },
+};
 
 export interface Fault {
   readonly cause: Cause;

@@ -29,9 +29,10 @@ const tones: Readonly<Record<Exclude<Report['run']['status'], 'pass'> | Passed, 
 
 /** Gates that are met say nothing where the data or the model is at fault. */
 function passed(report: Report): Passed {
-  const isUnsound = headlineTests(report).some(
-    ({ diagnosis, metrics }) => isMeaningless(diagnosis?.cause ?? null) || ignorantAnswer(metrics) !== null,
-  );
+  const isUnsound = headlineTests(report).some(({ diagnosis, metrics }) => {
+    const cause = diagnosis?.cause ?? null;
+    return (cause !== null && isMeaningless[cause]) || ignorantAnswer(metrics) !== null;
+  });
   if (isUnsound) return 'unsound';
   return report.gates.length === 0 ? 'finished' : 'gates_met';
 }
