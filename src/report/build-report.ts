@@ -12,7 +12,7 @@ import { branchesAsMatrix, lineReader, readsOf } from './lines-of-stages.ts';
 import type { PairedTest } from './sections/quantizations.ts';
 import { quantizationPairs } from './sections/quantizations.ts';
 import { accuracyName } from './titles.ts';
-import { gateLimit } from './gate-text.ts';
+import { limitsOf } from './gate-text.ts';
 import { headlineOf, headlineTest, locateModel, sideBySide } from './report.ts';
 import type { Report, ReportGate, Test } from './report.ts';
 import { testSentence, verdictSentence } from './sentence.ts';
@@ -155,7 +155,7 @@ function cellTest(test: Test, all: readonly Test[], examples: string | null): Ce
     metrics.gates.map(({ ok, name }) => ({ ok, name: output === undefined ? name : `${output}: ${name}` })),
   );
   const unmet = gates.flatMap(({ ok, name }) => (ok ? [] : [name]));
-  const limits = gatesOf([test, ...others]).map((gate) => `${gate.name} ${gateLimit(gate)}`);
+  const limits = limitsOf(gatesOf([test, ...others]));
   return {
     test: test.stage,
     ...{ outcomes, examples, limits },

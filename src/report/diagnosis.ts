@@ -152,9 +152,12 @@ function noiseSentence(sqnrDb: number, kernelShare: number, kernel: Worst | null
   );
 }
 
+/** Our choice: a layer with more than that of the noise is where to begin. */
+export const mostNoise = 0.5;
+
 /** The layer whose rounding puts most noise into the output, and why it does. */
 const rangeClause = ({ share, fault }: WorstRange): string =>
-  ` ${share > 0.5 ? 'Most' : 'The largest part of the'} rounding noise (${fixed(100 * share, 0)} %) is from ${fault.layer ?? ''}: ${fault.found}.`;
+  ` ${share > mostNoise ? 'Most' : 'The largest part of the'} rounding noise (${fixed(100 * share, 0)} %) is from ${fault.layer ?? ''}: ${fault.found}.`;
 
 interface Found {
   readonly fault: Fault;
@@ -189,7 +192,7 @@ function loudFault(
 function quietFault(layers: readonly Layer[], worst: WorstRange | null): Found | null {
   const kernel = kernelFault(layers);
   if (kernel !== null) return { fault: kernel, share: null, clause: ` Still, ${kernel.found}.` };
-  if (worst === null || worst.share <= 0.5 || !isFarOff(worst.measured)) return null;
+  if (worst === null || worst.share <= mostNoise || !isFarOff(worst.measured)) return null;
   const { fault, share } = worst;
   const clause = ` Still, ${fixed(100 * share, 0)} % of the rounding noise is from ${fault.layer ?? ''}: ${fault.found}.`;
   return { fault, share, clause };

@@ -1,6 +1,6 @@
 /** Gates in words. */
 import { unreachable } from '../core/assert.ts';
-import { Gate } from '../measurements/metrics.ts';
+import type { Gate } from '../measurements/metrics.ts';
 import { witnesses } from '../measurements/runtime-titles.ts';
 import { bytes, fixed, integer, percent, points, significant } from './format.ts';
 
@@ -16,6 +16,11 @@ export function gateText(gate: Gate): string {
 /** `at least 99.00 %` */
 export function gateLimit({ rule, limit, unit }: Gate): string {
   return `${rule === 'at_least' ? 'at least' : 'at most'} ${gateNumber(limit, unit)}`;
+}
+
+/** `drop_max at most 5.00 pp`, each once. */
+export function limitsOf(gates: readonly Gate[]): string[] {
+  return [...new Set(gates.map((gate) => `${gate.name} ${gateLimit(gate)}`))];
 }
 
 export function gateNumber(value: number, unit: Gate['unit']): string {

@@ -1,6 +1,7 @@
 import { isCounted } from '../measurements/metrics.ts';
 import type { ClassifyTest, CountedTrain, TrainMetrics } from '../measurements/metrics.ts';
 import type { Learned } from './faults.ts';
+import { chainOf } from './lines-of-stages.ts';
 
 interface Stage {
   readonly name: string;
@@ -19,7 +20,7 @@ export function learnedBefore(
   stages: readonly Stage[],
   trainings: readonly Training[],
 ): Learned | null {
-  const before = chainOf(name, stages);
+  const before = new Set(chainOf(stages, name));
   const counted = trainings.flatMap(({ stage, metrics: one }) => (before.has(stage) && isCounted(one) ? [one] : []));
   const { float, qat_float: qatFloat } = metrics.accuracy;
   const trained = counted.findLast(({ level }) => level === (float === null ? 'qat' : 'float'));
@@ -38,10 +39,4 @@ export function learnedBefore(
 
 function keptEpoch({ epochs, bestEpoch }: CountedTrain): CountedTrain['epochs'][number] | undefined {
   return epochs.find(({ epoch }) => epoch === bestEpoch) ?? epochs.at(-1);
-}
-
-/** All that a stage depends on. */
-function chainOf(name: string, stages: readonly Stage[]): ReadonlySet<string> {
-  const reads = stages.find((stage) => stage.name === name)?.reads ?? [];
-  return new Set(reads.flatMap((before) => [before, ...chainOf(before, stages)]));
 }

@@ -1,6 +1,6 @@
 /** What to change next, for a reader who reads nothing else of the report. */
 import { isCounted } from '../measurements/metrics.ts';
-import { noisiestRange } from './diagnosis.ts';
+import { mostNoise, noisiestRange } from './diagnosis.ts';
 import { integer, percent, points } from './format.ts';
 import { ignorantAnswer, lintsShown, placeText } from './lints.ts';
 import { chainOf } from './lines-of-stages.ts';
@@ -223,9 +223,6 @@ function moreText({ lossInterval, metrics: { n } }: Test, limit: number): string
   const unit = 10 ** Math.floor(Math.log10(needed) - 1);
   return `about ${integer(unit * Math.ceil(needed / unit))} examples`;
 }
-
-/** Our choice: a layer with most of the noise is where the next improvement would begin. */
-const mostNoise = 0.5;
 
 /** Where nothing has to change, what could: only what is more than the cost of eight bits. */
 function furtherText({ metrics: { layers, model } }: Test): string | null {

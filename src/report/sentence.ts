@@ -1,12 +1,11 @@
 /** The verdict in one sentence. */
 import { unreachable } from '../core/assert.ts';
 import type { RunRecord } from '../runner/record.ts';
-import { percent, points, significant } from './format.ts';
+import { capitalized, percent, points, significant } from './format.ts';
 import { ignorantAnswer } from './lints.ts';
-import { accuracyName } from './titles.ts';
 import { gateText } from './gate-text.ts';
 import type { ReportGate, Test } from './report.ts';
-import { errorName } from './titles.ts';
+import { accuracyName, errorName } from './titles.ts';
 
 export function verdictSentence(record: RunRecord, finished: string): string {
   const last = record.stages.at(-1)?.name;
@@ -37,7 +36,7 @@ export function testSentence(test: Test | undefined, tests: readonly Test[], gat
   const result = clauses.length > 0 ? clauses.join('; ') : single;
   if (result === null) return 'No test stage ran, so nothing was measured.';
   const ignorant = test === undefined ? null : ignorantAnswer(test.metrics);
-  if (ignorant !== null) return `${sentenceOf(ignorant)} ${result}. ${gatesOfIgnorance(gates, test)}`;
+  if (ignorant !== null) return `${capitalized(ignorant)}. ${result}. ${gatesOfIgnorance(gates, test)}`;
   const unmet = gates.filter(({ ok }) => !ok);
   const [first] = unmet;
   if (gates.length === 0) return `${result}. No gate was set.`;
@@ -47,8 +46,6 @@ export function testSentence(test: Test | undefined, tests: readonly Test[], gat
     unmet.length === 1 ? '' : `, nor ${unmet.length === 2 ? 'is 1 other' : `are ${unmet.length - 1} others`}`;
   return `${result}. Gate ${first.name} is not met${others}: ${gateText(first)}.`;
 }
-
-const sentenceOf = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 
 /** Gates say nothing in favour of a model that ignores its input. */
 function gatesOfIgnorance(gates: readonly ReportGate[], test: Test | undefined): string {

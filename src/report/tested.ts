@@ -1,6 +1,14 @@
 /** What one test says: intervals, costs with their chance, and the diagnosis. */
-import { ClassifyTest, ReconstructTest, RegressTest, ScoreTest } from '../measurements/metrics.ts';
-import type { Flips, ImageErrors, RuntimeName, TestMetrics } from '../measurements/metrics.ts';
+import type {
+  ClassifyTest,
+  Flips,
+  ImageErrors,
+  ReconstructTest,
+  RegressTest,
+  RuntimeName,
+  ScoreTest,
+  TestMetrics,
+} from '../measurements/metrics.ts';
 import { diagnose } from './diagnosis.ts';
 import type { Cost, QuantizedBy } from './diagnosis.ts';
 import type { Learned } from './faults.ts';

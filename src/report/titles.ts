@@ -1,5 +1,6 @@
 import { unreachable } from '../core/assert.ts';
 import type { CountedTask, ReconstructTest, RegressTest, Task } from '../measurements/metrics.ts';
+
 /** What the share of right answers is called. */
 export function accuracyName({ task }: { readonly task: Task }): string {
   return task === 'classify' ? 'top-1' : 'accuracy';

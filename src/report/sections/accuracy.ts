@@ -30,7 +30,7 @@ function stepsText(test: ClassifyResult): Markup | null {
   const { diagnosis, accuracy } = test;
   const { training = null, quantization } = diagnosis?.costs ?? {};
   if (training === null || quantization === undefined || accuracy.qat_float === null) return null;
-  return markup`<p>From float to int8 there are two steps. Retraining changes the weights: from \u201cfloat\u201d to \u201c${runtimeTitles.qat_float}\u201d, ${accuracyName(test)} changes by ${points(-training.change)}. Then quantization makes integers of weights and values: from there to int8, it changes by ${points(-quantization.change)}.</p>`;
+  return markup`<p>From float to int8 there are two steps. First the weights change, by retraining (<code>qat</code>) or preparation (<code>ptq</code>): from \u201cfloat\u201d to \u201c${runtimeTitles.qat_float}\u201d, ${accuracyName(test)} changes by ${points(-training.change)}. Then quantization makes integers of weights and values: from there to int8, it changes by ${points(-quantization.change)}.</p>`;
 }
 
 const accuracyColumns = (name: string): readonly Column<MeasuredRow<Measured>>[] => [

@@ -1,5 +1,6 @@
 /** The section of test examples: what quantization turned comes first. */
 import type { Examples, ExampleValue, ShownExample } from '../../measurements/examples.ts';
+import { runtimeTitles } from '../../measurements/runtime-titles.ts';
 import { fullScale, integer, orNone, significant } from '../format.ts';
 import { scrollArea } from '../scroll-area.ts';
 import { markup } from '../markup.ts';
@@ -64,7 +65,7 @@ function maskLegend({ classes }: Examples): Markup {
 
 const models = {
   float: 'float',
-  qat_float: 'float, weights before rounding',
+  qat_float: runtimeTitles.qat_float,
   fake_quant: 'fake-quant',
   int8: 'int8',
 } as const;

@@ -3,7 +3,7 @@ import type { ConvertMetrics } from '../../measurements/metrics.ts';
 import { arenaChart, largestBuffer } from '../charts/arena-chart.ts';
 import type { Buffer } from '../charts/arena-chart.ts';
 import { bar } from '../charts.ts';
-import { NOT_MEASURED, bytes, fixed, integer, percent, shapeText } from '../format.ts';
+import { NOT_MEASURED, bytes, capitalized, fixed, integer, percent, shapeText } from '../format.ts';
 import { markup } from '../markup.ts';
 import type { Markup } from '../markup.ts';
 import { table } from '../page.ts';
@@ -49,7 +49,7 @@ function memoryText({ memory, targets = [] }: ConvertMetrics): Markup | null {
     leaves.length === 0 ? `${title} takes the whole model` : `${title} takes all but ${counted(leaves.length, 'op')}`,
   );
   return markup`<p class="lead">In the arena of TensorFlow Lite Micro, activations and scratch buffers take ${bytes(memory.arena)}. The interpreter\u2019s own structures are in the arena too, so it has to be larger: the \`export\` stage writes a size that is enough. One inference takes ${integer(memory.macs)} multiply-accumulates (MACs).${
-    taken.length === 0 ? '' : ` ${sentence(taken.join('; '))}.`
+    taken.length === 0 ? '' : ` ${capitalized(taken.join('; '))}.`
   }</p>`;
 }
 
@@ -89,5 +89,3 @@ function operatorsPart({ operators, memory }: ConvertMetrics): Markup {
   const shown = operators.some(({ macs }) => macs !== undefined) ? [...columns, multiplications] : columns;
   return markup`<details><summary>${counted(operators.length, 'operator')}, with their MACs</summary>${table(operators, shown, { sorting: 'fixed', width: 'full' })}</details>`;
 }
-
-const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

@@ -5,7 +5,7 @@ import type { Markup } from '../markup.ts';
 import type { CellMeasure, CellNoun, MatrixGroup, MatrixReport, MatrixRow } from '../matrix.ts';
 import { differenceText, measureText } from '../matrix.ts';
 import { listText } from '../../core/words.ts';
-import { gateLimit } from '../gate-text.ts';
+import { limitsOf } from '../gate-text.ts';
 import type { ReportGate } from '../report.ts';
 import { table } from '../page.ts';
 import type { Column } from '../page.ts';
@@ -99,7 +99,7 @@ function otherColumns(measure: string, index: number): Column<MatrixRow>[] {
 
 /** ` Gates: drop_max at most 5.00 pp.`; nothing where there is none. */
 function limitsText(gates: readonly ReportGate[]): string {
-  const limits = [...new Set(gates.map((gate) => `${gate.name} ${gateLimit(gate)}`))];
+  const limits = limitsOf(gates);
   return limits.length === 0 ? '' : ` ${limits.length === 1 ? 'Gate' : 'Gates'}: ${listText(limits)}.`;
 }
 
