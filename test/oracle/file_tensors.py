@@ -10,12 +10,17 @@ def file_tensors(model):
         model_content=model, experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     )
     interpreter.allocate_tensors()
-    made = {index for op in interpreter._get_ops_details() for index in op["outputs"]}
-    made |= {detail["index"] for detail in interpreter.get_input_details()}
-    return {str(detail["index"]): described(interpreter, detail, detail["index"] in made) for detail in interpreter.get_tensor_details()}
+    ops = interpreter._get_ops_details()
+    made = {index for op in ops for index in op["outputs"]} | {detail["index"] for detail in interpreter.get_input_details()}
+    # Kernels have tensors of their own, which hold whatever was in memory: only what ops read and none makes is constant.
+    constants = {index for op in ops for index in op["inputs"]} - made
+    return {
+        str(detail["index"]): described(interpreter, detail, detail["index"] in constants)
+        for detail in interpreter.get_tensor_details()
+    }
 
 
-def described(interpreter, detail, is_made):
+def described(interpreter, detail, is_constant):
     quantization = detail["quantization_parameters"]
     found = {
         "name": detail["name"],
@@ -24,7 +29,7 @@ def described(interpreter, detail, is_made):
         "scales": quantization["scales"].tolist(),
         "zero_points": quantization["zero_points"].tolist(),
     }
-    return found if is_made else {**found, **counted(interpreter.get_tensor(detail["index"]))}
+    return {**found, **counted(interpreter.get_tensor(detail["index"]))} if is_constant else found
 
 
 def counted(values):
